@@ -19,6 +19,9 @@ from benchmark_tasks.runtimes.origins import Launch
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, get
 from benchmark_tasks.sweep import AtEndpoint, Sweep
 
+REST_SECONDS = 5.0
+"""How long an endpoint may take to come to rest after its last request."""
+
 
 def version_of(url: str) -> str:
     """The runtime's version as the endpoint says it.
@@ -95,7 +98,7 @@ class Endpoint:
             GpuBusy: it answers other requests.
         """
         try:
-            running = self._running(None).running_requests()
+            running = self._running(None).running_requests(REST_SECONDS)
         except ServerDied as error:
             raise ServerError(f"{self._url}/metrics does not answer: start the server with it") from error
         if running:

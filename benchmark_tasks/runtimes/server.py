@@ -22,6 +22,8 @@ from benchmark_tasks.runtimes.process import guarded, log_tail
 POLL_SECONDS = 0.25
 HTTP_SECONDS = 5.0
 QUIET_SECONDS = 60.0
+STANDSTILL_SECONDS = 3.0
+"""vLLM's gauges show its last step that served somebody, also when all was cancelled since."""
 
 _OUT_OF_MEMORY = re.compile(
     r"CUDA out of memory|OutOfMemoryError|No available memory for the cache blocks|"
@@ -35,6 +37,9 @@ _METRICS = {
     "vllm:num_preemptions_total": Series.PREEMPTIONS,
     "vllm:prefix_cache_hits_total": Series.PREFIX_CACHE_HITS,
 }
+
+
+_TOKENS = re.compile(r"vllm:(prompt|generation)_tokens_total[{ ]")
 
 
 @dataclass(frozen=True)
@@ -72,18 +77,28 @@ class RunningServer:
         body = get(f"{self.base_url}/metrics")
         return parse_metrics(body.decode(errors="replace"), time.perf_counter_ns())
 
-    def running_requests(self) -> float:
-        """How many requests the server says it runs.
+    def running_requests(self, seconds: float = QUIET_SECONDS) -> float:
+        """How many requests the server runs: 0 as soon as it says so or its token counters stand still.
+
+        Args:
+            seconds: how long it may take to come to rest.
 
         Raises:
-            ServerDied: it does not answer any more.
+            ServerDied: it ended, or does not answer any more.
         """
-        try:
-            readings = self.read_metrics()
-        except OSError as error:
+        deadline = time.monotonic() + seconds
+        tokens, since = -1.0, time.monotonic()
+        while True:
             self.raise_if_dead()
-            raise ServerDied(f"{self.base_url} stopped answering: {error}") from error
-        return sum(r.value for r in readings if r.series is Series.RUNNING_REQUESTS)
+            running, seen = self._activity()
+            now = time.monotonic()
+            if seen != tokens:
+                tokens, since = seen, now
+            if running == 0 or now - since >= STANDSTILL_SECONDS:
+                return 0
+            if now >= deadline:
+                return running
+            time.sleep(POLL_SECONDS)
 
     def wait_until_idle(self) -> None:
         """Wait until no request runs, so that one point's load cannot reach into the next.
@@ -91,13 +106,19 @@ class RunningServer:
         Raises:
             ServerDied: it ended meanwhile, or requests still run after a minute.
         """
-        deadline = time.monotonic() + QUIET_SECONDS
-        while time.monotonic() < deadline:
+        if self.running_requests():
+            raise ServerDied(f"requests still run {QUIET_SECONDS:g} s after the load ended; see server.log")
+
+    def _activity(self) -> tuple[float, float]:
+        """(requests in its last step, tokens it has read and written so far)."""
+        try:
+            text = get(f"{self.base_url}/metrics").decode(errors="replace")
+        except OSError as error:
             self.raise_if_dead()
-            if self.running_requests() == 0:
-                return
-            time.sleep(POLL_SECONDS)
-        raise ServerDied(f"requests still run {QUIET_SECONDS:g} s after the load ended; see server.log")
+            raise ServerDied(f"{self.base_url} stopped answering: {error}") from error
+        gauges = parse_metrics(text, time.perf_counter_ns())
+        tokens = sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if _TOKENS.match(line))
+        return sum(r.value for r in gauges if r.series is Series.RUNNING_REQUESTS), tokens
 
 
 @contextlib.contextmanager

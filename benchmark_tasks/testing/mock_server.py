@@ -30,7 +30,10 @@ _BACKLOG_BYTES = 65_536
 
 
 class Fault(StrEnum):
-    """How the server can misbehave; those from `DIES_AFTER_TOKENS` on need `--fault-after-tokens`."""
+    """How the server can misbehave; `--fault-after-tokens` says when the three after `HTTP_500` do.
+
+    `STALE_GAUGE` is what vLLM does: a step that serves nobody any more is not shown in its gauges.
+    """
 
     NONE = "none"
     NEVER_HEALTHY = "never-healthy"
@@ -40,6 +43,7 @@ class Fault(StrEnum):
     DIES_AFTER_TOKENS = "dies-after-tokens"
     ERROR_IN_STREAM = "error-in-stream"
     STALLS = "stalls"
+    STALE_GAUGE = "stale-gauge"
 
 
 @dataclass
@@ -71,6 +75,7 @@ class Engine:
 
     options: argparse.Namespace
     running: list[Answer] = field(default_factory=list)
+    shown_running: int = 0
     waiting: deque[Answer] = field(default_factory=deque)
     generated: int = 0
     prefix_cache_hits: int = 0
@@ -88,7 +93,8 @@ class Engine:
         """The gauges and counters the measuring core reads, in Prometheus' text format."""
         share = len(self.running) / max(1, self.options.max_num_seqs)
         return (
-            f'vllm:num_requests_running{{engine="0"}} {len(self.running)}\n'
+            f'vllm:num_requests_running{{engine="0"}} {self.shown_running}\n'
+            f'vllm:generation_tokens_total{{engine="0"}} {self.generated}\n'
             f'vllm:num_requests_waiting{{engine="0"}} {len(self.waiting)}\n'
             f'vllm:kv_cache_usage_perc{{engine="0"}} {share:.4f}\n'
             'vllm:num_preemptions_total{engine="0"} 0\n'
@@ -100,11 +106,14 @@ class Engine:
             self.running.append(self.waiting.popleft())
         if self.generated >= self.options.fault_after_tokens and self._misbehave():
             return
+        served = not all(answer.transport.is_closing() for answer in self.running)
         finished = [answer for answer in self.running if now >= answer.not_before and answer.step()]
-        self.generated += len(self.running) * self.options.tokens_per_chunk
+        self.generated += served * len(self.running) * self.options.tokens_per_chunk
         for answer in finished:
             self.running.remove(answer)
             self.prefix_cache_hits += self.options.prefix_cache_hits
+        if served or self.options.fault != Fault.STALE_GAUGE:
+            self.shown_running = len(self.running)
 
     def _misbehave(self) -> bool:
         """Apply the fault that was asked for; True when no step is to be made."""

@@ -143,7 +143,7 @@ def test_an_endpoint_that_is_not_what_was_asked_for_is_refused(
 def test_a_busy_endpoint_is_left_to_those_who_use_it(
     settings: Settings, running: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RunningServer, "running_requests", lambda self: 2.0)
+    monkeypatch.setattr(RunningServer, "running_requests", lambda self, seconds: 2.0)
     with pytest.raises(GpuBusy, match="runs 2 requests of others"):
         go(settings, sweep(server=AtEndpoint(url=running.base_url)))
     assert landed(settings) == []

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import orjson
 import psutil
 import pytest
 
 from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerNeverHealthy
 from benchmark_tasks.results.tables import Series
-from benchmark_tasks.runtimes.server import ServerSpec, free_port, parse_metrics, serve
+from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, parse_metrics, serve
 from benchmark_tasks.runtimes.vllm import flags
+from benchmark_tasks.testing.waiting import until
 
 
 def mock(
@@ -37,6 +42,32 @@ def test_a_healthy_server_answers_and_is_gone_afterwards(tmp_path: Path) -> None
         tree = psutil.Process(server.process.pid).children(recursive=True)
         assert tree
     assert not any(process.is_running() for process in tree)
+
+
+@contextlib.contextmanager
+def asking(server: RunningServer, answers: int) -> Iterator[None]:
+    """Requests that would last for minutes, cancelled all at once on leaving."""
+    body = orjson.dumps({"max_tokens": 100_000, "stream": True})
+    url = urlsplit(server.base_url)
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with contextlib.ExitStack() as stack:
+        for _ in range(answers):
+            peer = stack.enter_context(socket.create_connection((url.hostname, url.port)))
+            peer.sendall(head + body)
+            assert peer.recv(1000)
+        until(lambda: server.running_requests(0.0) == answers, what="the server saying that it runs them")
+        yield
+
+
+@pytest.mark.parametrize("fault", ["none", "stale-gauge"])
+def test_it_is_idle_once_all_its_requests_were_cancelled(tmp_path: Path, fault: str) -> None:
+    """vLLM's gauge stays at the last step that served somebody: found at batch 256 on a real GPU."""
+    with serve(mock(tmp_path, fault)) as server:
+        with asking(server, 3):
+            assert server.running_requests(4.0) == 3, "a standing gauge with growing counters is work"
+        server.wait_until_idle()
+        shown = {r.series: r.value for r in server.read_metrics()}[Series.RUNNING_REQUESTS]
+        assert (shown > 0) == (fault == "stale-gauge")
 
 
 @pytest.mark.parametrize(
