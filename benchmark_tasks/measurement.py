@@ -18,7 +18,7 @@ from benchmark_tasks.client.windows import (
     steady_window,
 )
 from benchmark_tasks.errors import LoadError, MeterError
-from benchmark_tasks.meters.energy import energy_between
+from benchmark_tasks.meters.energy import energy_between, spent_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.zeus_meter import throttle_names
 from benchmark_tasks.procedure import Procedure
@@ -106,7 +106,7 @@ def phase(name: str, start_ns: int, end_ns: int, devices: Recorder, since: int =
     seconds = (end_ns - start_ns) / 1e9
     devices.wait_past(end_ns)
     try:
-        joules = energy_between(devices.timeline(start_ns, since), 0.0, seconds).counter_joules
+        joules = spent_between(devices.timeline(start_ns, since), 0.0, seconds)
     except MeterError:
         joules = None
     return Phase(name=name, seconds=seconds, joules=joules)  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ def _warm_up(bench: Bench, batch_size: int) -> None:
     spec = LoadSpec(
         base_url=bench.server.base_url,
         requests=bench.request_set.warm_up(procedure.warm_up_tokens),
-        arrivals=ClosedLoop(batch_size, stagger=False),
+        arrivals=ClosedLoop(batch_size, stationary_start=False),
         request_limit=batch_size * procedure.warm_up_rounds,
     )
     outcome = run_fleet(spec, 1, lambda progress: False, procedure.maximum_seconds)
@@ -143,7 +143,7 @@ def _offer_load(bench: Bench, batch_size: int) -> _Seen:
     spec = LoadSpec(
         base_url=bench.server.base_url,
         requests=bench.request_set,
-        arrivals=ClosedLoop(batch_size, stagger=procedure.stagger),
+        arrivals=ClosedLoop(batch_size, stationary_start=procedure.stationary_start),
         seed=procedure.seed,
         request_limit=procedure.request_limit,
         drain=bench.length_control is LengthControl.NATURAL or procedure.request_limit is not None,
@@ -224,7 +224,7 @@ def _with_energy(window: Window, timeline: Timeline, devices: Recorder) -> tuple
 
 def _requests(events: Events, control: LengthControl) -> Requests:
     completed, errors = events.completed, events.failures()
-    whole = _after_the_first(events) if control is LengthControl.FIXED else completed
+    whole = ~events.under_way if control is LengthControl.FIXED else completed
     lengths = events.max_tokens if control is LengthControl.FIXED else events.output_tokens
     return Requests(
         sent=int(completed.sum()) + len(errors),
@@ -240,16 +240,6 @@ def _requests(events: Events, control: LengthControl) -> Requests:
         duration_seconds=float(events.finished_seconds.max()),
         first_error=errors[0] if errors else None,
     )
-
-
-def _after_the_first(events: Events) -> np.ndarray:
-    """Mask of requests that were not their slot's first: those keep their full prescribed length."""
-    seen: set[int] = set()
-    mask = np.zeros(len(events.slot), dtype=bool)
-    for i, slot in enumerate(events.slot.tolist()):
-        mask[i] = slot in seen
-        seen.add(slot)
-    return mask
 
 
 def _device(bench: Bench, timeline: Timeline, window: Window) -> Device:

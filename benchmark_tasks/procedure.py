@@ -18,6 +18,8 @@ class Procedure(Record):
         sub-windows is within this share; `None` stops as soon as the window is long enough.
     drift_limit: largest change of power or throughput from the first to the last third of the
         window, as a share of its mean.
+    stationary_start: begin with answers that are under way (`workloads.stationary`), where lengths are
+        prescribed; they are served, and left out of latencies and mean lengths.
     request_limit: ML.ENERGY's fixed number of requests, instead of stopping adaptively.
     kept_chunk_requests: how many requests keep their every inter-token gap in the bundle; the
         histogram covers all. `None` keeps all.
@@ -34,7 +36,7 @@ class Procedure(Record):
     drift_limit: Measured = 0.05
     sub_windows: Degree = 10
     idle_seconds: Seconds = 10.0
-    stagger: bool = True
+    stationary_start: bool = True
     request_limit: Count | None = None
     kept_chunk_requests: Count | None = None
     client_processes: Degree = 1

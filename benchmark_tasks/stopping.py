@@ -51,7 +51,7 @@ class Watcher:
         """True once the load may stop: too many failures, or long enough, steady and precise."""
         if progress.failed > max(FEWEST_FAILURES, FAILED_SHARE_LIMIT * progress.sent):
             return True
-        if progress.finished < progress.slots:
+        if not progress.warm:
             return False
         self._first = self._first or progress
         self._at.append(progress.at_ns / 1e9)
@@ -67,7 +67,7 @@ class Watcher:
 
     @property
     def _seconds(self) -> float:
-        """Since the slots had turned over once."""
+        """Since the load was past its beginning."""
         return self._at[-1] - self._at[0]
 
     def _needed_seconds(self, progress: Progress) -> float:

@@ -121,7 +121,9 @@ def _jouleboard(url: str, requests: int, streams: int) -> Seen:
     from benchmark_tasks.client.arrivals import ClosedLoop
     from benchmark_tasks.client.load import Load, LoadSpec
 
-    spec = LoadSpec(url, _TaggedRequests(), ClosedLoop(streams, stagger=False), request_limit=requests)
+    spec = LoadSpec(
+        url, _TaggedRequests(), ClosedLoop(streams, stationary_start=False), request_limit=requests
+    )
     outcome = uvloop.run(Load(spec).run())
     _require(all(trace.output_tokens == TOKENS for trace in outcome.traces))
     gaps = {str(trace.index): (np.diff(trace.arrival_ns) / 1e9).tolist() for trace in outcome.traces}
@@ -134,7 +136,7 @@ class _TaggedRequests:
     path = "/v1/completions"
     request_set_id = "benchmark"
 
-    def request(self, index: int, share: float = 1.0):  # noqa: ANN201
+    def request(self, index: int, under_way: object = None):  # noqa: ANN201
         from benchmark_tasks.workloads.requests import Request
 
         return Request(json.dumps(_payload(index)).encode(), TOKENS)

@@ -12,19 +12,13 @@ import numpy as np
 class ClosedLoop:
     """`concurrency` requests in flight at all times: the batch size of the leaderboard.
 
-    With `stagger`, each slot's first answer is cut to a random share of its length, so that slots
-    do not finish in step and the load starts close to its stationary state.
+    With `stationary_start`, each slot's first answer is already under way, as it would be had the
+    load been running for ever (`workloads.stationary`). Without it, all slots begin a new answer
+    at once, and the context that the server holds grows until the longest of them have ended.
     """
 
     concurrency: int
-    stagger: bool = True
-
-    def first_answer_share(self, seed: int) -> np.ndarray:
-        """Share (0, 1] of its length that the first answer of each slot gets; one entry a slot."""
-        if not self.stagger:
-            return np.ones(self.concurrency)
-        even = (np.arange(self.concurrency) + 1) / self.concurrency
-        return np.random.default_rng(seed).permutation(even)
+    stationary_start: bool = True
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,15 @@ CANCELLED = "cancelled: the load had ended"
 
 @dataclass(slots=True)
 class Trace:
-    """What happened to one request. Times are `time.perf_counter_ns` (CLOCK_MONOTONIC)."""
+    """What happened to one request. Times are `time.perf_counter_ns` (CLOCK_MONOTONIC).
+
+    under_way: it stands for the rest of an answer (`workloads.stationary`), not for a request of the set.
+    """
 
     index: int
     slot: int
     max_tokens: int
+    under_way: bool = False
     sent_ns: int = 0
     finished_ns: int = 0
     arrival_ns: list[int] = field(default_factory=list)

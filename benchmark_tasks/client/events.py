@@ -33,6 +33,7 @@ class Events:
     output_tokens: np.ndarray
     max_tokens: np.ndarray
     at_length_cap: np.ndarray
+    under_way: np.ndarray
     errors: tuple[str | None, ...]
     chunk_offsets: np.ndarray
     chunk_seconds: np.ndarray
@@ -63,6 +64,7 @@ class Events:
             output_tokens=np.array([trace.output_tokens for trace in only], dtype=np.int64),
             max_tokens=np.array([trace.max_tokens for trace in only], dtype=np.int64),
             at_length_cap=np.array([trace.finish_reason == "length" for trace in only], dtype=bool),
+            under_way=np.array([trace.under_way for trace in only], dtype=bool),
             errors=tuple(trace.error for trace in only),
             chunk_offsets=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
             chunk_seconds=seconds([t for trace in only for t in trace.arrival_ns]),
@@ -119,6 +121,7 @@ class Events:
                     "prompt_tokens": int(self.prompt_tokens[i]),
                     "output_tokens": int(self.output_tokens[i]),
                     "max_tokens": int(self.max_tokens[i]),
+                    "under_way": bool(self.under_way[i]),
                     "error": self.errors[i],
                     "chunk_gap_us": np.rint(gaps * 1e6).astype(np.int32).tolist() if i in kept else None,
                     "chunk_tokens": self.chunk_tokens[chunks].tolist() if i in kept else None,

@@ -120,6 +120,7 @@ def _combined(parts: list[Progress]) -> Progress:
     return Progress(
         at_ns=max(part.at_ns for part in parts),
         slots=sum(part.slots for part in parts),
+        warm=all(part.warm for part in parts),
         sent=sum(part.sent for part in parts),
         finished=sum(part.finished for part in parts),
         failed=sum(part.failed for part in parts),

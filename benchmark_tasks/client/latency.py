@@ -15,8 +15,8 @@ _LEVELS = (0.5, 0.9, 0.95, 0.99)
 
 
 def latency_of(events: Events) -> Latency:
-    """Quantiles over all completed requests (see `schema.Latency` for the definitions)."""
-    done = events.completed & ~np.isnan(events.first_token_seconds)
+    """Quantiles over all completed requests of the set (see `schema.Latency` for the definitions)."""
+    done = events.completed & ~events.under_way & ~np.isnan(events.first_token_seconds)
     gaps, tokens = inter_token_seconds(events, done)
     return Latency(
         ttft_ms=_quantiles((events.first_token_seconds - events.sent_seconds)[done]),

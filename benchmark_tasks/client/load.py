@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import numpy as np
 from benchmark_tasks.client.arrivals import Arrivals, ClosedLoop, OpenLoop
 from benchmark_tasks.client.connection import CANCELLED, StreamingConnection, Trace
 from benchmark_tasks.workloads.requests import RequestSet
+from benchmark_tasks.workloads.stationary import UnderWay, stationary_state
 
 PROGRESS_PERIOD_SECONDS = 0.25
 LAG_PERIOD_SECONDS = 0.01
@@ -44,10 +45,16 @@ class LoadSpec:
 
 @dataclass(frozen=True)
 class Progress:
-    """A snapshot of a running load. `turnovers` is the fewest answers any slot has completed."""
+    """A snapshot of a running load.
+
+    warm: every slot is at work and the load is past its beginning. With a stationary start that is
+        when each has its first token; otherwise when as many answers have ended as there are slots.
+    turnovers: the fewest answers any slot has completed.
+    """
 
     at_ns: int
     slots: int
+    warm: bool
     sent: int
     finished: int
     failed: int
@@ -77,6 +84,9 @@ class Load:
         self._traces: list[Trace] = []
         self._in_flight: dict[StreamingConnection, Trace] = {}
         self._slot_turnovers: dict[int, int] = {}
+        self._begun: set[int] = set()
+        self._stationary = False
+        self._finished = _Finished()
         self._next_index = spec.process
         self._stopped_ns = 0
         self._lag_ms: list[float] = []
@@ -125,16 +135,23 @@ class Load:
 
     async def _run_closed(self, closed: ClosedLoop) -> None:
         slots = range(self._spec.process, closed.concurrency, self._spec.processes)
-        shares = closed.first_answer_share(self._spec.seed)
         self._slot_turnovers = dict.fromkeys(slots, 0)
-        await asyncio.gather(*(self._slot(slot, float(shares[slot])) for slot in slots))
+        begin = self._begin_with(closed)
+        await asyncio.gather(*(self._slot(slot, begin[slot]) for slot in slots))
 
-    async def _slot(self, slot: int, first_share: float) -> None:
+    def _begin_with(self, closed: ClosedLoop) -> Sequence[UnderWay | None]:
+        """What each slot's first answer is in the middle of, if anything."""
+        lengths = self._spec.requests.answer_lengths if closed.stationary_start else None
+        if lengths is None:
+            return [None] * closed.concurrency
+        self._stationary = True
+        return stationary_state(lengths, closed.concurrency, self._spec.seed)
+
+    async def _slot(self, slot: int, under_way: UnderWay | None) -> None:
         connection: StreamingConnection | None = None
-        share = first_share
         while (index := self._take_index()) is not None:
-            connection = await self._ask(index, slot, share, connection)
-            share = 1.0
+            connection = await self._ask(index, slot, connection, under_way)
+            under_way = None
             self._slot_turnovers[slot] += 1
         if connection is not None:
             connection.close()
@@ -152,7 +169,7 @@ class Load:
         await asyncio.gather(*pending)
 
     async def _ask_once(self, index: int) -> None:
-        connection = await self._ask(index, slot=index, share=1.0, connection=None)
+        connection = await self._ask(index, slot=index, connection=None)
         if connection is not None:
             connection.close()
 
@@ -174,10 +191,14 @@ class Load:
         return index
 
     async def _ask(
-        self, index: int, slot: int, share: float, connection: StreamingConnection | None
+        self,
+        index: int,
+        slot: int,
+        connection: StreamingConnection | None,
+        under_way: UnderWay | None = None,
     ) -> StreamingConnection | None:
-        request = self._spec.requests.request(index, share)
-        trace = Trace(index, slot, request.max_tokens)
+        request = self._spec.requests.request(index, under_way)
+        trace = Trace(index, slot, request.max_tokens, under_way=under_way is not None)
         self._traces.append(trace)
         if connection is None or not connection.usable:
             try:
@@ -185,11 +206,13 @@ class Load:
             except OSError as error:
                 trace.sent_ns = trace.finished_ns = time.perf_counter_ns()
                 trace.error = f"cannot connect: {error}"
+                self._finished.add(trace)
                 self._stopping.set()
                 return None
         self._in_flight[connection] = trace
         await connection.send(self._spec.requests.path, request.body, trace)
         del self._in_flight[connection]
+        self._finished.add(trace)
         return connection
 
     async def _connect(self) -> StreamingConnection:
@@ -221,17 +244,34 @@ class Load:
             self._report(self._snapshot())
 
     def _snapshot(self, done: bool = False) -> Progress:
-        finished = [trace for trace in self._traces if trace.finished_ns]
+        in_flight, finished, slots = self._in_flight.values(), self._finished, len(self._slot_turnovers)
+        self._begun.update(trace.slot for trace in in_flight if trace.output_tokens)
+        self._begun.update(slot for slot, turnovers in self._slot_turnovers.items() if turnovers)
         return Progress(
             at_ns=time.perf_counter_ns(),
-            slots=len(self._slot_turnovers),
+            slots=slots,
+            warm=len(self._begun) == slots and (self._stationary or finished.count >= slots),
             sent=len(self._traces),
-            finished=len(finished),
-            failed=sum(trace.error not in (None, CANCELLED) for trace in finished),
-            tokens=sum(trace.output_tokens for trace in self._traces),
+            finished=finished.count,
+            failed=finished.failed,
+            tokens=finished.tokens + sum(trace.output_tokens for trace in in_flight),
             turnovers=min(self._slot_turnovers.values(), default=0),
             done=done,
         )
+
+
+@dataclass
+class _Finished:
+    """Counts over the requests that have ended, kept so that a snapshot costs what is in flight only."""
+
+    count: int = 0
+    failed: int = 0
+    tokens: int = 0
+
+    def add(self, trace: Trace) -> None:
+        self.count += 1
+        self.failed += trace.error not in (None, CANCELLED)
+        self.tokens += trace.output_tokens
 
 
 def lag_quantiles(lag_ms: list[float]) -> tuple[float | None, float | None]:

@@ -47,17 +47,19 @@ def mlenergy_window(events: Events, batch_size: int) -> Window:
 def steady_window(
     events: Events, stopped_seconds: float, power: PowerSamples | None, procedure: Procedure
 ) -> Window:
-    """Our window: starts when as many answers as there are slots have ended (one turnover on average;
-    answers are staggered), ends when load stopped being offered.
+    """Our window: starts when the load is past its beginning, ends when load stopped being offered.
+
+    A load with a stationary start is past it once every slot has its first token; another one once as
+    many answers have ended as there are slots (one turnover on average).
 
     It is long enough when every slot has answered `full_turnovers` times inside it or it lasts
     `long_window_seconds`, and at least `minimum_window_seconds`; and it is steady when neither
     throughput nor power trends by more than `drift_limit` across it. If the earliest start is not
     steady, later ones are tried as long as what remains is long enough. Otherwise: never settled.
     """
-    earliest = _turned_over_once(events)
+    earliest = _warm_from(events)
     if earliest is None or earliest >= stopped_seconds:
-        return Window(settled=False, reason="the load ended before the slots had turned over once")
+        return Window(settled=False, reason="the load ended before every slot was at work")
     reasons = []
     for share in np.linspace(0.0, 0.5, CANDIDATE_STARTS):
         start = earliest + float(share) * (stopped_seconds - earliest)
@@ -100,9 +102,12 @@ def relative_interval(values: np.ndarray, confidence: float = 0.95) -> float | N
     return float(half / np.mean(values))
 
 
-def _turned_over_once(events: Events) -> float | None:
-    """When as many requests had completed as there are slots; `None` if that never happened."""
+def _warm_from(events: Events) -> float | None:
+    """When the load was past its beginning, seconds; `None` if it never was."""
     slots = len(np.unique(events.slot))
+    if events.under_way.any():
+        began = events.first_token_seconds[events.under_way]
+        return None if np.isnan(began).any() else float(began.max())
     finished = np.sort(events.finished_seconds[events.completed])
     return float(finished[slots - 1]) if 0 < slots <= len(finished) else None
 

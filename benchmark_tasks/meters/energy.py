@@ -41,10 +41,35 @@ def energy_between(timeline: Timeline, start: float, end: float) -> WindowEnergy
     )
 
 
+def spent_between(timeline: Timeline, start: float, end: float) -> float:
+    """Joules by the counters alone, summed over the GPUs: what a phase cost, for the ledger.
+
+    A counter goes on counting while nobody reads it (a driver that loads a model answers late), so
+    only the readings at both ends have to be there.
+
+    Raises:
+        MeterError: no counter, a reset or backward step, or no reading near an end.
+    """
+    gpus = timeline.gpu_indices()
+    if not gpus:
+        raise MeterError("no energy counter was read")
+    for gpu in gpus:
+        seconds, _ = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
+        for edge in (start, end):
+            if len(seconds) == 0 or np.min(np.abs(seconds - edge)) > MAXIMUM_GAP_SECONDS:
+                raise MeterError(f"energy counter of GPU {gpu} was not read near an end of the span")
+    return sum(_increase(timeline, gpu, start, end) for gpu in gpus)
+
+
 def _counter_joules(timeline: Timeline, gpu: int, start: float, end: float) -> float:
-    seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
+    seconds, _ = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
     _require_cover(seconds, start, end, f"energy counter of GPU {gpu}")
-    first = np.searchsorted(seconds, start, side="right") - 1
+    return _increase(timeline, gpu, start, end)
+
+
+def _increase(timeline: Timeline, gpu: int, start: float, end: float) -> float:
+    seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
+    first = max(0, np.searchsorted(seconds, start, side="right") - 1)
     last = np.searchsorted(seconds, end, side="left")
     if np.any(np.diff(joules[first : last + 1]) < 0):
         raise MeterError(f"energy counter of GPU {gpu} went backwards: it was reset or the GPU was swapped")

@@ -20,13 +20,16 @@ REQUESTS = pa.schema(
         ("prompt_tokens", pa.int32()),
         ("output_tokens", pa.int32()),
         ("max_tokens", pa.int32()),
+        ("under_way", pa.bool_()),
         ("error", pa.string()),
         ("chunk_gap_us", pa.list_(pa.int32())),
         ("chunk_tokens", pa.list_(pa.int32())),
     ]
 )
-"""One row a request. `chunk_gap_us[i]` is the time from the (i-1)-th to the i-th chunk; the first
-entry is the time from the first token's chunk to itself, 0. `chunk_tokens` counts each chunk's tokens."""
+"""One row a request. `under_way` requests stand for the rest of an answer that the load began with;
+latencies and mean lengths leave them out. `chunk_gap_us[i]` is the time from the (i-1)-th to the i-th
+chunk; the first entry is the time from the first token's chunk to itself, 0. `chunk_tokens` counts
+each chunk's tokens."""
 
 
 class Series(StrEnum):

@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from itertools import cycle
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import orjson
@@ -20,12 +20,16 @@ from benchmark_tasks.catalog import LengthDistribution
 from benchmark_tasks.results.schema import Record
 from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.prompts import Prompt
+from benchmark_tasks.workloads.stationary import UnderWay, draw_lengths
 
 SERVED_MODEL_NAME = "measured"
 """The name every server is told to serve its model under."""
 
 TEMPERATURE, TOP_P = 0.8, 0.95
 """ML.ENERGY's sampling parameters."""
+
+WORD = " the"
+"""One token for the tokenizers of the catalog's models: stands for a token that an answer has written."""
 
 _ROLES = ("user", "assistant")
 
@@ -39,13 +43,24 @@ class Request:
 
 
 class RequestSet(Protocol):
-    """What the load generator needs of a request set."""
+    """What the load generator needs of a request set.
+
+    answer_lengths: how long answers are prescribed to be; `None` where they end by themselves.
+    """
 
     path: str
     request_set_id: str
 
-    def request(self, index: int, share: float = 1.0) -> Request:
-        """Request `index`; `share` cuts its prescribed length (see `ClosedLoop.stagger`)."""
+    @property
+    def answer_lengths(self) -> LengthDistribution | None: ...
+
+    def request(self, index: int, under_way: UnderWay | None = None) -> Request:
+        """Request `index`, or one in its place whose answer is `under_way`.
+
+        That one's prompt carries about as many further tokens as the answer has written already,
+        and its answer is what is left: the server holds and generates what it would hold and
+        generate in the middle of that answer.
+        """
         ...
 
     def served_as(self, model_name: str) -> RequestSet:
@@ -59,14 +74,14 @@ class RequestSet(Protocol):
 
 def sample_length(lengths: LengthDistribution, rng: np.random.Generator) -> int:
     """One length, tokens, drawn from a catalog distribution."""
-    value = round(rng.lognormal(np.log(lengths.median_tokens), lengths.sigma))
-    return min(max(int(value), lengths.minimum_tokens), lengths.maximum_tokens)
+    return int(draw_lengths(lengths, rng, 1)[0])
 
 
 class SyntheticText(Record):
     """Random token ids with the length distributions of a task, for machines without the data sets.
 
     Token ids avoid the tokenizer's special tokens, which sit at the end of the vocabulary.
+    `recipe` counts how requests are made from these parameters: 2 begins in the stationary state.
     """
 
     task: Task
@@ -77,6 +92,7 @@ class SyntheticText(Record):
     temperature: float = TEMPERATURE
     top_p: float = TOP_P
     seed: int = 0
+    recipe: Literal[2] = 2
     path: str = "/v1/completions"
     model_name: str = SERVED_MODEL_NAME
 
@@ -98,15 +114,22 @@ class SyntheticText(Record):
         )
         return self.model_copy(update={"output_tokens": short, "seed": self.seed + 1_000_003})
 
-    def request(self, index: int, share: float = 1.0) -> Request:
+    @property
+    def answer_lengths(self) -> LengthDistribution | None:
+        """The prescribed lengths."""
+        return self.output_tokens if self.length_control is LengthControl.FIXED else None
+
+    def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """A Completions request with a token-id prompt; two requests never share a prefix block."""
         rng = np.random.default_rng((self.seed, index))
-        prompt = rng.integers(300, self.vocabulary_size - 512, size=sample_length(self.input_tokens, rng))
-        length = max(1, int(np.ceil(sample_length(self.output_tokens, rng) * share)))
+        prompt = self._tokens(rng, sample_length(self.input_tokens, rng))
+        length = sample_length(self.output_tokens, rng)
+        if under_way is not None:
+            prompt, length = prompt + self._tokens(rng, under_way.written), under_way.left
         fixed = self.length_control is LengthControl.FIXED
         body = {
             "model": self.model_name,
-            "prompt": prompt.tolist(),
+            "prompt": prompt,
             "max_tokens": length if fixed else self.output_tokens.maximum_tokens,
             "ignore_eos": fixed,
             "stream": True,
@@ -115,6 +138,9 @@ class SyntheticText(Record):
             "top_p": self.top_p,
         }
         return Request(orjson.dumps(body), body["max_tokens"])
+
+    def _tokens(self, rng: np.random.Generator, count: int) -> list[int]:
+        return rng.integers(300, self.vocabulary_size - 512, size=count).tolist()
 
 
 @dataclass(frozen=True)
@@ -157,13 +183,19 @@ class DataSetText:
         )
         return replace(self, lengths=constant, only_marked=True, seed=self.seed + 1_000_003)
 
-    def request(self, index: int, share: float = 1.0) -> Request:
-        """Request `index` of an endless row; `share` cuts a prescribed length."""
+    @property
+    def answer_lengths(self) -> LengthDistribution | None:
+        """The prescribed lengths."""
+        return self.lengths
+
+    def request(self, index: int, under_way: UnderWay | None = None) -> Request:
+        """Request `index` of an endless row."""
         tokens = self.maximum_output_tokens
-        if self.lengths is not None:
-            rng = np.random.default_rng((self.seed, index))
-            tokens = max(1, int(np.ceil(sample_length(self.lengths, rng) * share)))
         prompt = self._prompt(index)
+        if under_way is not None:
+            tokens, prompt = under_way.left, (*prompt[:-1], prompt[-1] + WORD * under_way.written)
+        elif self.lengths is not None:
+            tokens = sample_length(self.lengths, np.random.default_rng((self.seed, index)))
         limit = {"max_completion_tokens": tokens} if self.chat else {"max_tokens": tokens}
         body = {
             "model": self.model_name,

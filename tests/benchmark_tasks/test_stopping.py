@@ -22,6 +22,7 @@ def progress(seconds: float, tokens: float, turnovers: int, failed: int = 0) -> 
     return Progress(
         at_ns=int(seconds * 1e9),
         slots=4,
+        warm=finished >= 4,
         sent=finished + 4,
         finished=finished,
         failed=failed,

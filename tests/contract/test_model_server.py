@@ -78,7 +78,7 @@ def ask(server: RunningServer, sweep: Sweep, tokens: int = 24, **changes: object
     entries = catalog.load()
     requests = request_set_for(sweep, entries.model(sweep.model_id), entries.tasks[sweep.task])
     short = requests.warm_up(tokens).model_copy(update=changes)
-    spec = LoadSpec(server.base_url, short, ClosedLoop(3, stagger=False), request_limit=6)
+    spec = LoadSpec(server.base_url, short, ClosedLoop(3, stationary_start=False), request_limit=6)
     outcome = asyncio.run(Load(spec).run())
     return Events.from_traces([(0, trace) for trace in outcome.traces])
 
@@ -146,7 +146,7 @@ def test_conversations_go_through_chat_completions(server: RunningServer) -> Non
         seed=0,
     )
     for asked in (requests, requests.warm_up(12)):
-        spec = LoadSpec(server.base_url, asked, ClosedLoop(2, stagger=False), request_limit=5)
+        spec = LoadSpec(server.base_url, asked, ClosedLoop(2, stationary_start=False), request_limit=5)
         traces = asyncio.run(Load(spec).run()).traces
         assert [trace.error for trace in traces] == [None] * 5
         assert all(0 < trace.output_tokens <= 12 and trace.prompt_tokens > 0 for trace in traces)

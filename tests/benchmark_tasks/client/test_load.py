@@ -69,18 +69,30 @@ def in_flight(events: Events) -> int:
 @pytest.mark.parametrize("per_chunk", [1, 3])
 def test_closed_loop_keeps_its_concurrency_and_counts_every_token(path: str, per_chunk: int) -> None:
     with mock_server(f"--tokens-per-chunk={per_chunk}") as url:
-        events = run(LoadSpec(url, requests(path=path), ClosedLoop(5, stagger=False), request_limit=40))
+        events = run(
+            LoadSpec(url, requests(path=path), ClosedLoop(5, stationary_start=False), request_limit=40)
+        )
     assert set(events.errors) == {None} and len(events.errors) == 40
     assert in_flight(events) == 5
     assert events.output_tokens.tolist() == [20] * 40
     assert set(events.prompt_tokens) == {12}
 
 
-def test_stagger_spreads_the_first_answers_only() -> None:
+def test_each_slot_begins_in_the_middle_of_an_answer_and_goes_on_with_whole_ones() -> None:
     with mock_server() as url:
-        events = run(LoadSpec(url, requests(), ClosedLoop(4, stagger=True), request_limit=12))
-    first, later = events.max_tokens[:4], events.max_tokens[4:]
-    assert sorted(first.tolist()) == [5, 10, 15, 20] and set(later.tolist()) == {20}
+        events = run(LoadSpec(url, requests(), ClosedLoop(4), request_limit=12))
+    assert events.under_way.tolist() == [True] * 4 + [False] * 8
+    first, prompts = events.output_tokens[:4], events.prompt_tokens[:4]
+    assert (first + prompts == 20 + 12).all(), "what is written already is in the prompt"
+    assert sorted((first - 1) // 5) == [0, 1, 2, 3], "one age from each quarter"
+    assert set(events.output_tokens[4:]) == {20} and set(events.prompt_tokens[4:]) == {12}
+
+
+def test_answers_that_end_by_themselves_cannot_begin_in_the_middle() -> None:
+    natural = requests().model_copy(update={"length_control": LengthControl.NATURAL})
+    with mock_server() as url:
+        events = run(LoadSpec(url, natural, ClosedLoop(4), request_limit=8))
+    assert not events.under_way.any() and set(events.prompt_tokens) == {12}
 
 
 @pytest.mark.parametrize("burstiness", [1.0, 4.0])
@@ -97,7 +109,7 @@ def test_open_loop_sends_at_its_rate_whatever_is_in_flight(burstiness: float) ->
 @pytest.mark.parametrize("drain", [True, False])
 def test_a_stopped_load_drains_or_cancels(drain: bool) -> None:
     with mock_server("--itl-ms=10") as url:
-        spec = LoadSpec(url, requests(50), ClosedLoop(4, stagger=False), drain=drain)
+        spec = LoadSpec(url, requests(50), ClosedLoop(4, stationary_start=False), drain=drain)
         outcome = run_fleet(spec, 1, lambda progress: progress.finished >= 4, 60)
     late = [error for error in outcome.events.errors if error == CANCELLED]
     assert len(late) == (0 if drain else 4)

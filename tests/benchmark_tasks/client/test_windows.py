@@ -126,6 +126,14 @@ def test_a_constant_load_settles_and_is_counted_exactly() -> None:
     assert window.turnovers >= 15
 
 
+def test_a_load_that_began_in_the_middle_of_answers_counts_from_the_first_tokens_on() -> None:
+    traces = steady_load(slots=4, seconds=40)
+    for one in traces:
+        one.under_way = one.sent_ns == 1
+    window = steady_window(events_of(traces), 40.0, None, PROCEDURE)
+    assert window.settled and window.start_seconds == pytest.approx(0.1, abs=0.01)
+
+
 def test_a_load_that_keeps_getting_faster_never_settles() -> None:
     traces = steady_load(slots=4, seconds=40)
     for one in traces:  # squeeze time: the later, the faster
@@ -155,7 +163,7 @@ def test_a_disturbed_beginning_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "answer_seconds", "reason"),
-    [(8, 1.0, "only"), (18, 6.0, "turnovers"), (1, 5.0, "turned over once")],
+    [(8, 1.0, "only"), (18, 6.0, "turnovers"), (1, 5.0, "at work")],
 )
 def test_too_short_a_load_says_why(seconds: float, answer_seconds: float, reason: str) -> None:
     window = steady_window(events_of(steady_load(4, seconds, answer_seconds)), seconds, None, PROCEDURE)

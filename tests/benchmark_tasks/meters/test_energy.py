@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark_tasks.errors import MeterError
-from benchmark_tasks.meters.energy import energy_between
+from benchmark_tasks.meters.energy import energy_between, spent_between
 from benchmark_tasks.meters.meter import Timeline
 from benchmark_tasks.results.tables import Series
 
@@ -61,8 +61,8 @@ def _reset(line: Timeline) -> Timeline:
     return Timeline(line.series, line.gpu_index, line.seconds, values)
 
 
-def _gap(line: Timeline) -> Timeline:
-    kept = (line.seconds < 28) | (line.seconds > 31)
+def _gap(line: Timeline, begin: float = 28, end: float = 31) -> Timeline:
+    kept = (line.seconds < begin) | (line.seconds > end)
     return Timeline(line.series[kept], line.gpu_index[kept], line.seconds[kept], line.values[kept])
 
 
@@ -80,6 +80,18 @@ def _gap(line: Timeline) -> Timeline:
 def test_energy_that_cannot_be_known_is_refused(damage, start: float, end: float, reason: str) -> None:
     with pytest.raises(MeterError, match=reason):
         energy_between(damage(timeline(TENTHS, np.full(len(TENTHS), 400.0))), start, end)
+
+
+def test_a_phase_is_known_from_its_ends_although_the_driver_was_deaf_between() -> None:
+    line = timeline(TENTHS, np.full(len(TENTHS), 400.0))
+    deaf = _gap(line, 12, 40)
+    with pytest.raises(MeterError, match="not read for more than"):
+        energy_between(deaf, 10, 50)
+    assert spent_between(deaf, 10, 50) == pytest.approx(400 * 40)
+    with pytest.raises(MeterError, match="near an end"):
+        spent_between(deaf, 10, 30)
+    with pytest.raises(MeterError, match="no energy counter"):
+        spent_between(line.between(-2, -1), 10, 30)
 
 
 def test_a_gap_in_power_alone_costs_only_the_certificate() -> None:

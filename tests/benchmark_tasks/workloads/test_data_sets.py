@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,7 +28,8 @@ from benchmark_tasks.sweep import Sweep, SweepPoint
 from benchmark_tasks.vocabulary import LengthControl, Runtime, Task, WeightPrecision, Weights
 from benchmark_tasks.workloads.catalog_sets import name_of, request_set_for
 from benchmark_tasks.workloads.data_sets import Rows, rows_of, save
-from benchmark_tasks.workloads.requests import DataSetText
+from benchmark_tasks.workloads.requests import WORD, DataSetText
+from benchmark_tasks.workloads.stationary import UnderWay
 
 ENTRIES = catalog.load()
 QUICK = Procedure(
@@ -184,7 +186,10 @@ def test_prescribed_lengths_are_the_tasks(settings: Settings) -> None:
     lengths = [body["max_completion_tokens"] for body in bodies(fixed, 30)]
     assert len(set(lengths)) > 10 and max(lengths) <= 4096
     assert all(body["ignore_eos"] for body in bodies(fixed, 3))
-    assert fixed.request(0, share=0.1).max_tokens < fixed.request(0).max_tokens
+    begun = fixed.request(0, UnderWay(length=900, written=700))
+    asked = orjson.loads(begun.body)["messages"][-1]["content"]
+    whole = orjson.loads(fixed.request(0).body)["messages"][-1]["content"]
+    assert begun.max_tokens == 200 and asked == whole + 700 * WORD
     assert {body["max_completion_tokens"] for body in bodies(fixed.warm_up(16), 5)} == {16}
 
 
