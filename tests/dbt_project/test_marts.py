@@ -12,6 +12,7 @@ from benchmark_tasks.results.schema import Comparability, Configuration
 MARTS = {
     "batch_size_scaling",
     "campaign_ledger",
+    "configuration_costs",
     "diffusion_parameters",
     "gpu_generation_comparison",
     "leaderboard",
