@@ -183,20 +183,24 @@ def measure(
 
 @app.command()
 def land(
-    paths: Annotated[list[Path], typer.Argument(help="Bundles, or folders that hold some.")],
+    paths: Annotated[list[Path] | None, typer.Argument(help="Bundles, or folders that hold some.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Copy bundles measured elsewhere into the landing zone; landing one twice changes nothing."""
+    """Copy bundles measured elsewhere into the landing zone; landing one twice changes nothing.
+
+    What an outage of an object store left here is sent, too; without PATHS, only that.
+    """
     from benchmark_tasks.errors import BundleError
     from benchmark_tasks.results.store import Store
 
-    store = Store(Settings.from_environment().raw)
+    store = Store.of(Settings.from_environment())
     rows, broken = [], []
-    for path in _bundles(paths):
+    for path in _bundles(paths or []):
         try:
             rows.append({"status": "landed", "path": str(store.land_copy(path))})
         except BundleError as error:
             broken.append(error)
+    store.send()
     _print(rows, as_json, lambda row: (row["status"], row["path"]))
     if broken:
         raise BundleError(f"{len(broken)} of {len(broken) + len(rows)} not landed: {broken[0]}")
@@ -313,7 +317,7 @@ def _version(
 def _listing(settings: Settings) -> Any:
     from benchmark_tasks.results.store import Store
 
-    listing = Store(settings.raw).listing()
+    listing = Store.of(settings).records()
     if listing.broken:
         _say(f"warning: {len(listing.broken)} broken bundles skipped: {listing.broken[0].reason}")
     return listing

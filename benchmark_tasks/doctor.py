@@ -197,8 +197,12 @@ def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: 
 
 
 def _landed(settings: Settings) -> Finding:
-    listing = Store(settings.raw).listing()
-    detail = f"{len(listing.runs)} runs landed in {settings.raw}"
+    store = Store.of(settings)
+    try:
+        listing = store.records()
+    except JouleboardError as error:
+        return Finding("landing zone", State.BROKEN, str(error))
+    detail = f"{len(listing.runs)} runs landed in {store.where}"
     if not listing.broken:
         return Finding("landing zone", State.OK, detail)
     first = listing.broken[0].reason

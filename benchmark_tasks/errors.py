@@ -29,6 +29,14 @@ class IndexUnreachable(JouleboardError):
     exit_code = TRY_AGAIN
 
 
+class HubRefused(JouleboardError):
+    """The model hub answered, but not with what was asked for: gated, gone, or not a model we can read."""
+
+
+class ProposalError(JouleboardError):
+    """There is no such proposal, or it cannot be decided in this way."""
+
+
 class UnknownVersion(JouleboardError):
     """The runtime has no such release."""
 
@@ -85,6 +93,12 @@ class GpuBusy(JouleboardError):
 
 class BundleError(JouleboardError):
     """A raw bundle is missing, truncated or not what its checksums say."""
+
+
+class LandingZoneUnreachable(JouleboardError):
+    """The object store that results go to does not answer or refuses; what was measured is kept here."""
+
+    exit_code = TRY_AGAIN
 
 
 class DiskFull(JouleboardError):

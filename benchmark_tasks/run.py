@@ -113,8 +113,9 @@ def measure(
     model = catalog.model(sweep.model_id)
     request_set = request_set_for(sweep, model, catalog.tasks[sweep.task], settings)
     gpu_indices = gpus_of(sweep)
-    store = Store(settings.raw)
+    store = Store.of(settings)
     store.sweep_up()
+    store.send()
     with ExitStack() as stack:
         mark = stack.enter_context(hold_devices(settings.home, gpu_indices, sweep.label()))
         container.end_leftovers(mark)
@@ -137,7 +138,9 @@ def measure(
             port=port,
             say=say,
         )
-        return _measure_all(sweeping, store)
+        result = _measure_all(sweeping, store)
+    store.send()
+    return result
 
 
 def sessions(sweep: Sweep) -> list[list[SweepPoint]]:

@@ -7,15 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark_tasks.errors import SettingsError
+
 
 @dataclass(frozen=True)
 class Settings:
     """Where things are.
 
     home: root of all state (`JOULEBOARD_HOME`, default `./var`).
+    raw_folder: landing zone that several machines share as a folder (`JOULEBOARD_RAW`, a path).
+    raw_url: landing zone in an object store (`JOULEBOARD_RAW`, a URL that fsspec knows).
     index_url: package index to ask for releases (`JOULEBOARD_INDEX_URL`, then pip's and uv's
         own variables; `None` means the public default).
     hub_url: model hub (`HF_ENDPOINT`); `None` means the public default.
+    hub_offline: no hub is to be asked (`HF_HUB_OFFLINE`, the hub client's own variable).
     published_v3: folder with ML.ENERGY's published results (`JOULEBOARD_PUBLISHED_V3`).
     data_sets: folder with copies of data sets, one folder each (`JOULEBOARD_DATA_SETS`,
         `jouleboard data-set` writes them); what is not there comes from the hub.
@@ -27,14 +32,21 @@ class Settings:
     home: Path
     index_url: str | None = None
     hub_url: str | None = None
+    hub_offline: bool = False
     published_v3: Path = Path("../shared/published_v3")
     data_sets: Path | None = None
     runtime_python: Path | None = None
     runtime_pythonpath: str | None = None
+    raw_folder: Path | None = None
+    raw_url: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read the variables above; paths become absolute."""
+        """Read the variables above; paths become absolute.
+
+        Raises:
+            SettingsError: a URL with credentials in it.
+        """
         index_url = next(
             (
                 environment[name]
@@ -45,10 +57,20 @@ class Settings:
         )
         runtime_python = environment.get("JOULEBOARD_RUNTIME_PYTHON")
         data_sets = environment.get("JOULEBOARD_DATA_SETS")
+        raw = environment.get("JOULEBOARD_RAW")
+        raw_is_url = raw is not None and "://" in raw
+        if raw_is_url and "@" in raw:
+            raise SettingsError(
+                "JOULEBOARD_RAW has credentials in it: set them as the store's own tools take them "
+                "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...)"
+            )
         return cls(
             home=Path(environment.get("JOULEBOARD_HOME") or "var").absolute(),
+            raw_folder=Path(raw).absolute() if raw and not raw_is_url else None,
+            raw_url=raw if raw_is_url else None,
             index_url=index_url,
             hub_url=environment.get("HF_ENDPOINT") or None,
+            hub_offline=environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"),
             published_v3=Path(
                 environment.get("JOULEBOARD_PUBLISHED_V3") or "../shared/published_v3"
             ).absolute(),
@@ -59,13 +81,23 @@ class Settings:
 
     @property
     def raw(self) -> Path:
-        """Landing zone of measured bundles."""
-        return self.home / "raw"
+        """Landing zone of measured bundles; with `raw_url`, this machine's copy of it."""
+        return self.raw_folder or self.home / "raw"
 
     @property
     def imports(self) -> Path:
         """Published results of others, as imported."""
         return self.home / "imports"
+
+    @property
+    def catalog(self) -> Path:
+        """What this installation adds to the shipped catalog."""
+        return self.home / "catalog"
+
+    @property
+    def proposals(self) -> Path:
+        """New models that were found on the hub, one file each."""
+        return self.home / "proposals"
 
     @property
     def warehouse(self) -> Path:

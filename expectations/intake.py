@@ -46,7 +46,7 @@ class Intake:
 
 def read(settings: Settings) -> Intake:
     """List the landing zone and examine every bundle that was not examined before."""
-    store = Store(settings.raw)
+    store = Store.of(settings)
     listing = _each_id_once(store, store.listing())
     return Intake(listing, gather(listing.runs, settings.warehouse))
 

@@ -1,6 +1,11 @@
 """The landing zone: `raw/<task>/<year-month>/<run_id>/`, each bundle whole or absent.
 
-Landing is a directory rename, so any number of workers land at once without a lock.
+Landing is a directory rename, so any number of workers land at once without a lock: processes of one
+machine, or machines that share the folder.
+
+With an object store (`remote.py`) the folder holds this machine's copy of it. What is measured waits
+whole under `.outgoing` until it has been sent; what others landed is fetched and verified when asked for.
+Bundles never change, so a copy is never stale.
 """
 
 from __future__ import annotations
@@ -8,16 +13,25 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark_tasks.errors import BundleError, DiskFull
+from benchmark_tasks.errors import BundleError, DiskFull, LandingZoneUnreachable
 from benchmark_tasks.results import bundle
+from benchmark_tasks.results.remote import Remote
 from benchmark_tasks.results.schema import Run
+from benchmark_tasks.settings import Settings
 
 INCOMING = ".incoming"
+OUTGOING = ".outgoing"
+RECORDS = ".records"
+
+ABANDONED_SECONDS = 7 * 24 * 3600.0
+"""What another host has staged is given up after this long; of its processes nothing is known here."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +51,26 @@ class Listing:
 
 
 class Store:
-    """The landing zone under `root` (`$JOULEBOARD_HOME/raw`)."""
+    """The landing zone under `root`; with a `remote`, this machine's side of it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, remote: Remote | None = None) -> None:
         self.root = root
+        self.remote = remote
+
+    @classmethod
+    def of(cls, settings: Settings) -> Store:
+        """The landing zone of an installation."""
+        return cls(settings.raw, Remote(settings.raw_url) if settings.raw_url else None)
+
+    @property
+    def where(self) -> str:
+        """What a person calls the landing zone."""
+        return self.remote.url if self.remote else str(self.root)
 
     @contextmanager
     def staging(self, run_id: str) -> Iterator[Path]:
         """A private folder on the landing zone's own file system; removed unless it was landed."""
-        path = self.root / INCOMING / f"{run_id}.{os.getpid()}" / run_id
+        path = self.root / INCOMING / f"{run_id}.{_HOST}.{os.getpid()}" / run_id
         with disk_full_is_an_error(self.root):
             path.mkdir(parents=True)
         try:
@@ -55,6 +80,8 @@ class Store:
 
     def land(self, staged: Path) -> Path:
         """Move a staged, complete bundle into place. Idempotent by run id.
+
+        A remote that does not answer is no error yet: the bundle waits for `send`.
 
         Returns the bundle's final folder.
 
@@ -70,14 +97,30 @@ class Store:
             for file in staged.iterdir():
                 _fsync(file)
             _fsync(staged)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                staged.rename(final)
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
-            _fsync(final.parent)
+            _move(staged, self._outgoing(run) if self.remote else final)
+        if self.remote:
+            with suppress(LandingZoneUnreachable):
+                self.send()
         return final
+
+    def send(self) -> int:
+        """Send what waits to be sent, and put it in its place here; returns how many bundles.
+
+        Raises:
+            LandingZoneUnreachable: some are still waiting; sending again is harmless.
+        """
+        waiting = sorted((self.root / OUTGOING).glob("*/*/*")) if self.remote else []
+        for path in waiting:
+            where = path.relative_to(self.root / OUTGOING)
+            try:
+                self.remote.send(path, where.as_posix())
+            except LandingZoneUnreachable as error:
+                if not path.exists():
+                    continue  # another process sent it meanwhile
+                kept = f"{len(waiting)} runs wait in {self.root / OUTGOING} for the next measurement"
+                raise LandingZoneUnreachable(f"{error}; {kept} or `jouleboard land`") from error
+            _move(path, self.root / where)
+        return len(waiting)
 
     def land_copy(self, source: Path) -> Path:
         """Land a bundle that lies elsewhere (another host, `recorded_runs/`), leaving the source alone."""
@@ -95,25 +138,63 @@ class Store:
         return self.root / run.configuration.task.value / f"{run.started_at:%Y-%m}" / run.run_id
 
     def listing(self) -> Listing:
-        """Every landed run; a bundle that cannot be read is reported, not fatal."""
-        runs: list[tuple[Run, Path]] = []
-        broken: list[BrokenBundle] = []
-        for path in sorted(self.root.glob("[!.]*/*/*")):
-            try:
-                runs.append((bundle.read_record(path), path))
-            except (BundleError, NotADirectoryError) as error:
-                broken.append(BrokenBundle(path, str(error)))
-        return Listing(tuple(runs), tuple(broken))
+        """Every landed run; a bundle that cannot be read is reported, not fatal.
+
+        Raises:
+            LandingZoneUnreachable: the remote does not answer.
+        """
+        broken = [] if self.remote is None else self._fetch(self.remote)
+        here = _read(sorted(self.root.glob("[!.]*/*/*")))
+        return Listing(here.runs, (*here.broken, *broken))
+
+    def records(self) -> Listing:
+        """As `listing`, for who needs the records only: of a remote, nothing else is fetched.
+
+        Raises:
+            LandingZoneUnreachable: the remote does not answer.
+        """
+        if self.remote is None:
+            return self.listing()
+        paths = []
+        for where in self.remote.bundles():
+            landed, record = self.root / where, self.root / RECORDS / where
+            if not landed.exists() and not record.exists():
+                with self.staging(record.name) as staged, disk_full_is_an_error(self.root):
+                    self.remote.fetch(where, staged, only_record=True)
+                    _move(staged, record)
+            paths.append(landed if landed.exists() else record)
+        return _read(paths)
 
     def sweep_up(self) -> int:
         """Remove what killed processes left in the staging area; returns how many folders went."""
         removed = 0
         for path in (self.root / INCOMING).glob("*.*"):
-            pid = path.name.rpartition(".")[2]
-            if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
+            if _is_abandoned(path):
                 shutil.rmtree(path, ignore_errors=True)
                 removed += 1
         return removed
+
+    def _outgoing(self, run: Run) -> Path:
+        return self.root / OUTGOING / self.path_of(run).relative_to(self.root)
+
+    def _fetch(self, remote: Remote) -> list[BrokenBundle]:
+        """Bring what others landed; what does not verify is reported and asked for again the next time."""
+        broken = []
+        for where in remote.bundles():
+            final = self.root / where
+            if final.exists():
+                continue
+            with self.staging(final.name) as staged, disk_full_is_an_error(self.root):
+                remote.fetch(where, staged)
+                try:
+                    if self.path_of(bundle.verify(staged)) != final:
+                        raise BundleError(f"{staged}: its record belongs into another folder")
+                except BundleError as error:
+                    reason = str(error).replace(str(staged), f"{remote.url}/{where}")
+                    broken.append(BrokenBundle(final, reason))
+                else:
+                    _move(staged, final)
+        return broken
 
 
 @contextmanager
@@ -127,6 +208,44 @@ def disk_full_is_an_error(where: Path) -> Iterator[None]:
         raise DiskFull(
             f"no space left under {where}: free some or move JOULEBOARD_HOME; nothing was kept"
         ) from error
+
+
+_HOST = socket.gethostname()
+
+
+def _is_abandoned(staging: Path) -> bool:
+    """Whether the process that staged this is gone: on this host for certain, on another after a week."""
+    _, _, owner = staging.name.partition(".")
+    host, _, pid = owner.rpartition(".")
+    if host in ("", _HOST):
+        return not pid.isdigit() or not Path(f"/proc/{pid}").exists()
+    try:
+        return time.time() - staging.stat().st_mtime > ABANDONED_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _read(paths: list[Path]) -> Listing:
+    runs: list[tuple[Run, Path]] = []
+    broken: list[BrokenBundle] = []
+    for path in paths:
+        try:
+            runs.append((bundle.read_record(path), path))
+        except (BundleError, NotADirectoryError) as error:
+            broken.append(BrokenBundle(path, str(error)))
+    return Listing(tuple(runs), tuple(broken))
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Rename a whole bundle into place; harmless when another process was faster."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT):
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+    _fsync(target.parent)
 
 
 def _fsync(path: Path) -> None:

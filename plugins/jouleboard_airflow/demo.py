@@ -99,7 +99,7 @@ def land_recorded_runs(settings: Settings, clock: Clock) -> None:
     """Land the runs that this project measured on real GPUs and ships; those landed already are kept."""
     from benchmark_tasks.results.store import Store
 
-    store = Store(settings.raw)
+    store = Store.of(settings)
     bundles = sorted(path.parent for path in (REPOSITORY / "recorded_runs").rglob("run.json"))
     for bundle in bundles:
         store.land_copy(bundle)

@@ -108,7 +108,7 @@ def plan_release(params: Mapping[str, Any], run_id: str) -> list[dict[str, Any]]
     _require_available(runtime, params["version"], machine.has_gpu, settings)
     plan = planning.plan_release(
         catalog,
-        Store(settings.raw).listing(),
+        Store.of(settings).records(),
         runtime=runtime,
         runtime_version=params["version"],
         gpu_model=machine.gpu_model,

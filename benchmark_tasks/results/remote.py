@@ -1,0 +1,100 @@
+"""A landing zone in an object store: any URL that fsspec knows, for example `s3://bucket/folder`.
+
+Objects appear whole or not at all, but one by one, and there is no renaming. So a bundle's `run.json` is
+sent last, and a folder without one is nobody's business: it is being sent, or its sender was killed and
+will send it again.
+
+Address and credentials come from the environment as the store's own tools take them (for S3
+`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, or the machine's role).
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmark_tasks.errors import LandingZoneUnreachable, SettingsError
+from benchmark_tasks.results import bundle
+
+_BUNDLE = re.compile(rf"[a-z][a-z0-9-]*/\d{{4}}-\d{{2}}/[0-9a-f-]{{36}}/{re.escape(bundle.RUN_FILE)}")
+
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")
+
+
+class Remote:
+    """Bundles under a URL, each at `<task>/<year-month>/<run_id>/`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def bundles(self) -> list[str]:
+        """Where whole bundles lie, relative to the URL; what is not where a bundle can be is left out."""
+        with self._one_line_errors():
+            self._files.invalidate_cache()
+            found = [path.removeprefix(f"{self._root}/") for path in self._files.find(self._root)]
+        return sorted(path.rpartition("/")[0] for path in found if _BUNDLE.fullmatch(path))
+
+    def send(self, folder: Path, where: str) -> None:
+        """Send a bundle's files, its record last. One that is there already stays as it is."""
+        target = f"{self._root}/{where}"
+        with self._one_line_errors():
+            self._files.invalidate_cache()
+            if self._files.exists(f"{target}/{bundle.RUN_FILE}"):
+                return
+            names = sorted(path.name for path in folder.iterdir())
+            for name in sorted(names, key=lambda name: name == bundle.RUN_FILE):
+                self._files.put_file(str(folder / name), f"{target}/{name}")
+
+    def fetch(self, where: str, folder: Path, *, only_record: bool = False) -> None:
+        """Copy a bundle's files into an existing folder; verifying them is the caller's business."""
+        source = f"{self._root}/{where}"
+        with self._one_line_errors():
+            present = [path.removeprefix(f"{source}/") for path in self._files.find(source)]
+            for name in [bundle.RUN_FILE] if only_record else filter(_FILE.fullmatch, present):
+                self._files.get_file(f"{source}/{name}", str(folder / name))
+
+    @cached_property
+    def _connection(self) -> tuple[Any, str]:
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError as error:
+            raise SettingsError(f"JOULEBOARD_RAW={self.url}: {_INSTALL}") from error
+        try:
+            # Instances are shared otherwise, and those of a parent process do not survive a fork.
+            return url_to_fs(self.url, skip_instance_cache=True, use_listings_cache=False)
+        except ImportError as error:
+            raise SettingsError(f"JOULEBOARD_RAW={self.url}: {_INSTALL}") from error
+        except ValueError as error:
+            raise SettingsError(f"JOULEBOARD_RAW={self.url}: {error}") from error
+
+    @property
+    def _files(self) -> Any:
+        return self._connection[0]
+
+    @property
+    def _root(self) -> str:
+        return self._connection[1].rstrip("/")
+
+    @contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        """Each kind of store has exceptions of its own; a full disk here is not the store's trouble."""
+        try:
+            yield
+        except SettingsError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            said = " ".join(str(error).split())[:200]
+            raise LandingZoneUnreachable(
+                f"the landing zone {self.url} cannot be used ({type(error).__name__}: {said}): "
+                "check its address and credentials"
+            ) from error
+
+
+_INSTALL = "this kind of store needs a package: pip install 'jouleboard[s3]', or 'jouleboard-measure[s3]'"
