@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, MeterError
 from benchmark_tasks.machine import visible_indices
+from benchmark_tasks.meters.host_meter import with_host
 from benchmark_tasks.meters.meter import Meter, NoMeter
 from benchmark_tasks.meters.zeus_meter import meter_for
 from benchmark_tasks.sweep import AtEndpoint, Sweep
@@ -33,24 +34,22 @@ def gpus_of(sweep: Sweep) -> tuple[int, ...]:
 
 
 def meter_of(sweep: Sweep, gpu_indices: tuple[int, ...]) -> Meter:
-    """The best meter for these GPUs. Zeus counts them among the visible ones.
+    """The best meter for these GPUs, with the host's counters beside it where there are some.
+
+    Zeus counts GPUs among the visible ones.
 
     Raises:
         CatalogError: a named GPU is not visible to this process.
     """
-    if not gpu_indices:
-        return (
-            NoMeter("measured at an endpoint without naming its GPUs (--gpu-index)")
-            if sweep.num_gpus
-            else meter_for(())
-        )
+    if not gpu_indices and sweep.num_gpus:
+        return NoMeter("measured at an endpoint without naming its GPUs (--gpu-index)")
     visible = visible_indices()
-    if visible is None:
-        return meter_for(gpu_indices)
+    if visible is None or not gpu_indices:
+        return with_host(meter_for(gpu_indices))
     hidden = [i for i in gpu_indices if i not in visible]
     if hidden:
         raise CatalogError(f"CUDA_VISIBLE_DEVICES hides GPU {hidden[0]}: its energy cannot be read")
-    return meter_for([visible.index(i) for i in gpu_indices])
+    return with_host(meter_for([visible.index(i) for i in gpu_indices]))
 
 
 def require_gpus(sweep: Sweep, gpu_indices: tuple[int, ...], catalog: Catalog, meter: Meter) -> None:
@@ -61,7 +60,7 @@ def require_gpus(sweep: Sweep, gpu_indices: tuple[int, ...], catalog: Catalog, m
     """
     if not gpu_indices:
         return
-    if isinstance(meter, NoMeter):
+    if meter.absent_reason is not None:
         raise MeterError(f"{sweep.label()} needs {sweep.num_gpus} GPU(s): {meter.absent_reason}")
     for gpu in meter.gpus:
         known = catalog.gpu_named(gpu.name)

@@ -6,14 +6,14 @@ import importlib.util
 import shutil
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import psutil
 
 from benchmark_tasks import catalog as catalog_package
 from benchmark_tasks.catalog import Catalog
-from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.errors import JouleboardError, MeterError
 from benchmark_tasks.machine import Machine, gpu_names, this_machine
+from benchmark_tasks.meters.host_meter import HostMeter
 from benchmark_tasks.meters.zeus_meter import driver_versions, meter_for
 from benchmark_tasks.planning import plan_release
 from benchmark_tasks.results.store import Listing, Store
@@ -28,8 +28,6 @@ ENVIRONMENT_GIB = {True: 15.0, False: 5.0}
 
 MEMORY_GIB = 6.0
 """Memory the CPU server wants for the smallest model."""
-
-RAPL = Path("/sys/class/powercap")
 
 
 class State(StrEnum):
@@ -75,7 +73,7 @@ def examine(settings: Settings) -> Diagnosis:
             _catalog(catalog),
             _gpus(machine),
             _energy_counter(machine),
-            _cpu_energy(RAPL),
+            _cpu_energy(),
             _memory(machine),
             _disk(settings, machine),
             runtime,
@@ -110,16 +108,14 @@ def _energy_counter(machine: Machine) -> Finding:
     return Finding("energy counter", State.LIMITED, detail, "no energy ranking from this machine")
 
 
-def _cpu_energy(powercap: Path) -> Finding:
-    counters = sorted(powercap.glob("intel-rapl:*/energy_uj"))
-    if not counters:
-        return Finding("CPU energy", State.LIMITED, "no RAPL counter: CPU and DRAM energy stay empty")
+def _cpu_energy() -> Finding:
     try:
-        counters[0].read_text()
-    except OSError:
-        remedy = f"let this user read {counters[0]}"
-        return Finding("CPU energy", State.LIMITED, "RAPL counters are there but not readable", remedy)
-    return Finding("CPU energy", State.OK, f"{len(counters)} RAPL counters")
+        host = HostMeter()
+    except MeterError as error:
+        remedy = "let this user read /sys/class/powercap" if "not readable" in str(error) else None
+        detail = f"{error}: CPU and DRAM energy stay empty"
+        return Finding("CPU energy", State.LIMITED, detail, remedy)
+    return Finding("CPU energy", State.OK, "RAPL: CPU and DRAM" if host.has_dram else "RAPL: CPU, no DRAM")
 
 
 def _memory(machine: Machine) -> Finding:

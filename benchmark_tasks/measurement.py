@@ -18,7 +18,7 @@ from benchmark_tasks.client.windows import (
     steady_window,
 )
 from benchmark_tasks.errors import LoadError, MeterError
-from benchmark_tasks.meters.energy import energy_between, spent_between
+from benchmark_tasks.meters.energy import energy_between, host_joules, spent_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.zeus_meter import throttle_names
 from benchmark_tasks.procedure import Procedure
@@ -82,8 +82,8 @@ def measure_point(bench: Bench, batch_size: int) -> Measured:
         bench.say(f"  {seen.steady.reason}; once more")
         seen = _offer_load(bench, batch_size)
     ended = time.perf_counter_ns()
-    mlenergy, _ = _with_energy(seen.mlenergy, seen.timeline, bench.devices)
-    steady, reason = _with_energy(seen.steady, seen.timeline, bench.devices)
+    mlenergy, _ = with_energy(seen.mlenergy, seen.timeline, bench.devices)
+    steady, reason = with_energy(seen.steady, seen.timeline, bench.devices)
     return Measured(
         outcome=seen.outcome,
         timeline=_joined(seen.timeline, seen.metrics),
@@ -91,7 +91,9 @@ def measure_point(bench: Bench, batch_size: int) -> Measured:
         window_steady=steady,
         energy_absent_reason=reason,
         requests=_requests(seen.outcome.events, bench.length_control),
-        device=_device(bench, seen.timeline, steady),
+        device=device_during(
+            seen.timeline, steady, bench.idle_watts_before_server, bench.idle_watts_loaded
+        ),
         server=_server(bench, seen.metrics, steady),
         phases=(
             *((bench.start_phase,) if bench.start_phase else ()),
@@ -209,7 +211,7 @@ def _with_server_batch(window: Window, metrics: Timeline) -> Window:
     return window.model_copy(update={"mean_running_requests": inside.mean(Series.RUNNING_REQUESTS)})
 
 
-def _with_energy(window: Window, timeline: Timeline, devices: Recorder) -> tuple[Window, str | None]:
+def with_energy(window: Window, timeline: Timeline, devices: Recorder) -> tuple[Window, str | None]:
     """The window with its energy, or the reason why it has none."""
     if devices.meter.absent_reason is not None:
         return window, devices.meter.absent_reason
@@ -242,19 +244,30 @@ def _requests(events: Events, control: LengthControl) -> Requests:
     )
 
 
-def _device(bench: Bench, timeline: Timeline, window: Window) -> Device:
-    idle = {
-        "idle_watts_before_server": bench.idle_watts_before_server,
-        "idle_watts_loaded": bench.idle_watts_loaded,
-    }
-    if window.start_seconds is None or window.end_seconds is None or not timeline.gpu_indices():
+def device_during(
+    timeline: Timeline, window: Window, idle_before: float | None, idle_loaded: float | None
+) -> Device:
+    """What the GPUs did in a window; `idle_*`: watts before the runtime started, and with the model loaded."""
+    idle = {"idle_watts_before_server": idle_before, "idle_watts_loaded": idle_loaded}
+    if window.start_seconds is None or window.end_seconds is None:
         return Device(**idle)
+    host = {
+        "cpu_joules": host_joules(
+            timeline, Series.CPU_COUNTER_JOULES, window.start_seconds, window.end_seconds
+        ),
+        "dram_joules": host_joules(
+            timeline, Series.DRAM_COUNTER_JOULES, window.start_seconds, window.end_seconds
+        ),
+    }
+    if not timeline.gpu_indices():
+        return Device(**idle, **host)
     inside = timeline.between(window.start_seconds, window.end_seconds)
     temperature = inside.of(Series.TEMPERATURE_CELSIUS)[1]
     power = inside.of(Series.POWER_WATTS)[1]
     bits = np.bitwise_or.reduce(inside.of(Series.THROTTLE_REASON_BITS)[1].astype(np.int64), initial=0)
     return Device(
         **idle,
+        **host,
         temperature_min_celsius=_at(np.min, temperature),
         temperature_max_celsius=_at(np.max, temperature),
         sm_clock_median_mhz=_at(np.median, inside.of(Series.SM_CLOCK_MHZ)[1]),

@@ -41,6 +41,17 @@ def energy_between(timeline: Timeline, start: float, end: float) -> WindowEnergy
     )
 
 
+def host_joules(timeline: Timeline, series: Series, start: float, end: float) -> float | None:
+    """Joules of one of the host's counters from `start` to `end`; `None` where it was not read throughout."""
+    seconds, joules = timeline.of(series)
+    try:
+        _require_cover(seconds, start, end, series)
+    except MeterError:
+        return None
+    before, after = np.interp([start, end], seconds, joules)
+    return float(after - before)
+
+
 def spent_between(timeline: Timeline, start: float, end: float) -> float:
     """Joules by the counters alone, summed over the GPUs: what a phase cost, for the ledger.
 

@@ -94,8 +94,8 @@ class Recorder:
     def wait_past(self, at_ns: int) -> None:
         """Wait until every series has been read after an instant, so that it can be interpolated there."""
         deadline = time.monotonic() + MAXIMUM_WAIT_SECONDS
-        while self._thread.is_alive() and self.meter.gpus and time.monotonic() < deadline:
-            if self.readings and self._round_began_ns > at_ns:
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            if self._round_began_ns > at_ns:
                 return
             self._stop.wait(self.period_seconds / 4)
 

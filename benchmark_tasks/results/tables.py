@@ -41,6 +41,8 @@ class Series(StrEnum):
     MEMORY_CLOCK_MHZ = "memory_clock_mhz"
     THROTTLE_REASON_BITS = "throttle_reason_bits"
     ENERGY_COUNTER_JOULES = "energy_counter_joules"
+    CPU_COUNTER_JOULES = "cpu_counter_joules"
+    DRAM_COUNTER_JOULES = "dram_counter_joules"
     RUNNING_REQUESTS = "running_requests"
     WAITING_REQUESTS = "waiting_requests"
     KV_CACHE_USAGE = "kv_cache_usage"
@@ -56,7 +58,7 @@ TIMELINES = pa.schema(
         ("value", pa.float64()),
     ]
 )
-"""Long format: one row a sample. `gpu_index` is NULL for what belongs to the server."""
+"""Long format: one row a sample. `gpu_index` is NULL for what belongs to the server or the host."""
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:

@@ -14,6 +14,7 @@ from benchmark_tasks import doctor
 from benchmark_tasks.doctor import State, examine
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.powercap import add_zone
 from benchmark_tasks.testing.samples import sample_run, write_sample
 
 
@@ -86,15 +87,16 @@ def test_a_small_disk_is_said(settings, monkeypatch) -> None:
     assert "JOULEBOARD_HOME" in found.remedy
 
 
-def test_unreadable_cpu_counters_are_not_readable_ones(tmp_path: Path) -> None:
-    counter = tmp_path / "intel-rapl:0" / "energy_uj"
-    counter.parent.mkdir()
-    counter.write_text("123")
-    assert doctor._cpu_energy(tmp_path).state is State.OK
-    counter.unlink()
-    counter.mkdir()
-    assert "not readable" in doctor._cpu_energy(tmp_path).detail
-    assert "no RAPL counter" in doctor._cpu_energy(tmp_path / "nowhere").detail
+def test_cpu_counters_are_counted_named_unreadable_or_missing(powercap: Path) -> None:
+    assert "no RAPL counter" in doctor._cpu_energy().detail
+    package = add_zone(powercap / "intel-rapl:0", "package-0")
+    assert doctor._cpu_energy().detail == "RAPL: CPU, no DRAM"
+    add_zone(package / "intel-rapl:0:0", "dram")
+    assert doctor._cpu_energy() == doctor.Finding("CPU energy", State.OK, "RAPL: CPU and DRAM")
+    (package / "energy_uj").unlink()
+    (package / "energy_uj").mkdir()
+    found = doctor._cpu_energy()
+    assert found.state is State.LIMITED and "not readable" in found.detail and found.remedy
 
 
 def test_broken_bundles_are_counted(settings, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from benchmark_tasks.results.store import INCOMING, Store
 from benchmark_tasks.run import MeasureResult, measure, sessions
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.sweep import Plan, Sweep, SweepPoint
+from benchmark_tasks.testing.powercap import add_zone
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.testing.waiting import until
 from benchmark_tasks.vocabulary import (
@@ -83,7 +84,8 @@ def go(settings: Settings, wanted: Sweep, **more: object) -> MeasureResult:
     return measure(wanted, settings, say=lambda line: None, **more)  # type: ignore[arg-type]
 
 
-def test_without_a_counter_a_run_has_speed_and_no_energy(settings: Settings) -> None:
+def test_without_a_gpu_a_run_has_speed_and_what_the_cpu_counts(settings: Settings, powercap: Path) -> None:
+    add_zone(powercap / "intel-rapl:0", "package-0", joules=77)
     result = go(settings, sweep(4))
     (run,) = landed(settings)
     assert [path.name for path in result.landed] == [run.run_id]
@@ -93,6 +95,8 @@ def test_without_a_counter_a_run_has_speed_and_no_energy(settings: Settings) -> 
     assert run.window_mlenergy.settled and run.window_mlenergy.energy is None
     assert all(phase.joules is None for phase in run.phases)
     assert run.window_steady.mean_running_requests == pytest.approx(4, rel=0.35)
+    assert run.device.cpu_joules == 0.0, "the counter stood still"
+    assert run.device.dram_joules is None, "no counter"
     assert run.requests.failed == 0 and run.requests.completed == run.requests.sent
     assert run.server.prefix_cache_hits == 0 and run.server.metric_samples >= 1
 
@@ -108,6 +112,7 @@ def test_with_a_counter_both_windows_and_all_phases_have_energy(settings: Settin
     assert all(phase.joules == pytest.approx(400 * phase.seconds, rel=0.05) for phase in run.phases)
     assert run.device.idle_watts_before_server == run.device.idle_watts_loaded == 400
     assert run.device.temperature_max_celsius == 50 and run.device.throttle_reasons == ()
+    assert run.device.cpu_joules is None and run.device.dram_joules is None
 
 
 def test_one_server_serves_the_whole_sweep_or_one_each(settings: Settings) -> None:
