@@ -1,0 +1,37 @@
+"""What travels with the repository can be read by today's code: recorded bundles and campaign plans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmark_tasks import catalog
+from benchmark_tasks.results import bundle
+from benchmark_tasks.sweep import Plan
+from benchmark_tasks.vocabulary import EnergySource, RunStatus
+
+RECORDED = Path(__file__).parents[3] / "recorded_runs"
+BUNDLES = sorted(path.parent for path in RECORDED.rglob("run.json"))
+PLANS = sorted((RECORDED / "plans").glob("*.json"))
+
+
+def test_there_are_some() -> None:
+    assert BUNDLES and PLANS
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)
+def test_a_recorded_bundle_is_whole_small_and_says_where_it_comes_from(path: Path) -> None:
+    run = bundle.verify(path)
+    assert run.run_id == path.name and run.provenance.git_commit and run.provenance.gpus
+    assert run.status is not RunStatus.COMPLETED or run.energy_source is EnergySource.NVML_COUNTER
+    assert sum(file.stat().st_size for file in path.iterdir()) < 1_000_000
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_a_plan_names_what_the_catalog_knows(path: Path) -> None:
+    known = catalog.load()
+    for sweep in Plan.model_validate_json(path.read_text()).sweeps:
+        assert sweep.gpu_model in known.gpus
+        tasks = known.model(sweep.model_id).tasks
+        assert any(d.gpu_model == sweep.gpu_model for d in tasks[sweep.task].deployments)
