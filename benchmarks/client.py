@@ -185,8 +185,7 @@ def _vllm_bench_serve(url: str, requests: int, streams: int) -> Seen:
 
     cpu_seconds = _count_cpu_of(serve, "benchmark")
     with tempfile.TemporaryDirectory() as folder:
-        config = load().model("jouleboard/qwen3-tiny").hub_config or {}
-        model = write_model_directory(Path(folder) / "model", config)
+        model = write_model_directory(Path(folder) / "model", load().model("jouleboard/qwen3-tiny"))
         parser = FlexibleArgumentParser()
         serve.add_cli_args(parser)
         arguments = [

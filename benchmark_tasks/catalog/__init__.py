@@ -3,6 +3,11 @@
 `load()` reads the shipped catalog (`data/`), or another folder of the same layout:
 
     tasks/<task>.yaml  gpus/<gpu>.yaml  models/<organisation>__<name>.yaml  watch.yaml
+
+An installation adds to it without touching it (`overlay`, in practice `$JOULEBOARD_HOME/catalog`):
+
+    models/<organisation>__<name>.yaml      more models, or other entries for shipped ones
+    revisions/<organisation>__<name>.yaml   which revision of a model is measured (`releases/revisions.py`)
 """
 
 from __future__ import annotations
@@ -11,17 +16,20 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from benchmark_tasks.catalog.entries import (
+    Asking,
     DataSetEntry,
     Deployment,
     Generation,
     GpuEntry,
+    HubWatch,
     LengthDistribution,
+    MediaKind,
     Modality,
     Model,
     ModelArchitecture,
@@ -29,8 +37,11 @@ from benchmark_tasks.catalog.entries import (
     OutputUnit,
     PromptForm,
     RequestDefaults,
+    Revisions,
+    SyntheticMedia,
     TaskEntry,
     Watch,
+    WatchedFamily,
     WatchedProject,
 )
 from benchmark_tasks.catalog.reading import Entry, read
@@ -39,12 +50,15 @@ from benchmark_tasks.results.schema import NO_GPU, Record
 from benchmark_tasks.vocabulary import Runtime, Task
 
 __all__ = [
+    "Asking",
     "Catalog",
     "DataSetEntry",
     "Deployment",
     "Generation",
     "GpuEntry",
+    "HubWatch",
     "LengthDistribution",
+    "MediaKind",
     "Modality",
     "Model",
     "ModelArchitecture",
@@ -52,13 +66,27 @@ __all__ = [
     "OutputUnit",
     "PromptForm",
     "RequestDefaults",
+    "SyntheticMedia",
+    "Revisions",
     "TaskEntry",
     "Watch",
+    "WatchedFamily",
     "WatchedProject",
     "load",
 ]
 
 SHIPPED = Path(__file__).parent / "data"
+
+NOT_WATCHED = (
+    WatchedProject(
+        project="diffusers",
+        runtime=Runtime.DIFFUSERS,
+        floor="0.42.1",
+        distribution_with_gpu="diffusers",
+        distribution_without_gpu="diffusers",
+    ),
+)
+"""Plain diffusers stands in for xDiT where there is no GPU: measured when asked for, never by itself."""
 
 Key = TypeVar("Key")
 
@@ -92,6 +120,12 @@ class Catalog(Record):
         )
         raise CatalogError(f"model {model_id!r} is not in the catalog; {hint}")
 
+    def with_models(self, models: Iterable[Model]) -> Catalog:
+        """This catalog with further models, or other entries for its own."""
+        return self.model_copy(
+            update={"models": {**self.models, **{model.model_id: model for model in models}}}
+        )
+
     def gpu_named(self, nvml_name: str) -> GpuEntry | None:
         """The GPU that NVML calls `nvml_name` ("NVIDIA H200"), or `None` when the catalog has none."""
         for gpu in self.gpus.values():
@@ -108,15 +142,15 @@ class Catalog(Record):
         raise CatalogError(f"{project!r} is not watched; catalog/data/watch.yaml has {known}")
 
     def project_of(self, runtime: Runtime) -> WatchedProject:
-        """The watched project that provides a runtime."""
-        for entry in self.watch.projects:
+        """The project that provides a runtime."""
+        for entry in (*self.watch.projects, *NOT_WATCHED):
             if entry.runtime is runtime:
                 return entry
         raise CatalogError(f"no project in catalog/data/watch.yaml provides {runtime}")
 
 
-def load(directory: Path | None = None) -> Catalog:
-    """Read and check every file of the catalog.
+def load(directory: Path | None = None, *, overlay: Path | None = None) -> Catalog:
+    """Read and check every file of the catalog, and of an installation's overlay if it has one.
 
     Raises:
         CatalogError: names file, line and field of the first thing wrong.
@@ -124,15 +158,37 @@ def load(directory: Path | None = None) -> Catalog:
     root = directory or SHIPPED
     gpus = _read_all(root / "gpus", GpuEntry, lambda gpu: gpu.gpu_model)
     context = {"gpu_models": {*gpus, NO_GPU}}
-    return Catalog(
+    shipped = Catalog(
         gpus=gpus,
         tasks=_read_all(root / "tasks", TaskEntry, lambda entry: entry.task),
         models=_read_all(root / "models", Model, lambda model: model.model_id, context),
-        watch=read(root / "watch.yaml", Watch),
+        watch=read(root / "watch.yaml", Watch, context=context),
     )
+    return shipped if overlay is None else shipped.with_models(_added(shipped, overlay, context))
+
+
+def _added(shipped: Catalog, overlay: Path, context: dict[str, set[str]]) -> Iterable[Model]:
+    """The overlay's models, and those of either catalog whose revision it knows."""
+    models = _read_folder(overlay / "models", Model, lambda model: model.model_id, context)
+    revisions = _read_folder(overlay / "revisions", Revisions, lambda known: known.model_id)
+    for model_id, known in revisions.items():
+        model = models.get(model_id) or shipped.models.get(model_id)
+        if model is not None:
+            models[model_id] = model.model_copy(update={"revision": known.current.revision})
+    return models.values()
 
 
 def _read_all(
+    folder: Path, kind: type[Entry], key: Callable[[Entry], Key], context: dict[str, set[str]] | None = None
+) -> dict[Key, Entry]:
+    """Every file of a folder that must have some, by key."""
+    entries = _read_folder(folder, kind, key, context)
+    if not entries:
+        raise CatalogError(f"{folder}: no catalog files here; the catalog is incomplete")
+    return entries
+
+
+def _read_folder(
     folder: Path, kind: type[Entry], key: Callable[[Entry], Key], context: dict[str, set[str]] | None = None
 ) -> dict[Key, Entry]:
     """Every file of a folder, by key; a file is named after its key, so that no key comes twice."""
@@ -143,6 +199,4 @@ def _read_all(
         if path.stem != name:
             raise CatalogError(f"{path}:1: the file of {key(entry)} must be named {name}.yaml")
         entries[key(entry)] = entry
-    if not entries:
-        raise CatalogError(f"{folder}: no catalog files here; the catalog is incomplete")
     return entries

@@ -6,6 +6,7 @@ The catalog says what exists and what to measure; it never holds a measured valu
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -15,7 +16,10 @@ from benchmark_tasks.results.schema import NO_GPU, Count, Degree, Record
 from benchmark_tasks.vocabulary import Architecture, LengthControl, Runtime, Task, WeightPrecision, Weights
 
 Name = Annotated[str, Field(min_length=1)]
-HubId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")]
+HubId = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=96)
+]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -84,6 +88,39 @@ class LengthDistribution(Record):
         return self
 
 
+class MediaKind(StrEnum):
+    """What a request carries besides text."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+class SyntheticMedia(Record):
+    """The one item that a synthetic request carries.
+
+    sizes: width and height in pixels of pictures and clips; each is as frequent as the others.
+    frames: stills of a clip. seconds, samples_per_second: of a recording.
+    """
+
+    kind: MediaKind
+    sizes: tuple[tuple[Degree, Degree], ...] = ()
+    frames: Degree = 1
+    seconds: Positive | None = None
+    samples_per_second: Degree = 16_000
+    source: Name
+
+    @model_validator(mode="after")
+    def _complete(self) -> SyntheticMedia:
+        if (self.kind is MediaKind.AUDIO) != (self.seconds is not None):
+            raise ValueError("recordings have `seconds`, and only they")
+        if (self.kind is MediaKind.AUDIO) == bool(self.sizes):
+            raise ValueError("pictures and clips have `sizes`, and only they")
+        if (self.kind is MediaKind.VIDEO) != (self.frames > 1):
+            raise ValueError("a clip has several `frames`, and only a clip")
+        return self
+
+
 class RequestDefaults(Record):
     """How a language task is asked. `warm_up_requests_per_slot` requests a slot are sent and not counted."""
 
@@ -91,6 +128,7 @@ class RequestDefaults(Record):
     length_control: LengthControl = LengthControl.FIXED
     input_tokens: LengthDistribution
     output_tokens: LengthDistribution
+    media: SyntheticMedia | None = None
     warm_up_requests_per_slot: Count = 1
     seed: Count = 0
 
@@ -101,6 +139,21 @@ class PromptForm(StrEnum):
     CONVERSATION = "conversation"
     MULTIPLE_CHOICE = "multiple-choice"
     FILL_IN_THE_MIDDLE = "fill-in-the-middle"
+    IMAGE_CONVERSATION = "image-conversation"
+    VIDEO_QUESTION = "video-question"
+    AUDIO_QUESTION = "audio-question"
+
+    @property
+    def media(self) -> MediaKind | None:
+        """What each row carries besides text."""
+        return _MEDIA.get(self)
+
+
+_MEDIA = {
+    PromptForm.IMAGE_CONVERSATION: MediaKind.IMAGE,
+    PromptForm.VIDEO_QUESTION: MediaKind.VIDEO,
+    PromptForm.AUDIO_QUESTION: MediaKind.AUDIO,
+}
 
 
 class DataSetEntry(Record):
@@ -108,6 +161,7 @@ class DataSetEntry(Record):
 
     revision: a commit, or a branch that is resolved to its commit when the data is fetched.
     kept_prompts: how many prompts, chosen by the seed, a request set holds before it starts again.
+    first_rows: how many rows are fetched from the hub, from the first on; `None` fetches all.
     """
 
     hub_id: HubId
@@ -117,6 +171,7 @@ class DataSetEntry(Record):
     form: PromptForm
     maximum_output_tokens: Degree
     kept_prompts: Degree = 8192
+    first_rows: Degree | None = None
     source: Name
 
 
@@ -138,9 +193,28 @@ class TaskEntry(Record):
             raise ValueError(f"architecture of {self.task} is {self.task.architecture}")
         if (self.requests is None) != (self.architecture is Architecture.DIFFUSION):
             raise ValueError("language tasks have `requests`, diffusion tasks have none")
+        if (self.requests is not None and self.requests.media is not None) != (
+            self.architecture is Architecture.MLLM
+        ):
+            raise ValueError("multimodal tasks have `requests.media`, others have none")
         if self.data_sets and (self.requests is None or "synthetic" in self.data_sets):
             raise ValueError("data sets go with `requests`, and `synthetic` names none")
         return self
+
+
+def known_gpu(gpu_model: str, info: ValidationInfo) -> str:
+    """A validator: the catalog that is being read has this GPU."""
+    known = (info.context or {}).get("gpu_models")
+    if known is not None and gpu_model not in known:
+        raise ValueError(f"no such GPU in the catalog; it has {', '.join(sorted(known))}")
+    return gpu_model
+
+
+def ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """A validator: sizes in order, each once."""
+    if list(sizes) != sorted(set(sizes)):
+        raise ValueError("sizes must ascend, each once")
+    return sizes
 
 
 class Deployment(Record):
@@ -158,17 +232,12 @@ class Deployment(Record):
     @field_validator("gpu_model")
     @classmethod
     def _known(cls, gpu_model: str, info: ValidationInfo) -> str:
-        known = (info.context or {}).get("gpu_models")
-        if known is not None and gpu_model not in known:
-            raise ValueError(f"no such GPU in the catalog; it has {', '.join(sorted(known))}")
-        return gpu_model
+        return known_gpu(gpu_model, info)
 
     @field_validator("batch_sizes")
     @classmethod
     def _ascending(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
-        if list(sizes) != sorted(set(sizes)):
-            raise ValueError("batch sizes must ascend, each once")
-        return sizes
+        return ascending(sizes)
 
     @model_validator(mode="after")
     def _fits(self) -> Deployment:
@@ -222,8 +291,33 @@ class ModelTask(Record):
         return deployments
 
 
+class Component(Record):
+    """One part of a pipeline: a class of diffusers or transformers, and the configuration it is made from.
+
+    `Tokenizer` stands for one made on the spot, of `maximum_tokens`.
+    """
+
+    class_name: Name
+    config: dict[str, JsonValue] = {}
+
+
+class Pipeline(Record):
+    """How diffusers builds a model, so that one with random weights of full size needs no hub.
+
+    options: further arguments of the pipeline's constructor. call: arguments of every generation
+    beside steps, size and frames, where the pipeline's own defaults are not the model's.
+    """
+
+    class_name: Name
+    options: dict[str, JsonValue] = {}
+    call: dict[str, JsonValue] = {}
+    components: dict[Name, Component] = Field(min_length=1)
+
+
 class Model(Record):
-    """A model. `hub_config` holds its config.json, so that a dummy-weight copy needs no hub.
+    """A model. `hub_config` holds its config.json, so that a dummy-weight copy needs no hub;
+    `pipeline` is the same of a diffusion model. `hub_files` holds what such a copy needs besides, by
+    file name: how pictures are prepared.
 
     `server` holds options of the runtime's server by their Python names (`max_model_len`).
     """
@@ -242,6 +336,8 @@ class Model(Record):
     revision: str | None = None
     trust_remote_code: bool = False
     hub_config: dict[str, JsonValue] | None = None
+    hub_files: dict[Annotated[str, Field(pattern=r"^[a-z_]+\.json$")], dict[str, JsonValue]] = {}
+    pipeline: Pipeline | None = None
     server: dict[str, JsonValue] = {}
     tasks: dict[Task, ModelTask] = Field(min_length=1)
 
@@ -251,11 +347,40 @@ class Model(Record):
             raise ValueError("activated_params_billions is larger than total_params_billions")
         if self.weights is Weights.DUMMY and self.hub_config is None:
             raise ValueError("weights: dummy needs hub_config")
+        if self.weights is Weights.RANDOM and self.pipeline is None:
+            raise ValueError("weights: random needs pipeline")
         for task, entry in self.tasks.items():
             diffusion = task.architecture is Architecture.DIFFUSION
             if diffusion != (entry.generation is not None):
                 raise ValueError(f"{task}: diffusion tasks have `generation`, others have none")
         return self
+
+
+class Revision(Record):
+    """A state of a model's repository on the hub.
+
+    revision: its commit. content: hash of the files that decide what is measured; a commit that only
+    edits the model's description has the same. measured: whether this revision has a benchmark of its
+    own; the one that was found when watching began has none.
+    """
+
+    revision: Commit
+    content: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    seen_at: datetime
+    measured: bool
+
+
+class Revisions(Record):
+    """The revisions of a model, oldest first. `head`: the commit that was looked at last."""
+
+    model_id: HubId
+    head: Commit
+    revisions: tuple[Revision, ...] = Field(min_length=1)
+
+    @property
+    def current(self) -> Revision:
+        """The revision that is measured from now on."""
+        return self.revisions[-1]
 
 
 class WatchedProject(Record):
@@ -277,7 +402,78 @@ class WatchedProject(Record):
     measure_yanked: bool = False
 
 
+class Asking(StrEnum):
+    """Who decides whether a new model is measured."""
+
+    PERSON = "person"
+    NOBODY = "nobody"
+
+
+class WatchedFamily(Record):
+    """What a class name in a config.json (`architectures`) stands for."""
+
+    family: Name
+    architecture: ModelArchitecture
+
+
+class HubWatch(Record):
+    """Which new models of a hub are proposed, and how they would be measured.
+
+    organisations: whose; none: no new model is looked for.
+    since: day (UTC) from which on a model counts as new; older ones are history.
+    tasks: what models of a pipeline tag are measured on.
+    skipped_tags: models with one of these tags are left out (adapters, conversions).
+    minimum_params_billions, maximum_params_billions: limits of size.
+    families: the class names that are known; a model of any other is left out.
+    gpu_models, num_gpus: where it may be measured, and the numbers of GPUs to choose the least from.
+    context_tokens: longest request and answer the server is made ready for.
+    memory_fraction: of a GPU's memory that the server may use. reserved_gib: of that, per GPU, what is
+        neither weights nor cache.
+    batch_sizes: those that the cache has room for are swept.
+    asks: who decides on a proposal that lacks nothing.
+    """
+
+    organisations: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}$")], ...] = ()
+    since: date
+    tasks: dict[Name, tuple[Task, ...]]
+    skipped_tags: tuple[Name, ...] = ()
+    minimum_params_billions: Positive
+    maximum_params_billions: Positive
+    families: dict[Name, WatchedFamily]
+    gpu_models: tuple[Name, ...] = Field(min_length=1)
+    num_gpus: tuple[Degree, ...] = Field(min_length=1)
+    context_tokens: Degree
+    memory_fraction: Annotated[float, Field(gt=0, le=1)]
+    reserved_gib: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    batch_sizes: tuple[Degree, ...] = Field(min_length=1)
+    asks: Asking = Asking.PERSON
+
+    @field_validator("tasks")
+    @classmethod
+    def _asked_in_words(cls, tasks: dict[str, tuple[Task, ...]]) -> dict[str, tuple[Task, ...]]:
+        if any(task.architecture is Architecture.DIFFUSION for listed in tasks.values() for task in listed):
+            raise ValueError(
+                "steps and sizes of a diffusion task are not on the hub: add such a model by hand"
+            )
+        return tasks
+
+    @field_validator("gpu_models")
+    @classmethod
+    def _known(cls, gpu_models: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        return tuple(known_gpu(gpu_model, info) for gpu_model in gpu_models)
+
+    @field_validator("num_gpus", "batch_sizes")
+    @classmethod
+    def _in_order(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        return ascending(sizes)
+
+
 class Watch(Record):
-    """What to look out for upstream."""
+    """What to look out for upstream. Without `hub` no model hub is asked.
+
+    canaries: models that are measured before all others, and again every week, on one GPU or none.
+    """
 
     projects: tuple[WatchedProject, ...] = Field(min_length=1)
+    canaries: tuple[HubId, ...] = ()
+    hub: HubWatch | None = None

@@ -1,4 +1,5 @@
-"""Writes a model directory without a hub: the architecture's config and a tokenizer, no weights.
+"""Writes a model directory without a hub: the architecture's config, a tokenizer and, for models that
+see, how pictures are prepared; no weights.
 
 The server is then started with dummy weights. Speed and energy depend on the architecture, not
 on what the weights say; every such run carries `weights = dummy` as a comparability key.
@@ -8,43 +9,79 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmark_tasks.catalog import Model
+from benchmark_tasks.workloads.chat import WORDS
+
 _SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+_VISION_TOKENS = {
+    "vision_start_token_id": "<|vision_start|>",
+    "vision_end_token_id": "<|vision_end|>",
+    "image_token_id": "<|image_pad|>",
+    "video_token_id": "<|video_pad|>",
+}
+"""Keys of a config.json and what Qwen's processors call the token of that id."""
+_SPACE = "\u0120"
+"""How GPT-2 writes a space."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CHAT_TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for part in m['content'] %}"
+    "{% if part['type'] == 'text' %}{{ part['text'] }}"
+    "{% elif part['type'] == 'video' %}<|vision_start|><|video_pad|><|vision_end|>"
+    "{% else %}<|vision_start|><|image_pad|><|vision_end|>{% endif %}"
+    "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
-def write_model_directory(directory: Path, hub_config: Mapping[str, Any]) -> Path:
-    """Write `config.json` and a tokenizer of the config's vocabulary size into `directory`.
+def write_model_directory(directory: Path, model: Model) -> Path:
+    """Write `config.json`, a tokenizer of the config's vocabulary size and `hub_files` into `directory`.
 
     Args:
         directory: created when missing; files in it are replaced.
-        hub_config: the model's `config.json` facts, from the catalog.
+        model: must have a `hub_config`.
 
     Returns:
         The directory, ready for `--model`.
     """
+    assert model.hub_config is not None
+    config: dict[str, Any] = dict(model.hub_config)
+    special = {config[key]: token for key, token in _VISION_TOKENS.items() if key in config}
+    vocabulary = _vocabulary(int(config.get("text_config", config)["vocab_size"]), special)
     directory.mkdir(parents=True, exist_ok=True)
-    vocabulary = _vocabulary(int(hub_config["vocab_size"]))
-    _write_json(directory / "config.json", dict(hub_config))
-    _write_json(directory / "tokenizer.json", _tokenizer(vocabulary))
-    _write_json(directory / "tokenizer_config.json", _tokenizer_config())
+    _write_json(directory / "config.json", config)
+    _write_json(directory / "tokenizer.json", _tokenizer(vocabulary, (*special.values(), *_SPECIAL_TOKENS)))
+    _write_json(directory / "tokenizer_config.json", _tokenizer_config(model))
     _write_json(directory / "generation_config.json", {"eos_token_id": vocabulary["<|im_end|>"]})
+    for name, content in model.hub_files.items():
+        _write_json(directory / name, content)
     return directory
 
 
-def _vocabulary(size: int) -> dict[str, int]:
-    """Single bytes, then made-up words, the special tokens last."""
-    alphabet = sorted(_byte_alphabet())
-    words = ("".join(letters) for n in (3, 4) for letters in itertools.product(_LETTERS, repeat=n))
-    made_up = itertools.islice(words, size - len(alphabet) - len(_SPECIAL_TOKENS))
-    return {token: i for i, token in enumerate(itertools.chain(alphabet, made_up, _SPECIAL_TOKENS))}
+def _vocabulary(size: int, special: Mapping[int, str]) -> dict[str, int]:
+    """Single bytes, parts of the synthetic questions' words, made-up words, the special tokens last.
+
+    special: tokens that the model's config puts at an id of its own.
+    """
+    plain = itertools.chain(sorted(_byte_alphabet()), (left + right for left, right in _merges()), _made_up())
+    last = dict(enumerate(_SPECIAL_TOKENS, size - len(_SPECIAL_TOKENS)))
+    at = {**special, **last}
+    return {at[i] if i in at else next(plain): i for i in range(size)}
+
+
+def _made_up() -> Iterator[str]:
+    return ("".join(letters) for n in (3, 4) for letters in itertools.product(_LETTERS, repeat=n))
+
+
+def _merges() -> list[tuple[str, str]]:
+    """What makes each word of a synthetic question one token, as in the real tokenizers."""
+    words = [word.replace(" ", _SPACE) for word in WORDS]
+    pairs = [(word[:i], word[i]) for word in words for i in range(1, len(word))]
+    return list(dict.fromkeys(pairs))
 
 
 def _byte_alphabet() -> list[str]:
@@ -53,7 +90,7 @@ def _byte_alphabet() -> list[str]:
     return [chr(byte) for byte in printable] + [chr(0x100 + i) for i in range(256 - len(printable))]
 
 
-def _tokenizer(vocabulary: Mapping[str, int]) -> dict[str, Any]:
+def _tokenizer(vocabulary: Mapping[str, int], special: Sequence[str]) -> dict[str, Any]:
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     return {
         "version": "1.0",
@@ -69,7 +106,7 @@ def _tokenizer(vocabulary: Mapping[str, int]) -> dict[str, Any]:
                 "normalized": False,
                 "special": True,
             }
-            for token in _SPECIAL_TOKENS
+            for token in special
         ],
         "normalizer": None,
         "pre_tokenizer": byte_level,
@@ -84,20 +121,22 @@ def _tokenizer(vocabulary: Mapping[str, int]) -> dict[str, Any]:
             "fuse_unk": False,
             "byte_fallback": False,
             "vocab": dict(vocabulary),
-            "merges": [],
+            "merges": [" ".join(pair) for pair in _merges()],
         },
     }
 
 
-def _tokenizer_config() -> dict[str, Any]:
+def _tokenizer_config(model: Model) -> dict[str, Any]:
+    processors = [content.get("processor_class") for content in model.hub_files.values()]
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": "<|im_end|>",
         "pad_token": "<|endoftext|>",
         "model_max_length": 131072,
         "chat_template": _CHAT_TEMPLATE,
+        **({"processor_class": processors[0]} if processors else {}),
     }
 
 
 def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=None if "tokenizer.json" in path.name else 1))
+    path.write_text(json.dumps(content, indent=None if path.name == "tokenizer.json" else 1))

@@ -26,6 +26,8 @@ DECIDED_ELSEWHERE = frozenset(
         "dtype",
         "quantization",
         "enable-prefix-caching",
+        "mm-processor-cache-gb",
+        "limit-mm-per-prompt",
         "tensor-parallel-size",
         "pipeline-parallel-size",
         "data-parallel-size",

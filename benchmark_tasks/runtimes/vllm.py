@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from benchmark_tasks.runtimes.model_files import write_model_directory
 from benchmark_tasks.runtimes.process import without_secrets
 from benchmark_tasks.runtimes.server_options import flag_of
 from benchmark_tasks.sweep import Sweep
-from benchmark_tasks.vocabulary import Weights
+from benchmark_tasks.vocabulary import Task, Weights
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ _MODULES: dict[str, tuple[str, ...]] = {
 _GPU_OPTIONS: dict[str, JsonValue] = {"async_scheduling": True, "api_server_count": 3}
 """ML.ENERGY's settings: the server's own CPU work must not hold the GPU back."""
 
+_MULTIMODAL_OPTIONS: dict[str, JsonValue] = {"mm_processor_cache_gb": 0}
+"""Every item is prepared and encoded anew: with prefix caching off as well, vLLM does not even compare
+items, and a number does not depend on how often a request set shows the same one."""
+
+_ITEMS = {Task.IMAGE_CHAT: "image", Task.VIDEO_CHAT: "video", Task.AUDIO_CHAT: "audio"}
+
 
 def model_source(model: Model, sweep: Sweep, scratch: Path) -> str:
     """What `--model` gets: a directory written on the spot for dummy weights, else the hub id.
@@ -45,7 +52,7 @@ def model_source(model: Model, sweep: Sweep, scratch: Path) -> str:
         return model.model_id
     if model.hub_config is None:
         raise CatalogError(f"{model.model_id} has no hub_config in the catalog: it needs real weights")
-    return str(write_model_directory(scratch / "model", model.hub_config))
+    return str(write_model_directory(scratch / "model", model))
 
 
 def server_command(
@@ -73,6 +80,7 @@ def server_command(
         "dtype": "bfloat16",
         **(_GPU_OPTIONS if sweep.num_gpus else {}),
         **_parallel_options(sweep),
+        **_multimodal_options(sweep),
         **({"load_format": "dummy"} if sweep.weights is Weights.DUMMY else {}),
         **({"revision": model.revision} if model.revision else {}),
         **model.server,
@@ -128,6 +136,15 @@ def flags(options: Mapping[str, JsonValue]) -> list[str]:
             case _:
                 arguments.append(f"--{flag}={value}")
     return arguments
+
+
+def _multimodal_options(sweep: Sweep) -> dict[str, JsonValue]:
+    """One item of the task's kind a request, so that memory is set aside for no other."""
+    item = _ITEMS.get(sweep.task)
+    if item is None:
+        return {}
+    limits = {kind: int(kind == item) for kind in _ITEMS.values()}
+    return {**_MULTIMODAL_OPTIONS, "limit_mm_per_prompt": json.dumps(limits)}
 
 
 def _parallel_options(sweep: Sweep) -> dict[str, JsonValue]:

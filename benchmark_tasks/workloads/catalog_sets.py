@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from benchmark_tasks.catalog import DataSetEntry, LengthDistribution, Model, PromptForm, TaskEntry
 from benchmark_tasks.errors import CatalogError, RequestSetError
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.vocabulary import LengthControl
+from benchmark_tasks.workloads.chat import DataSetChat, SyntheticChat
 from benchmark_tasks.workloads.data_sets import rows_of
-from benchmark_tasks.workloads.prompts import Prompt, prompts_of
+from benchmark_tasks.workloads.media import shapes_of
+from benchmark_tasks.workloads.media_rows import media_prompts_of
+from benchmark_tasks.workloads.prompts import prompts_of
 from benchmark_tasks.workloads.requests import TEMPERATURE, TOP_P, DataSetText, RequestSet, SyntheticText
 
 SYNTHETIC = "synthetic"
@@ -56,21 +60,26 @@ def name_of(request_set_id: str) -> str:
     return SYNTHETIC if request_set_id.startswith(SYNTHETIC) else request_set_id.rsplit("-", 2)[0]
 
 
-def _synthetic(sweep: Sweep, model: Model, task: TaskEntry) -> SyntheticText:
-    context = _context(model)
-    if model.hub_config is None or context is None or task.requests is None:
+def _synthetic(sweep: Sweep, model: Model, task: TaskEntry) -> SyntheticText | SyntheticChat:
+    context, requests = _context(model), task.requests
+    assert requests is not None
+    if requests.media is None and (model.hub_config is None or context is None):
         raise CatalogError(f"{model.model_id} has no hub_config in the catalog: its vocabulary is unknown")
-    return SyntheticText(
-        task=sweep.task,
-        input_tokens=_cut(task.requests.input_tokens, context // 4),
-        output_tokens=_cut(task.requests.output_tokens, context // 2),
-        length_control=sweep.length_control,
-        vocabulary_size=int(model.hub_config["vocab_size"]),  # type: ignore[arg-type]
-        seed=task.requests.seed,
-    )
+    lengths = {
+        "input_tokens": _cut(requests.input_tokens, None if context is None else context // 4),
+        "output_tokens": _cut(requests.output_tokens, None if context is None else context // 2),
+        "length_control": sweep.length_control,
+        "seed": requests.seed,
+    }
+    if requests.media is not None:
+        return SyntheticChat(
+            task=sweep.task, media=requests.media, shapes=shapes_of(requests.media), **lengths
+        )
+    vocabulary_size = int(model.hub_config["vocab_size"])  # type: ignore[arg-type,index]
+    return SyntheticText(task=sweep.task, vocabulary_size=vocabulary_size, **lengths)
 
 
-def _real(sweep: Sweep, model: Model, task: TaskEntry, settings: Settings) -> DataSetText:
+def _real(sweep: Sweep, model: Model, task: TaskEntry, settings: Settings) -> DataSetText | DataSetChat:
     name, entry = sweep.request_set, task.data_sets[sweep.request_set]
     assert task.requests is not None
     found = rows_of(name, entry, settings)
@@ -79,33 +88,39 @@ def _real(sweep: Sweep, model: Model, task: TaskEntry, settings: Settings) -> Da
         entry.maximum_output_tokens if context is None else min(entry.maximum_output_tokens, context // 2)
     )
     room = None if context is None else context - output - TEMPLATE_TOKENS
-    prompts = prompts_of(entry.form, found.rows, model, seed, room)[: entry.kept_prompts]
-    if not prompts:
-        raise RequestSetError(f"data set {name}: none of its {len(found.rows)} rows fits {model.model_id}")
     fixed = sweep.length_control is LengthControl.FIXED
     lengths = _cut(task.requests.output_tokens, output) if fixed else None
-    return DataSetText(
-        request_set_id=_identity(name, found.revision, entry, prompts, output, lengths, seed),
-        prompts=prompts,
-        chat=entry.form is not PromptForm.FILL_IN_THE_MIDDLE,
-        maximum_output_tokens=output,
-        lengths=lengths,
-        seed=seed,
-    )
+    common = {"maximum_output_tokens": output, "lengths": lengths, "seed": seed}
+    if (kind := entry.form.media) is not None:
+        items = media_prompts_of(name, entry.form, found, seed, entry.kept_prompts, room)
+        contents = [[item.text, hashlib.sha256(item.url).hexdigest()] for item in items]
+        _require_some(items, name, len(found.rows), model)
+        request_set_id = _identity(name, found.revision, entry, contents, output, lengths, seed)
+        return DataSetChat(request_set_id, kind, items, **common)
+    prompts = prompts_of(entry.form, found.rows, model, seed, room)[: entry.kept_prompts]
+    _require_some(prompts, name, len(found.rows), model)
+    request_set_id = _identity(name, found.revision, entry, prompts, output, lengths, seed)
+    chat = entry.form is not PromptForm.FILL_IN_THE_MIDDLE
+    return DataSetText(request_set_id, prompts, chat, **common)
+
+
+def _require_some(prompts: Sequence[object], name: str, rows: int, model: Model) -> None:
+    if not prompts:
+        raise RequestSetError(f"data set {name}: none of its {rows} rows fits {model.model_id}")
 
 
 def _identity(
     name: str,
     revision: str,
     entry: DataSetEntry,
-    prompts: tuple[Prompt, ...],
+    prompts: Sequence[object],
     output: int,
     lengths: LengthDistribution | None,
     seed: int,
 ) -> str:
     """`<name>-<revision>-<hash of every parameter and prompt>`."""
     parameters = {
-        "data_set": entry.model_dump(mode="json", exclude={"source", "revision"}),
+        "data_set": entry.model_dump(mode="json", exclude={"source", "revision", "first_rows"}),
         "revision": revision,
         "maximum_output_tokens": output,
         "lengths": None if lengths is None else lengths.model_dump(mode="json"),
@@ -119,11 +134,15 @@ def _identity(
 
 def _context(model: Model) -> int | None:
     """The model's context as it is served, tokens; `None` where the catalog does not say."""
-    told = model.server.get("max_model_len") or (model.hub_config or {}).get("max_position_embeddings")
+    config = model.hub_config or {}
+    text = config.get("text_config", config)
+    told = model.server.get("max_model_len") or text.get("max_position_embeddings")  # type: ignore[union-attr]
     return None if told is None else int(told)  # type: ignore[arg-type]
 
 
-def _cut(lengths: LengthDistribution, limit: int) -> LengthDistribution:
+def _cut(lengths: LengthDistribution, limit: int | None) -> LengthDistribution:
+    if limit is None:
+        return lengths
     return lengths.model_copy(
         update={
             "median_tokens": min(lengths.median_tokens, limit / 2),

@@ -2,6 +2,7 @@
 
     $JOULEBOARD_DATA_SETS/<name>/*.parquet or *.jsonl     read in the order of their names
     $JOULEBOARD_DATA_SETS/<name>/REVISION                 the hub's commit, if it was copied from there
+    $JOULEBOARD_DATA_SETS/<name>/media/                   files that rows name: clips, recordings
 
 The hub's token is its client's business (`HF_TOKEN`, `hf auth login`): it is never read here.
 """
@@ -24,6 +25,7 @@ from benchmark_tasks.errors import IndexUnreachable, RequestSetError
 from benchmark_tasks.settings import Settings
 
 REVISION_FILE = "REVISION"
+MEDIA_FOLDER = "media"
 _COMMIT_DIGITS = 40
 
 COLUMNS = {
@@ -36,16 +38,26 @@ COLUMNS = {
         "Incorrect Answer 3",
     ),
     PromptForm.FILL_IN_THE_MIDDLE: ("prefix", "suffix"),
+    PromptForm.IMAGE_CONVERSATION: ("conversation", "images"),
+    PromptForm.VIDEO_QUESTION: ("conversations", "video"),
+    PromptForm.AUDIO_QUESTION: ("conversations", "sound"),
 }
 """The columns that a form of prompt needs; no other is read."""
+
+_IN_ARCHIVES = (PromptForm.VIDEO_QUESTION, PromptForm.AUDIO_QUESTION)
+"""Forms whose rows name files; pictures are in the rows themselves."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows in the data set's own order, and the commit (or, for files of a person's own, hash) of it."""
+    """Rows in the data set's own order, and the commit (or, for files of a person's own, hash) of it.
+
+    media: folder of the files that rows name.
+    """
 
     revision: str
     rows: Sequence[Mapping[str, Any]]
+    media: Path | None = None
 
 
 def rows_of(name: str, entry: DataSetEntry, settings: Settings) -> Rows:
@@ -77,7 +89,7 @@ def _from_folder(folder: Path, columns: Sequence[str]) -> Rows:
     rows: list[Mapping[str, Any]] = []
     for file in files:
         rows += _read(file, columns)
-    return Rows(_revision(folder, files), rows)
+    return Rows(_revision(folder, files), rows, folder / MEDIA_FOLDER)
 
 
 def _read(file: Path, columns: Sequence[str]) -> list[Mapping[str, Any]]:
@@ -105,6 +117,11 @@ def _revision(folder: Path, files: Sequence[Path]) -> str:
 
 
 def _from_hub(name: str, entry: DataSetEntry) -> Rows:
+    if entry.form in _IN_ARCHIVES:
+        raise RequestSetError(
+            f"data set {name}: the files of {entry.hub_id} come in archives; unpack them to "
+            f"$JOULEBOARD_DATA_SETS/{name}/{MEDIA_FOLDER}, rows beside it ({', '.join(COLUMNS[entry.form])})"
+        )
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         import datasets
@@ -120,8 +137,11 @@ def _from_hub(name: str, entry: DataSetEntry) -> Rows:
         revision = entry.revision
         if len(revision) != _COMMIT_DIGITS:
             revision = huggingface_hub.HfApi().dataset_info(entry.hub_id, revision=revision).sha
-        found = datasets.load_dataset(entry.hub_id, entry.subset, split=entry.split, revision=revision)
-        return Rows(str(revision), found.select_columns(list(COLUMNS[entry.form])).to_list())
+        first = entry.first_rows
+        found = datasets.load_dataset(
+            entry.hub_id, entry.subset, split=entry.split, revision=revision, streaming=first is not None
+        ).select_columns(list(COLUMNS[entry.form]))
+        return Rows(str(revision), found.to_list() if first is None else list(found.take(first)))
     except Exception as error:  # noqa: BLE001  the clients raise each other's errors; none may carry a token out
         raise _telling(name, entry, error) from None
 

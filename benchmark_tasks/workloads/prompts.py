@@ -49,6 +49,8 @@ def _of_row(
             yield multiple_choice(row, np.random.default_rng((seed, index)))
         case PromptForm.FILL_IN_THE_MIDDLE:
             yield fill_in_the_middle(row, model)
+        case PromptForm.IMAGE_CONVERSATION | PromptForm.VIDEO_QUESTION | PromptForm.AUDIO_QUESTION:
+            raise CatalogError(f"{form}: rows with items are read by workloads.media_rows")
         case _:
             assert_never(form)
 

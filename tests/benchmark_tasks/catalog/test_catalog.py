@@ -14,6 +14,7 @@ from benchmark_tasks.catalog.tables import write_tables
 from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.vocabulary import Architecture, Runtime, Task, Weights
 
+OURS = "jouleboard/"
 TINY = "jouleboard/qwen3-tiny"
 
 
@@ -25,7 +26,7 @@ def copy(tmp_path: Path) -> Path:
 
 def test_the_shipped_catalog_loads() -> None:
     catalog = load()
-    assert len(catalog.models) == 47
+    assert len([model_id for model_id in catalog.models if not model_id.startswith(OURS)]) == 46
     assert set(catalog.tasks) == set(Task)
     assert {name: gpu.tdp_watts for name, gpu in catalog.gpus.items()} == {
         "A100": 400,
@@ -41,7 +42,7 @@ def test_the_shipped_catalog_loads() -> None:
 def test_it_covers_every_published_configuration(published_v3: Path) -> None:
     catalog = load()
     facts = json.loads((published_v3 / "index.json").read_text())["models"]
-    assert set(catalog.models) == {*facts, TINY}
+    assert {model_id for model_id in catalog.models if not model_id.startswith(OURS)} == set(facts)
     for model_id, published in facts.items():
         ours = catalog.models[model_id].model_dump(mode="json")
         assert {name: ours[name] for name in published} == published

@@ -304,7 +304,7 @@ def test_without_the_client_it_names_the_package(tmp_path: Path) -> None:
 
 
 def test_an_unknown_set_names_those_there_are(tmp_path: Path) -> None:
-    assert_one_line(fetch(tmp_path, "lmsys"), 1, "gpqa-diamond, lm-arena")
+    assert_one_line(fetch(tmp_path, "lmsys"), 1, "gpqa-diamond, vision-arena, lm-arena")
 
 
 def test_a_set_is_recognised_by_its_id(settings: Settings) -> None:

@@ -33,7 +33,14 @@ def published_cdf(folder: Path, task: Task, grid: np.ndarray) -> tuple[np.ndarra
 
 
 @pytest.mark.parametrize(
-    ("task", "models"), [(Task.LM_ARENA_CHAT, 18), (Task.GPQA, 12), (Task.SOURCEGRAPH_FIM, 3)]
+    ("task", "models"),
+    [
+        (Task.LM_ARENA_CHAT, 18),
+        (Task.GPQA, 12),
+        (Task.SOURCEGRAPH_FIM, 3),
+        (Task.IMAGE_CHAT, 11),
+        (Task.VIDEO_CHAT, 6),
+    ],
 )
 def test_answer_lengths_are_the_published_ones(published_v3: Path, task: Task, models: int) -> None:
     lengths = catalog.load().tasks[task].requests.output_tokens

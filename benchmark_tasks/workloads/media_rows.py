@@ -1,0 +1,84 @@
+"""Questions about pictures, clips and recordings from rows of the real data sets."""
+
+from __future__ import annotations
+
+import re
+from binascii import b2a_base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, assert_never
+
+import numpy as np
+
+from benchmark_tasks.catalog import MediaKind, PromptForm
+from benchmark_tasks.errors import RequestSetError
+from benchmark_tasks.workloads.chat import MediaPrompt
+from benchmark_tasks.workloads.data_sets import Rows
+
+_PREFIXES = {
+    MediaKind.IMAGE: b"data:image/jpeg;base64,",
+    MediaKind.VIDEO: b"data:video/mp4;base64,",
+    MediaKind.AUDIO: b"data:audio/wav;base64,",
+}
+"""As ML.ENERGY sends them; decoders look at the content, not at this."""
+
+_PLACEHOLDER = re.compile(r"<(image|video|sound|audio)>\s*")
+"""Where the authors' own models put the item; servers put it where the chat template says."""
+
+
+def media_prompts_of(
+    name: str, form: PromptForm, found: Rows, seed: int, kept: int, maximum_bytes: int | None
+) -> tuple[MediaPrompt, ...]:
+    """The first `kept` questions that have text and an item, in an order that the seed decides.
+
+    The file of a clip or recording is sent as it is: which of its frames are looked at is the
+    server's business, and part of what is measured.
+
+    Raises:
+        RequestSetError: a row is not what the form says, or its file is not there.
+    """
+    prompts: dict[MediaPrompt, None] = {}
+    for index in np.random.default_rng(seed).permutation(len(found.rows)):
+        if len(prompts) == kept:
+            break
+        try:
+            prompt = _of_row(form, found.rows[index], found.media)
+        except (KeyError, IndexError, TypeError) as error:
+            raise RequestSetError(f"data set {name}: row {index} is no {form}: {error!r}") from error
+        except OSError as error:
+            where = f"data set {name}, row {index}"
+            raise RequestSetError(f"{where}: {error.filename}: {error.strerror}") from error
+        if prompt.text and (maximum_bytes is None or len(prompt.text.encode()) <= maximum_bytes):
+            prompts[prompt] = None
+    return tuple(prompts)
+
+
+def _of_row(form: PromptForm, row: Mapping[str, Any], media: Path | None) -> MediaPrompt:
+    match form:
+        case PromptForm.IMAGE_CONVERSATION:
+            said, item = row["conversation"][0][0]["content"], row["images"][0]
+        case PromptForm.VIDEO_QUESTION:
+            said, item = row["conversations"][0]["value"], {"path": row["video"]}
+        case PromptForm.AUDIO_QUESTION:
+            said, item = row["conversations"][0]["value"], {"path": row["sound"]}
+        case PromptForm.CONVERSATION | PromptForm.MULTIPLE_CHOICE | PromptForm.FILL_IN_THE_MIDDLE:
+            raise TypeError("it carries no item")
+        case _:
+            assert_never(form)
+    content = item.get("bytes") or _file(media, item["path"]).read_bytes()
+    url = _PREFIXES[form.media] + b2a_base64(content, newline=False)  # type: ignore[index]
+    return MediaPrompt(_PLACEHOLDER.sub("", str(said)).strip(), url)
+
+
+def _file(media: Path | None, name: str) -> Path:
+    """A file that a row names. A row comes from others: it may not lead out of the folder.
+
+    Raises:
+        RequestSetError
+    """
+    if media is None:
+        raise RequestSetError(f"{name}: a file without a folder; set JOULEBOARD_DATA_SETS")
+    path = (media / name).resolve()
+    if not path.is_relative_to(media.resolve()):
+        raise RequestSetError(f"{name!r} leads out of {media}; correct the row")
+    return path
