@@ -16,13 +16,15 @@ from benchmark_tasks.client.windows import (
     PowerSamples,
     mlenergy_window,
     steady_window,
+    sub_window_edges,
+    tokens_in,
 )
 from benchmark_tasks.errors import LoadError, MeterError
 from benchmark_tasks.meters.energy import energy_between, host_joules, spent_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.zeus_meter import throttle_names
 from benchmark_tasks.procedure import Procedure
-from benchmark_tasks.results.schema import Device, Phase, Requests, Server, Window
+from benchmark_tasks.results.schema import Device, Phase, Requests, Server, SubWindow, Window
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.server import RunningServer
 from benchmark_tasks.stopping import FAILED_SHARE_LIMIT, Watcher
@@ -84,6 +86,7 @@ def measure_point(bench: Bench, batch_size: int) -> Measured:
     ended = time.perf_counter_ns()
     mlenergy, _ = with_energy(seen.mlenergy, seen.timeline, bench.devices)
     steady, reason = with_energy(seen.steady, seen.timeline, bench.devices)
+    steady = _with_sub_windows(steady, seen.outcome.events, seen.timeline, bench.procedure.sub_windows)
     return Measured(
         outcome=seen.outcome,
         timeline=_joined(seen.timeline, seen.metrics),
@@ -222,6 +225,19 @@ def with_energy(window: Window, timeline: Timeline, devices: Recorder) -> tuple[
     except MeterError as error:
         return window, "; ".join([str(error), *devices.failures])
     return window.model_copy(update={"energy": energy}), None
+
+
+def _with_sub_windows(window: Window, events: Events, timeline: Timeline, parts: int) -> Window:
+    """The window with its parts, as the stopping rule looked at them; unchanged without energy."""
+    if window.energy is None or window.start_seconds is None or window.end_seconds is None:
+        return window
+    edges = sub_window_edges(window.start_seconds, window.end_seconds, parts)
+    spans = zip(tokens_in(events, edges), edges[:-1], edges[1:], strict=True)
+    parted = tuple(
+        SubWindow(outputs=int(tokens), counter_joules=spent_between(timeline, float(start), float(end)))
+        for tokens, start, end in spans
+    )
+    return window.model_copy(update={"sub_windows": parted})
 
 
 def _requests(events: Events, control: LengthControl) -> Requests:

@@ -111,8 +111,18 @@ class WindowEnergy(Record):
     power_samples: Count
 
 
+class SubWindow(Record):
+    """One of the equal parts of a window: tokens (or items) that arrived in it, and its energy."""
+
+    outputs: Count
+    counter_joules: Measured
+
+
 class Window(Record):
     """One steady-state window of a run. Times are seconds since the run's first request.
+
+    `sub_windows` show how much energy per output varies inside the run; the ranking window of a
+    run with energy has them.
 
     `settled` false means that the window's conditions were never met, for `reason`;
     such a window has no energy.
@@ -130,6 +140,7 @@ class Window(Record):
     power_trend: float | None = None
     throughput_trend: float | None = None
     energy: WindowEnergy | None = None
+    sub_windows: tuple[SubWindow, ...] = ()
 
 
 class Quantiles(Record):
@@ -144,6 +155,9 @@ class Quantiles(Record):
 class Latency(Record):
     """Client-side latencies over all completed requests of a run.
 
+    Of images and videos only `e2e_ms` is known, over those in the ranking window: an item takes as
+    long as its batch.
+
     Inter-token latency: a chunk of k tokens that arrives after a gap g counts as k latencies
     of g/k (arrivals in chunks smoothed, as ML.ENERGY does). `itl_histogram` holds counts of
     logarithmic bins (see `results.histogram`), so that runs can be merged without samples.
@@ -152,11 +166,12 @@ class Latency(Record):
     ttft_ms: Quantiles | None
     itl_ms: Quantiles | None
     e2e_ms: Quantiles | None
-    itl_histogram: dict[int, Count]
+    itl_histogram: dict[int, Count] = {}
 
 
 class Requests(Record):
-    """What was asked and what came back, over the whole run.
+    """What was asked and what came back, over the whole run. Images and videos count as requests,
+    those that warmed up included; they have no tokens.
 
     `sent` counts the requests that came to an end: `completed` + `failed`. `cancelled` ones were
     in flight when the load stopped. `mean_output_tokens` is the mean answer length: over completed
@@ -169,15 +184,18 @@ class Requests(Record):
     failed: Count
     cancelled: Count = 0
     mean_output_tokens: Measured | None = None
-    prompt_tokens: Count
-    output_tokens: Count
-    at_length_cap: Count
+    prompt_tokens: Count | None = None
+    output_tokens: Count | None = None
+    at_length_cap: Count | None = None
     duration_seconds: Seconds
     first_error: str | None = None
 
 
 class Device(Record):
-    """What the GPUs did during the ranking window; `None` where the machine has no such counter."""
+    """What the GPUs did during the ranking window; `None` where the machine has no such counter.
+
+    peak_memory_bytes_per_gpu: most memory that PyTorch had allocated on one GPU; diffusion only.
+    """
 
     idle_watts_before_server: Measured | None = None
     idle_watts_loaded: Measured | None = None
@@ -187,6 +205,7 @@ class Device(Record):
     memory_clock_median_mhz: Measured | None = None
     power_max_watts_per_gpu: Measured | None = None
     throttle_reasons: tuple[str, ...] | None = None
+    peak_memory_bytes_per_gpu: Count | None = None
     cpu_joules: Measured | None = None
     dram_joules: Measured | None = None
 

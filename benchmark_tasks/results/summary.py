@@ -90,6 +90,7 @@ COLUMNS: pa.Schema = pa.schema(
         ("memory_clock_median_mhz", pa.float64()),
         ("power_max_watts_per_gpu", pa.float64()),
         ("throttle_reasons", pa.string()),
+        ("peak_memory_bytes_per_gpu", pa.int64()),
         ("cpu_joules", pa.float64()),
         ("dram_joules", pa.float64()),
         ("server_session_id", pa.string()),
@@ -208,7 +209,7 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
 def _window_row(prefix: str, window: Window | None) -> dict[str, Any]:
     if window is None:
         return {}
-    values = window.model_dump(exclude={"energy"})
+    values = window.model_dump(exclude={"energy", "sub_windows"})
     if window.energy is not None:
         values |= window.energy.model_dump(exclude={"counter_joules_per_gpu"})
     return {f"{prefix}_{name}": value for name, value in values.items()}

@@ -108,6 +108,11 @@ def test_with_a_counter_both_windows_and_all_phases_have_energy(settings: Settin
         seconds = window.end_seconds - window.start_seconds
         assert window.energy.counter_joules == pytest.approx(400 * seconds, rel=0.01)
         assert window.energy.integral_joules == pytest.approx(400 * seconds, rel=0.01)
+    parts = run.window_steady.sub_windows
+    assert len(parts) == QUICK.sub_windows and run.window_mlenergy.sub_windows == ()
+    joules = sum(part.counter_joules for part in parts)
+    assert joules == pytest.approx(run.window_steady.energy.counter_joules, rel=1e-6)
+    assert sum(part.outputs for part in parts) == pytest.approx(run.window_steady.output_tokens, abs=1)
     assert [phase.name for phase in run.phases] == ["server-start", "warm-up", "measure"]
     assert all(phase.joules == pytest.approx(400 * phase.seconds, rel=0.05) for phase in run.phases)
     assert run.device.idle_watts_before_server == run.device.idle_watts_loaded == 400
