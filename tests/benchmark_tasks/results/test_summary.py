@@ -47,6 +47,7 @@ def test_a_completed_run_fills_its_row() -> None:
         "steady_output_items",
         "cpu_joules",
         "dram_joules",
+        "peak_memory_bytes_per_gpu",
         "git_commit",
         "model_revision",
         "failure_phase",

@@ -1,0 +1,178 @@
+"""What a campaign's bundles say, run by run and group against group; docs/results.md is made with it.
+
+    python -m benchmarks.campaign recorded_runs/h200-2026-11-qwen3-8b [--json]
+
+Groups are what the sweeps' notes and runtime versions name. Intervals are 95 % half-widths over the
+sub-windows of one run, as a share; where a run has none, the column is empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from benchmark_tasks.client.windows import relative_interval
+from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.results import bundle
+from benchmark_tasks.results.schema import Run, Window
+from benchmark_tasks.vocabulary import RunStatus
+
+
+@dataclass(frozen=True)
+class Row:
+    """One completed run. `window` says whose window the figures are of."""
+
+    what: str
+    group: str
+    batch_size: int
+    window: str
+    joules_per_output: float | None
+    interval: float | None
+    outputs_per_second: float | None
+    watts: float | None
+    certificate: float | None
+    median_itl_ms: float | None
+    gpu_seconds: float
+    client_cpu_share: float | None
+    reason: str | None
+
+
+def rows_of(folder: Path) -> list[Row]:
+    """A row for every completed run under a folder.
+
+    Raises:
+        JouleboardError: a bundle is damaged, or there is none.
+    """
+    runs = [bundle.verify(path.parent) for path in sorted(folder.rglob("run.json"))]
+    if not runs:
+        raise JouleboardError(f"no bundle under {folder}")
+    rows = [_row(run) for run in runs if run.status is RunStatus.COMPLETED]
+    return sorted(rows, key=lambda row: (row.what, row.batch_size, row.group))
+
+
+def _row(run: Run) -> Row:
+    settled = run.window_steady is not None and run.window_steady.energy is not None
+    window = run.window_steady if settled else run.window_mlenergy
+    assert window is not None
+    seconds = (window.end_seconds or 0.0) - (window.start_seconds or 0.0)
+    outputs = window.output_tokens if window.output_tokens is not None else window.output_items
+    energy, latency, c = window.energy, run.latency, run.configuration
+    per_output = energy.counter_joules / outputs if energy and outputs else None
+    integral = energy.integral_joules if energy else None
+    return Row(
+        what=f"{c.model_id} | {c.task} | {run.comparability.runtime}",
+        group=f"{run.comparability.runtime_version} {run.note or ''}".strip(),
+        batch_size=c.batch_size,
+        window="ours" if settled else "ML.ENERGY's",
+        joules_per_output=per_output,
+        interval=_interval(window),
+        outputs_per_second=outputs / seconds if outputs and seconds else None,
+        watts=energy.counter_joules / energy.counter_seconds if energy else None,
+        certificate=abs(integral / energy.counter_joules - 1) if energy and integral else None,
+        median_itl_ms=latency.itl_ms.p50 if latency and latency.itl_ms else None,
+        gpu_seconds=c.num_gpus * sum(phase.seconds for phase in run.phases),
+        client_cpu_share=run.client.cpu_share if run.client else None,
+        reason=None if settled else run.window_steady and run.window_steady.reason,
+    )
+
+
+def _interval(window: Window) -> float | None:
+    ratios = [part.counter_joules / part.outputs for part in window.sub_windows if part.outputs]
+    return relative_interval(np.array(ratios)) if len(ratios) == len(window.sub_windows) else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Mean of one group against that of another, at one batch size and over the same window."""
+
+    what: str
+    batch_size: int
+    window: str
+    one: str
+    other: str
+    runs: tuple[int, int]
+    energy_change: float
+    median_itl_change: float | None
+
+
+def comparisons(rows: list[Row]) -> list[Comparison]:
+    """Every pair of groups that share a batch size and a window."""
+    made = []
+    for key in sorted({(row.what, row.batch_size, row.window) for row in rows}):
+        same = [row for row in rows if (row.what, row.batch_size, row.window) == key]
+        for one, other in combinations(sorted({row.group for row in same}), 2):
+            first, second = ([row for row in same if row.group == group] for group in (one, other))
+            energy = _change(first, second, "joules_per_output")
+            if energy is not None:
+                itl = _change(first, second, "median_itl_ms")
+                made.append(Comparison(*key, one, other, (len(first), len(second)), energy, itl))
+    return made
+
+
+def _change(first: list[Row], second: list[Row], name: str) -> float | None:
+    means = []
+    for group in (first, second):
+        values = [getattr(row, name) for row in group]
+        if None in values:
+            return None
+        means.append(float(np.mean(values)))
+    return means[1] / means[0] - 1
+
+
+def _print(rows: list[Row], compared: list[Comparison]) -> None:
+    for what in dict.fromkeys(row.what for row in rows):
+        print(f"\n{what}")
+        print(f"{'batch':>6} {'J/output':>9} {'+-':>6} {'out/s':>8} {'W':>5}", end=" ")
+        print(f"{'cert':>6} {'ITL ms':>7} {'GPU s':>6}  group")
+        for row in (row for row in rows if row.what == what):
+            values = (
+                _shown(row.joules_per_output, ".4f", 9),
+                _shown(row.interval, ".1%", 6),
+                _shown(row.outputs_per_second, ",.0f", 8),
+                _shown(row.watts, ".0f", 5),
+                _shown(row.certificate, ".2%", 6),
+                _shown(row.median_itl_ms, ".2f", 7),
+                _shown(row.gpu_seconds, ".0f", 6),
+            )
+            remark = "" if row.window == "ours" else f"  [{row.window} window; {row.reason}]"
+            print(f"{row.batch_size:>6} {' '.join(values)}  {row.group}{remark}")
+    print("\nGroup against group")
+    for one in compared:
+        itl = "" if one.median_itl_change is None else f", median ITL {one.median_itl_change:+.1%}"
+        print(
+            f"{one.batch_size:>6} {one.other!r} against {one.one!r}: energy {one.energy_change:+.1%}{itl} "
+            f"({one.runs[1]} and {one.runs[0]} runs, {one.window} window)"
+        )
+
+
+def _shown(value: float | None, form: str, width: int) -> str:
+    return " " * width if value is None else f"{value:>{width}{form}}"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, nargs="+")
+    parser.add_argument("--json", action="store_true", help="one object: rows and comparisons")
+    options = parser.parse_args()
+    try:
+        rows = [row for folder in options.folder for row in rows_of(folder)]
+    except JouleboardError as error:
+        sys.exit(f"error: {error}")
+    compared = comparisons(rows)
+    if options.json:
+        print(json.dumps({"rows": [asdict(r) for r in rows], "comparisons": [asdict(c) for c in compared]}))
+    else:
+        _print(rows, compared)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The campaign's table says what the bundles say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark_tasks.results.schema import SubWindow
+from benchmark_tasks.testing.samples import sample_run, write_sample
+from benchmarks.campaign import comparisons, rows_of
+
+
+def test_groups_are_compared_at_one_batch_size_and_window(tmp_path: Path) -> None:
+    for i, (note, watts) in enumerate([("a", 500.0), ("a", 510.0), ("b", 505.0)]):
+        run = sample_run(power_watts=watts, tokens_per_second=4000.0).model_copy(update={"note": note})
+        parts = tuple(SubWindow(outputs=1000, counter_joules=125.0 + k) for k in range(4))
+        window = run.window_steady.model_copy(update={"sub_windows": parts if i else ()})
+        write_sample(tmp_path / str(i), run.model_copy(update={"window_steady": window}))
+    rows = rows_of(tmp_path)
+    assert [row.joules_per_output for row in rows] == pytest.approx([0.125, 0.1275, 0.12625])
+    assert sorted(row.interval is None for row in rows) == [False, False, True]
+    (one,) = comparisons(rows)
+    assert one.runs == (2, 1) and one.energy_change == pytest.approx(0.0, abs=1e-9)
+
+
+def test_an_empty_folder_is_one_clear_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.campaign", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and done.stderr == f"error: no bundle under {tmp_path}\n"
