@@ -1,0 +1,55 @@
+"""An alert when a run of a measuring DAG takes so long that something must hang.
+
+A hung model server, a GPU host that went away, an approval that nobody gives: all of them look the same
+from outside, a run that does not end. `[jouleboard] deadline_hours` (default 24) after it was queued the
+run is marked in the UI, and one line goes to the triggerer's log and, as `{"text": ...}`, to
+`[jouleboard] alert_url` (a chat's incoming webhook, for example). Nothing is stopped: a person decides.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, conf
+
+log = logging.getLogger("airflow.task")
+
+DEFAULT_HOURS = 24.0
+_ANSWER_SECONDS = 20.0
+
+
+def deadline() -> DeadlineAlert:
+    """What every measuring DAG has."""
+    hours = conf.getfloat("jouleboard", "deadline_hours", fallback=DEFAULT_HOURS)
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=hours),
+        callback=AsyncCallback(tell),
+        name="takes too long",
+    )
+
+
+async def tell(context: dict[str, Any]) -> str:
+    """Say which run is late; runs in the triggerer. Returns what was said.
+
+    An address that does not answer fails the callback, which the triggerer logs.
+    """
+    line = late_line(context, conf.get("api", "base_url", fallback=""))
+    log.warning("%s", line)
+    url = conf.get("jouleboard", "alert_url", fallback="")
+    if url:
+        import httpx
+
+        async with httpx.AsyncClient(timeout=_ANSWER_SECONDS) as client:
+            (await client.post(url, json={"text": line})).raise_for_status()
+    return line
+
+
+def late_line(context: dict[str, Any], base_url: str) -> str:
+    """One line with the way to the run."""
+    run = context["dag_run"]
+    dag_id, run_id = run["dag_id"], run.get("dag_run_id") or run.get("run_id")
+    where = f"{base_url.rstrip('/')}/dags/{dag_id}/runs/{run_id}"
+    return f"{dag_id} {run_id} is {run['state']} past its deadline: see which of its tasks hangs, {where}"
