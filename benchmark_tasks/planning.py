@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.version import InvalidVersion, Version
 
@@ -12,7 +12,15 @@ from benchmark_tasks.errors import CatalogError, UnknownVersion
 from benchmark_tasks.results.schema import NO_GPU, Run
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.sweep import Plan, Sweep, SweepPoint
-from benchmark_tasks.vocabulary import Architecture, LengthControl, RunStatus, Runtime, Task, Weights
+from benchmark_tasks.vocabulary import (
+    RECHECK_CAMPAIGN,
+    Architecture,
+    LengthControl,
+    RunStatus,
+    Runtime,
+    Task,
+    Weights,
+)
 from benchmark_tasks.workloads.catalog_sets import name_of
 
 REPEATS_WITH_GPU = 3
@@ -57,7 +65,8 @@ def plan_release(
     if distribution is None:
         return Plan(sweeps=())
     wanted = _repeats(gpu_model) if repeats is None else repeats
-    landed = _Landed(listing)
+    # A recheck confirms what is published; it is no repeat of it.
+    landed = _Landed(run for run, _ in listing.runs if not _is_recheck(run))
     sweeps = []
     for model, task, deployment in _offered(catalog, runtime, gpu_model, gpus, models, tasks, weights):
         sweep = _sweep(
@@ -106,11 +115,19 @@ def single_sweep(
     return sweep.model_copy(update={"points": points, "note": note})
 
 
+def still_missing(sweep: Sweep, runs: Iterable[Run]) -> Sweep | None:
+    """What a sweep lacks once these runs count for it: fewer points or repeats; `None` when nothing."""
+    landed = _Landed(runs)
+    left = {point.batch_size: point.repeats - landed.settled(sweep, point, False) for point in sweep.points}
+    points = tuple(SweepPoint(batch_size=b, repeats=n) for b, n in left.items() if n > 0)
+    return sweep.model_copy(update={"points": points}) if points else None
+
+
 class _Landed:
     """How often each configuration was completed and settled, and which did not fit."""
 
-    def __init__(self, listing: Listing) -> None:
-        runs = [run for run, _ in listing.runs]
+    def __init__(self, runs: Iterable[Run]) -> None:
+        runs = tuple(runs)
         self._completed = Counter(_key(run) for run in runs if _has_result(run))
         self._infeasible = {_key(run) for run in runs if run.status is RunStatus.INFEASIBLE}
 
@@ -128,6 +145,10 @@ class _Landed:
             sweep.request_set,
         )
         return float("inf") if key in self._infeasible else self._completed[key]
+
+
+def _is_recheck(run: Run) -> bool:
+    return (run.sweep_id or "").startswith(RECHECK_CAMPAIGN)
 
 
 def _has_result(run: Run) -> bool:

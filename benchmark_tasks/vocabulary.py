@@ -98,6 +98,10 @@ class EnergyBoundary(StrEnum):
     GPU_AND_CPU = "gpu+cpu"
 
 
+RECHECK_CAMPAIGN = "recheck__"
+"""How the `campaign_id` of a recheck begins: its runs are compared with what is published, not mixed into it."""
+
+
 class RunStatus(StrEnum):
     """How a run ended. `INFEASIBLE` means the configuration does not fit the device."""
 

@@ -20,12 +20,14 @@ from airflow.sdk import Param, dag, task
 from jouleboard_airflow import steps
 from jouleboard_airflow.assets import PUBLISHED_RESULTS
 from jouleboard_airflow.failures import RETRIES, one_line_errors
+from jouleboard_airflow.measuring import OWNER_LINKS
 
 
 @dag(
     schedule=None,
     max_active_runs=1,
     default_args={"owner": "jouleboard"},
+    owner_links=OWNER_LINKS,
     tags=["jouleboard", "import"],
     doc_md=__doc__,
     params={

@@ -23,13 +23,20 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, dag, task
 
 from jouleboard_airflow import steps
-from jouleboard_airflow.approval import ANSWER, HOURS, WHY, AskApproval
+from jouleboard_airflow.approval import (
+    ANSWER,
+    ASK_TASK,
+    ASKS_AGAIN,
+    HOURS,
+    WHY,
+    AskApproval,
+    hours_to_answer,
+)
 from jouleboard_airflow.assets import LEADERBOARD, PUBLISHED_RESULTS, RAW_RUNS
 from jouleboard_airflow.failures import RETRIES, one_line_errors
+from jouleboard_airflow.measuring import OWNER_LINKS
 
 BUILDS: dict[str, Any] = {"pool": "duckdb_writer", "execution_timeout": timedelta(hours=1), **RETRIES}
-
-ASKS_AGAIN: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=5)}
 
 
 @dag(
@@ -39,6 +46,7 @@ ASKS_AGAIN: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=5)}
     catchup=False,
     max_active_runs=1,
     default_args={"owner": "jouleboard"},
+    owner_links=OWNER_LINKS,
     tags=["jouleboard", "publication"],
     doc_md=__doc__,
     params={
@@ -51,14 +59,7 @@ ASKS_AGAIN: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=5)}
             title="Approve",
             description="Why a change beyond the band is right; lets through only what a person may decide.",
         ),
-        HOURS: Param(
-            24,
-            type="number",
-            exclusiveMinimum=0,
-            maximum=24 * 14,
-            title="Hours to answer",
-            description="How long a question stays open; later runs wait for it. No answer is Reject.",
-        ),
+        HOURS: hours_to_answer(),
     },
 )
 def refresh_leaderboard() -> None:
@@ -72,19 +73,18 @@ def refresh_leaderboard() -> None:
     def publish_approved(refreshed: dict[str, Any], params: dict[str, Any], ti: Any) -> dict[str, Any]:
         """Build, audit and publish again, with a person's word for the changes."""
         with one_line_errors():
-            answer = ti.xcom_pull(task_ids="ask_a_person", key=ANSWER)
+            answer = ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER)
             return steps.publish_approved(refreshed["question"], answer, params["note"])
 
     @task(outlets=[LEADERBOARD], trigger_rule="none_failed")
     def announce(refreshed: dict[str, Any], approved: dict[str, Any] | None, ti: Any) -> str:
         """Say how it ended."""
         with one_line_errors():
-            return steps.announce(refreshed, approved, ti.xcom_pull(task_ids="ask_a_person", key=ANSWER))
+            return steps.announce(refreshed, approved, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER))
 
     refreshed = refresh()
     approved = publish_approved(refreshed)
-    # Airflow loses an answer that comes within a second of the question, and fails the task: ask again.
-    ask = AskApproval(task_id="ask_a_person", refreshed=refreshed, params=WHY, **ASKS_AGAIN)
+    ask = AskApproval(task_id=ASK_TASK, asking=refreshed, params=WHY, **ASKS_AGAIN)
     ask >> approved
     announce(refreshed, approved)
 

@@ -17,7 +17,7 @@ import pandas as pd
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.schema import NO_GPU, Run
 from benchmark_tasks.runtimes.environments import MOCK
-from benchmark_tasks.vocabulary import EnergySource, LengthControl, RunStatus
+from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, EnergySource, LengthControl, RunStatus
 from expectations.evidence import Evidence
 from expectations.intake import Intake
 
@@ -312,6 +312,7 @@ def _identity(runs: pd.DataFrame) -> Columns:
     diffusion_degree = runs["ulysses_degree"] * runs["ring_degree"]
     degree = llm_degree.where(runs["architecture"] != "diffusion", diffusion_degree)
     return {
+        "not_a_recheck": runs["sweep_id"].fillna("").str.startswith(RECHECK_CAMPAIGN),
         "not_the_mock_server": runs["runtime_distribution"] == MOCK,
         "model_in_catalog": runs["unknown_model"],
         "task_in_catalog": runs["unknown_task"],

@@ -42,6 +42,11 @@ def _bundle() -> tuple[Check, ...]:
 
 def _identity() -> tuple[Check, ...]:
     return (
+        _critical(
+            "not_a_recheck",
+            t.NEVER,
+            "a recheck: compared with what is published, never mixed into it unless a person releases it",
+        ),
         _critical("not_the_mock_server", t.NEVER, "the mock server was measured, not a runtime"),
         _critical("model_in_catalog", t.NEVER, "the catalog has no such model"),
         _warning("task_in_catalog", t.NEVER, "the catalog does not list this task for the model"),

@@ -29,7 +29,7 @@ DEFAULT_PORT = 8080
 TOKEN_VARIABLE = "JOULEBOARD_PLATFORM"
 """Environment variable by which the platform recognises every process that descends from it."""
 
-_QUIET = {
+QUIET = {
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     "GX_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -98,22 +98,25 @@ class Installation:
         """This installation's secrets; made on the first call."""
         return Secrets(**_read_or_make(self.home / "secrets.json", _new_secrets))
 
-    def write_configuration(self, num_gpus: int) -> None:
-        """Write `airflow.cfg` anew: settings may have changed, secrets have not."""
+    def write_configuration(self, num_gpus: int, fleet: str = "") -> None:
+        """Write `airflow.cfg` anew: settings may have changed, secrets have not.
+
+        num_gpus: GPUs of this machine. fleet: all that there are to measure on (see `fleet.py`).
+        """
         self.component_logs.mkdir(parents=True, exist_ok=True)
         self.password()
         parser = configparser.ConfigParser(interpolation=None)
-        parser.read_dict(self._configuration(num_gpus))
+        parser.read_dict(self._configuration(num_gpus, fleet))
         text = io.StringIO()
         parser.write(text)
-        _write_private(self.home / "airflow.cfg", text.getvalue())
+        write_private(self.home / "airflow.cfg", text.getvalue())
 
     def environment(self) -> dict[str, str]:
         """What every component runs with; secrets stay in `airflow.cfg`, out of every child's environment."""
         search_path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
         return inherited | {
-            **_QUIET,
+            **QUIET,
             "AIRFLOW_HOME": str(self.home),
             "JOULEBOARD_HOME": str(self.settings.home),
             "JOULEBOARD_PORT": str(self.port),
@@ -127,7 +130,7 @@ class Installation:
             TOKEN_VARIABLE: self.secrets().platform_token,
         }
 
-    def _configuration(self, num_gpus: int) -> dict[str, dict[str, str]]:
+    def _configuration(self, num_gpus: int, fleet: str) -> dict[str, dict[str, str]]:
         own = self.secrets()
         return {
             "core": {
@@ -164,6 +167,7 @@ class Installation:
                 "task_instance_heartbeat_timeout_detection_interval": "10",
             },
             "dag_processor": {"refresh_interval": "60"},
+            "jouleboard": {"fleet": fleet},
         }
 
 
@@ -184,13 +188,13 @@ def _read_or_make(path: Path, make) -> dict[str, str]:
     except FileNotFoundError:
         values = make()
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_private(path, json.dumps(values) + "\n")
+        write_private(path, json.dumps(values) + "\n")
         return values
     except ValueError as error:
         raise SettingsError(f"{path}: not valid JSON; remove it and start again") from error
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Replace a file by one that only its owner can read, at no moment readable by others."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from benchmark_tasks.machine import gpu_names
 from benchmark_tasks.runtimes.process import log_tail
 from jouleboard_airflow import components
 from jouleboard_airflow.components import Component, Record
+from jouleboard_airflow.fleet import fleet_here
 from jouleboard_airflow.installation import USER, Installation
 
 HEALTHY_SECONDS = 180.0
@@ -143,16 +145,16 @@ def check_port(port: int) -> None:
 
 def prepare(installation: Installation, *, say: Say) -> None:
     """Write the configuration; migrate the database and set the pools when that has not been done yet."""
-    num_gpus = len(gpu_names())
-    installation.write_configuration(num_gpus)
+    fleet = fleet_here(os.environ)
+    installation.write_configuration(len(gpu_names()), fleet)
     stamp = installation.home / "prepared.json"
-    wanted = json.dumps({"airflow": version("apache-airflow"), "gpus": num_gpus})
+    wanted = json.dumps({"airflow": version("apache-airflow"), "fleet": fleet})
     if stamp.exists() and stamp.read_text() == wanted and (installation.home / "airflow.db").exists():
         return
     say(f"preparing Airflow's database and pools in {installation.home}")
     log = installation.component_logs / "prepare.log"
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "jouleboard_airflow.prepare", "--gpus", str(num_gpus)]
+        command = [sys.executable, "-m", "jouleboard_airflow.prepare"]
         result = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,

@@ -1,42 +1,41 @@
-"""Bring the metadata database and the pools to what this version needs.
+"""Bring the metadata database and the pools to what this version and fleet need.
 
-`python -m jouleboard_airflow.prepare --gpus N` runs inside the environment of an installation
-(AIRFLOW_HOME or AIRFLOW__ variables); idempotent.
+`python -m jouleboard_airflow.prepare` runs inside the environment of an installation (AIRFLOW_HOME or
+AIRFLOW__ variables); idempotent.
 """
 
 from __future__ import annotations
 
 import argparse
 
-GPU_POOL = "gpu"
+from jouleboard_airflow.fleet import CPU_POOL, GpuHosts, read_fleet
+
 WRITER_POOL = "duckdb_writer"
 
 
 def main() -> None:
     """Migrate the database, then create or resize the pools."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gpus", type=int, required=True, help="number of GPUs on the measuring machine")
-    prepare(parser.parse_args().gpus)
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    prepare(read_fleet())
 
 
-def prepare(num_gpus: int) -> None:
-    """Without a GPU the pool still has one slot: one measurement at a time, or they disturb each other."""
-    from airflow.models.pool import Pool
+def prepare(fleet: tuple[GpuHosts, ...] = ()) -> None:
+    """A pool with a slot a GPU for each GPU model; without a GPU one measurement at a time."""
     from airflow.utils.db import upgradedb
 
     upgradedb()
-    Pool.create_or_update_pool(
-        GPU_POOL,
-        slots=max(1, num_gpus),
-        description="One slot a GPU; a measurement takes as many as it uses.",
-        include_deferred=False,
-    )
-    Pool.create_or_update_pool(
-        WRITER_POOL,
-        slots=1,
-        description="One builder at a time: DuckDB has one writer.",
-        include_deferred=False,
-    )
+    _pool(CPU_POOL, 1, "One measurement without a GPU at a time, or they disturb each other.")
+    _pool(WRITER_POOL, 1, "One builder at a time: DuckDB has one writer.")
+    for hosts in fleet:
+        _pool(
+            hosts.queue, hosts.slots, f"One slot a {hosts.gpu_model}; a measurement takes as many as it uses."
+        )
+
+
+def _pool(name: str, slots: int, description: str) -> None:
+    from airflow.models.pool import Pool
+
+    Pool.create_or_update_pool(name, slots=slots, description=description, include_deferred=False)
 
 
 if __name__ == "__main__":

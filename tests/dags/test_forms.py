@@ -22,7 +22,16 @@ NO_VERSIONS = (
 
 @pytest.mark.parametrize("text", NO_VERSIONS)
 @pytest.mark.parametrize(
-    ("dag_id", "field"), [("benchmark_release", "version"), ("watch_releases", "vllm_floor")]
+    ("dag_id", "field"),
+    [
+        ("benchmark_release", "version"),
+        ("benchmark_on_demand", "version"),
+        ("benchmark_on_demand", "model"),
+        ("benchmark_on_demand", "task"),
+        ("benchmark_on_demand", "gpu_model"),
+        ("benchmark_on_demand", "batch_sizes"),
+        ("watch_releases", "vllm_floor"),
+    ],
 )
 def test_a_version_is_a_version(dags: dict[str, Any], dag_id: str, field: str, text: str) -> None:
     params = copy.deepcopy(dags[dag_id].params)

@@ -389,6 +389,7 @@ FAULTS: tuple[Fault, ...] = (
         each(times("started_at", 1e9), times("finished_at", 1e9)),
     ),
     # Identity
+    Fault("recheck of what is published", "not_a_recheck", put("sweep_id", "recheck__weekly")),
     Fault(
         "run of the mock server",
         "not_the_mock_server",

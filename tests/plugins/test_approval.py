@@ -52,7 +52,7 @@ def context(hours: float = 24) -> Any:
 
 
 def operator(refreshed: Mapping[str, Any]) -> AskApproval:
-    return AskApproval(task_id="ask_a_person", refreshed=refreshed, params=WHY)
+    return AskApproval(task_id="ask_a_person", asking=refreshed, params=WHY)
 
 
 def test_a_person_is_asked_with_the_figures_and_the_answer_publishes_just_that(calls: list[Any]) -> None:
@@ -131,4 +131,4 @@ def test_the_answer_is_kept_also_when_it_is_no(user: Any, why: str | None, kept:
         "responded_at": datetime.now(UTC),
     }
     operator(PUBLISHED.as_dict()).execute_complete({"ti": ti}, event)
-    assert pushed == {"answer": kept}
+    assert pushed == {"answer": {"approved": False, **kept}}

@@ -14,6 +14,9 @@ import psutil
 import pytest
 
 from benchmark_tasks.errors import INFEASIBLE
+from benchmark_tasks.results.store import Store
+from benchmark_tasks.sweep import Plan, Sweep, SweepPoint
+from benchmark_tasks.testing.samples import sample_run, write_sample
 from jouleboard_airflow import operators
 from jouleboard_airflow.failures import DoesNotFit, StepFailed
 from jouleboard_airflow.operators import MeasureSweepOperator
@@ -24,8 +27,9 @@ HOSTILE = "org/model; touch /tmp/owned $(id) {{ 7 * 7 }}"
 class Instance:
     """Takes what a task instance is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, try_number: int = 1) -> None:
         self.pushed: dict[str, Any] = {}
+        self.try_number = try_number
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = value
@@ -71,6 +75,40 @@ def test_the_commands_error_line_fails_the_task(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DoesNotFit, match=r"^does not fit$"):
         measure_with(script, monkeypatch).execute({"ti": instance})
     assert instance.pushed == {"error": "does not fit"}
+
+
+def test_tried_again_only_what_its_campaign_has_not_landed_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
+    store = Store(tmp_path / "raw")
+    wanted = {**sweep(), "campaign_id": "c", "points": [{"batch_size": 1}, {"batch_size": 4, "repeats": 2}]}
+    parsed = Sweep.model_validate(wanted)
+    keys = {"runtime_version": "0.32.0", "length_control": "fixed", "request_set_id": "synthetic-x"}
+    keys = sample_run(gpu=False).comparability.model_copy(update=keys)
+
+    def landed(point: SweepPoint, campaign: str) -> str:
+        configuration = parsed.configuration(point)
+        run = sample_run(gpu=False, configuration=configuration, comparability=keys, sweep_id=campaign)
+        store.land_copy(write_sample(tmp_path / "measured", run))
+        return run.run_id
+
+    known = landed(parsed.points[0], "c")  # before it was planned
+    landed(parsed.points[0], "another campaign")
+    landed(parsed.points[1], "c")
+    kept = tmp_path / "plan.json"
+    script = f"import shutil, sys; shutil.copyfile(sys.argv[1], {str(kept)!r})"
+    operator = measure_with(script, monkeypatch)
+    operator.sweep, operator.known = wanted, [known]
+    operator.execute({"ti": Instance(try_number=2)})
+    (left,) = Plan.model_validate_json(kept.read_text()).sweeps
+    assert [(point.batch_size, point.repeats) for point in left.points] == [(1, 1), (4, 1)]
+
+    landed(parsed.points[0], "c")
+    landed(parsed.points[1], "c")
+    kept.unlink()
+    operator.execute({"ti": Instance(try_number=3)})
+    assert not kept.exists()
 
 
 def test_a_command_that_ends_without_a_word_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

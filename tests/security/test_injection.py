@@ -22,7 +22,7 @@ from benchmark_tasks.runtimes.vllm import flags
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.sweep import InContainer, Sweep
 from benchmark_tasks.testing.samples import sample_run, write_sample
-from jouleboard_airflow import steps
+from jouleboard_airflow import campaigns, steps
 from jouleboard_airflow.failures import StepFailed, one_line_errors
 
 HOSTILE = (
@@ -84,19 +84,19 @@ def test_an_option_s_value_stays_one_argument(text: str) -> None:
 def test_the_form_s_names_are_looked_up_and_nothing_else(
     field: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "_require_available", lambda *_: None)  # there is such a release
+    monkeypatch.setattr(campaigns, "_available", lambda *_: "0.30.0")  # there is such a release
     params = {"runtime": "vllm", "version": "0.30.0", "repeats": 1, "note": None, "force": False}
     params |= {"models": None, "tasks": None, "gpu_model": None}
     with pytest.raises(StepFailed) as caught, one_line_errors():
-        steps.plan_release(params | {field: text if field == "gpu_model" else [text]}, "manual")
+        campaigns.plan_release(params | {field: text if field == "gpu_model" else [text]}, "manual")
     assert "\n" not in str(caught.value)
 
 
 def test_the_form_s_note_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "_require_available", lambda *_: None)
+    monkeypatch.setattr(campaigns, "_available", lambda *_: "0.30.0")
     params = {"runtime": "vllm", "version": "0.30.0", "repeats": 1, "force": False}
     params |= {"models": None, "tasks": None, "gpu_model": "none", "note": "\n".join(HOSTILE)}
-    planned = steps.plan_release(params, "manual")
+    planned = campaigns.plan_release(params, "manual")
     assert {entry["sweep"]["note"] for entry in planned} == {"\n".join(HOSTILE)}
 
 

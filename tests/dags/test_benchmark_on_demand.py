@@ -1,0 +1,92 @@
+"""What a person asks for by the form: measured, left out when landed, refused in one line when impossible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.testing.package_index import PackageIndex
+from tests.dags.commands import LANDS, measure_with, said, states
+
+FORM: dict[str, Any] = {
+    "model": "jouleboard/qwen3-tiny",
+    "task": "lm-arena-chat",
+    "gpu_model": "none",
+    "num_gpus": None,
+    "batch_sizes": None,
+    "version": None,
+    "repeats": None,
+    "force": False,
+    "note": "by hand",
+}
+
+
+def sizes(planned: list[dict[str, Any]]) -> dict[int, int]:
+    """Repeats by batch size of the only sweep."""
+    (entry,) = planned
+    return {point["batch_size"]: point["repeats"] for point in entry["sweep"]["points"]}
+
+
+def test_the_newest_release_is_measured_as_the_form_says(
+    dags: dict[str, Any], home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmark_tasks.results.store import Store
+    from jouleboard_airflow import campaigns
+
+    measure_with(LANDS, monkeypatch)
+    run = dags["benchmark_on_demand"].test(run_conf={**FORM, "batch_sizes": "2, 8", "repeats": 2})
+    assert run.state == "success"
+    landed = [run for run, _ in Store(home / "raw").listing().runs]
+    assert sorted(run.configuration.batch_size for run in landed) == [2, 2, 8, 8]
+    assert {run.comparability.runtime_version for run in landed} == {"0.32.0"}
+
+    with pytest.raises(AirflowSkipException, match="is landed; `force` measures it again"):
+        campaigns.plan_on_demand({**FORM, "batch_sizes": "2 8"}, "again")
+    assert sizes(campaigns.plan_on_demand({**FORM, "batch_sizes": "2,8", "repeats": 3}, "more")) == {
+        2: 1,
+        8: 1,
+    }
+    assert sizes(campaigns.plan_on_demand({**FORM, "batch_sizes": "2", "force": True}, "anew")) == {2: 1}
+    assert sizes(campaigns.plan_on_demand(FORM, "the catalog's")) == {1: 1, 4: 1}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"task": "gpqa"}, "jouleboard/qwen3-tiny is not measured on gpqa; it has lm-arena-chat"),
+        ({"num_gpus": 2}, "number of GPUs 2 and GPU model none contradict each other"),
+        ({"gpu_model": "H200"}, "nobody can measure on H200: the fleet has 1 x 1 B200"),
+        ({"gpu_model": "B200", "num_gpus": 2}, "2 GPUs: a host has 1 B200"),
+        ({"gpu_model": "B200"}, "the catalog has no batch sizes for jouleboard/qwen3-tiny on 1x B200"),
+        ({"batch_sizes": "0"}, "batch sizes '0': give whole numbers from 1 on"),
+        ({"version": "9.9.9"}, "vllm has no release 9.9.9"),
+        ({"model": "Qwen/Qwen3-8B"}, "the catalog has no batch sizes for Qwen/Qwen3-8B on a machine without"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(
+    wrong: dict[str, Any], line: str, home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jouleboard_airflow import campaigns
+
+    monkeypatch.setenv("AIRFLOW__JOULEBOARD__FLEET", "B200:1")
+    with pytest.raises(JouleboardError) as caught:
+        campaigns.plan_on_demand({**FORM, **wrong}, "wrong")
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_first_task_fails_with_that_line_and_nothing_else_runs(
+    dags: dict[str, Any], home: Path, index: PackageIndex, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = dags["benchmark_on_demand"].test(run_conf={**FORM, "task": "gpqa"})
+    by_task = states(run)
+    assert (by_task["plan"], by_task["measure_on_cpu"], by_task["verdict"]) == (
+        "failed",
+        "upstream_failed",
+        "failed",
+    )
+    assert "error: jouleboard/qwen3-tiny is not measured on gpqa; it has lm-arena-chat" in said(caplog)

@@ -1,0 +1,127 @@
+"""Measuring again: what is taken, and what may be said of two sets of figures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.testing.samples import sample_run
+from benchmark_tasks.vocabulary import RunStatus
+from expectations.recheck import Figure, Verdict, change_interval, choose, compare
+
+DAY = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def figure(runs: list[Run], **changes: Any) -> Figure:
+    """What these runs would be published as."""
+    one = runs[0]
+    keys = one.comparability.model_dump(mode="json")
+    fields = one.configuration.model_dump(mode="json", exclude={"weight_precision"}) | keys
+    outputs = [run.window_steady.output_tokens for run in runs]
+    energies = [
+        run.window_steady.energy.counter_joules / tokens
+        for run, tokens in zip(runs, outputs, strict=True)
+        if run.window_steady.energy
+    ]
+    fields |= {
+        "configuration_id": one.configuration.configuration_id,
+        "comparability_id": "c",
+        "output_unit": "token",
+        "last_measured_at": DAY,
+        "throughputs": [tokens / 60 for tokens in outputs],
+        "energies": energies or None,
+    }
+    known = {name: fields[name] for name in Figure.__dataclass_fields__}
+    return Figure(**known | changes)
+
+
+def runs_of(speeds: list[float], watts: float = 500.0, **changes: Any) -> list[Run]:
+    return [sample_run(tokens_per_second=speed, power_watts=watts, **changes) for speed in speeds]
+
+
+PUBLISHED = runs_of([3990, 4000, 4010])
+
+
+@pytest.mark.parametrize(
+    ("again", "energy", "speed"),
+    [
+        (runs_of([3995, 4002, 4004]), Verdict.CONFIRMED, Verdict.CONFIRMED),
+        (runs_of([3995, 4002, 4004], watts=700), Verdict.DIFFERS, Verdict.CONFIRMED),
+        (runs_of([3000, 4000, 5000]), Verdict.UNCLEAR, Verdict.UNCLEAR),
+        (runs_of([2800]), Verdict.DIFFERS, Verdict.DIFFERS),
+        ([], Verdict.NOT_MEASURED, Verdict.NOT_MEASURED),
+    ],
+    ids=["the same", "more power", "scattered", "one run, much slower", "nothing landed"],
+)
+def test_only_an_interval_outside_the_band_differs(again: list[Run], energy: Verdict, speed: Verdict) -> None:
+    found = {one.figure: one.verdict for one in compare([figure(PUBLISHED)], again)}
+    assert found == {"tokens/s": speed, "J/token": energy}
+
+
+def test_without_a_counter_only_speed_is_compared() -> None:
+    published = runs_of([3990, 4000, 4010], gpu=False)
+    (found,) = compare([figure(published)], runs_of([4001, 4003], gpu=False))
+    assert (found.figure, found.verdict) == ("tokens/s", Verdict.CONFIRMED)
+
+
+def test_one_run_on_either_side_says_nothing() -> None:
+    (found, *_) = compare([figure(PUBLISHED[:1])], runs_of([4000]))
+    assert found.verdict is Verdict.TOO_FEW_REPEATS
+    assert str(found).startswith("too few repeats: Qwen/Qwen3-8B | lm-arena-chat | vllm 0.26.0 | 1x H200")
+
+
+def test_a_failed_run_is_not_compared() -> None:
+    failed = [run.model_copy(update={"status": RunStatus.FAILED}) for run in PUBLISHED]
+    assert {one.verdict for one in compare([figure(PUBLISHED)], failed)} == {Verdict.NOT_MEASURED}
+
+
+def test_another_power_limit_is_another_experiment() -> None:
+    limited = [
+        run.model_copy(
+            update={"comparability": run.comparability.model_copy(update={"power_limit_watts": 500.0})}
+        )
+        for run in PUBLISHED
+    ]
+    found = compare([figure(PUBLISHED)], limited)
+    assert {one.verdict for one in found} == {Verdict.NOT_COMPARABLE}
+    assert found[0].reason == "power limit, W was 700.0, is 500.0"
+
+
+def test_the_interval_is_welchs() -> None:
+    # Means 10 and 11; variances 1 and 4 over 3 and 4 values: error sqrt(1/3 + 1), 4.6 degrees of freedom.
+    low, high = change_interval([9, 10, 11], [9, 9, 13, 13], 0.95)
+    assert (low + high) / 2 == pytest.approx(0.1)
+    assert (high - low) / 2 == pytest.approx(0.3502, abs=2e-3)
+    assert change_interval([10], [11], 0.95) is None
+
+
+def test_many_figures_ask_for_wider_intervals() -> None:
+    again = runs_of([3995, 4002, 4004])
+    (alone, *_) = compare([figure(PUBLISHED)], again)
+    (among, *_) = compare([figure(PUBLISHED)] * 20, again)
+    assert among.change_high - among.change_low > alone.change_high - alone.change_low
+
+
+def test_canaries_come_every_time_and_the_others_in_turn() -> None:
+    canaries = [figure(runs_of([4000], batch_size=size)) for size in (8, 16)]
+    canaries[0] = figure(runs_of([4000], watts=300, batch_size=8))
+    others = [
+        figure(
+            runs_of([4000], model_id="org/other", batch_size=size),
+            last_measured_at=DAY + timedelta(days=size),
+        )
+        for size in range(4)[1:]
+    ]
+    here = {"canaries": {"Qwen/Qwen3-8B"}, "gpu_models": {"H200"}, "size": 1}
+    rechecked: dict[str, datetime] = {}
+    taken = []
+    for week in range(4):
+        canary, other = choose([*canaries, *others], rechecked=rechecked, **here)
+        assert canary is canaries[0]  # the batch size with the least energy
+        rechecked[other.configuration_id] = DAY + timedelta(days=100 + week)
+        taken.append(other.batch_size)
+    assert taken == [1, 2, 3, 1]
+    assert choose(others, rechecked={}, **here | {"gpu_models": {"B200"}}) == ()
