@@ -22,6 +22,7 @@ from benchmark_tasks.client.windows import (
 from benchmark_tasks.errors import LoadError, MeterError
 from benchmark_tasks.meters.energy import energy_between, host_joules, spent_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
+from benchmark_tasks.meters.server_use import gained, preprocessing_ms
 from benchmark_tasks.meters.zeus_meter import throttle_names
 from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results.schema import Device, Phase, Requests, Server, SubWindow, Window
@@ -94,9 +95,7 @@ def measure_point(bench: Bench, batch_size: int) -> Measured:
         window_steady=steady,
         energy_absent_reason=reason,
         requests=_requests(seen.outcome.events, bench.length_control),
-        device=device_during(
-            seen.timeline, steady, bench.idle_watts_before_server, bench.idle_watts_loaded
-        ),
+        device=device_during(seen.timeline, steady, bench.idle_watts_before_server, bench.idle_watts_loaded),
         server=_server(bench, seen.metrics, steady),
         phases=(
             *((bench.start_phase,) if bench.start_phase else ()),
@@ -163,6 +162,7 @@ def _offer_load(bench: Bench, batch_size: int) -> _Seen:
     _raise_on_failures(bench, outcome.events, "load")
     bench.server.wait_until_idle()
     bench.devices.wait_past(time.perf_counter_ns())
+    bench.metrics.wait_past(outcome.events.origin_ns + int(outcome.stopped_seconds * 1e9))
     timeline = bench.devices.timeline(outcome.events.origin_ns, device_mark)
     metrics = bench.metrics.timeline(outcome.events.origin_ns, metric_mark)
     mlenergy = _with_server_batch(mlenergy_window(outcome.events, batch_size), metrics)
@@ -301,8 +301,13 @@ def _server(bench: Bench, metrics: Timeline, window: Window) -> Server:
         session_id=bench.server.session_id,
         metric_samples=len(inside.of(Series.RUNNING_REQUESTS)[0]),
         max_kv_cache_usage=_at(np.max, inside.of(Series.KV_CACHE_USAGE)[1]),
+        mean_kv_cache_usage=inside.mean(Series.KV_CACHE_USAGE),
+        mean_preprocessing_ms=preprocessing_ms(metrics, window),
+        cpu_seconds=gained(metrics, Series.SERVER_CPU_SECONDS, window),
+        frontend_cpu_seconds=gained(metrics, Series.FRONTEND_CPU_SECONDS, window),
         preemptions=_increase(metrics, Series.PREEMPTIONS),
         prefix_cache_hits=_increase(metrics, Series.PREFIX_CACHE_HITS),
+        multimodal_cache_hits=_increase(metrics, Series.MULTIMODAL_CACHE_HITS),
     )
 
 

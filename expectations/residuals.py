@@ -153,6 +153,7 @@ def _requests(runs: pd.DataFrame) -> Columns:
         "request_file_tokens_agree": runs["request_token_difference"].where(completed),
         "request_times_in_order": runs["request_disorders"],
         "no_prefix_cache_hits": runs["prefix_cache_hits"],
+        "no_multimodal_cache_hits": runs["multimodal_cache_hits"],
         "no_preemptions": runs["preemptions"],
         "kv_cache_usage_is_a_share": runs["max_kv_cache_usage"],
     }, {

@@ -14,6 +14,9 @@ AT_LENGTH_CAP_SHARE = Tolerance(
     None, 0.3, "of outputs", "ML.ENERGY validator: fewer than 30 % of outputs at the length cap"
 )
 PREFIX_CACHE_HITS = Tolerance(0, 0, "hits", "methodology: prefix caching is off")
+MULTIMODAL_CACHE_HITS = Tolerance(
+    0, 0, "hits", "methodology: the server's cache of prepared pictures and clips is off"
+)
 LEDGER_DIFFERENCE = Tolerance(0, 0, "apart", "requests.parquet and run.json count the same requests")
 
 # Steady state

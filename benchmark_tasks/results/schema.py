@@ -211,17 +211,27 @@ class Device(Record):
 
 
 class Server(Record):
-    """What the server said of itself through `/metrics`.
+    """What the server said of itself through `/metrics`, and what its processes cost.
 
-    `metric_samples` and `max_kv_cache_usage` are over the ranking window, the two counters over the
-    whole load.
+    Over the ranking window, except the three counters (`preemptions` and cache hits), which are over
+    the whole load.
+
+    `mean_preprocessing_ms`: of a request's time to its first token, as the server clocks it, what was
+    neither queueing nor prefill: decoding of its picture, chat template, tokenizing, preparation for
+    the vision encoder, hand-over to the engine and back. `cpu_seconds`: CPU time of all the server's
+    processes; `frontend_cpu_seconds`: of those that are not its engine.
     """
 
     session_id: str
     metric_samples: Count = 0
     max_kv_cache_usage: Measured | None = None
+    mean_kv_cache_usage: Measured | None = None
+    mean_preprocessing_ms: Measured | None = None
+    cpu_seconds: Measured | None = None
+    frontend_cpu_seconds: Measured | None = None
     preemptions: Count | None = None
     prefix_cache_hits: Count | None = None
+    multimodal_cache_hits: Count | None = None
 
 
 class Client(Record):

@@ -96,8 +96,13 @@ COLUMNS: pa.Schema = pa.schema(
         ("server_session_id", pa.string()),
         ("server_metric_samples", pa.int64()),
         ("max_kv_cache_usage", pa.float64()),
+        ("mean_kv_cache_usage", pa.float64()),
+        ("mean_preprocessing_ms", pa.float64()),
+        ("server_cpu_seconds", pa.float64()),
+        ("server_frontend_cpu_seconds", pa.float64()),
         ("preemptions", pa.int64()),
         ("prefix_cache_hits", pa.int64()),
+        ("multimodal_cache_hits", pa.int64()),
         ("client_processes", pa.int32()),
         ("client_cpu_seconds", pa.float64()),
         ("client_cpu_share", pa.float64()),
@@ -192,8 +197,13 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
             "server_session_id": run.server.session_id,
             "server_metric_samples": run.server.metric_samples,
             "max_kv_cache_usage": run.server.max_kv_cache_usage,
+            "mean_kv_cache_usage": run.server.mean_kv_cache_usage,
+            "mean_preprocessing_ms": run.server.mean_preprocessing_ms,
+            "server_cpu_seconds": run.server.cpu_seconds,
+            "server_frontend_cpu_seconds": run.server.frontend_cpu_seconds,
             "preemptions": run.server.preemptions,
             "prefix_cache_hits": run.server.prefix_cache_hits,
+            "multimodal_cache_hits": run.server.multimodal_cache_hits,
         }
     if run.client is not None:
         row |= {f"client_{name}": value for name, value in run.client.model_dump().items()}

@@ -48,6 +48,14 @@ class Series(StrEnum):
     KV_CACHE_USAGE = "kv_cache_usage"
     PREEMPTIONS = "preemptions"
     PREFIX_CACHE_HITS = "prefix_cache_hits"
+    MULTIMODAL_CACHE_HITS = "multimodal_cache_hits"
+    FIRST_TOKENS = "first_tokens"
+    FIRST_TOKEN_SECONDS = "first_token_seconds"
+    FINISHED_REQUESTS = "finished_requests"
+    QUEUE_SECONDS = "queue_seconds"
+    PREFILL_SECONDS = "prefill_seconds"
+    SERVER_CPU_SECONDS = "server_cpu_seconds"
+    FRONTEND_CPU_SECONDS = "frontend_cpu_seconds"
 
 
 TIMELINES = pa.schema(

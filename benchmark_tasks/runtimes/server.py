@@ -17,6 +17,7 @@ from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerNev
 from benchmark_tasks.meters.meter import Reading
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.cpu import cpu_seconds
 from benchmark_tasks.runtimes.process import guarded, log_tail
 
 POLL_SECONDS = 0.25
@@ -27,7 +28,8 @@ STANDSTILL_SECONDS = 3.0
 
 _OUT_OF_MEMORY = re.compile(
     r"CUDA out of memory|OutOfMemoryError|No available memory for the cache blocks|"
-    r"larger than the available KV cache memory|less than desired GPU memory utilization",
+    r"larger than the available KV cache memory|less than desired GPU memory utilization|"
+    r"DefaultCPUAllocator: can't allocate memory",
 )
 
 _METRICS = {
@@ -36,6 +38,12 @@ _METRICS = {
     "vllm:kv_cache_usage_perc": Series.KV_CACHE_USAGE,
     "vllm:num_preemptions_total": Series.PREEMPTIONS,
     "vllm:prefix_cache_hits_total": Series.PREFIX_CACHE_HITS,
+    "vllm:mm_cache_hits_total": Series.MULTIMODAL_CACHE_HITS,
+    "vllm:time_to_first_token_seconds_count": Series.FIRST_TOKENS,
+    "vllm:time_to_first_token_seconds_sum": Series.FIRST_TOKEN_SECONDS,
+    "vllm:request_queue_time_seconds_count": Series.FINISHED_REQUESTS,
+    "vllm:request_queue_time_seconds_sum": Series.QUEUE_SECONDS,
+    "vllm:request_prefill_time_seconds_sum": Series.PREFILL_SECONDS,
 }
 
 
@@ -55,7 +63,12 @@ class ServerSpec:
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A healthy server. `start_seconds`: how long it took to become so."""
+    """A healthy server.
+
+    start_seconds: how long it took to become so.
+    process: what was started; `None` where somebody else runs it.
+    local: whether that is the server itself, and not what only talks to it.
+    """
 
     session_id: str
     base_url: str
@@ -63,6 +76,7 @@ class RunningServer:
     log: Path
     start_seconds: float
     process: subprocess.Popen[bytes] | None
+    local: bool = True
 
     def raise_if_dead(self) -> None:
         """
@@ -70,12 +84,20 @@ class RunningServer:
             ServerDied: the process has ended; carries the log's last lines.
         """
         if self.process is not None and self.process.poll() is not None:
-            raise _death(self.log, "the model server died during the measurement")
+            raise death(self.log, "the model server died during the measurement")
 
     def read_metrics(self) -> list[Reading]:
-        """Gauges and counters of `/metrics`, summed over engines."""
+        """Gauges and counters of `/metrics`, summed over engines, and the CPU time of its processes."""
         body = get(f"{self.base_url}/metrics")
-        return parse_metrics(body.decode(errors="replace"), time.perf_counter_ns())
+        return parse_metrics(body.decode(errors="replace"), time.perf_counter_ns()) + self._read_cpu()
+
+    def _read_cpu(self) -> list[Reading]:
+        spent = cpu_seconds(self.process.pid) if self.process is not None and self.local else None
+        if spent is None:
+            return []
+        named = zip((Series.SERVER_CPU_SECONDS, Series.FRONTEND_CPU_SECONDS), spent, strict=True)
+        at_ns = time.perf_counter_ns()
+        return [Reading(series, None, at_ns, value) for series, value in named if value is not None]
 
     def running_requests(self, seconds: float = QUIET_SECONDS) -> float:
         """How many requests the server runs: 0 as soon as it says so or its token counters stand still.
@@ -160,7 +182,7 @@ def _wait_healthy(process: subprocess.Popen[bytes], base_url: str, spec: ServerS
     deadline = time.monotonic() + spec.start_seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise _death(spec.log, "the model server ended while starting")
+            raise death(spec.log, "the model server ended while starting")
         with contextlib.suppress(OSError):
             get(f"{base_url}/health")
             return
@@ -174,7 +196,8 @@ def _wait_healthy(process: subprocess.Popen[bytes], base_url: str, spec: ServerS
     )
 
 
-def _death(log: Path, what: str) -> ServerDied | OutOfMemory:
+def death(log: Path, what: str) -> ServerDied | OutOfMemory:
+    """Why a process ended, from the last lines of its log."""
     tail = log_tail(log, 60)
     memory = [line for line in tail if _OUT_OF_MEMORY.search(line)]
     if memory:

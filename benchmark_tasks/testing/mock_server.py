@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import functools
+import hashlib
 import os
 import sys
 import time
@@ -48,12 +50,16 @@ class Fault(StrEnum):
 
 @dataclass
 class Answer:
-    """One answer being streamed: what is left to send, and where to."""
+    """One answer being streamed: what is left to send, and where to. Times are `time.perf_counter`."""
 
     transport: asyncio.Transport
     chunks: tuple[bytes, ...]
+    arrived: float
+    prepared: float
     not_before: float
     send_times: list[int] | None
+    admitted: float = 0.0
+    started: float = 0.0
     sent: int = 0
 
     def step(self) -> bool:
@@ -70,6 +76,29 @@ class Answer:
 
 
 @dataclass
+class Clocks:
+    """What vLLM's histograms of request times hold: sums in seconds, and counts."""
+
+    first_tokens: int = 0
+    first_token: float = 0.0
+    finished: int = 0
+    queue: float = 0.0
+    prefill: float = 0.0
+
+    def first_token_of(self, answer: Answer, now: float) -> None:
+        """Its first token has just been sent."""
+        self.first_tokens += 1
+        self.first_token += now - answer.arrived
+        answer.started = now
+
+    def end_of(self, answer: Answer) -> None:
+        """It has ended: only now does vLLM say how long it queued."""
+        self.finished += 1
+        self.queue += answer.admitted - answer.prepared
+        self.prefill += max(0.0, answer.started - answer.admitted)
+
+
+@dataclass
 class Engine:
     """Runs at most `max_num_seqs` answers at a time, one chunk each in every step."""
 
@@ -78,7 +107,10 @@ class Engine:
     shown_running: int = 0
     waiting: deque[Answer] = field(default_factory=deque)
     generated: int = 0
+    clocks: Clocks = field(default_factory=Clocks)
     prefix_cache_hits: int = 0
+    items_seen: set[bytes] = field(default_factory=set)
+    multimodal_cache_hits: int = 0
     send_times: dict[str, list[int]] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -99,21 +131,59 @@ class Engine:
             f'vllm:kv_cache_usage_perc{{engine="0"}} {share:.4f}\n'
             'vllm:num_preemptions_total{engine="0"} 0\n'
             f'vllm:prefix_cache_hits_total{{engine="0"}} {self.prefix_cache_hits}\n'
+            f'vllm:mm_cache_hits_total{{engine="0"}} {self.multimodal_cache_hits}\n'
+            f'vllm:time_to_first_token_seconds_count{{engine="0"}} {self.clocks.first_tokens}\n'
+            f'vllm:time_to_first_token_seconds_sum{{engine="0"}} {self.clocks.first_token}\n'
+            f'vllm:request_queue_time_seconds_count{{engine="0"}} {self.clocks.finished}\n'
+            f'vllm:request_queue_time_seconds_sum{{engine="0"}} {self.clocks.queue}\n'
+            f'vllm:request_prefill_time_seconds_sum{{engine="0"}} {self.clocks.prefill}\n'
         ).encode()
 
     def _step(self, now: float) -> None:
-        while self.waiting and len(self.running) < self.options.max_num_seqs:
+        while self._admits(now):
+            self.waiting[0].admitted = now
             self.running.append(self.waiting.popleft())
         if self.generated >= self.options.fault_after_tokens and self._misbehave():
             return
         served = not all(answer.transport.is_closing() for answer in self.running)
-        finished = [answer for answer in self.running if now >= answer.not_before and answer.step()]
+        finished = [
+            answer for answer in self.running if now >= answer.not_before and self._serve(answer, now)
+        ]
         self.generated += served * len(self.running) * self.options.tokens_per_chunk
         for answer in finished:
             self.running.remove(answer)
+            self.clocks.end_of(answer)
             self.prefix_cache_hits += self.options.prefix_cache_hits
         if served or self.options.fault != Fault.STALE_GAUGE:
             self.shown_running = len(self.running)
+
+    def _admits(self, now: float) -> bool:
+        room = len(self.running) < self.options.max_num_seqs
+        return bool(self.waiting) and room and now >= self.waiting[0].prepared
+
+    def _serve(self, answer: Answer, now: float) -> bool:
+        fresh = answer.sent == 0
+        ended = answer.step()
+        if fresh and answer.sent:
+            self.clocks.first_token_of(answer, now)
+        return ended
+
+    def look_at(self, items: list[bytes]) -> None:
+        """Decode items as a server must, and count those that its cache would have had.
+
+        Raises:
+            ValueError: an item is no data URL.
+        """
+        for item in items:
+            kind, comma, content = item.partition(b",")
+            if not comma or not kind.startswith(b"data:"):
+                raise ValueError("an item is no data URL")
+            for part in content.split(b","):
+                base64.b64decode(part, validate=True)
+            digest = hashlib.sha256(item).digest()
+            if self.options.mm_processor_cache_gb > 0:
+                self.multimodal_cache_hits += digest in self.items_seen
+                self.items_seen.add(digest)
 
     def _misbehave(self) -> bool:
         """Apply the fault that was asked for; True when no step is to be made."""
@@ -144,7 +214,7 @@ class _Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
-        self._body = b""
+        self._body = bytearray()
         self._request_id = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -164,7 +234,7 @@ class _Connection(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        url, body, request_id = self._url.decode(), self._body, self._request_id
+        url, body, request_id = self._url.decode(), bytes(self._body), self._request_id
         self._reset()
         engine = self._engine
         match url:
@@ -192,18 +262,35 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, request: dict, request_id: str, *, chat: bool) -> None:
         engine, options = self._engine, self._engine.options
+        items = _items(request.get("messages", ()))
+        try:
+            engine.look_at(items)
+        except ValueError as error:
+            self._reply(400, orjson.dumps({"error": {"message": str(error)}}))
+            return
         length = int(request.get("max_completion_tokens") or request.get("max_tokens") or 16)
         prompt_tokens = len(request.get("prompt", request.get("messages", "")))
         name = request_id or str(request.get("user", ""))
         self._transport.write(_STREAM_HEAD)
+        arrived = time.perf_counter()
+        prepared = arrived + len(items) * options.item_ms / 1000
         engine.waiting.append(
             Answer(
                 self._transport,
                 chunks_of(length, options.tokens_per_chunk, prompt_tokens, chat),
-                time.perf_counter() + options.ttft_ms / 1000,
+                arrived,
+                prepared,
+                prepared + options.ttft_ms / 1000,
                 engine.send_times.setdefault(name, []) if name else None,
             )
         )
+
+
+def _items(messages: list[dict]) -> list[bytes]:
+    """Data URLs of the pictures, clips and recordings of a chat."""
+    contents = [message["content"] for message in messages if isinstance(message["content"], list)]
+    parts = [part for content in contents for part in content if part["type"] != "text"]
+    return [part[part["type"]]["url"].encode() for part in parts]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -236,6 +323,8 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--served-model-name", default="measured")
     parser.add_argument("--version", default="0.0.1", help="what it says it is")
     parser.add_argument("--prefix-cache-hits", type=int, default=0, help="hits claimed for every answer")
+    parser.add_argument("--mm-processor-cache-gb", type=float, default=4.0)
+    parser.add_argument("--item-ms", type=float, default=3.0, help="time to prepare a picture or a clip")
     parser.add_argument("--ttft-ms", type=float, default=5.0)
     parser.add_argument("--itl-ms", type=float, default=2.0, help="0: as fast as the clients read")
     parser.add_argument("--tokens-per-chunk", type=int, default=1)

@@ -136,8 +136,13 @@ def sample_run(
             session_id=new_run_id(),
             metric_samples=60,
             max_kv_cache_usage=0.4,
+            mean_kv_cache_usage=0.35,
+            mean_preprocessing_ms=2.0,
+            cpu_seconds=90.0,
+            frontend_cpu_seconds=30.0,
             preemptions=0,
             prefix_cache_hits=0,
+            multimodal_cache_hits=0,
         ),
         "client": Client(
             processes=1,

@@ -71,6 +71,11 @@ def _requests() -> tuple[Check, ...]:
         _critical("request_file_tokens_agree", t.LEDGER_DIFFERENCE, "requests.parquet counts other tokens"),
         _critical("request_times_in_order", t.NEVER, "requests finish before they start"),
         _critical("no_prefix_cache_hits", t.PREFIX_CACHE_HITS, "prompts were served from the prefix cache"),
+        _critical(
+            "no_multimodal_cache_hits",
+            t.MULTIMODAL_CACHE_HITS,
+            "pictures or clips were served from the server's cache of prepared ones",
+        ),
         _warning("no_preemptions", t.PREEMPTIONS, "the server preempted requests for lack of memory"),
         _critical("kv_cache_usage_is_a_share", t.KV_CACHE_USAGE, "KV cache usage is not a share"),
         _critical("latency_quantiles_in_order", t.NEVER, "latency quantiles are out of order"),

@@ -122,7 +122,28 @@ def sample_runs() -> dict[str, Run]:
         ),
         "hard task": sample_run(configuration=configuration.model_copy(update={"task": Task.GPQA})),
         "image": _image(base),
+        "image chat": _multimodal(base, Task.IMAGE_CHAT, power_watts=480.0),
+        "video chat": _multimodal(base, Task.VIDEO_CHAT, power_watts=600.0),
     }
+
+
+def _multimodal(base: Run, task: Task, power_watts: float) -> Run:
+    """The sibling of the sample's text model, whose pictures take time and processors to prepare."""
+    here = {"model_id": "Qwen/Qwen3-VL-8B-Instruct", "task": task, "batch_size": 16}
+    busy = {
+        "mean_preprocessing_ms": 40.0,
+        "mean_kv_cache_usage": 0.3,
+        "cpu_seconds": 180.0,
+        "frontend_cpu_seconds": 150.0,
+        "multimodal_cache_hits": 0,
+    }
+    return sample_run(
+        power_watts=power_watts,
+        tokens_per_second=2000.0,
+        configuration=base.configuration.model_copy(update=here),
+        comparability=base.comparability.model_copy(update={"request_set_id": f"synthetic-{task}"}),
+        server=base.server.model_copy(update=busy),
+    )
 
 
 def _failed(configuration: Configuration, comparability: Comparability) -> Run:

@@ -199,6 +199,25 @@ def test_images_have_energy_per_image_and_batch_latency(marts: duckdb.DuckDBPyCo
     ) == pytest.approx((500 / (1.048576 * 28),))
 
 
+def test_pictures_and_clips_stand_beside_the_text_sibling(marts: duckdb.DuckDBPyConnection) -> None:
+    rows = marts.execute(
+        "select modality, text_model_id, text_batch_size, energy_per_token_joules, energy_per_token_ratio,"
+        " mean_preprocessing_ms, text_mean_preprocessing_ms, frontend_cpu_cores, mean_kv_cache_usage"
+        f" from marts.modality_comparison where {OURS} and scope = 'gpu-count' order by modality"
+    ).fetchall()
+    text = (650 + 655) / 2 / 12_000
+    assert rows == [
+        ("image", "Qwen/Qwen3-8B", 128, 0.24, pytest.approx(0.24 / text), 40.0, 2.0, 2.5, 0.3),
+        ("video", "Qwen/Qwen3-8B", 128, 0.3, pytest.approx(0.3 / text), 40.0, 2.0, 2.5, 0.3),
+    ]
+    row = one(
+        marts,
+        "select nickname, server_cpu_cores, frontend_cpu_cores, mean_preprocessing_ms, max_kv_cache_usage"
+        f" from marts.leaderboard where {OURS} and task = 'image-chat'",
+    )
+    assert row == ("Qwen 3 VL 8B Instruct", 3.0, 2.5, 40.0, 0.4)
+
+
 def test_no_mart_pairs_the_two_sources(marts: duckdb.DuckDBPyConnection) -> None:
     (mixed,) = one(
         marts,

@@ -361,6 +361,11 @@ FAULTS: tuple[Fault, ...] = (
         each(put("comparability.length_control", "natural"), put("requests.at_length_cap", 300)),
     ),
     Fault("prompts served from the prefix cache", "no_prefix_cache_hits", put("server.prefix_cache_hits", 7)),
+    Fault(
+        "pictures served from the server's cache",
+        "no_multimodal_cache_hits",
+        put("server.multimodal_cache_hits", 7),
+    ),
     Fault("tokens counted twice", "request_file_tokens_agree", put("requests.output_tokens", 640000)),
     Fault(
         "requests.parquet lacks requests",

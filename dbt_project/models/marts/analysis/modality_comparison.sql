@@ -53,7 +53,13 @@ select
     multimodal.energy_per_output_joules as energy_per_token_joules,
     text_only.energy_per_output_joules as text_energy_per_token_joules,
     multimodal.energy_per_output_joules / nullif(text_only.energy_per_output_joules, 0)
-        as energy_per_token_ratio
+        as energy_per_token_ratio,
+    multimodal.mean_preprocessing_ms,
+    text_only.mean_preprocessing_ms as text_mean_preprocessing_ms,
+    multimodal.frontend_cpu_cores,
+    text_only.frontend_cpu_cores as text_frontend_cpu_cores,
+    multimodal.mean_kv_cache_usage,
+    text_only.mean_kv_cache_usage as text_mean_kv_cache_usage
 from multimodal
 inner join siblings using (model_id)
 inner join text_only

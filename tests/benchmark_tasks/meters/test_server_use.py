@@ -1,0 +1,102 @@
+"""Counters of a model server over a window, by hand; and the processor time of a real process tree."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmark_tasks.meters.meter import Reading, Timeline
+from benchmark_tasks.meters.server_use import gained, preprocessing_ms
+from benchmark_tasks.results.schema import Window
+from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.cpu import cpu_seconds
+from benchmark_tasks.runtimes.server import parse_metrics
+from benchmark_tasks.testing.waiting import until
+
+WINDOW = Window(settled=True, start_seconds=10.0, end_seconds=40.0)
+
+
+def timeline(**counters: list[float]) -> Timeline:
+    """Counters read every 10 s, from 0 s on."""
+    readings = [
+        Reading(Series(name), None, int(i * 10e9), value)
+        for name, values in counters.items()
+        for i, value in enumerate(values)
+    ]
+    return Timeline.from_readings(readings, 0)
+
+
+def test_a_counter_is_interpolated_at_the_edges() -> None:
+    rising = timeline(server_cpu_seconds=[0, 20, 40, 60, 100, 100])
+    assert gained(rising, Series.SERVER_CPU_SECONDS, WINDOW) == 80
+    early = WINDOW.model_copy(update={"start_seconds": 5.0, "end_seconds": 35.0})
+    assert gained(rising, Series.SERVER_CPU_SECONDS, early) == 70
+
+
+@pytest.mark.parametrize("values", [[], [0, 1], [5, 6, 7, 1, 2]])
+def test_a_counter_that_was_not_read_throughout_or_was_reset_says_nothing(values: list[float]) -> None:
+    assert gained(timeline(server_cpu_seconds=values), Series.SERVER_CPU_SECONDS, WINDOW) is None
+
+
+def test_preparing_is_what_is_neither_queueing_nor_prefill() -> None:
+    """60 first tokens after 30 s in all are 0.5 s each; 30 answers queued for 3 s and were read in 6 s:
+    0.1 and 0.2 s each; 200 ms are left."""
+    counters = {
+        "first_tokens": [0, 20, 40, 60, 80],
+        "first_token_seconds": [0, 10, 20, 30, 40],
+        "finished_requests": [0, 10, 20, 30, 40],
+        "queue_seconds": [0, 1, 2, 3, 4],
+        "prefill_seconds": [0, 2, 4, 6, 8],
+    }
+    assert preprocessing_ms(timeline(**counters), WINDOW) == pytest.approx(200.0)
+    nothing_ended = counters | {"finished_requests": [7, 7, 7, 7, 7]}
+    assert preprocessing_ms(timeline(**nothing_ended), WINDOW) is None
+    del counters["queue_seconds"]
+    assert preprocessing_ms(timeline(**counters), WINDOW) is None
+
+
+def test_the_histograms_are_read_as_vllm_writes_them() -> None:
+    text = (
+        'vllm:time_to_first_token_seconds_bucket{le="0.1",engine="0"} 3.0\n'
+        'vllm:time_to_first_token_seconds_count{engine="0"} 4.0\n'
+        'vllm:time_to_first_token_seconds_sum{engine="0"} 1.5\n'
+        'vllm:time_to_first_token_seconds_sum{engine="1"} 0.5\n'
+        'vllm:mm_cache_hits_total{engine="0"} 0.0\n'
+        'vllm:mm_cache_hits_created{engine="0"} 1.7e+09\n'
+    )
+    found = {reading.series: reading.value for reading in parse_metrics(text, 0)}
+    assert found == {
+        Series.FIRST_TOKENS: 4.0,
+        Series.FIRST_TOKEN_SECONDS: 2.0,
+        Series.MULTIMODAL_CACHE_HITS: 0.0,
+    }
+
+
+def test_processor_time_is_that_of_all_processes_and_of_those_before_the_engine() -> None:
+    """A parent that works, and a child that works and calls itself what vLLM's engine does."""
+    work = "sum(i * i for i in range(3_000_000)); print('done', flush=True); sys.stdin.read()"
+    engine = f"import sys; open('/proc/self/comm', 'w').write('VLLM::EngineCor'); {work}"
+    parent = (
+        "import subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {engine!r}], stdin=subprocess.PIPE)\n"
+        f"{work}\nchild.stdin.close(); child.wait()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert [process.stdout.readline() for _ in range(2)] == ["done\n"] * 2
+        total, frontend = cpu_seconds(process.pid)
+        assert 0 < frontend < total
+    finally:
+        process.stdin.close()
+        process.wait(30)
+    assert cpu_seconds(process.pid) is None
+
+
+def test_a_server_without_engine_processes_has_a_sum_only() -> None:
+    total, frontend = until(lambda: cpu_seconds(os.getpid()))
+    assert total > 0 and frontend is None
