@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, MeterError
 from benchmark_tasks.machine import visible_indices
 from benchmark_tasks.meters.host_meter import with_host
-from benchmark_tasks.meters.meter import Meter, NoMeter
+from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.meters.zeus_meter import meter_for
+from benchmark_tasks.results.tables import Series
 from benchmark_tasks.sweep import AtEndpoint, Sweep
 from benchmark_tasks.vocabulary import EnergySource
 
@@ -50,6 +53,16 @@ def meter_of(sweep: Sweep, gpu_indices: tuple[int, ...]) -> Meter:
     if hidden:
         raise CatalogError(f"CUDA_VISIBLE_DEVICES hides GPU {hidden[0]}: its energy cannot be read")
     return with_host(meter_for([visible.index(i) for i in gpu_indices]))
+
+
+def idle_watts(devices: Recorder, seconds: float) -> float | None:
+    """Mean power while nothing runs, summed over the GPUs; `None` without a meter. Takes `seconds`."""
+    if not devices.meter.gpus or seconds <= 0:
+        return None
+    mark = devices.mark()
+    time.sleep(seconds)
+    per_gpu = devices.timeline(0, mark).mean(Series.POWER_WATTS)
+    return None if per_gpu is None else per_gpu * len(devices.meter.gpus)
 
 
 def require_gpus(sweep: Sweep, gpu_indices: tuple[int, ...], catalog: Catalog, meter: Meter) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from packaging.version import InvalidVersion, Version
+from pydantic import ValidationError
 
-from benchmark_tasks.catalog import Catalog, Deployment, Model
+from benchmark_tasks.catalog import Catalog, Deployment, Model, ModelTask, TaskEntry
 from benchmark_tasks.errors import CatalogError, UnknownVersion
 from benchmark_tasks.results.schema import NO_GPU, Run
 from benchmark_tasks.results.store import Listing
@@ -26,7 +27,7 @@ from benchmark_tasks.workloads.catalog_sets import name_of
 REPEATS_WITH_GPU = 3
 REPEATS_WITHOUT_GPU = 1
 
-MEASURABLE = frozenset({Architecture.LLM})
+MEASURABLE = frozenset({Architecture.LLM, Architecture.DIFFUSION})
 """What `run.measure` can drive today; nothing else is planned."""
 
 _Key = tuple[str, Runtime, str, Weights, LengthControl, str]
@@ -92,11 +93,16 @@ def single_sweep(
     repeats: int = 1,
     weights: Weights | None = None,
     note: str | None = None,
+    runtime: Runtime | None = None,
+    generation: Mapping[str, int] | None = None,
+    degrees: Mapping[str, int] | None = None,
 ) -> Sweep:
     """One sweep asked for by hand, on the catalog's deployment for this many GPUs.
 
     Batch sizes default to the catalog's. Where the catalog has no deployment, batch sizes must be
-    given, and the model is spread by tensor parallelism.
+    given, and a language model is spread by tensor parallelism, another one by Ulysses. `runtime`
+    replaces the catalog's; `generation` its steps, height, width and frames; `degrees` say how an
+    image or video model is spread (`ulysses_degree`, `ring_degree`).
 
     Raises:
         CatalogError: the model is unknown, is not measured on the task, or has no batch sizes.
@@ -104,13 +110,17 @@ def single_sweep(
     model = catalog.model(model_id)
     if task not in model.tasks:
         raise CatalogError(f"{model.model_id} is not measured on {task}; it has {', '.join(model.tasks)}")
-    deployment = _deployment(model, task, gpu_model, num_gpus, batch_sizes)
-    distribution = _distribution(catalog, model.runtime, gpu_model)
+    runtime = runtime or model.runtime
+    _require_runs(model, task, runtime)
+    deployment = _deployment(model, task, gpu_model, num_gpus, batch_sizes, degrees or {})
+    distribution = _distribution(catalog, runtime, gpu_model)
     if distribution is None:
-        raise CatalogError(f"{model.runtime} needs a GPU: measure {model.model_id} on a machine that has one")
+        raise CatalogError(f"{runtime} needs a GPU: measure {model.model_id} on a machine that has one")
     sizes = sorted(set(batch_sizes)) if batch_sizes else deployment.batch_sizes
     version = _normal(runtime_version)
-    sweep = _sweep(catalog, model, task, deployment, sizes, version, distribution, weights)
+    sweep = _sweep(
+        catalog, model, task, deployment, sizes, version, distribution, weights, generation, runtime
+    )
     points = tuple(SweepPoint(batch_size=size, repeats=repeats) for size in sizes)
     return sweep.model_copy(update={"points": points, "note": note})
 
@@ -183,7 +193,7 @@ def _offered(
     offers = [
         (model, task, deployment)
         for model in chosen
-        if model.runtime is runtime and (weights is not Weights.DUMMY or model.hub_config is not None)
+        if model.runtime is runtime and _can_have(model, weights)
         for task, entry in model.tasks.items()
         if task.architecture in MEASURABLE and (not tasks or task in tasks)
         for deployment in entry.deployments
@@ -202,23 +212,49 @@ def _offered(
     )
 
 
+def _can_have(model: Model, weights: Weights | None) -> bool:
+    """Whether the catalog knows enough of a model for weights made on the spot."""
+    match weights:
+        case Weights.DUMMY:
+            return model.hub_config is not None
+        case Weights.RANDOM:
+            return model.pipeline is not None
+        case _:
+            return model.pipeline is not None or model.runtime is Runtime.VLLM
+
+
+def _require_runs(model: Model, task: Task, runtime: Runtime) -> None:
+    if (task.architecture is Architecture.DIFFUSION) != (runtime is not Runtime.VLLM):
+        raise CatalogError(f"{runtime} does not run {model.model_id} on {task}")
+
+
 def _deployment(
-    model: Model, task: Task, gpu_model: str, num_gpus: int, batch_sizes: Sequence[int] | None
+    model: Model,
+    task: Task,
+    gpu_model: str,
+    num_gpus: int,
+    batch_sizes: Sequence[int] | None,
+    degrees: Mapping[str, int],
 ) -> Deployment:
     for deployment in model.tasks[task].deployments:
-        if (deployment.gpu_model, deployment.num_gpus) == (gpu_model, num_gpus):
+        here = (deployment.gpu_model, deployment.num_gpus) == (gpu_model, num_gpus)
+        if here and all(getattr(deployment, name) == degree for name, degree in degrees.items()):
             return deployment
     if not batch_sizes:
         where = "a machine without a GPU" if gpu_model == NO_GPU else f"{num_gpus}x {gpu_model}"
         raise CatalogError(
             f"the catalog has no batch sizes for {model.model_id} on {where}: give --batch-size"
         )
-    return Deployment(
-        gpu_model=gpu_model,
-        num_gpus=num_gpus,
-        tensor_parallel=max(num_gpus, 1),
-        batch_sizes=tuple(sorted(set(batch_sizes))),
-    )
+    spread = "ulysses_degree" if task.architecture is Architecture.DIFFUSION else "tensor_parallel"
+    try:
+        return Deployment(
+            gpu_model=gpu_model,
+            num_gpus=num_gpus,
+            batch_sizes=tuple(sorted(set(batch_sizes))),
+            **(degrees or {spread: max(num_gpus, 1)}),
+        )
+    except ValidationError as error:
+        raise CatalogError(f"cannot be placed on {num_gpus} GPUs: {error.errors()[0]['msg']}") from error
 
 
 def _sweep(
@@ -230,23 +266,45 @@ def _sweep(
     runtime_version: str,
     distribution: str,
     weights: Weights | None,
+    generation: Mapping[str, int] | None = None,
+    runtime: Runtime | None = None,
 ) -> Sweep:
-    requests = catalog.tasks[task].requests
-    if requests is None:
-        raise CatalogError(f"{task} cannot be measured yet; only language tasks can")
     return Sweep(
         model_id=model.model_id,
         weight_precision=model.weight_precision,
         task=task,
         **deployment.model_dump(exclude={"batch_sizes"}),
-        runtime=model.runtime,
+        runtime=runtime or model.runtime,
         runtime_version=runtime_version,
         distribution=distribution,
         weights=weights or model.weights,
-        length_control=requests.length_control,
-        request_set=requests.request_set,
+        **_asked(catalog.tasks[task]),
+        **_generation(model.tasks[task], generation or {}),
         points=tuple(SweepPoint(batch_size=size) for size in batch_sizes),
     )
+
+
+def _asked(task: TaskEntry) -> dict[str, object]:
+    """How a task is asked. What is generated in steps has its length prescribed."""
+    if task.requests is None:
+        return {"length_control": LengthControl.FIXED}
+    return {"length_control": task.requests.length_control, "request_set": task.requests.request_set}
+
+
+def _generation(entry: ModelTask, changes: Mapping[str, int]) -> dict[str, int]:
+    """Steps, size and frames: the catalog's, unless a person says otherwise.
+
+    Raises:
+        CatalogError: something was said of a task that has no such thing.
+    """
+    if entry.generation is None:
+        if changes:
+            raise CatalogError(f"{', '.join(changes)}: only images and videos have this")
+        return {}
+    own = entry.generation.model_dump(exclude={"frames_per_second"}, exclude_none=True)
+    if unknown := sorted(changes.keys() - own.keys()):
+        raise CatalogError(f"{', '.join(unknown)}: the task has no such thing")
+    return own | dict(changes)
 
 
 def _distribution(catalog: Catalog, runtime: Runtime, gpu_model: str) -> str | None:

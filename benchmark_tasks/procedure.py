@@ -59,3 +59,20 @@ CPU_PROCEDURE = Procedure(
 )
 """Without a counter only speed is measured, on a machine that the server, the load generator and the
 rest of the world share: shorter, and more tolerant."""
+
+DIFFUSION_GPU_PROCEDURE = Procedure(
+    minimum_window_seconds=10.0, long_window_seconds=30.0, server_start_seconds=1200.0
+)
+"""Images and videos: a turnover is one batch. Batches are alike, so ten seconds of them say what thirty
+of answers do; a single batch that takes longer than `long_window_seconds` is a window by itself."""
+
+DIFFUSION_CPU_PROCEDURE = DIFFUSION_GPU_PROCEDURE.model_copy(
+    update={
+        "maximum_seconds": 60.0,
+        "target_relative_interval": None,
+        "drift_limit": 0.3,
+        "sub_windows": 5,
+        "idle_seconds": 0.0,
+    }
+)
+"""The same without a counter."""

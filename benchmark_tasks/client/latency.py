@@ -19,9 +19,9 @@ def latency_of(events: Events) -> Latency:
     done = events.completed & ~events.under_way & ~np.isnan(events.first_token_seconds)
     gaps, tokens = inter_token_seconds(events, done)
     return Latency(
-        ttft_ms=_quantiles((events.first_token_seconds - events.sent_seconds)[done]),
-        itl_ms=_quantiles(np.repeat(gaps, tokens)),
-        e2e_ms=_quantiles((events.finished_seconds - events.sent_seconds)[done]),
+        ttft_ms=quantiles((events.first_token_seconds - events.sent_seconds)[done]),
+        itl_ms=quantiles(np.repeat(gaps, tokens)),
+        e2e_ms=quantiles((events.finished_seconds - events.sent_seconds)[done]),
         itl_histogram=histogram(gaps, tokens),
     )
 
@@ -46,7 +46,8 @@ def inter_token_seconds(events: Events, requests: np.ndarray) -> tuple[np.ndarra
     return gaps[begins][keep] / tokens[keep], tokens[keep]
 
 
-def _quantiles(seconds: np.ndarray) -> Quantiles | None:
+def quantiles(seconds: np.ndarray) -> Quantiles | None:
+    """Quantiles of latencies given in seconds; `None` without any."""
     if len(seconds) == 0:
         return None
     values = np.quantile(seconds, _LEVELS) * 1e3

@@ -6,6 +6,7 @@
     timelines.parquet    power, clocks, temperature, server metrics: long format
     server.log           the model server's output
     driver.log           the measuring process's own log
+    sample.jpg           one generated image, or frames of one video; diffusion only
     SHA256SUMS           of the files above, in the format of `sha256sum -c`; written last
 """
 
@@ -26,9 +27,11 @@ REQUESTS_FILE = "requests.parquet"
 TIMELINES_FILE = "timelines.parquet"
 SERVER_LOG = "server.log"
 DRIVER_LOG = "driver.log"
+SAMPLE_FILE = "sample.jpg"
 CHECKSUMS_FILE = "SHA256SUMS"
 
 FILES = (RUN_FILE, REQUESTS_FILE, TIMELINES_FILE, SERVER_LOG, DRIVER_LOG)
+OPTIONAL_FILES = (SAMPLE_FILE,)
 
 
 def write_record(directory: Path, run: Run) -> None:
@@ -97,7 +100,7 @@ def _read_checksums(directory: Path) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: missing or unreadable; this is not a complete bundle") from error
     pairs = [line.split("  ", 1) for line in lines]
-    if any(len(pair) != 2 or pair[1] not in FILES for pair in pairs):
+    if any(len(pair) != 2 or pair[1] not in FILES + OPTIONAL_FILES for pair in pairs):
         raise BundleError(f"{path}: malformed, or names a file that no bundle has")
     return {name: digest for digest, name in pairs}
 

@@ -227,7 +227,7 @@ def test_a_failure_is_landed_with_its_reason_and_raised(
     [
         ({"model_id": "nobody/nothing"}, CatalogError, "not in the catalog"),
         ({"gpu_model": "H200", "num_gpus": 1}, MeterError, "needs 1 GPU"),
-        ({"runtime": Runtime.XDIT}, CatalogError, "cannot be measured yet"),
+        ({"runtime": Runtime.XDIT}, CatalogError, "xdit cannot be measured on lm-arena-chat"),
         ({"request_set": "lmsys"}, CatalogError, "no request set"),
     ],
 )

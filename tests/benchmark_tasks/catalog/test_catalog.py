@@ -65,7 +65,7 @@ def test_it_covers_every_published_configuration(published_v3: Path) -> None:
 def test_diffusion_models_have_no_language_architecture() -> None:
     for model in load().models.values():
         diffusion = all(task.architecture is Architecture.DIFFUSION for task in model.tasks)
-        assert (model.architecture is None) == diffusion == (model.runtime is Runtime.XDIT)
+        assert (model.architecture is None) == diffusion == (model.runtime is not Runtime.VLLM)
 
 
 @pytest.mark.parametrize(

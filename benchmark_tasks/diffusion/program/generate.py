@@ -1,0 +1,373 @@
+"""Generates images or videos in batches, as told, and says when each batch began and ended.
+
+Runs in the runtime's own environment: torch and diffusers, for xDiT also xfuser, nothing of this
+project. It lies alone in its folder, so that nothing of this project can be imported by accident.
+
+    python generate.py FOLDER             plain diffusers
+    torchrun ... generate.py FOLDER       xDiT, one process a GPU
+
+Whoever measures talks to it through files in FOLDER, each renamed into place when it is whole:
+
+    job.json        what to build, written before the start
+    point-N.json    {"batch_size": B}: generate batches of B, one after the other
+    point-N.stop    no more of them
+    leave           the end
+
+It answers with one JSON object a line in events.jsonl: `ready`, `batch`, `ended`, and `failed` when it
+cannot go on. Times are nanoseconds of CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+import json
+import os
+import sys
+import time
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+POLL_SECONDS = 0.02
+SAMPLE_BYTES = 60_000
+SAMPLE_PIXELS = 768
+SHEET = 3
+"""A video's sample shows SHEET x SHEET of its frames."""
+
+WITH_XFUSER_TRANSFORMER = {
+    "WanPipeline": ("transformer_wan", "xFuserWanTransformer3DWrapper"),
+    "HunyuanVideoPipeline": ("transformer_hunyuan_video", "xFuserHunyuanVideoTransformer3DWrapper"),
+}
+"""Pipelines that xfuser runs as they are, with a transformer of its own; the others it wraps."""
+
+
+def main(folder: Path) -> None:
+    job = json.loads((folder / "job.json").read_text())
+    torch.manual_seed(job["seed"])
+    ranks = Ranks(job)
+    pipeline = XditPipeline(job, ranks) if job["runtime"] == "xdit" else DiffusersPipeline(job, ranks)
+    ranks.synchronise()
+    ranks.tell(folder, {"event": "ready", "at_ns": now(), "devices": ranks.size})
+    number = 0
+    while batch_size := next_point(folder, number):
+        generate(pipeline, ranks, folder, number, batch_size)
+        number += 1
+    ranks.leave()
+
+
+def next_point(folder: Path, number: int) -> int:
+    """Wait for the next order; its batch size, or 0 to leave. Nothing runs on a GPU meanwhile."""
+    order = folder / f"point-{number}.json"
+    while not order.exists():
+        if (folder / "leave").exists():
+            return 0
+        time.sleep(POLL_SECONDS)
+    return int(json.loads(order.read_text())["batch_size"])
+
+
+def generate(pipeline, ranks, folder: Path, number: int, batch_size: int) -> None:
+    """Batches of one size until told to stop; all ranks make the same ones."""
+    ranks.forget_peak()
+    index, stopped, output = 0, False, None
+    while not stopped:
+        begin = ranks.synchronise()
+        output = pipeline(batch_size, index)
+        end = ranks.synchronise()
+        batch = {"point": number, "index": index, "begin_ns": begin, "end_ns": end, "items": batch_size}
+        ranks.tell(folder, {"event": "batch", **batch})
+        stopped = ranks.agree((folder / f"point-{number}.stop").exists())
+        index += 1
+    peak = ranks.peak_bytes()
+    spread = save_sample(output, folder / f"sample-{number}.jpg")
+    spread = max(ranks.all_of(spread), default=0.0)
+    ended = {"point": number, "peak_memory_bytes": peak, "sample_spread": spread}
+    ranks.tell(folder, {"event": "ended", **ended})
+
+
+class Ranks:
+    """The processes that make one batch together: one a GPU, or a single one."""
+
+    def __init__(self, job: dict) -> None:
+        self.index, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        self.has_gpu = job["num_gpus"] > 0
+        local = int(os.environ.get("LOCAL_RANK", 0))
+        self.device = torch.device("cuda", local) if self.has_gpu else torch.device("cpu")
+        if self.has_gpu:
+            torch.cuda.set_device(self.device)
+        self.group = None
+
+    def meet(self) -> None:
+        """Once torch.distributed is up: a group over the CPU, whose waits use no GPU."""
+        if self.size > 1:
+            self.group = torch.distributed.new_group(backend="gloo")
+
+    def synchronise(self) -> int:
+        """All ranks have done everything before; the time."""
+        if self.has_gpu:
+            torch.cuda.synchronize(self.device)
+        if self.group is not None:
+            torch.distributed.barrier(group=self.group)
+        return now()
+
+    def agree(self, value: bool) -> bool:
+        """What rank 0 thinks."""
+        return bool(self.all_of(value)[0])
+
+    def all_of(self, value) -> list:
+        """Every rank's value that is not None."""
+        if self.group is None:
+            return [] if value is None else [value]
+        values = [None] * self.size
+        torch.distributed.all_gather_object(values, value, group=self.group)
+        return [v for v in values if v is not None]
+
+    def forget_peak(self) -> None:
+        if self.has_gpu:
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    def peak_bytes(self) -> list:
+        """Most memory torch had allocated, of each GPU."""
+        return self.all_of(torch.cuda.max_memory_allocated(self.device)) if self.has_gpu else []
+
+    def tell(self, folder: Path, event: dict) -> None:
+        if self.index == 0:
+            tell(folder, event)
+
+    def leave(self) -> None:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+class DiffusersPipeline:
+    """The pipeline as diffusers has it, on the CPU or on one GPU."""
+
+    def __init__(self, job: dict, ranks: Ranks) -> None:
+        self.job, self.ranks = job, ranks
+        self.pipe = self.wrap(self.build()).to(ranks.device)
+        plain = getattr(self.pipe, "module", self.pipe)
+        plain.set_progress_bar_config(disable=True)
+        self.arguments = self.call_arguments(plain)
+
+    def build(self):
+        """The pipeline with real weights from a source, or random ones from its configuration."""
+        import diffusers
+
+        facts, dtype = self.job["pipeline"], getattr(torch, self.job["dtype"])
+        kind = getattr(diffusers, facts["class_name"])
+        if self.job["source"] is None:
+            parts = {name: self.part(part, dtype) for name, part in facts["components"].items()} | facts[
+                "options"
+            ]
+            return kind(**parts, **dict.fromkeys(optional_parts(kind, parts)))
+        return kind.from_pretrained(self.job["source"], torch_dtype=dtype, revision=self.job["revision"])
+
+    def part(self, facts: dict, dtype):
+        """One component from its configuration, made where it will run."""
+        name, config = facts["class_name"], facts["config"]
+        if name == "Tokenizer":
+            return tokenizer(**config)
+        kind = self.class_of(name)
+        if not issubclass(kind, torch.nn.Module):
+            return kind.from_config(config)  # a scheduler: its tables belong to the CPU
+        with default_dtype(dtype), self.ranks.device:
+            if hasattr(kind, "config_class") and kind.config_class is not None:
+                return kind(kind.config_class(**config)).eval()
+            return kind.from_config(config).eval()
+
+    def class_of(self, name: str):
+        import diffusers
+        import transformers
+
+        return getattr(diffusers, name, None) or getattr(transformers, name)
+
+    def wrap(self, pipe):
+        return pipe
+
+    def call_arguments(self, plain) -> dict:
+        """The arguments of every call: those of the job that this pipeline knows."""
+        wanted = {**self.job["generation"], **self.job["pipeline"]["call"]}
+        known = inspect.signature(type(plain).__call__).parameters
+        unknown = [name for name, value in wanted.items() if name not in known and value is not None]
+        if unknown:
+            raise TypeError(f"{type(plain).__name__} does not take {', '.join(unknown)}")
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def __call__(self, batch_size: int, index: int):
+        """One batch; the first image or video of it, or None where another rank has it."""
+        prompts = self.job["prompts"]
+        chosen = [prompts[(index * batch_size + i) % len(prompts)] for i in range(batch_size)]
+        generator = torch.Generator(self.ranks.device).manual_seed(self.job["seed"] + index)
+        output = self.pipe(prompt=chosen, generator=generator, **self.arguments)
+        items = getattr(output, "images", None) if output is not None else None
+        items = getattr(output, "frames", None) if items is None else items
+        return None if items is None or len(items) == 0 else items[0]
+
+
+class XditPipeline(DiffusersPipeline):
+    """The pipeline under xfuser, its transformer spread over the ranks. One rank runs the plain model."""
+
+    def __init__(self, job: dict, ranks: Ranks) -> None:
+        import xfuser
+
+        degrees = job["parallel"]
+        arguments = xfuser.xFuserArgs(
+            model=job["pipeline"]["class_name"],
+            ulysses_degree=degrees["ulysses_degree"],
+            ring_degree=degrees["ring_degree"],
+            use_cfg_parallel=degrees["cfg_parallel"] > 1,
+            seed=job["seed"],
+            prompt=["one"],
+            use_torch_compile=False,
+            **{name: value for name, value in job["generation"].items() if value is not None},
+        )
+        self.engine, _ = arguments.create_config()
+        self.engine.runtime_config.dtype = getattr(torch, job["dtype"])
+        ranks.meet()
+        super().__init__(job, ranks)
+
+    def class_of(self, name: str):
+        module, wrapper = WITH_XFUSER_TRANSFORMER.get(self.job["pipeline"]["class_name"], (None, None))
+        if module is not None and name == self.job["pipeline"]["components"]["transformer"]["class_name"]:
+            return getattr(
+                importlib.import_module(f"xfuser.model_executor.models.transformers.{module}"), wrapper
+            )
+        return super().class_of(name)
+
+    def build(self):
+        module, _ = WITH_XFUSER_TRANSFORMER.get(self.job["pipeline"]["class_name"], (None, None))
+        if module is None or self.job["source"] is None:
+            return super().build()
+        import diffusers
+
+        dtype, name = getattr(torch, self.job["dtype"]), self.job["pipeline"]["class_name"]
+        where = {"torch_dtype": dtype, "revision": self.job["revision"]}
+        kind = self.class_of(self.job["pipeline"]["components"]["transformer"]["class_name"])
+        transformer = kind.from_pretrained(self.job["source"], subfolder="transformer", **where)
+        return getattr(diffusers, name).from_pretrained(self.job["source"], transformer=transformer, **where)
+
+    def wrap(self, pipe):
+        if self.job["pipeline"]["class_name"] in WITH_XFUSER_TRANSFORMER:
+            from xfuser.core.distributed import initialize_runtime_state
+
+            initialize_runtime_state(pipe, self.engine)
+            return pipe
+        from xfuser.model_executor.pipelines.register import xFuserPipelineWrapperRegister
+
+        return xFuserPipelineWrapperRegister.get_class(pipe)(pipe, self.engine)
+
+
+def optional_parts(kind, given: dict) -> list:
+    """Components that the constructor asks for and may be None (safety checkers, image encoders)."""
+    needed = inspect.signature(kind.__init__).parameters.values()
+    return [p.name for p in needed if p.name not in {"self", *given} and p.default is p.empty]
+
+
+def tokenizer(maximum_tokens: int, vocabulary: int):
+    """A byte-level tokenizer made on the spot: what a prompt means does not matter with random weights."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<pad>", "<s>", "</s>", "<unk>"]
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    if vocabulary < len(special) + len(letters):
+        raise ValueError(f"a vocabulary of {vocabulary} is too small for bytes")
+    made = Tokenizer(models.BPE({token: i for i, token in enumerate(special + letters)}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    names = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, model_max_length=maximum_tokens, padding_side="right", **names
+    )
+
+
+@contextmanager
+def default_dtype(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def save_sample(item, path: Path) -> float | None:
+    """Write a small JPEG of an image, or of frames of a video; how far its pixels spread, 0 to 255.
+
+    None where this rank has no item. A spread of 0 is an image of one colour: often all NaN.
+    """
+    if item is None:
+        return None
+    from PIL import ImageStat
+
+    image = picture(item)
+    spread = sum(ImageStat.Stat(image).stddev) / 3
+    for pixels in (SAMPLE_PIXELS, 512, 384, 256, 128):
+        for quality in (85, 60, 35):
+            small = image.copy()
+            small.thumbnail((pixels, pixels))
+            buffer = io.BytesIO()
+            small.save(buffer, "JPEG", quality=quality)
+            if buffer.tell() <= SAMPLE_BYTES:
+                aside = path.with_suffix(f".{os.getpid()}")
+                aside.write_bytes(buffer.getvalue())
+                aside.replace(path)
+                return spread
+    return spread
+
+
+def picture(item):
+    """A PIL image of an image, or a sheet of a video's frames, evenly chosen."""
+    from PIL import Image
+
+    frames = [item] if isinstance(item, Image.Image) else list(item)
+    frames = [frame if isinstance(frame, Image.Image) else from_array(frame) for frame in frames]
+    frames = [frame.convert("RGB") for frame in frames]
+    if len(frames) == 1:
+        return frames[0]
+    count = SHEET * SHEET
+    chosen = [frames[i * (len(frames) - 1) // (count - 1)] for i in range(count)]
+    width, height = chosen[0].size
+    sheet = Image.new("RGB", (SHEET * width, SHEET * height))
+    for i, frame in enumerate(chosen):
+        sheet.paste(frame, (i % SHEET * width, i // SHEET * height))
+    return sheet
+
+
+def from_array(frame):
+    """A frame as diffusers gives it: height x width x 3, from 0 to 1."""
+    import numpy
+    from PIL import Image
+
+    values = numpy.nan_to_num(numpy.asarray(frame, dtype=numpy.float32))
+    return Image.fromarray((values.clip(0, 1) * 255).round().astype(numpy.uint8))
+
+
+def tell(folder: Path, event: dict) -> None:
+    with (folder / "events.jsonl").open("a") as file:
+        file.write(json.dumps(event) + "\n")
+
+
+def tell_failure(folder: Path, error: Exception) -> None:
+    """Any rank may; the others fail or hang because of it."""
+    lines = traceback.format_exception(error)
+    full = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+    last = "".join(lines).strip().splitlines()
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    tell(folder, {"event": "failed", "reason": reason, "out_of_memory": full, "traceback": last[-20:]})
+
+
+def now() -> int:
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
+if __name__ == "__main__":
+    where = Path(sys.argv[1])
+    try:
+        main(where)
+    except Exception as error:
+        tell_failure(where, error)
+        raise

@@ -1,0 +1,46 @@
+"""What images and videos are asked for: short made-up descriptions, always the same ones.
+
+Text encoders pad every prompt to one length, so what a prompt says does not change the work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import random
+from dataclasses import dataclass
+
+from benchmark_tasks.errors import CatalogError
+from benchmark_tasks.sweep import Sweep
+from benchmark_tasks.vocabulary import Task
+
+SYNTHETIC = "synthetic"
+PROMPTS = 64
+
+_SUBJECTS = ("a fishing boat", "an old tram", "two cats", "a lighthouse", "a street market", "a chess player")
+_PLACES = ("by a frozen lake", "in the rain", "under a red bridge", "on a hill at dawn", "in a quiet library")
+_STYLES = ("soft light", "wide angle", "muted colours", "long shadows", "seen from above")
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """Prompts and the id that says which; a comparability key."""
+
+    request_set_id: str
+    prompts: tuple[str, ...]
+
+
+def prompt_set_for(sweep: Sweep) -> PromptSet:
+    """The prompts of a sweep.
+
+    Raises:
+        CatalogError: it names a set that is not there.
+    """
+    if sweep.request_set != SYNTHETIC:
+        raise CatalogError(f"{sweep.task} has no request set {sweep.request_set!r}; it has: {SYNTHETIC}")
+    what = "a video of" if sweep.task is Task.TEXT_TO_VIDEO else "a photograph of"
+    every = [f"{what} {' '.join(parts)}" for parts in itertools.product(_SUBJECTS, _PLACES, _STYLES)]
+    prompts = tuple(random.Random(0).sample(every, PROMPTS))
+    digest = hashlib.sha256(json.dumps(prompts).encode()).hexdigest()[:8]
+    return PromptSet(f"{SYNTHETIC}-prompts-{digest}", prompts)

@@ -1,0 +1,123 @@
+"""When generating has settled, as pure functions over recorded batches. No clock, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmark_tasks.client.windows import PowerSamples, relative_drift
+from benchmark_tasks.procedure import Procedure
+from benchmark_tasks.results.schema import Window
+
+CANDIDATE_STARTS = 6
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Whole batches, one after the other; seconds since the first one began."""
+
+    begin_seconds: np.ndarray
+    end_seconds: np.ndarray
+    items: np.ndarray
+
+    @classmethod
+    def of(cls, times: Sequence[tuple[int, int, int]], origin_ns: int) -> Batches:
+        """From (begin, end, items), nanoseconds."""
+        begin, end, items = (np.array(column) for column in zip(*times, strict=True))
+        return cls((begin - origin_ns) / 1e9, (end - origin_ns) / 1e9, items)
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """How long each took."""
+        return self.end_seconds - self.begin_seconds
+
+
+def steady_window(batches: Batches, power: PowerSamples | None, procedure: Procedure) -> Window:
+    """The window that ranks: whole batches, from the first one after warm-up to the last.
+
+    Warm-up ends with the first batch that takes as long as the one before it (within `drift_limit`),
+    after at least `warm_up_rounds`. The window is long enough when it lasts `minimum_window_seconds`
+    and holds `full_turnovers` batches or lasts `long_window_seconds`; it is steady when neither
+    throughput nor power trends by more than `drift_limit` across it. If the earliest start is not
+    steady, later ones are tried as long as what remains is long enough.
+    """
+    earliest = _settled_from(batches.seconds, procedure)
+    if earliest is None:
+        return Window(settled=False, reason="never settled: the time a batch takes keeps changing")
+    last = len(batches.items)
+    reasons = []
+    for start in np.unique(np.linspace(earliest, (earliest + last) / 2, CANDIDATE_STARTS).astype(int)):
+        window = _describe(batches, int(start), power, procedure)
+        reason = _unsettled_because(window, last - int(start), procedure)
+        if reason is None:
+            return window
+        reasons.append(reason)
+    return Window(settled=False, reason=f"never settled: {reasons[0]}")
+
+
+def groups_of(batches: Batches, start: int, parts: int) -> list[np.ndarray]:
+    """The batches from `start` on in at most `parts` even runs."""
+    count = len(batches.items) - start
+    return [part + start for part in np.array_split(np.arange(count), min(parts, count))]
+
+
+def inside(batches: Batches, window: Window) -> np.ndarray:
+    """Mask of the batches in a window."""
+    if window.start_seconds is None or window.end_seconds is None:
+        return np.zeros(len(batches.items), dtype=bool)
+    return (batches.begin_seconds >= window.start_seconds) & (batches.end_seconds <= window.end_seconds)
+
+
+def _settled_from(seconds: np.ndarray, procedure: Procedure) -> int | None:
+    """Index of the first batch that counts; `None` as long as there is none."""
+    if procedure.warm_up_rounds == 0:
+        return 0
+    for i in range(procedure.warm_up_rounds, len(seconds)):
+        if abs(seconds[i] - seconds[i - 1]) <= procedure.drift_limit * seconds[i]:
+            return i
+    return None
+
+
+def _describe(batches: Batches, start: int, power: PowerSamples | None, procedure: Procedure) -> Window:
+    begin, end = float(batches.begin_seconds[start]), float(batches.end_seconds[-1])
+    items, groups = batches.items[start:], groups_of(batches, start, procedure.sub_windows)
+    spans = [(batches.begin_seconds[group[0]], batches.end_seconds[group[-1]]) for group in groups]
+    rates = np.array([batches.items[g].sum() / (b - a) for g, (a, b) in zip(groups, spans, strict=True)])
+    return Window(
+        settled=True,
+        start_seconds=begin,
+        end_seconds=end,
+        output_items=int(items.sum()),
+        completed_requests=int(items.sum()),
+        turnovers=float(len(items)),
+        mean_running_requests=float((items * batches.seconds[start:]).sum() / (end - begin)),
+        throughput_trend=relative_drift(rates),
+        power_trend=_power_trend(spans, power),
+    )
+
+
+def _power_trend(spans: list[tuple[float, float]], power: PowerSamples | None) -> float | None:
+    if power is None:
+        return None
+    masks = [(power.seconds > a) & (power.seconds <= b) for a, b in spans]
+    if not all(mask.any() for mask in masks):
+        return None
+    return relative_drift(np.array([power.watts[mask].mean() for mask in masks]))
+
+
+def _unsettled_because(window: Window, count: int, procedure: Procedure) -> str | None:
+    assert window.start_seconds is not None and window.end_seconds is not None
+    seconds = window.end_seconds - window.start_seconds
+    if seconds < procedure.minimum_window_seconds:
+        return f"only {seconds:.1f} s of the {procedure.minimum_window_seconds:g} s a window needs"
+    if count < procedure.full_turnovers and seconds < procedure.long_window_seconds:
+        return (
+            f"{count} batches in {seconds:.1f} s; "
+            f"{procedure.full_turnovers} or {procedure.long_window_seconds:g} s are needed"
+        )
+    for what, trend in (("throughput", window.throughput_trend), ("power", window.power_trend)):
+        if trend is not None and abs(trend) > procedure.drift_limit:
+            return f"{what} drifts by {trend:+.1%} across the window"
+    return None

@@ -1,0 +1,123 @@
+"""A model server's life while a sweep is measured: idle power, start, every point, stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from benchmark_tasks.catalog import Model, TaskEntry
+from benchmark_tasks.client.latency import latency_of
+from benchmark_tasks.devices import idle_watts
+from benchmark_tasks.landing import Installed, Result, Sweeping
+from benchmark_tasks.measurement import Bench, Measured, measure_point, phase
+from benchmark_tasks.meters.meter import Recorder
+from benchmark_tasks.procedure import CPU_PROCEDURE, GPU_PROCEDURE, Procedure
+from benchmark_tasks.runtimes.origins import Launch, Origin, origin_of
+from benchmark_tasks.runtimes.server import RunningServer
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.sweep import Sweep, SweepPoint
+from benchmark_tasks.workloads.catalog_sets import request_set_for
+
+METRICS_PERIOD_SECONDS = 1.0
+
+
+class LanguageSessions:
+    """Measures points of language models on a server; one session is one server's life."""
+
+    sized_by_batch = True
+    """A server is sized for its largest batch when it starts."""
+
+    def __init__(
+        self, sweep: Sweep, model: Model, task: TaskEntry, settings: Settings, port: int | None
+    ) -> None:
+        """
+        Raises:
+            CatalogError, RequestSetError, IndexUnreachable: the request set cannot be had.
+        """
+        self._sweep, self._settings, self._port = sweep, settings, port
+        self._request_set = request_set_for(sweep, model, task, settings)
+        self.procedure: Procedure = GPU_PROCEDURE if sweep.num_gpus else CPU_PROCEDURE
+        self.request_set_id = self._request_set.request_set_id
+        self._origin: Origin | None = None
+
+    def install(self, say: Callable[[str], None]) -> Installed:
+        """Make the runtime available: minutes the first time."""
+        self._origin = origin_of(self._sweep, self._settings, say)
+        self._request_set = self._request_set.served_as(self._origin.served_model_name)
+        return Installed(self._origin.packages, self._origin.image)
+
+    def run(self, sweeping: Sweeping, todo: list[SweepPoint]) -> Iterator[Result]:
+        """Start a server and measure the first of `todo` each time the next result is asked for."""
+        procedure = sweeping.procedure
+        with Recorder(sweeping.meter) as devices:
+            begun, mark = time.perf_counter_ns(), devices.mark()
+            idle_before = idle_watts(devices, procedure.idle_seconds)
+            sweeping.tell(f"starting the server for {sweeping.sweep.label()}")
+            with self._server(sweeping, max(point.batch_size for point in todo)) as server:
+                sweeping.tell(f"healthy after {server.start_seconds:.0f} s")
+                with Recorder(_MetricsReader(server), METRICS_PERIOD_SECONDS) as metrics:  # type: ignore[arg-type]
+                    bench = Bench(
+                        server=server,
+                        devices=devices,
+                        metrics=metrics,
+                        request_set=self._request_set,
+                        length_control=self._sweep.length_control,
+                        procedure=procedure,
+                        idle_watts_before_server=idle_before,
+                        idle_watts_loaded=idle_watts(devices, procedure.idle_seconds),
+                        say=sweeping.tell,
+                    )
+                    bench.start_phase = phase("server-start", begun, time.perf_counter_ns(), devices, mark)
+                    while todo:
+                        sweeping.begin("load")
+                        sweeping.tell(f"batch {todo[0].batch_size}: warming up")
+                        measured = measure_point(bench, todo[0].batch_size)
+                        yield _result(measured, procedure.kept_chunk_requests)
+                        bench.start_phase = (
+                            None  # the ledger counts a start once, with the run that needed it
+                        )
+
+    @contextmanager
+    def _server(self, sweeping: Sweeping, max_num_seqs: int) -> Iterator[RunningServer]:
+        assert self._origin is not None
+        spec = self._origin.spec(
+            Launch(
+                sweep=sweeping.sweep,
+                model=sweeping.model,
+                scratch=sweeping.scratch,
+                gpu_indices=sweeping.gpu_indices,
+                lock_mark=sweeping.lock_mark,
+                max_num_seqs=max_num_seqs,
+                seed=sweeping.procedure.seed,
+                start_seconds=sweeping.procedure.server_start_seconds,
+                port=self._port,
+            )
+        )
+        sweeping.command = spec.command
+        spec.log.write_bytes(b"")
+        with self._origin.serve(spec) as server:
+            yield server
+
+
+class _MetricsReader:
+    """Lets a `Recorder` sample the server's `/metrics`."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self.read = server.read_metrics
+
+
+def _result(measured: Measured, kept: int | None) -> Result:
+    return Result(
+        requests=measured.requests,
+        window_mlenergy=measured.window_mlenergy,
+        window_steady=measured.window_steady,
+        energy_absent_reason=measured.energy_absent_reason,
+        latency=latency_of(measured.outcome.events),
+        device=measured.device,
+        server=measured.server,
+        client=measured.outcome.client,
+        phases=measured.phases,
+        request_rows=measured.outcome.events.rows(kept),
+        timeline=measured.timeline,
+    )
