@@ -22,6 +22,7 @@ QUICK = Procedure(
     idle_seconds=0.3,
     drift_limit=100.0,  # on a busy machine anything drifts; that is tested without one
     target_relative_interval=None,
+    sub_windows=3,
 )
 TINY, OMNI = "jouleboard/qwen3-vl-tiny", "Qwen/Qwen3-Omni-30B-A3B-Instruct"
 
