@@ -27,9 +27,6 @@ from benchmark_tasks.workloads.catalog_sets import name_of
 REPEATS_WITH_GPU = 3
 REPEATS_WITHOUT_GPU = 1
 
-MEASURABLE = frozenset({Architecture.LLM, Architecture.DIFFUSION})
-"""What `run.measure` can drive today; nothing else is planned."""
-
 _Key = tuple[str, Runtime, str, Weights, LengthControl, str]
 
 
@@ -195,7 +192,7 @@ def _offered(
         for model in chosen
         if model.runtime is runtime and _can_have(model, weights)
         for task, entry in model.tasks.items()
-        if task.architecture in MEASURABLE and (not tasks or task in tasks)
+        if not tasks or task in tasks
         for deployment in entry.deployments
         if deployment.gpu_model == gpu_model and deployment.num_gpus <= gpus
     ]

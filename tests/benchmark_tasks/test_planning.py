@@ -137,6 +137,21 @@ def test_a_version_has_one_spelling() -> None:
     assert planned(runtime_version="v0.32.0").sweeps == planned(runtime_version="0.32.0").sweeps
 
 
+def test_pictures_and_clips_are_planned_like_text() -> None:
+    plan = planned(
+        gpu_model="H200",
+        gpus=1,
+        weights=Weights.DUMMY,
+        models=["Qwen/Qwen3-VL-8B-Instruct"],
+        runtime_version="0.26.0",
+    )
+    assert [(sweep.task, sweep.weights, sweep.request_set) for sweep in plan.sweeps] == [
+        (Task.IMAGE_CHAT, Weights.DUMMY, "synthetic"),
+        (Task.VIDEO_CHAT, Weights.DUMMY, "synthetic"),
+    ]
+    assert {point.repeats for sweep in plan.sweeps for point in sweep.points} == {3}
+
+
 def by_hand(**options) -> Sweep:
     """A sweep asked for by hand."""
     defaults = {
