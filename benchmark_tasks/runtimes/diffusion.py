@@ -22,13 +22,14 @@ from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError, OutOfMemory, ServerDied, ServerNeverHealthy
 from benchmark_tasks.results.schema import Count, Degree, Record, new_run_id
 from benchmark_tasks.runtimes.device_lock import MARK
-from benchmark_tasks.runtimes.environments import Environment
+from benchmark_tasks.runtimes.environments import MOCK, Environment
 from benchmark_tasks.runtimes.process import guarded, log_tail, without_secrets
 from benchmark_tasks.runtimes.server import POLL_SECONDS, death
 from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.vocabulary import Runtime, Weights
 
 PROGRAM = Path(__file__).parents[1] / "diffusion" / "program" / "generate.py"
+MOCK_PROGRAM = Path(__file__).parents[1] / "testing" / "mock_generator.py"
 ENDING_SECONDS = 600.0
 """How long the batch under way may still take when a point is ended."""
 
@@ -198,8 +199,9 @@ def generator_spec(
     folder = scratch / f"generator-{new_run_id()}"
     processes = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={max(sweep.num_gpus, 1)}")
     with_ranks = processes if sweep.runtime is Runtime.XDIT else ()
+    program = MOCK_PROGRAM if sweep.distribution == MOCK else PROGRAM
     return GeneratorSpec(
-        command=(str(environment.python), *with_ranks, str(PROGRAM), str(folder)),
+        command=(str(environment.python), *with_ranks, str(program), str(folder)),
         environment=_variables(environment, sweep, gpu_indices, lock_mark),
         folder=folder,
         job=job_of(sweep, model, prompts, seed),

@@ -1,0 +1,95 @@
+"""Talks as `diffusion/program/generate.py` does and generates nothing, fast; misbehaves on demand.
+
+    JOULEBOARD_MOCK_FAULT="dies 4" python mock_generator.py FOLDER
+
+Standard library only: it is run by whatever interpreter the sweep's environment has. A test holds it
+to the real program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+BATCH_SECONDS = 0.02
+FIRST_BATCH_SECONDS = 0.1
+FAULTS = ("full-at-start", "never-ready", "full", "dies", "fails", "hangs", "slows", "has-no-sample")
+"""`full`, `dies`, `fails` and `hangs` may name the batch size at which they happen."""
+
+_JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
+
+
+def main(folder: Path) -> None:
+    fault, _, at = os.environ.get("JOULEBOARD_MOCK_FAULT", "").partition(" ")
+    if fault and fault not in FAULTS:
+        raise SystemExit(f"no fault {fault!r}; there are {', '.join(FAULTS)}")
+    job = json.loads((folder / "job.json").read_text())
+    if fault == "full-at-start":
+        fail(folder, "OutOfMemoryError: the weights do not fit", full=True)
+    if fault == "never-ready":
+        time.sleep(3600)
+    tell(folder, {"event": "ready", "at_ns": now(), "devices": max(job["num_gpus"], 1)})
+    number = 0
+    while batch_size := next_point(folder, number):
+        generate(folder, number, batch_size, fault if at in ("", str(batch_size)) else "")
+        number += 1
+
+
+def next_point(folder: Path, number: int) -> int:
+    order = folder / f"point-{number}.json"
+    while not order.exists():
+        if (folder / "leave").exists():
+            return 0
+        time.sleep(0.005)
+    return int(json.loads(order.read_text())["batch_size"])
+
+
+def generate(folder: Path, number: int, batch_size: int, fault: str) -> None:
+    index, stopped = 0, False
+    while not stopped:
+        begin = now()
+        seconds = FIRST_BATCH_SECONDS if index == 0 else BATCH_SECONDS
+        time.sleep(seconds * (1 + index) if fault == "slows" else seconds)
+        if index == 2:
+            misbehave(folder, fault)
+        batch = {"point": number, "index": index, "begin_ns": begin, "end_ns": now(), "items": batch_size}
+        tell(folder, {"event": "batch", **batch})
+        stopped = (folder / f"point-{number}.stop").exists()
+        index += 1
+    if fault != "has-no-sample":
+        (folder / f"sample-{number}.jpg").write_bytes(_JPEG)
+    tell(folder, {"event": "ended", "point": number, "peak_memory_bytes": [], "sample_spread": 1.0})
+
+
+def misbehave(folder: Path, fault: str) -> None:
+    match fault:
+        case "full":
+            fail(folder, "OutOfMemoryError: CUDA out of memory", full=True)
+        case "fails":
+            fail(folder, "RuntimeError: shapes do not match", full=False)
+        case "dies":
+            print("the last words", flush=True)
+            os._exit(9)
+        case "hangs":
+            time.sleep(3600)
+
+
+def fail(folder: Path, reason: str, *, full: bool) -> None:
+    tell(folder, {"event": "failed", "reason": reason, "out_of_memory": full, "traceback": [reason]})
+    raise SystemExit(1)
+
+
+def tell(folder: Path, event: dict[str, object]) -> None:
+    with (folder / "events.jsonl").open("a") as file:
+        file.write(json.dumps(event) + "\n")
+
+
+def now() -> int:
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,109 @@
+"""Real pipelines of diffusers, tiny and with random weights, measured as large ones are on a GPU."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from benchmark_tasks.catalog import load
+from benchmark_tasks.errors import OutOfMemory
+from benchmark_tasks.planning import single_sweep
+from benchmark_tasks.procedure import DIFFUSION_CPU_PROCEDURE
+from benchmark_tasks.results import bundle
+from benchmark_tasks.results.store import Store
+from benchmark_tasks.run import measure
+from benchmark_tasks.runtimes.diffusion import MOCK_PROGRAM, PROGRAM, job_of
+from benchmark_tasks.runtimes.environments import Environment
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.sweep import Sweep
+from benchmark_tasks.vocabulary import RunStatus, Runtime, Task
+
+IMAGE, VIDEO = ("jouleboard/pixart-tiny", Task.TEXT_TO_IMAGE), ("jouleboard/wan-tiny", Task.TEXT_TO_VIDEO)
+QUICK = DIFFUSION_CPU_PROCEDURE.model_copy(
+    update={"minimum_window_seconds": 1.0, "maximum_seconds": 10.0, "drift_limit": 100.0}
+)
+
+
+def sweep(model: tuple[str, Task], *batch_sizes: int, **generation: int) -> Sweep:
+    made = single_sweep(
+        load(),
+        model_id=model[0],
+        task=model[1],
+        runtime_version="0.42.1",
+        gpu_model="none",
+        num_gpus=0,
+        batch_sizes=batch_sizes,
+        generation=generation,
+    )
+    return made.model_copy(update={"procedure": QUICK})
+
+
+def test_images_are_generated_and_measured(with_diffusers: Settings, diffusers: Environment) -> None:
+    paths = measure(sweep(IMAGE, 1, 2), with_diffusers).landed
+    runs = [bundle.verify(path) for path in paths]
+    assert [(run.status, run.configuration.batch_size) for run in runs] == [
+        (RunStatus.COMPLETED, 1),
+        (RunStatus.COMPLETED, 2),
+    ]
+    assert all(run.window_steady.settled and run.window_steady.energy is None for run in runs)
+    assert all(run.window_steady.output_items >= 5 * run.configuration.batch_size for run in runs)
+    assert runs[0].comparability.runtime is Runtime.DIFFUSERS
+    assert {"diffusers", "torch", "transformers"} <= runs[0].provenance.runtime_packages.keys()
+    assert not any(name.startswith("nvidia") for name in runs[0].provenance.runtime_packages)
+    size, colours = look_at(paths[0], diffusers)
+    assert size == [64, 64] and colours > 100
+
+
+def test_videos_are_generated_and_measured(with_diffusers: Settings, diffusers: Environment) -> None:
+    [path] = measure(sweep(VIDEO, 2), with_diffusers).landed
+    run = bundle.verify(path)
+    assert run.window_steady.settled and run.configuration.num_frames == 9
+    assert run.requests.completed % 2 == 0
+    assert look_at(path, diffusers)[0] == [3 * 32, 3 * 32]
+
+
+def test_what_does_not_fit_is_infeasible(with_diffusers: Settings) -> None:
+    with pytest.raises(OutOfMemory, match="does not fit: .*can't allocate memory"):
+        measure(sweep(IMAGE, 1, height=2**20, width=2**20), with_diffusers)
+    [(run, _)] = Store(with_diffusers.raw).listing().runs
+    assert run.status is RunStatus.INFEASIBLE and run.failure.phase == "load"
+
+
+@pytest.mark.parametrize("program", [PROGRAM, MOCK_PROGRAM], ids=["real", "mock"])
+def test_the_program_keeps_its_word(tmp_path: Path, diffusers: Environment, program: Path) -> None:
+    """What both sides agree on, whoever generates: two orders, the second one stopped at once."""
+    wanted = sweep(IMAGE, 2)
+    job = job_of(wanted, load().model(wanted.model_id), ("a cat", "a dog"), 0)
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    for number, batch_size in enumerate((2, 1)):
+        (tmp_path / f"point-{number}.json").write_text(json.dumps({"batch_size": batch_size}))
+        (tmp_path / f"point-{number}.stop").write_text("{}")
+    (tmp_path / "leave").write_text("{}")
+    subprocess.run([diffusers.python, program, tmp_path], check=True, timeout=300, env={"PATH": "/bin"})
+    ready, *events = map(json.loads, (tmp_path / "events.jsonl").read_text().splitlines())
+    assert (ready["event"], ready["devices"]) == ("ready", 1)
+    assert [(e["event"], e["point"]) for e in events] == [
+        ("batch", 0), ("ended", 0), ("batch", 1), ("ended", 1)
+    ]  # fmt: skip
+    batches = [event for event in events if event["event"] == "batch"]
+    assert [batch["items"] for batch in batches] == [2, 1]
+    assert ready["at_ns"] < batches[0]["begin_ns"] < batches[0]["end_ns"] < batches[1]["begin_ns"]
+    assert all(event["sample_spread"] > 0 for event in events if event["event"] == "ended")
+    assert {"sample-0.jpg", "sample-1.jpg"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def look_at(path: Path, diffusers: Environment) -> tuple[list[int], int]:
+    """Width and height of a bundle's sample, and how many colours it has."""
+    sample = path / bundle.SAMPLE_FILE
+    assert sample.stat().st_size <= 60_000
+    script = (
+        "import json, sys; from PIL import Image; i = Image.open(sys.argv[1]);"
+        "print(json.dumps([i.size, len(i.getcolors(i.width * i.height))]))"
+    )
+    told = subprocess.run(
+        [diffusers.python, "-c", script, sample], check=True, capture_output=True, timeout=60
+    )
+    return json.loads(told.stdout)
