@@ -77,6 +77,7 @@ def server_command(
         "max_num_seqs": max_num_seqs,
         "seed": seed,
         "enable_prefix_caching": False,
+        "disable_uvicorn_access_log": True,
         "dtype": "bfloat16",
         **(_GPU_OPTIONS if sweep.num_gpus else {}),
         **_parallel_options(sweep),
