@@ -13,7 +13,7 @@ import typer
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
 from expectations import publication
-from expectations.query import Table
+from expectations.query import QUERY_SECONDS, Table
 from expectations.query import query as run_query
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -135,9 +135,10 @@ def query(
     sql: Annotated[str, typer.Argument(help="One SQL statement; the marts need no schema prefix.")],
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on standard output.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long it may take.")] = QUERY_SECONDS,
 ) -> None:
     """Ask the current publication, read-only."""
-    table = run_query(Settings.from_environment(), sql)
+    table = run_query(Settings.from_environment(), sql, seconds=seconds)
     if as_json:
         _print_json(table.records())
     elif as_csv:
@@ -196,10 +197,7 @@ def release(
 def _publication(settings: Settings, number: int | None) -> publication.Publication:
     if number is not None:
         return publication.read(settings, number)
-    item = publication.current(settings)
-    if item is None:
-        raise PublicationError("nothing is published yet; run `jouleboard refresh`")
-    return item
+    return publication.require_current(settings)
 
 
 def _summary(item: publication.Publication, now: int | None) -> dict[str, Any]:

@@ -72,6 +72,18 @@ def current(settings: Settings) -> Publication | None:
     return None if number is None else read(settings, number)
 
 
+def require_current(settings: Settings) -> Publication:
+    """The publication that readers get.
+
+    Raises:
+        PublicationError: there is none yet.
+    """
+    published = current(settings)
+    if published is None:
+        raise PublicationError(f"nothing is published in {settings.home}; run `jouleboard refresh`")
+    return published
+
+
 def newest(settings: Settings) -> Publication | None:
     """The publication with the highest number, current or not."""
     numbers = _numbers(settings.published)

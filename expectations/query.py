@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
 from expectations import publication
 from expectations.publication import MART_SCHEMA, Publication
+
+QUERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,26 @@ def open_publication(published: Publication):
         connection.close()
 
 
-def query(settings: Settings, sql: str) -> Table:
+def query(settings: Settings, sql: str, *, seconds: float = QUERY_SECONDS) -> Table:
     """Answer one SQL statement from the current publication.
 
+    Args:
+        seconds: how long it may take.
+
     Raises:
-        PublicationError: nothing is published, or the SQL is wrong or not allowed.
+        PublicationError: nothing is published, the SQL is wrong or not allowed, or it took too long.
     """
     import duckdb
 
-    published = publication.current(settings)
-    if published is None:
-        raise PublicationError(f"nothing is published in {settings.home}; run `jouleboard refresh`")
-    with open_publication(published) as connection:
+    with open_publication(publication.require_current(settings)) as connection:
+        out_of_time = threading.Event()
+
+        def interrupt() -> None:
+            out_of_time.set()
+            connection.interrupt()
+
+        timer = threading.Timer(seconds, interrupt)
+        timer.start()
         try:
             if not connection.extract_statements(sql):
                 raise PublicationError('the query is empty; try "select * from leaderboard limit 5"')
@@ -67,4 +78,8 @@ def query(settings: Settings, sql: str) -> Table:
             columns = tuple(column[0] for column in result.description or ())
             return Table(columns, tuple(result.fetchall()) if columns else ())
         except (duckdb.Error, RuntimeError) as error:  # RuntimeError: interrupted from the keyboard
+            if out_of_time.is_set():
+                raise PublicationError(f"the query took more than {seconds:g} s; narrow it") from error
             raise PublicationError(f"the query failed: {' '.join(str(error).split())[:400]}") from error
+        finally:
+            timer.cancel()

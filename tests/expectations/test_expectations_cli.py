@@ -95,4 +95,4 @@ def test_nothing_published_says_what_to_do(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
     assert "run `jouleboard refresh`" in CliRunner().invoke(app, ["publications", "list"]).stdout
     result = CliRunner().invoke(app, ["publications", "show"])
-    assert "nothing is published yet" in str(result.exception)
+    assert "nothing is published in" in str(result.exception)

@@ -331,3 +331,10 @@ def test_sql_cannot_leave_the_publication_or_change_it(published: Settings, sql:
 def test_a_query_before_the_first_publication_says_what_to_do(settings: Settings) -> None:
     with pytest.raises(PublicationError, match="nothing is published in .*; run `jouleboard refresh`"):
         query(settings, "select 1")
+
+
+def test_a_query_that_would_never_end_is_ended(published: Settings) -> None:
+    endless = "select count(*) from range(1000000000) as a, range(1000000000) as b where a.range <> b.range"
+    with pytest.raises(PublicationError, match="took more than 0.3 s; narrow it"):
+        query(published, endless, seconds=0.3)
+    assert query(published, "select count(*) from leaderboard").rows
