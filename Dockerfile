@@ -7,14 +7,14 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 50000 airflow \
     && install -d -o airflow -g airflow \
-        /var/lib/jouleboard /var/lib/jouleboard/raw /var/lib/jouleboard/published /opt/airflow /opt/airflow/logs
+        /var/lib/jouleboard /var/lib/jouleboard/raw /var/lib/jouleboard/published /mnt/raw /opt/airflow /opt/airflow/logs
 
 WORKDIR /opt/jouleboard
 COPY pyproject.toml constraints.txt README.md ./
 COPY benchmark_tasks benchmark_tasks
 COPY expectations expectations
 RUN pip install --no-cache-dir -c constraints.txt uv \
-    && uv pip install --system --no-cache -c constraints.txt -e '.[scale-out]'
+    && uv pip install --system --no-cache -c constraints.txt -e '.[scale-out,s3]'
 COPY dbt_project dbt_project
 COPY dags dags
 COPY plugins plugins

@@ -14,7 +14,7 @@ export DO_NOT_TRACK = 1
 export VLLM_NO_USAGE_STATS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo up down status constraints clean findings
+.PHONY: help setup test lint demo up down status gpu-worker constraints clean findings
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ down: $(READY) ## Stop the platform
 
 status: $(READY) ## Say what runs
 	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform status
+
+gpu-worker: $(READY) ## Join a control plane with this machine's GPUs (docs/operations.md)
+	@cd $(ROOT) && exec $(BIN)/python -m jouleboard_airflow.worker
 
 findings: $(READY) ## Recompute the published findings from the marts; fails on a miss
 	@cd $(ROOT) && $(BIN)/python -m benchmarks.findings

@@ -95,6 +95,12 @@ class BundleError(JouleboardError):
     """A raw bundle is missing, truncated or not what its checksums say."""
 
 
+class ControlPlaneUnreachable(JouleboardError):
+    """The control plane that this GPU host is to join does not answer, or does not take it."""
+
+    exit_code = TRY_AGAIN
+
+
 class LandingZoneUnreachable(JouleboardError):
     """The object store that results go to does not answer or refuses; what was measured is kept here."""
 

@@ -150,6 +150,8 @@ class Store:
     def records(self) -> Listing:
         """As `listing`, for who needs the records only: of a remote, nothing else is fetched.
 
+        What waits here to be sent counts: it need not be measured again.
+
         Raises:
             LandingZoneUnreachable: the remote does not answer.
         """
@@ -163,7 +165,9 @@ class Store:
                     self.remote.fetch(where, staged, only_record=True)
                     _move(staged, record)
             paths.append(landed if landed.exists() else record)
-        return _read(paths)
+        known = {path.name for path in paths}
+        waiting = [path for path in sorted((self.root / OUTGOING).glob("*/*/*")) if path.name not in known]
+        return _read([*paths, *waiting])
 
     def sweep_up(self) -> int:
         """Remove what killed processes left in the staging area; returns how many folders went."""

@@ -41,6 +41,18 @@ def hold_devices(home: Path, gpu_indices: Sequence[int], label: str) -> Iterator
         yield mark
 
 
+def reap(home: Path) -> int:
+    """End what dead measurements left on devices that nobody holds; returns how many processes.
+
+    For the start of a worker: the GPUs are idle before the first task, and not only when one wants them.
+    """
+    ended = 0
+    for path in sorted((home / "locks").glob("*.lock")):
+        with contextlib.suppress(GpuBusy), _hold(path, "looking for leftovers"):
+            ended += end_leftovers([path])
+    return ended
+
+
 def end_leftovers(locks: Sequence[Path]) -> int:
     """End every process that carries one of these locks in its environment; returns how many."""
     wanted = {str(path) for path in locks}

@@ -41,11 +41,20 @@ def main(arguments: list[str]) -> int:
             env=_command_environment(),
             preexec_fn=lambda: die_with_parent(signal.SIGKILL),  # noqa: PLW1509  one thread, Linux only
         )
-        return process.wait()
+        return _await(process)
     except _Stop:
         return _end(process)
     finally:
         kill_all(descendants(os.getpid()))
+
+
+def _await(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the command's end; adopted orphans that end before it leave no zombies."""
+    while True:
+        pid, status = os.wait()
+        if pid == process.pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

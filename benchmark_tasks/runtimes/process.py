@@ -21,7 +21,7 @@ import psutil
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
-_CONTROL_PLANE = ("AIRFLOW", "_AIRFLOW", "POSTGRES_")
+_OURS = ("AIRFLOW", "_AIRFLOW", "POSTGRES_", "JOULEBOARD_WORKER_SECRET", "AWS_")
 _HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 STOP_SECONDS = 20.0
@@ -29,7 +29,7 @@ KILL_SECONDS = 10.0
 
 
 def without_secrets(variables: Mapping[str, str], *, hub: bool = False) -> dict[str, str]:
-    """Variables for a child that runs others' code: no keys and connection strings of the control plane.
+    """Variables for a child that runs others' code: no keys of the control plane or of the landing zone.
 
     hub: whether the child loads from the model hub and so may have its token.
     """
@@ -37,7 +37,7 @@ def without_secrets(variables: Mapping[str, str], *, hub: bool = False) -> dict[
     return {
         name: value
         for name, value in variables.items()
-        if not name.startswith(_CONTROL_PLANE) and name not in refused
+        if not name.startswith(_OURS) and name not in refused
     }
 
 

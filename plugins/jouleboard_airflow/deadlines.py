@@ -1,7 +1,7 @@
 """An alert when a run of a measuring DAG takes so long that something must hang.
 
 A hung model server, a GPU host that went away, an approval that nobody gives: all of them look the same
-from outside, a run that does not end. `[jouleboard] deadline_hours` (default 24) after it was queued the
+from outside, a run that does not end. `[jouleboard] deadline_hours` (default 24) after it was created the
 run is marked in the UI, and one line goes to the triggerer's log and, as `{"text": ...}`, to
 `[jouleboard] alert_url` (a chat's incoming webhook, for example). Nothing is stopped: a person decides.
 """
@@ -9,15 +9,27 @@ run is marked in the UI, and one line goes to the triggerer's log and, as `{"tex
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, conf
+from airflow.sdk import AsyncCallback, BaseDeadlineReference, DeadlineAlert, conf, deadline_reference
 
 log = logging.getLogger("airflow.task")
 
+FINISHED = ("success", "failed")
 DEFAULT_HOURS = 24.0
 _ANSWER_SECONDS = 20.0
+
+
+@deadline_reference
+class RunCreated(BaseDeadlineReference):
+    """When a run was created. Registered by the plugin.
+
+    Not `DAGRUN_QUEUED_AT`: with it Airflow 3.3.2 answers 500 to whoever clears a task of the run.
+    """
+
+    def _evaluate_with(self, *, session: Any, **kwargs: Any) -> datetime:
+        return datetime.now(UTC)
 
 
 def deadline() -> DeadlineAlert | None:
@@ -26,7 +38,7 @@ def deadline() -> DeadlineAlert | None:
     if hours == 0:
         return None
     return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=RunCreated(),
         interval=timedelta(hours=hours),
         callback=AsyncCallback(tell),
         name="takes too long",
@@ -36,8 +48,11 @@ def deadline() -> DeadlineAlert | None:
 async def tell(context: dict[str, Any]) -> str:
     """Say which run is late; runs in the triggerer. Returns what was said.
 
-    An address that does not answer fails the callback, which the triggerer logs.
+    An address that does not answer fails the callback, which the triggerer logs. Airflow forgets the
+    deadline of a run that succeeded, not of one that failed: that one has been seen to.
     """
+    if context["dag_run"]["state"] in FINISHED:
+        return "it has ended"
     line = late_line(context, conf.get("api", "base_url", fallback=""))
     log.warning("%s", line)
     url = conf.get("jouleboard", "alert_url", fallback="")

@@ -11,6 +11,8 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from jouleboard_airflow.deadlines import RunCreated
+
 URL_PREFIX = "/jouleboard"
 
 
@@ -27,6 +29,7 @@ class JouleboardPlugin(AirflowPlugin):
 
     name = "jouleboard"
     fastapi_apps = _apps()
+    deadline_references = [RunCreated]
     external_views = [
         {
             "name": "Leaderboard",

@@ -1,10 +1,12 @@
-"""The compose file: no secret has a default, every service of ours waits for the database and reports health.
+"""The compose files: valid, no secret has a default, and a GPU host gets none of the control plane's.
 
-Docker cannot run here; where its compose client is installed, it checks the file as well.
+That they work is shown by test_scale_out.py, which runs what stands in them. Where docker's compose client
+is installed, it checks the files as well.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,28 +16,53 @@ from typing import Any
 
 import pytest
 import yaml
+from compose_spec import PyCompose
 
-REPOSITORY = Path(__file__).parents[2]
-COMPOSE = REPOSITORY / "docker-compose.yml"
+from tests.e2e.compose import GPU_HOST, MAIN, REPOSITORY, Missing, load
+
 SECRETS = {
     "POSTGRES_PASSWORD",
     "AIRFLOW_FERNET_KEY",
     "AIRFLOW_JWT_SECRET",
     "AIRFLOW_API_SECRET_KEY",
     "AIRFLOW_ADMIN_PASSWORD",
+    "JOULEBOARD_WORKER_SECRET",
 }
 COMPONENTS = {"api-server", "scheduler", "dag-processor", "triggerer"}
+GIVEN = {name: f"value-of-{name.lower()}" for name in SECRETS}
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    return yaml.safe_load(COMPOSE.read_text())
+    return load(MAIN, GIVEN)
 
 
-def test_every_secret_is_required_and_listed_in_the_example() -> None:
-    variables = re.findall(r"\$\{([A-Z_]+)(:[?-])?", COMPOSE.read_text())
-    assert {name for name, rule in variables if rule == ":?"} == SECRETS
+def valid(content: dict[str, Any]) -> list[str]:
+    """Names of the services of a file that the compose specification allows."""
+    return PyCompose.from_json(json.dumps(content)).service_names()
+
+
+@pytest.mark.parametrize("file", [MAIN, GPU_HOST])
+def test_the_files_are_what_the_compose_specification_allows(file: Path) -> None:
+    content = load(file, GIVEN)
+    assert valid(content) == list(content["services"])
+    content["services"]["gpu-worker"]["comand"] = ["a typo"]
+    with pytest.raises(ValueError, match="comand"):
+        valid(content)
+
+
+@pytest.mark.parametrize(("file", "secrets"), [(MAIN, SECRETS), (GPU_HOST, {"JOULEBOARD_WORKER_SECRET"})])
+def test_every_secret_is_required(file: Path, secrets: set[str]) -> None:
+    variables = re.findall(r"\$\{([A-Z_]+)(:[?-])?", file.read_text())
+    required = {name for name, rule in variables if rule == ":?"}
+    assert required <= secrets
     assert {name for name, rule in variables if rule != ":?"}.isdisjoint(SECRETS)
+    for name in secrets:
+        with pytest.raises(Missing, match=name):
+            load(file, {other: value for other, value in GIVEN.items() if other != name})
+
+
+def test_the_example_lists_every_secret_without_a_value() -> None:
     example = (REPOSITORY / ".env.example").read_text()
     assert {name for name in SECRETS if f"\n{name}=\n" in example} == SECRETS
 
@@ -49,16 +76,28 @@ def test_components_wait_for_the_database_and_report_health(compose: dict[str, A
     assert services["postgres"]["healthcheck"]["test"]
 
 
-def test_measuring_is_opt_in_and_gets_the_gpus(compose: dict[str, Any]) -> None:
+def test_measuring_is_opt_in_gets_the_gpus_and_knows_nothing_of_the_database(compose: dict[str, Any]) -> None:
     worker = compose["services"]["gpu-worker"]
     assert worker["profiles"] == ["gpu"]
     (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
-    assert device["capabilities"] == ["gpu"]
-    assert worker["environment"]["AIRFLOW__JOULEBOARD__MEASURE_QUEUE"] in worker["command"]
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    given = {value for value in worker["environment"].values() if value}
+    kept = {GIVEN[name] for name in SECRETS - {"JOULEBOARD_WORKER_SECRET"}}
+    assert not [value for value in given if any(secret in value for secret in kept) or "postgres" in value]
+    assert "state:/var/lib/jouleboard" not in worker["volumes"]
+
+
+def test_what_was_measured_and_published_outlives_the_containers(compose: dict[str, Any]) -> None:
+    for name in COMPONENTS:
+        folders = {volume.partition(":")[2] for volume in compose["services"][name]["volumes"]}
+        assert {"/var/lib/jouleboard/raw", "/var/lib/jouleboard/published"} <= folders
+    named = {volume.partition(":")[0] for s in compose["services"].values() for volume in s["volumes"]}
+    assert named == set(compose["volumes"])
 
 
 def test_the_ui_listens_on_this_machine_only_unless_told_otherwise(compose: dict[str, Any]) -> None:
-    published = [port for service in compose["services"].values() for port in service.get("ports", ())]
+    raw = yaml.safe_load(MAIN.read_text())
+    published = [port for service in raw["services"].values() for port in service.get("ports", ())]
     assert published == ["${JOULEBOARD_BIND:-127.0.0.1}:${JOULEBOARD_PORT:-8080}:8080"]
 
 
@@ -68,7 +107,7 @@ def test_the_ui_listens_on_this_machine_only_unless_told_otherwise(compose: dict
     reason="no docker compose client here",
 )
 def test_docker_accepts_the_file_and_refuses_it_without_secrets() -> None:
-    command = ["docker", "compose", "--file", str(COMPOSE), "config", "--quiet"]
+    command = ["docker", "compose", "--file", str(MAIN), "config", "--quiet"]
     variables = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
     given = variables | {name: "x" for name in SECRETS}
     assert subprocess.run(command, env=given, timeout=60, check=False).returncode == 0

@@ -125,6 +125,7 @@ def test_an_outage_keeps_what_was_measured_until_it_is_over(
     with pytest.raises(LandingZoneUnreachable, match="cannot be used"):
         store.listing()
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+    assert [run.run_id for run, _ in Store(tmp_path / "worker", Remote(url)).records().runs] == [sample.name]
     assert Store(tmp_path / "worker", Remote(url)).send() == 1
     assert f"{sample.name}/{bundle.RUN_FILE}" in "".join(objects(server, url))
 

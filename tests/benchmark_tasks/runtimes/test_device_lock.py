@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from benchmark_tasks.errors import GpuBusy
-from benchmark_tasks.runtimes.device_lock import MARK, hold_devices
+from benchmark_tasks.runtimes.device_lock import MARK, hold_devices, reap
 
 HOLD = """
 import sys
@@ -53,3 +53,20 @@ def test_whoever_gets_the_lock_ends_what_an_earlier_holder_left(tmp_path: Path) 
         assert other.poll() is None
     other.kill()
     other.wait(10)
+
+
+def test_the_reaper_ends_leftovers_and_leaves_what_is_held_alone(tmp_path: Path) -> None:
+    with hold_devices(tmp_path, [2], "first") as mark:
+        leftover = subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: mark}, start_new_session=True)
+    process = holder(tmp_path)
+    held = os.pathsep.join(str(tmp_path / "locks" / f"gpu-{index}.lock") for index in (0, 1))
+    measured = subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: held})
+    assert reap(tmp_path) == 1
+    assert not psutil.pid_exists(leftover.pid)
+    assert measured.poll() is None
+    assert reap(tmp_path) == 0
+    assert reap(tmp_path / "no home yet") == 0
+    measured.kill()
+    process.kill()
+    for ended in (measured, process):
+        ended.wait(10)

@@ -96,6 +96,20 @@ def test_a_server_that_ends_by_itself_leaves_no_children(tag: str, tmp_path: Pat
         assert tagged(tag) == []
 
 
+def test_orphans_that_end_before_the_command_leave_no_zombies(tmp_path: Path) -> None:
+    orphan = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', '']).pid, flush=True)"
+    script = (
+        "import subprocess, sys\n"
+        f"subprocess.run([sys.executable, '-c', {orphan!r}], check=True)\n"
+        "sys.stdin.read()"
+    )
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", f"{script}; import signal; signal.pause()"]
+    with guarded(command, log=log, environment=dict(os.environ)):
+        (pid,) = until(lambda: log_tail(log))
+        until(lambda: not psutil.pid_exists(int(pid)), 20, "no zombie")
+
+
 def test_the_command_does_not_see_the_guardians_python_path(tmp_path: Path) -> None:
     names = ("PYTHONPATH", "JOULEBOARD_GUARDIAN_PYTHONPATH")
     script = f"import os; print('path', *(os.environ.get(name) for name in {names}))"

@@ -1,0 +1,197 @@
+"""docker-compose.yml at work, without containers: a release becomes a publication on several machines.
+
+One world for all tests; their order matters.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import jwt
+import psutil
+import pytest
+from airflow.api_fastapi.auth.tokens import JWTGenerator
+
+from benchmark_tasks.testing.package_index import PackageIndex
+from benchmark_tasks.testing.waiting import until
+from expectations.query import query
+from jouleboard_airflow.demo import DAGS
+from jouleboard_airflow.worker_keys import KEY_ID
+from tests.e2e.compose import MAIN, load
+from tests.e2e.conftest import NEWEST
+from tests.e2e.gpu_safety import Bench, disturb
+from tests.e2e.scale_out import (
+    COMPONENTS,
+    QUEUE,
+    WORKER_NAME,
+    ScaleOut,
+    running_scale_out,
+    task_instances,
+)
+from tests.object_store import running_object_store
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+
+class Alerts:
+    """A chat's incoming webhook: keeps what is posted."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        alerts = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                alerts.texts.append(json.loads(body)["text"])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *arguments: Any) -> None:
+                """Quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}/"
+
+
+@pytest.fixture(scope="module")
+def alerts() -> Iterator[Alerts]:
+    alerts = Alerts()
+    yield alerts
+    alerts.server.shutdown()
+    alerts.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def world(
+    tmp_path_factory: pytest.TempPathFactory, index: PackageIndex, alerts: Alerts
+) -> Iterator[ScaleOut]:
+    folder = tmp_path_factory.mktemp("scale-out")
+    with (
+        running_object_store() as objects,
+        running_scale_out(folder, index, objects, alerts.url) as world,
+    ):
+        for dag_id in DAGS:
+            until(lambda dag_id=dag_id: world.airflow.is_paused(dag_id) is not None, 90, dag_id)
+            world.airflow.set_paused(dag_id, False)
+        yield world
+
+
+def finished(world: ScaleOut, dag_id: str, run_id: str, seconds: float) -> str:
+    def ended() -> str | None:
+        run = world.airflow.run(dag_id, run_id)
+        return run.state if run and run.finished else None
+
+    return until(ended, seconds, f"the end of {run_id}")
+
+
+def test_a_release_becomes_a_publication(world: ScaleOut) -> None:
+    world.airflow.trigger("watch_releases", {"gpu_model": "none"})
+    run_id = f"release__vllm__{NEWEST}"
+    assert finished(world, "benchmark_release", run_id, 150) == "success"
+    run = world.airflow.run("benchmark_release", run_id)
+    instances = task_instances(world.airflow, run)
+    (measured,) = [
+        task for task in instances if task["task_id"].startswith("measure") and task["state"] == "success"
+    ]
+    assert (measured["queue"], measured["hostname"]) == (QUEUE, WORKER_NAME)
+    assert WORKER_NAME not in {task["hostname"] for task in instances if task is not measured}
+    assert sum(key.endswith("/run.json") for key in world.objects.objects()) == 2
+    (refresh,) = until(lambda: world.airflow.runs("refresh_leaderboard"), 60, "a refresh")
+    assert finished(world, "refresh_leaderboard", refresh.run_id, 150) == "success"
+    columns = "runtime_version, batch_size, throughput_per_second > 0"
+    answer = query(world.settings, f"select {columns} from leaderboard order by batch_size")
+    assert answer.rows == ((NEWEST, 1, True), (NEWEST, 4, True))
+
+
+def test_the_measuring_tasks_log_is_on_the_control_plane(world: ScaleOut) -> None:
+    run = world.airflow.run("benchmark_release", f"release__vllm__{NEWEST}")
+    (task,) = [task for task in world.airflow.tasks(run) if task.task_id == "measure_on_cpu"]
+    lines = until(lambda: [line["event"] for line in world.airflow.log(run, task)], 30, "a log")
+    assert any("batch 4: completed" in line for line in lines), lines
+
+
+def test_the_gpu_host_knows_no_secret_of_the_control_plane_and_no_way_to_the_database(
+    world: ScaleOut,
+) -> None:
+    processes = world.gpu.processes()
+    assert len(processes) >= 2
+    own = {"JOULEBOARD_WORKER_SECRET", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"}
+    secrets = {
+        value
+        for name, value in world.variables.items()
+        if name.endswith(("PASSWORD", "SECRET", "KEY")) and name not in own
+    }
+    for process in processes:
+        text = "\n".join(f"{name}={value}" for name, value in process.environ().items())
+        assert not [secret for secret in secrets if secret in text]
+        assert "postgres" not in text.lower()
+        ports = {connection.raddr.port for connection in process.net_connections() if connection.raddr}
+        assert world.postgres.port not in ports
+
+
+def test_the_gpu_hosts_key_opens_nothing_but_the_edge_api(world: ScaleOut) -> None:
+    theirs, ours = world.variables["JOULEBOARD_WORKER_SECRET"], world.variables["AIRFLOW_JWT_SECRET"]
+    route = f"worker/{WORKER_NAME}"
+
+    def ask_edge(secret: str, method: str) -> int:
+        generator = JWTGenerator(secret_key=secret, valid_for=60, audience="api", kid=KEY_ID)
+        headers = {"Authorization": generator.generate({"method": method})}
+        url = f"{world.url}/edge_worker/v1/{route}"
+        return httpx.patch(url, headers=headers, json={}, timeout=30).status_code
+
+    assert ask_edge(theirs, route) == 422  # let in; the empty body is what is wrong
+    assert ask_edge(theirs, "worker/another") == 403
+    assert ask_edge(ours, route) == 403
+
+    credentials = {"username": "admin", "password": world.password()}
+    login = httpx.post(f"{world.url}/auth/token", json=credentials, timeout=30).json()["access_token"]
+    claims = jwt.decode(login, options={"verify_signature": False})
+
+    def ask_api(secret: str) -> int:
+        signed = jwt.encode(claims, secret, algorithm="HS512", headers={"kid": "not-used"})
+        headers = {"Authorization": f"Bearer {signed}"}
+        return httpx.get(f"{world.url}/api/v2/dags", headers=headers, timeout=30).status_code
+
+    assert ask_api(ours) == 200
+    assert ask_api(theirs) in (401, 403)
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_the_health_checks_find_health(world: ScaleOut, name: str) -> None:
+    service = load(MAIN, world.variables)["services"][name]
+    kind, *command = service["healthcheck"]["test"]
+    assert kind == "CMD"
+    command = world.control.command({"command": command})
+    if command[0] == "curl":
+        assert httpx.get(command[-1], timeout=20).status_code == 200
+        return
+    environment = world.control.environment(service, world.variables)
+    subprocess.run(command, env=environment, timeout=60, check=True, capture_output=True)
+
+
+def test_no_gpu_is_lost_whatever_happens_and_a_run_that_hangs_is_told(
+    world: ScaleOut, alerts: Alerts
+) -> None:
+    def kill_worker() -> None:
+        guardian = psutil.Process(world.gpu.running["gpu-worker"].pid)
+        (worker,) = [child for child in guardian.children() if "edge" in " ".join(child.cmdline())]
+        worker.kill()
+        world.gpu.running["gpu-worker"].wait(60)
+        assert world.gpu.processes() == []
+        world.start_worker()
+
+    disturb(Bench(world.airflow, world.gpu_home, world.servers), kill_worker=kill_worker)
+    late = world.airflow.runs("benchmark_release")[0].run_id
+    (text,) = until(lambda: [text for text in alerts.texts if late in text], 60, "an alert")
+    assert text.startswith(f"benchmark_release {late} is running past its deadline")
