@@ -10,21 +10,20 @@ from benchmark_tasks.results.tables import Series
 
 
 def preprocessing_ms(metrics: Timeline, window: Window) -> float | None:
-    """Mean time of a request at the server that was neither queueing nor prefill nor decoding.
+    """Mean time of a request at the server outside its engine; of the requests that ended in the window.
 
-    vLLM starts a request's clock before it touches its content, so this holds the decoding and
-    preparing of pictures. Its parts are means over the window: of the requests whose first token
-    came in it, and of those that ended in it.
+    vLLM starts a request's clock before it touches its content, and the engine's clocks when it queues
+    there: what is left is the decoding and preparing of pictures, chat template and tokenizing, and the
+    way to the engine and back.
     """
-    firsts = gained(metrics, Series.FIRST_TOKENS, window)
     ended = gained(metrics, Series.FINISHED_REQUESTS, window)
-    parts = (Series.FIRST_TOKEN_SECONDS, Series.QUEUE_SECONDS, Series.PREFILL_SECONDS)
+    parts = (Series.REQUEST_SECONDS, Series.QUEUE_SECONDS, Series.INFERENCE_SECONDS)
     seconds = [gained(metrics, series, window) for series in parts]
-    if not firsts or not ended or None in seconds:
+    if not ended or None in seconds:
         return None
-    first, queue, prefill = seconds
-    left = first / firsts - (queue + prefill) / ended  # type: ignore[operator]
-    return 1e3 * left if left >= 0 else None
+    whole, queue, inference = seconds
+    left = whole - queue - inference  # type: ignore[operator]
+    return 1e3 * left / ended if left >= 0 else None
 
 
 def gained(metrics: Timeline, series: Series, window: Window) -> float | None:

@@ -216,9 +216,9 @@ class Server(Record):
     Over the ranking window, except the three counters (`preemptions` and cache hits), which are over
     the whole load.
 
-    `mean_preprocessing_ms`: of a request's time to its first token, as the server clocks it, what was
-    neither queueing nor prefill: decoding of its picture, chat template, tokenizing, preparation for
-    the vision encoder, hand-over to the engine and back. `cpu_seconds`: CPU time of all the server's
+    `mean_preprocessing_ms`: of a request's time at the server, by the server's clocks, what it spent
+    outside the engine: decoding of its picture, preparation for the vision encoder, chat template,
+    tokenizing, and the way to the engine and back. `cpu_seconds`: CPU time of all the server's
     processes; `frontend_cpu_seconds`: of those that are not its engine.
     """
 

@@ -49,11 +49,10 @@ class Series(StrEnum):
     PREEMPTIONS = "preemptions"
     PREFIX_CACHE_HITS = "prefix_cache_hits"
     MULTIMODAL_CACHE_HITS = "multimodal_cache_hits"
-    FIRST_TOKENS = "first_tokens"
-    FIRST_TOKEN_SECONDS = "first_token_seconds"
     FINISHED_REQUESTS = "finished_requests"
+    REQUEST_SECONDS = "request_seconds"
     QUEUE_SECONDS = "queue_seconds"
-    PREFILL_SECONDS = "prefill_seconds"
+    INFERENCE_SECONDS = "inference_seconds"
     SERVER_CPU_SECONDS = "server_cpu_seconds"
     FRONTEND_CPU_SECONDS = "frontend_cpu_seconds"
 

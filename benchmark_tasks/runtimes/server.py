@@ -39,11 +39,11 @@ _METRICS = {
     "vllm:num_preemptions_total": Series.PREEMPTIONS,
     "vllm:prefix_cache_hits_total": Series.PREFIX_CACHE_HITS,
     "vllm:mm_cache_hits_total": Series.MULTIMODAL_CACHE_HITS,
-    "vllm:time_to_first_token_seconds_count": Series.FIRST_TOKENS,
-    "vllm:time_to_first_token_seconds_sum": Series.FIRST_TOKEN_SECONDS,
-    "vllm:request_queue_time_seconds_count": Series.FINISHED_REQUESTS,
+    # Of requests that have ended: all are counted at that moment.
+    "vllm:e2e_request_latency_seconds_count": Series.FINISHED_REQUESTS,
+    "vllm:e2e_request_latency_seconds_sum": Series.REQUEST_SECONDS,
     "vllm:request_queue_time_seconds_sum": Series.QUEUE_SECONDS,
-    "vllm:request_prefill_time_seconds_sum": Series.PREFILL_SECONDS,
+    "vllm:request_inference_time_seconds_sum": Series.INFERENCE_SECONDS,
 }
 
 

@@ -59,7 +59,6 @@ class Answer:
     not_before: float
     send_times: list[int] | None
     admitted: float = 0.0
-    started: float = 0.0
     sent: int = 0
 
     def step(self) -> bool:
@@ -79,23 +78,17 @@ class Answer:
 class Clocks:
     """What vLLM's histograms of request times hold: sums in seconds, and counts."""
 
-    first_tokens: int = 0
-    first_token: float = 0.0
     finished: int = 0
+    request: float = 0.0
     queue: float = 0.0
-    prefill: float = 0.0
+    inference: float = 0.0
 
-    def first_token_of(self, answer: Answer, now: float) -> None:
-        """Its first token has just been sent."""
-        self.first_tokens += 1
-        self.first_token += now - answer.arrived
-        answer.started = now
-
-    def end_of(self, answer: Answer) -> None:
-        """It has ended: only now does vLLM say how long it queued."""
+    def end_of(self, answer: Answer, now: float) -> None:
+        """A request has ended: only now does vLLM tell its times."""
         self.finished += 1
+        self.request += now - answer.arrived
         self.queue += answer.admitted - answer.prepared
-        self.prefill += max(0.0, answer.started - answer.admitted)
+        self.inference += now - answer.admitted
 
 
 @dataclass
@@ -132,11 +125,10 @@ class Engine:
             'vllm:num_preemptions_total{engine="0"} 0\n'
             f'vllm:prefix_cache_hits_total{{engine="0"}} {self.prefix_cache_hits}\n'
             f'vllm:mm_cache_hits_total{{engine="0"}} {self.multimodal_cache_hits}\n'
-            f'vllm:time_to_first_token_seconds_count{{engine="0"}} {self.clocks.first_tokens}\n'
-            f'vllm:time_to_first_token_seconds_sum{{engine="0"}} {self.clocks.first_token}\n'
-            f'vllm:request_queue_time_seconds_count{{engine="0"}} {self.clocks.finished}\n'
+            f'vllm:e2e_request_latency_seconds_count{{engine="0"}} {self.clocks.finished}\n'
+            f'vllm:e2e_request_latency_seconds_sum{{engine="0"}} {self.clocks.request}\n'
             f'vllm:request_queue_time_seconds_sum{{engine="0"}} {self.clocks.queue}\n'
-            f'vllm:request_prefill_time_seconds_sum{{engine="0"}} {self.clocks.prefill}\n'
+            f'vllm:request_inference_time_seconds_sum{{engine="0"}} {self.clocks.inference}\n'
         ).encode()
 
     def _step(self, now: float) -> None:
@@ -146,13 +138,11 @@ class Engine:
         if self.generated >= self.options.fault_after_tokens and self._misbehave():
             return
         served = not all(answer.transport.is_closing() for answer in self.running)
-        finished = [
-            answer for answer in self.running if now >= answer.not_before and self._serve(answer, now)
-        ]
+        finished = [answer for answer in self.running if now >= answer.not_before and answer.step()]
         self.generated += served * len(self.running) * self.options.tokens_per_chunk
         for answer in finished:
             self.running.remove(answer)
-            self.clocks.end_of(answer)
+            self.clocks.end_of(answer, now)
             self.prefix_cache_hits += self.options.prefix_cache_hits
         if served or self.options.fault != Fault.STALE_GAUGE:
             self.shown_running = len(self.running)
@@ -160,13 +150,6 @@ class Engine:
     def _admits(self, now: float) -> bool:
         room = len(self.running) < self.options.max_num_seqs
         return bool(self.waiting) and room and now >= self.waiting[0].prepared
-
-    def _serve(self, answer: Answer, now: float) -> bool:
-        fresh = answer.sent == 0
-        ended = answer.step()
-        if fresh and answer.sent:
-            self.clocks.first_token_of(answer, now)
-        return ended
 
     def look_at(self, items: list[bytes]) -> None:
         """Decode items as a server must, and count those that its cache would have had.

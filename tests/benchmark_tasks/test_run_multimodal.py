@@ -65,6 +65,7 @@ def test_a_task_with_items_is_measured_like_a_text_task(
     }
     server = run.server
     assert server.multimodal_cache_hits == server.prefix_cache_hits == 0
+    assert server.mean_preprocessing_ms > 0
     assert 0 < server.mean_kv_cache_usage <= server.max_kv_cache_usage <= 1
     assert server.cpu_seconds > 0 and server.frontend_cpu_seconds is None  # the mock has no engine apart
     row = run_row(run, result.landed[0])

@@ -163,9 +163,8 @@ def test_nothing_is_cached_and_preparing_is_clocked(server: RunningServer, task:
     server.wait_until_idle()
     found = {reading.series: reading.value for reading in server.read_metrics()}
     assert found[Series.MULTIMODAL_CACHE_HITS] == found[Series.PREFIX_CACHE_HITS] == 0
-    first = found[Series.FIRST_TOKEN_SECONDS] / found[Series.FIRST_TOKENS]
-    engine = (found[Series.QUEUE_SECONDS] + found[Series.PREFILL_SECONDS]) / found[Series.FINISHED_REQUESTS]
-    assert first > engine > 0
+    assert found[Series.REQUEST_SECONDS] > found[Series.QUEUE_SECONDS] + found[Series.INFERENCE_SECONDS] > 0
+    assert found[Series.FINISHED_REQUESTS] >= 8
     assert found[Series.SERVER_CPU_SECONDS] > 0
 
 

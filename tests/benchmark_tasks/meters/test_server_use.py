@@ -41,15 +41,13 @@ def test_a_counter_that_was_not_read_throughout_or_was_reset_says_nothing(values
     assert gained(timeline(server_cpu_seconds=values), Series.SERVER_CPU_SECONDS, WINDOW) is None
 
 
-def test_preparing_is_what_is_neither_queueing_nor_prefill() -> None:
-    """60 first tokens after 30 s in all are 0.5 s each; 30 answers queued for 3 s and were read in 6 s:
-    0.1 and 0.2 s each; 200 ms are left."""
+def test_preparing_is_what_a_request_spends_outside_the_engine() -> None:
+    """30 requests took 90 s in all, 6 s in the queue and 78 s in the engine: 6 s are left, 200 ms each."""
     counters = {
-        "first_tokens": [0, 20, 40, 60, 80],
-        "first_token_seconds": [0, 10, 20, 30, 40],
         "finished_requests": [0, 10, 20, 30, 40],
-        "queue_seconds": [0, 1, 2, 3, 4],
-        "prefill_seconds": [0, 2, 4, 6, 8],
+        "request_seconds": [0, 30, 60, 90, 120],
+        "queue_seconds": [0, 2, 4, 6, 8],
+        "inference_seconds": [0, 26, 52, 78, 104],
     }
     assert preprocessing_ms(timeline(**counters), WINDOW) == pytest.approx(200.0)
     nothing_ended = counters | {"finished_requests": [7, 7, 7, 7, 7]}
@@ -60,17 +58,17 @@ def test_preparing_is_what_is_neither_queueing_nor_prefill() -> None:
 
 def test_the_histograms_are_read_as_vllm_writes_them() -> None:
     text = (
-        'vllm:time_to_first_token_seconds_bucket{le="0.1",engine="0"} 3.0\n'
-        'vllm:time_to_first_token_seconds_count{engine="0"} 4.0\n'
-        'vllm:time_to_first_token_seconds_sum{engine="0"} 1.5\n'
-        'vllm:time_to_first_token_seconds_sum{engine="1"} 0.5\n'
+        'vllm:e2e_request_latency_seconds_bucket{le="0.1",engine="0"} 3.0\n'
+        'vllm:e2e_request_latency_seconds_count{engine="0"} 4.0\n'
+        'vllm:e2e_request_latency_seconds_sum{engine="0"} 1.5\n'
+        'vllm:e2e_request_latency_seconds_sum{engine="1"} 0.5\n'
         'vllm:mm_cache_hits_total{engine="0"} 0.0\n'
         'vllm:mm_cache_hits_created{engine="0"} 1.7e+09\n'
     )
     found = {reading.series: reading.value for reading in parse_metrics(text, 0)}
     assert found == {
-        Series.FIRST_TOKENS: 4.0,
-        Series.FIRST_TOKEN_SECONDS: 2.0,
+        Series.FINISHED_REQUESTS: 4.0,
+        Series.REQUEST_SECONDS: 2.0,
         Series.MULTIMODAL_CACHE_HITS: 0.0,
     }
 
