@@ -132,6 +132,11 @@ def _requests_facts(run: Run, table: pa.Table | None) -> dict[str, int | None]:
     sent, first, finished = (
         completed[name].to_numpy() for name in ("sent_seconds", "first_token_seconds", "finished_seconds")
     )
+    if run.requests.output_tokens is None:  # images and videos: no tokens, and no first one
+        return {
+            "request_count_difference": completed.num_rows - run.requests.completed,
+            "request_disorders": int((~(sent <= finished)).sum()),
+        }
     tokens = pc.sum(completed["output_tokens"]).as_py() or 0
     return {
         "request_count_difference": completed.num_rows - run.requests.completed,

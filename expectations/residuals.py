@@ -25,6 +25,7 @@ SPEED_ONLY = "__speed_only"
 
 _GIB = 2**30
 _TURNOVERS, _TURNOVER_SECONDS = 5.0, 60.0  # what STEADY windows promise; see tolerances.TURNOVERS_OR_MINUTES
+_BATCHES_SECONDS = 30.0  # the same of images and videos, whose turnovers are whole batches
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,8 @@ def _requests(runs: pd.DataFrame) -> Columns:
     language = runs["architecture"] != "diffusion"
     return {
         "all_requests_completed": np.maximum(missing.abs(), runs["requests_failed"]).where(completed),
-        "has_request_counts": runs["requests_sent"].isna().where(completed & language),
-        "some_output": runs["output_tokens"].where(completed & language),
+        "has_request_counts": runs["requests_sent"].isna().where(completed),
+        "some_output": runs["output_tokens"].where(language, runs["requests_completed"]).where(completed),
         "outputs_not_capped": _ratio(runs["requests_at_length_cap"], runs["requests_completed"]).where(
             completed & natural
         ),
@@ -180,22 +181,29 @@ def _windows(runs: pd.DataFrame) -> Columns:
     settled = completed & _true(runs["steady_settled"])
     seconds = runs["steady_end_seconds"] - runs["steady_start_seconds"]
     mlenergy_seconds = runs["mlenergy_end_seconds"] - runs["mlenergy_start_seconds"]
-    progress = np.maximum(runs["steady_turnovers"] / _TURNOVERS, seconds / _TURNOVER_SECONDS)
+    language = runs["architecture"] != "diffusion"
+    enough = language.map({True: _TURNOVER_SECONDS, False: _BATCHES_SECONDS})
+    progress = np.maximum(runs["steady_turnovers"] / _TURNOVERS, seconds / enough)
     overhang = np.fmax(
         np.fmax(runs["steady_end_seconds"], runs["mlenergy_end_seconds"]) - runs["duration_seconds"],
         np.fmax(-seconds, -mlenergy_seconds),
     )
     values = {
-        "mlenergy_window_settled": (~_true(runs["mlenergy_settled"])).where(completed),
+        "mlenergy_window_settled": (~_true(runs["mlenergy_settled"])).where(completed & language),
         "steady_window_settled": (~_true(runs["steady_settled"])).where(completed),
         "windows_inside_run": overhang.where(completed),
         "window_tokens_inside_run": (
-            np.fmax(runs["steady_output_tokens"], runs["mlenergy_output_tokens"]) > runs["request_tokens"]
+            np.fmax(runs["steady_output_tokens"], runs["mlenergy_output_tokens"])
+            > _number(runs["request_tokens"])
         ).where(completed),
+        "window_items_inside_run": (runs["steady_output_items"] > runs["requests_completed"]).where(
+            completed & ~language
+        ),
         "no_power_trend": runs["steady_power_trend"].where(settled),
         "no_throughput_trend": runs["steady_throughput_trend"].where(settled),
     }
-    values |= _graded(runs, "steady_window_long_enough", seconds.where(settled))
+    values |= _graded(runs, "steady_window_long_enough", seconds.where(settled & language))
+    values |= _graded(runs, "batches_long_enough", seconds.where(settled & ~language))
     values |= _graded(runs, "steady_window_turned_over", progress.where(settled))
     values |= _graded(
         runs,
@@ -252,6 +260,7 @@ def _energy(runs: pd.DataFrame) -> Columns:
         "energy_sums_over_gpus": sums,
         "energy_of_every_gpu": (runs["per_gpu_count"] != runs["num_gpus"]).where(joules.notna()),
         "energy_per_token_plausible": _ratio(joules, runs["steady_output_tokens"]),
+        "energy_per_item_plausible": _ratio(joules, runs["steady_output_items"]),
     }, {}
 
 
@@ -291,7 +300,7 @@ def _instruments(runs: pd.DataFrame) -> Columns:
         "power_not_frozen": runs["power_frozen_seconds"].where(has_joules),
         "server_metrics_present": runs["metrics_coverage"]
         .isna()
-        .where(runs["completed"] & runs["problem"].isna()),
+        .where(runs["completed"] & runs["problem"].isna() & (runs["architecture"] != "diffusion")),
         **_graded(runs, "server_metrics_throughout", runs["metrics_coverage"].where(runs["completed"])),
     }, {}
 

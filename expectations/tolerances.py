@@ -24,6 +24,9 @@ STEADY_SECONDS = Tolerance(30, None, "s", "ML.ENERGY validator: steady state of 
 TURNOVERS_OR_MINUTES = Tolerance(
     1, None, "x the least", "methodology: 5 turnovers of every slot, or 60 s, whichever comes first"
 )
+BATCHES_SECONDS = Tolerance(
+    10, None, "s", "methodology: whole batches of images or videos that last 10 s; NVML refreshes every 100 ms"
+)
 WINDOW_OVERHANG_SECONDS = Tolerance(None, 1.0, "s", "a window lies inside its run; 1 s for clock rounding")
 BATCH_SATURATION = Tolerance(
     0.85, 1.001, "of batch size", "ML.ENERGY's published filter; lowest of 838 published rows: 0.854"
@@ -55,6 +58,10 @@ IDLE_OF_TDP = Tolerance(
 LIMIT_OF_TDP = Tolerance(None, 1.001, "of TDP", "no cap lies above the GPU's TDP: another GPU's, or a typo")
 JOULES_PER_TOKEN = Tolerance(
     1e-4, 1e3, "J/token", "published range 0.028 to 34 J/token, a factor of 30 to 300 wider"
+)
+
+JOULES_PER_ITEM = Tolerance(
+    1, 1e8, "J/item", "published range 338 J an image to 1.5 MJ a video, a factor of 70 to 300 wider"
 )
 
 # Instruments

@@ -32,6 +32,7 @@ from benchmark_tasks.results.schema import (
 )
 from benchmark_tasks.results.tables import REQUESTS, TIMELINES, Series, write_table
 from benchmark_tasks.vocabulary import (
+    Architecture,
     EnergySource,
     LengthControl,
     RunStatus,
@@ -191,6 +192,73 @@ def sample_run(
     return Run(**(fields | changes))
 
 
+def sample_generation_run(
+    *,
+    video: bool = False,
+    gpu: bool = True,
+    batch_size: int = 4,
+    power_watts: float = 600.0,
+    seconds_a_batch: float = 3.0,
+    runtime_version: str | None = None,
+    **changes: Any,
+) -> Run:
+    """A completed run of an image model, or a video model, under xDiT: twenty batches inside 60 s and six
+    before. `gpu=False`: the tiny model under plain diffusers, without energy."""
+    batches, before = int(_WINDOW_SECONDS / seconds_a_batch), 6
+    base = sample_run(gpu=gpu, power_watts=power_watts)
+    assert base.window_steady is not None
+    window = base.window_steady.model_copy(
+        update={
+            "output_tokens": None,
+            "output_items": batches * batch_size,
+            "completed_requests": batches * batch_size,
+            "turnovers": float(batches),
+            "mean_running_requests": float(batch_size),
+        }
+    )
+    made = (batches + before) * batch_size
+    model_id = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers" if video else "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"
+    tiny = "jouleboard/wan-tiny" if video else "jouleboard/pixart-tiny"
+    each = seconds_a_batch * 1000
+    fields: dict[str, Any] = {
+        "configuration": base.configuration.model_copy(
+            update={
+                "model_id": model_id if gpu else tiny,
+                "weight_precision": WeightPrecision.BFLOAT16 if gpu else WeightPrecision.FLOAT32,
+                "task": Task.TEXT_TO_VIDEO if video else Task.TEXT_TO_IMAGE,
+                "batch_size": batch_size,
+                "inference_steps": 50 if video else 20,
+                "height": 480 if video else 1024,
+                "width": 832 if video else 1024,
+                "num_frames": 81 if video else None,
+            }
+        ),
+        "comparability": base.comparability.model_copy(
+            update={
+                "runtime": Runtime.XDIT if gpu else Runtime.DIFFUSERS,
+                "runtime_version": runtime_version or ("0.7.0" if gpu else "0.42.1"),
+                "request_set_id": "synthetic-prompts-sample",
+                "weights": Weights.RANDOM,
+            }
+        ),
+        "requests": Requests(sent=made, completed=made, failed=0, duration_seconds=80.0),
+        "window_mlenergy": None,
+        "window_steady": window,
+        "latency": Latency(
+            ttft_ms=None, itl_ms=None, e2e_ms=Quantiles(p50=each, p90=each, p95=each, p99=each * 1.01)
+        ),
+        "server": Server(session_id=new_run_id()),
+        "client": None,
+        "provenance": base.provenance.model_copy(
+            update={
+                "runtime_distribution": "xfuser" if gpu else "diffusers",
+                "runtime_packages": {"diffusers": "0.42.1", "torch": "2.11.0"},
+            }
+        ),
+    }
+    return sample_run(gpu=gpu, power_watts=power_watts, **(fields | changes))
+
+
 def write_sample(directory: Path, run: Run) -> Path:
     """Write a whole, verifiable bundle `directory/<run_id>/` for a run and return its folder."""
     path = directory / run.run_id
@@ -214,6 +282,18 @@ def _requests(run: Run) -> list[dict[str, Any]]:
         return []
     count, slots = run.requests.completed, run.configuration.batch_size
     seconds = run.requests.duration_seconds / -(-count // slots)
+    if run.requests.output_tokens is None:
+        return [
+            {
+                "request_index": i,
+                "process": 0,
+                "slot": i % slots,
+                "sent_seconds": i // slots * seconds,
+                "finished_seconds": (i // slots + 1) * seconds,
+            }
+            for i in range(count)
+        ]
+    assert run.requests.prompt_tokens is not None
     each, left_over = divmod(run.requests.output_tokens, count)
     return [
         {
@@ -244,7 +324,7 @@ def _timelines(run: Run) -> list[dict[str, Any]]:
             "value": float(run.configuration.batch_size),
         }
         for i in range(80)
-        if run.status is RunStatus.COMPLETED
+        if run.status is RunStatus.COMPLETED and run.configuration.architecture is not Architecture.DIFFUSION
     ]
     if run.window_steady is None or run.window_steady.energy is None:
         return running

@@ -28,6 +28,7 @@ select
     energy_rank is not null and energy_per_output_joules is null as no_rank_without_energy,
     case when energy_rank is not null then energy_repeats end as rank_has_repeats,
     case when output_unit = 'token' then energy_per_output_joules end as energy_per_token_plausible,
+    case when output_unit <> 'token' then energy_per_output_joules end as energy_per_item_plausible,
     case when energy_per_output_joules <= 0 then 1 else 0 end as energy_is_positive,
     case when throughput_per_second is null or throughput_per_second <= 0 then 1 else 0 end
         as throughput_is_positive,
@@ -94,6 +95,7 @@ def leaderboard_checks() -> tuple[Check, ...]:
         _critical("rank_has_repeats", t.RANK_REPEATS, "a rank rests on too few repeats"),
         _critical("energy_is_positive", t.NEVER, "energy is zero or negative"),
         _critical("energy_per_token_plausible", t.JOULES_PER_TOKEN, "energy per token is not of this world"),
+        _critical("energy_per_item_plausible", t.JOULES_PER_ITEM, "energy per item is not of this world"),
         _critical("throughput_is_positive", t.NEVER, "throughput is missing, zero or negative"),
         _critical("interval_holds_mean", t.NEVER, "the interval does not hold its own mean"),
         _critical("power_within_tdp", t.MEAN_POWER_OF_TDP, "mean power is above what the GPU can draw"),

@@ -92,7 +92,9 @@ def _windows() -> tuple[Check, ...]:
         _warning("steady_window_settled", t.NEVER, "the run never settled and has no figures"),
         _critical("windows_inside_run", t.WINDOW_OVERHANG_SECONDS, "a window lies outside its run"),
         _critical("window_tokens_inside_run", t.NEVER, "a window holds more tokens than the run"),
+        _critical("window_items_inside_run", t.NEVER, "a window holds more images or videos than the run"),
         *_graded("steady_window_long_enough", t.STEADY_SECONDS, "the steady window is too short"),
+        *_graded("batches_long_enough", t.BATCHES_SECONDS, "too few seconds of batches"),
         *_graded(
             "steady_window_turned_over", t.TURNOVERS_OR_MINUTES, "too few turnovers in the steady window"
         ),
@@ -129,6 +131,7 @@ def _energy() -> tuple[Check, ...]:
         _critical("energy_sums_over_gpus", t.PER_GPU_SUM, "the GPUs' energies do not add up to the total"),
         _critical("energy_of_every_gpu", t.NEVER, "not every GPU has an energy figure"),
         _critical("energy_per_token_plausible", t.JOULES_PER_TOKEN, "energy per token is not of this world"),
+        _critical("energy_per_item_plausible", t.JOULES_PER_ITEM, "energy per item is not of this world"),
     )
 
 

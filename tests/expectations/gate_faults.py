@@ -23,7 +23,7 @@ from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run, Window, new_run_id
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.results.tables import Series
-from benchmark_tasks.testing.samples import sample_run, write_sample
+from benchmark_tasks.testing.samples import sample_generation_run, sample_run, write_sample
 
 Spoil = Callable[[dict[str, Any]], None]
 SpoilFiles = Callable[[Path], None]
@@ -39,6 +39,7 @@ class Fault:
     record: Spoil | None = None
     files: SpoilFiles | None = None
     sample: dict[str, Any] = field(default_factory=dict)
+    make: Callable[..., Run] = sample_run
     keep_sums: bool = False
     place: Callable[[Store, Run], Path] | None = None
 
@@ -54,7 +55,7 @@ def land(store: Store, run: Run, folder: Path | None = None) -> Path:
 
 def land_fault(store: Store, fault: Fault) -> tuple[str, Path]:
     """Land one faulty run; returns the name it has in findings, and its folder."""
-    good = sample_run(**fault.sample)
+    good = fault.make(**fault.sample)
     written = write_sample(store.root / ".src", good)
     run = good
     if fault.record is not None:
@@ -125,7 +126,8 @@ def window_of(seconds: float, **more: Any) -> Spoil:
         window = content["window_steady"]
         share = seconds / (window["end_seconds"] - window["start_seconds"])
         window["end_seconds"] = window["start_seconds"] + seconds
-        window["output_tokens"] = int(window["output_tokens"] * share)
+        for name in ("output_tokens", "output_items"):
+            window[name] = None if window[name] is None else int(window[name] * share)
         window["energy"]["counter_seconds"] = seconds
         energy(share, share, ("steady",))(content)
         window.update(more)
@@ -477,6 +479,13 @@ def good_runs() -> list[Run]:
         *(sample_run(batch_size=32, tokens_per_second=4000 * (1 + i / 100)) for i in range(3)),
         sample_run(batch_size=64, tokens_per_second=7000),
         sample_run(gpu=False),
+        *(
+            sample_generation_run(video=video, gpu=gpu, batch_size=batch_size)
+            for video in (False, True)
+            for gpu in (False, True)
+            for batch_size in (1, 4)
+        ),
+        sample_generation_run(seconds_a_batch=60.0, runtime_version="0.8.0"),
     ]
 
 

@@ -12,6 +12,7 @@ from gate_faults import FAULTS, Fault, good_runs, imperfect_runs, land, land_dup
 from benchmark_tasks import catalog
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.samples import sample_generation_run
 from expectations import intake
 from expectations.checks import Check, Severity
 from expectations.gate import Auditor
@@ -63,6 +64,16 @@ def test_good_runs_are_accepted_without_a_finding(exam: Exam) -> None:
     for run_id in exam.good:
         assert exam.verdicts[run_id].accepted
         assert [str(finding) for finding in exam.verdicts[run_id].findings] == []
+
+
+def test_a_landing_zone_of_images_only_can_be_judged(tmp_path: Path) -> None:
+    """Whole columns are empty then, and of no type."""
+    settings = Settings(home=tmp_path)
+    for batch_size in (1, 4):
+        land(Store(settings.raw), sample_generation_run(gpu=False, batch_size=batch_size))
+    audit, verdicts = judge_runs(Auditor(), settings, intake.read(settings), catalog.load())
+    assert [verdict.accepted for verdict in verdicts.values()] == [True, True]
+    assert audit.findings == ()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])

@@ -32,11 +32,3 @@ def diffusers() -> Environment:
 def settings(tmp_path: Path) -> Settings:
     """A home of its own."""
     return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def with_diffusers(settings: Settings, diffusers: Environment) -> Settings:
-    """A home of its own that shares the environments."""
-    settings.home.mkdir()
-    settings.environments.symlink_to(diffusers.path.parent)
-    return settings

@@ -13,6 +13,7 @@ from benchmark_tasks.errors import OutOfMemory
 from benchmark_tasks.planning import single_sweep
 from benchmark_tasks.procedure import DIFFUSION_CPU_PROCEDURE
 from benchmark_tasks.results import bundle
+from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.run import measure
 from benchmark_tasks.runtimes.diffusion import MOCK_PROGRAM, PROGRAM, job_of
@@ -20,6 +21,8 @@ from benchmark_tasks.runtimes.environments import Environment
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.vocabulary import RunStatus, Runtime, Task
+from expectations.query import query
+from expectations.refresh import refresh
 
 IMAGE, VIDEO = ("jouleboard/pixart-tiny", Task.TEXT_TO_IMAGE), ("jouleboard/wan-tiny", Task.TEXT_TO_VIDEO)
 QUICK = DIFFUSION_CPU_PROCEDURE.model_copy(
@@ -41,28 +44,68 @@ def sweep(model: tuple[str, Task], *batch_sizes: int, **generation: int) -> Swee
     return made.model_copy(update={"procedure": QUICK})
 
 
-def test_images_are_generated_and_measured(with_diffusers: Settings, diffusers: Environment) -> None:
-    paths = measure(sweep(IMAGE, 1, 2), with_diffusers).landed
-    runs = [bundle.verify(path) for path in paths]
-    assert [(run.status, run.configuration.batch_size) for run in runs] == [
-        (RunStatus.COMPLETED, 1),
-        (RunStatus.COMPLETED, 2),
-    ]
-    assert all(run.window_steady.settled and run.window_steady.energy is None for run in runs)
-    assert all(run.window_steady.output_items >= 5 * run.configuration.batch_size for run in runs)
-    assert runs[0].comparability.runtime is Runtime.DIFFUSERS
-    assert {"diffusers", "torch", "transformers"} <= runs[0].provenance.runtime_packages.keys()
-    assert not any(name.startswith("nvidia") for name in runs[0].provenance.runtime_packages)
-    size, colours = look_at(paths[0], diffusers)
+def share_environments(settings: Settings, environment: Environment) -> Settings:
+    settings.home.mkdir()
+    settings.environments.symlink_to(environment.path.parent)
+    return settings
+
+
+@pytest.fixture
+def with_diffusers(settings: Settings, diffusers: Environment) -> Settings:
+    """A home of its own that shares the environments."""
+    return share_environments(settings, diffusers)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory, diffusers: Environment) -> Settings:
+    """A home in which an image model (batches of 1 and 2) and a video model (of 2) were measured."""
+    home = tmp_path_factory.mktemp("measured") / "home"
+    settings = share_environments(Settings(home=home), diffusers)
+    for wanted in (sweep(IMAGE, 1, 2), sweep(VIDEO, 2)):
+        measure(wanted, settings)
+    return settings
+
+
+def landed(settings: Settings, task: Task) -> list[tuple[Run, Path]]:
+    runs = [(bundle.verify(path), path) for _, path in Store(settings.raw).listing().runs]
+    chosen = [(run, path) for run, path in runs if run.configuration.task is task]
+    return sorted(chosen, key=lambda found: found[0].configuration.batch_size)
+
+
+def test_images_are_generated_and_measured(measured: Settings, diffusers: Environment) -> None:
+    (one, path), (two, _) = landed(measured, Task.TEXT_TO_IMAGE)
+    for run, batch_size in ((one, 1), (two, 2)):
+        assert (run.status, run.configuration.batch_size) == (RunStatus.COMPLETED, batch_size)
+        assert run.window_steady.settled and run.window_steady.energy is None
+        assert run.window_steady.output_items >= 5 * batch_size
+    assert one.comparability.runtime is Runtime.DIFFUSERS
+    packages = one.provenance.runtime_packages.keys()
+    assert {"diffusers", "torch", "transformers"} <= packages
+    assert not any(name.startswith("nvidia") for name in packages)
+    size, colours = look_at(path, diffusers)
     assert size == [64, 64] and colours > 100
 
 
-def test_videos_are_generated_and_measured(with_diffusers: Settings, diffusers: Environment) -> None:
-    [path] = measure(sweep(VIDEO, 2), with_diffusers).landed
-    run = bundle.verify(path)
+def test_videos_are_generated_and_measured(measured: Settings, diffusers: Environment) -> None:
+    [(run, path)] = landed(measured, Task.TEXT_TO_VIDEO)
     assert run.window_steady.settled and run.configuration.num_frames == 9
     assert run.requests.completed % 2 == 0
     assert look_at(path, diffusers)[0] == [3 * 32, 3 * 32]
+
+
+def test_what_was_generated_is_published_without_energy(measured: Settings) -> None:
+    refresh(measured, say=lambda line: None)
+    rows = query(
+        measured,
+        "select output_unit, runtime, batch_size, height, num_frames, energy_per_output_joules, energy_rank,"
+        " throughput_per_second > 0, batch_latency_seconds > 0 from marts.leaderboard"
+        " order by task, batch_size",
+    ).rows
+    assert rows == (
+        ("image", "diffusers", 1, 64, None, None, None, True, True),
+        ("image", "diffusers", 2, 64, None, None, None, True, True),
+        ("video", "diffusers", 2, 32, 9, None, None, True, True),
+    )
 
 
 def test_what_does_not_fit_is_infeasible(with_diffusers: Settings) -> None:
