@@ -25,7 +25,10 @@ TURNOVERS_OR_MINUTES = Tolerance(
     1, None, "x the least", "methodology: 5 turnovers of every slot, or 60 s, whichever comes first"
 )
 BATCHES_SECONDS = Tolerance(
-    10, None, "s", "methodology: whole batches of images or videos that last 10 s; NVML refreshes every 100 ms"
+    10,
+    None,
+    "s",
+    "methodology: whole batches of images or videos that last 10 s; NVML refreshes every 100 ms",
 )
 WINDOW_OVERHANG_SECONDS = Tolerance(None, 1.0, "s", "a window lies inside its run; 1 s for clock rounding")
 BATCH_SATURATION = Tolerance(

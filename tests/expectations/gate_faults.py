@@ -469,6 +469,64 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("folder named after another run", "bundle_readable", place=folder_of_another_id),
     Fault("bundle in another task's folder", "in_its_place", place=another_tasks_folder),
+    # Images and videos
+    Fault(
+        "images over less than 10 s",
+        "batches_long_enough",
+        window_of(8.0),
+        sample={"seconds_a_batch": 1.0},
+        make=sample_generation_run,
+    ),
+    Fault(
+        "three batches of images in 12 s",
+        "steady_window_turned_over",
+        window_of(12.0, turnovers=3.0),
+        make=sample_generation_run,
+    ),
+    Fault(
+        "more images in the window than were made",
+        "window_items_inside_run",
+        put("window_steady.output_items", 1000),
+        make=sample_generation_run,
+    ),
+    Fault(
+        "images lost from the ledger",
+        "request_file_counts_agree",
+        each(put("requests.sent", 100), put("requests.completed", 100)),
+        make=sample_generation_run,
+    ),
+    Fault(
+        "an image for less than a joule",
+        "energy_per_item_plausible",
+        energy(1e-4, 1e-4, ("steady",)),
+        make=sample_generation_run,
+    ),
+    Fault(
+        "a video that half the batch made",
+        "batch_saturated",
+        put("window_steady.mean_running_requests", 2.0),
+        sample={"video": True},
+        make=sample_generation_run,
+    ),
+    Fault(
+        "a video without power's integral",
+        "two_instruments_present",
+        put("window_steady.energy.integral_joules", None),
+        sample={"video": True},
+        make=sample_generation_run,
+    ),
+    Fault(
+        "images on two GPUs without a degree for them",
+        "parallelism_fills_gpus",
+        put("configuration.num_gpus", 2),
+        make=sample_generation_run,
+    ),
+    Fault(
+        "a run of images that made none",
+        "some_output",
+        each(put("requests.sent", 0), put("requests.completed", 0)),
+        make=sample_generation_run,
+    ),
 )
 
 
