@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark_tasks.client.windows import relative_interval
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import Run, Window
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.results.summary import within_run_interval
 from benchmark_tasks.vocabulary import RunStatus
 
 
@@ -71,7 +71,7 @@ def _row(run: Run) -> Row:
         batch_size=c.batch_size,
         window="ours" if settled else "ML.ENERGY's",
         joules_per_output=per_output,
-        interval=_interval(window),
+        interval=within_run_interval(window),
         outputs_per_second=outputs / seconds if outputs and seconds else None,
         watts=energy.counter_joules / energy.counter_seconds if energy else None,
         certificate=abs(integral / energy.counter_joules - 1) if energy and integral else None,
@@ -80,11 +80,6 @@ def _row(run: Run) -> Row:
         client_cpu_share=run.client.cpu_share if run.client else None,
         reason=None if settled else run.window_steady and run.window_steady.reason,
     )
-
-
-def _interval(window: Window) -> float | None:
-    ratios = [part.counter_joules / part.outputs for part in window.sub_windows if part.outputs]
-    return relative_interval(np.array(ratios)) if len(ratios) == len(window.sub_windows) else None
 
 
 @dataclass(frozen=True)

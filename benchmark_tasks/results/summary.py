@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from benchmark_tasks.results.schema import Quantiles, Run, Window
@@ -81,6 +82,7 @@ COLUMNS: pa.Schema = pa.schema(
         ("duration_seconds", pa.float64()),
         *[(f"mlenergy_{name}", kind) for name, kind in _WINDOW_COLUMNS],
         *[(f"steady_{name}", kind) for name, kind in _WINDOW_COLUMNS],
+        ("steady_within_run_interval", pa.float64()),
         *[(f"{latency}_{q}_ms", pa.float64()) for latency in ("ttft", "itl", "e2e") for q in _QUANTILES],
         ("idle_watts_before_server", pa.float64()),
         ("idle_watts_loaded", pa.float64()),
@@ -158,6 +160,7 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         "energy_absent_reason": run.energy_absent_reason,
         **_window_row("mlenergy", run.window_mlenergy),
         **_window_row("steady", run.window_steady),
+        "steady_within_run_interval": run.window_steady and within_run_interval(run.window_steady),
         **device.model_dump(exclude={"throttle_reasons"}),
         "throttle_reasons": None if device.throttle_reasons is None else ",".join(device.throttle_reasons),
         "jouleboard_version": provenance.jouleboard_version,
@@ -214,6 +217,16 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
             "failure_message": run.failure.message,
         }
     return row
+
+
+def within_run_interval(window: Window) -> float | None:
+    """95 % half-width of energy per output over the window's parts, as a share; `None` without parts."""
+    from benchmark_tasks.client.windows import relative_interval
+
+    parts = window.sub_windows
+    if not parts or any(part.outputs == 0 for part in parts):
+        return None
+    return relative_interval(np.array([part.counter_joules / part.outputs for part in parts]))
 
 
 def _window_row(prefix: str, window: Window | None) -> dict[str, Any]:

@@ -56,6 +56,7 @@ averaged as (
         count(energy_per_output_joules) as energy_repeats,
         avg(energy_per_output_joules) as energy_per_output_joules,
         stddev_samp(energy_per_output_joules) as energy_per_output_stddev_joules,
+        max(energy_within_run_interval) as energy_within_run_interval,
         avg(energy_per_response_joules) as energy_per_response_joules,
         avg(mlenergy_window_energy_per_output_joules) as mlenergy_window_energy_per_output_joules,
         avg(output_tokens_per_response) as output_tokens_per_response,

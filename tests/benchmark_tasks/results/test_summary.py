@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark_tasks.results.schema import Device, Failure
+import pytest
+
+from benchmark_tasks.results.schema import Device, Failure, SubWindow
 from benchmark_tasks.results.summary import COLUMNS, runs_table
 from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import RunStatus
@@ -44,6 +46,7 @@ def test_a_completed_run_fills_its_row() -> None:
         "mlenergy_reason",
         "mlenergy_output_items",
         "steady_reason",
+        "steady_within_run_interval",
         "steady_output_items",
         "cpu_joules",
         "dram_joules",
@@ -54,6 +57,16 @@ def test_a_completed_run_fills_its_row() -> None:
         "failure_error",
         "failure_message",
     }
+
+
+def test_the_parts_of_a_window_say_how_much_it_varies() -> None:
+    run = sample_run()
+    parts = tuple(SubWindow(outputs=10, counter_joules=joules) for joules in (9.0, 10.0, 11.0))
+    window = run.window_steady.model_copy(update={"sub_windows": parts})
+    [row] = runs_table([(run.model_copy(update={"window_steady": window}), Path("/raw/x"))]).to_pylist()
+    assert row["steady_within_run_interval"] == pytest.approx(4.302653 * 0.1 / 3**0.5), (
+        "t(0.975, 2) s/sqrt(n)"
+    )
 
 
 def test_without_a_counter_every_energy_is_null() -> None:

@@ -38,6 +38,7 @@ measured as (
         requests_completed as completed_requests,
         output_tokens_per_response,
         energy_joules / nullif(steady_output_tokens, 0) as energy_per_token_joules,
+        case when counts_for_energy then steady_within_run_interval end as energy_within_run_interval,
         energy_joules / nullif(steady_output_tokens, 0) * output_tokens_per_response
             as energy_per_response_joules,
         case when counts_for_energy and mlenergy_settled
@@ -81,6 +82,7 @@ imported as (
         completed_requests,
         output_tokens_per_response,
         energy_per_token_joules,
+        cast(null as double) as energy_within_run_interval,
         energy_per_response_joules,
         energy_per_token_joules as mlenergy_window_energy_per_token_joules,
         tokens_per_second,

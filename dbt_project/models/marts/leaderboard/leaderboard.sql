@@ -82,6 +82,7 @@ select
     configurations.energy_per_output_low_joules,
     configurations.energy_per_output_high_joules,
     configurations.energy_per_output_stddev_joules,
+    configurations.energy_within_run_interval,
     configurations.measurement_energy_spread,
     configurations.energy_per_response_joules,
     configurations.mlenergy_window_energy_per_output_joules,

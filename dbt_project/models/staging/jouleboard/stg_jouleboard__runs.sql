@@ -73,6 +73,7 @@ select
     steady_counter_seconds,
     steady_integral_joules,
     steady_power_samples,
+    steady_within_run_interval,
     ttft_p50_ms,
     ttft_p90_ms,
     ttft_p95_ms,
