@@ -123,6 +123,21 @@ class Airflow:
         found = self._find(f"{path}/xcomEntries/return_value", params={"deserialize": True})
         return found and found["value"]
 
+    def questions(self, run: DagRun) -> list[dict[str, Any]]:
+        """What a run asks people and nobody has answered."""
+        path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/hitlDetails"
+        found = self._call("GET", path, params={"response_received": False})["hitl_details"]
+        return [question for question in found if question["task_instance"]["state"] == "awaiting_input"]
+
+    def answer(self, run: DagRun, task_id: str, option: str, fields: dict[str, Any]) -> None:
+        """Answer a question, as a person does under Required Actions."""
+        path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        self._call("PATCH", path, json={"chosen_options": [option], "params_input": fields})
+
+    def get(self, path: str) -> httpx.Response:
+        """Any page, with this session's login; whatever the status."""
+        return self._http.get(path)
+
     def errors(self, run: DagRun) -> list[str]:
         """One line a failed task: its name and its error. A verdict only repeats what the others say."""
         failed = [task for task in self.tasks(run) if task.state == "failed"]

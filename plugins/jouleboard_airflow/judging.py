@@ -48,7 +48,7 @@ def give_verdict(ti: RuntimeTaskInstance) -> str:
         raise AirflowSkipException("nothing to measure")
     else:
         line = f"not measured: {declined}"
-    raise _failed(line)
+    raise _failed(ti, line)
 
 
 def compare_with_published(sweeps: list[dict[str, Any]], run_id: str) -> list[dict[str, Any]]:
@@ -82,13 +82,15 @@ def give_recheck_verdict(ti: RuntimeTaskInstance, comparisons: list[dict[str, An
     differing = [one["line"] for one in found if one["verdict"] == Verdict.DIFFERS]
     if differing:
         line = f"{len(differing)} of {len(found)} published figures differ: {'; '.join(differing)}"
-        raise _failed(line)
+        raise _failed(ti, line)
     counts = {verdict: sum(one["verdict"] == verdict for one in found) for verdict in Verdict}
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     return f"{measured}; of {len(found)} published figures: {said or 'none compared'}"
 
 
-def _failed(line: str) -> StepFailed:
+def _failed(ti: RuntimeTaskInstance, line: str) -> StepFailed:
+    """The error; its line is kept for the tab in the UI."""
+    ti.xcom_push(key="error", value=line)
     log.error("%s%s", ERROR_PREFIX, line)
     return StepFailed(line)
 

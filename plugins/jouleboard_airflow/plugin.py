@@ -1,4 +1,4 @@
-"""Registers the UI plugin: the leaderboard in Airflow's navigation.
+"""Registers the UI plugin: the leaderboard in the navigation, a tab on the DAGs, a widget on the home page.
 
 The one file of this package that Airflow loads by itself (see `plugins/.airflowignore`), in every
 component; the web application is built in the API server only.
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 from jouleboard_airflow.deadlines import RunCreated
 
 URL_PREFIX = "/jouleboard"
+PUBLIC_PREFIX = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/") + URL_PREFIX
+"""As a browser sees it: Airflow may stand behind a proxy, below a path."""
 
 
 def _apps() -> list[dict[str, Any]]:
@@ -25,17 +29,31 @@ def _apps() -> list[dict[str, Any]]:
 
 
 class JouleboardPlugin(AirflowPlugin):
-    """Navigation item and the application behind it."""
+    """What the UI gets, and the application behind it."""
 
     name = "jouleboard"
-    fastapi_apps = _apps()
     deadline_references = [RunCreated]
+    fastapi_apps = _apps()
     external_views = [
         {
             "name": "Leaderboard",
-            "href": f"{URL_PREFIX}/",
+            "href": f"{PUBLIC_PREFIX}/",
             "destination": "nav",
             "url_route": "leaderboard",
             "nav_top_level": True,
+        },
+        {
+            "name": "Sweeps",
+            "href": f"{PUBLIC_PREFIX}/dags/{{DAG_ID}}",
+            "destination": "dag",
+            "url_route": "sweeps",
+        },
+    ]
+    react_apps = [
+        {
+            "name": "Jouleboard",
+            "bundle_url": f"{PUBLIC_PREFIX}/widget.js",
+            "destination": "dashboard",
+            "url_route": "jouleboard-widget",
         }
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,12 +20,15 @@ from expectations.query import query
 from jouleboard_airflow import components, platform
 from jouleboard_airflow.api import Airflow, DagRun
 from jouleboard_airflow.installation import USER
+from tests.e2e.browser import CHROMIUM, running_browser
 from tests.e2e.conftest import BROKEN, NEWEST, World, free_port, processes_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 DEMO = [sys.executable, "-m", "jouleboard_airflow.demo"]
 RELEASE_RUN = f"release__vllm__{NEWEST}"
+HERE = "gpu_model = 'none' and data_source = 'jouleboard'"
+"""Rows measured here; beside them are those of the recorded runs."""
 
 
 def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -53,12 +57,14 @@ def run_demo(world: World) -> subprocess.CompletedProcess[str]:
 def test_a_release_becomes_a_publication(world: World) -> None:
     demo = run_demo(world)
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert "published 1: 2 leaderboard rows" in demo.stdout
+    assert re.search(r"published 1: \d+ leaderboard rows", demo.stdout)
     runs = world.airflow.runs("benchmark_release")
     assert [(run.run_id, run.state) for run in runs] == [(RELEASE_RUN, "success")]
     assert {run.state for run in world.airflow.runs("refresh_leaderboard")} == {"success"}
     columns = "runtime_version, batch_size, throughput_per_second > 0, energy_per_output_joules"
-    answer = query(world.installation.settings, f"select {columns} from leaderboard order by batch_size")
+    answer = query(
+        world.installation.settings, f"select {columns} from leaderboard where {HERE} order by batch_size"
+    )
     assert answer.rows == ((NEWEST, 1, True, None), (NEWEST, 4, True, None))
 
 
@@ -80,40 +86,108 @@ def test_a_running_platform_is_left_as_it_was(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", ["/jouleboard/", "/jouleboard/gate_report.html", "/jouleboard/docs"])
-def test_the_page_asks_for_a_login(world: World, path: str) -> None:
-    assert httpx.get(world.installation.url + path).status_code == 401
+def test_no_route_of_ours_answers_without_a_login(world: World) -> None:
+    from jouleboard_airflow.web import build_app, paths
+
+    asked = [(method, path) for method, path, _ in paths(build_app(world.installation.settings))]
+    assert {path for _, path in asked} >= {"/", "/status", "/{script}.js", "/dags/{dag_id}", "/{path:path}"}
+    asked += [
+        ("GET", path) for path in ("/docs", "/openapi.json", "/widget.js", "/shell.js", "/site/index.html")
+    ]
+    asked += [("GET", "/files/leaderboard.duckdb"), ("GET", "/dags/benchmark_release")]
+    for method, path in asked:
+        path = re.sub(r"{[^}]*}", "index.html", path)
+        assert httpx.request(method, f"{world.installation.url}/jouleboard{path}").status_code == 401, path
 
 
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/jouleboard/", 200),
-        ("/jouleboard/gate_report.html", 200),
-        ("/jouleboard/docs", 404),
-        ("/jouleboard/openapi.json", 404),
-        ("/jouleboard/..%2fmanifest.json", 404),
+        ("/", 200),
+        ("/site/index.html", 200),
+        ("/site/gate_report.html", 200),
+        ("/site/..%2fmanifest.json", 404),
+        ("/files/manifest.json", 200),
+        ("/files/parquet/leaderboard.parquet", 200),
+        ("/files/site/index.html", 404),
+        ("/files/..%2f1%2fmanifest.json", 404),
+        ("/status", 200),
+        ("/widget.js", 200),
+        ("/other.js", 422),
+        ("/dags/benchmark_release", 200),
+        ("/dags/refresh_leaderboard", 200),
+        ("/docs", 404),
+        ("/openapi.json", 404),
     ],
 )
-def test_who_is_logged_in_sees_the_page_and_nothing_beside_it(world: World, path: str, status: int) -> None:
-    credentials = {"username": USER, "password": world.installation.password()}
-    token = httpx.post(f"{world.installation.url}/auth/token", json=credentials).json()["access_token"]
-    answer = httpx.get(world.installation.url + path, headers={"Authorization": f"Bearer {token}"})
+def test_who_is_logged_in_sees_the_publication_and_nothing_beside_it(
+    world: World, path: str, status: int
+) -> None:
+    answer = world.airflow.get(f"/jouleboard{path}")
     assert answer.status_code == status
-    if path == "/jouleboard/":
+    if path == "/site/index.html":
         assert "Jouleboard: publication 1" in answer.text
         assert answer.headers["Content-Security-Policy"].startswith("sandbox ")
 
 
+@pytest.mark.skipif(not CHROMIUM, reason="headless Chromium is not installed")
+def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
+    url, shots = world.installation.url, Path(os.environ.get("JOULEBOARD_SCREENSHOTS") or tmp_path)
+    with running_browser(tmp_path / "profile") as browser:
+        browser.open(url)
+        browser.fill('input[name="username"]', USER)
+        browser.fill('input[name="password"]', world.installation.password())
+        browser.click("Sign in")
+        widget = browser.until_text("Sweeps under way: none")
+        assert re.search(r"Publication: 1, of .* UTC: \d+ rows, gate passed", widget)
+        assert "Gate: published 1" in widget
+        browser.screenshot(shots / "home.png")
+
+        browser.click("Leaderboard")
+        browser.until_text("configurations.", frame="/site/index.html")
+        browser.screenshot(shots / "leaderboard.png")
+        browser.click("Gate report", frame="/site/index.html")
+        browser.until_text("Gate report of publication 1", frame="/site/gate_report.html")
+        browser.click("Leaderboard", frame="/jouleboard/")
+        browser.downloads_to(tmp_path / "downloads")
+        browser.click("Manifest", frame="/site/index.html")
+        kept = until((tmp_path / "downloads" / "manifest.json").exists, 30, "the download")
+        assert kept
+        assert browser.evaluate("window.origin", frame="/site/index.html") == "null"
+
+        browser.open(f"{url}/dags/benchmark_release")
+        browser.click("Sweeps")
+        tab = browser.until_text(
+            "all 1 sweeps measured and landed", frame="/jouleboard/dags/benchmark_release"
+        )
+        assert RELEASE_RUN in tab
+        assert f"jouleboard/qwen3-tiny | lm-arena-chat | vllm {NEWEST} | no GPU | batch 1,4" in tab
+        browser.screenshot(shots / "tab.png")
+
+
+def test_gpu_time_waits_for_a_person(world: World) -> None:
+    run = world.airflow.trigger(
+        "benchmark_release", {"version": NEWEST, "models": ["Qwen/Qwen3-8B"], "ask_above_gpu_hours": 0}
+    )
+    until(lambda: world.airflow.questions(run), 60, "a question")
+    (question,) = world.airflow.questions(run)
+    assert question["subject"].startswith("Measure this? ")
+    world.airflow.answer(run, "ask_a_person", "Reject", {"why": "not now"})
+    assert finished(world.airflow, run, 60).state == "failed"
+    (verdict,) = world.airflow.errors(run)
+    assert re.fullmatch(r"verdict: not measured: rejected by .+ \(not now\)", verdict)
+    assert {task.state for task in world.airflow.tasks(run) if "h200" in task.task_id} == {"skipped"}
+
+
 def test_a_server_that_dies_fails_the_run_with_one_line_and_is_recorded(world: World) -> None:
-    run = world.airflow.trigger("benchmark_release", {"version": BROKEN})
+    run = world.airflow.trigger("benchmark_release", {"version": BROKEN, "gpu_model": "none"})
     assert finished(world.airflow, run, 90).state == "failed"
     (error,) = world.airflow.errors(run)
     assert error.startswith("measure_on_cpu [jouleboard/qwen3-tiny")
     assert "\n" not in error
     assert "server" in error
     runs = [path.read_text() for path in world.installation.settings.raw.rglob("run.json")]
-    assert sum('"status": "failed"' in text for text in runs) == 2
+    assert sum('"status": "failed"' in text and f'"{BROKEN}"' in text for text in runs) == 2
 
 
 def test_marking_the_task_failed_ends_its_server(world: World) -> None:
@@ -164,6 +238,6 @@ def test_interrupting_the_demo_stops_what_it_started(variables: dict[str, str], 
 
 def start_measuring(world: World) -> tuple[DagRun, psutil.Process]:
     """Measure the release again; returns the run and its model server, once there is one."""
-    run = world.airflow.trigger("benchmark_release", {"version": NEWEST, "force": True})
+    run = world.airflow.trigger("benchmark_release", {"version": NEWEST, "force": True, "gpu_model": "none"})
     (server,) = until(world.servers, 90, "a model server")
     return run, server
