@@ -6,7 +6,7 @@ import time
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, MeterError
-from benchmark_tasks.machine import visible_indices
+from benchmark_tasks.machine import gpu_names, visible_indices
 from benchmark_tasks.meters.host_meter import with_host
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.meters.zeus_meter import meter_for
@@ -15,8 +15,10 @@ from benchmark_tasks.sweep import AtEndpoint, Sweep
 from benchmark_tasks.vocabulary import EnergySource
 
 
-def gpus_of(sweep: Sweep) -> tuple[int, ...]:
-    """NVML's indices of the GPUs that the sweep's server runs on; none where they cannot be read.
+def gpus_for(sweep: Sweep) -> tuple[int, ...]:
+    """NVML's indices of the GPUs that the sweep may run on; none where they cannot be read.
+
+    An endpoint runs where it runs. A server takes as many as it needs of those that this process may use.
 
     Raises:
         CatalogError: this process may use fewer than the sweep needs, or another number was named.
@@ -30,10 +32,11 @@ def gpus_of(sweep: Sweep) -> tuple[int, ...]:
     if sweep.num_gpus == 0:
         return ()
     visible = visible_indices()
-    usable = tuple(range(sweep.num_gpus)) if visible is None else visible[: sweep.num_gpus]
-    if len(usable) < sweep.num_gpus:
-        raise CatalogError(f"CUDA_VISIBLE_DEVICES leaves {len(usable)} of {sweep.num_gpus} GPUs")
-    return usable
+    if visible is None:
+        return tuple(range(max(sweep.num_gpus, len(gpu_names()))))
+    if len(visible) < sweep.num_gpus:
+        raise CatalogError(f"CUDA_VISIBLE_DEVICES leaves {len(visible)} of {sweep.num_gpus} GPUs")
+    return visible
 
 
 def meter_of(sweep: Sweep, gpu_indices: tuple[int, ...]) -> Meter:

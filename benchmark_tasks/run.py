@@ -20,7 +20,7 @@ from typing import assert_never
 
 from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog, Model
-from benchmark_tasks.devices import gpus_of, meter_of, require_gpus
+from benchmark_tasks.devices import gpus_for, meter_of, require_gpus
 from benchmark_tasks.diffusion.session import DiffusionSessions
 from benchmark_tasks.errors import CatalogError, JouleboardError, OutOfMemory
 from benchmark_tasks.landing import Sweeping, land_failure, land_result, scratch_folder
@@ -29,7 +29,7 @@ from benchmark_tasks.meters.meter import Meter
 from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes import container
-from benchmark_tasks.runtimes.device_lock import hold_devices
+from benchmark_tasks.runtimes.device_lock import hold_free_devices
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.sweep import Sweep, SweepPoint
 from benchmark_tasks.vocabulary import Architecture, Runtime
@@ -67,12 +67,13 @@ def measure(
     catalog = catalog or catalogs.load()
     model = catalog.model(sweep.model_id)
     runtime = _sessions_of(sweep, model, catalog, settings, port)
-    gpu_indices = gpus_of(sweep)
+    candidates = gpus_for(sweep)
     store = Store.of(settings)
     store.sweep_up()
     store.send()
     with ExitStack() as stack:
-        mark = stack.enter_context(hold_devices(settings.home, gpu_indices, sweep.label()))
+        holding = hold_free_devices(settings.home, candidates, sweep.num_gpus, sweep.label())
+        gpu_indices, mark = stack.enter_context(holding)
         container.end_leftovers(mark)
         meter = meter or meter_of(sweep, gpu_indices)
         require_gpus(sweep, gpu_indices, catalog, meter)

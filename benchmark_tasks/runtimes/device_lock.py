@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -24,32 +24,68 @@ MARK = "JOULEBOARD_DEVICE_LOCK"
 
 @contextlib.contextmanager
 def hold_devices(home: Path, gpu_indices: Sequence[int], label: str) -> Iterator[str]:
-    """Hold the locks of some GPUs (of the CPU when there are none); yields the mark for servers.
+    """Hold the locks of these GPUs (of the CPU when there are none); yields the mark for servers.
 
     Raises:
         GpuBusy: another measurement holds one of them; says which.
     """
-    names = [f"gpu-{index}" for index in sorted(gpu_indices)] or ["cpu"]
-    folder = home / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.lock" for name in names]
-    with contextlib.ExitStack() as stack:
-        for path in paths:
-            stack.enter_context(_hold(path, label))
-        mark = os.pathsep.join(str(path) for path in paths)
-        end_leftovers(paths)
+    with hold_free_devices(home, gpu_indices, len(gpu_indices), label) as (_, mark):
         yield mark
 
 
-def reap(home: Path) -> int:
+@contextlib.contextmanager
+def hold_free_devices(
+    home: Path, candidates: Sequence[int], count: int, label: str
+) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Hold `count` of some GPUs, the first that are free; yields their indices and the mark for servers.
+
+    Without candidates the CPU is held. Who chooses, chooses alone: two that want several would otherwise
+    each take some and neither have enough.
+
+    Raises:
+        GpuBusy: too few are free; says who holds one.
+    """
+    folder = home / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        with (folder / "choosing").open("a") as choosing:
+            fcntl.flock(choosing, fcntl.LOCK_EX)
+            chosen, paths = _choose(stack, folder, candidates, count, label)
+        end_leftovers(paths)
+        yield chosen, os.pathsep.join(str(path) for path in paths)
+
+
+def _choose(
+    stack: contextlib.ExitStack, folder: Path, candidates: Sequence[int], count: int, label: str
+) -> tuple[tuple[int, ...], list[Path]]:
+    if not candidates:
+        path = folder / "cpu.lock"
+        stack.enter_context(_hold(path, label))
+        return (), [path]
+    chosen: list[int] = []
+    for tried, index in enumerate(sorted(candidates)):
+        try:
+            stack.enter_context(_hold(folder / f"gpu-{index}.lock", label))
+        except GpuBusy:
+            if len(candidates) - tried - 1 < count - len(chosen):
+                raise
+            continue
+        chosen.append(index)
+        if len(chosen) == count:
+            break
+    return tuple(chosen), [folder / f"gpu-{index}.lock" for index in chosen]
+
+
+def reap(home: Path, also: Callable[[str], int] = lambda mark: 0) -> int:
     """End what dead measurements left on devices that nobody holds; returns how many processes.
 
     For the start of a worker: the GPUs are idle before the first task, and not only when one wants them.
+    also: what else to end for a lock's mark, and how much that was.
     """
     ended = 0
     for path in sorted((home / "locks").glob("*.lock")):
         with contextlib.suppress(GpuBusy), _hold(path, "looking for leftovers"):
-            ended += end_leftovers([path])
+            ended += end_leftovers([path]) + also(str(path))
     return ended
 
 

@@ -172,11 +172,12 @@ def leave_nothing_behind(worker: Worker) -> None:
         LandingZoneUnreachable: nothing could be landed from here.
     """
     from benchmark_tasks.results.store import Store
+    from benchmark_tasks.runtimes import container
     from benchmark_tasks.runtimes.device_lock import reap
 
-    ended = reap(worker.settings.home)
+    ended = reap(worker.settings.home, also=container.end_leftovers)
     if ended:
-        print(f"ended {ended} processes that an earlier worker left", flush=True)
+        print(f"ended {ended} processes and containers that an earlier worker left", flush=True)
     store = Store.of(worker.settings)
     store.sweep_up()
     sent = store.send()

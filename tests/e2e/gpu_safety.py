@@ -6,7 +6,6 @@ import fcntl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -65,9 +64,10 @@ class Bench:
         return task
 
     def try_again_at_once(self, run: DagRun) -> None:
-        """What was killed is tried again, after two minutes; clearing it spares the wait."""
-        until(lambda: self.task(run).state == "up_for_retry", 90, f"{TASK} up for retry")
-        self.clear(run)
+        """What was killed is tried again, after two minutes at most; clearing it spares the wait."""
+        waits = until(lambda: self.task(run).state == "up_for_retry" or self.servers(), 90, "another try")
+        if waits is True:
+            self.clear(run)
 
     def clear(self, run: DagRun) -> None:
         """Clear the measuring task and what follows, as a person does in the UI."""
@@ -83,43 +83,36 @@ class Bench:
         assert not list((self.home / "raw" / ".incoming").glob("*/*/SHA256SUMS"))
 
 
-def disturb(bench: Bench, *, kill_worker: Callable[[], Any] | None = None) -> None:
-    """One run: cleared while it measures, its processes killed one after the other, then marked failed.
+def disturb(bench: Bench) -> DagRun:
+    """Clear a measurement while it runs, kill its task, then its supervisor. Nothing stays behind.
 
-    kill_worker: kills what started the supervisor, and brings it back.
+    Returns the run, whose measuring task still counts as running: nobody has missed its heartbeats yet.
     """
     run, first = bench.start()
-    processes = [first.server, first.command, first.task]
     bench.clear(run)
-    bench.assert_nothing_left_of(processes)
+    bench.assert_nothing_left_of([first.server, first.command, first.task])
     bench.try_again_at_once(run)
 
     second = bench.next_measurement()
-    processes = [second.server, second.command]
     second.task.kill()
-    bench.assert_nothing_left_of(processes)
+    bench.assert_nothing_left_of([second.server, second.command])
     bench.try_again_at_once(run)
 
     third = bench.next_measurement()
-    processes = third.below_the_supervisor()
-    assert {third.server, third.command, third.task} <= set(processes)
+    below = third.below_the_supervisor()
+    assert {third.server, third.command, third.task} <= set(below)
     third.supervisor.kill()
-    bench.assert_nothing_left_of(processes)
-    bench.try_again_at_once(run)
+    bench.assert_nothing_left_of(below)
+    return run
 
-    last = bench.next_measurement()
-    if kill_worker:
-        processes = [last.supervisor, *last.below_the_supervisor()]
-        kill_worker()
-        bench.assert_nothing_left_of(processes)
-        bench.try_again_at_once(run)
-        last = bench.next_measurement()
 
+def mark_failed(bench: Bench, run: DagRun, measurement: Measurement | None = None) -> None:
+    """Mark the measuring task failed; the run ends, and nothing stays behind."""
     bench.airflow.mark_failed(run, bench.task(run))
-    bench.assert_nothing_left_of([last.server, last.command, last.task])
-    ended = until(lambda: _ended(bench.airflow, run), 60, "the end of the run")
-    assert ended.state == "failed"
-    assert bench.task(run).state == "failed"
+    if measurement:
+        bench.assert_nothing_left_of([measurement.server, measurement.command, measurement.task])
+    ended = until(lambda: _ended(bench.airflow, run), 90, "the end of the run")
+    assert ended.state == bench.task(run).state == "failed"
 
 
 def _ended(airflow: Airflow, run: DagRun) -> DagRun | None:

@@ -25,7 +25,7 @@ from jouleboard_airflow.demo import DAGS
 from jouleboard_airflow.worker_keys import KEY_ID
 from tests.e2e.compose import MAIN, load
 from tests.e2e.conftest import NEWEST
-from tests.e2e.gpu_safety import Bench, disturb
+from tests.e2e.gpu_safety import Bench, disturb, mark_failed
 from tests.e2e.scale_out import (
     COMPONENTS,
     QUEUE,
@@ -191,7 +191,17 @@ def test_no_gpu_is_lost_whatever_happens_and_a_run_that_hangs_is_told(
         assert world.gpu.processes() == []
         world.start_worker()
 
-    disturb(Bench(world.airflow, world.gpu_home, world.servers), kill_worker=kill_worker)
-    late = world.airflow.runs("benchmark_release")[0].run_id
+    bench = Bench(world.airflow, world.gpu_home, world.servers)
+    run = disturb(bench)
+    bench.try_again_at_once(run)
+
+    measurement = bench.next_measurement()
+    all_of_it = [measurement.supervisor, *measurement.below_the_supervisor()]
+    kill_worker()
+    bench.assert_nothing_left_of(all_of_it)
+    bench.try_again_at_once(run)
+
+    mark_failed(bench, run, bench.next_measurement())
+    late = run.run_id
     (text,) = until(lambda: [text for text in alerts.texts if late in text], 60, "an alert")
     assert text.startswith(f"benchmark_release {late} is running past its deadline")

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from benchmark_tasks.errors import GpuBusy
-from benchmark_tasks.runtimes.device_lock import MARK, hold_devices, reap
+from benchmark_tasks.runtimes.device_lock import MARK, hold_devices, hold_free_devices, reap
 
 HOLD = """
 import sys
@@ -42,6 +42,43 @@ def test_a_held_gpu_is_refused_and_says_by_whom(tmp_path: Path) -> None:
     process.wait(10)
     with hold_devices(tmp_path, [0, 1], "mine"):
         pass
+
+
+def test_the_first_free_gpus_are_taken(tmp_path: Path) -> None:
+    with hold_devices(tmp_path, [1], "first"):
+        with hold_free_devices(tmp_path, [3, 2, 1, 0], 2, "second") as (indices, mark):
+            assert indices == (0, 2)
+            assert [Path(path).name for path in mark.split(os.pathsep)] == ["gpu-0.lock", "gpu-2.lock"]
+            with hold_free_devices(tmp_path, range(4), 1, "third") as (indices, _):
+                assert indices == (3,)
+                with pytest.raises(GpuBusy, match="gpu-3 is being measured by .*third"):
+                    hold_free_devices(tmp_path, range(4), 1, "fourth").__enter__()
+        with pytest.raises(GpuBusy), hold_free_devices(tmp_path, range(2), 2, "too few are free"):
+            pass
+        with hold_free_devices(tmp_path, range(4), 3, "what a refused one took is free again") as (
+            indices,
+            _,
+        ):
+            assert indices == (0, 2, 3)
+
+
+def test_many_that_want_several_get_whole_sets(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from benchmark_tasks.runtimes.device_lock import hold_free_devices\n"
+        "with hold_free_devices(Path(sys.argv[1]), range(4), 2, 'one of many') as (indices, _):\n"
+        "    print(*indices, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for _ in range(4)
+    ]
+    said = [process.stdout.readline().split() for process in processes]
+    assert sorted(len(indices) for indices in said) == [0, 0, 2, 2]
+    assert len({index for indices in said for index in indices}) == 4
+    for process in processes:
+        process.communicate(timeout=30)
 
 
 def test_whoever_gets_the_lock_ends_what_an_earlier_holder_left(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from benchmark_tasks import catalog
-from benchmark_tasks.devices import gpus_of, meter_of
+from benchmark_tasks.devices import gpus_for, meter_of
 from benchmark_tasks.errors import CatalogError, GpuBusy, ServerError, SettingsError, UnknownVersion
 from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results import bundle
@@ -113,8 +113,8 @@ def test_an_endpoint_has_energy_only_of_gpus_that_a_person_named(
     theirs = {"gpu_model": "H200", "num_gpus": 1}
     unnamed = sweep(server=AtEndpoint(url=running.base_url), **theirs)
     named = sweep(server=AtEndpoint(url=running.base_url, gpu_indices=(3,)), **theirs)
-    assert gpus_of(unnamed) == () and "--gpu-index" in meter_of(unnamed, ()).absent_reason
-    assert gpus_of(named) == (3,)
+    assert gpus_for(unnamed) == () and "--gpu-index" in meter_of(unnamed, ()).absent_reason
+    assert gpus_for(named) == (3,)
     go(settings, unnamed)
     go(settings, named, meter=ReplayMeter())
     without, with_energy = landed(settings)
@@ -387,19 +387,19 @@ def test_a_missing_options_file_is_said(tmp_path: Path) -> None:
 def test_the_gpus_are_those_that_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
     two = sweep(gpu_model="H200", num_gpus=2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
-    assert gpus_of(two) == (2, 3)
+    assert gpus_for(two) == (2, 3)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
     with pytest.raises(CatalogError, match="leaves 1 of 2"):
-        gpus_of(two)
+        gpus_for(two)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8a1b")
     with pytest.raises(SettingsError, match="by index"):
-        gpus_of(two)
-    assert gpus_of(sweep()) == ()
+        gpus_for(two)
+    assert gpus_for(sweep()) == ()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     with pytest.raises(CatalogError, match="hides GPU 0"):
         meter_of(two, (0, 1))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert gpus_of(two) == (0, 1)
+    assert gpus_for(two) == (0, 1)
 
 
 # --- the command --------------------------------------------------------------------------------
