@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from expectations.query import query
@@ -22,6 +21,7 @@ from jouleboard_airflow.api import Airflow, DagRun
 from jouleboard_airflow.installation import USER
 from tests.e2e.browser import CHROMIUM, running_browser
 from tests.e2e.conftest import BROKEN, NEWEST, World, free_port, processes_of
+from tests.e2e.gpu_safety import Bench, disturb, mark_failed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -190,24 +190,11 @@ def test_a_server_that_dies_fails_the_run_with_one_line_and_is_recorded(world: W
     assert sum('"status": "failed"' in text and f'"{BROKEN}"' in text for text in runs) == 2
 
 
-def test_marking_the_task_failed_ends_its_server(world: World) -> None:
-    run, server = start_measuring(world)
-    (task,) = [task for task in world.airflow.tasks(run) if task.task_id == "measure_on_cpu"]
-    world.airflow.mark_failed(run, task)
-    _, alive = psutil.wait_procs([server], timeout=60)
-    assert not alive
-    assert finished(world.airflow, run, 60).state == "failed"
-
-
-def test_killing_the_supervisor_of_the_task_ends_its_server(world: World) -> None:
-    _, server = start_measuring(world)
-    (supervisor,) = [parent for parent in server.parents() if "LocalExecutor" in " ".join(parent.cmdline())]
-    started_by_it = supervisor.children(recursive=True)
-    assert server in started_by_it
-    supervisor.kill()
-    _, alive = psutil.wait_procs(started_by_it, timeout=60)
-    assert not alive
-    assert not list((world.installation.settings.raw / ".incoming").glob("*/*/SHA256SUMS"))
+def test_no_gpu_is_lost_whatever_happens_to_a_measurement(world: World) -> None:
+    bench = Bench(world.airflow, world.installation.settings.home, world.servers)
+    mark_failed(bench, disturb(bench))
+    run, measurement = bench.start()
+    mark_failed(bench, run, measurement)
 
 
 def test_down_leaves_no_process_and_no_port(world: World) -> None:
@@ -234,10 +221,3 @@ def test_interrupting_the_demo_stops_what_it_started(variables: dict[str, str], 
     assert demo.returncode == 130
     assert errors.strip().splitlines()[-1].startswith("error: interrupted")
     assert processes_of(own["JOULEBOARD_HOME"]) == []
-
-
-def start_measuring(world: World) -> tuple[DagRun, psutil.Process]:
-    """Measure the release again; returns the run and its model server, once there is one."""
-    run = world.airflow.trigger("benchmark_release", {"version": NEWEST, "force": True, "gpu_model": "none"})
-    (server,) = until(world.servers, 90, "a model server")
-    return run, server
