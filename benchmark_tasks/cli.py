@@ -137,6 +137,18 @@ def measure(
     weights: WeightsOption = None,
     request_set: Annotated[str | None, typer.Option(help="A data set of the task, or synthetic.")] = None,
     length: Annotated[LengthControl | None, typer.Option(help="How answers end.")] = None,
+    runtime: Annotated[
+        Runtime | None, typer.Option(help="Without a plan: xdit or diffusers, instead of the catalog's.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps of an image or video.")] = None,
+    height: Annotated[int | None, typer.Option(min=1, help="Its height, pixels.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Its width, pixels.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of a video.")] = None,
+    ulysses: Annotated[int | None, typer.Option(min=1, help="Without a plan: Ulysses degree.")] = None,
+    ring: Annotated[int | None, typer.Option(min=1, help="Without a plan: ring degree.")] = None,
+    weights_folder: Annotated[
+        Path | None, typer.Option(help="Real weights of an image or video model, as the hub has them.")
+    ] = None,
     server_per_point: Annotated[bool, typer.Option(help="Restart the server for every batch size.")] = False,
     server_config: Annotated[
         Path | None, typer.Option(help="YAML file of further options, as the runtime takes it.")
@@ -164,11 +176,15 @@ def measure(
     if length is None and request_set not in (None, "synthetic"):
         changes["length_control"] = LengthControl.NATURAL  # what real prompts are for
     changes["server_per_point"] = server_per_point or None
+    changes |= {"inference_steps": steps, "height": height, "width": width, "num_frames": frames}
+    changes["weights_folder"] = None if weights_folder is None else str(weights_folder.absolute())
     if plan_file is not None:
         sweeps = _sweeps_of(_read_plan(plan_file), index)
     elif model is not None:
         options = {"model_id": model, "task": task, "batch_sizes": batch_size, "repeats": repeats}
-        options |= {"weights": weights, "note": note}
+        degrees = {"ulysses_degree": ulysses, "ring_degree": ring}
+        options |= {"weights": weights, "note": note, "runtime": runtime}
+        options["degrees"] = {name: degree for name, degree in degrees.items() if degree is not None}
         versions = runtime_version or _endpoint_version(endpoint)
         machine = _measured_machine(endpoint, gpu_model, gpus)
         sweeps = _sweeps_by_hand(versions, machine, gpus, settings, **options)
@@ -417,7 +433,7 @@ def _sweeps_by_hand(
     num_gpus = min(machine.num_gpus, 1) if gpus is None else gpus
     if num_gpus > machine.num_gpus:
         raise CatalogError(f"this machine has {machine.num_gpus} GPUs, not {num_gpus}: lower --gpus")
-    runtime = catalog.model(options["model_id"]).runtime
+    runtime = options["runtime"] or catalog.model(options["model_id"]).runtime
     chosen = versions or [_version(catalog, runtime, None, machine, settings, offline=False)]
     where = {"gpu_model": machine.gpu_model, "num_gpus": num_gpus}
     return [single_sweep(catalog, runtime_version=version, **where, **options) for version in chosen]

@@ -263,7 +263,7 @@ def _requests(events: Events, control: LengthControl) -> Requests:
 def device_during(
     timeline: Timeline, window: Window, idle_before: float | None, idle_loaded: float | None
 ) -> Device:
-    """What the GPUs did in a window; `idle_*`: watts before the runtime started, and with the model loaded."""
+    """What the GPUs did in a window; `idle_*`: watts before the runtime started, and with it loaded."""
     idle = {"idle_watts_before_server": idle_before, "idle_watts_loaded": idle_loaded}
     if window.start_seconds is None or window.end_seconds is None:
         return Device(**idle)

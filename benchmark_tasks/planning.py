@@ -91,15 +91,14 @@ def single_sweep(
     weights: Weights | None = None,
     note: str | None = None,
     runtime: Runtime | None = None,
-    generation: Mapping[str, int] | None = None,
     degrees: Mapping[str, int] | None = None,
 ) -> Sweep:
     """One sweep asked for by hand, on the catalog's deployment for this many GPUs.
 
     Batch sizes default to the catalog's. Where the catalog has no deployment, batch sizes must be
     given, and a language model is spread by tensor parallelism, another one by Ulysses. `runtime`
-    replaces the catalog's; `generation` its steps, height, width and frames; `degrees` say how an
-    image or video model is spread (`ulysses_degree`, `ring_degree`).
+    replaces the catalog's; `degrees` say how an image or video model is spread (`ulysses_degree`,
+    `ring_degree`).
 
     Raises:
         CatalogError: the model is unknown, is not measured on the task, or has no batch sizes.
@@ -115,9 +114,7 @@ def single_sweep(
         raise CatalogError(f"{runtime} needs a GPU: measure {model.model_id} on a machine that has one")
     sizes = sorted(set(batch_sizes)) if batch_sizes else deployment.batch_sizes
     version = _normal(runtime_version)
-    sweep = _sweep(
-        catalog, model, task, deployment, sizes, version, distribution, weights, generation, runtime
-    )
+    sweep = _sweep(catalog, model, task, deployment, sizes, version, distribution, weights, runtime)
     points = tuple(SweepPoint(batch_size=size, repeats=repeats) for size in sizes)
     return sweep.model_copy(update={"points": points, "note": note})
 
@@ -263,7 +260,6 @@ def _sweep(
     runtime_version: str,
     distribution: str,
     weights: Weights | None,
-    generation: Mapping[str, int] | None = None,
     runtime: Runtime | None = None,
 ) -> Sweep:
     return Sweep(
@@ -276,7 +272,7 @@ def _sweep(
         distribution=distribution,
         weights=weights or model.weights,
         **_asked(catalog.tasks[task]),
-        **_generation(model.tasks[task], generation or {}),
+        **_generation(model.tasks[task]),
         points=tuple(SweepPoint(batch_size=size) for size in batch_sizes),
     )
 
@@ -288,20 +284,11 @@ def _asked(task: TaskEntry) -> dict[str, object]:
     return {"length_control": task.requests.length_control, "request_set": task.requests.request_set}
 
 
-def _generation(entry: ModelTask, changes: Mapping[str, int]) -> dict[str, int]:
-    """Steps, size and frames: the catalog's, unless a person says otherwise.
-
-    Raises:
-        CatalogError: something was said of a task that has no such thing.
-    """
+def _generation(entry: ModelTask) -> dict[str, int]:
+    """Steps, size and frames of an image or video."""
     if entry.generation is None:
-        if changes:
-            raise CatalogError(f"{', '.join(changes)}: only images and videos have this")
         return {}
-    own = entry.generation.model_dump(exclude={"frames_per_second"}, exclude_none=True)
-    if unknown := sorted(changes.keys() - own.keys()):
-        raise CatalogError(f"{', '.join(unknown)}: the task has no such thing")
-    return own | dict(changes)
+    return entry.generation.model_dump(exclude={"frames_per_second"}, exclude_none=True)
 
 
 def _distribution(catalog: Catalog, runtime: Runtime, gpu_model: str) -> str | None:

@@ -61,10 +61,13 @@ CPU_PROCEDURE = Procedure(
 rest of the world share: shorter, and more tolerant."""
 
 DIFFUSION_GPU_PROCEDURE = Procedure(
-    minimum_window_seconds=10.0, long_window_seconds=30.0, server_start_seconds=1200.0
+    minimum_window_seconds=10.0,
+    long_window_seconds=30.0,
+    full_turnovers=3,
+    server_start_seconds=1200.0,
 )
-"""Images and videos: a turnover is one batch. Batches are alike, so ten seconds of them say what thirty
-of answers do; a single batch that takes longer than `long_window_seconds` is a window by itself."""
+"""Images and videos: a turnover is one batch. Batches are alike, so three of them and ten seconds say what
+five and thirty of answers do; a batch that takes longer than `long_window_seconds` is a window by itself."""
 
 DIFFUSION_CPU_PROCEDURE = DIFFUSION_GPU_PROCEDURE.model_copy(
     update={

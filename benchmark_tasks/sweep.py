@@ -107,6 +107,8 @@ class Sweep(Record):
             raise ValueError("an endpoint is neither started nor configured here")
         if self.task.architecture is Architecture.DIFFUSION:
             self._require_generation()
+        elif {self.inference_steps, self.height, self.width, self.num_frames, self.weights_folder} != {None}:
+            raise ValueError("steps, size, frames and a folder of weights go with images and videos")
         return self
 
     def _require_generation(self) -> None:
@@ -117,6 +119,8 @@ class Sweep(Record):
             raise ValueError(f"{self.task} runs in an environment of its own, without a server")
         if self.runtime is Runtime.DIFFUSERS and self.num_gpus > 1:
             raise ValueError("diffusers runs on one GPU, or none")
+        if self.weights_folder and self.weights is not Weights.REAL:
+            raise ValueError("a folder of weights holds real ones")
 
     @property
     def measured_version(self) -> str:

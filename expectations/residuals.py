@@ -25,7 +25,7 @@ SPEED_ONLY = "__speed_only"
 
 _GIB = 2**30
 _TURNOVERS, _TURNOVER_SECONDS = 5.0, 60.0  # what STEADY windows promise; see tolerances.TURNOVERS_OR_MINUTES
-_BATCHES_SECONDS = 30.0  # the same of images and videos, whose turnovers are whole batches
+_BATCHES, _BATCHES_SECONDS = 3.0, 30.0  # the same of images and videos, whose turnovers are whole batches
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,9 @@ def _windows(runs: pd.DataFrame) -> Columns:
     seconds = runs["steady_end_seconds"] - runs["steady_start_seconds"]
     mlenergy_seconds = runs["mlenergy_end_seconds"] - runs["mlenergy_start_seconds"]
     language = runs["architecture"] != "diffusion"
+    turnovers = language.map({True: _TURNOVERS, False: _BATCHES})
     enough = language.map({True: _TURNOVER_SECONDS, False: _BATCHES_SECONDS})
-    progress = np.maximum(runs["steady_turnovers"] / _TURNOVERS, seconds / enough)
+    progress = np.maximum(runs["steady_turnovers"] / turnovers, seconds / enough)
     overhang = np.fmax(
         np.fmax(runs["steady_end_seconds"], runs["mlenergy_end_seconds"]) - runs["duration_seconds"],
         np.fmax(-seconds, -mlenergy_seconds),

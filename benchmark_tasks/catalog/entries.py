@@ -305,12 +305,14 @@ class Pipeline(Record):
     """How diffusers builds a model, so that one with random weights of full size needs no hub.
 
     options: further arguments of the pipeline's constructor. call: arguments of every generation
-    beside steps, size and frames, where the pipeline's own defaults are not the model's.
+    beside steps, size and frames, where the pipeline's own defaults are not the model's. vae_tiling:
+    decode in tiles, where the pixels of a whole video would not fit.
     """
 
     class_name: Name
     options: dict[str, JsonValue] = {}
     call: dict[str, JsonValue] = {}
+    vae_tiling: bool = False
     components: dict[Name, Component] = Field(min_length=1)
 
 

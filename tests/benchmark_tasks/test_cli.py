@@ -214,6 +214,25 @@ def test_versions_are_measured_one_after_the_other(jouleboard, monkeypatch) -> N
     assert "sweep 2 of 2: jouleboard/qwen3-tiny | lm-arena-chat | vllm 0.32.0 | no GPU | batch 4" in err
 
 
+def test_steps_and_sizes_of_an_image_can_be_changed(jouleboard, monkeypatch) -> None:
+    seen = []
+
+    def measure(sweep, settings):
+        seen.append(sweep)
+        return run.MeasureResult(())
+
+    monkeypatch.setattr(run, "measure", measure)
+    named = ("measure", "--model", "jouleboard/pixart-tiny", "--task", "text-to-image", "--gpus", 0)
+    code, _, err = jouleboard(*named, "--runtime-version", "0.42.1", "--steps", 7, "--height", 128)
+    assert code == 0, err
+    [sweep] = seen
+    assert (sweep.runtime, sweep.distribution) == ("diffusers", "diffusers")
+    assert (sweep.inference_steps, sweep.height, sweep.width) == (7, 128, 64)
+    text = ("measure", "--model", "jouleboard/qwen3-tiny", "--runtime-version", "0.32.0", "--gpus", 0)
+    assert_one_line(jouleboard(*text, "--steps", 7), "go with images and videos")
+    assert_one_line(jouleboard(*named, "--runtime-version", "1", "--frames", 9), "frames if it is a video")
+
+
 @pytest.mark.parametrize(
     ("error", "tried", "code"),
     [(ServerDied("gone"), 2, 1), (OutOfMemory("too large"), 2, 4), (GpuBusy("held"), 1, 75)],

@@ -150,6 +150,8 @@ class DiffusersPipeline:
         self.pipe = self.wrap(self.build()).to(ranks.device)
         plain = getattr(self.pipe, "module", self.pipe)
         plain.set_progress_bar_config(disable=True)
+        if job["pipeline"]["vae_tiling"]:
+            plain.vae.enable_tiling()
         self.arguments = self.call_arguments(plain)
 
     def build(self):

@@ -39,9 +39,8 @@ def sweep(model: tuple[str, Task], *batch_sizes: int, **generation: int) -> Swee
         gpu_model="none",
         num_gpus=0,
         batch_sizes=batch_sizes,
-        generation=generation,
     )
-    return made.model_copy(update={"procedure": QUICK})
+    return made.model_copy(update={"procedure": QUICK, **generation})
 
 
 def share_environments(settings: Settings, environment: Environment) -> Settings:
@@ -77,7 +76,7 @@ def test_images_are_generated_and_measured(measured: Settings, diffusers: Enviro
     for run, batch_size in ((one, 1), (two, 2)):
         assert (run.status, run.configuration.batch_size) == (RunStatus.COMPLETED, batch_size)
         assert run.window_steady.settled and run.window_steady.energy is None
-        assert run.window_steady.output_items >= 5 * batch_size
+        assert run.window_steady.output_items >= 3 * batch_size
     assert one.comparability.runtime is Runtime.DIFFUSERS
     packages = one.provenance.runtime_packages.keys()
     assert {"diffusers", "torch", "transformers"} <= packages

@@ -219,6 +219,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(settings: Set
         ({"num_frames": 9}, "frames if it is a video"),
         ({"server": {"kind": "endpoint", "url": "http://127.0.0.1:1"}}, "environment of its own"),
         ({"num_gpus": 2, "gpu_model": "H200"}, "diffusers runs on one GPU"),
+        ({"weights_folder": "/weights"}, "holds real ones"),
     ],
 )
 def test_a_sweep_that_makes_no_sense_is_none(changes: dict[str, object], message: str) -> None:
@@ -237,13 +238,12 @@ def test_the_job_says_everything_the_program_needs() -> None:
         num_gpus=2,
         weights=Weights.RANDOM,
         degrees={"ring_degree": 2},
-        generation={"inference_steps": 10},
     )
     job = diffusion.job_of(wanted, catalog.model(wanted.model_id), ("a cat",), 7)
     assert (job["runtime"], job["num_gpus"], job["dtype"], job["seed"]) == ("xdit", 2, "bfloat16", 7)
     assert job["source"] is None and job["parallel"]["ring_degree"] == 2
     assert job["generation"] == {
-        "num_inference_steps": 10, "height": 1024, "width": 1024, "num_frames": None
+        "num_inference_steps": 20, "height": 1024, "width": 1024, "num_frames": None
     }  # fmt: skip
     real = wanted.model_copy(update={"weights": Weights.REAL})
     assert diffusion.job_of(real, catalog.model(real.model_id), (), 0)["source"] == real.model_id
