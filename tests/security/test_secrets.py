@@ -30,6 +30,7 @@ SECRETS = {
     "POSTGRES_PASSWORD": CANARY,
     "JOULEBOARD_INDEX_URL": f"http://reader:{CANARY}@127.0.0.1:9/simple/",
     "AWS_SECRET_ACCESS_KEY": CANARY,
+    "JOULEBOARD_WORKER_SECRET": CANARY,
     "DBT_ENV_SECRET_ANY": CANARY,
 }
 SWEEP = Sweep(
@@ -126,7 +127,7 @@ def test_a_password_in_the_address_of_an_import_is_not_repeated(tmp_path: Path) 
 def test_who_runs_the_code_of_others_gets_no_keys_of_the_control_plane() -> None:
     given = {**SECRETS, "PATH": "/bin", "VLLM_CPU_KVCACHE_SPACE": "1", "HF_ENDPOINT": "http://hub"}
     assert without_secrets(given).keys() & SECRETS.keys() == {
-        "JOULEBOARD_INDEX_URL", "AWS_SECRET_ACCESS_KEY", "DBT_ENV_SECRET_ANY"
+        "JOULEBOARD_INDEX_URL", "DBT_ENV_SECRET_ANY"
     }  # fmt: skip
     assert without_secrets(given, hub=True)["HF_TOKEN"] == SECRETS["HF_TOKEN"]
     assert {"PATH", "VLLM_CPU_KVCACHE_SPACE", "HF_ENDPOINT"} <= without_secrets(given).keys()
