@@ -47,14 +47,33 @@ WeightsOption = Annotated[
 Note = Annotated[str | None, typer.Option(help="Why; recorded in each run.")]
 
 
+UsageError = typer.BadParameter.__bases__[0]
+"""Typer carries its own copy of Click and exports only this child of its usage errors."""
+
+
 def main() -> None:
     """Run the command; an error that a person is meant to read is one line on stderr."""
     signal.signal(signal.SIGTERM, _leave)
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except JouleboardError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except UsageError as error:
+        _show_usage_error(error)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+
+
+def _show_usage_error(error: Any) -> None:
+    """One line and where to read on; a command without a command is its help."""
+    said = error.format_message()
+    if said and "\n" not in said.strip():
+        path = error.ctx.command_path if error.ctx else "jouleboard"
+        print(f"error: {said.strip().rstrip('.')}; see `{path} --help`", file=sys.stderr)
+    else:
+        error.show()
 
 
 def _leave(number: int, _frame: object) -> None:

@@ -176,8 +176,11 @@ def test_an_unreachable_index_is_one_line_worth_another_try(jouleboard, package_
 
 
 def test_a_usage_error_is_not_a_failure_of_the_work(jouleboard) -> None:
-    assert jouleboard("plan", "--repeats", "0")[0] == 2
-    assert jouleboard("nonsense")[0] == 2
+    assert_one_line(jouleboard("plan", "--repeats", "0"), "'--repeats'", code=2)
+    assert_one_line(jouleboard("nonsense"), "`jouleboard --help`", code=2)
+    assert_one_line(jouleboard("measure", "--bogus"), "see `jouleboard measure --help`", code=2)
+    code, shown, _ = jouleboard("--help")
+    assert code == 0 and "Usage: jouleboard" in shown
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"sweeps": [{"model_id": "x"}]}'])
