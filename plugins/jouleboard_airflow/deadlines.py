@@ -1,18 +1,21 @@
 """An alert when a run of a measuring DAG takes so long that something must hang.
 
 A hung model server, a GPU host that went away, an approval that nobody gives: all of them look the same
-from outside, a run that does not end. `[jouleboard] deadline_hours` (default 24) after it was created the
+from outside, a run that does not end. `JOULEBOARD_DEADLINE_HOURS` (default 24) after it was created the
 run is marked in the UI, and one line goes to the triggerer's log and, as `{"text": ...}`, to
-`[jouleboard] alert_url` (a chat's incoming webhook, for example). Nothing is stopped: a person decides.
+`JOULEBOARD_ALERT_URL` (a chat's incoming webhook, for example). Nothing is stopped: a person decides.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import AsyncCallback, BaseDeadlineReference, DeadlineAlert, conf, deadline_reference
+
+from benchmark_tasks.errors import SettingsError
 
 log = logging.getLogger("airflow.task")
 
@@ -33,13 +36,22 @@ class RunCreated(BaseDeadlineReference):
 
 
 def deadline() -> DeadlineAlert | None:
-    """What every measuring DAG has; None when `deadline_hours` is 0 (`dag.test()` cannot handle one)."""
-    hours = conf.getfloat("jouleboard", "deadline_hours", fallback=DEFAULT_HOURS)
+    """What every measuring DAG has; None when the hours are 0 (`dag.test()` cannot handle one).
+
+    Raises:
+        SettingsError: the hours are no number of hours.
+    """
+    text = os.environ.get("JOULEBOARD_DEADLINE_HOURS") or DEFAULT_HOURS
+    try:
+        hours = float(text)
+        interval = timedelta(hours=hours)
+    except (ValueError, OverflowError) as error:
+        raise SettingsError(f"JOULEBOARD_DEADLINE_HOURS={text}: not a number of hours") from error
     if hours == 0:
         return None
     return DeadlineAlert(
         reference=RunCreated(),
-        interval=timedelta(hours=hours),
+        interval=interval,
         callback=AsyncCallback(tell),
         name="takes too long",
     )
@@ -55,7 +67,7 @@ async def tell(context: dict[str, Any]) -> str:
         return "it has ended"
     line = late_line(context, conf.get("api", "base_url", fallback=""))
     log.warning("%s", line)
-    url = conf.get("jouleboard", "alert_url", fallback="")
+    url = os.environ.get("JOULEBOARD_ALERT_URL")
     if url:
         import httpx
 

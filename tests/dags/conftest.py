@@ -24,7 +24,7 @@ def dags() -> dict[str, Any]:
     from jouleboard_airflow.prepare import prepare
 
     prepare()
-    os.environ["AIRFLOW__JOULEBOARD__DEADLINE_HOURS"] = "0"  # dag.test() cannot handle a deadline
+    os.environ["JOULEBOARD_DEADLINE_HOURS"] = "0"  # dag.test() cannot handle a deadline
     bag = DagBag(str(DAGS), bundle_name="dags-folder", bundle_path=DAGS)
     assert not bag.import_errors
     with create_session() as session:

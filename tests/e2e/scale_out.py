@@ -84,7 +84,7 @@ def running_scale_out(
     """Everything up and healthy; stopped at the end. Alerts go to `alert_url`."""
     port, database_port, health_port = free_port(), free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
-    variables = _variables(url, index.url, objects)
+    variables = _variables(url, index.url, objects, alert_url)
     places = {
         "@postgres/": f"@127.0.0.1:{database_port}/",
         "http://api-server:8080": url,
@@ -98,8 +98,6 @@ def running_scale_out(
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(health_port),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT_SECONDS),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-        "AIRFLOW__JOULEBOARD__DEADLINE_HOURS": str(DEADLINE_SECONDS / 3600),
-        "AIRFLOW__JOULEBOARD__ALERT_URL": alert_url,
         "CUDA_VISIBLE_DEVICES": "",
     }
     polling = {
@@ -125,7 +123,7 @@ def running_scale_out(
             control.stop()
 
 
-def _variables(url: str, index_url: str, objects: ObjectStore) -> dict[str, str]:
+def _variables(url: str, index_url: str, objects: ObjectStore, alert_url: str) -> dict[str, str]:
     from cryptography.fernet import Fernet
 
     return {
@@ -141,6 +139,8 @@ def _variables(url: str, index_url: str, objects: ObjectStore) -> dict[str, str]
         "JOULEBOARD_VLLM_FLOOR": NEWEST,
         "JOULEBOARD_CPU_QUEUE": QUEUE,
         "JOULEBOARD_QUEUE": QUEUE,
+        "JOULEBOARD_DEADLINE_HOURS": str(DEADLINE_SECONDS / 3600),
+        "JOULEBOARD_ALERT_URL": alert_url,
         "JOULEBOARD_WORKER_NAME": WORKER_NAME,
         **objects.variables,
     }

@@ -180,6 +180,14 @@ def test_the_health_checks_find_health(world: ScaleOut, name: str) -> None:
     subprocess.run(command, env=environment, timeout=60, check=True, capture_output=True)
 
 
+def test_an_upgrade_prepares_again_what_is_prepared(world: ScaleOut) -> None:
+    """`docker compose up` after a new image: the service `init` runs once more, over what is there."""
+    runs = world.airflow.runs("benchmark_release")
+    service = load(MAIN, world.variables)["services"]["init"]
+    world.control.run(service, world.variables, 120)
+    assert world.airflow.runs("benchmark_release") == runs
+
+
 def test_no_gpu_is_lost_whatever_happens_and_a_run_that_hangs_is_told(
     world: ScaleOut, alerts: Alerts
 ) -> None:
