@@ -119,8 +119,20 @@ class Sweep(Record):
             raise ValueError(f"{self.task} runs in an environment of its own, without a server")
         if self.runtime is Runtime.DIFFUSERS and self.num_gpus > 1:
             raise ValueError("diffusers runs on one GPU, or none")
+        if self.runtime is Runtime.XDIT and self.num_gpus != self._degree * self.cfg_parallel:
+            raise ValueError("num_gpus must be ulysses_degree x ring_degree, or twice that (CFG parallel)")
         if self.weights_folder and self.weights is not Weights.REAL:
             raise ValueError("a folder of weights holds real ones")
+
+    @property
+    def _degree(self) -> int:
+        return self.ulysses_degree * self.ring_degree
+
+    @property
+    def cfg_parallel(self) -> int:
+        """2 where the guided and the unguided half of a batch run on different GPUs: on twice as many as
+        the degrees ask for."""
+        return 2 if self.runtime is Runtime.XDIT and self.num_gpus == 2 * self._degree else 1
 
     @property
     def measured_version(self) -> str:

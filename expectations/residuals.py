@@ -17,7 +17,7 @@ import pandas as pd
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.schema import NO_GPU, Run
 from benchmark_tasks.runtimes.environments import MOCK
-from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, EnergySource, LengthControl, RunStatus
+from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, EnergySource, LengthControl, RunStatus, Runtime
 from expectations.evidence import Evidence
 from expectations.intake import Intake
 
@@ -322,6 +322,7 @@ def _identity(runs: pd.DataFrame) -> Columns:
     llm_degree = np.maximum(runs["tensor_parallel"] * runs["data_parallel"], runs["expert_parallel"])
     diffusion_degree = runs["ulysses_degree"] * runs["ring_degree"]
     degree = llm_degree.where(runs["architecture"] != "diffusion", diffusion_degree)
+    gpus, cfg_parallel = runs["num_gpus"].clip(lower=1), runs["runtime"] == Runtime.XDIT
     return {
         "not_a_recheck": runs["sweep_id"].fillna("").str.startswith(RECHECK_CAMPAIGN),
         "not_the_mock_server": runs["runtime_distribution"] == MOCK,
@@ -334,7 +335,7 @@ def _identity(runs: pd.DataFrame) -> Columns:
         "gpus_all_seen": (runs["gpus_seen"] != runs["num_gpus"]).where(completed_on_gpu),
         "gpu_memory_too_small": _ratio(runs["smallest_memory_bytes"] / _GIB, runs["memory_gib"]),
         "gpu_memory_too_large": _ratio(runs["largest_memory_bytes"] / _GIB, runs["memory_gib"]),
-        "parallelism_fills_gpus": (degree != runs["num_gpus"].clip(lower=1)),
+        "parallelism_fills_gpus": (degree != gpus) & ~(cfg_parallel & (2 * degree == gpus)),
     }, {
         "model_in_catalog": runs["model_id"],
         "task_in_catalog": runs["task"],

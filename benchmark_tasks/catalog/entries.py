@@ -247,8 +247,8 @@ class Deployment(Record):
         diffusion = self.ulysses_degree * self.ring_degree
         if max(*degrees, diffusion) > max(self.num_gpus, 1):
             raise ValueError("a parallel degree is larger than num_gpus")
-        if diffusion > 1 and diffusion != self.num_gpus:
-            raise ValueError("num_gpus must be ulysses_degree x ring_degree")
+        if diffusion > 1 and self.num_gpus not in (diffusion, 2 * diffusion):
+            raise ValueError("num_gpus must be ulysses_degree x ring_degree, or twice that (CFG parallel)")
         return self
 
     @property
@@ -306,13 +306,15 @@ class Pipeline(Record):
 
     options: further arguments of the pipeline's constructor. call: arguments of every generation
     beside steps, size and frames, where the pipeline's own defaults are not the model's. vae_tiling:
-    decode in tiles, where the pixels of a whole video would not fit.
+    decode in tiles, where the pixels of a whole video would not fit. cfg_parallel: whether xfuser can
+    give the guided and the unguided half of a batch to different GPUs.
     """
 
     class_name: Name
     options: dict[str, JsonValue] = {}
     call: dict[str, JsonValue] = {}
     vae_tiling: bool = False
+    cfg_parallel: bool = False
     components: dict[Name, Component] = Field(min_length=1)
 
 

@@ -218,6 +218,10 @@ def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dic
     """
     if model.pipeline is None:
         raise CatalogError(f"the catalog does not say how {model.model_id} is built: it has no `pipeline`")
+    if sweep.cfg_parallel > 1 and not model.pipeline.cfg_parallel:
+        raise CatalogError(
+            f"xdit has no CFG parallel for {model.model_id}: give degrees for {sweep.num_gpus} GPUs"
+        )
     random = sweep.weights is not Weights.REAL
     return {
         "runtime": sweep.runtime.value,
@@ -231,7 +235,7 @@ def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dic
         "parallel": {
             "ulysses_degree": sweep.ulysses_degree,
             "ring_degree": sweep.ring_degree,
-            "cfg_parallel": 1,
+            "cfg_parallel": sweep.cfg_parallel,
         },
         "generation": {
             "num_inference_steps": sweep.inference_steps,

@@ -516,9 +516,9 @@ FAULTS: tuple[Fault, ...] = (
         make=sample_generation_run,
     ),
     Fault(
-        "images on two GPUs without a degree for them",
+        "images on three GPUs without a degree for them",
         "parallelism_fills_gpus",
-        put("configuration.num_gpus", 2),
+        put("configuration.num_gpus", 3),
         make=sample_generation_run,
     ),
     Fault(

@@ -137,6 +137,28 @@ def test_the_program_keeps_its_word(tmp_path: Path, diffusers: Environment, prog
     assert {"sample-0.jpg", "sample-1.jpg"} <= {path.name for path in tmp_path.iterdir()}
 
 
+def test_models_of_the_catalog_have_the_size_it_says(diffusers: Environment) -> None:
+    """Built without memory (torch's meta device) from the same facts as the random weights on a GPU."""
+    models = [model for model in load().models.values() if model.pipeline and model.runtime is Runtime.XDIT]
+    told = {model.model_id: model.pipeline.model_dump(mode="json")["components"] for model in models}
+    script = (
+        "import json, sys, torch, diffusers\n"
+        "def size(part):\n"
+        "    kind = getattr(diffusers, part['class_name'])\n"
+        "    with torch.device('meta'):\n"
+        "        made = kind.from_config(part['config'])\n"
+        "    return sum(p.numel() for p in made.parameters())\n"
+        "print(json.dumps({k: size(v['transformer']) for k, v in json.load(sys.stdin).items()}))"
+    )
+    answer = subprocess.run(
+        [diffusers.python, "-c", script], input=json.dumps(told), capture_output=True, text=True, timeout=300
+    )
+    sizes = json.loads(answer.stdout)
+    assert len(sizes) == 12
+    for model in models:
+        assert sizes[model.model_id] / 1e9 == pytest.approx(model.total_params_billions, rel=0.2)
+
+
 def look_at(path: Path, diffusers: Environment) -> tuple[list[int], int]:
     """Width and height of a bundle's sample, and how many colours it has."""
     sample = path / bundle.SAMPLE_FILE

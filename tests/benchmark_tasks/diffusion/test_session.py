@@ -220,6 +220,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(settings: Set
         ({"server": {"kind": "endpoint", "url": "http://127.0.0.1:1"}}, "environment of its own"),
         ({"num_gpus": 2, "gpu_model": "H200"}, "diffusers runs on one GPU"),
         ({"weights_folder": "/weights"}, "holds real ones"),
+        ({"num_gpus": 3, "gpu_model": "H200", "runtime": "xdit"}, "or twice that"),
     ],
 )
 def test_a_sweep_that_makes_no_sense_is_none(changes: dict[str, object], message: str) -> None:
@@ -249,7 +250,20 @@ def test_the_job_says_everything_the_program_needs() -> None:
     assert diffusion.job_of(real, catalog.model(real.model_id), (), 0)["source"] == real.model_id
     here = real.model_copy(update={"weights_folder": "/weights"})
     assert diffusion.job_of(here, catalog.model(real.model_id), (), 0)["source"] == "/weights"
-    assert json.dumps(job)
+    assert json.dumps(job) and job["parallel"]["cfg_parallel"] == 1
+
+
+def test_twice_the_gpus_of_the_degrees_are_cfg_parallel() -> None:
+    catalog = load()
+    on = {"runtime_version": "0.7.0", "gpu_model": "H200", "num_gpus": 2, "weights": Weights.RANDOM}
+    alone = {"batch_sizes": [1], "degrees": {"ulysses_degree": 1, "ring_degree": 1}}
+    pixart = "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"
+    wanted = single_sweep(catalog, model_id=pixart, task=Task.TEXT_TO_IMAGE, **on, **alone)
+    assert diffusion.job_of(wanted, catalog.model(pixart), (), 0)["parallel"]["cfg_parallel"] == 2
+    flux = "black-forest-labs/FLUX.1-dev"
+    guided = single_sweep(catalog, model_id=flux, task=Task.TEXT_TO_IMAGE, **on, **alone)
+    with pytest.raises(CatalogError, match="no CFG parallel for black-forest-labs/FLUX.1-dev"):
+        diffusion.job_of(guided, catalog.model(flux), (), 0)
 
 
 def generators() -> list[psutil.Process]:
