@@ -53,11 +53,13 @@ class HostMeter:
         try:
             from zeus.device.cpu import get_cpus
             from zeus.exception import ZeusBaseError
-
+        except (ImportError, OSError) as error:
+            raise MeterError(f"RAPL cannot be used: {error}") from error
+        try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a zone without a counter is none of ours
                 packages = list(get_cpus().cpus)
-        except (ZeusBaseError, ImportError, OSError, ValueError) as error:
+        except (ZeusBaseError, OSError, ValueError) as error:
             raise MeterError(_said(error)) from error
         if not packages:
             raise MeterError("no RAPL counter")

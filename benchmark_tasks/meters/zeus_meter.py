@@ -55,7 +55,9 @@ class ZeusMeter:
         try:
             from zeus.device.gpu import get_gpus
             from zeus.exception import ZeusBaseError
-
+        except (ImportError, OSError) as error:
+            raise MeterError(f"NVML cannot be used: {error}") from error
+        try:
             devices = get_gpus().gpus
             self._devices = [(i, devices[i]) for i in gpu_indices]
             without = [i for i, device in self._devices if not device.supports_get_total_energy_consumption()]
@@ -63,7 +65,7 @@ class ZeusMeter:
             raise MeterError(
                 f"this machine has no GPU with one of the indices {list(gpu_indices)}"
             ) from error
-        except (ZeusBaseError, ImportError, OSError) as error:
+        except (ZeusBaseError, OSError) as error:
             raise MeterError(f"NVML cannot be used: {error}") from error
         if without:
             raise MeterError(f"GPU {without[0]} has no energy counter")

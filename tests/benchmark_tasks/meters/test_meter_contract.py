@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
 
 from benchmark_tasks.errors import MeterError
 from benchmark_tasks.meters.energy import energy_between
+from benchmark_tasks.meters.host_meter import HostMeter
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.meters.zeus_meter import ZeusMeter, meter_for, throttle_names
 from benchmark_tasks.results.tables import Series
@@ -61,6 +63,13 @@ def test_a_lost_gpu_ends_the_recording_and_is_remembered() -> None:
 def test_without_a_gpu_there_is_a_reason_and_no_reading() -> None:
     meter = meter_for([])
     assert meter.source is EnergySource.NONE and meter.absent_reason and meter.read() == []
+
+
+@pytest.mark.parametrize(("module", "open_meter"), [("gpu", lambda: ZeusMeter([0])), ("cpu", HostMeter)])
+def test_a_machine_without_the_libraries_is_told_in_one_line(monkeypatch, module: str, open_meter) -> None:
+    monkeypatch.setitem(sys.modules, f"zeus.device.{module}", None)
+    with pytest.raises(MeterError, match=f"cannot be used: .*zeus.device.{module}"):
+        open_meter()
 
 
 def test_a_gpu_that_does_not_exist_gives_no_meter_but_a_reason() -> None:
