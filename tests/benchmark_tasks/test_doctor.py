@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_tasks import doctor
+from benchmark_tasks import catalog, doctor
 from benchmark_tasks.doctor import State, examine
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
@@ -48,7 +48,7 @@ def test_it_says_where_real_prompts_would_come_from(settings, monkeypatch, tmp_p
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
     limited = findings(settings)["data sets"]
     assert limited.state is State.LIMITED and "JOULEBOARD_DATA_SETS" in limited.remedy
-    for name in ("lm-arena", "gpqa-diamond", "sourcegraph-fim"):
+    for name in (name for task in catalog.load().tasks.values() for name in task.data_sets):
         (tmp_path / "data" / name).mkdir(parents=True)
     copied = findings(replace(settings, data_sets=tmp_path / "data"))["data sets"]
     assert copied.state is State.OK and "gpqa-diamond" in copied.detail
