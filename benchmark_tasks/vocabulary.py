@@ -99,7 +99,7 @@ class EnergyBoundary(StrEnum):
 
 
 RECHECK_CAMPAIGN = "recheck__"
-"""How the `campaign_id` of a recheck begins: its runs are compared with what is published, not mixed into it."""
+"""How a recheck's `campaign_id` begins: its runs are compared with what is published, not mixed into it."""
 
 
 class RunStatus(StrEnum):

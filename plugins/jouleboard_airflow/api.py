@@ -123,6 +123,11 @@ class Airflow:
         found = self._find(f"{path}/xcomEntries/return_value", params={"deserialize": True})
         return found and found["value"]
 
+    def set_pool_slots(self, pool: str, slots: int) -> int:
+        """Resize a pool; returns its slots."""
+        body = {"pool": pool, "slots": slots, "include_deferred": False}
+        return self._call("PATCH", f"/api/v2/pools/{pool}", json=body)["slots"]
+
     def questions(self, run: DagRun) -> list[dict[str, Any]]:
         """What a run asks people and nobody has answered."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/hitlDetails"

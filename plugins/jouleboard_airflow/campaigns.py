@@ -11,6 +11,7 @@ campaign had landed when it was planned).
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -175,7 +176,7 @@ def ask_if_expensive(
     if params["approve"]:
         log.info("approved beforehand: %s", params["approve"])
         return estimated
-    if hours <= limit and not unknown:
+    if hours <= limit and not (unknown and math.isfinite(limit)):
         log.info("%.3g GPU-hours; a person is asked above %g", hours, limit)
         return estimated
     reason = f"{hours:.3g} GPU-hours are above the limit of {limit:g}"
@@ -192,15 +193,24 @@ def ask_if_expensive(
 
 
 def threshold_gpu_hours(wanted: float | None) -> float:
-    """GPU-hours above which a person is asked: the form's, the Airflow variable's, or the default."""
+    """GPU-hours above which a person is asked: the form's, the Airflow variable's, or the default.
+
+    `inf` in the variable: nobody is ever asked, not about what was never measured either.
+
+    Raises:
+        SettingsError: the variable is no number.
+    """
     if wanted is not None:
         return float(wanted)
     name = f"jouleboard_{THRESHOLD}"
     text = Variable.get(name, default=None)
     try:
-        return DEFAULT_THRESHOLD_GPU_HOURS if text is None else float(text)
-    except ValueError as error:
-        raise SettingsError(f"the Airflow variable {name} is {text!r}: not a number of GPU-hours") from error
+        limit = DEFAULT_THRESHOLD_GPU_HOURS if text is None else float(text)
+    except ValueError:
+        limit = math.nan
+    if math.isnan(limit):
+        raise SettingsError(f"the Airflow variable {name} is {text!r}: not a number of GPU-hours")
+    return limit
 
 
 def sweeps_for(sweeps: list[Planned], lane: str) -> list[dict[str, Any]]:

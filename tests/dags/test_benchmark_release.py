@@ -131,6 +131,8 @@ def test_a_sweep_above_the_limit_waits_for_a_person(
     assert "5 GPU-hours are above the limit of 4.5" in asked["question"]["body"]
     assert "question" not in campaigns.ask_if_expensive(known, planned, params | {"approve": "known"})
     assert "question" not in campaigns.ask_if_expensive(known, planned, params | {campaigns.THRESHOLD: 6})
+    monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "inf")
+    assert "question" not in campaigns.ask_if_expensive(estimated, planned, params)
     monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "much")
     with pytest.raises(SettingsError, match="is 'much': not a number of GPU-hours"):
         campaigns.ask_if_expensive(known, planned, params)
