@@ -270,6 +270,7 @@ def doctor(as_json: Json = False) -> None:
 
 # Commands that live in other packages: imported only when they are called.
 _ELSEWHERE = {
+    "proposals": ("benchmark_tasks.releases.cli", (), "New models on the hub: find, show, accept, reject."),
     "import": ("benchmark_tasks.imports.cli", (), "Import results that others published."),
     "refresh": ("expectations.cli", ("refresh",), "Build the marts, audit them, publish or refuse."),
     "publications": ("expectations.cli", ("publications",), "List, show, verify or roll back publications."),
@@ -306,7 +307,7 @@ for _name, (_module, _prefix, _help) in _ELSEWHERE.items():
 def _catalog() -> Any:
     from benchmark_tasks.catalog import load
 
-    return load()
+    return load(overlay=Settings.from_environment().catalog)
 
 
 def _projects(project: str | None) -> dict[str, str | None]:

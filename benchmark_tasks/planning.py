@@ -264,6 +264,7 @@ def _sweep(
 ) -> Sweep:
     return Sweep(
         model_id=model.model_id,
+        model=model if model.model_id in catalog.added else None,
         weight_precision=model.weight_precision,
         task=task,
         **deployment.model_dump(exclude={"batch_sizes"}),

@@ -64,7 +64,7 @@ def measure(
         JouleboardError: the first failure, after all other points were tried. Failed runs are
             landed as failed before that.
     """
-    catalog = catalog or catalogs.load()
+    catalog = (catalog or catalogs.load()).with_models([sweep.model] if sweep.model else [])
     model = catalog.model(sweep.model_id)
     runtime = _sessions_of(sweep, model, catalog, settings, port)
     candidates = gpus_for(sweep)

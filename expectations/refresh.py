@@ -90,7 +90,7 @@ def refresh(
         with publication.publishing(settings, SWITCH_WAIT_SECONDS):
             pass  # whatever a killed publisher left is tidied before anything is compared with it
         say("reading the landing zone")
-        landed, catalog = intake.read(settings), catalogs.load()
+        landed, catalog = intake.read(settings), catalogs.load(overlay=settings.catalog)
         digest = inputs.digest(settings, landed, catalog)
         unchanged = _unchanged(settings, digest)
         if unchanged is not None:
@@ -144,7 +144,7 @@ def judge_runs(
 def judge_now(settings: Settings) -> dict[str, Verdict]:
     """The verdicts as a refresh at this moment would give them; changes nothing."""
     landed = intake.read(settings)
-    return judge_runs(Auditor(), settings, landed, catalogs.load())[1]
+    return judge_runs(Auditor(), settings, landed, catalogs.load(overlay=settings.catalog))[1]
 
 
 def _unchanged(settings: Settings, digest: str) -> RefreshResult | None:

@@ -21,6 +21,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import Field
+
 from benchmark_tasks.catalog.entries import (
     Asking,
     DataSetEntry,
@@ -92,12 +94,16 @@ Key = TypeVar("Key")
 
 
 class Catalog(Record):
-    """Everything that can be measured. Look-ups that find nothing raise `CatalogError`."""
+    """Everything that can be measured. Look-ups that find nothing raise `CatalogError`.
+
+    added: ids of models that are not, or not in this way, in the shipped catalog.
+    """
 
     models: dict[str, Model]
     tasks: dict[Task, TaskEntry]
     gpus: dict[str, GpuEntry]
     watch: Watch
+    added: tuple[str, ...] = Field(default=(), exclude=True)
 
     @cached_property
     def content_hash(self) -> str:
@@ -122,8 +128,14 @@ class Catalog(Record):
 
     def with_models(self, models: Iterable[Model]) -> Catalog:
         """This catalog with further models, or other entries for its own."""
-        return self.model_copy(
-            update={"models": {**self.models, **{model.model_id: model for model in models}}}
+        more = {model.model_id: model for model in models}
+        # Not `model_copy`, which would copy a hash that was computed already.
+        return Catalog(
+            models={**self.models, **more},
+            tasks=self.tasks,
+            gpus=self.gpus,
+            watch=self.watch,
+            added=(*self.added, *more),
         )
 
     def gpu_named(self, nvml_name: str) -> GpuEntry | None:

@@ -13,6 +13,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from benchmark_tasks.catalog import load
 from benchmark_tasks.errors import (
     CatalogError,
     JouleboardError,
@@ -99,6 +100,20 @@ def test_without_a_gpu_a_run_has_speed_and_what_the_cpu_counts(settings: Setting
     assert run.device.dram_joules is None, "no counter"
     assert run.requests.failed == 0 and run.requests.completed == run.requests.sent
     assert run.server.prefix_cache_hits == 0 and run.server.metric_samples >= 1
+
+
+def test_a_model_that_is_not_shipped_travels_with_its_sweep(settings: Settings) -> None:
+    shipped = load()
+    update = {"model_id": "Qwen/Qwen3-9B", "weights": Weights.REAL, "revision": "a" * 40}
+    model = shipped.model("jouleboard/qwen3-tiny").model_copy(update=update)
+    wanted = sweep(4, model_id=model.model_id, model=model, weights=Weights.REAL)
+    go(settings, Sweep.model_validate_json(wanted.model_dump_json()))
+    (run,) = landed(settings)
+    assert run.provenance.model_revision == "a" * 40
+    assert f"--revision={'a' * 40}" in run.provenance.server_arguments
+    assert run.provenance.catalog_hash == shipped.with_models([model]).content_hash != shipped.content_hash
+    with pytest.raises(ValueError, match="travels with a sweep of"):
+        sweep(4, model=model)
 
 
 def test_with_a_counter_both_windows_and_all_phases_have_energy(settings: Settings) -> None:

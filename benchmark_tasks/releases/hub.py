@@ -1,0 +1,338 @@
+"""What a Hugging Face-compatible model hub offers, through the hub's own client.
+
+Only read: lists, descriptions, `config.json` and the headers of weight files. Nothing of a repository is
+ever run. Whatever the hub answers is checked before it is used; a request that fails is not repeated,
+because whoever watches comes again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+from pydantic import Field, ValidationError
+
+from benchmark_tasks.catalog.entries import Commit, HubId
+from benchmark_tasks.errors import DiskFull, HubRefused, IndexUnreachable
+from benchmark_tasks.releases.index import without_credentials
+from benchmark_tasks.results.schema import Count, Record
+from benchmark_tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import ModelInfo
+
+PUBLIC_HUB = "https://huggingface.co"
+TIMEOUT_SECONDS = 30.0
+LONGEST_LIST = 20_000
+LARGEST_CONFIG_BYTES = 1 << 20
+MOST_WEIGHT_FILES = 400
+
+_LISTED = [
+    "config",
+    "createdAt",
+    "disabled",
+    "gated",
+    "pipeline_tag",
+    "private",
+    "safetensors",
+    "sha",
+    "tags",
+]
+
+_DESCRIPTION_ONLY = re.compile(
+    r"\.(md|png|jpe?g|gif|svg|webp|pdf)$|(^|/)(\.gitattributes|\.gitignore|LICENSE|NOTICE|USE_POLICY)[^/]*$",
+    re.IGNORECASE,
+)
+_WEIGHTS = re.compile(r"model[A-Za-z0-9_.-]*\.safetensors")
+
+Text = Annotated[str, Field(max_length=200)]
+
+
+class ListedModel(Record):
+    """A model as the hub lists it. What the hub does not say is `None`."""
+
+    model_id: HubId
+    revision: Commit
+    created_at: datetime | None
+    pipeline_tag: Text | None
+    tags: tuple[Text, ...]
+    architectures: tuple[Text, ...]
+    total_params: Annotated[int, Field(ge=0, le=10**15)] | None
+    params_by_dtype: dict[Text, Annotated[int, Field(ge=0, le=10**15)]] = {}
+    gated: bool
+    available: bool
+
+
+class HubFile(Record):
+    """A file of a repository. `content`: the hub's hash of it."""
+
+    path: Annotated[str, Field(max_length=1000)]
+    size_bytes: Count | None
+    content: Text | None
+
+
+class Repository(Record):
+    """A model's repository at one commit."""
+
+    model: ListedModel
+    files: tuple[HubFile, ...]
+
+    @property
+    def content(self) -> str:
+        """Hash over the files that decide what is measured: all but descriptions, licences and pictures.
+
+        Where the hub gives no hashes every commit counts as another content.
+        """
+        deciding = sorted((f.path, f.content) for f in self.files if not _DESCRIPTION_ONLY.search(f.path))
+        if not deciding or any(content is None for _, content in deciding):
+            deciding = [("commit", self.model.revision)]
+        return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()
+
+    @property
+    def weights(self) -> tuple[HubFile, ...]:
+        """The files that a server loads."""
+        return tuple(file for file in self.files if _WEIGHTS.fullmatch(file.path))
+
+
+class Tensor(Record):
+    """A tensor as a weight file's header describes it."""
+
+    name: str
+    dtype: str
+    parameters: Count
+
+
+class Hub:
+    """A model hub. Every method raises one of two errors, in one line and without secrets:
+
+    IndexUnreachable: the hub did not answer, or with what no hub answers.
+    HubRefused: it has no such thing for us.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        endpoint = (settings.hub_url or PUBLIC_HUB).rstrip("/")
+        self.shown = without_credentials(endpoint)
+        if settings.hub_offline:
+            raise IndexUnreachable(f"model hub {self.shown} is not asked: HF_HUB_OFFLINE is set")
+        self._api = _client(endpoint, self.shown)
+
+    def models(self, organisation: str, pipeline_tag: str) -> tuple[list[ListedModel], list[str]]:
+        """What an organisation has under a pipeline tag, and one line on each entry that cannot be read."""
+        found, unreadable = [], []
+        with self._in_our_words(f"the models of {organisation}"):
+            listing = self._api.list_models(author=organisation, pipeline_tag=pipeline_tag, expand=_LISTED)
+            for count, information in enumerate(islice(listing, LONGEST_LIST + 1)):
+                if count == LONGEST_LIST:
+                    self._answered_nonsense(f"the models of {organisation} (a list without end)")
+                try:
+                    found.append(_listed(information))
+                except (ValidationError, TypeError, AttributeError) as error:
+                    unreadable.append(f"{_plain(information.id)}: skipped, {_first_reason(error)}")
+        # Its directory entry is the organisation's word; another one's model has no business here.
+        own = [one for one in found if one.model_id.split("/")[0].lower() == organisation.lower()]
+        unreadable += [f"{one.model_id}: skipped, not of {organisation}" for one in found if one not in own]
+        return own, unreadable
+
+    def repository(self, model_id: str, revision: str | None = None) -> Repository:
+        """A model at a commit, by default the newest one, with its files."""
+        with self._in_our_words(model_id):
+            information = self._api.model_info(
+                model_id, revision=revision, files_metadata=True, timeout=TIMEOUT_SECONDS
+            )
+            model = _listed(information)
+            files = [_file(sibling) for sibling in information.siblings or ()]
+        if model.model_id.lower() != model_id.lower():
+            raise HubRefused(f"{model_id} is called {model.model_id} on the hub by now: change the catalog")
+        return Repository(model=model, files=tuple(files))
+
+    def head(self, model_id: str) -> str:
+        """The newest commit of a model."""
+        with self._in_our_words(model_id):
+            information = self._api.model_info(model_id, expand=["sha"], timeout=TIMEOUT_SECONDS)
+            if not isinstance(information.sha, str) or not re.fullmatch("[0-9a-f]{40}", information.sha):
+                raise ValueError("no commit")
+        return information.sha
+
+    def config(self, repository: Repository) -> dict[str, Any]:
+        """A model's `config.json`."""
+        model = repository.model
+        listed = next((file for file in repository.files if file.path == "config.json"), None)
+        if listed is None:
+            raise HubRefused(f"{model.model_id} has no config.json: not a model that can be proposed")
+        if (listed.size_bytes or 0) > LARGEST_CONFIG_BYTES:
+            raise HubRefused(f"{model.model_id}: config.json has {listed.size_bytes} bytes, which none has")
+        with tempfile.TemporaryDirectory(prefix="jouleboard-hub-") as cache:
+            with self._in_our_words(f"config.json of {model.model_id}"):
+                path = Path(
+                    self._api.hf_hub_download(
+                        model.model_id, "config.json", revision=model.revision, cache_dir=cache
+                    )
+                )
+            return _object(path.read_bytes()[: LARGEST_CONFIG_BYTES + 1], model.model_id)
+
+    def tensors(self, repository: Repository) -> list[Tensor]:
+        """Every tensor of a model's weight files, from their headers."""
+        model, files = repository.model, repository.weights
+        if not files:
+            raise HubRefused(f"{model.model_id} has no model*.safetensors")
+        if len(files) > MOST_WEIGHT_FILES:
+            raise HubRefused(f"{model.model_id} has {len(files)} weight files, which is too many to look at")
+        found: list[Tensor] = []
+        for file in files:
+            with self._in_our_words(f"{file.path} of {model.model_id}"):
+                header = self._api.parse_safetensors_file_metadata(
+                    model.model_id, file.path, revision=model.revision, timeout=TIMEOUT_SECONDS
+                )
+                found += [_tensor(name, tensor) for name, tensor in header.tensors.items()]
+        return found
+
+    @contextmanager
+    def _in_our_words(self, what: str) -> Iterator[None]:
+        """The client's errors as ours. Its messages may quote a request: none of them is passed on."""
+        import httpx2
+        from huggingface_hub import errors
+
+        try:
+            yield
+        except errors.GatedRepoError:
+            refused = f"{what}: gated; accept its terms on {self.shown} and set HF_TOKEN"
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError):
+            refused = f"{what}: {self.shown} has no such thing for you; private ones need HF_TOKEN"
+        except errors.HFValidationError:
+            refused = f"{_plain(what)}: not a name that a hub gives"
+        except errors.HfHubHTTPError as error:
+            status = error.response.status_code
+            hint = "; check HF_TOKEN" if status in (401, 403) else ""
+            refused = f"{what}: {self.shown} answered {status}{hint}"
+        except (httpx2.RequestError, httpx2.StreamError) as error:
+            raise _unreachable(self.shown, f"broke off ({type(error).__name__})") from None
+        except (errors.SafetensorsParsingError, ValidationError, *_NONSENSE) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise DiskFull("no space left in the folder for temporary files: free some") from None
+            self._answered_nonsense(what)
+        else:
+            return
+        raise HubRefused(refused) from None
+
+    def _answered_nonsense(self, what: str) -> NoReturn:
+        raise _unreachable(self.shown, f"answered for {what} with something that no hub answers") from None
+
+
+_NONSENSE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError)
+
+
+def _client(endpoint: str, shown: str) -> HfApi:
+    """The hub's client, without its telemetry and its own, long, repetitions."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        import httpx2
+        import huggingface_hub
+        from huggingface_hub.utils._http import hf_request_event_hook
+    except ModuleNotFoundError as error:
+        raise HubRefused(
+            f"asking the model hub needs {error.name}: install the control plane (pip install jouleboard)"
+        ) from error
+
+    class AskedOnce(httpx2.Client):
+        """Ends what the hub's client would try again for minutes."""
+
+        def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+            try:
+                response = super().send(request, **options)
+            except httpx2.TimeoutException:
+                what = f"did not answer within {TIMEOUT_SECONDS:.0f} s"
+            except httpx2.RequestError as error:
+                what = f"cannot be reached ({type(error).__name__})"
+            else:
+                if response.status_code != 429 and response.status_code < 500:
+                    return response
+                response.close()
+                what = f"answered {response.status_code}"
+            raise _unreachable(shown, what) from None
+
+    hooks = {"request": [hf_request_event_hook]}
+    huggingface_hub.logging.set_verbosity_error()
+    huggingface_hub.set_client_factory(
+        lambda: AskedOnce(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT_SECONDS)
+    )
+    return huggingface_hub.HfApi(endpoint=endpoint, library_name="jouleboard")
+
+
+def _unreachable(shown: str, what: str) -> IndexUnreachable:
+    return IndexUnreachable(f"model hub {shown} {what}: try again later, or check HF_ENDPOINT")
+
+
+def _listed(information: ModelInfo) -> ListedModel:
+    """What we keep of an entry, checked."""
+    weights = information.safetensors
+    config = information.config if isinstance(information.config, dict) else {}
+    return ListedModel(
+        model_id=information.id,
+        revision=information.sha,
+        created_at=information.created_at,
+        pipeline_tag=information.pipeline_tag,
+        tags=_texts(information.tags),
+        architectures=_texts(config.get("architectures")),
+        total_params=weights.total if weights else None,
+        params_by_dtype=weights.parameters if weights else {},
+        gated=bool(information.gated),
+        available=not (information.private or information.disabled),
+    )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """The short texts in a list of the uploader's; anything else in it is as good as nothing."""
+    listed = value if isinstance(value, list) else []
+    return tuple(text for text in listed if isinstance(text, str) and len(text) <= 200)
+
+
+def _file(sibling: Any) -> HubFile:
+    content = sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
+    return HubFile(path=sibling.rfilename, size_bytes=sibling.size, content=content)
+
+
+def _tensor(name: str, tensor: Any) -> Tensor:
+    parameters = 1
+    for length in tensor.shape:
+        parameters *= length
+    return Tensor(name=name, dtype=tensor.dtype, parameters=parameters)
+
+
+def _object(content: bytes, model_id: str) -> dict[str, Any]:
+    """A JSON object; NaN and infinity are none."""
+    try:
+        found = json.loads(content, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise HubRefused(f"{model_id}: config.json is not JSON") from None
+    if not isinstance(found, dict):
+        raise HubRefused(f"{model_id}: config.json is not a JSON object")
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _first_reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return "an entry of another shape"
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])} is not what a hub gives"
+
+
+def _plain(text: object) -> str:
+    """One printable line, however long and whatever is in it."""
+    shown = str(text).encode("ascii", "backslashreplace").decode()
+    return "".join(char if char.isprintable() else "?" for char in shown)[:120]

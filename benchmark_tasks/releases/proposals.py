@@ -1,0 +1,364 @@
+"""New models: found on the hub, proposed with what can be known of them, decided on by a person.
+
+    $JOULEBOARD_HOME/proposals/<organisation>--<name>.yaml    facts, never changed, and the decision
+    $JOULEBOARD_HOME/catalog/models/<organisation>__<name>.yaml    the catalog entry of an accepted one
+
+A model is proposed once, whoever looks and however often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import JsonValue, ValidationError
+
+from benchmark_tasks.catalog import Asking, Catalog, Deployment, HubWatch, Model
+from benchmark_tasks.catalog.entries import Commit, HubId
+from benchmark_tasks.catalog.reading import read
+from benchmark_tasks.errors import HubRefused, ProposalError
+from benchmark_tasks.releases import records, revisions
+from benchmark_tasks.releases.facts import Fact, Facts, facts_of
+from benchmark_tasks.releases.hub import Hub, ListedModel
+from benchmark_tasks.results.schema import Record
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import Runtime
+
+NEEDED = (
+    "nickname",
+    "organisation",
+    "family",
+    "architecture",
+    "modality",
+    "total_params_billions",
+    "activated_params_billions",
+    "weight_precision",
+)
+"""Facts without which there is no catalog entry; a person may give those that are not known."""
+
+POLICY = "the policy (catalog/data/watch.yaml: asks: nobody)"
+
+
+class State(StrEnum):
+    """Where a proposal stands."""
+
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class Decision(Record):
+    """A person's word. `given`: facts that the person added, because the hub does not have them."""
+
+    state: Literal[State.ACCEPTED, State.REJECTED]
+    by: str
+    why: str | None = None
+    decided_at: datetime
+    given: dict[str, JsonValue] = {}
+
+
+class Proposal(Record):
+    """A model at one revision, what is known of it, and what was decided.
+
+    content: hash of its files (`hub.Repository.content`). hub: where it was found.
+    context_tokens: longest request that its server would be made ready for.
+    """
+
+    schema_version: Literal[1] = 1
+    model_id: HubId
+    revision: Commit
+    content: str
+    hub: str
+    proposed_at: datetime
+    context_tokens: int
+    facts: dict[str, Fact]
+    decision: Decision | None = None
+
+    @property
+    def state(self) -> State:
+        """Proposed until somebody decides."""
+        return self.decision.state if self.decision else State.PROPOSED
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What stands against accepting it as it is."""
+        lacking = [name for name in NEEDED if self.facts[name].value is None]
+        return (*lacking, *(() if self._deployments() else ("deployments",)))
+
+    def entry(self, given: Mapping[str, JsonValue]) -> Model:
+        """Its catalog entry, with what a person adds.
+
+        Raises:
+            ProposalError: something is missing, or was given in vain or wrongly.
+        """
+        if unknown := sorted(given.keys() - set(NEEDED)):
+            raise ProposalError(f"{', '.join(unknown)}: cannot be given; {', '.join(NEEDED)} can")
+        if lacking := [name for name in self.missing if name not in given]:
+            raise ProposalError(f"{self.model_id}: not known: {_said(self.facts, lacking)}")
+        context = self.facts["max_context_tokens"].value
+        server = {"max_model_len": min(self.context_tokens, context)} if isinstance(context, int) else {}
+        known = {name: self.facts[name].value for name in NEEDED}
+        try:
+            return Model.model_validate(
+                {
+                    "model_id": self.model_id,
+                    **known,
+                    **given,
+                    "runtime": Runtime.VLLM,
+                    "revision": self.revision,
+                    "server": server,
+                    "tasks": {task: {"deployments": places} for task, places in self._deployments().items()},
+                }
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the entry"
+            raise ProposalError(f"{self.model_id}: {field}: {first['msg']}") from error
+
+    def _deployments(self) -> dict[str, list[Deployment]]:
+        by_task = self.facts["deployments"].value
+        placed = {
+            task: [
+                Deployment.model_validate({"gpu_model": gpu_model, **place})
+                for gpu_model, place in places.items()
+                if place is not None
+            ]
+            for task, places in (by_task if isinstance(by_task, dict) else {}).items()
+        }
+        return {task: deployments for task, deployments in placed.items() if deployments}
+
+
+def new_models(
+    hub: Hub, catalog: Catalog, policy: HubWatch, settings: Settings
+) -> tuple[list[ListedModel], list[str]]:
+    """Models that the policy wants and nobody has decided on, and a line on each that is left out.
+
+    Also those that are proposed already: whoever acts on this does so once a model.
+
+    Raises:
+        IndexUnreachable: the hub did not answer.
+    """
+    wanted: dict[str, ListedModel] = {}
+    lines: list[str] = []
+    known = {model_id.lower() for model_id in catalog.models}
+    for organisation in policy.organisations:
+        for tag in policy.tasks:
+            listed, unreadable = hub.models(organisation, tag)
+            lines += unreadable
+            for model in listed:
+                if model.model_id.lower() in known or _is_history(model, policy):
+                    continue
+                reason = _left_out(model, policy) or _decided(model.model_id, settings)
+                if reason is None:
+                    wanted[model.model_id] = model
+                else:
+                    lines.append(f"{model.model_id}: skipped, {reason}")
+    return list(wanted.values()), lines
+
+
+def propose(model_id: str, hub: Hub, catalog: Catalog, policy: HubWatch, settings: Settings) -> Proposal:
+    """The proposal of a model: the one there is, or a new one from what the hub says now.
+
+    Raises:
+        IndexUnreachable: the hub did not answer; nothing was written.
+        HubRefused: gated, no model that a server could load, or outside the policy.
+        DiskFull
+    """
+    path = path_of(model_id, settings)
+    if path.exists():
+        return find(model_id, settings)
+    repository = hub.repository(model_id)
+    model_id = repository.model.model_id
+    facts = facts_of(repository, hub, catalog, policy)
+    total = facts["total_params_billions"].value
+    if reason := _wrong_size(total if isinstance(total, float) else None, policy):
+        raise HubRefused(f"{model_id}: not proposed, {reason}")
+    proposal = Proposal(
+        model_id=model_id,
+        revision=repository.model.revision,
+        content=repository.content,
+        hub=hub.shown,
+        proposed_at=datetime.now(UTC),
+        context_tokens=policy.context_tokens,
+        facts=facts,
+    )
+    records.create(path_of(model_id, settings), proposal)
+    return find(model_id, settings)
+
+
+def path_of(model_id: str, settings: Settings) -> Path:
+    """The file of a model's proposal.
+
+    Raises:
+        ProposalError: not the name of a model.
+    """
+    if not _is_hub_id(model_id):
+        raise ProposalError(f"{model_id!a} is not the name of a model on a hub (organisation/name)")
+    return records.file_of(settings.proposals, model_id, "--")
+
+
+def find(model_id: str, settings: Settings) -> Proposal:
+    """A model's proposal.
+
+    Raises:
+        ProposalError: there is none.
+        CatalogError: its file is damaged; names line and field.
+    """
+    path = path_of(model_id, settings)
+    if not path.exists():
+        raise ProposalError(f"no proposal for {model_id}; `jouleboard proposals list` shows those there are")
+    return read(path, Proposal)
+
+
+def everything(settings: Settings) -> list[Proposal]:
+    """Every proposal, in order of their models.
+
+    Raises:
+        CatalogError: a file is damaged; names line and field.
+    """
+    return [read(path, Proposal) for path in sorted(settings.proposals.glob("[!.]*.yaml"))]
+
+
+def accept(
+    model_id: str,
+    settings: Settings,
+    *,
+    by: str,
+    why: str | None = None,
+    given: Mapping[str, JsonValue] | None = None,
+) -> Model:
+    """Make a proposed or rejected model a catalog entry; its first benchmark is then due.
+
+    Raises:
+        ProposalError: there is no such proposal, it is accepted already, or it lacks something.
+        DiskFull
+    """
+    with records.one_writer(settings.proposals):
+        proposal = find(model_id, settings)
+        if proposal.state is State.ACCEPTED:
+            raise ProposalError(f"{proposal.model_id} was accepted by {proposal.decision.by} already")
+        model = proposal.entry(given or {})
+        # The entry after its revision, or a watcher between them would take that for an old one. The
+        # decision comes last: whatever is cut off before it is done again with it.
+        revisions.begin(model.model_id, proposal.revision, proposal.content, settings, measured=True)
+        records.write(records.file_of(settings.catalog / "models", model.model_id), model, compact=True)
+        _decide(proposal, State.ACCEPTED, by, why, dict(given or {}), settings)
+    return model
+
+
+def reject(model_id: str, settings: Settings, *, by: str, why: str | None = None) -> None:
+    """Decline a proposed model; it is not asked about again.
+
+    Raises:
+        ProposalError: there is no such proposal, or it is accepted already.
+        DiskFull
+    """
+    with records.one_writer(settings.proposals):
+        proposal = find(model_id, settings)
+        if proposal.state is State.ACCEPTED:
+            entry = records.file_of(settings.catalog / "models", proposal.model_id)
+            raise ProposalError(f"{proposal.model_id} is accepted: remove {entry} to measure it no more")
+        _decide(proposal, State.REJECTED, by, why, {}, settings)
+
+
+def asks_a_person(proposal: Proposal, policy: HubWatch) -> bool:
+    """Whether the policy leaves this to a person; what lacks something always is."""
+    return policy.asks is Asking.PERSON or bool(proposal.missing)
+
+
+def question(proposal: Proposal) -> dict[str, str]:
+    """What a person is asked: one line, and Markdown with every fact."""
+    rows = "\n".join(f"| {name} | {shown(fact)} | {fact.source} |" for name, fact in proposal.facts.items())
+    return {
+        "subject": f"Measure this new model? {proposal.model_id}",
+        "body": f"[{proposal.model_id}]({proposal.hub}/{proposal.model_id}) at `{proposal.revision[:12]}`\n\n"
+        f"| fact | value | from |\n|---|---|---|\n{rows}\n\n"
+        "**Approve** adds it to the catalog of this installation and starts its benchmark. "
+        "**Reject** declines it for good. Without an answer it stays proposed: `jouleboard proposals`.",
+    }
+
+
+def shown(fact: Fact) -> str:
+    """A fact's value in one line."""
+    match fact.value:
+        case None:
+            return "not known"
+        case dict() as by_task:
+            return "; ".join(f"{task} on {_places(places)}" for task, places in by_task.items()) or "none"
+        case float() | int() | str() as value:
+            return str(value)
+        case other:
+            return repr(other)
+
+
+def not_known(proposal: Proposal) -> str:
+    """What is missing, with the reasons, in one line."""
+    return _said(proposal.facts, proposal.missing)
+
+
+def _places(places: Any) -> str:
+    fitting = {gpu: place for gpu, place in places.items() if place}
+    each = [f"{p['num_gpus']}x {gpu} (batch to {p['batch_sizes'][-1]})" for gpu, p in fitting.items()]
+    return ", ".join(each) or "no GPU"
+
+
+def _said(facts: Facts, names: Iterable[str]) -> str:
+    return "; ".join(f"{name} ({facts[name].source})" for name in names)
+
+
+def _decide(
+    proposal: Proposal,
+    state: Literal[State.ACCEPTED, State.REJECTED],
+    by: str,
+    why: str | None,
+    given: dict[str, JsonValue],
+    settings: Settings,
+) -> None:
+    decision = Decision(state=state, by=by, why=why, decided_at=datetime.now(UTC), given=given)
+    records.write(path_of(proposal.model_id, settings), proposal.model_copy(update={"decision": decision}))
+
+
+def _is_hub_id(model_id: str) -> bool:
+    class Named(Record):
+        model_id: HubId
+
+    try:
+        Named(model_id=model_id)
+    except ValidationError:
+        return False
+    return ".." not in model_id and "--" not in model_id
+
+
+def _is_history(model: ListedModel, policy: HubWatch) -> bool:
+    return model.created_at is not None and model.created_at.date() < policy.since
+
+
+def _decided(model_id: str, settings: Settings) -> str | None:
+    path = path_of(model_id, settings)
+    decision = read(path, Proposal).decision if path.exists() else None
+    return f"{decision.state} by {decision.by}" if decision else None
+
+
+def _left_out(model: ListedModel, policy: HubWatch) -> str | None:
+    """Why the policy does not want a model; None when it does, as far as the list tells."""
+    if not _is_hub_id(model.model_id):
+        return "not a name that a hub gives"
+    if not model.available:
+        return "private or disabled"
+    if model.created_at is None:
+        return "the hub does not say how old it is"
+    if unwanted := sorted(set(policy.skipped_tags) & {tag.lower() for tag in model.tags}):
+        return f"tagged {unwanted[0]}"
+    if model.architectures and model.architectures[0] not in policy.families:
+        return f"architecture {model.architectures[0]!a} is not in watch.yaml"
+    return _wrong_size(None if model.total_params is None else model.total_params / 1e9, policy)
+
+
+def _wrong_size(total_params_billions: float | None, policy: HubWatch) -> str | None:
+    smallest, largest = policy.minimum_params_billions, policy.maximum_params_billions
+    if total_params_billions is None or smallest <= total_params_billions <= largest:
+        return None
+    return f"{total_params_billions:g} billion parameters are outside {smallest:g} to {largest:g}"

@@ -1,0 +1,114 @@
+"""Revisions of the models in the catalog: which one is measured, and which need a benchmark of their own.
+
+    $JOULEBOARD_HOME/catalog/revisions/<organisation>__<name>.yaml
+
+What the hub has when watching begins is measured with the next release like everything else. A revision
+after that gets one benchmark of its own, if it changes a file that decides what is measured. Of several
+revisions that came while nobody looked, the last one counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from benchmark_tasks.catalog import Catalog, Model
+from benchmark_tasks.catalog.entries import Revision, Revisions
+from benchmark_tasks.catalog.reading import read
+from benchmark_tasks.errors import HubRefused
+from benchmark_tasks.releases import records
+from benchmark_tasks.releases.hub import Hub
+from benchmark_tasks.results.store import Listing
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import Architecture, Weights
+
+
+@dataclass(frozen=True)
+class Due:
+    """A revision that is to have a benchmark of its own."""
+
+    model: Model
+    revision: str
+
+
+def watch(hub: Hub, catalog: Catalog, settings: Settings) -> tuple[list[Due], list[str]]:
+    """Every current revision that is to be measured for its own sake, and a line on what is noteworthy.
+
+    All of them, every time: whoever starts benchmarks does so once a revision.
+
+    Raises:
+        IndexUnreachable: the hub did not answer; what was seen before is kept.
+        DiskFull
+    """
+    due, lines = [], []
+    for model in watched(catalog):
+        try:
+            lines += _look(model.model_id, hub, settings)
+        except HubRefused as error:
+            lines.append(f"revisions of {model.model_id} are not known: {error}")
+        due += _due(model, settings)
+    return due, lines
+
+
+def watched(catalog: Catalog) -> list[Model]:
+    """Models whose weights come from the hub and are served by a language runtime."""
+    return [
+        model
+        for model in catalog.models.values()
+        if model.weights is Weights.REAL
+        and any(task.architecture is not Architecture.DIFFUSION for task in model.tasks)
+    ]
+
+
+def begin(model_id: str, revision: str, content: str, settings: Settings, *, measured: bool) -> None:
+    """Start to keep a model's revisions, unless they are kept."""
+    first = Revision(revision=revision, content=content, seen_at=datetime.now(UTC), measured=measured)
+    path = records.file_of(settings.catalog / "revisions", model_id)
+    records.create(path, Revisions(model_id=model_id, head=revision, revisions=(first,)))
+
+
+def of_revision(listing: Listing, model_ids: Iterable[str], revision: str) -> Listing:
+    """What is landed, without the runs of these models at other revisions: those do not count."""
+    models = set(model_ids)
+    kept = [
+        (run, path)
+        for run, path in listing.runs
+        if run.configuration.model_id not in models or run.provenance.model_revision == revision
+    ]
+    return Listing(runs=tuple(kept), broken=listing.broken)
+
+
+def _look(model_id: str, hub: Hub, settings: Settings) -> list[str]:
+    """Compare the hub with what is kept, and keep what is new."""
+    head = hub.head(model_id)
+    known = _kept(model_id, settings)
+    if known is not None and known.head == head:
+        return []
+    repository = hub.repository(model_id, head)
+    content = repository.content
+    if known is None:
+        begin(model_id, head, content, settings, measured=False)
+        return [f"{model_id}: watched from revision {head[:12]} on"]
+    with records.one_writer(settings.catalog / "revisions"):
+        known = _kept(model_id, settings) or known
+        if known.head == head:
+            return []
+        changed = known.current.content != content
+        new = Revision(revision=head, content=content, seen_at=datetime.now(UTC), measured=True)
+        update = {"head": head, "revisions": (*known.revisions, new) if changed else known.revisions}
+        records.write(
+            records.file_of(settings.catalog / "revisions", model_id), known.model_copy(update=update)
+        )
+    what = "new revision" if changed else "only its description changed with revision"
+    return [f"{model_id}: {what} {head[:12]}"]
+
+
+def _due(model: Model, settings: Settings) -> list[Due]:
+    known = _kept(model.model_id, settings)
+    return [Due(model, known.current.revision)] if known and known.current.measured else []
+
+
+def _kept(model_id: str, settings: Settings) -> Revisions | None:
+    path = records.file_of(settings.catalog / "revisions", model_id)
+    return read(path, Revisions) if path.exists() else None
