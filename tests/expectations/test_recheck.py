@@ -118,10 +118,10 @@ def test_canaries_come_every_time_and_the_others_in_turn() -> None:
     here = {"canaries": {"Qwen/Qwen3-8B"}, "gpu_models": {"H200"}, "size": 1}
     rechecked: dict[str, datetime] = {}
     taken = []
-    for week in range(4):
+    for week in range(5):
         canary, other = choose([*canaries, *others], rechecked=rechecked, **here)
         assert canary is canaries[0]  # the batch size with the least energy
         rechecked[other.configuration_id] = DAY + timedelta(days=100 + week)
         taken.append(other.batch_size)
-    assert taken == [1, 2, 3, 1]
+    assert taken == [16, 1, 2, 3, 16]  # a canary's other batch sizes have their turn, too
     assert choose(others, rechecked={}, **here | {"gpu_models": {"B200"}}) == ()
