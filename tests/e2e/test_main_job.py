@@ -169,11 +169,11 @@ def test_gpu_time_waits_for_a_person(world: World) -> None:
     run = world.airflow.trigger(
         "benchmark_release", {"version": NEWEST, "models": ["Qwen/Qwen3-8B"], "ask_above_gpu_hours": 0}
     )
-    until(lambda: world.airflow.questions(run), 60, "a question")
+    until(lambda: world.airflow.questions(run), 120, "a question")
     (question,) = world.airflow.questions(run)
     assert question["subject"].startswith("Measure this? ")
     world.airflow.answer(run, "ask_a_person", "Reject", {"why": "not now"})
-    assert finished(world.airflow, run, 60).state == "failed"
+    assert finished(world.airflow, run, 180).state == "failed"
     (verdict,) = world.airflow.errors(run)
     assert re.fullmatch(r"verdict: not measured: rejected by .+ \(not now\)", verdict)
     assert {task.state for task in world.airflow.tasks(run) if "h200" in task.task_id} == {"skipped"}

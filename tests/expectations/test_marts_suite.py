@@ -57,6 +57,7 @@ ROW_FAULTS = {
     "rank_has_repeats": "energy_repeats = 1",
     "energy_is_positive": "energy_per_output_joules = 0",
     "energy_per_token_plausible": "energy_per_output_joules = 5000",
+    "energy_per_item_plausible": "output_unit = 'image', energy_per_output_joules = 0.001",
     "throughput_is_positive": "throughput_per_second = null",
     "interval_holds_mean": "energy_per_output_low_joules = 0.2",
     "power_within_tdp": "mean_power_per_gpu_watts = 900",
