@@ -204,7 +204,7 @@ def running(folder: Path, index_url: str) -> Iterator[tuple[Installation, Airflo
 def releases(installation: Installation, airflow: Airflow, versions: list[str]) -> list[float]:
     """Seconds from the end of `find_releases` to the first GPU task queued, one a release."""
     _say(f"{len(versions)} releases: from seen to the first GPU task queued")
-    watch = airflow.trigger("watch_releases", {"vllm_floor": versions[0]})
+    watch = airflow.trigger("watch_releases", {"vllm_floor": versions[0], "hub": False})
     query = (
         "select run_id, min(queued_dttm) from task_instance where dag_id = 'benchmark_release'"
         " and task_id like 'measure%h200' and queued_dttm is not null group by run_id"

@@ -48,6 +48,13 @@ from jouleboard_airflow.failures import one_line_errors
         "repeats": forms.repeats(),
         "gpu_model": forms.gpu_model(),
         "force": forms.force(),
+        "revision": Param(
+            None,
+            type=["null", "string"],
+            pattern="^[0-9a-f]{40}$",
+            title="Revision",
+            description="Of the models named above: runs at other revisions do not count as landed.",
+        ),
         "note": forms.note(),
         campaigns.THRESHOLD: Param(
             None,

@@ -8,6 +8,12 @@ A release's run is called `release__<project>__<version>`, and a run id exists a
 release is measured exactly once, after days of downtime as well as when two watchers run. To measure
 one again, clear its run or trigger `benchmark_release` with *force*.
 
+From the model hub (`HF_ENDPOINT`) likewise: each new model of the watched organisations gets one
+`propose_model` run, called `propose__<organisation>~<name>`, in which a person decides. Each new revision
+of a model in the catalog that changes more than its description, and each model that was accepted, gets one
+`benchmark_release` run for this model alone, `model__<organisation>~<name>__<revision>`. A hub in trouble
+does not keep the package index from being watched. *Ask the model hub* off, or `HF_HUB_OFFLINE=1`: no hub.
+
 Releases that are withdrawn, pre-releases, or without a build for this machine are left out, each with
 a line in the log of `find_releases`. Floors: the catalog's `watch.yaml`, `JOULEBOARD_VLLM_FLOOR` and
 the like for this installation, the form's fields for one run.
@@ -21,7 +27,7 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
-from jouleboard_airflow import steps
+from jouleboard_airflow import models, steps
 from jouleboard_airflow.failures import one_line_errors
 
 
@@ -52,6 +58,9 @@ def _floor(project: str) -> Param:
             title="GPU model",
             description='Empty: what this machine has. "none": only its CPU.',
         ),
+        models.HUB: Param(
+            True, type="boolean", title="Ask the model hub", description="For new models and revisions."
+        ),
     },
 )
 def watch_releases() -> None:
@@ -61,13 +70,32 @@ def watch_releases() -> None:
         with one_line_errors():
             return steps.releases_to_benchmark(params)
 
+    @task(execution_timeout=timedelta(minutes=10))
+    def find_models(params: dict[str, Any]) -> list[dict[str, Any]]:
+        """Ask the hub for new models; one entry each."""
+        with one_line_errors():
+            return models.models_to_propose(params)
+
+    @task(execution_timeout=timedelta(minutes=10))
+    def find_revisions(params: dict[str, Any]) -> list[dict[str, Any]]:
+        """Ask the hub for new revisions of the catalog's models; one entry each that is to be measured."""
+        with one_line_errors():
+            return models.revisions_to_benchmark(params)
+
+    _start_each("start_benchmark", "benchmark_release", find_releases())
+    _start_each("propose", "propose_model", find_models())
+    _start_each("start_revision", "benchmark_release", find_revisions())
+
+
+def _start_each(task_id: str, dag_id: str, found: Any) -> None:
+    """One run of another DAG for each entry, unless it has one."""
     TriggerDagRunOperator.partial(
-        task_id="start_benchmark",
-        trigger_dag_id="benchmark_release",
+        task_id=task_id,
+        trigger_dag_id=dag_id,
         logical_date=None,
         skip_when_already_exists=True,
         map_index_template="{{ task.trigger_run_id }}",
-    ).expand_kwargs(find_releases())
+    ).expand_kwargs(found)
 
 
 watch_releases()

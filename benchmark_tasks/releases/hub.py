@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import re
 import tempfile
@@ -264,6 +265,7 @@ def _client(endpoint: str, shown: str) -> HfApi:
 
     hooks = {"request": [hf_request_event_hook]}
     huggingface_hub.logging.set_verbosity_error()
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would tell every request
     huggingface_hub.set_client_factory(
         lambda: AskedOnce(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT_SECONDS)
     )
@@ -271,7 +273,9 @@ def _client(endpoint: str, shown: str) -> HfApi:
 
 
 def _unreachable(shown: str, what: str) -> IndexUnreachable:
-    return IndexUnreachable(f"model hub {shown} {what}: try again later, or check HF_ENDPOINT")
+    return IndexUnreachable(
+        f"model hub {shown} {what}: try again later, check HF_ENDPOINT, or do without (HF_HUB_OFFLINE=1)"
+    )
 
 
 def _listed(information: ModelInfo) -> ListedModel:

@@ -46,7 +46,7 @@ def watch(hub: Hub, catalog: Catalog, settings: Settings) -> tuple[list[Due], li
         try:
             lines += _look(model.model_id, hub, settings)
         except HubRefused as error:
-            lines.append(f"revisions of {model.model_id} are not known: {error}")
+            lines.append(f"no revision: {error}")
         due += _due(model, settings)
     return due, lines
 

@@ -165,6 +165,7 @@ def _weights(described: Mapping[str, tuple[str, list[int]]], counts: dict[str, i
 def _handler(hub: ModelHub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # headers and body in one packet: apart they wait for an acknowledgement
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)

@@ -58,6 +58,8 @@ def plan_release(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     runtime = Runtime(params["runtime"])
     machines = machines_of(catalog, params["gpu_model"])
     landed = listing(settings)
+    if params.get("revision"):
+        landed = _at_revision(landed, catalog, params["models"] or (), params["revision"])
     own = [run for run, _ in landed.runs if run.sweep_id == run_id]
     sweeps: list[Sweep] = []
     for machine in machines:
@@ -298,6 +300,22 @@ def listing(settings: Settings) -> Listing:
     from benchmark_tasks.results.store import Store
 
     return Store.of(settings).records()
+
+
+def _at_revision(landed: Listing, catalog: Catalog, models: Iterable[str], revision: str) -> Listing:
+    """What counts as landed when these models are measured for the sake of a revision.
+
+    Raises:
+        AirflowSkipException: the catalog has gone on to another revision, which has a run of its own.
+    """
+    from benchmark_tasks.releases.revisions import of_revision
+
+    for model in map(catalog.model, models):
+        if model.revision != revision:
+            raise AirflowSkipException(
+                f"nothing to measure: {model.model_id} is at revision {model.revision} by now"
+            )
+    return of_revision(landed, models, revision)
 
 
 def _missing(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> list[Sweep]:

@@ -22,6 +22,7 @@ from benchmark_tasks.settings import Settings
 from jouleboard_airflow import platform, steps
 from jouleboard_airflow.api import Airflow, DagRun, TaskInstance
 from jouleboard_airflow.installation import REPOSITORY, Installation
+from jouleboard_airflow.models import HUB
 
 PROJECT = "vllm"
 DAGS = ("watch_releases", "benchmark_release", "refresh_leaderboard")
@@ -128,15 +129,16 @@ def running_platform(installation: Installation, version: str, clock: Clock) -> 
 
     A platform of the demo's own looks for nothing but `version`, should the hour strike meanwhile.
     """
-    floor = f"JOULEBOARD_{PROJECT.upper()}_FLOOR"
-    before = os.environ.get(floor)
-    os.environ[floor] = version
+    ours = {f"JOULEBOARD_{PROJECT.upper()}_FLOOR": version, "HF_HUB_OFFLINE": "1"}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
     started = False
     try:
         started = platform.up(installation, say=clock.say, die_with_me=True)
         yield
     finally:
-        os.environ.pop(floor) if before is None else os.environ.update({floor: before})
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
         if started:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             clock.say("stopping the platform")
@@ -164,7 +166,7 @@ def measure_release(airflow: Airflow, version: str, clock: Clock) -> DagRun | No
     """
     run_id = steps.release_run_id(PROJECT, version)
     before = airflow.run("benchmark_release", run_id)
-    conf = {steps.floor_param(PROJECT): version, "gpu_model": NO_GPU}
+    conf = {steps.floor_param(PROJECT): version, "gpu_model": NO_GPU, HUB: False}
     follow(airflow, airflow.trigger("watch_releases", conf), WATCH_SECONDS, clock)
     benchmark = airflow.run("benchmark_release", run_id)
     if benchmark is None:

@@ -16,6 +16,7 @@ from tests.dags.conftest import dags_with_fleet
 DAGS = Path(__file__).parents[2] / "dags"
 DAG_IDS = {
     "watch_releases",
+    "propose_model",
     "benchmark_release",
     "benchmark_on_demand",
     "recheck",

