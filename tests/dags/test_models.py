@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmark_tasks.testing.hub import ModelHub
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from jouleboard_airflow import campaigns, models
+from jouleboard_airflow.approval import AskApproval
 from tests.benchmark_tasks.releases.hub_samples import QWEN3_8B, add_dense
 from tests.dags.commands import said, states
 
@@ -229,3 +231,31 @@ def test_a_revision_is_planned_whatever_was_landed_of_others(hub: ModelHub, tmp_
         campaigns.plan_release(params, "again")
     with pytest.raises(AirflowSkipException, match="is at revision aaaa"):
         campaigns.plan_release(params | {"revision": "c" * 40}, "superseded")
+
+
+@pytest.mark.parametrize("option", ["Approve", "Reject"])
+def test_an_answer_takes_its_way(
+    dags: dict[str, Any], hub: ModelHub, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator as it goes on once there is an answer; how it waits for one is Airflow's."""
+    add_dense(hub)
+    event = {
+        "chosen_options": [option],
+        "params_input": {"why": "seen"},
+        "responded_by_user": {"id": "1", "name": "ann"},
+        "responded_at": datetime.now(UTC),
+    }
+    monkeypatch.setattr(AskApproval, "execute", lambda self, context: self.execute_complete(context, event))
+    run = dags["propose_model"].test(run_conf={"model_id": NEW})
+    assert run.state == "success"
+    yes = option == "Approve"
+    assert states(run) == {
+        "propose": "success",
+        "ask_a_person": "success",
+        "accept": "success" if yes else "skipped",
+        "start_benchmark": "success" if yes else "skipped",
+        "settle": "success",
+    }
+    decision = proposals.find(NEW, Settings.from_environment()).decision
+    assert (decision.state, decision.by, decision.why) == ("accepted" if yes else "rejected", "ann", "seen")
+    assert len(runs("benchmark_release")) == yes
