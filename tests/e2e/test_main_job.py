@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from benchmark_tasks.errors import JouleboardError
 from expectations.query import query
 from jouleboard_airflow import components, platform
 from jouleboard_airflow.api import Airflow, DagRun
@@ -44,6 +46,27 @@ def finished(airflow: Airflow, run: DagRun, seconds: float) -> DagRun:
     """The run once its state is final."""
 
     def ended() -> DagRun | None:
+        current = airflow.run(run.dag_id, run.run_id)
+        return current if current and current.finished else None
+
+    return until(ended, seconds, f"the end of {run.run_id}")
+
+
+def answered(airflow: Airflow, run: DagRun, option: str, fields: dict[str, str], seconds: float) -> DagRun:
+    """The run's end, after its questions got this answer.
+
+    Airflow loses an answer that comes within a second of the question, and the task asks again: so a
+    question is left open for a while before it is answered, as a person does.
+    """
+    first_seen: dict[str, float] = {}  # by the task's try
+
+    def ended() -> DagRun | None:
+        for question in airflow.questions(run):
+            assert question["subject"].startswith("Measure this? ")
+            asked = str(question["task_instance"])
+            if time.monotonic() - first_seen.setdefault(asked, time.monotonic()) > 3:
+                with suppress(JouleboardError):  # it was answered a moment ago
+                    airflow.answer(run, "ask_a_person", option, fields)
         current = airflow.run(run.dag_id, run.run_id)
         return current if current and current.finished else None
 
@@ -169,11 +192,8 @@ def test_gpu_time_waits_for_a_person(world: World) -> None:
     run = world.airflow.trigger(
         "benchmark_release", {"version": NEWEST, "models": ["Qwen/Qwen3-8B"], "ask_above_gpu_hours": 0}
     )
-    until(lambda: world.airflow.questions(run), 120, "a question")
-    (question,) = world.airflow.questions(run)
-    assert question["subject"].startswith("Measure this? ")
-    world.airflow.answer(run, "ask_a_person", "Reject", {"why": "not now"})
-    assert finished(world.airflow, run, 180).state == "failed"
+    rejected = answered(world.airflow, run, "Reject", {"why": "not now"}, 180)
+    assert rejected.state == "failed"
     (verdict,) = world.airflow.errors(run)
     assert re.fullmatch(r"verdict: not measured: rejected by .+ \(not now\)", verdict)
     assert {task.state for task in world.airflow.tasks(run) if "h200" in task.task_id} == {"skipped"}
