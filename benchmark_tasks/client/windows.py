@@ -65,7 +65,7 @@ def steady_window(
         start = earliest + float(share) * (stopped_seconds - earliest)
         window = _describe(events, start, stopped_seconds)
         window = window.model_copy(update=_trends(events, start, stopped_seconds, power, procedure))
-        reason = _unsettled_because(window, procedure)
+        reason = unsettled_because(window, window.turnovers or 0, "turnovers", procedure)
         if reason is None:
             return window
         reasons.append(reason)
@@ -137,24 +137,30 @@ def _trends(
     events: Events, start: float, end: float, power: PowerSamples | None, procedure: Procedure
 ) -> dict[str, float | None]:
     edges = sub_window_edges(start, end, procedure.sub_windows)
+    spans = list(zip(edges[:-1], edges[1:], strict=True))
     throughput = relative_drift(tokens_in(events, edges))
+    return {"throughput_trend": throughput, "power_trend": power_trend(spans, power)}
+
+
+def power_trend(spans: list[tuple[float, float]], power: PowerSamples | None) -> float | None:
+    """Drift of the mean power over spans in (start, end] seconds; `None` where one has no sample."""
     if power is None:
-        return {"throughput_trend": throughput, "power_trend": None}
-    inside = [(power.seconds > a) & (power.seconds <= b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return None
+    inside = [(power.seconds > a) & (power.seconds <= b) for a, b in spans]
     if not all(mask.any() for mask in inside):
-        return {"throughput_trend": throughput, "power_trend": None}
-    watts = np.array([power.watts[mask].mean() for mask in inside])
-    return {"throughput_trend": throughput, "power_trend": relative_drift(watts)}
+        return None
+    return relative_drift(np.array([power.watts[mask].mean() for mask in inside]))
 
 
-def _unsettled_because(window: Window, procedure: Procedure) -> str | None:
+def unsettled_because(window: Window, count: float, counted: str, procedure: Procedure) -> str | None:
+    """Why a window is too short or drifts; `count` of what is `counted` decide with its length."""
     assert window.start_seconds is not None and window.end_seconds is not None
     seconds = window.end_seconds - window.start_seconds
     if seconds < procedure.minimum_window_seconds:
         return f"only {seconds:.1f} s of the {procedure.minimum_window_seconds:g} s a window needs"
-    if (window.turnovers or 0) < procedure.full_turnovers and seconds < procedure.long_window_seconds:
+    if count < procedure.full_turnovers and seconds < procedure.long_window_seconds:
         return (
-            f"{window.turnovers:g} turnovers in {seconds:.1f} s; "
+            f"{count:g} {counted} in {seconds:.1f} s; "
             f"{procedure.full_turnovers} or {procedure.long_window_seconds:g} s are needed"
         )
     for what, trend in (("throughput", window.throughput_trend), ("power", window.power_trend)):

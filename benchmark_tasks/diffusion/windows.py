@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark_tasks.client.windows import PowerSamples, relative_drift
+from benchmark_tasks.client.windows import PowerSamples, power_trend, relative_drift, unsettled_because
 from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results.schema import Window
 
@@ -50,7 +50,7 @@ def steady_window(batches: Batches, power: PowerSamples | None, procedure: Proce
     reasons = []
     for start in np.unique(np.linspace(earliest, (earliest + last) / 2, CANDIDATE_STARTS).astype(int)):
         window = _describe(batches, int(start), power, procedure)
-        reason = _unsettled_because(window, last - int(start), procedure)
+        reason = unsettled_because(window, last - int(start), "batches", procedure)
         if reason is None:
             return window
         reasons.append(reason)
@@ -94,30 +94,5 @@ def _describe(batches: Batches, start: int, power: PowerSamples | None, procedur
         turnovers=float(len(items)),
         mean_running_requests=float((items * batches.seconds[start:]).sum() / (end - begin)),
         throughput_trend=relative_drift(rates),
-        power_trend=_power_trend(spans, power),
+        power_trend=power_trend(spans, power),
     )
-
-
-def _power_trend(spans: list[tuple[float, float]], power: PowerSamples | None) -> float | None:
-    if power is None:
-        return None
-    masks = [(power.seconds > a) & (power.seconds <= b) for a, b in spans]
-    if not all(mask.any() for mask in masks):
-        return None
-    return relative_drift(np.array([power.watts[mask].mean() for mask in masks]))
-
-
-def _unsettled_because(window: Window, count: int, procedure: Procedure) -> str | None:
-    assert window.start_seconds is not None and window.end_seconds is not None
-    seconds = window.end_seconds - window.start_seconds
-    if seconds < procedure.minimum_window_seconds:
-        return f"only {seconds:.1f} s of the {procedure.minimum_window_seconds:g} s a window needs"
-    if count < procedure.full_turnovers and seconds < procedure.long_window_seconds:
-        return (
-            f"{count} batches in {seconds:.1f} s; "
-            f"{procedure.full_turnovers} or {procedure.long_window_seconds:g} s are needed"
-        )
-    for what, trend in (("throughput", window.throughput_trend), ("power", window.power_trend)):
-        if trend is not None and abs(trend) > procedure.drift_limit:
-            return f"{what} drifts by {trend:+.1%} across the window"
-    return None

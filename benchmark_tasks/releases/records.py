@@ -12,7 +12,7 @@ from uuid import uuid4
 import yaml
 
 from benchmark_tasks.results.schema import Record
-from benchmark_tasks.results.store import disk_full_is_an_error
+from benchmark_tasks.results.store import disk_full_is_an_error, sync
 
 
 def file_of(folder: Path, model_id: str, separator: str = "__") -> Path:
@@ -71,12 +71,4 @@ def _aside(path: Path, record: Record, compact: bool) -> Iterator[Path]:
             yield aside
         finally:
             aside.unlink(missing_ok=True)
-        _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path.parent)

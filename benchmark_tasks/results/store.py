@@ -95,8 +95,8 @@ class Store:
             return final
         with disk_full_is_an_error(self.root):
             for file in staged.iterdir():
-                _fsync(file)
-            _fsync(staged)
+                sync(file)
+            sync(staged)
             _move(staged, self._outgoing(run) if self.remote else final)
         if self.remote:
             with suppress(LandingZoneUnreachable):
@@ -249,10 +249,11 @@ def _move(folder: Path, target: Path) -> None:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT):
             raise
         shutil.rmtree(folder, ignore_errors=True)
-    _fsync(target.parent)
+    sync(target.parent)
 
 
-def _fsync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file or a folder's entries on the disk before going on."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
