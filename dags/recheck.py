@@ -19,14 +19,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, TriggerRule, dag, task
+from airflow.sdk import Param, TriggerRule, dag, task
 
-from jouleboard_airflow import campaigns, forms, judging, measuring
+from jouleboard_airflow import campaigns, forms, judging, measuring, schedules
 from jouleboard_airflow.failures import one_line_errors
 
 
 @dag(
-    schedule=CronTriggerTimetable("0 6 * * 6", timezone="UTC"),
+    schedule=schedules.at("0 6 * * 6"),
     catchup=False,
     doc_md=__doc__,
     **measuring.dag_defaults("recheck"),

@@ -20,9 +20,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, dag, task
+from airflow.sdk import Param, dag, task
 
-from jouleboard_airflow import steps
+from jouleboard_airflow import schedules, steps
 from jouleboard_airflow.approval import (
     ANSWER,
     ASK_TASK,
@@ -40,9 +40,7 @@ BUILDS: dict[str, Any] = {"pool": "duckdb_writer", "execution_timeout": timedelt
 
 
 @dag(
-    schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("30 4 * * *", timezone="UTC"), assets=RAW_RUNS | PUBLISHED_RESULTS
-    ),
+    schedule=schedules.at_or_after("30 4 * * *", RAW_RUNS | PUBLISHED_RESULTS),
     catchup=False,
     max_active_runs=1,
     default_args={"owner": "jouleboard"},

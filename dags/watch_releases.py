@@ -25,9 +25,9 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk import Param, dag, task
 
-from jouleboard_airflow import models, steps
+from jouleboard_airflow import models, schedules, steps
 from jouleboard_airflow.failures import one_line_errors
 
 
@@ -42,7 +42,7 @@ def _floor(project: str) -> Param:
 
 
 @dag(
-    schedule=CronTriggerTimetable("17 * * * *", timezone="UTC"),
+    schedule=schedules.at("17 * * * *"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),

@@ -46,6 +46,7 @@ class Airflow:
     """A logged-in session with the API server."""
 
     def __init__(self, installation: Installation) -> None:
+        self.installation = installation
         credentials = {"username": USER, "password": installation.password()}
         self._http = httpx.Client(base_url=installation.url, timeout=_TIMEOUT_SECONDS)
         token = self._call("POST", "/auth/token", json=credentials)["access_token"]
@@ -129,7 +130,7 @@ class Airflow:
         return self._call("PATCH", f"/api/v2/pools/{pool}", json=body)["slots"]
 
     def questions(self, run: DagRun) -> list[dict[str, Any]]:
-        """What a run asks people and nobody has answered."""
+        """What a run asks people and nobody has answered, each with its `subject`."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/hitlDetails"
         found = self._call("GET", path, params={"response_received": False})["hitl_details"]
         return [question for question in found if question["task_instance"]["state"] == "awaiting_input"]

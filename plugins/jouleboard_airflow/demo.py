@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from benchmark_tasks.errors import JouleboardError, UnknownVersion
 from benchmark_tasks.results.schema import NO_GPU
 from benchmark_tasks.settings import Settings
-from jouleboard_airflow import platform, steps
+from jouleboard_airflow import platform, schedules, steps
 from jouleboard_airflow.api import Airflow, DagRun, TaskInstance
 from jouleboard_airflow.installation import REPOSITORY, Installation
 from jouleboard_airflow.models import HUB
@@ -51,7 +51,7 @@ _POLL_SECONDS = 1.0
 
 def main() -> int:
     """Run the demo; an error is one line on stderr."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     clock = Clock()
     try:
@@ -73,7 +73,7 @@ def demo(installation: Installation, clock: Clock) -> None:
     clock.say(f"asking the package index for {PROJECT} releases that run without a GPU")
     version = newest_release(settings)
     clock.say(f"the newest is {version}")
-    with running_platform(installation, version, clock):
+    with running_platform(installation, clock):
         airflow = Airflow(installation)
         with unpaused(airflow):
             began = datetime.now(UTC)
@@ -124,21 +124,16 @@ def newest_release(settings: Settings) -> str:
 
 
 @contextmanager
-def running_platform(installation: Installation, version: str, clock: Clock) -> Iterator[None]:
+def running_platform(installation: Installation, clock: Clock) -> Iterator[None]:
     """The platform, started unless it is up, and then stopped again.
 
-    A platform of the demo's own looks for nothing but `version`, should the hour strike meanwhile.
+    A platform of the demo's own does what the demo asks for, whatever the clock says.
     """
-    ours = {f"JOULEBOARD_{PROJECT.upper()}_FLOOR": version, "HF_HUB_OFFLINE": "1"}
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    started = False
+    os.environ[schedules.VARIABLE] = schedules.OFF
+    started = platform.up(installation, say=clock.say, die_with_me=True)
     try:
-        started = platform.up(installation, say=clock.say, die_with_me=True)
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
         if started:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             clock.say("stopping the platform")
@@ -201,7 +196,7 @@ def follow(airflow: Airflow, run: DagRun, seconds: float, clock: Clock) -> None:
     """Print what a run does until it has ended.
 
     Raises:
-        JouleboardError: it failed, or had not ended after `seconds`.
+        JouleboardError: it failed, waits for a person or had not ended after `seconds`, or the platform died.
     """
     clock.say(f"{run.dag_id}: run {run.run_id}")
     watch = _Progress(airflow, run, clock)
@@ -211,6 +206,9 @@ def follow(airflow: Airflow, run: DagRun, seconds: float, clock: Clock) -> None:
         watch.update()
         if current.finished:
             break
+        platform.require_up(airflow.installation)
+        for question in airflow.questions(run):
+            raise JouleboardError(_waits_for_a_person(airflow.installation, run, question["subject"]))
         if time.monotonic() > deadline:
             raise JouleboardError(f"{run.dag_id} run {run.run_id} had not ended after {seconds:.0f} s")
         time.sleep(_POLL_SECONDS)
@@ -309,6 +307,13 @@ def _wait_known(airflow: Airflow, dag_id: str) -> bool:
             raise JouleboardError(f"Airflow did not read the DAG {dag_id} within {KNOWN_SECONDS:.0f} s")
         time.sleep(_POLL_SECONDS)
     return paused
+
+
+def _waits_for_a_person(installation: Installation, run: DagRun, question: str) -> str:
+    return (
+        f"{run.dag_id} run {run.run_id} waits for a person: {question}; "
+        f"`make up`, answer under Required Actions at {installation.url}, then run the demo again"
+    )
 
 
 def _interrupt(number: int, frame: object) -> None:

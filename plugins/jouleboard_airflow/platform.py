@@ -109,6 +109,16 @@ def down(installation: Installation, *, say: Say) -> None:
     say(f"stopped {stopped} processes" if stopped else "nothing was running")
 
 
+def require_up(installation: Installation) -> None:
+    """Raise a `JouleboardError` that names a component which has ended, with its last log lines."""
+    record = components.read_record(installation)
+    if record is None:
+        raise JouleboardError(f"the platform in {installation.settings.home} was stopped: `make up`")
+    for component in Component:
+        if component not in record.running:
+            raise _component_error(installation, component, "has died; `make up` starts it again")
+
+
 def status(installation: Installation) -> int:
     """Print one line a component; 0 when all run."""
     record = components.read_record(installation) or Record(installation.port, {})

@@ -20,6 +20,7 @@ from benchmark_tasks.errors import JouleboardError
 from expectations.query import query
 from jouleboard_airflow import components, platform
 from jouleboard_airflow.api import Airflow, DagRun
+from jouleboard_airflow.demo import Clock, follow
 from jouleboard_airflow.installation import USER
 from tests.e2e.browser import CHROMIUM, running_browser
 from tests.e2e.conftest import BROKEN, NEWEST, World, free_port, processes_of
@@ -192,6 +193,8 @@ def test_gpu_time_waits_for_a_person(world: World) -> None:
     run = world.airflow.trigger(
         "benchmark_release", {"version": NEWEST, "models": ["Qwen/Qwen3-8B"], "ask_above_gpu_hours": 0}
     )
+    with pytest.raises(JouleboardError, match="waits for a person: Measure this?"):
+        follow(world.airflow, run, 60, Clock())
     rejected = answered(world.airflow, run, "Reject", {"why": "not now"}, 180)
     assert rejected.state == "failed"
     (verdict,) = world.airflow.errors(run)
@@ -220,7 +223,11 @@ def test_no_gpu_is_lost_whatever_happens_to_a_measurement(world: World) -> None:
 def test_down_leaves_no_process_and_no_port(world: World) -> None:
     home = world.variables["JOULEBOARD_HOME"]
     assert processes_of(home)
-    os.kill(components.read_record(world.installation).components["scheduler"].pid, signal.SIGKILL)
+    record = components.read_record(world.installation)
+    os.kill(record.components["scheduler"].pid, signal.SIGKILL)
+    until(lambda: "scheduler" not in record.running, 10, "the scheduler's end")
+    with pytest.raises(JouleboardError, match="scheduler has died"):
+        platform.require_up(world.installation)
     platform.down(world.installation, say=print)
     assert processes_of(home) == []
     platform.check_port(world.installation.port)
@@ -229,15 +236,24 @@ def test_down_leaves_no_process_and_no_port(world: World) -> None:
 
 def test_interrupting_the_demo_stops_what_it_started(variables: dict[str, str], tmp_path: Path) -> None:
     own = {**variables, "JOULEBOARD_HOME": str(tmp_path / "home"), "JOULEBOARD_PORT": str(free_port())}
+    said = []
     with subprocess.Popen(
-        DEMO, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        DEMO, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as demo:
-        for line in demo.stdout:
-            if "warming up" in line:
-                break
-        assert [p for p in processes_of(own["JOULEBOARD_HOME"]) if "mock_server" in " ".join(p.cmdline())]
-        demo.send_signal(signal.SIGINT)
-        _, errors = demo.communicate(timeout=120)
+        try:
+            for line in demo.stdout:
+                said.append(line)
+                if "warming up" in line:
+                    break
+            servers = [
+                p for p in processes_of(own["JOULEBOARD_HOME"]) if "mock_server" in " ".join(p.cmdline())
+            ]
+            assert servers, "".join(said)
+            demo.send_signal(signal.SIGINT)
+            said += demo.communicate(timeout=120)[0].splitlines()
+        finally:
+            demo.terminate()
+            print("".join(said))
     assert demo.returncode == 130
-    assert errors.strip().splitlines()[-1].startswith("error: interrupted")
+    assert said[-1].startswith("error: interrupted")
     assert processes_of(own["JOULEBOARD_HOME"]) == []
