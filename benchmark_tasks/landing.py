@@ -25,6 +25,7 @@ from benchmark_tasks.results.schema import (
     Phase,
     Requests,
     Run,
+    Sample,
     Server,
     Window,
     new_run_id,
@@ -97,6 +98,7 @@ class Result:
     request_rows: list[dict[str, object]]
     timeline: Timeline
     window_mlenergy: Window | None = None
+    sample: Sample | None = None
     client: Client | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
 
@@ -116,6 +118,7 @@ def land_result(sweeping: Sweeping, point: SweepPoint, result: Result) -> Path:
         latency=result.latency,
         device=result.device,
         server=result.server,
+        sample=result.sample,
         client=result.client,
         phases=result.phases,
     )
@@ -228,7 +231,7 @@ def _headline(run: Run) -> str:
         parts.append(f"{joules / seconds:.0f} W")
     else:
         parts.append(f"no energy: {run.energy_absent_reason}")
-    return ", ".join([*parts, *_latency_part(run)])
+    return ", ".join([*parts, *_latency_part(run), *_doubts(run)])
 
 
 def _latency_part(run: Run) -> list[str]:
@@ -237,6 +240,13 @@ def _latency_part(run: Run) -> list[str]:
         parts.append(f"median ITL {latency.itl_ms.p50:.2f} ms")
     elif latency is not None and latency.e2e_ms is not None:
         parts.append(f"{latency.e2e_ms.p50 / 1000:.2f} s a batch")
-    if run.client is not None and run.client.lagged:
-        parts.append("but the load generator lagged: latencies are not to be trusted")
     return parts
+
+
+def _doubts(run: Run) -> list[str]:
+    doubts = []
+    if run.client is not None and run.client.lagged:
+        doubts.append("but the load generator lagged: latencies are not to be trusted")
+    if run.sample is not None and run.sample.blank:
+        doubts.append("but the sample is of one colour or holds NaN, which costs less energy")
+    return doubts

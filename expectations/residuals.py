@@ -84,6 +84,7 @@ _RECORD_FACTS = (
     "unknown_task",
     "wrong_precision",
     "first_error",
+    "blank_sample",
 )
 
 
@@ -112,6 +113,7 @@ def _record_facts(run: Run, catalog: Catalog) -> dict[str, object]:
         "unknown_task": model is not None and run.configuration.task not in model.tasks,
         "wrong_precision": model is not None and model.weight_precision != run.configuration.weight_precision,
         "first_error": run.requests.first_error if run.requests else None,
+        "blank_sample": run.sample.blank if run.sample else None,
     }
 
 
@@ -150,6 +152,7 @@ def _requests(runs: pd.DataFrame) -> Columns:
         "outputs_not_capped": _ratio(runs["requests_at_length_cap"], runs["requests_completed"]).where(
             completed & natural
         ),
+        "sample_is_a_picture": runs["blank_sample"],
         "request_file_counts_agree": runs["request_count_difference"].where(completed),
         "request_file_tokens_agree": runs["request_token_difference"].where(completed),
         "request_times_in_order": runs["request_disorders"],

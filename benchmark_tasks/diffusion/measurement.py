@@ -72,7 +72,8 @@ def measure_point(bench: Bench, batch_size: int) -> Result:
         phases=_phases(bench, window, (origin_ns, ended_ns), mark),
         request_rows=_rows(batches),
         timeline=timeline,
-        files=_sample(bench, number, ended),
+        sample=ended.sample,
+        files=_files(bench, number),
     )
 
 
@@ -170,10 +171,6 @@ def _rows(batches: Batches) -> list[dict[str, object]]:
     return rows
 
 
-def _sample(bench: Bench, number: int, ended: Ended) -> dict[str, Path]:
+def _files(bench: Bench, number: int) -> dict[str, Path]:
     path = bench.generator.sample(number)
-    if path is None:
-        return {}
-    if ended.sample_spread == 0:
-        bench.say("  the sample is of one colour: the model may compute with NaN, which costs less energy")
-    return {SAMPLE_FILE: path}
+    return {} if path is None else {SAMPLE_FILE: path}

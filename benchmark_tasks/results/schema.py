@@ -234,6 +234,23 @@ class Server(Record):
     multimodal_cache_hits: Count | None = None
 
 
+class Sample(Record):
+    """The image, or the video, that `sample.jpg` shows.
+
+    `pixel_spread`: standard deviation of its pixels, from 0 (one colour) to 255; of a video, of the
+    frames in `sample.jpg`. `non_finite_share`: share of NaN and infinity among a video's values; an
+    image has none any more, its NaN have become black.
+    """
+
+    pixel_spread: Measured
+    non_finite_share: Measured | None
+
+    @property
+    def blank(self) -> bool:
+        """Whether this is no picture at all, as when a model computes with NaN."""
+        return self.pixel_spread == 0 or bool(self.non_finite_share)
+
+
 class Client(Record):
     """The load generator's own cost: it must not be what is measured."""
 
@@ -325,6 +342,7 @@ class Run(Record):
     latency: Latency | None = None
     device: Device = Device()
     server: Server | None = None
+    sample: Sample | None = None
     client: Client | None = None
     phases: tuple[Phase, ...] = ()
     provenance: Provenance

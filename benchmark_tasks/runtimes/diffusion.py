@@ -20,7 +20,7 @@ from pydantic import Field, JsonValue, TypeAdapter
 
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError, OutOfMemory, ServerDied, ServerNeverHealthy
-from benchmark_tasks.results.schema import Count, Degree, Record, new_run_id
+from benchmark_tasks.results.schema import Count, Degree, Record, Sample, new_run_id
 from benchmark_tasks.runtimes.device_lock import MARK
 from benchmark_tasks.runtimes.environments import MOCK, Environment
 from benchmark_tasks.runtimes.process import guarded, log_tail, without_secrets
@@ -54,12 +54,12 @@ class Batch(Record):
 
 
 class Ended(Record):
-    """A point is over. `sample_spread`: standard deviation of the sample's pixels, 0 to 255."""
+    """A point is over. `sample`: of what was generated last; `None` when nothing came out."""
 
     event: Literal["ended"]
     point: Count
     peak_memory_bytes: tuple[Count, ...]
-    sample_spread: float
+    sample: Sample | None
 
 
 class Failed(Record):

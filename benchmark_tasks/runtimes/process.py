@@ -35,9 +35,7 @@ def without_secrets(variables: Mapping[str, str], *, hub: bool = False) -> dict[
     """
     refused = () if hub else _HUB_TOKENS
     return {
-        name: value
-        for name, value in variables.items()
-        if not name.startswith(_OURS) and name not in refused
+        name: value for name, value in variables.items() if not name.startswith(_OURS) and name not in refused
     }
 
 

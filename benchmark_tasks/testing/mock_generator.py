@@ -16,7 +16,17 @@ from pathlib import Path
 
 BATCH_SECONDS = 0.02
 FIRST_BATCH_SECONDS = 0.1
-FAULTS = ("full-at-start", "never-ready", "full", "dies", "fails", "hangs", "slows", "has-no-sample")
+FAULTS = (
+    "full-at-start",
+    "never-ready",
+    "full",
+    "dies",
+    "fails",
+    "hangs",
+    "slows",
+    "has-no-sample",
+    "paints-black",
+)
 """`full`, `dies`, `fails` and `hangs` may name the batch size at which they happen."""
 
 _JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
@@ -59,9 +69,11 @@ def generate(folder: Path, number: int, batch_size: int, fault: str) -> None:
         tell(folder, {"event": "batch", **batch})
         stopped = (folder / f"point-{number}.stop").exists()
         index += 1
+    sample = None
     if fault != "has-no-sample":
         (folder / f"sample-{number}.jpg").write_bytes(_JPEG)
-    tell(folder, {"event": "ended", "point": number, "peak_memory_bytes": [], "sample_spread": 1.0})
+        sample = {"pixel_spread": 0.0 if fault == "paints-black" else 1.0, "non_finite_share": None}
+    tell(folder, {"event": "ended", "point": number, "peak_memory_bytes": [], "sample": sample})
 
 
 def misbehave(folder: Path, fault: str) -> None:

@@ -25,6 +25,7 @@ from benchmark_tasks.results.schema import (
     Quantiles,
     Requests,
     Run,
+    Sample,
     Server,
     Window,
     WindowEnergy,
@@ -248,6 +249,7 @@ def sample_generation_run(
             ttft_ms=None, itl_ms=None, e2e_ms=Quantiles(p50=each, p90=each, p95=each, p99=each * 1.01)
         ),
         "server": Server(session_id=new_run_id()),
+        "sample": Sample(pixel_spread=30.0, non_finite_share=0.0 if video else None),
         "client": None,
         "provenance": base.provenance.model_copy(
             update={

@@ -67,6 +67,11 @@ def _requests() -> tuple[Check, ...]:
         _critical("all_requests_completed", t.FAILED_REQUESTS, "not all requests completed and succeeded"),
         _critical("some_output", t.OUTPUT_TOKENS, "the run made no output"),
         _critical("outputs_not_capped", t.AT_LENGTH_CAP_SHARE, "too many answers ended at the length cap"),
+        _critical(
+            "sample_is_a_picture",
+            t.NEVER,
+            "the sample is of one colour or holds NaN: what was generated is no image or video",
+        ),
         _critical("request_file_counts_agree", t.LEDGER_DIFFERENCE, "requests.parquet counts other requests"),
         _critical("request_file_tokens_agree", t.LEDGER_DIFFERENCE, "requests.parquet counts other tokens"),
         _critical("request_times_in_order", t.NEVER, "requests finish before they start"),

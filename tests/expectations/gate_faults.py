@@ -522,6 +522,19 @@ FAULTS: tuple[Fault, ...] = (
         make=sample_generation_run,
     ),
     Fault(
+        "black images",
+        "sample_is_a_picture",
+        put("sample.pixel_spread", 0.0),
+        make=sample_generation_run,
+    ),
+    Fault(
+        "a video that is NaN here and there",
+        "sample_is_a_picture",
+        put("sample.non_finite_share", 0.001),
+        sample={"video": True},
+        make=sample_generation_run,
+    ),
+    Fault(
         "a run of images that made none",
         "some_output",
         each(put("requests.sent", 0), put("requests.completed", 0)),
@@ -544,6 +557,7 @@ def good_runs() -> list[Run]:
             for batch_size in (1, 4)
         ),
         sample_generation_run(seconds_a_batch=60.0, runtime_version="0.8.0"),
+        sample_generation_run(sample=None),  # as recorded before samples were looked at
     ]
 
 

@@ -82,9 +82,8 @@ def generate(pipeline, ranks, folder: Path, number: int, batch_size: int) -> Non
         stopped = ranks.agree((folder / f"point-{number}.stop").exists())
         index += 1
     peak = ranks.peak_bytes()
-    spread = save_sample(output, folder / f"sample-{number}.jpg")
-    spread = max(ranks.all_of(spread), default=0.0)
-    ended = {"point": number, "peak_memory_bytes": peak, "sample_spread": spread}
+    samples = ranks.all_of(save_sample(output, folder / f"sample-{number}.jpg"))
+    ended = {"point": number, "peak_memory_bytes": peak, "sample": samples[0] if samples else None}
     ranks.tell(folder, {"event": "ended", **ended})
 
 
@@ -296,10 +295,10 @@ def default_dtype(dtype):
         torch.set_default_dtype(before)
 
 
-def save_sample(item, path: Path) -> float | None:
-    """Write a small JPEG of an image, or of frames of a video; how far its pixels spread, 0 to 255.
+def save_sample(item, path: Path) -> dict | None:
+    """Write a small JPEG of an image, or of frames of a video; what `results.schema.Sample` says of it.
 
-    None where this rank has no item. A spread of 0 is an image of one colour: often all NaN.
+    None where this rank has no item.
     """
     if item is None:
         return None
@@ -307,6 +306,7 @@ def save_sample(item, path: Path) -> float | None:
 
     image = picture(item)
     spread = sum(ImageStat.Stat(image).stddev) / 3
+    facts = {"pixel_spread": spread, "non_finite_share": non_finite_share(item)}
     for pixels in (SAMPLE_PIXELS, 512, 384, 256, 128):
         for quality in (85, 60, 35):
             small = image.copy()
@@ -317,8 +317,8 @@ def save_sample(item, path: Path) -> float | None:
                 aside = path.with_suffix(f".{os.getpid()}")
                 aside.write_bytes(buffer.getvalue())
                 aside.replace(path)
-                return spread
-    return spread
+                return facts
+    return facts
 
 
 def picture(item):
@@ -337,6 +337,16 @@ def picture(item):
     for i, frame in enumerate(chosen):
         sheet.paste(frame, (i % SHEET * width, i // SHEET * height))
     return sheet
+
+
+def non_finite_share(item) -> float | None:
+    """Of a video's values, NaN or infinite ones; None of images, whose pixels are whole numbers by now."""
+    import numpy
+    from PIL import Image
+
+    if isinstance(item, Image.Image) or isinstance(item[0], Image.Image):
+        return None
+    return float((~numpy.isfinite(numpy.asarray(item))).mean())
 
 
 def from_array(frame):

@@ -119,13 +119,7 @@ def test_the_program_keeps_its_word(tmp_path: Path, diffusers: Environment, prog
     """What both sides agree on, whoever generates: two orders, the second one stopped at once."""
     wanted = sweep(IMAGE, 2)
     job = job_of(wanted, load().model(wanted.model_id), ("a cat", "a dog"), 0)
-    (tmp_path / "job.json").write_text(json.dumps(job))
-    for number, batch_size in enumerate((2, 1)):
-        (tmp_path / f"point-{number}.json").write_text(json.dumps({"batch_size": batch_size}))
-        (tmp_path / f"point-{number}.stop").write_text("{}")
-    (tmp_path / "leave").write_text("{}")
-    subprocess.run([diffusers.python, program, tmp_path], check=True, timeout=300, env={"PATH": "/bin"})
-    ready, *events = map(json.loads, (tmp_path / "events.jsonl").read_text().splitlines())
+    ready, *events = events_of(program, diffusers, tmp_path, job, (2, 1))
     assert (ready["event"], ready["devices"]) == ("ready", 1)
     assert [(e["event"], e["point"]) for e in events] == [
         ("batch", 0), ("ended", 0), ("batch", 1), ("ended", 1)
@@ -133,8 +127,26 @@ def test_the_program_keeps_its_word(tmp_path: Path, diffusers: Environment, prog
     batches = [event for event in events if event["event"] == "batch"]
     assert [batch["items"] for batch in batches] == [2, 1]
     assert ready["at_ns"] < batches[0]["begin_ns"] < batches[0]["end_ns"] < batches[1]["begin_ns"]
-    assert all(event["sample_spread"] > 0 for event in events if event["event"] == "ended")
+    assert all(event["sample"]["pixel_spread"] > 0 for event in events if event["event"] == "ended")
     assert {"sample-0.jpg", "sample-1.jpg"} <= {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("model", "vae", "sample"),
+    [
+        (IMAGE, {"scaling_factor": 0.0}, {"pixel_spread": 0.0, "non_finite_share": None}),
+        (VIDEO, {"latents_mean": [1e39] * 16}, {"pixel_spread": 0.0, "non_finite_share": 1.0}),
+    ],
+    ids=["image", "video"],
+)
+def test_a_decoder_that_computes_with_nan_is_seen(
+    tmp_path: Path, diffusers: Environment, model: tuple[str, Task], vae: dict, sample: dict
+) -> None:
+    wanted = sweep(model, 1)
+    job = job_of(wanted, load().model(wanted.model_id), ("a cat",), 0)
+    job["pipeline"]["components"]["vae"]["config"] |= vae
+    *_, ended = events_of(PROGRAM, diffusers, tmp_path, job, (1,))
+    assert ended["sample"] == sample
 
 
 def test_models_of_the_catalog_have_the_size_it_says(diffusers: Environment) -> None:
@@ -157,6 +169,19 @@ def test_models_of_the_catalog_have_the_size_it_says(diffusers: Environment) -> 
     assert len(sizes) == 12
     for model in models:
         assert sizes[model.model_id] / 1e9 == pytest.approx(model.total_params_billions, rel=0.2)
+
+
+def events_of(
+    program: Path, diffusers: Environment, folder: Path, job: dict, batch_sizes: tuple[int, ...]
+) -> list[dict]:
+    """What the program says when every order is stopped at once."""
+    (folder / "job.json").write_text(json.dumps(job))
+    for number, batch_size in enumerate(batch_sizes):
+        (folder / f"point-{number}.json").write_text(json.dumps({"batch_size": batch_size}))
+        (folder / f"point-{number}.stop").write_text("{}")
+    (folder / "leave").write_text("{}")
+    subprocess.run([diffusers.python, program, folder], check=True, timeout=300, env={"PATH": "/bin"})
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
 
 
 def look_at(path: Path, diffusers: Environment) -> tuple[list[int], int]:

@@ -89,6 +89,7 @@ def test_a_run_says_what_was_generated(settings: Settings) -> None:
     assert window.output_items == window.completed_requests == 4 * window.turnovers
     assert window.output_tokens is None and run.window_mlenergy is None and run.client is None
     assert (run.requests.output_tokens, run.requests.failed) == (None, 0)
+    assert not run.sample.blank
     items = pq.read_table(path / bundle.REQUESTS_FILE).to_pylist()
     assert len(items) == run.requests.completed == run.requests.sent
     assert [item["slot"] for item in items[:4]] == [0, 1, 2, 3]
@@ -115,6 +116,22 @@ def test_with_a_counter_the_window_has_its_energy(settings: Settings) -> None:
     assert energy.integral_joules == pytest.approx(energy.counter_joules, rel=0.02)
     assert run.device.idle_watts_loaded == run.device.idle_watts_before_server == 400
     assert all(phase.joules is not None for phase in run.phases)
+
+
+def test_a_picture_of_one_colour_is_told_and_recorded(settings: Settings, monkeypatch) -> None:
+    monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "paints-black")
+    told: list[str] = []
+    measure(sweep(4), settings, say=told.append)
+    [run] = landed(settings)
+    assert run.status is RunStatus.COMPLETED and run.sample.blank
+    assert "the sample is of one colour" in told[-1]
+
+
+def test_without_a_sample_nothing_is_said_of_it(settings: Settings, monkeypatch) -> None:
+    monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "has-no-sample")
+    [path] = go(settings, sweep(4))
+    [run] = landed(settings)
+    assert run.sample is None and not (path / bundle.SAMPLE_FILE).exists()
 
 
 def test_what_never_settles_is_recorded_as_such(settings: Settings, monkeypatch) -> None:
