@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.errors import GpuBusy, ServerDied, ServerError, SettingsError, UnknownVersion
 from benchmark_tasks.results.schema import new_run_id
-from benchmark_tasks.runtimes.environments import same_release
+from benchmark_tasks.runtimes.interpreter import same_release
 from benchmark_tasks.runtimes.origins import Launch
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, get
 from benchmark_tasks.sweep import AtEndpoint, Sweep

