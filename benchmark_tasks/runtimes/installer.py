@@ -42,7 +42,7 @@ _BESIDE_DIFFUSERS = ("transformers", "accelerate", "sentencepiece", "protobuf", 
 class Installer:
     """Runs the installers for one environment; everything they say goes to one log.
 
-    path: where the environment is to be. Errors: see `_run`.
+    path: where the environment is to be.
     """
 
     def __init__(self, path: Path, log: Path, settings: Settings, progress: Progress) -> None:
@@ -56,7 +56,11 @@ class Installer:
         log.write_text("")
 
     def install(self, distribution: str, version: str) -> None:
-        """The recipe of a distribution."""
+        """The recipe of a distribution.
+
+        Raises:
+            EnvironmentBuildError, DiskFull
+        """
         self._run("making the virtual environment", self._uv, "venv", "--relocatable", "--python",
                   sys.executable, str(self.path))  # fmt: skip
         wanted = f"{distribution}=={version}"
