@@ -1,22 +1,20 @@
-"""A model server's life while a sweep is measured: idle power, start, every point, stop."""
+"""The model server of a language model: where it comes from, its start, what measures on it, its end."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from benchmark_tasks.catalog import Model, TaskEntry
-from benchmark_tasks.client.latency import latency_of
-from benchmark_tasks.devices import idle_watts
 from benchmark_tasks.landing import Installed, Result, Sweeping
-from benchmark_tasks.measurement import Bench, Measured, measure_point, phase
+from benchmark_tasks.measurement import Bench, measure_point
 from benchmark_tasks.meters.meter import Recorder
 from benchmark_tasks.procedure import CPU_PROCEDURE, GPU_PROCEDURE, Procedure
 from benchmark_tasks.runtimes.origins import Launch, Origin, origin_of
 from benchmark_tasks.runtimes.server import RunningServer
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep, SweepPoint
+from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 
 METRICS_PERIOD_SECONDS = 1.0
@@ -47,36 +45,29 @@ class LanguageSessions:
         self._request_set = self._request_set.served_as(self._origin.served_model_name)
         return Installed(self._origin.packages, self._origin.image)
 
-    def run(self, sweeping: Sweeping, todo: list[SweepPoint]) -> Iterator[Result]:
-        """Start a server and measure the first of `todo` each time the next result is asked for."""
-        procedure = sweeping.procedure
-        with Recorder(sweeping.meter) as devices:
-            begun, mark = time.perf_counter_ns(), devices.mark()
-            idle_before = idle_watts(devices, procedure.idle_seconds)
-            sweeping.tell(f"starting the server for {sweeping.sweep.label()}")
-            with self._server(sweeping, max(point.batch_size for point in todo)) as server:
-                sweeping.tell(f"healthy after {server.start_seconds:.0f} s")
-                with Recorder(_MetricsReader(server), METRICS_PERIOD_SECONDS) as metrics:  # type: ignore[arg-type]
-                    bench = Bench(
-                        server=server,
-                        devices=devices,
-                        metrics=metrics,
-                        request_set=self._request_set,
-                        length_control=self._sweep.length_control,
-                        procedure=procedure,
-                        idle_watts_before_server=idle_before,
-                        idle_watts_loaded=idle_watts(devices, procedure.idle_seconds),
-                        say=sweeping.tell,
-                    )
-                    bench.start_phase = phase("server-start", begun, time.perf_counter_ns(), devices, mark)
-                    while todo:
-                        sweeping.begin("load")
-                        sweeping.tell(f"batch {todo[0].batch_size}: warming up")
-                        measured = measure_point(bench, todo[0].batch_size)
-                        yield _result(measured, procedure.kept_chunk_requests)
-                        bench.start_phase = (
-                            None  # the ledger counts a start once, with the run that needed it
-                        )
+    @contextmanager
+    def start(
+        self, sweeping: Sweeping, devices: Recorder, largest_batch: int
+    ) -> Iterator[Callable[[int], Result]]:
+        """A server for batches up to `largest_batch`; gives what measures one batch size on it.
+
+        Raises:
+            ServerDied, ServerNeverHealthy, OutOfMemory
+        """
+        sweeping.tell(f"starting the server for {sweeping.sweep.label()}")
+        with self._server(sweeping, largest_batch) as server:
+            sweeping.tell(f"healthy after {server.start_seconds:.0f} s")
+            with Recorder(_MetricsReader(server), METRICS_PERIOD_SECONDS) as metrics:  # type: ignore[arg-type]
+                bench = Bench(
+                    server=server,
+                    devices=devices,
+                    metrics=metrics,
+                    request_set=self._request_set,
+                    length_control=self._sweep.length_control,
+                    procedure=sweeping.procedure,
+                    say=sweeping.tell,
+                )
+                yield partial(measure_point, bench)
 
     @contextmanager
     def _server(self, sweeping: Sweeping, max_num_seqs: int) -> Iterator[RunningServer]:
@@ -105,19 +96,3 @@ class _MetricsReader:
 
     def __init__(self, server: RunningServer) -> None:
         self.read = server.read_metrics
-
-
-def _result(measured: Measured, kept: int | None) -> Result:
-    return Result(
-        requests=measured.requests,
-        window_mlenergy=measured.window_mlenergy,
-        window_steady=measured.window_steady,
-        energy_absent_reason=measured.energy_absent_reason,
-        latency=latency_of(measured.outcome.events),
-        device=measured.device,
-        server=measured.server,
-        client=measured.outcome.client,
-        phases=measured.phases,
-        request_rows=measured.outcome.events.rows(kept),
-        timeline=measured.timeline,
-    )

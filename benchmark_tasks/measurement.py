@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.fleet import FleetOutcome, run_fleet
+from benchmark_tasks.client.latency import latency_of
 from benchmark_tasks.client.load import LoadSpec, Progress
 from benchmark_tasks.client.windows import (
     PowerSamples,
@@ -20,6 +21,7 @@ from benchmark_tasks.client.windows import (
     tokens_in,
 )
 from benchmark_tasks.errors import LoadError, MeterError
+from benchmark_tasks.landing import Result
 from benchmark_tasks.meters.energy import energy_between, host_joules, spent_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.server_use import gained, preprocessing_ms
@@ -38,21 +40,6 @@ FEWEST_GAUGE_SAMPLES = 20
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Everything one run saw. `timeline` is in seconds since the run's first request."""
-
-    outcome: FleetOutcome
-    timeline: Timeline
-    window_mlenergy: Window
-    window_steady: Window
-    energy_absent_reason: str | None
-    requests: Requests
-    device: Device
-    server: Server
-    phases: tuple[Phase, ...]
-
-
-@dataclass
 class Bench:
     """What a run needs of its surroundings: the server and the recorders around it."""
 
@@ -62,18 +49,16 @@ class Bench:
     request_set: RequestSet
     length_control: LengthControl
     procedure: Procedure
-    idle_watts_before_server: float | None = None
-    idle_watts_loaded: float | None = None
-    start_phase: Phase | None = None
-    say: Callable[[str], None] = field(default=lambda line: None)
+    say: Callable[[str], None]
 
 
-def measure_point(bench: Bench, batch_size: int) -> Measured:
+def measure_point(bench: Bench, batch_size: int) -> Result:
     """Warm up, offer load at `batch_size`, and evaluate what was recorded.
 
     Raises:
         ServerDied, LoadError
     """
+    bench.say(f"batch {batch_size}: warming up")
     device_mark = bench.devices.mark()
     begun = time.perf_counter_ns()
     _warm_up(bench, batch_size)
@@ -87,18 +72,20 @@ def measure_point(bench: Bench, batch_size: int) -> Measured:
     ended = time.perf_counter_ns()
     mlenergy, _ = with_energy(seen.mlenergy, seen.timeline, bench.devices)
     steady, reason = with_energy(seen.steady, seen.timeline, bench.devices)
-    steady = _with_sub_windows(steady, seen.outcome.events, seen.timeline, bench.procedure.sub_windows)
-    return Measured(
-        outcome=seen.outcome,
-        timeline=_joined(seen.timeline, seen.metrics),
+    events = seen.outcome.events
+    steady = _with_sub_windows(steady, events, seen.timeline, bench.procedure.sub_windows)
+    return Result(
+        requests=_requests(events, bench.length_control),
         window_mlenergy=mlenergy,
         window_steady=steady,
         energy_absent_reason=reason,
-        requests=_requests(seen.outcome.events, bench.length_control),
-        device=device_during(seen.timeline, steady, bench.idle_watts_before_server, bench.idle_watts_loaded),
+        latency=latency_of(events),
+        device=device_during(seen.timeline, steady),
         server=_server(bench, seen.metrics, steady),
+        client=seen.outcome.client,
+        request_rows=events.rows(bench.procedure.kept_chunk_requests),
+        timeline=_joined(seen.timeline, seen.metrics),
         phases=(
-            *((bench.start_phase,) if bench.start_phase else ()),
             phase("warm-up", begun, warmed, bench.devices, device_mark),
             phase("measure", warmed, ended, bench.devices, device_mark),
         ),
@@ -260,13 +247,10 @@ def _requests(events: Events, control: LengthControl) -> Requests:
     )
 
 
-def device_during(
-    timeline: Timeline, window: Window, idle_before: float | None, idle_loaded: float | None
-) -> Device:
-    """What the GPUs did in a window; `idle_*`: watts before the runtime started, and with it loaded."""
-    idle = {"idle_watts_before_server": idle_before, "idle_watts_loaded": idle_loaded}
+def device_during(timeline: Timeline, window: Window) -> Device:
+    """What the GPUs did in a window, without what they drew when idle."""
     if window.start_seconds is None or window.end_seconds is None:
-        return Device(**idle)
+        return Device()
     host = {
         "cpu_joules": host_joules(
             timeline, Series.CPU_COUNTER_JOULES, window.start_seconds, window.end_seconds
@@ -276,13 +260,12 @@ def device_during(
         ),
     }
     if not timeline.gpu_indices():
-        return Device(**idle, **host)
+        return Device(**host)
     inside = timeline.between(window.start_seconds, window.end_seconds)
     temperature = inside.of(Series.TEMPERATURE_CELSIUS)[1]
     power = inside.of(Series.POWER_WATTS)[1]
     bits = np.bitwise_or.reduce(inside.of(Series.THROTTLE_REASON_BITS)[1].astype(np.int64), initial=0)
     return Device(
-        **idle,
         **host,
         temperature_min_celsius=_at(np.min, temperature),
         temperature_max_celsius=_at(np.max, temperature),

@@ -12,20 +12,22 @@ after everything else was tried.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
 from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog, Model
-from benchmark_tasks.devices import gpus_for, meter_of, require_gpus
+from benchmark_tasks.devices import gpus_for, idle_watts, meter_of, require_gpus
 from benchmark_tasks.diffusion.session import DiffusionSessions
 from benchmark_tasks.errors import CatalogError, JouleboardError, OutOfMemory
 from benchmark_tasks.landing import Sweeping, land_failure, land_result, scratch_folder
 from benchmark_tasks.language import LanguageSessions
-from benchmark_tasks.meters.meter import Meter
+from benchmark_tasks.measurement import phase
+from benchmark_tasks.meters.meter import Meter, Recorder
 from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes import container
@@ -146,11 +148,24 @@ def _session(
 ) -> list[Path]:
     """Measure points on one server or pipeline; takes each off `todo` when it has been landed."""
     landed = []
+    idle_seconds = sweeping.procedure.idle_seconds
     sweeping.begin("server-start")
-    with closing(runtime.run(sweeping, todo)) as results:
-        for result in results:
-            landed.append(land_result(sweeping, todo[0], result))
-            todo.pop(0)
+    with Recorder(sweeping.meter) as devices:
+        begun_ns, mark = time.perf_counter_ns(), devices.mark()
+        idle = {"idle_watts_before_server": idle_watts(devices, idle_seconds)}
+        largest = max(point.batch_size for point in todo)
+        with runtime.start(sweeping, devices, largest) as measure_point:
+            idle["idle_watts_loaded"] = idle_watts(devices, idle_seconds)
+            # The ledger counts a start once, with the run that needed it.
+            starts = [phase("server-start", begun_ns, time.perf_counter_ns(), devices, mark)]
+            while todo:
+                sweeping.begin("load")
+                result = measure_point(todo[0].batch_size)
+                device = result.device.model_copy(update=idle)
+                result = replace(result, device=device, phases=(*starts, *result.phases))
+                landed.append(land_result(sweeping, todo[0], result))
+                todo.pop(0)
+                starts.clear()
     return landed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,17 +32,14 @@ SAY_SECONDS = 10.0
 FEWEST_GROUPS = 3
 
 
-@dataclass
+@dataclass(frozen=True)
 class Bench:
-    """What a run needs of its surroundings."""
+    """What a run needs of its surroundings: the pipeline and the recorder beside it."""
 
     generator: RunningGenerator
     devices: Recorder
     procedure: Procedure
-    idle_watts_before: float | None = None
-    idle_watts_loaded: float | None = None
-    start_phase: Phase | None = None
-    say: Callable[[str], None] = field(default=lambda line: None)
+    say: Callable[[str], None]
 
 
 def measure_point(bench: Bench, batch_size: int) -> Result:
@@ -52,6 +49,7 @@ def measure_point(bench: Bench, batch_size: int) -> Result:
         ServerDied, OutOfMemory: the generating process ended.
         ServerNeverHealthy: a batch does not end.
     """
+    bench.say(f"batch {batch_size}: generating")
     mark = bench.devices.mark()
     number = bench.generator.begin(batch_size)
     batches, origin_ns = _generate(bench, mark)
@@ -67,7 +65,7 @@ def measure_point(bench: Bench, batch_size: int) -> Result:
         window_steady=window,
         energy_absent_reason=reason,
         latency=_latency(batches, window),
-        device=_device(bench, timeline, window, ended),
+        device=_device(timeline, window, ended),
         server=Server(session_id=bench.generator.session_id),
         phases=_phases(bench, window, (origin_ns, ended_ns), mark),
         request_rows=_rows(batches),
@@ -138,8 +136,8 @@ def _latency(batches: Batches, window: Window) -> Latency | None:
     return Latency(ttft_ms=None, itl_ms=None, e2e_ms=quantiles(each))
 
 
-def _device(bench: Bench, timeline: Timeline, window: Window, ended: Ended) -> Device:
-    seen = device_during(timeline, window, bench.idle_watts_before, bench.idle_watts_loaded)
+def _device(timeline: Timeline, window: Window, ended: Ended) -> Device:
+    seen = device_during(timeline, window)
     return seen.model_copy(update={"peak_memory_bytes_per_gpu": max(ended.peak_memory_bytes, default=None)})
 
 
@@ -148,7 +146,6 @@ def _phases(bench: Bench, window: Window, span_ns: tuple[int, int], mark: int) -
     origin_ns, last_ns = span_ns
     warm_ns = last_ns if window.start_seconds is None else origin_ns + int(window.start_seconds * 1e9)
     return (
-        *((bench.start_phase,) if bench.start_phase else ()),
         phase("warm-up", origin_ns, warm_ns, bench.devices, mark),
         phase("measure", warm_ns, last_ns, bench.devices, mark),
     )

@@ -1,22 +1,21 @@
-"""A pipeline's life while a sweep is measured: idle power, start, every point, stop."""
+"""The pipeline of an image or video model: its environment, its start, what measures on it, its end."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from benchmark_tasks.catalog import Model
-from benchmark_tasks.devices import idle_watts
 from benchmark_tasks.diffusion.measurement import Bench, measure_point
 from benchmark_tasks.diffusion.prompts import prompt_set_for
 from benchmark_tasks.landing import Installed, Result, Sweeping
-from benchmark_tasks.measurement import phase
 from benchmark_tasks.meters.meter import Recorder
 from benchmark_tasks.procedure import DIFFUSION_CPU_PROCEDURE, DIFFUSION_GPU_PROCEDURE, Procedure
 from benchmark_tasks.runtimes.diffusion import GeneratorSpec, generator_spec, job_of, start
 from benchmark_tasks.runtimes.environments import Environment, ensure
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep, SweepPoint
+from benchmark_tasks.sweep import Sweep
 
 
 class DiffusionSessions:
@@ -44,30 +43,20 @@ class DiffusionSessions:
         )
         return Installed(self._environment.packages, None)
 
-    def run(self, sweeping: Sweeping, todo: list[SweepPoint]) -> Iterator[Result]:
-        """Build a pipeline and measure the first of `todo` each time the next result is asked for."""
-        procedure = sweeping.procedure
-        with Recorder(sweeping.meter) as devices:
-            begun, mark = time.perf_counter_ns(), devices.mark()
-            idle_before = idle_watts(devices, procedure.idle_seconds)
-            sweeping.tell(f"building the pipeline for {sweeping.sweep.label()}")
-            spec = self._spec(sweeping)
-            with start(spec) as generator:
-                sweeping.tell(f"ready after {generator.start_seconds:.0f} s")
-                bench = Bench(
-                    generator=generator,
-                    devices=devices,
-                    procedure=procedure,
-                    idle_watts_before=idle_before,
-                    idle_watts_loaded=idle_watts(devices, procedure.idle_seconds),
-                    say=sweeping.tell,
-                )
-                bench.start_phase = phase("server-start", begun, time.perf_counter_ns(), devices, mark)
-                while todo:
-                    sweeping.begin("load")
-                    sweeping.tell(f"batch {todo[0].batch_size}: generating")
-                    yield measure_point(bench, todo[0].batch_size)
-                    bench.start_phase = None  # the ledger counts a start once, with the run that needed it
+    @contextmanager
+    def start(
+        self, sweeping: Sweeping, devices: Recorder, largest_batch: int
+    ) -> Iterator[Callable[[int], Result]]:
+        """A pipeline, whatever the largest batch; gives what measures one batch size on it.
+
+        Raises:
+            ServerDied, ServerNeverHealthy, OutOfMemory
+        """
+        sweeping.tell(f"building the pipeline for {sweeping.sweep.label()}")
+        with start(self._spec(sweeping)) as generator:
+            sweeping.tell(f"ready after {generator.start_seconds:.0f} s")
+            bench = Bench(generator, devices, sweeping.procedure, sweeping.tell)
+            yield partial(measure_point, bench)
 
     def _spec(self, sweeping: Sweeping) -> GeneratorSpec:
         assert self._environment is not None
