@@ -180,10 +180,11 @@ def _common(sweeping: Sweeping, point: SweepPoint) -> dict[str, object]:
             length_control=sweep.length_control,
             power_limit_watts=sum(limits) / len(limits) if limits else None,
             weights=sweep.weights,
+            model_revision=sweep.revision_of(sweeping.model),
         ),
         "provenance": provenance.collect(
             catalog_hash=sweeping.catalog.content_hash,
-            model_revision=sweeping.model.revision,
+            model_revision=sweep.revision_of(sweeping.model),
             distribution=sweep.distribution,
             packages=sweeping.installed.packages,
             server_arguments=sweeping.command,

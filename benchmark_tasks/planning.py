@@ -27,7 +27,7 @@ from benchmark_tasks.workloads.catalog_sets import name_of
 REPEATS_WITH_GPU = 3
 REPEATS_WITHOUT_GPU = 1
 
-_Key = tuple[str, Runtime, str, Weights, LengthControl, str]
+_Key = tuple[str, str | None, Runtime, str, Weights, LengthControl, str]
 
 
 def plan_release(
@@ -49,10 +49,10 @@ def plan_release(
     """What a machine with `gpus` GPUs of one model still has to measure for a runtime version.
 
     A point is planned for as many repeats as are missing to `repeats` completed runs (default 3
-    with a GPU, 1 without). A point that did not fit the device is not tried again. `force` plans
-    every point anew. `models` and `tasks` narrow the choice; `weights` replaces the catalog's
-    (dummy weights only for models whose config.json the catalog holds). Small models come first:
-    a release that is broken shows on the cheapest sweep.
+    with a GPU, 1 without); runs at another revision of the model are not among them. A point that did
+    not fit the device is not tried again. `force` plans every point anew. `models` and `tasks` narrow
+    the choice; `weights` replaces the catalog's (dummy weights only for models whose config.json the
+    catalog holds). Small models come first: a release that is broken shows on the cheapest sweep.
 
     Raises:
         CatalogError: a model is not in the catalog.
@@ -142,6 +142,7 @@ class _Landed:
         configuration_id = sweep.configuration(point).configuration_id
         key = (
             configuration_id,
+            sweep.model_revision,
             sweep.runtime,
             sweep.runtime_version,
             sweep.weights,
@@ -165,6 +166,7 @@ def _key(run: Run) -> _Key:
     keys = run.comparability
     return (
         run.configuration.configuration_id,
+        keys.model_revision,
         keys.runtime,
         keys.runtime_version,
         keys.weights,
@@ -264,7 +266,7 @@ def _sweep(
 ) -> Sweep:
     return Sweep(
         model_id=model.model_id,
-        model=model if model.model_id in catalog.added else None,
+        model=model if model.model_id in catalog.added or model.revision else None,
         weight_precision=model.weight_precision,
         task=task,
         **deployment.model_dump(exclude={"batch_sizes"}),

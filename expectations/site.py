@@ -24,6 +24,7 @@ COLUMNS = (
     "nickname",
     "organisation",
     "model_id",
+    "model_revision",
     "weight_precision",
     "gpu_model",
     "num_gpus",
@@ -91,14 +92,15 @@ def render(connection: Any, manifest: Mapping[str, Any], catalog: Catalog, *, ha
 
 
 def _leaderboard(connection: Any) -> list[list[Any]]:
-    """Rows of the page, best first; numbers cut to the digits that the page can show."""
+    """Rows of the page, best first, each model at its current revision; numbers cut to what can be shown."""
     there = _columns(connection, "leaderboard")
     chosen = ", ".join(name if name in there else f"null as {name}" for name in COLUMNS)
     minimum = "false"
     if {"leaderboard_id", "scope"} <= _columns(connection, "min_energy_configurations"):
         minimum = "leaderboard_id in (select leaderboard_id from marts.min_energy_configurations)"
+    current = "where is_current_revision" if "is_current_revision" in there else ""
     result = connection.execute(
-        f"select {chosen}, {minimum} as is_minimum from marts.leaderboard order by all"
+        f"select {chosen}, {minimum} as is_minimum from marts.leaderboard {current} order by all"
     )
     return [[_cut(value) for value in row] for row in result.fetchall()]
 

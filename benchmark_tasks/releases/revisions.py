@@ -9,7 +9,6 @@ revisions that came while nobody looked, the last one counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,7 +18,6 @@ from benchmark_tasks.catalog.reading import read
 from benchmark_tasks.errors import HubRefused
 from benchmark_tasks.releases import records
 from benchmark_tasks.releases.hub import Hub
-from benchmark_tasks.results.store import Listing
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Architecture, Weights
 
@@ -66,17 +64,6 @@ def begin(model_id: str, revision: str, content: str, settings: Settings, *, mea
     first = Revision(revision=revision, content=content, seen_at=datetime.now(UTC), measured=measured)
     path = records.file_of(settings.catalog / "revisions", model_id)
     records.create(path, Revisions(model_id=model_id, head=revision, revisions=(first,)))
-
-
-def of_revision(listing: Listing, model_ids: Iterable[str], revision: str) -> Listing:
-    """What is landed, without the runs of these models at other revisions: those do not count."""
-    models = set(model_ids)
-    kept = [
-        (run, path)
-        for run, path in listing.runs
-        if run.configuration.model_id not in models or run.provenance.model_revision == revision
-    ]
-    return Listing(runs=tuple(kept), broken=listing.broken)
 
 
 def _look(model_id: str, hub: Hub, settings: Settings) -> list[str]:

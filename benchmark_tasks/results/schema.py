@@ -15,9 +15,9 @@ import os
 import time
 import uuid
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from benchmark_tasks.vocabulary import (
     Architecture,
@@ -86,7 +86,12 @@ class Configuration(Record):
 
 
 class Comparability(Record):
-    """The keys that say when two runs may share a chart; listed here and nowhere else."""
+    """The keys that say when two runs may share a chart; listed here and nowhere else.
+
+    model_revision: commit of the hub's repository whose weights were measured; `None`, a value of its
+        own, for weights that are not the hub's (dummy, random, a local folder) or where nobody knows
+        the commit. It keeps apart runs of one model; different models differ in it by nature.
+    """
 
     runtime: Runtime
     runtime_version: str = Field(min_length=1)
@@ -95,6 +100,7 @@ class Comparability(Record):
     power_limit_watts: Measured | None
     weights: Weights
     energy_boundary: EnergyBoundary = EnergyBoundary.GPU
+    model_revision: str | None = None
 
 
 class WindowEnergy(Record):
@@ -347,6 +353,18 @@ class Run(Record):
     phases: tuple[Phase, ...] = ()
     provenance: Provenance
     failure: Failure | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_revision(cls, data: Any) -> Any:
+        """Runs landed before revisions were a comparability key have theirs in the provenance only."""
+        keys = data.get("comparability") if isinstance(data, dict) else None
+        if not isinstance(keys, dict) or "model_revision" in keys or keys.get("weights") != Weights.REAL:
+            return data
+        origin = data.get("provenance")
+        known = isinstance(origin, dict) and origin.get("server_kind") != ServerKind.ENDPOINT
+        revision = origin.get("model_revision") if known else None
+        return {**data, "comparability": {**keys, "model_revision": revision}}
 
 
 def new_run_id() -> str:

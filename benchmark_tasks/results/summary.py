@@ -166,7 +166,6 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         "jouleboard_version": provenance.jouleboard_version,
         "git_commit": provenance.git_commit,
         "catalog_hash": provenance.catalog_hash,
-        "model_revision": provenance.model_revision,
         "runtime_distribution": provenance.runtime_distribution,
         "torch_version": provenance.runtime_packages.get("torch"),
         "driver_version": provenance.driver_version,

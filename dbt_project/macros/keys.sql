@@ -1,15 +1,25 @@
-{# A 32-digit id of some columns that treats NULL as a value, so that joins on it are NULL-safe. #}
-{% macro hash_of(columns) -%}
+{# A 32-digit id of some columns that treats NULL as a value, so that joins on it are NULL-safe.
+   `known` are columns whose NULL leaves no trace: ids from before such a column stay what they were. #}
+{% macro hash_of(columns, known=[]) -%}
     md5(concat_ws('|'
     {%- for column in columns -%}
         , coalesce(cast({{ column }} as varchar), '~')
     {%- endfor -%}
+    {%- for column in known -%}
+        , '{{ column }}=' || {{ column }}
+    {%- endfor -%}
     ))
 {%- endmacro %}
 
-{# The comparability keys, without some: the id that says which rows may meet. Sources never do. #}
+{# The comparability keys, without some: the id that says which rows may meet. Sources never do.
+   A model's revision is no part of it: models that meet have one each. It keeps rows of one model apart. #}
 {% macro comparability_hash(without=[]) -%}
-    {{ hash_of(['data_source'] + (var('comparability_keys') | reject('in', without) | list)) }}
+    {{ hash_of(['data_source'] + (var('comparability_keys') | reject('in', without + ['model_revision']) | list)) }}
+{%- endmacro %}
+
+{# Two rows of one model are of one revision of it; rows of two models need not be. #}
+{% macro same_weights(one, other) -%}
+    ({{ one }}.model_id <> {{ other }}.model_id or {{ one }}.model_revision is not distinct from {{ other }}.model_revision)
 {%- endmacro %}
 
 {# Configuration and comparability columns, for select lists that carry a measurement's identity. #}

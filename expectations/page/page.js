@@ -44,6 +44,7 @@ function element(name, attributes = {}, ...children) {
 
 function modelCell(row) {
   const parts = [row.nickname || row.model_id, element("small", {}, row.model_id)];
+  if (row.model_revision) parts.push(element("small", { title: row.model_revision }, `revision ${row.model_revision.slice(0, 12)}`));
   if (row.weights && row.weights !== "real") parts.push(element("span", { class: "badge plain" }, `${row.weights} weights`));
   return parts;
 }
@@ -84,7 +85,7 @@ function filtered() {
   const equal = { gpu_model: $("gpu").value, num_gpus: $("gpus").value, runtime_version: $("version").value };
   return chosen().filter((row) =>
     Object.entries(equal).every(([key, value]) => !value || String(row[key]) === value) &&
-    (!text || `${row.nickname} ${row.model_id} ${row.organisation ?? ""}`.toLowerCase().includes(text)) &&
+    (!text || `${row.nickname} ${row.model_id} ${row.model_revision ?? ""} ${row.organisation ?? ""}`.toLowerCase().includes(text)) &&
     (!$("best").checked || row.is_minimum));
 }
 

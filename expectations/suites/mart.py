@@ -16,7 +16,7 @@ from expectations.gate import Audit, Auditor
 
 LABEL = (
     "concat_ws(' | ', data_source, model_id, task, concat(num_gpus, 'x ', gpu_model),"
-    " concat('batch ', batch_size), runtime_version, left(leaderboard_id, 8))"
+    " concat('batch ', batch_size), runtime_version, left(model_revision, 12), left(leaderboard_id, 8))"
 )
 """How a finding names a leaderboard row."""
 

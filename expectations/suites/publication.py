@@ -30,7 +30,7 @@ _LOST = f"""
 select {LABEL} as label, new.leaderboard_id is null as no_configuration_lost,
     coalesce(format('was {{:.4g}} J/{{}}', energy_per_output_joules, output_unit), 'had no energy figure')
         as figures
-from last.marts.leaderboard
+from last_leaderboard
 left join (select leaderboard_id from candidate.marts.leaderboard) as new using (leaderboard_id)
 """
 
@@ -42,7 +42,7 @@ select {LABEL} as label,
         {_change("energy_per_output_joules", "new.energy")},
         format('was {{:.4g}} J/{{}}', energy_per_output_joules, output_unit)
     ) as figures
-from last.marts.leaderboard
+from last_leaderboard
 join (
     select leaderboard_id, energy_per_output_joules as energy from candidate.marts.leaderboard
 ) as new using (leaderboard_id)
@@ -57,14 +57,16 @@ _SAME_BUT_VERSION = (
     "power_limit_watts",
     "weights",
     "energy_boundary",
+    "model_revision",
 )
+
 
 _VERSIONS = f"""
 with older as (
     select {", ".join(_SAME_BUT_VERSION)},
         runtime_version as last_version,
         energy_per_output_joules as last_energy
-    from last.marts.leaderboard
+    from last_leaderboard
     where energy_per_output_joules is not null
     qualify row_number() over (
         partition by {", ".join(_SAME_BUT_VERSION)}
@@ -158,6 +160,7 @@ def audit_against_last(auditor: Auditor, candidate: Any, last: Publication | Non
 
     audit = Audit()
     with attached(candidate=candidate, last=last.database) as connection:
+        _view_last(connection)
         for table, (sql, key, checks) in publication_checks().items():
             try:
                 frame = numeric(connection.execute(sql).df())
@@ -169,6 +172,13 @@ def audit_against_last(auditor: Auditor, candidate: Any, last: Publication | Non
                 Level.PUBLICATION, table, frame, checks, key=[key], observed=_figures(frame, key, checks)
             )
     return audit
+
+
+def _view_last(connection: Any) -> None:
+    """`last_leaderboard`: publications from before revisions were recorded know none."""
+    columns = {name for name, *_ in connection.execute("describe last.marts.leaderboard").fetchall()}
+    missing = "" if "model_revision" in columns else ", null::varchar as model_revision"
+    connection.execute(f"create temp view last_leaderboard as select *{missing} from last.marts.leaderboard")
 
 
 def _figures(frame: Any, key: str, checks: tuple[Check, ...]) -> Any:

@@ -37,6 +37,19 @@ log = logging.getLogger("airflow.task")
 
 Planned = dict[str, Any]
 
+_AS_PUBLISHED = (
+    "tensor_parallel",
+    "expert_parallel",
+    "data_parallel",
+    "ulysses_degree",
+    "ring_degree",
+    "inference_steps",
+    "height",
+    "width",
+    "num_frames",
+)
+"""Placement, and what one image or video is: a recheck has them from the figure, not from the catalog."""
+
 THRESHOLD = "ask_above_gpu_hours"
 """When a person is asked: the form's field, and with `jouleboard_` before it the Airflow variable."""
 DEFAULT_THRESHOLD_GPU_HOURS = 48.0
@@ -59,7 +72,7 @@ def plan_release(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     machines = machines_of(catalog, params["gpu_model"])
     landed = listing(settings)
     if params.get("revision"):
-        landed = _at_revision(landed, catalog, params["models"] or (), params["revision"])
+        _require_revision(catalog, params["models"] or (), params["revision"])
     own = [run for run, _ in landed.runs if run.sweep_id == run_id]
     sweeps: list[Sweep] = []
     for machine in machines:
@@ -302,20 +315,17 @@ def listing(settings: Settings) -> Listing:
     return Store.of(settings).records()
 
 
-def _at_revision(landed: Listing, catalog: Catalog, models: Iterable[str], revision: str) -> Listing:
-    """What counts as landed when these models are measured for the sake of a revision.
+def _require_revision(catalog: Catalog, models: Iterable[str], revision: str) -> None:
+    """Models that are to be measured for the sake of a revision are at it.
 
     Raises:
         AirflowSkipException: the catalog has gone on to another revision, which has a run of its own.
     """
-    from benchmark_tasks.releases.revisions import of_revision
-
     for model in map(catalog.model, models):
         if model.revision != revision:
             raise AirflowSkipException(
                 f"nothing to measure: {model.model_id} is at revision {model.revision} by now"
             )
-    return of_revision(landed, models, revision)
 
 
 def _missing(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> list[Sweep]:
@@ -377,10 +387,10 @@ def _sweep_again(catalog: Catalog, figure: Figure, params: Mapping[str, Any]) ->
     from benchmark_tasks.vocabulary import LengthControl, Weights
     from benchmark_tasks.workloads.catalog_sets import name_of
 
-    placement = ("tensor_parallel", "expert_parallel", "data_parallel", "ulysses_degree", "ring_degree")
+    weights = Weights(figure.weights)
     try:
         sweep = planning.single_sweep(
-            catalog,
+            _at_revision(catalog, figure) if weights is Weights.REAL else catalog,
             model_id=figure.model_id,
             task=_task(figure.task),
             runtime_version=figure.runtime_version,
@@ -388,26 +398,40 @@ def _sweep_again(catalog: Catalog, figure: Figure, params: Mapping[str, Any]) ->
             num_gpus=figure.num_gpus,
             batch_sizes=[figure.batch_size],
             repeats=params["repeats"],
-            weights=Weights(figure.weights),
+            weights=weights,
             note=params["note"],
         )
     except CatalogError as error:
         log.info("left out: %s: %s", figure.label, error)
         return None
     sweep = sweep.model_copy(
-        update={name: getattr(figure, name) for name in placement}
+        update={name: getattr(figure, name) for name in _AS_PUBLISHED}
         | {
             "length_control": LengthControl(figure.length_control),
             "request_set": name_of(figure.request_set_id),
         }
     )
     if sweep.configuration(sweep.points[0]).configuration_id != figure.configuration_id:
-        log.info("left out: %s: the catalog places or makes it otherwise by now", figure.label)
+        log.info("left out: %s: the catalog has its weights in another precision by now", figure.label)
         return None
     if "+" in figure.runtime_version:
         log.info("left out: %s: measured by hand, with options or a server of its own", figure.label)
         return None
     return sweep
+
+
+def _at_revision(catalog: Catalog, figure: Figure) -> Catalog:
+    """The catalog with the figure's model at the revision that the figure is of.
+
+    Raises:
+        CatalogError: nobody knows that revision, and the hub may have gone on since.
+    """
+    model = catalog.model(figure.model_id)
+    if figure.model_revision == model.revision:
+        return catalog
+    if figure.model_revision is None:
+        raise CatalogError(f"its revision was not recorded; the catalog is at {model.revision} by now")
+    return catalog.with_models([model.model_copy(update={"revision": figure.model_revision})])
 
 
 def _is_recheck(run: Run) -> bool:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_tasks.catalog import load
+from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import CatalogError, UnknownVersion
 from benchmark_tasks.planning import plan_release, single_sweep, still_missing
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
-from benchmark_tasks.sweep import Plan, Sweep, SweepPoint
+from benchmark_tasks.sweep import AtEndpoint, Plan, Sweep, SweepPoint
 from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import RunStatus, Runtime, Task, Weights
 
@@ -21,7 +21,7 @@ QWEN = "Qwen/Qwen3-8B"
 ON_H200 = {"gpu_model": "H200", "gpus": 1, "models": [QWEN], "tasks": [Task.LM_ARENA_CHAT]}
 
 
-def planned(runs: Iterable[Run] = (), **options) -> Plan:
+def planned(runs: Iterable[Run] = (), catalog: Catalog = CATALOG, **options) -> Plan:
     """A plan over landed runs; the machine has no GPU unless said."""
     defaults = {
         "runtime": Runtime.VLLM,
@@ -30,14 +30,14 @@ def planned(runs: Iterable[Run] = (), **options) -> Plan:
         "gpus": 0,
     }
     listing = Listing(tuple((run, Path(run.run_id)) for run in runs), ())
-    return plan_release(CATALOG, listing, **defaults | options)
+    return plan_release(catalog, listing, **defaults | options)
 
 
 def run_of(sweep: Sweep, point: SweepPoint, **changes) -> Run:
     """A landed run of a planned point."""
     run = sample_run(gpu=sweep.num_gpus > 0)
     keys = {"runtime_version": sweep.runtime_version, "weights": sweep.weights}
-    keys["length_control"] = sweep.length_control
+    keys |= {"length_control": sweep.length_control, "model_revision": sweep.model_revision}
     return run.model_copy(
         update={
             "configuration": sweep.configuration(point),
@@ -89,6 +89,32 @@ def test_a_run_that_may_not_share_a_chart_does_not_count(difference) -> None:
     run = run_of(sweep, sweep.points[0])
     other = run.model_copy(update={"comparability": run.comparability.model_copy(update=difference)})
     assert sizes(planned([other])) == {1: 1, 4: 1}
+
+
+def at_revision(revision: str | None) -> Catalog:
+    """The catalog when the watcher saw this revision of the model."""
+    return CATALOG.with_models([CATALOG.model(QWEN).model_copy(update={"revision": revision})])
+
+
+def test_runs_at_another_revision_of_the_model_do_not_count() -> None:
+    [sweep] = planned(catalog=at_revision("a" * 40), **ON_H200).sweeps
+    assert (sweep.model_revision, sweep.model.revision) == ("a" * 40, "a" * 40)
+    landed = [run_of(sweep, point) for point in sweep.points for _ in range(point.repeats)]
+    assert planned(landed, catalog=at_revision("a" * 40), **ON_H200).sweeps == ()
+    assert still_missing(sweep, landed) is None
+    for other in ("b" * 40, None):
+        assert sum(sizes(planned(landed, catalog=at_revision(other), **ON_H200)).values()) == 18
+    [later] = planned(catalog=at_revision("b" * 40), **ON_H200).sweeps
+    assert still_missing(later, landed) == later
+
+
+def test_only_weights_from_the_hub_have_a_revision() -> None:
+    """A new revision of a model is no reason to measure made-up weights of it again."""
+    [sweep] = planned(catalog=at_revision("a" * 40), weights=Weights.DUMMY, **ON_H200).sweeps
+    assert (sweep.model_revision, sweep.model.revision) == (None, "a" * 40)
+    [real] = planned(catalog=at_revision("a" * 40), **ON_H200).sweeps
+    elsewhere = real.model_copy(update={"server": AtEndpoint(url="http://127.0.0.1:8000")})
+    assert elsewhere.model_revision is None
 
 
 def test_a_failed_run_does_not_count() -> None:

@@ -28,7 +28,7 @@ for sweep in plan.sweeps:
                 comparability=sample_run(gpu=gpu).comparability.model_copy(update=dict(
                     runtime_version=sweep.runtime_version, weights=sweep.weights,
                     request_set_id=sweep.request_set + "-chat-sample",
-                    length_control=sweep.length_control)),
+                    length_control=sweep.length_control, model_revision=sweep.model_revision)),
             )
             Store.of(settings).land_copy(write_sample(settings.home / "measured", run))
             print("landed", run.run_id)

@@ -18,6 +18,7 @@ from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.testing.hub import ModelHub
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.samples import sample_run, write_sample
+from benchmark_tasks.vocabulary import Weights
 from jouleboard_airflow import campaigns, models
 from jouleboard_airflow.approval import AskApproval
 from tests.benchmark_tasks.releases.hub_samples import QWEN3_8B, add_dense
@@ -197,7 +198,8 @@ def test_a_policy_without_organisations_looks_for_no_new_models(
 
 def test_a_revision_is_planned_whatever_was_landed_of_others(hub: ModelHub, tmp_path: Path) -> None:
     settings = Settings.from_environment()
-    tiny = load().model("jouleboard/qwen3-tiny").model_copy(update={"revision": "a" * 40})
+    update = {"revision": "a" * 40, "weights": Weights.REAL}
+    tiny = load().model("jouleboard/qwen3-tiny").model_copy(update=update)
     records.write(records.file_of(settings.catalog / "models", tiny.model_id), tiny)
     form = dict(runtime="vllm", version="0.32.0", models=[tiny.model_id], tasks=None, repeats=1, force=False)
     params = form | {"gpu_model": "none", "note": None, "revision": "a" * 40}
@@ -207,6 +209,7 @@ def test_a_revision_is_planned_whatever_was_landed_of_others(hub: ModelHub, tmp_
             sweep = Sweep.model_validate(entry["sweep"])
             for point in sweep.points:
                 keys = {"runtime_version": sweep.runtime_version, "weights": sweep.weights}
+                keys |= {"model_revision": revision}
                 keys |= {
                     "request_set_id": f"{sweep.request_set}-chat",
                     "length_control": sweep.length_control,
@@ -216,16 +219,15 @@ def test_a_revision_is_planned_whatever_was_landed_of_others(hub: ModelHub, tmp_
                     update={
                         "configuration": sweep.configuration(point),
                         "comparability": base.comparability.model_copy(update=keys),
-                        "provenance": base.provenance.model_copy(update={"model_revision": revision}),
                     }
                 )
                 Store.of(settings).land_copy(write_sample(tmp_path / revision, run))
 
     land("b" * 40)
-    with pytest.raises(AirflowSkipException, match="is complete here"):
-        campaigns.plan_release(params | {"revision": None}, "of-the-release")
+    [of_release] = campaigns.plan_release(params | {"revision": None}, "of-the-release")
     [entry] = campaigns.plan_release(params, "of-the-revision")
     assert entry["sweep"]["model"]["revision"] == "a" * 40
+    assert of_release["sweep"]["points"] == entry["sweep"]["points"]
     land("a" * 40)
     with pytest.raises(AirflowSkipException, match="is complete here"):
         campaigns.plan_release(params, "again")

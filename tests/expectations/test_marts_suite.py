@@ -22,6 +22,7 @@ COLUMNS = {
     "num_gpus": "integer",
     "batch_size": "integer",
     "runtime_version": "varchar",
+    "model_revision": "varchar",
     "output_unit": "varchar",
     "energy_source": "varchar",
     "energy_repeats": "integer",
@@ -41,7 +42,7 @@ COLUMNS = {
     "p99_itl_ms": "double",
 }
 GOOD = (
-    "'mlenergy-v3', 'c', 'gpqa', 'some/model', 'H200', 1, 32, '0.1', 'token', 'nvml-counter', 3, 1,"
+    "'mlenergy-v3', 'c', 'gpqa', 'some/model', 'H200', 1, 32, '0.1', null, 'token', 'nvml-counter', 3, 1,"
     " 0.1, 0.09, 0.11, 50.0, 500.0, 4000.0, 400.0, 700.0, 31.9, 8.0, 9.0, 10.0, 15.0"
 )
 ROW_FAULTS = {

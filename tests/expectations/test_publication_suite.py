@@ -20,7 +20,8 @@ from expectations.suites.publication import audit_against_last
 ROW = (
     "select '{id}' as leaderboard_id, 'jouleboard' as data_source, 'c-{configuration}' as configuration_id,"
     " 'gpqa' as task, 'some/model' as model_id, 'H200' as gpu_model, 1 as num_gpus, 32 as batch_size,"
-    " 'vllm' as runtime, '{version}' as runtime_version, 'set' as request_set_id, 'fixed' as length_control,"
+    " 'vllm' as runtime, '{version}' as runtime_version, {revision}::varchar as model_revision,"
+    " 'set' as request_set_id, 'fixed' as length_control,"
     " 700.0 as power_limit_watts, 'dummy' as weights, 'gpu' as energy_boundary,"
     " 'token' as output_unit, {energy}::double as energy_per_output_joules"
 )
@@ -37,9 +38,19 @@ def make(path: Path, rows: list[dict[str, object]], runs: int = 5) -> Path:
 
 
 def row(
-    name: str, energy: object = 0.1, version: str = "0.9.0", configuration: str | None = None
+    name: str,
+    energy: object = 0.1,
+    version: str = "0.9.0",
+    configuration: str | None = None,
+    revision: str = "null",
 ) -> dict[str, object]:
-    return {"id": name, "energy": energy, "version": version, "configuration": configuration or name}
+    return {
+        "id": name,
+        "energy": energy,
+        "version": version,
+        "configuration": configuration or name,
+        "revision": revision,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +107,26 @@ def test_a_new_version_is_compared_with_the_newest_older_one(
     assert finding.check == "version_changes_within_band"
     assert finding.key.endswith("0.11.0 | f (after 0.10.0)")  # 0.10 is newer than 0.9
     assert finding.observed == "0.1 -> 0.3 J/token, +200 %; the band is -33% to +50%"
+
+
+def test_another_revision_of_the_model_is_no_successor(
+    auditor: Auditor, last: Publication, tmp_path: Path
+) -> None:
+    kept = [row(name) for name in "abcd"] + [row("e", version="0.10.0", configuration="a")]
+    new = [row("f", energy=0.3, version="0.11.0", configuration="a", revision="'aa'")]
+    assert audit_against_last(auditor, make(tmp_path / "new.duckdb", kept + new), last).critical == ()
+
+
+def test_a_publication_from_before_revisions_is_comparable(
+    auditor: Auditor, last: Publication, tmp_path: Path
+) -> None:
+    connection = duckdb.connect(str(last.database))
+    connection.execute("alter table marts.leaderboard drop column model_revision")
+    connection.close()
+    kept = [row(name) for name in "abcd"] + [row("e", version="0.10.0", configuration="a")]
+    new = [row("f", energy=0.3, version="0.11.0", configuration="a")]
+    (finding,) = audit_against_last(auditor, make(tmp_path / "new.duckdb", kept + new), last).critical
+    assert finding.check == "version_changes_within_band"
 
 
 def test_a_publication_of_another_shape_asks_a_person(

@@ -27,6 +27,7 @@ replicates as (
     select
         configuration_id,
         comparability_id,
+        model_revision,
         count(*) as measurements,
         case when count(energy_per_output_joules) > 1
             then max(energy_per_output_joules) / nullif(min(energy_per_output_joules), 0) - 1 end
@@ -53,6 +54,7 @@ averaged as (
         {{ identity_columns() }},
         coalesce(max(energy_source) filter (energy_per_output_joules is not null), 'none') as energy_source,
         count(*) as repeats,
+        max(measured_at) as last_measured_at,
         count(energy_per_output_joules) as energy_repeats,
         avg(energy_per_output_joules) as energy_per_output_joules,
         stddev_samp(energy_per_output_joules) as energy_per_output_stddev_joules,
@@ -92,7 +94,13 @@ averaged as (
 intervals as (
 
     select
+        {{ hash_of(['configuration_id', 'comparability_id'], known=['model_revision']) }} as leaderboard_id,
         averaged.*,
+        -- Of a model's revisions the one measured last on a GPU model is current, all else being equal.
+        averaged.model_revision is not distinct from first_value(averaged.model_revision) over (
+            partition by comparability_id, task, model_id, weight_precision, workload_id, gpu_model
+            order by last_measured_at desc nulls last, averaged.model_revision
+        ) as is_current_revision,
         -- 200 is the last tabulated row; beyond it the quantile is 1.97 and falls no further than 1.96.
         t_quantiles.t_975 * energy_per_output_stddev_joules / sqrt(energy_repeats)
             as energy_per_output_half_width_joules
@@ -102,7 +110,6 @@ intervals as (
 )
 
 select
-    {{ hash_of(['intervals.configuration_id', 'intervals.comparability_id']) }} as leaderboard_id,
     intervals.*,
     intervals.energy_per_output_joules - intervals.energy_per_output_half_width_joules
         as energy_per_output_low_joules,
@@ -119,6 +126,9 @@ select
     gpus.tdp_watts,
     gpus.memory_gib
 from intervals
-left join replicates using (configuration_id, comparability_id)
+left join replicates
+    on replicates.configuration_id = intervals.configuration_id
+    and replicates.comparability_id = intervals.comparability_id
+    and replicates.model_revision is not distinct from intervals.model_revision
 left join models using (data_source, model_id)
 left join gpus using (gpu_model)

@@ -1,7 +1,7 @@
 -- The rows with the lowest energy per output, per number of GPUs and over all of them.
 with configurations as (
 
-    select * from {{ ref('int_configurations_averaged') }} where energy_per_output_joules is not null
+    select * from {{ ref('int_configurations_current') }} where energy_per_output_joules is not null
 
 ),
 

@@ -11,10 +11,8 @@ from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import IndexUnreachable
 from benchmark_tasks.releases import proposals, revisions
 from benchmark_tasks.releases.hub import Hub
-from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.hub import Model, ModelHub
-from benchmark_tasks.testing.samples import sample_run, write_sample
 from tests.benchmark_tasks.releases.hub_samples import add_dense
 
 WATCHED = "Qwen/Qwen3-8B"
@@ -128,20 +126,3 @@ def test_models_with_weights_of_our_own_are_not_on_the_hub() -> None:
     assert "jouleboard/qwen3-tiny" not in watched
     assert "black-forest-labs/FLUX.1-dev" not in watched
     assert WATCHED in watched
-
-
-def test_runs_of_another_revision_do_not_count(tmp_path: Path) -> None:
-    store = Store(tmp_path / "raw")
-    runs = [sample_run(batch_size=8), sample_run(batch_size=16)]
-    store.land_copy(write_sample(tmp_path, runs[0]))
-    provenance = runs[1].provenance.model_copy(update={"model_revision": "a" * 40})
-    at_a = runs[1].model_copy(update={"provenance": provenance})
-    store.land_copy(write_sample(tmp_path, at_a))
-    model_id = at_a.configuration.model_id
-    listing = store.listing()
-    count = {
-        revision: len(revisions.of_revision(listing, [model_id], revision).runs)
-        for revision in ("a" * 40, "b" * 40)
-    }
-    assert count == {"a" * 40: 1, "b" * 40: 0}
-    assert len(revisions.of_revision(listing, ["another/model"], "b" * 40).runs) == 2

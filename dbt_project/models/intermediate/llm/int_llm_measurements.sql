@@ -33,6 +33,7 @@ measured as (
         {{ identity_columns() }},
         energy_source,
         1 as replicate,
+        finished_at as measured_at,
         counts_for_speed,
         counts_for_energy,
         requests_completed as completed_requests,
@@ -76,6 +77,7 @@ imported as (
         {{ identity_columns() }},
         energy_source,
         replicate,
+        cast(null as timestamptz) as measured_at,
         -- Of two published measurements of one configuration the first in the published order stands.
         replicate = 1 as counts_for_speed,
         replicate = 1 as counts_for_energy,

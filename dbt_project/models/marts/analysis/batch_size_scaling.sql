@@ -6,7 +6,7 @@ with configurations as (
             'comparability_id', 'task', 'model_id', 'weight_precision', 'workload_id',
             'gpu_model', 'num_gpus', 'parallelism_id',
         ]) }} as series_id
-    from {{ ref('int_configurations_averaged') }}
+    from {{ ref('int_configurations_current') }}
 
 )
 

@@ -1,6 +1,6 @@
 with configurations as (
 
-    select * from {{ ref('int_configurations_averaged') }} where energy_per_output_joules is not null
+    select * from {{ ref('int_configurations_current') }} where energy_per_output_joules is not null
 
 ),
 
@@ -64,6 +64,7 @@ select
     newer.length_control,
     newer.weights,
     newer.energy_boundary,
+    newer.model_revision,
     newer.max_median_itl_ms,
     newer.max_batch_latency_seconds,
     newer.gpu_model as new_gpu_model,
@@ -94,6 +95,7 @@ inner join under_ceiling as older
     and older.comparability_any_cap_id = newer.comparability_any_cap_id
     and older.task = newer.task
     and older.model_id = newer.model_id
+    and {{ same_weights('older', 'newer') }}
     and older.weight_precision = newer.weight_precision
     and older.workload_id = newer.workload_id
     and older.ceiling_seconds = newer.ceiling_seconds

@@ -46,6 +46,8 @@ select
     multimodal.power_limit_watts,
     multimodal.weights,
     multimodal.energy_boundary,
+    multimodal.model_revision,
+    text_only.model_revision as text_model_revision,
     multimodal.batch_size,
     text_only.batch_size as text_batch_size,
     multimodal.output_tokens_per_response,

@@ -1,6 +1,6 @@
 with configurations as (
 
-    select * from {{ ref('int_configurations_averaged') }} where num_gpus > 0
+    select * from {{ ref('int_configurations_current') }} where num_gpus > 0
 
 ),
 
@@ -43,6 +43,7 @@ select
     fewer.power_limit_watts,
     fewer.weights,
     fewer.energy_boundary,
+    fewer.model_revision,
     fewer.batch_size,
     fewer.num_gpus as fewer_gpus,
     more.num_gpus as more_gpus,

@@ -1,6 +1,6 @@
 with configurations as (
 
-    select * from {{ ref('int_configurations_averaged') }}
+    select * from {{ ref('int_configurations_current') }}
 
 ),
 
@@ -48,6 +48,8 @@ select
     fp8.power_limit_watts,
     fp8.weights,
     fp8.energy_boundary,
+    fp8.model_revision as fp8_model_revision,
+    bf16.model_revision as bf16_model_revision,
     fp8.batch_size,
     buckets.batch_size_bucket,
     fp8.parallelism_id = bf16.parallelism_id as parallelism_matches,
@@ -77,6 +79,7 @@ inner join by_base_model as bf16
     and bf16.gpu_model = fp8.gpu_model
     and bf16.num_gpus = fp8.num_gpus
     and bf16.batch_size = fp8.batch_size
+    and {{ same_weights('bf16', 'fp8') }}
 inner join buckets on fp8.batch_size between buckets.min_batch_size and buckets.max_batch_size
 where fp8.weight_precision = 'fp8' and bf16.weight_precision = 'bfloat16'
 order by fp8.data_source, fp8.task, fp8.base_model_id, fp8.gpu_model, fp8.num_gpus, fp8.batch_size, comparison_id

@@ -43,6 +43,7 @@ pairs as (
     inner join configurations as earlier
         on earlier.configuration_id = later.configuration_id
         and earlier.comparability_any_version_id = later.comparability_any_version_id
+        and {{ same_weights('earlier', 'later') }}
         and (earlier.version_numbers, earlier.is_final, earlier.runtime_version)
         < (later.version_numbers, later.is_final, later.runtime_version)
 

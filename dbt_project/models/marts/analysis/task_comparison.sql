@@ -1,6 +1,6 @@
 with configurations as (
 
-    select * from {{ ref('int_configurations_averaged') }}
+    select * from {{ ref('int_configurations_current') }}
 
 ),
 
@@ -81,6 +81,8 @@ select
     one.power_limit_watts,
     one.weights,
     one.energy_boundary,
+    one.model_revision,
+    reference.model_revision as reference_model_revision,
     one.batch_size,
     reference.batch_size as reference_batch_size,
     one.output_tokens_per_response,
@@ -105,4 +107,5 @@ inner join sides as reference
     and reference.gpu_model = one.gpu_model
     and reference.fixed_num_gpus = one.fixed_num_gpus
     and reference.fixed_batch_size = one.fixed_batch_size
+    and {{ same_weights('reference', 'one') }}
 order by one.data_source, one.basis, one.task, one.model_id, one.gpu_model, one.num_gpus, one.batch_size, comparison_id

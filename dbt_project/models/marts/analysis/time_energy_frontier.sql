@@ -2,11 +2,13 @@ with configurations as (
 
     select
         *,
-        {{ hash_of(['comparability_id', 'task', 'model_id', 'weight_precision', 'workload_id']) }} as model_frontier_id,
+        {{ hash_of(
+            ['comparability_id', 'task', 'model_id', 'weight_precision', 'workload_id'], known=['model_revision']
+        ) }} as model_frontier_id,
         {{ hash_of(['comparability_id', 'task', 'model_id', 'weight_precision', 'workload_id', 'gpu_model']) }}
             as gpu_frontier_id,
         {{ hash_of(['comparability_id', 'task']) }} as task_frontier_id
-    from {{ ref('int_configurations_averaged') }}
+    from {{ ref('int_configurations_current') }}
     where energy_per_output_joules is not null and latency_seconds is not null
 
 ),

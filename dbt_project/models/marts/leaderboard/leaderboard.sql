@@ -13,7 +13,7 @@ positions as (
             order by energy_per_output_joules, leaderboard_id
         ) as energy_position
     from configurations
-    where energy_per_output_joules is not null
+    where energy_per_output_joules is not null and is_current_revision
 
 ),
 
@@ -27,7 +27,10 @@ rankable as (
         energy_per_output_low_joules,
         energy_per_output_high_joules
     from configurations
-    where energy_per_output_joules is not null and energy_repeats >= {{ var('min_repeats_for_rank') }}
+    where
+        energy_per_output_joules is not null
+        and energy_repeats >= {{ var('min_repeats_for_rank') }}
+        and is_current_revision
 
 ),
 
@@ -73,6 +76,8 @@ select
     configurations.total_params_billions,
     configurations.activated_params_billions,
     {{ identity_columns('configurations') }},
+    configurations.is_current_revision,
+    configurations.last_measured_at,
     configurations.energy_source,
     configurations.output_unit,
     cast(configurations.measurements as integer) as measurements,

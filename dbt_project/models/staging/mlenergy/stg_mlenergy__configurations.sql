@@ -28,6 +28,7 @@ select
     cast(null as double) as power_limit_watts,
     'real' as weights,
     'gpu' as energy_boundary,
+    cast(null as varchar) as model_revision,
     'nvml-counter' as energy_source,
     completed_requests,
     avg_batch_size as mean_running_requests,

@@ -1,0 +1,1 @@
+select * from {{ ref('int_configurations_averaged') }} where is_current_revision
