@@ -85,7 +85,7 @@ class Check:
     def rule(self) -> str:
         """The rule in words, for reports."""
         if self.says_only_yes:
-            return "must not happen"
+            return "must not happen" if self.severity is Severity.CRITICAL else "said when it happens"
         if self.within is not None:
             return f"{self.looks_at}: {self.within}"
         if self.not_null:

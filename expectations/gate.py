@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +39,13 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Audit:
-    """All results of the gate, in the order of the suites."""
+    """All results of the gate, in the order of the suites. `labels`: what each run measured, for a person."""
 
     results: tuple[CheckResult, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __add__(self, other: Audit) -> Audit:
-        return Audit(self.results + other.results)
+        return Audit(self.results + other.results, {**self.labels, **other.labels})
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -63,7 +64,7 @@ class Audit:
 
     def at(self, *levels: Level) -> Audit:
         """The results of some suites only."""
-        return Audit(tuple(result for result in self.results if result.level in levels))
+        return Audit(tuple(result for result in self.results if result.level in levels), self.labels)
 
 
 @dataclass

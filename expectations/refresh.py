@@ -133,6 +133,7 @@ def judge_runs(
     audit = auditor.audit(
         Level.RUN, "runs", frame.values, run_checks(), key=["run_id"], observed=frame.observed
     )
+    audit += Audit(labels={run.run_id: run.configuration.label() for run, _ in landed.listing.runs})
     verdicts = quarantine.judge(landed.listing, audit.findings, released, fixed)
     accepted = {run_id for run_id, verdict in verdicts.items() if verdict.accepted}
     if accepted:

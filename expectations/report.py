@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def as_json(audit: Audit) -> list[dict[str, Any]]:
 def as_html(audit: Audit, title: str) -> str:
     """A self-contained page: failed checks first, then all of them."""
     failed = [result for result in audit.results if result.findings]
-    body = "".join(_failed(result) for result in sorted(failed, key=lambda result: not result.refuses))
+    in_order = sorted(failed, key=lambda result: not result.refuses)
+    body = "".join(_failed(result, audit.labels) for result in in_order)
     rows = "".join(_row(result) for result in audit.results)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -64,10 +66,11 @@ A critical finding on a run sets that run aside; on a mart it stops the publicat
 """
 
 
-def _failed(result: CheckResult) -> str:
+def _failed(result: CheckResult, labels: Mapping[str, str]) -> str:
     check = result.check
     rows = "".join(
         f"<tr><td class=key>{html.escape(finding.key or 'whole table')}</td>"
+        f"<td>{html.escape(labels.get(finding.key, ''))}</td>"
         f"<td>{html.escape(finding.observed)}</td></tr>"
         for finding in result.findings[:SHOWN]
     )
@@ -77,8 +80,9 @@ def _failed(result: CheckResult) -> str:
         f"{html.escape(result.table)}: {html.escape(check.name)}</h3>"
         f"<p>{html.escape(check.reason)}. Rule: {html.escape(check.rule)} "
         f"({html.escape(check.source)}).</p>"
-        f"<div class=scroll><table><thead><tr><th>row</th><th>observed</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
+        "<div class=scroll><table><thead>"
+        "<tr><th>row</th><th>what it measured</th><th>observed</th></tr>"
+        f"</thead><tbody>{rows}</tbody></table></div>"
         + (f"<p>and {more} more; gate_report.json has all</p>" if more > 0 else "")
         + "</section>"
     )

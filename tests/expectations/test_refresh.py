@@ -167,6 +167,15 @@ def test_the_quarantine_table_tells_every_reason(settings: Settings, first) -> N
     assert sum("bundle_whole" in reasons for reasons in rows.values()) == 1
 
 
+def test_the_report_says_what_each_run_measured(settings: Settings, first) -> None:
+    report = (publication.read(settings, 1).path / "site" / "gate_report.html").read_text()
+    known = "select run_id, model_id || ' | ' || task from quarantine where model_id is not null"
+    rows = query(settings, known).rows
+    assert rows
+    for run_id, what in rows:
+        assert f"<td class=key>{run_id}</td><td>{what} | " in report
+
+
 def test_hostile_text_is_published_as_text(settings: Settings, first) -> None:
     rows = query(settings, "select runtime_version from leaderboard where batch_size = 64").rows
     assert (HOSTILE_VERSION,) in rows
