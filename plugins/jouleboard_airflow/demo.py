@@ -42,7 +42,7 @@ LEADERBOARD_QUERY = """
         round(energy_per_output_joules, 4) as "J/output",
         energy_rank as rank
     from leaderboard
-    where data_source = 'jouleboard'
+    where data_source = 'jouleboard' and is_current_revision
     order by task, energy_rank nulls last, throughput_per_second desc
     limit 20
 """
