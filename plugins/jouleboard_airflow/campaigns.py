@@ -384,7 +384,7 @@ def _available(catalog: Catalog, runtime: Any, version: str | None, has_gpu: boo
 def _sweep_again(catalog: Catalog, figure: Figure, params: Mapping[str, Any]) -> Sweep | None:
     """The sweep that measures a published configuration again; None, with a line, when it cannot be had."""
     from benchmark_tasks import planning
-    from benchmark_tasks.vocabulary import LengthControl, Weights
+    from benchmark_tasks.vocabulary import LengthControl, Runtime, Weights
     from benchmark_tasks.workloads.catalog_sets import name_of
 
     weights = Weights(figure.weights)
@@ -399,6 +399,7 @@ def _sweep_again(catalog: Catalog, figure: Figure, params: Mapping[str, Any]) ->
             batch_sizes=[figure.batch_size],
             repeats=params["repeats"],
             weights=weights,
+            runtime=Runtime(figure.runtime),
             note=params["note"],
         )
     except CatalogError as error:
