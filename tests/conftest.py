@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.hub import ModelHub
 from benchmark_tasks.testing.package_index import PackageIndex
 
 REPOSITORY = Path(__file__).parents[1]
@@ -52,6 +53,21 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("a small file system cannot be mounted here (not root)")
     yield where
     subprocess.run(["umount", "--lazy", str(where)], check=True)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A home of its own, and otherwise nothing said."""
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def model_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
+    """An empty model hub, the one that the environment names."""
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    with ModelHub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        yield hub
 
 
 @pytest.fixture

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from benchmark_tasks import cli
 
 
 @pytest.fixture
@@ -19,3 +24,23 @@ def powercap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(rapl, "rapl_is_available", lambda: True)  # Zeus remembers its first answer
     monkeypatch.setattr(cpu, "get_cpus", rapl.RAPLCPUs)
     return folder
+
+
+@pytest.fixture
+def jouleboard(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command in this process; gives exit code, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["jouleboard", *map(str, arguments)])
+        previous = signal.getsignal(signal.SIGTERM)
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+        return (code, *capfd.readouterr())
+
+    return call

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_tasks import cli, run
+from benchmark_tasks import run
 from benchmark_tasks.errors import GpuBusy, OutOfMemory, ServerDied
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.sweep import Plan
@@ -36,21 +36,8 @@ def home(tmp_path: Path, monkeypatch, package_index) -> Path:
 
 
 @pytest.fixture
-def jouleboard(home, monkeypatch, capfd):
-    """Runs the command; returns (exit code, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["jouleboard", *map(str, arguments)])
-        previous = signal.getsignal(signal.SIGTERM)
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        finally:
-            signal.signal(signal.SIGTERM, previous)
-        return (code, *capfd.readouterr())
-
-    return call
+def jouleboard(home, jouleboard):
+    return jouleboard
 
 
 def assert_one_line(result: tuple[int, str, str], part: str, code: int = 1) -> None:

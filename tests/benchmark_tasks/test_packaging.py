@@ -13,9 +13,8 @@ import pytest
 from uv import find_uv_bin
 
 import benchmark_tasks
-from benchmark_tasks.procedure import Procedure
-from benchmark_tasks.sweep import Plan, Sweep, SweepPoint
-from benchmark_tasks.vocabulary import Runtime, Task, WeightPrecision, Weights
+from benchmark_tasks.sweep import Plan
+from benchmark_tasks.testing.quick import quick_sweep
 
 REPOSITORY = Path(__file__).parents[2]
 CONTROL_PLANE = {"airflow", "dbt", "duckdb", "great_expectations", "torch", "transformers"}
@@ -81,28 +80,8 @@ def test_it_says_what_it_can_do_here(installed: Path, tmp_path: Path) -> None:
 
 
 def test_it_measures(installed: Path, tmp_path: Path) -> None:
-    sweep = Sweep(
-        model_id="jouleboard/qwen3-tiny",
-        weight_precision=WeightPrecision.BFLOAT16,
-        task=Task.LM_ARENA_CHAT,
-        gpu_model="none",
-        num_gpus=0,
-        runtime=Runtime.VLLM,
-        runtime_version="0.0.1",
-        distribution="jouleboard-mock",
-        weights=Weights.DUMMY,
-        points=(SweepPoint(batch_size=2),),
-        procedure=Procedure(
-            minimum_window_seconds=0.5,
-            long_window_seconds=0.6,
-            maximum_seconds=15,
-            idle_seconds=0.0,
-            drift_limit=0.9,
-            target_relative_interval=None,
-        ),
-    )
     plan = tmp_path / "plan.json"
-    plan.write_text(Plan(sweeps=(sweep,)).model_dump_json())
+    plan.write_text(Plan(sweeps=(quick_sweep(2),)).model_dump_json())
     said = checked(
         installed / "jouleboard", "measure", "--plan", plan, "--json", JOULEBOARD_HOME=str(tmp_path / "home")
     )

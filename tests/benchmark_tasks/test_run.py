@@ -22,14 +22,13 @@ from benchmark_tasks.errors import (
     OutOfMemory,
     ServerDied,
 )
-from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import Run
-from benchmark_tasks.results.store import INCOMING, Store
+from benchmark_tasks.results.store import INCOMING
 from benchmark_tasks.run import MeasureResult, measure, sessions
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.testing.powercap import add_zone
+from benchmark_tasks.testing.quick import QUICK, landed, quick_sweep
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.testing.waiting import until
 from benchmark_tasks.vocabulary import (
@@ -37,48 +36,8 @@ from benchmark_tasks.vocabulary import (
     LengthControl,
     RunStatus,
     Runtime,
-    Task,
-    WeightPrecision,
     Weights,
 )
-
-QUICK = Procedure(
-    minimum_window_seconds=1.0,
-    long_window_seconds=1.2,
-    maximum_seconds=15,
-    idle_seconds=0.3,
-    drift_limit=100.0,  # on a busy machine anything drifts; that is tested without one
-    target_relative_interval=None,
-)
-
-
-def sweep(*batch_sizes: int, **changes: object) -> Sweep:
-    fields: dict[str, object] = {
-        "campaign_id": "test",
-        "model_id": "jouleboard/qwen3-tiny",
-        "weight_precision": WeightPrecision.BFLOAT16,
-        "task": Task.LM_ARENA_CHAT,
-        "gpu_model": "none",
-        "num_gpus": 0,
-        "runtime": Runtime.VLLM,
-        "runtime_version": "0.0.1",
-        "distribution": "jouleboard-mock",
-        "weights": Weights.DUMMY,
-        "points": tuple(SweepPoint(batch_size=size) for size in batch_sizes or (4,)),
-        "procedure": QUICK,
-    }
-    return Sweep(**(fields | changes))  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
-
-
-def landed(settings: Settings) -> list[Run]:
-    listing = Store(settings.raw).listing()
-    assert listing.broken == ()
-    return [bundle.verify(path) for _, path in listing.runs]
 
 
 def go(settings: Settings, wanted: Sweep, **more: object) -> MeasureResult:
@@ -87,7 +46,7 @@ def go(settings: Settings, wanted: Sweep, **more: object) -> MeasureResult:
 
 def test_without_a_gpu_a_run_has_speed_and_what_the_cpu_counts(settings: Settings, powercap: Path) -> None:
     add_zone(powercap / "intel-rapl:0", "package-0", joules=77)
-    result = go(settings, sweep(4))
+    result = go(settings, quick_sweep(4))
     (run,) = landed(settings)
     assert [path.name for path in result.landed] == [run.run_id]
     assert run.status is RunStatus.COMPLETED
@@ -106,18 +65,18 @@ def test_a_model_that_is_not_shipped_travels_with_its_sweep(settings: Settings) 
     shipped = load()
     update = {"model_id": "Qwen/Qwen3-9B", "weights": Weights.REAL, "revision": "a" * 40}
     model = shipped.model("jouleboard/qwen3-tiny").model_copy(update=update)
-    wanted = sweep(4, model_id=model.model_id, model=model, weights=Weights.REAL)
+    wanted = quick_sweep(4, model_id=model.model_id, model=model, weights=Weights.REAL)
     go(settings, Sweep.model_validate_json(wanted.model_dump_json()))
     (run,) = landed(settings)
-    assert run.provenance.model_revision == "a" * 40
+    assert run.provenance.model_revision == run.comparability.model_revision == "a" * 40
     assert f"--revision={'a' * 40}" in run.provenance.server_arguments
     assert run.provenance.catalog_hash == shipped.with_models([model]).content_hash != shipped.content_hash
     with pytest.raises(ValueError, match="travels with a sweep of"):
-        sweep(4, model=model)
+        quick_sweep(4, model=model)
 
 
 def test_with_a_counter_both_windows_and_all_phases_have_energy(settings: Settings) -> None:
-    go(settings, sweep(4), meter=ReplayMeter(lambda seconds: 400.0))
+    go(settings, quick_sweep(4), meter=ReplayMeter(lambda seconds: 400.0))
     (run,) = landed(settings)
     for window in (run.window_steady, run.window_mlenergy):
         seconds = window.end_seconds - window.start_seconds
@@ -136,8 +95,8 @@ def test_with_a_counter_both_windows_and_all_phases_have_energy(settings: Settin
 
 
 def test_one_server_serves_the_whole_sweep_or_one_each(settings: Settings) -> None:
-    go(settings, sweep(2, 4))
-    go(settings, sweep(2, 4, server_per_point=True))
+    go(settings, quick_sweep(2, 4))
+    go(settings, quick_sweep(2, 4, server_per_point=True))
     together, apart = landed(settings)[:2], landed(settings)[2:]
     assert len({run.server.session_id for run in together}) == 1
     starts = [
@@ -151,12 +110,12 @@ def test_one_server_serves_the_whole_sweep_or_one_each(settings: Settings) -> No
 
 
 def test_repeats_go_round_the_batch_sizes() -> None:
-    wanted = sweep(points=(SweepPoint(batch_size=8, repeats=2), SweepPoint(batch_size=64, repeats=3)))
+    wanted = quick_sweep(points=(SweepPoint(batch_size=8, repeats=2), SweepPoint(batch_size=64, repeats=3)))
     assert [[p.batch_size for p in s] for s in sessions(wanted)] == [[8, 64, 8, 64, 64]]
 
 
 def test_every_token_is_in_the_bundle_and_the_record_agrees(settings: Settings) -> None:
-    result = go(settings, sweep(4))
+    result = go(settings, quick_sweep(4))
     rows = pq.read_table(result.landed[0] / bundle.REQUESTS_FILE).to_pylist()
     (run,) = landed(settings)
     done = [row for row in rows if row["error"] is None]
@@ -170,21 +129,21 @@ def test_a_load_that_does_not_settle_is_offered_again_then_recorded_as_such(sett
     said: list[str] = []
     impossible = QUICK.model_copy(update={"full_turnovers": 10_000, "long_window_seconds": 9.0})
     short = impossible.model_copy(update={"maximum_seconds": 1.5, "attempts": 2})
-    measure(sweep(4, procedure=short), settings, say=said.append)
+    measure(quick_sweep(4, procedure=short), settings, say=said.append)
     (run,) = landed(settings)
     assert len([line for line in said if line.endswith("; once more")]) == 1
     assert run.status is RunStatus.COMPLETED and not run.window_steady.settled
 
 
 def test_several_client_processes_share_the_slots(settings: Settings) -> None:
-    go(settings, sweep(6, procedure=QUICK.model_copy(update={"client_processes": 2})))
+    go(settings, quick_sweep(6, procedure=QUICK.model_copy(update={"client_processes": 2})))
     (run,) = landed(settings)
     assert run.client.processes == 2
     assert run.window_steady.mean_running_requests == pytest.approx(6, rel=0.35)
 
 
 def test_natural_lengths_are_drained_not_cancelled(settings: Settings) -> None:
-    go(settings, sweep(4, length_control=LengthControl.NATURAL))
+    go(settings, quick_sweep(4, length_control=LengthControl.NATURAL))
     (run,) = landed(settings)
     assert run.requests.cancelled == 0
     assert run.requests.mean_output_tokens == run.requests.output_tokens / run.requests.completed
@@ -201,7 +160,7 @@ def test_a_counter_that_fails_costs_the_energy_not_the_run(settings: Settings, m
     slow = QUICK.model_copy(
         update={"minimum_window_seconds": 2.5, "long_window_seconds": 2.5, "idle_seconds": 0.2}
     )
-    go(settings, sweep(4, procedure=slow), meter=meter())
+    go(settings, quick_sweep(4, procedure=slow), meter=meter())
     (run,) = landed(settings)
     assert run.status is RunStatus.COMPLETED and run.window_steady.settled
     assert run.window_steady.energy is None and run.energy_source is EnergySource.NONE
@@ -229,7 +188,7 @@ def test_a_failure_is_landed_with_its_reason_and_raised(
 ) -> None:
     monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", fault)
     with pytest.raises(error) as caught:
-        go(settings, sweep(2, 4))
+        go(settings, quick_sweep(2, 4))
     assert "\n" not in str(caught.value)
     runs = landed(settings)
     assert [(run.status, run.failure.phase) for run in runs] == [(status, phase)] * 2
@@ -250,7 +209,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(
     settings: Settings, changes: dict[str, object], error: type, message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        go(settings, sweep(4, **changes))
+        go(settings, quick_sweep(4, **changes))
     assert landed(settings) == []
 
 
@@ -280,7 +239,7 @@ def test_kill_9_in_each_phase_leaves_no_server_and_no_half_bundle(
     endless = {"minimum_window_seconds": 60.0, "long_window_seconds": 60.0, "maximum_seconds": 120.0}
     long = QUICK.model_copy(update=endless)
     plan = tmp_path / "plan.json"
-    plan.write_text(Plan(sweeps=(sweep(4, procedure=long),)).model_dump_json())
+    plan.write_text(Plan(sweeps=(quick_sweep(4, procedure=long),)).model_dump_json())
     command = [sys.executable, "-m", "benchmark_tasks.cli", "measure", "--plan", str(plan)]
     environment = {**os.environ, "JOULEBOARD_HOME": str(settings.home)}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
@@ -289,14 +248,14 @@ def test_kill_9_in_each_phase_leaves_no_server_and_no_half_bundle(
     process.wait(10)
     until(lambda: not leftovers(settings), 40, "no server left")
     assert landed(settings) == []
-    go(settings, sweep(4))
+    go(settings, quick_sweep(4))
     assert len(landed(settings)) == 1
     assert list((settings.raw / INCOMING).iterdir()) == []
 
 
 def test_sigterm_is_passed_on_and_cleans_up(settings: Settings, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
-    plan.write_text(Plan(sweeps=(sweep(4),)).model_dump_json())
+    plan.write_text(Plan(sweeps=(quick_sweep(4),)).model_dump_json())
     command = [sys.executable, "-m", "benchmark_tasks.cli", "measure", "--plan", str(plan)]
     environment = {**os.environ, "JOULEBOARD_HOME": str(settings.home)}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
@@ -328,13 +287,13 @@ def test_a_full_disk_is_one_clear_line_and_nothing_is_half_landed(tiny_disk: Pat
     (tiny_disk / "ballast").write_bytes(b"x" * (1024 * 1024 - 16 * 1024))
     settings = Settings(home=home)
     with pytest.raises(JouleboardError, match="no space left under .*free some"):
-        go(settings, sweep(4))
+        go(settings, quick_sweep(4))
     assert leftovers(settings) == []
     (tiny_disk / "ballast").unlink()
-    go(settings, sweep(4))
+    go(settings, quick_sweep(4))
     assert [run.status for run in landed(settings)] == [RunStatus.COMPLETED]
 
 
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:
-    plan = Plan(sweeps=(sweep(4, 8),))
+    plan = Plan(sweeps=(quick_sweep(4, 8),))
     assert Plan.model_validate(json.loads(plan.model_dump_json())) == plan

@@ -6,24 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.summary import run_row
 from benchmark_tasks.run import measure
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep, SweepPoint
+from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.testing.replay_meter import ReplayMeter
-from benchmark_tasks.vocabulary import RunStatus, Runtime, Task, WeightPrecision, Weights
+from benchmark_tasks.vocabulary import RunStatus, Task, Weights
 
-QUICK = Procedure(
-    minimum_window_seconds=1.0,
-    long_window_seconds=1.2,
-    maximum_seconds=15,
-    idle_seconds=0.3,
-    drift_limit=100.0,  # on a busy machine anything drifts; that is tested without one
-    target_relative_interval=None,
-    sub_windows=3,
-)
 TINY, OMNI = "jouleboard/qwen3-vl-tiny", "Qwen/Qwen3-Omni-30B-A3B-Instruct"
 
 
@@ -39,19 +29,7 @@ TINY, OMNI = "jouleboard/qwen3-vl-tiny", "Qwen/Qwen3-Omni-30B-A3B-Instruct"
 def test_a_task_with_items_is_measured_like_a_text_task(
     tmp_path: Path, task: Task, model_id: str, weights: Weights, limit: str
 ) -> None:
-    wanted = Sweep(
-        model_id=model_id,
-        weight_precision=WeightPrecision.BFLOAT16,
-        task=task,
-        gpu_model="none",
-        num_gpus=0,
-        runtime=Runtime.VLLM,
-        runtime_version="0.0.1",
-        distribution="jouleboard-mock",
-        weights=weights,
-        points=(SweepPoint(batch_size=4),),
-        procedure=QUICK,
-    )
+    wanted = quick_sweep(task=task, model_id=model_id, weights=weights)
     meter = ReplayMeter(lambda seconds: 400.0)
     result = measure(wanted, Settings(home=tmp_path / "home"), meter=meter, say=lambda line: None)
     run = bundle.verify(result.landed[0])

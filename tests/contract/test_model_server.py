@@ -24,8 +24,9 @@ from benchmark_tasks.runtimes.environments import ensure
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.runtimes.vllm import model_source, server_command, server_environment
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import AtEndpoint, Sweep, SweepPoint
-from benchmark_tasks.vocabulary import LengthControl, Runtime, Task, WeightPrecision, Weights
+from benchmark_tasks.sweep import AtEndpoint, Sweep
+from benchmark_tasks.testing.quick import quick_sweep
+from benchmark_tasks.vocabulary import LengthControl
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 from benchmark_tasks.workloads.requests import DataSetText
 
@@ -34,18 +35,7 @@ REAL_VERSION = "0.32.0"
 
 @pytest.fixture(scope="module", params=["jouleboard-mock", pytest.param("vllm-cpu", marks=pytest.mark.e2e)])
 def sweep(request: pytest.FixtureRequest) -> Sweep:
-    return Sweep(
-        model_id="jouleboard/qwen3-tiny",
-        weight_precision=WeightPrecision.BFLOAT16,
-        task=Task.LM_ARENA_CHAT,
-        gpu_model="none",
-        num_gpus=0,
-        runtime=Runtime.VLLM,
-        runtime_version=REAL_VERSION,
-        distribution=request.param,
-        weights=Weights.DUMMY,
-        points=(SweepPoint(batch_size=4),),
-    )
+    return quick_sweep(distribution=request.param, runtime_version=REAL_VERSION)
 
 
 @pytest.fixture(scope="module")

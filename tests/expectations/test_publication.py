@@ -25,11 +25,6 @@ KILLS = 20
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
 def candidate(tmp_path: Path) -> Path:
     return make_candidate(tmp_path / "candidate.duckdb")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,9 @@ NOBODY = {"approved": False, "who": None, "why": None}
 
 
 @pytest.fixture
-def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    with ModelHub() as hub:
-        monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        yield add_dense(hub)
+def model(model_hub: ModelHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
+    return add_dense(model_hub)
 
 
 def state() -> tuple[str, str | None]:

@@ -12,12 +12,11 @@ import pytest
 
 from benchmark_tasks.errors import ImportRefused, JouleboardError
 from benchmark_tasks.imports.mlenergy import import_results
-from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.runtimes.environments import ensure
 from benchmark_tasks.runtimes.process import without_secrets
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Plan, Sweep, SweepPoint
-from benchmark_tasks.vocabulary import Runtime, Task, WeightPrecision, Weights
+from benchmark_tasks.sweep import Plan
+from benchmark_tasks.testing.quick import quick_sweep
 
 CANARY = "canary-7d1f04"
 SECRETS = {
@@ -33,26 +32,7 @@ SECRETS = {
     "JOULEBOARD_WORKER_SECRET": CANARY,
     "DBT_ENV_SECRET_ANY": CANARY,
 }
-SWEEP = Sweep(
-    model_id="jouleboard/qwen3-tiny",
-    weight_precision=WeightPrecision.BFLOAT16,
-    task=Task.LM_ARENA_CHAT,
-    gpu_model="none",
-    num_gpus=0,
-    runtime=Runtime.VLLM,
-    runtime_version="0.0.1",
-    distribution="jouleboard-mock",
-    weights=Weights.DUMMY,
-    points=(SweepPoint(batch_size=4),),
-    procedure=Procedure(
-        minimum_window_seconds=1.0,
-        long_window_seconds=1.2,
-        maximum_seconds=15,
-        idle_seconds=0.3,
-        drift_limit=100.0,
-        target_relative_interval=None,
-    ),
-)
+SWEEP = quick_sweep()
 
 
 def jouleboard(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

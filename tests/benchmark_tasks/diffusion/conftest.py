@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -26,9 +25,3 @@ def diffusers() -> Environment:
         if os.environ.get("JOULEBOARD_REQUIRE_DIFFUSERS") == "1":
             pytest.fail(f"no environment with diffusers: {error}")
         pytest.skip(f"no environment with diffusers: {error}")
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """A home of its own."""
-    return Settings(home=tmp_path / "home")

@@ -17,13 +17,12 @@ from benchmark_tasks.errors import CatalogError, JouleboardError, OutOfMemory, S
 from benchmark_tasks.planning import single_sweep
 from benchmark_tasks.procedure import DIFFUSION_CPU_PROCEDURE
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import Run
-from benchmark_tasks.results.store import Store
 from benchmark_tasks.run import measure
 from benchmark_tasks.runtimes import diffusion
 from benchmark_tasks.runtimes.environments import MOCK
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.sweep import Sweep
+from benchmark_tasks.testing.quick import landed
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.testing.waiting import until
 from benchmark_tasks.vocabulary import EnergySource, RunStatus, Runtime, Task, Weights
@@ -52,12 +51,6 @@ def sweep(*batch_sizes: int, **changes: object) -> Sweep:
     return Sweep.model_validate(
         made.model_dump() | {"distribution": MOCK, "procedure": QUICK, "campaign_id": "test"} | changes
     )
-
-
-def landed(settings: Settings) -> list[Run]:
-    listing = Store(settings.raw).listing()
-    assert listing.broken == ()
-    return [bundle.verify(path) for _, path in listing.runs]
 
 
 def go(settings: Settings, wanted: Sweep, **more: object) -> tuple[Path, ...]:

@@ -31,11 +31,6 @@ MODEL_FILE = "models/Qwen__Qwen3-8B__gpqa.json"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
 def source(tmp_path: Path) -> Path:
     return write_leaderboard(tmp_path / "published")
 

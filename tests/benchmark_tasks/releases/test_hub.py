@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,9 @@ COMMIT = "0" * 40
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
+def hub(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    with ModelHub() as server:
-        yield server
-
-
-@pytest.fixture
-def hub(server: ModelHub, tmp_path: Path) -> Hub:
-    return Hub(Settings(home=tmp_path, hub_url=server.url))
+    return Hub(settings)
 
 
 def one_line(kind: type[JouleboardError], part: str, call: Callable[[], Any]) -> str:

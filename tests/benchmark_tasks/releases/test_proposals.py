@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,17 +26,6 @@ from tests.benchmark_tasks.releases.hub_samples import QWEN3_8B, QWEN3_30B, add_
 CATALOG = load()
 POLICY: HubWatch = CATALOG.watch.hub
 NEW = "Qwen/Qwen3-9B"
-
-
-@pytest.fixture
-def server() -> Iterator[ModelHub]:
-    with ModelHub() as server:
-        yield server
-
-
-@pytest.fixture
-def settings(server: ModelHub, tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, hub_url=server.url)
 
 
 def proposed(settings: Settings, model_id: str = NEW) -> Proposal:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from benchmark_tasks import cli
 from benchmark_tasks.testing.hub import ModelHub
 from tests.benchmark_tasks.releases.hub_samples import QWEN3_8B, add_dense, add_moe
 
@@ -20,30 +18,14 @@ Jouleboard = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+def hub(model_hub: ModelHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelHub:
     monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
-    with ModelHub() as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        yield hub
+    return model_hub
 
 
 @pytest.fixture
-def jouleboard(
-    hub: ModelHub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Jouleboard:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["jouleboard", "proposals", *arguments])
-        previous = signal.getsignal(signal.SIGTERM)
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        finally:
-            signal.signal(signal.SIGTERM, previous)
-        return (code, *capfd.readouterr())
-
-    return call
+def jouleboard(hub: ModelHub, jouleboard: Jouleboard) -> Jouleboard:
+    return partial(jouleboard, "proposals")
 
 
 def test_from_found_to_measured(hub: ModelHub, jouleboard: Jouleboard) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from benchmark_tasks.catalog import Catalog, load
@@ -16,17 +13,6 @@ from benchmark_tasks.testing.hub import Model, ModelHub
 from tests.benchmark_tasks.releases.hub_samples import add_dense
 
 WATCHED = "Qwen/Qwen3-8B"
-
-
-@pytest.fixture
-def server() -> Iterator[ModelHub]:
-    with ModelHub() as server:
-        yield server
-
-
-@pytest.fixture
-def settings(server: ModelHub, tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, hub_url=server.url)
 
 
 @pytest.fixture

@@ -20,10 +20,6 @@ import pytest
 from benchmark_tasks import catalog
 from benchmark_tasks.devices import gpus_for, meter_of
 from benchmark_tasks.errors import CatalogError, GpuBusy, ServerError, SettingsError, UnknownVersion
-from benchmark_tasks.procedure import Procedure
-from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import Run
-from benchmark_tasks.results.store import Store
 from benchmark_tasks.run import measure
 from benchmark_tasks.runtimes import container, endpoint
 from benchmark_tasks.runtimes.origins import Launch
@@ -31,45 +27,15 @@ from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port
 from benchmark_tasks.runtimes.server_options import read_server_options
 from benchmark_tasks.runtimes.vllm import server_command
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import AtEndpoint, InContainer, Plan, Sweep, SweepPoint
+from benchmark_tasks.sweep import AtEndpoint, InContainer, Plan, Sweep
+from benchmark_tasks.testing.quick import QUICK, landed, quick_sweep
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.testing.waiting import until
-from benchmark_tasks.vocabulary import RunStatus, Runtime, ServerKind, Task, WeightPrecision, Weights
-
-QUICK = Procedure(
-    minimum_window_seconds=1.0,
-    long_window_seconds=1.2,
-    maximum_seconds=15,
-    idle_seconds=0.0,
-    drift_limit=100.0,
-    target_relative_interval=None,
-)
+from benchmark_tasks.vocabulary import RunStatus, ServerKind, Weights
 
 
 def sweep(**changes: object) -> Sweep:
-    fields: dict[str, object] = {
-        "model_id": "jouleboard/qwen3-tiny",
-        "weight_precision": WeightPrecision.BFLOAT16,
-        "task": Task.LM_ARENA_CHAT,
-        "gpu_model": "none",
-        "num_gpus": 0,
-        "runtime": Runtime.VLLM,
-        "runtime_version": "0.0.1",
-        "distribution": "vllm",
-        "weights": Weights.DUMMY,
-        "points": (SweepPoint(batch_size=4),),
-        "procedure": QUICK,
-    }
-    return Sweep(**(fields | changes))  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
-
-
-def landed(settings: Settings) -> list[Run]:
-    return [bundle.verify(path) for _, path in Store(settings.raw).listing().runs]
+    return quick_sweep(**{"distribution": "vllm", **changes})
 
 
 def go(settings: Settings, wanted: Sweep, **more: object) -> list[str]:

@@ -20,8 +20,9 @@ from benchmark_tasks import catalog
 from benchmark_tasks.catalog import LengthDistribution, MediaKind, SyntheticMedia
 from benchmark_tasks.errors import CatalogError, RequestSetError
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep, SweepPoint
-from benchmark_tasks.vocabulary import LengthControl, Runtime, Task, WeightPrecision, Weights
+from benchmark_tasks.sweep import Sweep
+from benchmark_tasks.testing.quick import quick_sweep
+from benchmark_tasks.vocabulary import LengthControl, Task, Weights
 from benchmark_tasks.workloads.catalog_sets import name_of, request_set_for
 from benchmark_tasks.workloads.chat import DataSetChat, SyntheticChat
 from benchmark_tasks.workloads.media import shapes_of
@@ -42,20 +43,8 @@ PNG = base64.b64encode(b"\x89PNG not looked at here")
 
 
 def sweep(task: Task, request_set: str = "synthetic", **changes: object) -> Sweep:
-    fields: dict[str, object] = {
-        "model_id": MODELS[task],
-        "weight_precision": WeightPrecision.BFLOAT16,
-        "task": task,
-        "gpu_model": "none",
-        "num_gpus": 0,
-        "runtime": Runtime.VLLM,
-        "runtime_version": "0.0.1",
-        "distribution": "jouleboard-mock",
-        "weights": Weights.REAL,
-        "request_set": request_set,
-        "points": (SweepPoint(batch_size=2),),
-    }
-    return Sweep(**(fields | changes))  # type: ignore[arg-type]
+    asked = {"task": task, "request_set": request_set, "model_id": MODELS[task], "weights": Weights.REAL}
+    return quick_sweep(2, **(asked | changes))
 
 
 def lengths(tokens: int) -> LengthDistribution:

@@ -19,27 +19,19 @@ import pytest
 
 from benchmark_tasks import catalog
 from benchmark_tasks.errors import CatalogError, RequestSetError
-from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.run import measure
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep, SweepPoint
-from benchmark_tasks.vocabulary import LengthControl, Runtime, Task, WeightPrecision, Weights
+from benchmark_tasks.sweep import Sweep
+from benchmark_tasks.testing.quick import quick_sweep
+from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.catalog_sets import name_of, request_set_for
 from benchmark_tasks.workloads.data_sets import Rows, rows_of, save
 from benchmark_tasks.workloads.requests import WORD, DataSetText
 from benchmark_tasks.workloads.stationary import UnderWay
 
 ENTRIES = catalog.load()
-QUICK = Procedure(
-    minimum_window_seconds=1.0,
-    long_window_seconds=1.2,
-    maximum_seconds=15,
-    idle_seconds=0.0,
-    drift_limit=100.0,
-    target_relative_interval=None,
-)
 CODER = next(model_id for model_id in ENTRIES.models if model_id.startswith("Qwen/Qwen3-Coder"))
 
 CONVERSATIONS = [
@@ -75,22 +67,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def sweep(task: Task, name: str, model_id: str = "Qwen/Qwen3-8B", **changes: object) -> Sweep:
-    fields: dict[str, object] = {
-        "model_id": model_id,
-        "weight_precision": WeightPrecision.BFLOAT16,
-        "task": task,
-        "gpu_model": "none",
-        "num_gpus": 0,
-        "runtime": Runtime.VLLM,
-        "runtime_version": "0.0.1",
-        "distribution": "jouleboard-mock",
-        "weights": Weights.DUMMY,
-        "length_control": LengthControl.NATURAL,
-        "request_set": name,
-        "points": (SweepPoint(batch_size=2),),
-        "procedure": QUICK,
-    }
-    return Sweep(**(fields | changes))  # type: ignore[arg-type]
+    asked = {"task": task, "request_set": name, "model_id": model_id}
+    return quick_sweep(2, **{**asked, "length_control": LengthControl.NATURAL, **changes})
 
 
 def set_of(wanted: Sweep, settings: Settings) -> DataSetText:
