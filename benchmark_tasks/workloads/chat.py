@@ -5,10 +5,6 @@ Items are data URLs, ready before the load begins: the load generator only puts 
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,11 +20,16 @@ from benchmark_tasks.workloads.requests import (
     TOP_P,
     WORD,
     Request,
+    exactly,
+    place_and_mark,
     sample_length,
+    streamed,
+    synthetic_id,
 )
 from benchmark_tasks.workloads.stationary import UnderWay
 
 PATH = "/v1/chat/completions"
+LIMIT = "max_completion_tokens"
 WORDS = (WORD, " of", " and", " to", " in", " is", " on", " for")
 """One token each for the tokenizers of the catalog's models, and for the one made for dummy weights."""
 
@@ -55,7 +56,7 @@ class SyntheticChat:
 
     @property
     def request_set_id(self) -> str:
-        """`synthetic-<task>-` and a hash of every parameter that decides the requests."""
+        """Names everything that decides the requests."""
         parameters = {
             "task": self.task,
             "input_tokens": self.input_tokens.model_dump(mode="json"),
@@ -68,8 +69,7 @@ class SyntheticChat:
             "sampling": [self.temperature, self.top_p],
             "path": self.path,
         }
-        canonical = json.dumps(parameters, sort_keys=True)
-        return f"synthetic-{self.task}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
+        return synthetic_id(self.task, parameters)
 
     @property
     def answer_lengths(self) -> LengthDistribution | None:
@@ -82,7 +82,7 @@ class SyntheticChat:
 
     def warm_up(self, tokens: int) -> SyntheticChat:
         """The same sizes and lengths with other content and short answers: never measured."""
-        return replace(self, output_tokens=_exactly(tokens), seed=self.seed + 1_000_003)
+        return replace(self, output_tokens=exactly(tokens), seed=self.seed + 1_000_003)
 
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """A question about an item of its own; two requests never carry the same one."""
@@ -94,8 +94,7 @@ class SyntheticChat:
         fixed = self.length_control is LengthControl.FIXED
         limit = length if fixed else self.output_tokens.maximum_tokens
         url = self.shapes[index % len(self.shapes)].data_url(rng)
-        messages = [_message(self.media.kind, url, words)]
-        return _request(self, messages, limit, fixed)
+        return streamed(self, _asking(self.media.kind, url, words), LIMIT, limit, fixed=fixed)
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ class DataSetChat:
 
     def warm_up(self, tokens: int) -> DataSetChat:
         """Prompts of another round with answers of exactly `tokens` tokens: never measured."""
-        return replace(self, lengths=_exactly(tokens), only_marked=True, seed=self.seed + 1_000_003)
+        return replace(self, lengths=exactly(tokens), only_marked=True, seed=self.seed + 1_000_003)
 
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """Request `index` of an endless row."""
@@ -148,53 +147,21 @@ class DataSetChat:
             tokens, text = under_way.left, text + WORD * under_way.written
         elif self.lengths is not None:
             tokens = sample_length(self.lengths, np.random.default_rng((self.seed, index)))
-        return _request(self, [_message(self.kind, url, text)], tokens, self.lengths is not None)
+        fixed = self.lengths is not None
+        return streamed(self, _asking(self.kind, url, text), LIMIT, tokens, fixed=fixed)
 
     def _prompt(self, index: int) -> tuple[str, bytes]:
-        lap, place = divmod(index, len(self.prompts))
-        if lap == 0 and not self.only_marked:
-            return self.prompts[place].text, self.prompts[place].url
-        prompt = self.prompts[_order(self.seed + lap, len(self.prompts))[place]]
-        mark = hashlib.sha256(f"{self.seed}:{index}".encode()).hexdigest()[:16]
-        return f"{mark}\n{prompt.text}", prompt.url
+        place, mark = place_and_mark(index, len(self.prompts), self.seed, only_marked=self.only_marked)
+        prompt = self.prompts[place]
+        return mark + prompt.text, prompt.url
 
 
-def _request(
-    asked: SyntheticChat | DataSetChat, messages: list[Mapping[str, Any]], tokens: int, fixed: bool
-) -> Request:
-    body = {
-        "model": asked.model_name,
-        "messages": messages,
-        "max_completion_tokens": tokens,
-        "ignore_eos": fixed,
-        "stream": True,
-        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-        "temperature": asked.temperature,
-        "top_p": asked.top_p,
-    }
-    return Request(orjson.dumps(body), tokens)
-
-
-def _message(kind: MediaKind, url: bytes, text: str) -> dict[str, Any]:
+def _asking(kind: MediaKind, url: bytes, text: str) -> dict[str, Any]:
     """The item first, then the question. Base64 needs no escaping, so the URL is copied as it is."""
     field = f"{kind}_url"
-    quoted = orjson.Fragment(b'"' + url + b'"')
-    return {
-        "role": "user",
-        "content": [{"type": field, field: {"url": quoted}}, {"type": "text", "text": text}],
-    }
+    item = {"type": field, field: {"url": orjson.Fragment(b'"' + url + b'"')}}
+    return {"messages": [{"role": "user", "content": [item, {"type": "text", "text": text}]}]}
 
 
 def _words(rng: np.random.Generator, count: int) -> str:
     return "".join(WORDS[i] for i in rng.integers(0, len(WORDS), count))
-
-
-@functools.lru_cache(maxsize=4)
-def _order(seed: int, count: int) -> np.ndarray:
-    return np.random.default_rng(seed).permutation(count)
-
-
-def _exactly(tokens: int) -> LengthDistribution:
-    return LengthDistribution(
-        median_tokens=tokens, sigma=0.0, minimum_tokens=tokens, maximum_tokens=tokens, source="warm-up"
-    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Literal, Protocol
@@ -77,6 +78,55 @@ def sample_length(lengths: LengthDistribution, rng: np.random.Generator) -> int:
     return int(draw_lengths(lengths, rng, 1)[0])
 
 
+def synthetic_id(task: Task, parameters: Mapping[str, object]) -> str:
+    """`synthetic-<task>-` and a hash of every parameter that decides the requests."""
+    canonical = json.dumps(parameters, sort_keys=True)
+    return f"synthetic-{task}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
+
+
+def exactly(tokens: int) -> LengthDistribution:
+    """Always the same length: that of warm-up answers."""
+    return LengthDistribution(
+        median_tokens=tokens, sigma=0.0, minimum_tokens=tokens, maximum_tokens=tokens, source="warm-up"
+    )
+
+
+def place_and_mark(index: int, count: int, seed: int, *, only_marked: bool) -> tuple[int, str]:
+    """Which of `count` prompts comes at `index` of an endless row, and the line before it.
+
+    The first round is in their own order and without such lines, unless `only_marked`; in further
+    rounds each has a line that no other request has.
+    """
+    lap, place = divmod(index, count)
+    if lap == 0 and not only_marked:
+        return place, ""
+    mark = hashlib.sha256(f"{seed}:{index}".encode()).hexdigest()[:16]
+    return int(_order(seed + lap, count)[place]), f"{mark}\n"
+
+
+class Asked(Protocol):
+    """What every request of a set says."""
+
+    model_name: str
+    temperature: float
+    top_p: float
+
+
+def streamed(asked: Asked, prompt: Mapping[str, object], limit: str, tokens: int, *, fixed: bool) -> Request:
+    """A request for a streamed answer of at most `tokens` tokens, or exactly as many if `fixed`."""
+    body = {
+        "model": asked.model_name,
+        **prompt,
+        limit: tokens,
+        "ignore_eos": fixed,
+        "stream": True,
+        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+        "temperature": asked.temperature,
+        "top_p": asked.top_p,
+    }
+    return Request(orjson.dumps(body), tokens)
+
+
 class SyntheticText(Record):
     """Random token ids with the length distributions of a task, for machines without the data sets.
 
@@ -98,9 +148,8 @@ class SyntheticText(Record):
 
     @property
     def request_set_id(self) -> str:
-        """`synthetic-<task>-` and a hash of every parameter that decides the requests."""
-        canonical = json.dumps(self.model_dump(mode="json", exclude={"model_name"}), sort_keys=True)
-        return f"synthetic-{self.task}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
+        """Names every field but the name that the server gives its model."""
+        return synthetic_id(self.task, self.model_dump(mode="json", exclude={"model_name"}))
 
     def served_as(self, model_name: str) -> SyntheticText:
         """The same set for a server that calls the model so."""
@@ -108,11 +157,7 @@ class SyntheticText(Record):
 
     def warm_up(self, tokens: int) -> SyntheticText:
         """The same prompts' lengths with other content and short answers: never measured."""
-        lengths = self.output_tokens
-        short = lengths.model_copy(
-            update={"median_tokens": tokens, "minimum_tokens": tokens, "maximum_tokens": tokens, "sigma": 0.0}
-        )
-        return self.model_copy(update={"output_tokens": short, "seed": self.seed + 1_000_003})
+        return self.model_copy(update={"output_tokens": exactly(tokens), "seed": self.seed + 1_000_003})
 
     @property
     def answer_lengths(self) -> LengthDistribution | None:
@@ -127,17 +172,8 @@ class SyntheticText(Record):
         if under_way is not None:
             prompt, length = prompt + self._tokens(rng, under_way.written), under_way.left
         fixed = self.length_control is LengthControl.FIXED
-        body = {
-            "model": self.model_name,
-            "prompt": prompt,
-            "max_tokens": length if fixed else self.output_tokens.maximum_tokens,
-            "ignore_eos": fixed,
-            "stream": True,
-            "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-        }
-        return Request(orjson.dumps(body), body["max_tokens"])
+        tokens = length if fixed else self.output_tokens.maximum_tokens
+        return streamed(self, {"prompt": prompt}, "max_tokens", tokens, fixed=fixed)
 
     def _tokens(self, rng: np.random.Generator, count: int) -> list[int]:
         return rng.integers(300, self.vocabulary_size - 512, size=count).tolist()
@@ -178,10 +214,7 @@ class DataSetText:
 
     def warm_up(self, tokens: int) -> DataSetText:
         """Prompts of another round with answers of exactly `tokens` tokens: never measured."""
-        constant = LengthDistribution(
-            median_tokens=tokens, sigma=0.0, minimum_tokens=tokens, maximum_tokens=tokens, source="warm-up"
-        )
-        return replace(self, lengths=constant, only_marked=True, seed=self.seed + 1_000_003)
+        return replace(self, lengths=exactly(tokens), only_marked=True, seed=self.seed + 1_000_003)
 
     @property
     def answer_lengths(self) -> LengthDistribution | None:
@@ -196,26 +229,14 @@ class DataSetText:
             tokens, prompt = under_way.left, (*prompt[:-1], prompt[-1] + WORD * under_way.written)
         elif self.lengths is not None:
             tokens = sample_length(self.lengths, np.random.default_rng((self.seed, index)))
-        limit = {"max_completion_tokens": tokens} if self.chat else {"max_tokens": tokens}
-        body = {
-            "model": self.model_name,
-            **({"messages": _messages(prompt)} if self.chat else {"prompt": prompt[0]}),
-            **limit,
-            "ignore_eos": self.lengths is not None,
-            "stream": True,
-            "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-        }
-        return Request(orjson.dumps(body), tokens)
+        words = {"messages": _messages(prompt)} if self.chat else {"prompt": prompt[0]}
+        limit = "max_completion_tokens" if self.chat else "max_tokens"
+        return streamed(self, words, limit, tokens, fixed=self.lengths is not None)
 
     def _prompt(self, index: int) -> Prompt:
-        lap, place = divmod(index, len(self.prompts))
-        if lap == 0 and not self.only_marked:
-            return self.prompts[place]
-        mark = hashlib.sha256(f"{self.seed}:{index}".encode()).hexdigest()[:16]
-        first, *rest = self.prompts[_order(self.seed + lap, len(self.prompts))[place]]
-        return (f"{mark}\n{first}", *rest)
+        place, mark = place_and_mark(index, len(self.prompts), self.seed, only_marked=self.only_marked)
+        first, *rest = self.prompts[place]
+        return (mark + first, *rest)
 
 
 @functools.lru_cache(maxsize=4)

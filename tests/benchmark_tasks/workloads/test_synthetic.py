@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from benchmark_tasks import catalog
+from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import Task
+from benchmark_tasks.workloads.catalog_sets import request_set_for
 from benchmark_tasks.workloads.requests import sample_length
 
 SAMPLES = 20_000
@@ -52,3 +54,22 @@ def test_answer_lengths_are_the_published_ones(published_v3: Path, task: Task, m
     assert np.abs(ours - published).max() <= LARGEST_CDF_DIFFERENCE
     assert made.mean() == pytest.approx((1 - published).sum(), rel=MEAN_WITHIN)
     assert np.median(made) == pytest.approx(np.searchsorted(published, 0.5), rel=MEDIAN_WITHIN)
+
+
+@pytest.mark.parametrize(
+    ("task", "model_id", "request_set_id"),
+    [
+        (Task.LM_ARENA_CHAT, "Qwen/Qwen3-8B", "synthetic-lm-arena-chat-04d24cdd"),
+        (Task.GPQA, "Qwen/Qwen3-8B", "synthetic-gpqa-69511c7c"),
+        (Task.SOURCEGRAPH_FIM, "Qwen/Qwen3-8B", "synthetic-sourcegraph-fim-d677ced9"),
+        (Task.IMAGE_CHAT, "Qwen/Qwen3-VL-8B-Instruct", "synthetic-image-chat-a0c9fe6d"),
+        (Task.VIDEO_CHAT, "Qwen/Qwen3-VL-8B-Instruct", "synthetic-video-chat-9139e194"),
+        (Task.AUDIO_CHAT, "Qwen/Qwen3-Omni-30B-A3B-Instruct", "synthetic-audio-chat-91263e2d"),
+    ],
+)
+def test_runs_measured_before_stay_comparable(task: Task, model_id: str, request_set_id: str) -> None:
+    """A new id parts new runs from all old ones: it needs a reason and a line in the changelog."""
+    entries, wanted = catalog.load(), quick_sweep(task=task, model_id=model_id)
+    assert request_set_for(wanted, entries.model(model_id), entries.tasks[task]).request_set_id == (
+        request_set_id
+    )
