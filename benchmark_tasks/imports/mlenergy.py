@@ -29,7 +29,7 @@ from benchmark_tasks.imports.leaderboard import Measurement, Reader
 from benchmark_tasks.imports.rows import Model
 from benchmark_tasks.imports.source import FolderSource, open_source
 from benchmark_tasks.imports.tables import SCHEMAS, measurement_tables, models_table
-from benchmark_tasks.results.store import disk_full_is_an_error
+from benchmark_tasks.results.store import disk_full_is_an_error, sync
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import DataSource, Task
 
@@ -191,9 +191,9 @@ def _land(staging: Path, final: Path) -> bool:
     else:
         shutil.rmtree(final, ignore_errors=True)
         for path in staging.iterdir():
-            _fsync(path)
+            sync(path)
         staging.rename(final)
-        _fsync(final.parent)
+        sync(final.parent)
     aside = final.parent / INCOMING / f"{CURRENT}.{os.getpid()}"
     aside.unlink(missing_ok=True)
     aside.symlink_to(Path(final.name))
@@ -208,11 +208,3 @@ def _is_whole(directory: Path) -> bool:
         )
     except (OSError, pa.ArrowInvalid):
         return False
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
