@@ -272,10 +272,10 @@ class Phase(Record):
     """GPU time and energy one phase cost: the raw material of the ledger.
 
     `server-start` reaches from holding the GPU to the first warm-up, idle readings included; only the
-    first run on a server has it.
+    first run on a server has it. What stopping costs is not known: a run is landed before its server stops.
     """
 
-    name: Literal["server-start", "warm-up", "measure", "server-stop"]
+    name: Literal["server-start", "warm-up", "measure"]
     seconds: Seconds
     joules: Measured | None
 
@@ -329,7 +329,10 @@ class Failure(Record):
 
 
 class Run(Record):
-    """One measured execution of a configuration under one runtime version."""
+    """One measured execution of a configuration under one runtime version.
+
+    sweep_id: the `Sweep.campaign_id` that it was measured for, under the name it has in bundles.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str = Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")

@@ -33,7 +33,7 @@ _WINDOW_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("power_samples", pa.int64()),
 ]
 _QUANTILES = ("p50", "p90", "p95", "p99")
-_PHASES = ("server-start", "warm-up", "measure", "server-stop")
+_PHASES = ("server-start", "warm-up", "measure")
 
 COLUMNS: pa.Schema = pa.schema(
     [

@@ -158,7 +158,6 @@ def sample_run(
             Phase(name="server-start", seconds=90.0, joules=9000.0 if gpu else None),
             Phase(name="warm-up", seconds=5.0, joules=2000.0 if gpu else None),
             Phase(name="measure", seconds=80.0, joules=power_watts * 80 if gpu else None),
-            Phase(name="server-stop", seconds=2.0, joules=200.0 if gpu else None),
         ),
         "provenance": Provenance(
             jouleboard_version="0.1.0",

@@ -119,8 +119,6 @@ select
     warm_up_joules,
     measure_seconds,
     measure_joules,
-    server_stop_seconds,
-    server_stop_joules,
     jouleboard_version,
     git_commit,
     catalog_hash,
