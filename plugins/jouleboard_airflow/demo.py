@@ -232,7 +232,9 @@ class _Progress:
             key = (task.task_id, task.map_index)
             if self._states.get(key) in ("running", None) and task.task_id.startswith("measure_"):
                 self._say_lines(task)
-            if task.state != self._states.get(key) and task.state in ("running", "success", "failed"):
+            before = self._states.get(key)
+            told = ("running", "success", "failed") + (("skipped",) if before == "running" else ())
+            if task.state != before and task.state in told:
                 self._say(f"  {task.name}: {task.state}")
             self._states[key] = task.state
             running += [task.name] if task.state == "running" else []
