@@ -2,7 +2,8 @@
 ### Benchmark on demand
 
 Measures one model on one task, as the form says: trigger it with a model, a task, a GPU model and, if
-the catalog's are not the ones you want, batch sizes and a runtime version.
+the catalog's are not the ones you want, batch sizes and a runtime version. A model that was accepted from
+the hub is in the form once this file was read again (within a minute or so).
 
 1. `plan`: checks that the combination is possible; one that is not fails here, with one line that says
    why. What is landed is left out, unless *force* is set.
@@ -17,16 +18,15 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from benchmark_tasks.catalog import load
 from jouleboard_airflow import campaigns, forms, measuring
 from jouleboard_airflow.failures import one_line_errors
 
-CATALOG = load()
+CATALOG, NOTICE = forms.installed_catalog()
 
 
 @dag(
     schedule=None,
-    doc_md=__doc__,
+    doc_md=__doc__ + NOTICE,
     **measuring.dag_defaults("on-demand"),
     params={
         "model": forms.one_model(CATALOG),

@@ -22,9 +22,12 @@ def read(path: Path, kind: type[Entry], *, context: dict[str, Any] | None = None
     Raises:
         CatalogError: not YAML, a key twice, or a field that is missing, unknown or wrong.
     """
-    root = _compose(path)
-    _refuse_aliases(path, root, set())
-    _refuse_repeated_keys(path, root)
+    try:
+        root = _compose(path)
+        _refuse_aliases(path, root, set())
+        _refuse_repeated_keys(path, root)
+    except RecursionError as error:
+        raise _error(path, 1, "file", "nested too deeply") from error
     loader = _Loader("")
     try:
         data = loader.construct_document(root)

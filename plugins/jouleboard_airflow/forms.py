@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from airflow.sdk import Param
+import logging
 
-from benchmark_tasks.catalog import Catalog
+from airflow.sdk import Param, get_parsing_context
+
+from benchmark_tasks.catalog import Catalog, load
+from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.results.schema import NO_GPU
+from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Task
 
+log = logging.getLogger(__name__)
+
 VERSION_PATTERN = r"^[0-9][0-9A-Za-z.!+-]*$"
+
+
+def installed_catalog() -> tuple[Catalog, str]:
+    """The catalog with what this installation added to it, and Markdown for the documentation of the DAG.
+
+    An addition that cannot be read takes no form away: it then has the shipped catalog, and the Markdown
+    (empty otherwise) and a line in the log say why.
+    """
+    try:
+        return load(overlay=Settings.from_environment().catalog), ""
+    except (JouleboardError, OSError) as error:
+        line = " ".join(str(error).split()).replace("`", "'")
+        log.warning("the form has only the models that are shipped: %s", line)
+        notice = f"\n\n**The form has only the models that are shipped.** Put this right: `{line}`\n"
+        return load(), notice
 
 
 def note() -> Param:
@@ -66,7 +87,12 @@ def one_gpu_model(catalog: Catalog) -> Param:
 
 
 def one_model(catalog: Catalog) -> Param:
-    """One model of the catalog."""
+    """One model of the catalog.
+
+    A task's process takes what the form let through: the host it runs on may know fewer models.
+    """
+    if get_parsing_context().task_id:
+        return Param(next(iter(catalog.models)), type="string", title="Model")
     return Param(
         next(iter(catalog.models)),
         enum=list(catalog.models),

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import copy
+import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
+
+from benchmark_tasks.catalog import load
+from benchmark_tasks.releases import records
+from benchmark_tasks.settings import Settings
 
 NO_VERSIONS = (
     "1.0; touch pwned",
@@ -44,3 +50,79 @@ def test_a_question_ends(dags: dict[str, Any], hours: Any) -> None:
     params = copy.deepcopy(dags["refresh_leaderboard"].params)
     with pytest.raises(ParamValidationError):
         params["answer_within_hours"] = hours
+
+
+ACCEPTED = "org/accepted"
+
+
+@pytest.fixture
+def overlay(home: Path) -> Path:
+    """This installation's catalog, with one model in it."""
+    folder = Settings.from_environment().catalog / "models"
+    entry = load().model("Qwen/Qwen3-8B").model_copy(update={"model_id": ACCEPTED, "nickname": "Accepted"})
+    records.write(records.file_of(folder, ACCEPTED), entry)
+    return folder
+
+
+def on_demand() -> Any:
+    """The DAG as it is read now."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    file = Path(__file__).parents[2] / "dags" / "benchmark_on_demand.py"
+    bag = DagBag(str(file), bundle_name="dags-folder", bundle_path=file.parent)
+    assert not bag.import_errors
+    return bag.dags["benchmark_on_demand"]
+
+
+def test_a_model_of_this_installation_can_be_chosen(overlay: Path) -> None:
+    schema = on_demand().params.get_param("model").schema
+    assert schema["enum"] == [*load().models, ACCEPTED]
+    assert schema["values_display"][ACCEPTED] == f"Accepted ({ACCEPTED})"
+
+
+def test_a_host_without_that_model_runs_the_tasks_all_the_same(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_TASK_ID
+    from airflow.sdk.definitions.param import process_params
+
+    def what_plan_gets() -> dict[str, Any]:
+        dag = on_demand()
+        return process_params(dag, dag.get_task("plan"), {"model": ACCEPTED}, suppress_exception=False)
+
+    with pytest.raises(ParamValidationError, match="'org/accepted' is not one of"):
+        what_plan_gets()
+    # As the task runner does; its context manager never takes it back.
+    monkeypatch.setenv(_AIRFLOW_PARSING_CONTEXT_TASK_ID, "plan")
+    assert what_plan_gets()["model"] == ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"model_id: `x", "org__broken.yaml:1: file: not YAML"),
+        (b"\xff\xfe", "org__broken.yaml:1: file: "),
+        (b"model_id: org/broken\n", "org__broken.yaml:1: nickname: Field required"),
+        (b"x: " + b"[" * 5000 + b"]" * 5000, "org__broken.yaml:1: file: nested too deeply"),
+        (None, "org__broken.yaml:1: file: "),
+    ],
+    ids=["not YAML", "not text", "not whole", "deep", "a folder"],
+)
+def test_a_broken_addition_leaves_the_shipped_models(
+    content: bytes | None, why: str, overlay: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = overlay / "org__broken.yaml"
+    broken.mkdir() if content is None else broken.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        dag = on_demand()
+    assert dag.params.get_param("model").schema["enum"] == list(load().models)
+    assert "**The form has only the models that are shipped.** Put this right: `" in dag.doc_md
+    assert why in dag.doc_md
+    (line,) = [one.getMessage() for one in caplog.records if "only the models" in one.getMessage()]
+    assert why in line and "\n" not in line
+
+
+def test_settings_that_cannot_be_read_take_no_form_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOULEBOARD_RAW", "s3://key:secret@bucket/raw")
+    dag = on_demand()
+    assert "JOULEBOARD_RAW has credentials in it" in dag.doc_md and "secret@" not in dag.doc_md

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowSkipException
 
 from benchmark_tasks.catalog import Asking, Catalog, load
@@ -149,6 +150,9 @@ def test_a_policy_may_decide(dags: dict[str, Any], hub: ModelHub, nobody_asks: N
     dags["watch_releases"].test(run_conf={})
     assert sorted(runs("benchmark_release")) == [run_id, RELEASE]
     assert runs("benchmark_release")[run_id]["revision"] == model.revision
+    # Whoever wants more of it finds it in the form.
+    again = DagBag(dags["benchmark_on_demand"].fileloc, bundle_name="dags-folder").dags["benchmark_on_demand"]
+    assert NEW in again.params.get_param("model").schema["enum"]
 
 
 def test_a_policy_does_not_decide_on_what_is_not_known(
