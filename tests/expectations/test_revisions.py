@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,16 @@ from typing import Any
 import pytest
 from gate_faults import land
 
+from benchmark_tasks.catalog import load
+from benchmark_tasks.planning import single_sweep
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.sweep import Plan
 from benchmark_tasks.testing.samples import sample_run
-from benchmark_tasks.vocabulary import Weights
+from benchmark_tasks.vocabulary import Task, Weights
 from expectations import publication, recheck
+from expectations.estimate import estimate
 from expectations.query import query
 from expectations.refresh import RefreshResult, refresh
 
@@ -126,6 +132,32 @@ def test_history_tells_a_new_revision_from_a_new_version(
 def test_the_page_shows_the_current_revision(settings: Settings, published: RefreshResult) -> None:
     text = (publication.current(settings).path / "site" / "index.html").read_text()
     assert NEW in text and OLD not in text
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="headless Chromium is not installed")
+def test_a_browser_shows_the_revision_in_short(
+    settings: Settings, published: RefreshResult, tmp_path: Path
+) -> None:
+    page = publication.current(settings).path / "site" / "index.html"
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
+    command += ["--virtual-time-budget=2000", "--dump-dom", f"file://{page}"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert re.findall(r"revision ([0-9a-f]+)<", shown).count(NEW[:12]) == 2  # under two versions
+
+
+def test_what_another_revision_cost_is_the_estimate(settings: Settings, published: RefreshResult) -> None:
+    model = load().model(MODEL).model_copy(update={"revision": "e" * 40})
+    sweep = single_sweep(
+        load().with_models([model]),
+        model_id=MODEL,
+        task=Task.LM_ARENA_CHAT,
+        runtime_version="0.27.0",
+        gpu_model="H200",
+        num_gpus=1,
+        batch_sizes=[32, 64],
+    )
+    found = estimate(settings, Plan(sweeps=(sweep,)))
+    assert (found.configurations, found.unknown) == (2, 0)
 
 
 def test_a_recheck_compares_with_the_figure_of_the_same_revision(
