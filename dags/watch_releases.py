@@ -95,6 +95,8 @@ def _start_each(task_id: str, dag_id: str, found: Any) -> None:
         logical_date=None,
         skip_when_already_exists=True,
         map_index_template="{{ task.trigger_run_id }}",
+        retries=2,
+        retry_delay=timedelta(seconds=5),
     ).expand_kwargs(found)
 
 
