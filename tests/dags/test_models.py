@@ -32,12 +32,10 @@ WATCHED = "Qwen/Qwen3-8B"
 
 
 @pytest.fixture
-def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    with ModelHub() as hub, PackageIndex(VERSIONS) as index:
+def hub(home: Path, model_hub: ModelHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
+    with PackageIndex(VERSIONS) as index:
         monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        yield hub
+        yield model_hub
 
 
 def runs(dag_id: str) -> dict[str, dict[str, Any]]:
