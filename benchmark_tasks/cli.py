@@ -55,7 +55,7 @@ def main() -> None:
     """Run the command; an error that a person is meant to read is one line on stderr."""
     signal.signal(signal.SIGTERM, _leave)
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="jouleboard", standalone_mode=False))
     except JouleboardError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_code)
