@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.errors import DiskFull, PublisherBusy
-from benchmark_tasks.results.store import disk_full_is_an_error
+from benchmark_tasks.results.store import disk_full_is_an_error, sync
 
 LOCK_POLL_SECONDS = 0.1
 NO_SPACE = "No space left"
@@ -26,15 +26,6 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fsync(path: Path) -> None:
-    """Push a file or folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def write_atomically(path: Path, text: str) -> None:
     """Replace a small file: readers see the old text or the new."""
     with disk_full_is_an_error(path.parent):
@@ -42,11 +33,11 @@ def write_atomically(path: Path, text: str) -> None:
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             aside.write_text(text)
-            fsync(aside)
+            sync(aside)
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
-        fsync(path.parent)
+        sync(path.parent)
 
 
 def append_json(path: Path, entry: dict[str, Any]) -> None:

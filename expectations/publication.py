@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.errors import PublicationError
-from benchmark_tasks.results.store import disk_full_is_an_error
+from benchmark_tasks.results.store import disk_full_is_an_error, sync
 from benchmark_tasks.settings import Settings
-from expectations.files import append_json, fsync, full_disk_in_duckdb, only_one, read_journal, sha256
+from expectations.files import append_json, full_disk_in_duckdb, only_one, read_journal, sha256
 
 DATABASE_FILE = "leaderboard.duckdb"
 PARQUET_FOLDER = "parquet"
@@ -206,7 +206,7 @@ def publish(settings: Settings, number: int, folder: Path, manifest: dict[str, A
         _seal(folder)
         final = settings.published / str(number)
         folder.rename(final)
-        fsync(settings.published)
+        sync(settings.published)
     _switch(settings, number, "published")
     return read(settings, number)
 
@@ -323,7 +323,7 @@ def _switch(settings: Settings, number: int, event: str, **more: Any) -> None:
         aside.unlink(missing_ok=True)
         aside.symlink_to(str(number))
         aside.replace(settings.published / CURRENT)
-        fsync(settings.published)
+        sync(settings.published)
     entry = {
         "event": event,
         "number": number,
@@ -338,8 +338,8 @@ def _seal(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_file():
             path.chmod(0o444)
-        fsync(path)
-    fsync(folder)
+        sync(path)
+    sync(folder)
 
 
 def _numbers(published: Path) -> list[int]:
