@@ -29,7 +29,7 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from benchmark_tasks.vocabulary import Runtime
-from jouleboard_airflow import campaigns, forms, measuring
+from jouleboard_airflow import campaigns, estimating, forms, measuring
 from jouleboard_airflow.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval, hours_to_answer
 from jouleboard_airflow.failures import one_line_errors
 
@@ -56,7 +56,7 @@ from jouleboard_airflow.failures import one_line_errors
             description="Why the models named above are measured; skipped once the catalog is at another.",
         ),
         "note": forms.note(),
-        campaigns.THRESHOLD: Param(
+        estimating.THRESHOLD: Param(
             None,
             type=["null", "number"],
             minimum=0,
@@ -80,7 +80,7 @@ def benchmark_release() -> None:
     def estimate(planned: list[dict[str, Any]], params: dict[str, Any]) -> dict[str, Any]:
         """What it will cost, as far as it was measured before; with a question if that is much."""
         with one_line_errors():
-            return campaigns.ask_if_expensive(campaigns.estimate(planned), planned, params)
+            return estimating.ask_if_expensive(estimating.estimate(planned), planned, params)
 
     planned = plan()
     ask = AskApproval(task_id=ASK_TASK, asking=estimate(planned), params=WHY, **ASKS_AGAIN)

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, conf, task, task_group
 
-from jouleboard_airflow import campaigns, fleet, judging
+from jouleboard_airflow import campaigns, estimating, fleet, judging
 from jouleboard_airflow.assets import RAW_RUNS
 from jouleboard_airflow.deadlines import deadline
 from jouleboard_airflow.failures import RETRIES, one_line_errors
@@ -38,7 +38,7 @@ def dag_defaults(*tags: str) -> dict[str, Any]:
 def estimate(planned: list[dict[str, Any]]) -> dict[str, Any]:
     """What it will cost, as far as it was measured before."""
     with one_line_errors():
-        return campaigns.estimate(planned)
+        return estimating.estimate(planned)
 
 
 @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)

@@ -115,27 +115,27 @@ def test_a_forced_run_that_is_cleared_resumes(
 def test_a_sweep_above_the_limit_waits_for_a_person(
     b200_dags: dict[str, Any], home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jouleboard_airflow import campaigns
+    from jouleboard_airflow import campaigns, estimating
 
     params = dict(b200_dags["benchmark_release"].params)
     params |= {"version": "0.33.0", "models": ["Qwen/Qwen3-8B"], "gpu_model": "B200", "approve": None}
     planned = campaigns.plan_release(params, "manual")
-    estimated = campaigns.estimate(planned)
-    asked = campaigns.ask_if_expensive(estimated, planned, params)
+    estimated = estimating.estimate(planned)
+    asked = estimating.ask_if_expensive(estimated, planned, params)
     assert "never measured: cost unknown" in asked["question"]["subject"]
     assert "GPU time of" in asked["question"]["body"] and "Qwen/Qwen3-8B" in asked["question"]["body"]
     known = estimated | {"gpu_hours": 5.0, "unknown_on_gpus": 0}
-    assert "question" not in campaigns.ask_if_expensive(known, planned, params)
+    assert "question" not in estimating.ask_if_expensive(known, planned, params)
     monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "4.5")
-    asked = campaigns.ask_if_expensive(known, planned, params)
+    asked = estimating.ask_if_expensive(known, planned, params)
     assert "5 GPU-hours are above the limit of 4.5" in asked["question"]["body"]
-    assert "question" not in campaigns.ask_if_expensive(known, planned, params | {"approve": "known"})
-    assert "question" not in campaigns.ask_if_expensive(known, planned, params | {campaigns.THRESHOLD: 6})
+    assert "question" not in estimating.ask_if_expensive(known, planned, params | {"approve": "known"})
+    assert "question" not in estimating.ask_if_expensive(known, planned, params | {estimating.THRESHOLD: 6})
     monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "inf")
-    assert "question" not in campaigns.ask_if_expensive(estimated, planned, params)
+    assert "question" not in estimating.ask_if_expensive(estimated, planned, params)
     monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "much")
     with pytest.raises(SettingsError, match="is 'much': not a number of GPU-hours"):
-        campaigns.ask_if_expensive(known, planned, params)
+        estimating.ask_if_expensive(known, planned, params)
 
 
 def test_a_gpu_that_nobody_has_is_said_in_one_line(
