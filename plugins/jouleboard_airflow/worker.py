@@ -41,7 +41,8 @@ class Worker:
     secret: the key that GPU hosts sign with (`JOULEBOARD_WORKER_SECRET`).
     queue: what it takes tasks from (`JOULEBOARD_QUEUE`; by default that of its GPUs).
     gpus: how many GPUs' worth of tasks at a time; one task where there is none.
-    fleet: its GPUs as `[jouleboard] fleet` has them, so that it knows the tasks for them.
+    fleet: the GPUs of `[jouleboard] fleet`, so that it knows the tasks for them (`JOULEBOARD_FLEET`; by
+        default its own).
     """
 
     settings: Settings
@@ -120,7 +121,7 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> Worker:
     """
     from benchmark_tasks.catalog import load
     from benchmark_tasks.machine import this_machine
-    from jouleboard_airflow.fleet import GpuHosts
+    from jouleboard_airflow.fleet import GpuHosts, fleet_here
 
     machine = this_machine(load())
     url = options.control_plane or environment.get("JOULEBOARD_CONTROL_PLANE") or ""
@@ -144,7 +145,7 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> Worker:
         name=name,
         queue=queue,
         gpus=max(1, machine.num_gpus),
-        fleet=f"{machine.gpu_model}:{machine.num_gpus}" if hosts else "",
+        fleet=fleet_here(environment),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 
 import httpx
 import psutil
+from airflow.api_fastapi.auth.tokens import JWTGenerator
+from airflow.sdk.api.client import Client
 
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
@@ -26,6 +29,8 @@ from tests.e2e.postgres import Postgres, running_postgres
 from tests.object_store import URL, ObjectStore
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+FLEET = "H200:1"
+"""Planned for and queued; the GPU host has none, and says so when it is to measure on it."""
 QUEUE = "gpu-h200"
 WORKER_NAME = "gpu-host-1"
 HEARTBEAT_TIMEOUT_SECONDS = 15
@@ -138,6 +143,7 @@ def _variables(url: str, index_url: str, objects: ObjectStore, alert_url: str) -
         "JOULEBOARD_RAW": URL,
         "JOULEBOARD_INDEX_URL": index_url,
         "JOULEBOARD_VLLM_FLOOR": NEWEST,
+        "JOULEBOARD_FLEET": FLEET,
         "JOULEBOARD_CPU_QUEUE": QUEUE,
         "JOULEBOARD_QUEUE": QUEUE,
         "JOULEBOARD_DEADLINE_HOURS": str(DEADLINE_SECONDS / 3600),
@@ -174,6 +180,17 @@ def _line(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def task_client(world: ScaleOut) -> Client:
+    """What a supervisor talks to the control plane with on behalf of a task."""
+    generator = JWTGenerator(
+        secret_key=world.variables["AIRFLOW_JWT_SECRET"],
+        valid_for=60,
+        audience="urn:airflow.apache.org:task",
+    )
+    token = generator.generate({"sub": str(uuid.uuid4())})
+    return Client(base_url=f"{world.url}/execution/", token=token)
 
 
 def task_instances(airflow: Airflow, run: Any) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -21,6 +23,8 @@ from airflow.api_fastapi.auth.tokens import JWTGenerator
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.waiting import until
 from expectations.query import query
+from jouleboard_airflow.api import DagRun
+from jouleboard_airflow.approval import ASK_TASK, AskApproval
 from jouleboard_airflow.demo import DAGS
 from jouleboard_airflow.worker_keys import KEY_ID
 from tests.e2e.compose import MAIN, load
@@ -32,6 +36,7 @@ from tests.e2e.scale_out import (
     WORKER_NAME,
     ScaleOut,
     running_scale_out,
+    task_client,
     task_instances,
 )
 from tests.object_store import running_object_store
@@ -112,6 +117,48 @@ def test_a_release_becomes_a_publication(world: ScaleOut) -> None:
     columns = "runtime_version, batch_size, throughput_per_second > 0"
     answer = query(world.settings, f"select {columns} from leaderboard order by batch_size")
     assert answer.rows == ((NEWEST, 1, True), (NEWEST, 4, True))
+
+
+def test_many_watchers_at_once_start_one_run(world: ScaleOut) -> None:
+    """As their supervisors ask for it, over HTTP, on PostgreSQL; nobody's task fails."""
+    at_once = threading.Barrier(8)
+    run_id = "release__vllm__0.33.0"  # has no build for a machine without a GPU: nothing is measured
+
+    def start(_: int) -> str:
+        with task_client(world) as client:
+            at_once.wait(30)
+            conf = {"version": "0.33.0", "gpu_model": "none"}
+            return repr(client.dag_runs.trigger("benchmark_release", run_id, conf))
+
+    with ThreadPoolExecutor(at_once.parties) as pool:
+        answers = list(pool.map(start, range(at_once.parties)))
+    assert sum("DAGRUN_ALREADY_EXISTS" in answer for answer in answers) == at_once.parties - 1, answers
+    assert sum(answer.startswith("OKResponse") for answer in answers) == 1, answers
+    assert [run.run_id for run in world.airflow.runs("benchmark_release")].count(run_id) == 1
+
+
+def test_what_a_person_approves_goes_to_its_gpu_host(world: ScaleOut) -> None:
+    """Which has no H200 here: its one line on that is what comes back."""
+    wanted = {"version": NEWEST, "models": ["Qwen/Qwen3-8B"], "tasks": ["lm-arena-chat"], "repeats": 1}
+    run = world.airflow.trigger("benchmark_release", wanted | {"ask_above_gpu_hours": 0})
+    approve(world, run, 90)
+    assert finished(world, run.dag_id, run.run_id, 120) == "failed"
+    (measured,) = [task for task in task_instances(world.airflow, run) if task["hostname"] == WORKER_NAME]
+    found = [measured[column] for column in ("task_id", "state", "queue")]
+    assert found == ["measure_canaries_on_1x_h200", "failed", QUEUE]
+    (error,) = world.airflow.errors(run)
+    assert error.endswith(": CUDA_VISIBLE_DEVICES leaves 0 of 1 GPUs")
+
+
+def approve(world: ScaleOut, run: DagRun, seconds: float) -> None:
+    """Answer the run's question once it has stood for a moment: Airflow loses answers that come at once."""
+
+    def standing() -> bool:
+        asked = [datetime.fromisoformat(one["created_at"]) for one in world.airflow.questions(run)]
+        return any(datetime.now(UTC) - when > timedelta(seconds=3) for when in asked)
+
+    until(standing, seconds, "a question")
+    world.airflow.answer(run, ASK_TASK, AskApproval.APPROVE, {"why": "worth it"})
 
 
 def test_the_measuring_tasks_log_is_on_the_control_plane(world: ScaleOut) -> None:

@@ -107,6 +107,12 @@ def test_the_command_line_goes_before_the_environment(tmp_path: Path) -> None:
     assert (found.control_plane, found.queue, found.name) == ("https://ui.example.org", "q", "n")
 
 
+def test_it_may_be_told_the_fleet_so_that_it_knows_every_task_of_it(tmp_path: Path) -> None:
+    assert read(variables(tmp_path)).fleet == ""
+    told = read(variables(tmp_path, JOULEBOARD_FLEET="H200:8x2,B200:8"))
+    assert told.environment({})["AIRFLOW__JOULEBOARD__FLEET"] == "H200:8x2,B200:8"
+
+
 def test_it_starts_with_its_own_key_and_nothing_of_another_airflow(tmp_path: Path) -> None:
     found = read(variables(tmp_path))
     inherited = {
