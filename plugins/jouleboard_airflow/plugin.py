@@ -36,7 +36,7 @@ class JouleboardPlugin(AirflowPlugin):
     fastapi_apps = _apps()
     external_views = [
         {
-            "name": "Leaderboard",
+            "name": "Energy",  # the side bar cuts off longer names
             "href": f"{PUBLIC_PREFIX}/",
             "destination": "nav",
             "url_route": "leaderboard",

@@ -167,7 +167,7 @@ def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
         assert "Gate: published 1" in widget
         browser.screenshot(shots / "home.png")
 
-        browser.click("Leaderboard")
+        browser.click("Energy")
         browser.until_text("configurations.", frame="/site/index.html")
         browser.screenshot(shots / "leaderboard.png")
         browser.click("Gate report", frame="/site/index.html")
