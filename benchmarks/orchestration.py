@@ -1,10 +1,12 @@
 """What the platform itself costs: parsing, scheduling, and the way from a release to its first GPU task.
 
-    python -m benchmarks.orchestration [--configurations 300] [--one-a-task 60] [--releases 3] [--json]
+    python -m benchmarks.orchestration [--database postgresql] [--configurations 300] [--one-a-task 60]
+                                       [--releases 3] [--json]
 
-A real platform (scheduler, LocalExecutor, SQLite) in a home of its own; measuring itself is a command that
-does nothing. Targets: all DAG files parsed within 1 s; a release that was seen has its first GPU task
-queued within 60 s. Figures depend on the machine and on what else runs on it: run it alone.
+A real platform (scheduler, LocalExecutor; SQLite, or a PostgreSQL that is started for it) in a home of its
+own; measuring itself is a command that does nothing. Targets: all DAG files parsed within 1 s; a release
+that was seen has its first GPU task queued within 60 s. Figures depend on the machine and on what else runs
+on it: run it alone.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import shutil
 import socket
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -23,9 +25,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import psutil
+from sqlalchemy import create_engine, text
 
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.testing.package_index import PackageIndex
@@ -80,6 +85,13 @@ no_op_sweeps()
 """
 
 
+class Database(StrEnum):
+    """Where Airflow keeps its records: as `make up` has it, or as `docker-compose.yml` does."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
 @dataclass(frozen=True)
 class Sweeps:
     """What scheduling some configurations cost.
@@ -111,19 +123,30 @@ class Sweeps:
 
 @dataclass(frozen=True)
 class BenchInstallation(Installation):
-    """An installation with a DAG folder of its own, and enough slots without a GPU to keep tasks coming."""
+    """An installation with a DAG folder of its own.
+
+    other_database: address of Airflow's database where it is not SQLite.
+    """
 
     dags: Path = Path()
+    other_database: str | None = None
+
+    @property
+    def database(self) -> str:
+        """Address of Airflow's database."""
+        return self.other_database or f"sqlite:///{self.home / 'airflow.db'}"
 
     def _configuration(self, num_gpus: int, fleet: str) -> dict[str, dict[str, str]]:
         configuration = super()._configuration(num_gpus, fleet)
         configuration["core"]["dags_folder"] = str(self.dags)
+        configuration["database"]["sql_alchemy_conn"] = self.database
         return configuration
 
 
 def main() -> None:
     """Measure, print, and fail when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--database", type=Database, choices=list(Database), default=Database.SQLITE)
     parser.add_argument("--configurations", type=int, default=300, help="measured in sweeps")
     parser.add_argument("--one-a-task", type=int, default=60, help="measured one a task, for comparison")
     parser.add_argument("--releases", type=int, default=3)
@@ -134,7 +157,8 @@ def main() -> None:
     with (
         PackageIndex({"vllm": versions, "xfuser": ["0.1.0"]}) as index,
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), index.url) as (installation, airflow),
+        database(options.database) as other_database,
+        running(Path(folder), index.url, other_database) as (installation, airflow),
     ):
         queued_seconds = releases(installation, airflow, versions)
         one_a_task = sweeps(installation, airflow, options.one_a_task, points=1)
@@ -172,7 +196,21 @@ def parse() -> float:
 
 
 @contextmanager
-def running(folder: Path, index_url: str) -> Iterator[tuple[Installation, Airflow]]:
+def database(kind: Database) -> Iterator[str | None]:
+    """Address of a fresh PostgreSQL; None for SQLite, which is a file of the installation."""
+    if kind is Database.SQLITE:
+        yield None
+        return
+    from tests.e2e.postgres import running_postgres
+
+    with running_postgres(_free_port(), secrets.token_hex(16)) as server:
+        yield f"postgresql+psycopg2://airflow:{server.password}@127.0.0.1:{server.port}/airflow"
+
+
+@contextmanager
+def running(
+    folder: Path, index_url: str, other_database: str | None
+) -> Iterator[tuple[BenchInstallation, Airflow]]:
     """A platform with 8 H200 that are not there, and DAGs that measure nothing; stopped at the end."""
     dags = folder / "dags"
     shutil.copytree(REPOSITORY / "dags", dags)
@@ -189,7 +227,7 @@ def running(folder: Path, index_url: str) -> Iterator[tuple[Installation, Airflo
         "AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS": "inf",
     }
     plain = Installation.from_environment()
-    installation = BenchInstallation(plain.settings, plain.port, dags)
+    installation = BenchInstallation(plain.settings, plain.port, dags, other_database)
     try:
         platform.up(installation, say=_say, die_with_me=True)
         airflow = Airflow(installation)
@@ -201,7 +239,7 @@ def running(folder: Path, index_url: str) -> Iterator[tuple[Installation, Airflo
         platform.down(installation, say=_say)
 
 
-def releases(installation: Installation, airflow: Airflow, versions: list[str]) -> list[float]:
+def releases(installation: BenchInstallation, airflow: Airflow, versions: list[str]) -> list[float]:
     """Seconds from the end of `find_releases` to the first GPU task queued, one a release."""
     _say(f"{len(versions)} releases: from seen to the first GPU task queued")
     watch = airflow.trigger("watch_releases", {"vllm_floor": versions[0], "hub": False})
@@ -221,7 +259,7 @@ def releases(installation: Installation, airflow: Airflow, versions: list[str]) 
     return waited
 
 
-def sweeps(installation: Installation, airflow: Airflow, tasks: int, points: int) -> Sweeps:
+def sweeps(installation: BenchInstallation, airflow: Airflow, tasks: int, points: int) -> Sweeps:
     """Let the platform schedule sweeps that measure nothing."""
     _say(f"{tasks * points} configurations in {tasks} tasks")
     slots = airflow.set_pool_slots("cpu", platform_slots(installation))
@@ -232,10 +270,11 @@ def sweeps(installation: Installation, airflow: Airflow, tasks: int, points: int
     rows = _rows(
         installation,
         "select scheduled_dttm, queued_dttm, start_date, end_date from task_instance"
-        f" where run_id = '{run.run_id}' and task_id = 'measure_on_cpu' and map_index >= 0",
+        " where run_id = :run_id and task_id = 'measure_on_cpu' and map_index >= 0",
+        run_id=run.run_id,
     )
     assert len(rows) == tasks
-    times = [[_time(text) for text in row] for row in rows]
+    times = [[_time(found) for found in row] for row in rows]
     first, last = min(row[0] for row in times), max(row[3] for row in times)
     return Sweeps(
         configurations=tasks * points,
@@ -302,17 +341,19 @@ def _finish(airflow: Airflow, run: DagRun) -> None:
         raise JouleboardError(f"{run.dag_id} failed: {errors[0]}")
 
 
-def _rows(installation: Installation, query: str) -> list[tuple]:
+def _rows(installation: BenchInstallation, query: str, **values: Any) -> list[tuple[Any, ...]]:
     """Airflow's own records: its API has not every time stamp."""
-    database = sqlite3.connect(f"file:{installation.home / 'airflow.db'}?mode=ro", uri=True, timeout=30)
+    engine = create_engine(installation.database)
     try:
-        return database.execute(query).fetchall()
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query), values)]
     finally:
-        database.close()
+        engine.dispose()
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _time(found: datetime | str) -> datetime:
+    """A time stamp; SQLite has them as text."""
+    return datetime.fromisoformat(found) if isinstance(found, str) else found
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
