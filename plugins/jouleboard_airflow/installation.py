@@ -148,7 +148,8 @@ class Installation:
                 "fernet_key": own.fernet_key,
             },
             "database": {
-                "sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}",
+                # Whoever finds the database locked waits for a minute, not for five seconds.
+                "sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}?timeout=60",
                 "load_default_connections": "False",
             },
             "api": {
