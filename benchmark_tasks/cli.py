@@ -138,7 +138,7 @@ def plan(
         force=force,
     )
     if not made.sweeps:
-        _say("nothing to measure: what the catalog has for this machine is landed")
+        _say("nothing to measure: the catalog plans nothing of this here that is not landed")
     _write_plan(made, output)
     _print([sweep.model_dump(mode="json") for sweep in made.sweeps], as_json, _sweep_row, wrap="sweeps")
 

@@ -86,6 +86,7 @@ class Load:
         self._slot_turnovers: dict[int, int] = {}
         self._begun: set[int] = set()
         self._stationary = False
+        self._prescribed = spec.requests.answer_lengths is not None
         self._finished = _Finished()
         self._next_index = spec.process
         self._stopped_ns = 0
@@ -212,6 +213,8 @@ class Load:
         self._in_flight[connection] = trace
         await connection.send(self._spec.requests.path, request.body, trace)
         del self._in_flight[connection]
+        if self._prescribed and trace.error is None and trace.output_tokens != trace.max_tokens:
+            trace.error = f"{trace.output_tokens} tokens came where {trace.max_tokens} were prescribed"
         self._finished.add(trace)
         return connection
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -108,7 +109,8 @@ class Recorder:
         while not self._stop.is_set():
             began = time.perf_counter_ns()
             try:
-                self.readings.extend(self.meter.read())
+                # What is no number was not read: a gap, which the energy and the gate know how to judge.
+                self.readings.extend(r for r in self.meter.read() if math.isfinite(r.value))
                 self._round_began_ns = began
             except Exception as error:  # noqa: BLE001  a lost GPU must not kill the driver silently
                 self.failures.append(f"{type(error).__name__}: {error}")

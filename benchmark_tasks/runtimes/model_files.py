@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.catalog import Model
-from benchmark_tasks.workloads.chat import WORDS
+from benchmark_tasks.workloads.words import WORDS
 
 _SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _VISION_TOKENS = {

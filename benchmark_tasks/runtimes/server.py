@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import socket
 import subprocess
@@ -139,7 +140,7 @@ class RunningServer:
             self.raise_if_dead()
             raise ServerDied(f"{self.base_url} stopped answering: {error}") from error
         gauges = parse_metrics(text, time.perf_counter_ns())
-        tokens = sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if _TOKENS.match(line))
+        tokens = sum(_value(line) or 0.0 for line in text.splitlines() if _TOKENS.match(line))
         return sum(r.value for r in gauges if r.series is Series.RUNNING_REQUESTS), tokens
 
 
@@ -173,9 +174,18 @@ def parse_metrics(text: str, at_ns: int) -> list[Reading]:
     for line in text.splitlines():
         name = re.split(r"[{ ]", line, maxsplit=1)[0]
         series = _METRICS.get(name)
-        if series is not None:
-            sums[series] = sums.get(series, 0.0) + float(line.rsplit(" ", 1)[1])
+        if series is not None and (value := _value(line)) is not None:
+            sums[series] = sums.get(series, 0.0) + value
     return [Reading(series, None, at_ns, value) for series, value in sums.items()]
+
+
+def _value(line: str) -> float | None:
+    """The number at the end of a line of metrics; None when there is none, or it is not finite."""
+    try:
+        value = float(line.rsplit(" ", 1)[-1])
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _wait_healthy(process: subprocess.Popen[bytes], base_url: str, spec: ServerSpec) -> None:
@@ -213,9 +223,7 @@ def _require_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise PortInUse(
-                f"port {port} is in use: stop what listens there or choose another --port"
-            ) from error
+            raise PortInUse(f"port {port} is in use: stop what listens there, then measure again") from error
 
 
 def get(url: str) -> bytes:

@@ -46,6 +46,7 @@ class Fault(StrEnum):
     ERROR_IN_STREAM = "error-in-stream"
     STALLS = "stalls"
     STALE_GAUGE = "stale-gauge"
+    SHORT_ANSWERS = "short-answers"
 
 
 @dataclass
@@ -252,6 +253,8 @@ class _Connection(asyncio.Protocol):
             self._reply(400, orjson.dumps({"error": {"message": str(error)}}))
             return
         length = int(request.get("max_completion_tokens") or request.get("max_tokens") or 16)
+        if options.fault == Fault.SHORT_ANSWERS:
+            length = min(length, 3)
         prompt_tokens = len(request.get("prompt", request.get("messages", "")))
         name = request_id or str(request.get("user", ""))
         self._transport.write(_STREAM_HEAD)

@@ -18,7 +18,6 @@ from benchmark_tasks.workloads.requests import (
     SERVED_MODEL_NAME,
     TEMPERATURE,
     TOP_P,
-    WORD,
     Request,
     exactly,
     place_and_mark,
@@ -27,11 +26,10 @@ from benchmark_tasks.workloads.requests import (
     synthetic_id,
 )
 from benchmark_tasks.workloads.stationary import UnderWay
+from benchmark_tasks.workloads.words import WORD, WORDS
 
 PATH = "/v1/chat/completions"
 LIMIT = "max_completion_tokens"
-WORDS = (WORD, " of", " and", " to", " in", " is", " on", " for")
-"""One token each for the tokenizers of the catalog's models, and for the one made for dummy weights."""
 
 
 @dataclass(frozen=True)

@@ -22,15 +22,13 @@ from benchmark_tasks.results.schema import Record
 from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.prompts import Prompt
 from benchmark_tasks.workloads.stationary import UnderWay, draw_lengths
+from benchmark_tasks.workloads.words import WORD
 
 SERVED_MODEL_NAME = "measured"
 """The name every server is told to serve its model under."""
 
 TEMPERATURE, TOP_P = 0.8, 0.95
 """ML.ENERGY's sampling parameters."""
-
-WORD = " the"
-"""One token for the tokenizers of the catalog's models: stands for a token that an answer has written."""
 
 _ROLES = ("user", "assistant")
 

@@ -104,3 +104,9 @@ def test_both_distributions_are_one_version_and_agree_on_what_measuring_needs() 
     assert whole["requires-python"] == part["requires-python"]
     assert set(part["dependencies"]) <= set(whole["dependencies"])
     assert part["optional-dependencies"]["datasets"] == whole["optional-dependencies"]["datasets"]
+
+
+def test_a_model_is_written_for_a_server_where_only_the_server_s_packages_are() -> None:
+    """So `vllm bench serve` runs in `benchmarks/client.py`: the runtime's environment has no orjson."""
+    script = "import sys; sys.modules['orjson'] = None; import benchmark_tasks.runtimes.model_files"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

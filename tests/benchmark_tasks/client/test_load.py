@@ -135,6 +135,14 @@ def test_a_silent_stream_is_given_up() -> None:
         assert run(spec).errors == ("stalled for 0.4 s",)
 
 
+def test_an_answer_that_has_not_its_prescribed_length_has_failed() -> None:
+    with mock_server("--fault=short-answers") as url:
+        spec = LoadSpec(url, requests(20), ClosedLoop(1, stationary_start=False), request_limit=1)
+        assert run(spec).errors == ("3 tokens came where 20 were prescribed",)
+        free = requests(20).model_copy(update={"length_control": LengthControl.NATURAL})
+        assert run(LoadSpec(url, free, ClosedLoop(1), request_limit=1)).errors == (None,)
+
+
 def test_a_server_that_is_not_there_stops_the_load() -> None:
     spec = LoadSpec(f"http://127.0.0.1:{free_port()}", requests(), ClosedLoop(3))
     errors = run(spec).errors

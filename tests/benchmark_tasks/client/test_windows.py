@@ -144,6 +144,14 @@ def test_a_load_that_keeps_getting_faster_never_settles() -> None:
     assert "throughput drifts by +" in window.reason
 
 
+def test_a_load_in_which_nothing_comes_out_never_settles() -> None:
+    traces = [trace(slot, slot, 0.0, [0.1], 40.0, CANCELLED) for slot in range(4)]
+    for one in traces:
+        one.under_way = True
+    window = steady_window(events_of(traces), 40.0, None, PROCEDURE)
+    assert not window.settled and "nothing came out" in window.reason
+
+
 def test_power_that_drifts_keeps_a_steady_throughput_from_settling() -> None:
     events = events_of(steady_load(slots=4, seconds=40))
     seconds = np.arange(0, 40, 0.1)

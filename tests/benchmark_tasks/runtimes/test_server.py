@@ -102,6 +102,8 @@ def test_metrics_are_summed_over_engines_and_others_ignored() -> None:
         'vllm:num_requests_running{engine="0",model_name="m"} 3.0\n'
         'vllm:num_requests_running{engine="1",model_name="m"} 4.0\n'
         'vllm:num_requests_running_by_reason{reason="x"} 9.0\n'
+        'vllm:kv_cache_usage_perc{engine="0"} NaN\n'
+        'vllm:num_requests_running{engine="2"} soon\n'
     )
     assert [(r.series, r.value) for r in parse_metrics(text, 0)] == [(Series.RUNNING_REQUESTS, 7.0)]
 

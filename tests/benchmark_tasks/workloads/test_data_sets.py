@@ -28,8 +28,9 @@ from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.catalog_sets import name_of, request_set_for
 from benchmark_tasks.workloads.data_sets import Rows, rows_of, save
-from benchmark_tasks.workloads.requests import WORD, DataSetText
+from benchmark_tasks.workloads.requests import DataSetText
 from benchmark_tasks.workloads.stationary import UnderWay
+from benchmark_tasks.workloads.words import WORD
 
 ENTRIES = catalog.load()
 CODER = next(model_id for model_id in ENTRIES.models if model_id.startswith("Qwen/Qwen3-Coder"))
