@@ -135,6 +135,7 @@ class _TaggedRequests:
 
     path = "/v1/completions"
     request_set_id = "benchmark"
+    answer_lengths = None
 
     def request(self, index: int, under_way: object = None):  # noqa: ANN201
         from benchmark_tasks.workloads.requests import Request
