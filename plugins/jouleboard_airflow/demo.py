@@ -203,11 +203,11 @@ def follow(airflow: Airflow, run: DagRun, seconds: float, clock: Clock) -> None:
     deadline = time.monotonic() + seconds
     while True:
         current = airflow.run(run.dag_id, run.run_id) or run
-        watch.update()
+        asks = watch.update()
         if current.finished:
             break
         platform.require_up(airflow.installation)
-        for question in airflow.questions(run):
+        for question in airflow.questions(run) if asks else ():
             raise JouleboardError(_waits_for_a_person(airflow.installation, run, question["subject"]))
         if time.monotonic() > deadline:
             raise JouleboardError(f"{run.dag_id} run {run.run_id} had not ended after {seconds:.0f} s")
@@ -225,10 +225,10 @@ class _Progress:
         self._lines: dict[tuple[str, int], int] = {}
         self._said_at = time.monotonic()
 
-    def update(self) -> None:
-        """Print what is new since the last call."""
-        running = []
-        for task in self._airflow.tasks(self._run):
+    def update(self) -> bool:
+        """Print what is new since the last call; whether a task waits for a person."""
+        running, tasks = [], self._airflow.tasks(self._run)
+        for task in tasks:
             key = (task.task_id, task.map_index)
             if self._states.get(key) in ("running", None) and task.task_id.startswith("measure_"):
                 self._say_lines(task)
@@ -240,6 +240,7 @@ class _Progress:
             running += [task.name] if task.state == "running" else []
         if running and time.monotonic() - self._said_at > HEARTBEAT_SECONDS:
             self._say(f"  still running: {', '.join(running)}")
+        return any(task.state == "awaiting_input" for task in tasks)
 
     def _say_lines(self, task: TaskInstance) -> None:
         if task.map_index < 0 or task.state not in ("running", "success", "failed"):

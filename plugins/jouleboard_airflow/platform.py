@@ -114,9 +114,7 @@ def require_up(installation: Installation) -> None:
     record = components.read_record(installation)
     if record is None:
         raise JouleboardError(f"the platform in {installation.settings.home} was stopped: `make up`")
-    for component in Component:
-        if component not in record.running:
-            raise _component_error(installation, component, "has died; `make up` starts it again")
+    _require_alive(installation, record, "has died; `make up` starts it again")
 
 
 def status(installation: Installation) -> int:
@@ -184,15 +182,20 @@ def _wait_healthy(installation: Installation, record: Record, began: datetime, f
     deadline = time.monotonic() + HEALTHY_SECONDS
     waiting = set(Component)
     while waiting:
-        for component in Component:
-            if component not in record.running:
-                raise _component_error(installation, component, "died while starting")
+        _require_alive(installation, record, "died while starting")
         if time.monotonic() > deadline:
             first = sorted(waiting)[0]
             raise _component_error(installation, first, f"was not healthy after {HEALTHY_SECONDS:.0f} s")
         waiting -= _healthy(installation, began, fresh)
         if waiting:
             time.sleep(_POLL_SECONDS)
+
+
+def _require_alive(installation: Installation, record: Record, what: str) -> None:
+    running = record.running
+    for component in Component:
+        if component not in running:
+            raise _component_error(installation, component, what)
 
 
 def _healthy(installation: Installation, began: datetime, fresh: set[Component]) -> set[Component]:
