@@ -10,6 +10,7 @@ import importlib
 import json
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,7 +53,8 @@ UsageError = typer.BadParameter.__bases__[0]
 
 
 def main() -> None:
-    """Run the command; an error that a person is meant to read is one line on stderr."""
+    """Run the command; an error that a person is meant to read is one line on stderr. A defect's line
+    comes below its traceback."""
     signal.signal(signal.SIGTERM, _leave)
     try:
         sys.exit(app(prog_name="jouleboard", standalone_mode=False))
@@ -64,6 +66,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except typer.Abort:
         sys.exit(130)
+    except Exception as error:
+        traceback.print_exc()
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+        print(f"error: {said}; a defect of jouleboard: report it with the lines above", file=sys.stderr)
+        sys.exit(1)
 
 
 def _show_usage_error(error: Any) -> None:
@@ -461,8 +468,8 @@ def _sweeps_by_hand(
 
 def _measure_all(
     sweeps: Sequence[Sweep], settings: Settings
-) -> tuple[list[dict[str, str]], JouleboardError | None]:
-    """What was landed, and the failure if there was one.
+) -> tuple[list[dict[str, str]], Exception | None]:
+    """What was landed, and the failure if there was one; a defect, whose traceback tells where, first.
 
     A sweep that fails does not keep the others from being measured, unless they would fail alike
     (no space left, or the GPU is held).
@@ -470,12 +477,12 @@ def _measure_all(
     from benchmark_tasks.run import measure as measure_sweep
 
     rows: list[dict[str, str]] = []
-    failures: list[JouleboardError] = []
+    failures: list[Exception] = []
     for number, sweep in enumerate(sweeps, start=1):
         _say(f"sweep {number} of {len(sweeps)}: {sweep.label()}")
         try:
             rows += _rows(measure_sweep(sweep, settings))
-        except JouleboardError as error:
+        except Exception as error:  # a defect keeps no other sweep from being measured, either
             failures.append(error)
             if isinstance(error, DiskFull | GpuBusy):
                 break
@@ -483,6 +490,9 @@ def _measure_all(
                 _say(f"sweep {number} failed: {error}")
     if not sweeps:
         _say("nothing to measure")
+    defects = [error for error in failures if not isinstance(error, JouleboardError)]
+    if defects:
+        return rows, defects[0]
     if len(failures) > 1:
         summary = f"{len(failures)} of {len(sweeps)} sweeps failed; the first: {failures[0]}"
         return rows, type(failures[0])(summary)

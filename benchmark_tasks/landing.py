@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -78,9 +79,13 @@ class Sweeping:
         """Enter a phase: a failure from now on belongs to it and lasted since now."""
         self.during, self.begun = during, datetime.now(UTC)
 
+    def note(self, line: str) -> None:
+        """One line of driver.log."""
+        self.lines.append(f"{datetime.now(UTC):%H:%M:%S} {line}")
+
     def tell(self, line: str) -> None:
         """One line of progress, to the person and to driver.log."""
-        self.lines.append(f"{datetime.now(UTC):%H:%M:%S} {line}")
+        self.note(line)
         self.say(line)
 
 
@@ -104,7 +109,7 @@ class Result:
 
 
 def land_result(sweeping: Sweeping, point: SweepPoint, result: Result) -> Path:
-    """Land a completed run; says its headline."""
+    """Land a completed run, then say its headline: whoever reads it has the run."""
     windows = (result.window_steady, result.window_mlenergy)
     any_energy = any(window is not None and window.energy is not None for window in windows)
     run = Run(
@@ -122,12 +127,18 @@ def land_result(sweeping: Sweeping, point: SweepPoint, result: Result) -> Path:
         client=result.client,
         phases=result.phases,
     )
-    sweeping.tell(_headline(run))
-    return _land(sweeping, run, result)
+    headline = _headline(run)
+    sweeping.note(headline)
+    path = _land(sweeping, run, result)
+    sweeping.say(headline)
+    return path
 
 
-def land_failure(sweeping: Sweeping, point: SweepPoint, error: JouleboardError) -> Path:
-    """Land a run that failed or does not fit, with its log's last lines."""
+def land_failure(sweeping: Sweeping, point: SweepPoint, error: Exception) -> Path:
+    """Land a run that failed or does not fit, with its log's last lines, and say so even if it cannot be.
+
+    What is no error for people is a defect of this program: driver.log has where it was raised.
+    """
     infeasible = isinstance(error, OutOfMemory)
     tail = getattr(error, "log_tail", ()) or log_tail(sweeping.log)
     lasted = Phase(
@@ -142,11 +153,19 @@ def land_failure(sweeping: Sweeping, point: SweepPoint, error: JouleboardError) 
         energy_source=EnergySource.NONE,
         energy_absent_reason="the run failed",
         failure=Failure(
-            phase=sweeping.during, error=type(error).__name__, message=str(error), log_tail=tail[-20:]
+            phase=sweeping.during, error=type(error).__name__, message=_one_line(error), log_tail=tail[-20:]
         ),
     )
-    sweeping.tell(f"batch {point.batch_size}: {run.status}: {error}")
-    return _land(sweeping, run, None)
+    what = _one_line(error)
+    if not isinstance(error, JouleboardError):
+        what = f"{type(error).__name__}: {what}"
+        sweeping.note("".join(traceback.format_exception(error)).rstrip())
+    line = f"batch {point.batch_size}: {run.status}: {what}"
+    sweeping.note(line)
+    try:
+        return _land(sweeping, run, None)
+    finally:
+        sweeping.say(line)
 
 
 @contextmanager
@@ -208,6 +227,10 @@ def _land(sweeping: Sweeping, run: Run, result: Result | None) -> Path:
         (folder / bundle.DRIVER_LOG).write_text("\n".join(sweeping.lines) + "\n")
         bundle.write_record(folder, run)
         return store.land(folder)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or "no message"
 
 
 def _copy_tail(source: Path, target: Path) -> None:

@@ -6,7 +6,7 @@
 The runtime of a language model is a server under requests (`language.py`); that of an image or video
 model is a process that generates batches (`diffusion/`). A run that fails is landed as failed, with its
 log's last lines; a configuration that does not fit is landed as infeasible. The first failure is raised
-after everything else was tried.
+after everything else was tried: an error for people, or whatever a defect raised.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog, Model
 from benchmark_tasks.devices import gpus_for, idle_watts, meter_of, require_gpus
 from benchmark_tasks.diffusion.session import DiffusionSessions
-from benchmark_tasks.errors import CatalogError, JouleboardError, OutOfMemory
+from benchmark_tasks.errors import CatalogError, OutOfMemory
 from benchmark_tasks.landing import Sweeping, land_failure, land_result, scratch_folder
 from benchmark_tasks.language import LanguageSessions
 from benchmark_tasks.measurement import phase
@@ -65,6 +65,7 @@ def measure(
     Raises:
         JouleboardError: the first failure, after all other points were tried. Failed runs are
             landed as failed before that.
+        Exception: likewise, what a defect of this program raised.
     """
     catalog = (catalog or catalogs.load()).with_models([sweep.model] if sweep.model else [])
     model = catalog.model(sweep.model_id)
@@ -125,13 +126,13 @@ def _sessions_of(
 
 def _measure_all(sweeping: Sweeping, runtime: LanguageSessions | DiffusionSessions) -> MeasureResult:
     landed: list[Path] = []
-    first_error: JouleboardError | None = None
+    first_error: Exception | None = None
     waiting = sessions(sweeping.sweep)
     while waiting:
         todo = waiting.pop(0)
         try:
             landed += _session(sweeping, runtime, todo)
-        except JouleboardError as error:
+        except Exception as error:  # a defect costs its point, not those behind it
             first_error = first_error or error
             lost, kept = _split(todo, error, sweeping.during, runtime.sized_by_batch)
             for point in lost:
@@ -170,7 +171,7 @@ def _session(
 
 
 def _split(
-    todo: list[SweepPoint], error: JouleboardError, during: str, sized_by_batch: bool
+    todo: list[SweepPoint], error: Exception, during: str, sized_by_batch: bool
 ) -> tuple[list[SweepPoint], list[SweepPoint]]:
     """(points that an error costs, points that get another server).
 

@@ -246,6 +246,19 @@ def test_one_failed_sweep_does_not_keep_the_others(
     assert result[2].splitlines()[-1] == f"error: {error}"
 
 
+def test_a_defect_keeps_no_other_sweep_and_shows_where_it_is(jouleboard, monkeypatch) -> None:
+    def measure(sweep, settings):
+        if sweep.runtime_version == "0.31.0":
+            raise KeyError("gauge")
+        return run.MeasureResult((Path("/raw/second"),))
+
+    monkeypatch.setattr(run, "measure", measure)
+    code, out, err = two_versions(jouleboard)
+    assert (code, out.split()) == (1, ["landed", "/raw/second"])
+    assert "Traceback" in err and "in measure" in err
+    assert err.splitlines()[-1].startswith("error: KeyError: 'gauge'; a defect of jouleboard: report it")
+
+
 def test_bundles_land_once_and_broken_ones_are_said(jouleboard, home: Path, tmp_path: Path) -> None:
     samples = [write_sample(tmp_path / "elsewhere" / str(i), sample_run()) for i in range(3)]
     (samples[0] / "server.log").write_text("changed")

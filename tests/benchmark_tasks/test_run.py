@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import psutil
@@ -16,15 +17,18 @@ import pytest
 from benchmark_tasks.catalog import load
 from benchmark_tasks.errors import (
     CatalogError,
+    DiskFull,
     JouleboardError,
     LoadError,
     MeterError,
     OutOfMemory,
     ServerDied,
 )
+from benchmark_tasks.meters.meter import Reading
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.store import INCOMING
 from benchmark_tasks.run import MeasureResult, measure, sessions
+from benchmark_tasks.runtimes import server
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.testing.powercap import add_zone
@@ -196,6 +200,39 @@ def test_a_failure_is_landed_with_its_reason_and_raised(
     assert leftovers(settings) == []
 
 
+def test_a_defect_costs_its_point_and_is_raised_at_the_end(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parse = server.parse_metrics
+
+    def first_point_breaks(text: str, at_ns: int) -> list[Reading]:
+        if not landed(settings):
+            raise KeyError("vllm:num_requests_running")
+        return parse(text, at_ns)
+
+    monkeypatch.setattr(server, "parse_metrics", first_point_breaks)
+    said: list[str] = []
+    on_disk: list[int] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith(("batch 2: failed", "batch 4: completed")):
+            on_disk.append(len(landed(settings)))
+
+    with pytest.raises(KeyError) as caught:
+        measure(quick_sweep(2, 4), settings, say=say)
+    assert on_disk == [1, 2], "who reads that a run ended has it"
+    assert "first_point_breaks" in [frame.name for frame in caught.traceback], "where it happened"
+    failed, completed = landed(settings)
+    assert (failed.status, completed.status) == (RunStatus.FAILED, RunStatus.COMPLETED)
+    assert (failed.failure.phase, failed.failure.error) == ("load", "KeyError")
+    assert failed.failure.message == "'vllm:num_requests_running'" and failed.failure.log_tail
+    assert "batch 2: failed: KeyError: 'vllm:num_requests_running'" in "\n".join(said)
+    (folder,) = settings.raw.glob(f"*/*/{failed.run_id}")
+    assert "in first_point_breaks" in (folder / bundle.DRIVER_LOG).read_text()
+    assert leftovers(settings) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
@@ -292,6 +329,27 @@ def test_a_full_disk_is_one_clear_line_and_nothing_is_half_landed(tiny_disk: Pat
     (tiny_disk / "ballast").unlink()
     go(settings, quick_sweep(4))
     assert [run.status for run in landed(settings)] == [RunStatus.COMPLETED]
+
+
+def test_a_defect_on_a_full_disk_is_said_and_leaves_nothing_half_landed(
+    tiny_disk: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "raw").symlink_to(tiny_disk)
+    (tiny_disk / "ballast").write_bytes(b"x" * (1024 * 1024 - 4096))
+    settings, said = Settings(home=home), []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("starting the server"):
+            raise KeyError("gauge")
+
+    with pytest.raises(DiskFull) as caught:
+        measure(quick_sweep(4), settings, say=say)
+    assert "KeyError: 'gauge'" in "".join(traceback.format_exception(caught.value))
+    assert said[-1].startswith("batch 4: failed: KeyError: 'gauge'")
+    assert landed(settings) == [] and list((settings.raw / INCOMING).iterdir()) == []
 
 
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:
