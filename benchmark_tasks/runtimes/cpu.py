@@ -15,23 +15,25 @@ _ENGINE_TITLES = ("VLLM::Engine", "VLLM::Worker")
 def cpu_seconds(pid: int) -> tuple[float, float | None] | None:
     """(seconds of a process and all its descendants, of those that are not the engine) until now.
 
-    Children that have ended and were waited for count with their parents. `None`: the process is gone.
+    What an engine starts (a compiler, say) belongs to it. Children that have ended and were waited for
+    count with their parents. `None`: the process is gone.
     """
     try:
         root = psutil.Process(pid)
         tree = [root, *root.children(recursive=True)]
     except psutil.Error:
         return None
-    total = engine = 0.0
-    engines = 0
-    for process in tree:
+    engines: set[int] = set()
+    total = frontend = 0.0
+    for process in tree:  # parents come before their children
         try:
-            times, title = process.cpu_times(), process.name()
+            times, title, parent = process.cpu_times(), process.name(), process.ppid()
         except psutil.Error:
             continue  # it ended meanwhile
         spent = times.user + times.system + times.children_user + times.children_system
         total += spent
-        if title.startswith(_ENGINE_TITLES):
-            engine += spent
-            engines += 1
-    return total, total - engine if engines else None
+        if parent in engines or title.startswith(_ENGINE_TITLES):
+            engines.add(process.pid)
+        else:
+            frontend += spent
+    return total, frontend if engines else None

@@ -95,6 +95,29 @@ def test_processor_time_is_that_of_all_processes_and_of_those_before_the_engine(
     assert cpu_seconds(process.pid) is None
 
 
+def test_what_an_engine_starts_belongs_to_it() -> None:
+    """A compiler's seconds count with the engine while it runs as they do once it has ended."""
+    compiler = "import sys; sum(i * i for i in range(3_000_000)); print('done', flush=True); sys.stdin.read()"
+    engine = (
+        "import subprocess, sys\n"
+        "open('/proc/self/comm', 'w').write('VLLM::EngineCor')\n"
+        f"subprocess.run([sys.executable, '-c', {compiler!r}])\n"
+        "print('waited', flush=True); sys.stdin.read()"
+    )
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {engine!r}], stdin=sys.stdin)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "done\n"
+        total, frontend = cpu_seconds(process.pid)
+        assert frontend < total / 2
+    finally:
+        process.stdin.close()
+        assert process.stdout.readline() == "waited\n"
+        process.wait(30)
+
+
 def test_a_server_without_engine_processes_has_a_sum_only() -> None:
     total, frontend = until(lambda: cpu_seconds(os.getpid()))
     assert total > 0 and frontend is None
