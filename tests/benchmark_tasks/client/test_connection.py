@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import orjson
 import pytest
@@ -27,10 +28,18 @@ class _Transport:
         return self.closed
 
 
+ERROR = b'data: {"error":{"message":"boom"}}\n\n'
+
+
 def event(total: int, text: str = "x", reason: str | None = None) -> bytes:
     choice = {"index": 0, "text": text, "finish_reason": reason}
     usage = {"prompt_tokens": 7, "total_tokens": 7 + total, "completion_tokens": total}
     return b"data: " + orjson.dumps({"choices": [choice], "usage": usage}) + b"\n\n"
+
+
+def plain_event(text: str = "x") -> bytes:
+    """An event of a server that does not say how many tokens it has written."""
+    return b"data: " + orjson.dumps({"choices": [{"index": 0, "text": text}]}) + b"\n\n"
 
 
 def response(events: list[bytes], status: int = 200) -> bytes:
@@ -58,16 +67,28 @@ def receive(pieces: list[bytes], then_close: bool = False) -> Trace:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.data())
-def test_counts_survive_any_segmentation(increments: list[int], data: st.DataObject) -> None:
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.sampled_from([b"\n", b"\r\n"]), st.data())
+def test_counts_survive_any_segmentation(increments: list[int], line_end: bytes, data: st.DataObject) -> None:
     totals = [sum(increments[: i + 1]) for i in range(len(increments))]
-    stream = response([event(total) for total in totals] + [b"data: [DONE]\n\n"])
+    events = [b": ping\n\n", *map(event, totals), b"data: [DONE]\n\n"]
+    stream = response([one.replace(b"\n", line_end) for one in events])
     cuts = sorted(data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=12)))
     trace = receive([stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)])
     assert trace.error is None
     assert trace.output_tokens == sum(trace.arrival_tokens) == totals[-1]
     assert trace.prompt_tokens == 7
     assert trace.arrival_ns == sorted(trace.arrival_ns)
+
+
+@pytest.mark.parametrize("make", [event, lambda total: plain_event()])
+def test_each_event_is_stamped_when_it_comes_whatever_its_line_ends(make: Callable[[int], bytes]) -> None:
+    for line_end, tail in ((b"\n", b""), (b"\r\n", b""), (b"\r\n", b"\n"), (b"\r\n", b"\n\r\n")):
+        whole = [make(total).replace(b"\n", line_end) for total in (1, 2, 3)]
+        cut = len(tail)  # each event's last bytes come with the next one
+        late = [b"", *(one[len(one) - cut :] for one in whole)]
+        chunks = [end + one[: len(one) - cut] for end, one in zip(late, [*whole, b""], strict=True)]
+        trace = receive([response(chunks)])
+        assert trace.arrival_tokens == [1, 1, 1] and trace.error is None, (line_end, tail)
 
 
 def test_generated_text_cannot_pose_as_a_count() -> None:
@@ -81,6 +102,29 @@ def test_without_running_usage_a_chunk_is_a_token_reasoning_included() -> None:
     assert receive([response(events)]).output_tokens == 3
 
 
+def test_tokens_that_came_with_an_error_are_counted_and_the_request_has_failed() -> None:
+    trace = receive([response([event(1), event(4) + ERROR + b"data: [DONE]\n\n"])])
+    assert trace.arrival_tokens == [1, 3] and trace.error == "error in the stream: {'message': 'boom'}"
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        b'data: {"choices":[{"text":"x"}],"error":null,"usage":{"completion_tokens":2}}\n\n',
+        b'data: {"choices":[{"text":"x"}],"usage":{"completion_tokens" : 2}}\n\n',
+        b'data: {"choices":[{"text":"x"}],"usage":{"completion_tokens":null}}\n\n',
+        b": kept alive\nid: 2\nevent: completion\n" + plain_event(),
+    ],
+)
+def test_an_unusual_event_is_still_a_token(unusual: bytes) -> None:
+    trace = receive([response([event(1), unusual])])
+    assert trace.output_tokens == 2 and trace.error is None
+
+
+def test_the_word_error_is_no_error() -> None:
+    assert receive([response([event(1, text="error"), event(2, text='{"error":"x"}')])]).error is None
+
+
 def test_finish_reason_is_kept() -> None:
     assert receive([response([event(1), event(2, reason="length")])]).finish_reason == "length"
 
@@ -88,8 +132,22 @@ def test_finish_reason_is_kept() -> None:
 @pytest.mark.parametrize(
     ("pieces", "close", "error"),
     [
-        ([response([event(1), b'data: {"error":{"message":"boom"}}\n\n'])], False, "error in the stream"),
-        ([response([b'{"error":"no such model"}'], status=404)], False, "HTTP 404: .*no such model"),
+        ([response([event(1), ERROR])], False, "error in the stream: .*boom"),
+        ([response([event(1), event(2) + ERROR])], False, "error in the stream: .*boom"),
+        ([response([event(1), ERROR + event(2)])], False, "error in the stream: .*boom"),
+        (
+            [response([event(1), b'data: {"error":"boom","usage":{"completion_tokens":2}}\n\n'])],
+            False,
+            "boom",
+        ),
+        ([response([plain_event() + ERROR.replace(b"\n", b"\r\n")])], False, "boom"),
+        ([response([b"event: error\n" + ERROR])], False, "^error in the stream: .*boom"),
+        ([response([event(1), ERROR])[:-5]], True, "boom"),
+        ([response([ERROR.strip()])], False, "boom"),
+        ([response([b'{"error":"no such model"}'])], False, "no such model"),
+        ([response([event(1), event(2)[:40]])], False, "unreadable event"),
+        ([response([event(1), b"data: 5\n\n"])], False, "unreadable event: 5"),
+        ([response([b'{"error":\r\n  "no such model"}'], status=404)], False, "HTTP 404: .*: .no such model"),
         ([response([event(1)])[:-20]], True, "closed by the server"),
         ([b"not http at all\r\n\r\n"], False, "malformed HTTP"),
         ([response([b"data: [DONE]\n\n"])], False, "without a token"),
