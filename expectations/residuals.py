@@ -145,6 +145,7 @@ def _requests(runs: pd.DataFrame) -> Columns:
     natural = runs["length_control"] == LengthControl.NATURAL
     missing = runs["requests_sent"] - runs["requests_completed"]
     language = runs["architecture"] != "diffusion"
+    says_hits = completed & (runs["runtime"] == Runtime.VLLM)
     return {
         "all_requests_completed": np.maximum(missing.abs(), runs["requests_failed"]).where(completed),
         "has_request_counts": runs["requests_sent"].isna().where(completed),
@@ -158,6 +159,10 @@ def _requests(runs: pd.DataFrame) -> Columns:
         "request_times_in_order": runs["request_disorders"],
         "no_prefix_cache_hits": runs["prefix_cache_hits"],
         "no_multimodal_cache_hits": runs["multimodal_cache_hits"],
+        "prefix_cache_hits_known": runs["prefix_cache_hits"].isna().where(says_hits),
+        "multimodal_cache_hits_known": runs["multimodal_cache_hits"]
+        .isna()
+        .where(says_hits & (runs["architecture"] == "mllm")),
         "no_preemptions": runs["preemptions"],
         "kv_cache_usage_is_a_share": runs["max_kv_cache_usage"],
     }, {

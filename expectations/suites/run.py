@@ -81,6 +81,17 @@ def _requests() -> tuple[Check, ...]:
             t.MULTIMODAL_CACHE_HITS,
             "pictures or clips were served from the server's cache of prepared ones",
         ),
+        _critical(
+            "prefix_cache_hits_known",
+            t.NEVER,
+            "nobody knows whether prompts were served from the prefix cache: release the run if it was off",
+        ),
+        _critical(
+            "multimodal_cache_hits_known",
+            t.NEVER,
+            "nobody knows whether pictures or clips were served from the server's cache of prepared ones:"
+            " release the run if it was off",
+        ),
         _warning("no_preemptions", t.PREEMPTIONS, "the server preempted requests for lack of memory"),
         _critical("kv_cache_usage_is_a_share", t.KV_CACHE_USAGE, "KV cache usage is not a share"),
         _critical("latency_quantiles_in_order", t.NEVER, "latency quantiles are out of order"),

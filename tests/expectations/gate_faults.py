@@ -368,6 +368,17 @@ FAULTS: tuple[Fault, ...] = (
         "no_multimodal_cache_hits",
         put("server.multimodal_cache_hits", 7),
     ),
+    Fault(
+        "nothing known of the prefix cache",
+        "prefix_cache_hits_known",
+        put("server.prefix_cache_hits", None),
+    ),
+    Fault("a server that said nothing of itself", "prefix_cache_hits_known", put("server", None)),
+    Fault(
+        "nothing known of the server's cache of pictures",
+        "multimodal_cache_hits_known",
+        each(put("configuration.task", "image-chat"), put("server.multimodal_cache_hits", None)),
+    ),
     Fault("tokens counted twice", "request_file_tokens_agree", put("requests.output_tokens", 640000)),
     Fault(
         "requests.parquet lacks requests",
@@ -545,11 +556,15 @@ FAULTS: tuple[Fault, ...] = (
 
 def good_runs() -> list[Run]:
     """Runs that must pass: with and without a counter, several batch sizes, repeats."""
+    server = sample_run().server
+    assert server is not None
+    without_multimodal = server.model_copy(update={"multimodal_cache_hits": None})
     return [
         *(sample_run(batch_size=16, tokens_per_second=2000 * (1 + i / 100)) for i in range(3)),
         *(sample_run(batch_size=32, tokens_per_second=4000 * (1 + i / 100)) for i in range(3)),
         sample_run(batch_size=64, tokens_per_second=7000),
         sample_run(gpu=False),
+        sample_run(server=without_multimodal),  # as recorded of text before the other cache was looked at
         *(
             sample_generation_run(video=video, gpu=gpu, batch_size=batch_size)
             for video in (False, True)
