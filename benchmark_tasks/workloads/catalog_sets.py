@@ -13,6 +13,7 @@ from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.vocabulary import LengthControl
 from benchmark_tasks.workloads.chat import DataSetChat, SyntheticChat
 from benchmark_tasks.workloads.data_sets import rows_of
+from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE
 from benchmark_tasks.workloads.media import shapes_of
 from benchmark_tasks.workloads.media_rows import media_prompts_of
 from benchmark_tasks.workloads.prompts import prompts_of
@@ -123,7 +124,7 @@ def _identity(
         "data_set": entry.model_dump(mode="json", exclude={"source", "revision", "first_rows"}),
         "revision": revision,
         "maximum_output_tokens": output,
-        "lengths": None if lengths is None else lengths.model_dump(mode="json"),
+        "lengths": None if lengths is None else [LENGTHS_RECIPE, lengths.model_dump(mode="json")],
         "sampling": [TEMPERATURE, TOP_P],
         "seed": seed,
         "prompts": prompts,

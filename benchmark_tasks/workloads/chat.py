@@ -13,6 +13,7 @@ import orjson
 
 from benchmark_tasks.catalog import LengthDistribution, MediaKind, SyntheticMedia
 from benchmark_tasks.vocabulary import LengthControl, Task
+from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE, evenly, length_at
 from benchmark_tasks.workloads.media import RECIPE, Shape
 from benchmark_tasks.workloads.requests import (
     SERVED_MODEL_NAME,
@@ -21,7 +22,6 @@ from benchmark_tasks.workloads.requests import (
     Request,
     exactly,
     place_and_mark,
-    sample_length,
     streamed,
     synthetic_id,
 )
@@ -61,7 +61,7 @@ class SyntheticChat:
             "output_tokens": self.output_tokens.model_dump(mode="json"),
             "length_control": self.length_control,
             "media": self.media.model_dump(mode="json"),
-            "recipe": RECIPE,
+            "recipe": [LENGTHS_RECIPE, RECIPE],
             "words": WORDS,
             "seed": self.seed,
             "sampling": [self.temperature, self.top_p],
@@ -85,8 +85,9 @@ class SyntheticChat:
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """A question about an item of its own; two requests never carry the same one."""
         rng = np.random.default_rng((self.seed, index))
-        words = _words(rng, sample_length(self.input_tokens, rng))
-        length = sample_length(self.output_tokens, rng)
+        prompt_share, answer_share = evenly(self.seed, index)
+        words = _words(rng, length_at(self.input_tokens, prompt_share))
+        length = length_at(self.output_tokens, answer_share)
         if under_way is not None:
             words, length = words + WORD * under_way.written, under_way.left
         fixed = self.length_control is LengthControl.FIXED
@@ -144,7 +145,7 @@ class DataSetChat:
         if under_way is not None:
             tokens, text = under_way.left, text + WORD * under_way.written
         elif self.lengths is not None:
-            tokens = sample_length(self.lengths, np.random.default_rng((self.seed, index)))
+            tokens = length_at(self.lengths, evenly(self.seed, index)[1])
         fixed = self.lengths is not None
         return streamed(self, _asking(self.kind, url, text), LIMIT, tokens, fixed=fixed)
 

@@ -20,8 +20,9 @@ import orjson
 from benchmark_tasks.catalog import LengthDistribution
 from benchmark_tasks.results.schema import Record
 from benchmark_tasks.vocabulary import LengthControl, Task
+from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE, evenly, length_at
 from benchmark_tasks.workloads.prompts import Prompt
-from benchmark_tasks.workloads.stationary import UnderWay, draw_lengths
+from benchmark_tasks.workloads.stationary import UnderWay
 from benchmark_tasks.workloads.words import WORD
 
 SERVED_MODEL_NAME = "measured"
@@ -69,11 +70,6 @@ class RequestSet(Protocol):
     def warm_up(self, tokens: int) -> RequestSet:
         """Requests of the same kind, never the same content, with answers of `tokens` tokens."""
         ...
-
-
-def sample_length(lengths: LengthDistribution, rng: np.random.Generator) -> int:
-    """One length, tokens, drawn from a catalog distribution."""
-    return int(draw_lengths(lengths, rng, 1)[0])
 
 
 def synthetic_id(task: Task, parameters: Mapping[str, object]) -> str:
@@ -129,7 +125,7 @@ class SyntheticText(Record):
     """Random token ids with the length distributions of a task, for machines without the data sets.
 
     Token ids avoid the tokenizer's special tokens, which sit at the end of the vocabulary.
-    `recipe` counts how requests are made from these parameters: 2 begins in the stationary state.
+    `recipe` is how requests are made from these parameters.
     """
 
     task: Task
@@ -140,7 +136,7 @@ class SyntheticText(Record):
     temperature: float = TEMPERATURE
     top_p: float = TOP_P
     seed: int = 0
-    recipe: Literal[2] = 2
+    recipe: Literal[3] = LENGTHS_RECIPE
     path: str = "/v1/completions"
     model_name: str = SERVED_MODEL_NAME
 
@@ -165,8 +161,9 @@ class SyntheticText(Record):
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """A Completions request with a token-id prompt; two requests never share a prefix block."""
         rng = np.random.default_rng((self.seed, index))
-        prompt = self._tokens(rng, sample_length(self.input_tokens, rng))
-        length = sample_length(self.output_tokens, rng)
+        prompt_share, answer_share = evenly(self.seed, index)
+        prompt = self._tokens(rng, length_at(self.input_tokens, prompt_share))
+        length = length_at(self.output_tokens, answer_share)
         if under_way is not None:
             prompt, length = prompt + self._tokens(rng, under_way.written), under_way.left
         fixed = self.length_control is LengthControl.FIXED
@@ -226,7 +223,7 @@ class DataSetText:
         if under_way is not None:
             tokens, prompt = under_way.left, (*prompt[:-1], prompt[-1] + WORD * under_way.written)
         elif self.lengths is not None:
-            tokens = sample_length(self.lengths, np.random.default_rng((self.seed, index)))
+            tokens = length_at(self.lengths, evenly(self.seed, index)[1])
         words = {"messages": _messages(prompt)} if self.chat else {"prompt": prompt[0]}
         limit = "max_completion_tokens" if self.chat else "max_tokens"
         return streamed(self, words, limit, tokens, fixed=self.lengths is not None)

@@ -15,9 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark_tasks.catalog import LengthDistribution
+from benchmark_tasks.workloads.lengths import lattice, quantiles
 
-POOL = 65_536
-"""Lengths drawn to know a distribution's shape; its mean is then known to 1 % and better."""
+POOL = 16_384
+"""Quantiles that stand for a distribution."""
+
+_OWN_POINTS = 2_000_003
+"""Parts the points of this state from those of the requests that follow it."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +37,15 @@ class UnderWay:
         return self.length - self.written
 
 
-def draw_lengths(lengths: LengthDistribution, rng: np.random.Generator, count: int) -> np.ndarray:
-    """`count` lengths, tokens, drawn from a catalog distribution."""
-    values = rng.lognormal(np.log(lengths.median_tokens), lengths.sigma, count)
-    return np.clip(np.rint(values), lengths.minimum_tokens, lengths.maximum_tokens).astype(np.int64)
-
-
 def stationary_state(lengths: LengthDistribution, slots: int, seed: int) -> tuple[UnderWay, ...]:
     """The answers that `slots` slots are in the middle of; one entry a slot.
 
-    Drawn evenly rather than freely, so that few slots resemble the distribution, too: one slot from
-    each of `slots` equal parts of all tokens, at an age from each of `slots` equal parts of [0, 1).
+    Spread evenly over length and age rather than drawn freely, so that few slots resemble the
+    distribution, too.
     """
-    rng = np.random.default_rng(seed)
-    pool = np.sort(draw_lengths(lengths, rng, POOL))
+    pool = quantiles(lengths, POOL)
     tokens = np.cumsum(pool)
-    length = pool[np.searchsorted(tokens, _evenly(rng, slots) * tokens[-1])]
-    written = np.floor(_evenly(rng, slots) * length).astype(np.int64)
+    shares, ages = lattice(seed + _OWN_POINTS, slots).T
+    length = pool[np.searchsorted(tokens, shares * tokens[-1], side="right")]
+    written = np.floor(ages * length).astype(np.int64)
     return tuple(UnderWay(int(one), int(age)) for one, age in zip(length, written, strict=True))
-
-
-def _evenly(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Numbers in [0, 1), one from each of `count` equal parts, in random order."""
-    return (rng.permutation(count) + rng.random(count)) / count

@@ -1,0 +1,62 @@
+"""Lengths of prompts and answers, spread evenly: a short load already has the mix of a long one.
+
+Lengths have heavy tails: a thousand freely drawn answers miss their mean by 4 %, and energy per token
+follows what the server has to read. So request i takes point i of a sequence that fills the unit interval
+evenly (multiples of an irrational number modulo 1: Weyl 1916), shifted at random by the seed (Cranley and
+Patterson 1976), through the inverse of the distribution. Each request by itself is distributed as if drawn
+freely, so means stay what they were; only the scatter shrinks. What it is worth:
+`python -m benchmarks.lengths`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from statistics import NormalDist
+from typing import Final
+
+import numpy as np
+
+from benchmark_tasks.catalog import LengthDistribution
+
+LENGTHS_RECIPE: Final = 3
+"""Counts how lengths are made: 2 began in the stationary state, 3 spreads them evenly. Part of the id."""
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_SILVER = math.sqrt(2) - 1
+"""The two numbers that fractions approach worst: no run of requests repeats the lengths of another."""
+
+_STANDARD_NORMAL = NormalDist()
+_SMALLEST_SHARE = 1e-9
+
+
+def evenly(seed: int, index: int) -> tuple[float, float]:
+    """Shares for the prompt and the answer of request `index`, in [0, 1); the answer's is the most even."""
+    prompt, answer = _shift(seed)
+    return (prompt + index * _SILVER) % 1.0, (answer + index * _GOLDEN) % 1.0
+
+
+def lattice(seed: int, count: int) -> np.ndarray:
+    """`count` points that fill the unit square evenly, shape (count, 2): a Fibonacci lattice."""
+    indices = np.arange(count)
+    one, other = _shift(seed)
+    return np.column_stack([(indices + one) / count, (other + indices * _GOLDEN) % 1.0])
+
+
+@functools.lru_cache(maxsize=16)
+def _shift(seed: int) -> tuple[float, float]:
+    one, other = np.random.default_rng(seed).random(2)
+    return float(one), float(other)
+
+
+def length_at(lengths: LengthDistribution, share: float) -> int:
+    """The length, tokens, that a `share` of all lengths does not exceed; share in [0, 1)."""
+    share = min(max(share, _SMALLEST_SHARE), 1 - _SMALLEST_SHARE)
+    tokens = lengths.median_tokens * math.exp(lengths.sigma * _STANDARD_NORMAL.inv_cdf(share))
+    return int(min(max(round(tokens), lengths.minimum_tokens), lengths.maximum_tokens))
+
+
+@functools.lru_cache(maxsize=4)
+def quantiles(lengths: LengthDistribution, count: int) -> np.ndarray:
+    """`count` lengths, tokens, in rising order, each as likely as the others."""
+    return np.array([length_at(lengths, (i + 0.5) / count) for i in range(count)])
