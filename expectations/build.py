@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.errors import BuildError, JouleboardError
+from expectations import report
 from expectations.files import NO_SPACE, disk_full, full_disk_in_duckdb
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
@@ -18,6 +19,18 @@ CANDIDATE_FILE = "candidate.duckdb"
 INPUTS_FOLDER = "inputs"
 TARGET_FOLDER = "target"
 DOCS_FILE = "static_index.html"
+ROW_NAMES = (
+    "run_id",
+    "data_source",
+    "model_id",
+    "task",
+    "num_gpus",
+    "gpu_model",
+    "batch_size",
+    "runtime_version",
+)
+"""What names a row where it has these columns; otherwise its first `FEW_COLUMNS` do."""
+FEW_COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -135,9 +148,26 @@ def _first_failure(outcome: Any, candidate: Path) -> str:
     log = candidate / "logs" / "dbt.log"
     for result in getattr(outcome.result, "results", None) or ():
         if str(result.status) in ("error", "fail", "runtime error"):
-            message = _one_line(result.message or "failed")
+            message = _one_line(result.message or "failed") + _failing_rows(result, candidate)
             return f"dbt {result.node.resource_type} {result.node.name}: {message} (whole log: {log})"
     return f"dbt: {_one_line(str(outcome.exception or 'failed without a message'))} (whole log: {log})"
+
+
+def _failing_rows(result: Any, candidate: Path) -> str:
+    """The first rows that a data test found, named by what a person knows them by; empty of anything else."""
+    import duckdb
+
+    if result.node.resource_type != "test" or not result.failures:
+        return ""
+    _close_connections()
+    with suppress(duckdb.Error), duckdb.connect(str(candidate / CANDIDATE_FILE)) as connection:
+        connection.execute(f"select * from ({result.node.compiled_code}) limit {report.NAMED}")
+        columns = [column for column, *_ in connection.description]
+        shown = [name for name in ROW_NAMES if name in columns] or columns[:FEW_COLUMNS]
+        rows = [dict(zip(columns, row, strict=True)) for row in connection.fetchall()]
+        names = [", ".join(f"{name}={row[name]}" for name in shown if row[name] is not None) for row in rows]
+        return f"; {result.failures} rows: {' '.join(report.a_few(names, result.failures).split())}"
+    return ""
 
 
 def _one_line(message: str) -> str:

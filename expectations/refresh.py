@@ -203,18 +203,27 @@ def _refuse(settings: Settings, audit: Audit, verb: str, findings: list[Finding]
     folder = settings.warehouse / LAST_REFUSAL
     with disk_full_is_an_error(folder):
         report.write(audit, folder, "Gate report: refused")
-    first, number = findings[0], publication.current_number(settings.published)
+    number = publication.current_number(settings.published)
     stays = f"publication {number} stays current" if number else "nothing is published"
-    others = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
-    line = (
-        f"{verb}: {first} {first.key or ''}".rstrip()
-        + f"{others}; {stays}; report: {folder}/gate_report.html"
-    )
+    line = f"{verb}: {_what_failed(findings)}; {stays}; report: {folder}/gate_report.html"
     append_json(
         settings.published / publication.EVENTS_FILE,
         {"event": "refused", "at": f"{datetime.now(UTC):%FT%TZ}", "why": line},
     )
     return line
+
+
+def _what_failed(findings: list[Finding]) -> str:
+    """The first check that failed, a few of its rows by name, and how much else there is."""
+    first = findings[0]
+    rows = [finding for finding in findings if finding.check == first.check]
+    others = len({finding.check for finding in findings}) - 1
+    also = f"; {_several(others, 'other check')} failed, too" if others else ""
+    if not first.key:
+        return f"{first}{also}"
+    count = f" in {len(rows)} rows" if len(rows) > 1 else ""
+    names = [f"{row.key} ({row.observed})" if row.observed else row.key for row in rows]
+    return f"{first.check}: {first.reason}{count}: {report.a_few(names)}{also}"
 
 
 def publish_candidate(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,16 @@ from expectations.gate import Audit, CheckResult
 SHOWN = 200
 """Findings a check shows on the page; the JSON has all."""
 
+NAMED = 3
+"""Rows that a refusal's one line names."""
+
 STYLE = Path(__file__).parent / "page" / "style.css"
+
+
+def a_few(names: Sequence[str], count: int | None = None) -> str:
+    """The first names, for one line; `count`: how many there are, if more than were given."""
+    more = (len(names) if count is None else count) - NAMED
+    return "; ".join([*names[:NAMED], *([f"and {more} more"] if more > 0 else [])])
 
 
 def write(audit: Audit, folder: Path, title: str) -> None:

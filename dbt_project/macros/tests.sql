@@ -1,9 +1,7 @@
-{# The grain: no two rows share the columns, NULLs counted as equal. #}
+{# The grain: no two rows share the columns, NULLs counted as equal. Whole rows, so that a failure can name them. #}
 {% test unique_key(model, columns) %}
-select {{ columns | join(', ') }}, count(*) as copies
-from {{ model }}
-group by all
-having count(*) > 1
+select * from {{ model }}
+qualify count(*) over (partition by {{ columns | join(', ') }}) > 1
 {% endtest %}
 
 {# A condition that holds in every row; NULL counts as not holding. #}

@@ -50,15 +50,18 @@ select
 from candidate.marts.leaderboard
 """
 
-_MINIMA = """
+_MINIMA = f"""
 select
-    minima.min_energy_id,
-    minima.scope,
-    leaderboard.leaderboard_id is null as minimum_is_on_leaderboard,
-    minima.energy_per_output_joules / leaderboard.energy_per_output_joules - 1 as minimum_equals_leaderboard,
-    minima.energy_per_output_joules
-from candidate.marts.min_energy_configurations as minima
-left join candidate.marts.leaderboard as leaderboard using (leaderboard_id)
+    concat_ws(' | ', scope, {LABEL}) as label,
+    min_energy_id,
+    stands is null as minimum_is_on_leaderboard,
+    energy_per_output_joules / energy_there - 1 as minimum_equals_leaderboard,
+    energy_per_output_joules
+from candidate.marts.min_energy_configurations
+left join (
+    select leaderboard_id, true as stands, energy_per_output_joules as energy_there
+    from candidate.marts.leaderboard
+) using (leaderboard_id)
 """
 
 _LOGS = """
@@ -144,13 +147,12 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
         audit = _presence(auditor, connection, present)
         if audit.critical:
             return audit
-        for table, sql, checks, key in (
-            ("leaderboard", _LEADERBOARD, leaderboard_checks(), "label"),
-            ("min_energy_configurations", _MINIMA, minima_checks(), "min_energy_id"),
+        for table, sql, checks in (
+            ("leaderboard", _LEADERBOARD, leaderboard_checks()),
+            ("min_energy_configurations", _MINIMA, minima_checks()),
         ):
-            audit += auditor.audit(
-                Level.MART, table, numeric(connection.execute(sql).df()), checks, key=[key]
-            )
+            frame = numeric(connection.execute(sql).df())
+            audit += auditor.audit(Level.MART, table, frame, checks, key=["label"])
     return audit
 
 

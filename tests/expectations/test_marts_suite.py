@@ -85,8 +85,8 @@ def database(tmp_path: Path) -> Path:
         connection.execute(f"insert into marts.leaderboard values ('{name}', {GOOD})")
     connection.execute(
         "create table marts.min_energy_configurations as"
-        " select 'm-1' as min_energy_id, 'gpus' as scope, 'good-2' as leaderboard_id,"
-        " 0.1::double as energy_per_output_joules"
+        " select 'm-1' as min_energy_id, 'gpus' as scope, * from marts.leaderboard"
+        " where leaderboard_id = 'good-2'"
     )
     for name in ("run_log", "quarantine", "publications"):
         connection.execute(f"create table marts.{name} (n integer)")
@@ -117,18 +117,25 @@ def test_each_fault_is_found_on_its_own_row(auditor: Auditor, database: Path) ->
 
 
 def test_minima_must_stand_on_the_leaderboard(auditor: Auditor, database: Path) -> None:
+    minimum = "from marts.min_energy_configurations where min_energy_id = 'm-1'"
     change(
         database,
-        "insert into marts.min_energy_configurations values"
-        " ('orphan', 'gpus', 'nowhere', 0.1), ('other', 'gpus', 'good-2', 0.05),"
-        " ('m-1', 'gpus', 'good-2', 0.1), ('empty', 'gpus', 'good-2', null)",
+        f"insert into marts.min_energy_configurations select * replace ('all' as scope) {minimum}",
+        f"insert into marts.min_energy_configurations"
+        f" select * replace ('m-2' as min_energy_id, 'nowhere' as leaderboard_id) {minimum} limit 1",
+        f"insert into marts.min_energy_configurations"
+        f" select * replace ('m-3' as min_energy_id, 0.05 as energy_per_output_joules, 64 as batch_size)"
+        f" {minimum} limit 1",
+        f"insert into marts.min_energy_configurations select * replace ('m-4' as min_energy_id,"
+        f" null as energy_per_output_joules, 'gpqa-2' as task) {minimum} limit 1",
     )
     found = {(finding.check, finding.key) for finding in audit_marts(auditor, database).critical}
+    row = "mlenergy-v3 | some/model | {} | 1x H200 | batch {} | 0.1 | {}"
     assert found >= {
-        ("minimum_is_on_leaderboard", "orphan"),
-        ("minimum_equals_leaderboard", "other"),
-        ("key_is_unique", "m-1"),
-        ("minimum_has_energy", "empty"),
+        ("minimum_is_on_leaderboard", "gpus | " + row.format("gpqa", 32, "nowhere")),
+        ("minimum_equals_leaderboard", "gpus | " + row.format("gpqa", 64, "good-2")),
+        ("key_is_unique", "all | " + row.format("gpqa", 32, "good-2")),
+        ("minimum_has_energy", "gpus | " + row.format("gpqa-2", 32, "good-2")),
     }
 
 

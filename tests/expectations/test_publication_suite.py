@@ -144,10 +144,10 @@ def test_the_first_publication_has_nothing_to_be_compared_with(auditor: Auditor,
     assert audit_against_last(auditor, make(tmp_path / "new.duckdb", [row("a")]), None) == Audit()
 
 
-def failed(check: str, *, approvable: bool) -> Audit:
+def failed(check: str, *rows: str, approvable: bool) -> Audit:
     rule = Check(check, Severity.CRITICAL, "moved", not_null=True, approvable=approvable)
-    finding = Finding(check, Severity.CRITICAL, "some row", "2.0", "moved")
-    return Audit((CheckResult(Level.PUBLICATION, "leaderboard", rule, 1, (finding,)),))
+    findings = tuple(Finding(check, Severity.CRITICAL, row, "2.0", "moved") for row in rows or ("some row",))
+    return Audit((CheckResult(Level.PUBLICATION, "leaderboard", rule, 9, findings),))
 
 
 def test_only_a_reason_lets_an_approvable_finding_through(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_only_a_reason_lets_an_approvable_finding_through(tmp_path: Path) -> Non
     audit = failed("energy_moved_within_band", approvable=True)
     for empty in (None, Approval("", "ann"), Approval("  ", "ann")):
         with pytest.raises(
-            ApprovalNeeded, match='moved .2.0. some row; nothing is published.*--approve "why"'
+            ApprovalNeeded, match='moved: some row .2.0.; nothing is published.*--approve "why"'
         ) as caught:
             _decide(settings, audit, empty)
     assert caught.value.changes == ("some row energy_moved_within_band: moved (2.0)",)
@@ -175,6 +175,14 @@ def test_an_answer_lets_through_what_was_asked_and_nothing_else(tmp_path: Path) 
     more = audit + failed("no_configuration_lost", approvable=True)
     with pytest.raises(ApprovalNeeded, match="^the changes are no longer those that were approved"):
         _decide(settings, more, answer)
+
+
+def test_a_refusal_names_a_few_rows_and_counts_the_others(tmp_path: Path) -> None:
+    audit = failed("too_low", *"abcde", approvable=False) + failed("too_high", "f", approvable=False)
+    with pytest.raises(GateRefused) as caught:
+        _decide(Settings(home=tmp_path), audit, None)
+    said = "the gate refused: too_low: moved in 5 rows: a (2.0); b (2.0); c (2.0); and 2 more; 1 other check"
+    assert str(caught.value).startswith(f"{said} failed, too; nothing is published; report: ")
 
 
 def test_a_question_holds_every_figure_in_its_place() -> None:

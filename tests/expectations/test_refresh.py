@@ -239,6 +239,26 @@ def test_a_dbt_failure_is_one_line_and_publishes_nothing(settings: Settings, fir
     assert publication.current_number(settings.published) == 1
 
 
+def test_a_failing_test_of_a_mart_names_its_rows(settings: Settings, first, tmp_path: Path) -> None:
+    project = tmp_path / "dbt_project"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    rules = project / "models" / "marts" / "leaderboard" / "_leaderboard.yml"
+    rule = "energy_per_output_joules is null or energy_source <> 'none'"
+    rules.write_text(
+        rules.read_text().replace(rule, "data_source <> 'jouleboard' or task <> 'text-to-video'")
+    )
+    with pytest.raises(BuildError) as caught:
+        refresh(settings, project=project, say=lambda line: None)
+    line = str(caught.value)
+    assert line.startswith("dbt test holds_leaderboard_") and "\n" not in line
+    name = (
+        "data_source=jouleboard, model_id=Wan-AI/Wan2.1-T2V-1.3B-Diffusers, task=text-to-video, num_gpus=1,"
+    )
+    assert f"; 4 rows: {name} gpu_model=H200, batch_size=" in line and "runtime_version=0.7.0" in line
+    assert line.count("data_source=") == 3 and "; and 1 more (whole log: " in line
+    assert publication.current_number(settings.published) == 1
+
+
 def test_a_released_run_counts_and_an_approved_change_is_published_with_both_reasons(
     settings: Settings, first
 ) -> None:
