@@ -2,8 +2,10 @@
 
     python -m benchmarks.campaign recorded_runs/h200-2026-11-qwen3-8b [--json]
 
-Groups are what the sweeps' notes and runtime versions name. Intervals are 95 % half-widths over the
-sub-windows of one run, as a share; where a run has none, the column is empty.
+A group is a runtime version, whether the run had its server for itself, how many client processes there
+were if several, and the sweep's note. What a note says of the servers is ignored: the record knows it.
+Intervals are 95 % half-widths over the sub-windows of one run, as a share; where a run has none, the column
+is empty. GPU seconds count a server's start with the run that needed it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -23,10 +26,13 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.summary import within_run_interval
 from benchmark_tasks.vocabulary import RunStatus
 
+_NOTES_ON_SERVERS = ("one server for the sweep", "one server per batch size", "four client processes")
+"""Of plans up to November 2026; with two recorded runs the second one is wrong."""
+
 
 @dataclass(frozen=True)
 class Row:
-    """One completed run. `window` says whose window the figures are of."""
+    """One completed run. `window` says whose window the figures are of; shares are of 1."""
 
     what: str
     group: str
@@ -52,11 +58,23 @@ def rows_of(folder: Path) -> list[Row]:
     runs = [bundle.verify(path.parent) for path in sorted(folder.rglob("run.json"))]
     if not runs:
         raise JouleboardError(f"no bundle under {folder}")
-    rows = [_row(run) for run in runs if run.status is RunStatus.COMPLETED]
+    runs = [run for run in runs if run.status is RunStatus.COMPLETED]
+    served = Counter(run.server.session_id for run in runs if run.server)
+    rows = [_row(run, served[run.server.session_id] if run.server else 1) for run in runs]
     return sorted(rows, key=lambda row: (row.what, row.batch_size, row.group))
 
 
-def _row(run: Run) -> Row:
+def _group(run: Run, served: int) -> str:
+    """`served`: how many runs this one's server or pipeline measured."""
+    parts = [run.comparability.runtime_version, "one for the sweep" if served > 1 else "own server"]
+    if run.client and run.client.processes > 1:
+        parts.append(f"{run.client.processes} client processes")
+    if run.note and run.note not in _NOTES_ON_SERVERS:
+        parts.append(run.note)
+    return ", ".join(parts)
+
+
+def _row(run: Run, served: int) -> Row:
     settled = run.window_steady is not None and run.window_steady.energy is not None
     window = run.window_steady if settled else run.window_mlenergy
     assert window is not None
@@ -67,7 +85,7 @@ def _row(run: Run) -> Row:
     integral = energy.integral_joules if energy else None
     return Row(
         what=f"{c.model_id} | {c.task} | {run.comparability.runtime}",
-        group=f"{run.comparability.runtime_version} {run.note or ''}".strip(),
+        group=_group(run, served),
         batch_size=c.batch_size,
         window="ours" if settled else "ML.ENERGY's",
         joules_per_output=per_output,
@@ -129,7 +147,7 @@ def _print(rows: list[Row], compared: list[Comparison]) -> None:
             values = (
                 _shown(row.joules_per_output, ".4f", 9),
                 _shown(row.interval, ".1%", 6),
-                _shown(row.outputs_per_second, ",.0f", 8),
+                _shown(row.outputs_per_second, ",.0f" if (row.outputs_per_second or 0) > 100 else ".3f", 8),
                 _shown(row.watts, ".0f", 5),
                 _shown(row.certificate, ".2%", 6),
                 _shown(row.median_itl_ms, ".2f", 7),
@@ -137,6 +155,14 @@ def _print(rows: list[Row], compared: list[Comparison]) -> None:
             )
             remark = "" if row.window == "ours" else f"  [{row.window} window; {row.reason}]"
             print(f"{row.batch_size:>6} {' '.join(values)}  {row.group}{remark}")
+    print("\nGPU seconds of a run, its share of server starts included; widest interval")
+    for what in dict.fromkeys(row.what for row in rows):
+        for group in dict.fromkeys(row.group for row in rows if row.what == what):
+            runs = [row for row in rows if (row.what, row.group) == (what, group)]
+            intervals = [row.interval for row in runs if row.interval is not None]
+            seconds = np.mean([row.gpu_seconds for row in runs])
+            widest = _shown(max(intervals, default=None), ".1%", 6)
+            print(f"{seconds:>6.0f} {widest}  {what}, {group} ({len(runs)} runs)")
     print("\nGroup against group")
     for one in compared:
         itl = "" if one.median_itl_change is None else f", median ITL {one.median_itl_change:+.1%}"

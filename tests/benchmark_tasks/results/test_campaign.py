@@ -26,6 +26,19 @@ def test_groups_are_compared_at_one_batch_size_and_window(tmp_path: Path) -> Non
     assert one.runs == (2, 1) and one.energy_change == pytest.approx(0.0, abs=1e-9)
 
 
+def test_who_had_a_server_for_itself_is_what_the_record_says_whatever_the_note_does(tmp_path: Path) -> None:
+    for i, session in enumerate(["shared", "shared", "alone"]):
+        run = sample_run().model_copy(update={"note": "one server per batch size"})
+        server = run.server.model_copy(update={"session_id": session})
+        write_sample(tmp_path / str(i), run.model_copy(update={"server": server}))
+    version = sample_run().comparability.runtime_version
+    assert sorted(row.group for row in rows_of(tmp_path)) == [
+        f"{version}, one for the sweep",
+        f"{version}, one for the sweep",
+        f"{version}, own server",
+    ]
+
+
 def test_an_empty_folder_is_one_clear_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.campaign", str(tmp_path)], capture_output=True, text=True
