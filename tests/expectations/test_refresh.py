@@ -247,6 +247,7 @@ def test_a_failing_test_of_a_mart_names_its_rows(settings: Settings, first, tmp_
     rules.write_text(
         rules.read_text().replace(rule, "data_source <> 'jouleboard' or task <> 'text-to-video'")
     )
+    land(Store(settings.raw), sample_run(batch_size=48, tokens_per_second=5010))
     with pytest.raises(BuildError) as caught:
         refresh(settings, project=project, say=lambda line: None)
     line = str(caught.value)
