@@ -538,9 +538,13 @@ def _marks(row: dict[str, Any]) -> str:
 
 
 def _sweep_row(row: dict[str, Any]) -> tuple[Any, ...]:
-    where = "no GPU" if row["num_gpus"] == 0 else f"{row['num_gpus']}x {row['gpu_model']}"
-    points = " ".join(f"{point['batch_size']}x{point['repeats']}" for point in row["points"])
-    return row["model_id"], row["task"], f"{row['runtime']} {row['runtime_version']}", where, points
+    from benchmark_tasks.sweep import Sweep
+
+    sweep = Sweep.model_validate(row)
+    one = sweep.configuration(sweep.points[0])
+    points = " ".join(f"{point.batch_size}x{point.repeats}" for point in sweep.points)
+    runtime = f"{sweep.runtime} {sweep.runtime_version}"
+    return sweep.model_id, sweep.task, runtime, one.where, one.size, points
 
 
 def _with_remedy(row: dict[str, Any]) -> str:

@@ -187,11 +187,11 @@ class Sweep(Record):
 
     def label(self) -> str:
         """Short name a person recognises, for logs and mapped tasks."""
-        where = "no GPU" if self.num_gpus == 0 else f"{self.num_gpus}x {self.gpu_model}"
+        runtime = f"{self.runtime} {self.runtime_version}"
         sizes = ",".join(str(point.batch_size) for point in self.points)
-        return (
-            f"{self.model_id} | {self.task} | {self.runtime} {self.runtime_version} | {where} | batch {sizes}"
-        )
+        one = self.configuration(self.points[0])
+        parts = (self.model_id, self.task, runtime, one.where, one.size, f"batch {sizes}")
+        return " | ".join(filter(None, parts))
 
 
 class Plan(Record):

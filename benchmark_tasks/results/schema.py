@@ -79,10 +79,31 @@ class Configuration(Record):
         """Architecture of the task."""
         return self.task.architecture
 
+    @property
+    def where(self) -> str:
+        """The GPUs and how the model is spread over them, in short, for a person."""
+        if self.num_gpus == 0:
+            return "no GPU"
+        degrees = {"TP": self.tensor_parallel, "EP": self.expert_parallel, "DP": self.data_parallel}
+        if self.architecture is Architecture.DIFFUSION:
+            degrees = {"Ulysses": self.ulysses_degree, "ring": self.ring_degree}
+            # GPUs beyond the degrees take the guided and the unguided half of each batch.
+            degrees["CFG"] = self.num_gpus // (self.ulysses_degree * self.ring_degree)
+        spread = ", ".join(f"{name} {degree}" for name, degree in degrees.items() if degree > 1)
+        return f"{self.num_gpus}x {self.gpu_model}" + (f" ({spread})" if spread else "")
+
+    @property
+    def size(self) -> str:
+        """Steps, size and frames of an image or video, in short; empty for text."""
+        if self.inference_steps is None:
+            return ""
+        frames = "" if self.num_frames is None else f" {self.num_frames} frames"
+        return f"{self.inference_steps} steps {self.width}x{self.height}{frames}"
+
     def label(self) -> str:
         """Short name a person recognises, for logs and task names."""
-        where = "no GPU" if self.num_gpus == 0 else f"{self.num_gpus}x {self.gpu_model}"
-        return f"{self.model_id} | {self.task} | {where} | batch {self.batch_size}"
+        parts = (self.model_id, self.task, self.where, self.size, f"batch {self.batch_size}")
+        return " | ".join(filter(None, parts))
 
 
 class Comparability(Record):

@@ -128,6 +128,17 @@ def test_a_plan_for_another_machine(jouleboard) -> None:
     ]
 
 
+def test_a_plan_shows_how_images_are_spread_and_how_large_they_are(jouleboard) -> None:
+    options = ("--runtime", "xdit", "--offline", "--gpu-model", "H200", "--gpus", 8)
+    code, out, _ = jouleboard("plan", "0.7.0", *options)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0 and len(set(lines)) == len(lines) > 1
+    spread = [line for line in lines if "PixArt" in line and "2x H200" in line]
+    assert [line.partition("2x H200 ")[2] for line in spread] == [
+        f"({how} 2) 20 steps 1024x1024 1x3 4x3 8x3" for how in ("CFG", "ring", "Ulysses")
+    ]
+
+
 def test_nothing_to_measure_is_said(jouleboard) -> None:
     code, out, err = jouleboard("plan", "0.7.0", "--runtime", "xdit", "--offline")
     assert (code, out) == (0, "")

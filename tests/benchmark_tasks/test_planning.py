@@ -245,3 +245,32 @@ def test_a_recheck_is_no_repeat() -> None:
     [sweep] = planned(**ON_H200).sweeps
     runs = [run_of(sweep, point, sweep_id="recheck__weekly") for point in sweep.points]
     assert planned(runs, **ON_H200) == planned(**ON_H200)
+
+
+def test_a_label_tells_sweeps_apart_that_differ_in_more_than_the_batch_size() -> None:
+    image = {
+        "model_id": "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
+        "task": Task.TEXT_TO_IMAGE,
+        "runtime_version": "0.7.0",
+        "gpu_model": "H200",
+        "num_gpus": 4,
+        "batch_sizes": [1, 4],
+    }
+    spread = {"ulysses_degree": 2, "ring_degree": 2}
+    one, other = single_sweep(CATALOG, **image), single_sweep(CATALOG, **image, degrees=spread)
+    start = "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS | text-to-image | xdit 0.7.0"
+    assert one.label() == f"{start} | 4x H200 (Ulysses 4) | 20 steps 1024x1024 | batch 1,4"
+    assert other.label() == f"{start} | 4x H200 (Ulysses 2, ring 2) | 20 steps 1024x1024 | batch 1,4"
+    video = single_sweep(
+        CATALOG,
+        model_id="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+        task=Task.TEXT_TO_VIDEO,
+        runtime_version="0.7.0",
+        gpu_model="H200",
+        num_gpus=1,
+        batch_sizes=[1],
+    )
+    assert video.label().endswith(" | 1x H200 | 50 steps 832x480 81 frames | batch 1")
+    [text] = planned(**ON_H200).sweeps
+    text = text.model_copy(update={"num_gpus": 8, "tensor_parallel": 4, "data_parallel": 2})
+    assert " | 8x H200 (TP 4, DP 2) | batch 8,32," in text.label()
