@@ -35,6 +35,9 @@ from benchmark_tasks.vocabulary import LengthControl
 from benchmark_tasks.workloads.requests import RequestSet
 
 DEATH_NOTICE_SECONDS = 2.0
+SHORTEST_SILENCE_SECONDS = 5.0
+"""A busy machine may pause for seconds, however short a load is."""
+
 FEWEST_GAUGE_SAMPLES = 20
 """Fewer samples of the server's own gauge say less than the client's exact record of what was in flight."""
 
@@ -112,6 +115,7 @@ def _warm_up(bench: Bench, batch_size: int) -> None:
         requests=bench.request_set.warm_up(procedure.warm_up_tokens),
         arrivals=ClosedLoop(batch_size, stationary_start=False),
         request_limit=batch_size * procedure.warm_up_rounds,
+        silence_seconds=max(procedure.maximum_seconds, SHORTEST_SILENCE_SECONDS),
     )
     outcome = run_fleet(spec, 1, lambda progress: False, procedure.maximum_seconds)
     _raise_on_failures(bench, outcome.events, "warm-up")
@@ -138,6 +142,7 @@ def _offer_load(bench: Bench, batch_size: int) -> _Seen:
         seed=procedure.seed,
         request_limit=procedure.request_limit,
         drain=bench.length_control is LengthControl.NATURAL or procedure.request_limit is not None,
+        silence_seconds=max(procedure.maximum_seconds / 2, SHORTEST_SILENCE_SECONDS),
     )
     watcher = Watcher(procedure, bench.devices, device_mark, bench.say)
 

@@ -50,6 +50,11 @@ class Trace:
     finish_reason: str | None = None
     error: str | None = None
 
+    @property
+    def progress_ns(self) -> int:
+        """When it was sent or last got a token. Headers and comments that keep a stream alive are none."""
+        return self.arrival_ns[-1] if self.arrival_ns else self.sent_ns
+
 
 class StreamingConnection(asyncio.Protocol):
     """Sends one request at a time; `send` returns when its stream has ended or failed."""
@@ -98,11 +103,6 @@ class StreamingConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
-
-    @property
-    def last_activity_ns(self) -> int:
-        """When the request in flight was sent or last received something."""
-        return max(self._now, self._trace.sent_ns if self._trace else 0)
 
     # --- asyncio.Protocol -----------------------------------------------------------
 

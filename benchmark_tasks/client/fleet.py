@@ -50,7 +50,7 @@ def run_fleet(
         deadline_seconds: limit for offering load; the drain afterwards has a limit of its own.
 
     Raises:
-        LoadError: a worker died or did not drain in time.
+        LoadError: the server went silent, a worker died or did not drain in time.
     """
     context = mp.get_context("spawn")
     pipes: list[Connection] = []
@@ -95,6 +95,8 @@ def _follow(
                 outcomes[i] = message
             elif isinstance(message, Progress):
                 latest[i] = message
+            elif isinstance(message, LoadError):
+                raise message
             else:
                 raise LoadError(f"load generator process {i} failed: {message}")
         wants_stop = (
@@ -135,6 +137,9 @@ def _work(pipe: Connection, spec: LoadSpec) -> None:
     die_with_parent()
     try:
         outcome = uvloop.run(_run_until_told(pipe, spec))
+    except LoadError as error:
+        pipe.send(error)
+        return
     except Exception as error:  # noqa: BLE001  the parent reports it
         pipe.send(f"{type(error).__name__}: {error}")
         return

@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmark_tasks.client.arrivals import Arrivals, ClosedLoop, OpenLoop
 from benchmark_tasks.client.connection import CANCELLED, StreamingConnection, Trace
+from benchmark_tasks.errors import LoadError
 from benchmark_tasks.workloads.requests import RequestSet
 from benchmark_tasks.workloads.stationary import UnderWay, stationary_state
 
@@ -26,7 +27,9 @@ class LoadSpec:
 
     base_url: `http://host:port` of the server.
     request_limit: stop by itself after so many requests in all processes; `None` runs until stopped.
-    stall_seconds: a stream that is silent for so long has failed.
+    stall_seconds: a request that gets no token for so long has failed.
+    silence_seconds: a load in which no request gets one for so long is given up; so is a connection
+        that is not made by then.
     drain: finish what is in flight when the load stops; otherwise it is cancelled. Natural answer
         lengths need the drain (or long answers would be missing); prescribed ones do not.
     process, processes: this process's place; it serves every `processes`-th slot and request.
@@ -38,6 +41,7 @@ class LoadSpec:
     seed: int = 0
     request_limit: int | None = None
     stall_seconds: float = 120.0
+    silence_seconds: float = 120.0
     drain: bool = True
     process: int = 0
     processes: int = 1
@@ -90,6 +94,7 @@ class Load:
         self._finished = _Finished()
         self._next_index = spec.process
         self._stopped_ns = 0
+        self._silent = False
         self._lag_ms: list[float] = []
         url = urlsplit(spec.base_url)
         self._address = (url.hostname or "127.0.0.1", url.port or 80)
@@ -106,14 +111,18 @@ class Load:
         self._stopped_ns = self._stopped_ns or time.perf_counter_ns()
 
     async def run(self) -> LoadOutcome:
-        """Offer the load until it is stopped or its limit is reached, then drain."""
+        """Offer the load until it is stopped or its limit is reached, then drain.
+
+        Raises:
+            LoadError: the server went silent.
+        """
         gc.collect()
         gc.freeze()
         gc.disable()
         cpu, wall = time.process_time(), time.perf_counter()
         helpers = [
             asyncio.create_task(task)
-            for task in (self._watch_stalls(), self._measure_lag(), self._progress())
+            for task in (self._watch_tokens(), self._measure_lag(), self._progress())
         ]
         try:
             match self._spec.arrivals:
@@ -125,6 +134,11 @@ class Load:
             for helper in helpers:
                 helper.cancel()
             gc.enable()
+        if self._silent:
+            raise LoadError(
+                f"no request got a token for {self._spec.silence_seconds:g} s: "
+                "the server has stopped generating; see server.log"
+            )
         self._report(self._snapshot(done=True))
         return LoadOutcome(
             traces=self._traces,
@@ -220,19 +234,31 @@ class Load:
 
     async def _connect(self) -> StreamingConnection:
         host, port = self._address
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(
-            lambda: StreamingConnection(f"{host}:{port}"), host, port
-        )
+        loop, limit = asyncio.get_running_loop(), self._spec.silence_seconds
+        try:
+            async with asyncio.timeout(limit):
+                _, connection = await loop.create_connection(
+                    lambda: StreamingConnection(f"{host}:{port}"), host, port
+                )
+        except TimeoutError as error:
+            raise TimeoutError(f"no answer within {limit:g} s") from error
         return connection
 
-    async def _watch_stalls(self) -> None:
+    async def _watch_tokens(self) -> None:
+        """Give up a request that gets no token any more, and the whole load once none of them does."""
+        stall, silence = self._spec.stall_seconds, self._spec.silence_seconds
+        tokens, grown = 0, time.perf_counter()
         while True:
-            await asyncio.sleep(min(1.0, self._spec.stall_seconds / 4))
-            now = time.perf_counter_ns()
-            for connection in list(self._in_flight):
-                if now - connection.last_activity_ns > self._spec.stall_seconds * 1e9:
-                    connection.abort(f"stalled for {self._spec.stall_seconds:g} s")
+            await asyncio.sleep(min(1.0, stall / 4, silence / 4))
+            now = time.perf_counter()
+            if self._tokens() != tokens or not self._in_flight:
+                tokens, grown = self._tokens(), now
+            elif now - grown > silence:
+                self._silent = True
+                self._stopping.set()
+            for connection, trace in list(self._in_flight.items()):
+                if self._silent or now - trace.progress_ns / 1e9 > stall:
+                    connection.abort(f"stalled for {stall:g} s")
 
     async def _measure_lag(self) -> None:
         """How late a timer fires: what the event loop adds to every arrival time."""
@@ -257,10 +283,14 @@ class Load:
             sent=len(self._traces),
             finished=finished.count,
             failed=finished.failed,
-            tokens=finished.tokens + sum(trace.output_tokens for trace in in_flight),
+            tokens=self._tokens(),
             turnovers=min(self._slot_turnovers.values(), default=0),
             done=done,
         )
+
+    def _tokens(self) -> int:
+        """All that have arrived so far."""
+        return self._finished.tokens + sum(trace.output_tokens for trace in self._in_flight.values())
 
 
 @dataclass

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -17,7 +22,8 @@ from benchmark_tasks.client.arrivals import ClosedLoop, OpenLoop
 from benchmark_tasks.client.connection import CANCELLED
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.fleet import run_fleet
-from benchmark_tasks.client.load import Load, LoadSpec
+from benchmark_tasks.client.latency import latency_of
+from benchmark_tasks.client.load import Load, LoadSpec, Progress
 from benchmark_tasks.errors import LoadError
 from benchmark_tasks.runtimes.server import free_port
 from benchmark_tasks.vocabulary import LengthControl, Task
@@ -42,20 +48,51 @@ def requests(output_tokens: int = 20, path: str = "/v1/completions") -> Syntheti
 
 
 @contextmanager
-def mock_server(*options: str) -> Iterator[str]:
+def mock_process(*options: str) -> Iterator[tuple[str, subprocess.Popen]]:
     port = free_port()
     command = [sys.executable, "-m", "benchmark_tasks.testing.mock_server", f"--port={port}", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     try:
         assert "listening" in process.stdout.readline()
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process
     finally:
         process.kill()
         process.wait(10)
 
 
+@contextmanager
+def mock_server(*options: str) -> Iterator[str]:
+    with mock_process(*options) as (url, _):
+        yield url
+
+
+PING = b": ping\n\n"
+
+
+@contextmanager
+def streaming_server(events: Iterable[bytes], pause_seconds: float = 0.002) -> Iterator[str]:
+    """Answers one request with these events, one HTTP chunk each; stops when the client has gone."""
+
+    def answer() -> None:
+        peer, _ = listener.accept()
+        with peer, suppress(ConnectionError):
+            peer.recv(1_000_000)
+            peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for event in events:
+                peer.sendall(b"%x\r\n%s\r\n" % (len(event), event))
+                time.sleep(pause_seconds)
+            peer.sendall(b"0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(10)
+        assert not thread.is_alive()
+
+
 def run(spec: LoadSpec) -> Events:
-    outcome = asyncio.run(Load(spec).run())
+    outcome = asyncio.run(asyncio.wait_for(Load(spec).run(), 30))
     return Events.from_traces([(0, trace) for trace in outcome.traces])
 
 
@@ -84,7 +121,7 @@ def test_each_slot_begins_in_the_middle_of_an_answer_and_goes_on_with_whole_ones
     assert events.under_way.tolist() == [True] * 4 + [False] * 8
     first, prompts = events.output_tokens[:4], events.prompt_tokens[:4]
     assert (first + prompts == 20 + 12).all(), "what is written already is in the prompt"
-    assert sorted((first - 1) // 5) == [0, 1, 2, 3], "one age from each quarter"
+    assert len(set(first)) == 4 and np.ptp(first) >= 10, "ages are spread"
     assert set(events.output_tokens[4:]) == {20} and set(events.prompt_tokens[4:]) == {12}
 
 
@@ -133,6 +170,53 @@ def test_a_silent_stream_is_given_up() -> None:
     with mock_server("--fault=stalls", "--fault-after-tokens=5") as url:
         spec = LoadSpec(url, requests(), ClosedLoop(1), request_limit=1, stall_seconds=0.4)
         assert run(spec).errors == ("stalled for 0.4 s",)
+
+
+@pytest.mark.parametrize("begun", [b"", b'data: {"choices":[{"text":"a"}]}\n\n'])
+def test_a_stream_that_only_keeps_itself_alive_is_given_up(begun: bytes) -> None:
+    with streaming_server(itertools.chain([begun or PING], itertools.repeat(PING))) as url:
+        spec = LoadSpec(url, requests(), ClosedLoop(1), request_limit=1, stall_seconds=0.4)
+        events = run(spec)
+    assert events.errors == ("stalled for 0.4 s",) and events.output_tokens.sum() == len(begun[:1])
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_inter_token_latency_does_not_depend_on_line_ends(line_end: bytes) -> None:
+    usage = b'data: {"choices":[{"text":"a"}],"usage":{"prompt_tokens":1,"completion_tokens":%d}}\n\n'
+    answer = [*(usage % (total + 1) for total in range(20)), b"data: [DONE]\n\n"]
+    with streaming_server([event.replace(b"\n", line_end) for event in answer]) as url:
+        events = run(LoadSpec(url, requests(20), ClosedLoop(1, stationary_start=False), request_limit=1))
+    assert events.errors == (None,) and events.chunk_tokens.tolist() == [1] * 20
+    assert latency_of(events).itl_ms is not None
+
+
+def test_a_server_that_stands_still_ends_the_load() -> None:
+    with mock_process() as (url, server):
+
+        def stop_the_server(progress: Progress) -> bool:
+            if progress.tokens > 50:
+                server.send_signal(signal.SIGSTOP)
+            return False
+
+        spec = LoadSpec(url, requests(2000), ClosedLoop(4), silence_seconds=0.5)
+        with pytest.raises(LoadError, match=r"^no request got a token for 0.5 s: .* server.log$"):
+            run_fleet(spec, 2, stop_the_server, 60)
+
+
+def test_a_request_that_starves_beside_others_fails_alone() -> None:
+    with mock_server("--max-num-seqs=1") as url:  # the others wait
+        spec = LoadSpec(
+            url, requests(200), ClosedLoop(2, stationary_start=False), request_limit=2, stall_seconds=0.2
+        )
+        assert sorted(map(str, run(spec).errors)) == ["None", "stalled for 0.2 s"]
+
+
+def test_a_server_that_takes_no_connection_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
+        first.connect(full.getsockname())  # the only place in its queue
+        port = full.getsockname()[1]
+        spec = LoadSpec(f"http://127.0.0.1:{port}", requests(), ClosedLoop(3), silence_seconds=0.4)
+        assert "cannot connect: no answer within 0.4 s" in run(spec).errors
 
 
 def test_an_answer_that_has_not_its_prescribed_length_has_failed() -> None:
