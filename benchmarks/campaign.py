@@ -5,7 +5,8 @@
 A group is a runtime version, whether the run had its server for itself, how many client processes there
 were if several, and the sweep's note. What a note says of the servers is ignored: the record knows it.
 Intervals are 95 % half-widths over the sub-windows of one run, as a share; where a run has none, the column
-is empty. GPU seconds count a server's start with the run that needed it.
+is empty; `half` is by how much the window's first half differs from all of it. GPU seconds count a server's
+start with the run that needed it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -22,7 +24,7 @@ import numpy as np
 
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import Run
+from benchmark_tasks.results.schema import Run, SubWindow, Window
 from benchmark_tasks.results.summary import within_run_interval
 from benchmark_tasks.vocabulary import RunStatus
 
@@ -32,7 +34,11 @@ _NOTES_ON_SERVERS = ("one server for the sweep", "one server per batch size", "f
 
 @dataclass(frozen=True)
 class Row:
-    """One completed run. `window` says whose window the figures are of; shares are of 1."""
+    """One completed run. `window` says whose window the figures are of; shares are of 1.
+
+    first_half: by how much the first half of the window's sub-windows differs from all of it, energy per
+        output: what a window half as long would have said.
+    """
 
     what: str
     group: str
@@ -40,6 +46,7 @@ class Row:
     window: str
     joules_per_output: float | None
     interval: float | None
+    first_half: float | None
     outputs_per_second: float | None
     watts: float | None
     certificate: float | None
@@ -90,6 +97,7 @@ def _row(run: Run, served: int) -> Row:
         window="ours" if settled else "ML.ENERGY's",
         joules_per_output=per_output,
         interval=within_run_interval(window),
+        first_half=_first_half(window),
         outputs_per_second=outputs / seconds if outputs and seconds else None,
         watts=energy.counter_joules / energy.counter_seconds if energy else None,
         certificate=abs(integral / energy.counter_joules - 1) if energy and integral else None,
@@ -98,6 +106,17 @@ def _row(run: Run, served: int) -> Row:
         client_cpu_share=run.client.cpu_share if run.client else None,
         reason=None if settled else run.window_steady and run.window_steady.reason,
     )
+
+
+def _first_half(window: Window) -> float | None:
+    parts = window.sub_windows
+    if len(parts) < 2:
+        return None
+
+    def per_output(some: Sequence[SubWindow]) -> float:
+        return sum(part.counter_joules for part in some) / sum(part.outputs for part in some)
+
+    return per_output(parts[: len(parts) // 2]) / per_output(parts) - 1
 
 
 @dataclass(frozen=True)
@@ -141,12 +160,13 @@ def _change(first: list[Row], second: list[Row], name: str) -> float | None:
 def _print(rows: list[Row], compared: list[Comparison]) -> None:
     for what in dict.fromkeys(row.what for row in rows):
         print(f"\n{what}")
-        print(f"{'batch':>6} {'J/output':>9} {'+-':>6} {'out/s':>8} {'W':>5}", end=" ")
+        print(f"{'batch':>6} {'J/output':>9} {'+-':>6} {'half':>6} {'out/s':>8} {'W':>5}", end=" ")
         print(f"{'cert':>6} {'ITL ms':>7} {'GPU s':>6}  group")
         for row in (row for row in rows if row.what == what):
             values = (
                 _shown(row.joules_per_output, ".4f", 9),
                 _shown(row.interval, ".1%", 6),
+                _shown(row.first_half, "+.1%", 6),
                 _shown(row.outputs_per_second, ",.0f" if (row.outputs_per_second or 0) > 100 else ".3f", 8),
                 _shown(row.watts, ".0f", 5),
                 _shown(row.certificate, ".2%", 6),
@@ -173,7 +193,7 @@ def _print(rows: list[Row], compared: list[Comparison]) -> None:
 
 
 def _shown(value: float | None, form: str, width: int) -> str:
-    return " " * width if value is None else f"{value:>{width}{form}}"
+    return " " * width if value is None else f"{value:{form}}".rjust(width)
 
 
 def main() -> None:
