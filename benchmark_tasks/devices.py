@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from benchmark_tasks.catalog import Catalog
@@ -58,14 +59,16 @@ def meter_of(sweep: Sweep, gpu_indices: tuple[int, ...]) -> Meter:
     return with_host(meter_for([visible.index(i) for i in gpu_indices]))
 
 
-def idle_watts(devices: Recorder, seconds: float) -> float | None:
-    """Mean power while nothing runs, summed over the GPUs; `None` without a meter. Takes `seconds`."""
+def idle_watts(devices: Recorder, seconds: float) -> tuple[float, ...] | None:
+    """Mean power of each GPU while nothing runs; `None` without a meter. Takes `seconds`."""
     if not devices.meter.gpus or seconds <= 0:
         return None
-    mark = devices.mark()
+    mark, begun_ns = devices.mark(), time.perf_counter_ns()
     time.sleep(seconds)
-    per_gpu = devices.timeline(0, mark).mean(Series.POWER_WATTS)
-    return None if per_gpu is None else per_gpu * len(devices.meter.gpus)
+    devices.wait_past(time.perf_counter_ns())
+    timeline = devices.timeline(begun_ns, mark).between(0.0, math.inf)
+    watts = [timeline.of(Series.POWER_WATTS, gpu.index)[1] for gpu in devices.meter.gpus]
+    return tuple(float(values.mean()) for values in watts) if all(map(len, watts)) else None
 
 
 def require_gpus(sweep: Sweep, gpu_indices: tuple[int, ...], catalog: Catalog, meter: Meter) -> None:

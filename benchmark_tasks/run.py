@@ -153,10 +153,15 @@ def _session(
     sweeping.begin("server-start")
     with Recorder(sweeping.meter) as devices:
         begun_ns, mark = time.perf_counter_ns(), devices.mark()
-        idle = {"idle_watts_before_server": idle_watts(devices, idle_seconds)}
+        before = idle_watts(devices, idle_seconds)
+        idle = {
+            "idle_watts_before_server": before and sum(before),
+            "idle_watts_before_server_max_per_gpu": before and max(before),
+        }
         largest = max(point.batch_size for point in todo)
         with runtime.start(sweeping, devices, largest) as measure_point:
-            idle["idle_watts_loaded"] = idle_watts(devices, idle_seconds)
+            loaded = idle_watts(devices, idle_seconds)
+            idle["idle_watts_loaded"] = loaded and sum(loaded)
             # The ledger counts a start once, with the run that needed it.
             starts = [phase("server-start", begun_ns, time.perf_counter_ns(), devices, mark)]
             while todo:

@@ -277,14 +277,16 @@ def _power(runs: pd.DataFrame) -> Columns:
     watts = _ratio(runs["steady_counter_joules"], runs["steady_counter_seconds"])
     per_gpu = _ratio(watts, runs["num_gpus"])
     limit, tdp = runs["power_limit_watts"], runs["tdp_watts"]
+    # Runs recorded before the busiest GPU was told have the mean over their GPUs only.
+    idle, busiest = runs["idle_watts_before_server"], _number(runs["idle_watts_before_server_max_per_gpu"])
     throttled = runs["throttle_reasons"].fillna("").str.lower().str.replace(r"[^a-z,]", "", regex=True)
     heat_or_hardware = throttled.str.contains("thermal|slowdown|brake")
     return {
         "power_within_tdp": _ratio(per_gpu, tdp),
         "power_peak_within_tdp": _ratio(runs["power_max_watts_per_gpu"], tdp),
         "power_within_limit": _ratio(per_gpu, limit),
-        "power_over_idle": _ratio(watts, runs["idle_watts_before_server"]),
-        "idle_was_idle": _ratio(_ratio(runs["idle_watts_before_server"], runs["num_gpus"]), tdp),
+        "power_over_idle": _ratio(watts, idle),
+        "idle_was_idle": _ratio(busiest.fillna(_ratio(idle, runs["num_gpus"])), tdp),
         "limit_within_tdp": _ratio(limit, tdp),
         "not_too_cold": runs["temperature_min_celsius"],
         "not_too_hot": runs["temperature_max_celsius"],

@@ -221,10 +221,13 @@ class Requests(Record):
 class Device(Record):
     """What the GPUs did during the ranking window; `None` where the machine has no such counter.
 
+    idle_watts_before_server, idle_watts_loaded: sum over the GPUs. `..._max_per_gpu`: of the one that drew
+        most, which tells that a GPU of several was busy.
     peak_memory_bytes_per_gpu: most memory that PyTorch had allocated on one GPU; diffusion only.
     """
 
     idle_watts_before_server: Measured | None = None
+    idle_watts_before_server_max_per_gpu: Measured | None = None
     idle_watts_loaded: Measured | None = None
     temperature_min_celsius: float | None = None
     temperature_max_celsius: float | None = None

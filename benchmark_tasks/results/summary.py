@@ -85,6 +85,7 @@ COLUMNS: pa.Schema = pa.schema(
         ("steady_within_run_interval", pa.float64()),
         *[(f"{latency}_{q}_ms", pa.float64()) for latency in ("ttft", "itl", "e2e") for q in _QUANTILES],
         ("idle_watts_before_server", pa.float64()),
+        ("idle_watts_before_server_max_per_gpu", pa.float64()),
         ("idle_watts_loaded", pa.float64()),
         ("temperature_min_celsius", pa.float64()),
         ("temperature_max_celsius", pa.float64()),

@@ -124,6 +124,7 @@ def sample_run(
         ),
         "device": Device(
             idle_watts_before_server=83.0,
+            idle_watts_before_server_max_per_gpu=83.0,
             idle_watts_loaded=120.0,
             temperature_min_celsius=45.0,
             temperature_max_celsius=60.0,

@@ -291,7 +291,21 @@ FAULTS: tuple[Fault, ...] = (
     Fault("power above the power cap", "power_within_limit", put("comparability.power_limit_watts", 300.0)),
     Fault("power below idle", "power_over_idle", sample={"power_watts": 60.0}),
     Fault(
-        "GPU busy before the server started", "idle_was_idle", put("device.idle_watts_before_server", 400.0)
+        "GPU busy before the server started",  # as recorded before the busiest GPU was told
+        "idle_was_idle",
+        each(
+            put("device.idle_watts_before_server", 400.0),
+            put("device.idle_watts_before_server_max_per_gpu", None),
+        ),
+    ),
+    Fault(
+        "one GPU of two busy before the server started",
+        "idle_was_idle",
+        each(
+            put("configuration.num_gpus", 2),
+            put("device.idle_watts_before_server", 380.0),
+            put("device.idle_watts_before_server_max_per_gpu", 300.0),
+        ),
     ),
     Fault("energy without a counter", "no_energy_without_counter", put("energy_source", "none")),
     Fault("counter, but no energy", "counter_has_energy", no_energy),
