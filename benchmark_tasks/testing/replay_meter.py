@@ -1,4 +1,4 @@
-"""A meter that plays a recorded or made-up timeline, with the faults a real one can have."""
+"""A meter that plays a made-up course of power, with the faults a real one can have."""
 
 from __future__ import annotations
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,8 @@ from hypothesis import strategies as st
 from benchmark_tasks.errors import MeterError
 from benchmark_tasks.meters.energy import energy_between, spent_between
 from benchmark_tasks.meters.meter import Timeline
+from benchmark_tasks.results import bundle
+from benchmark_tasks.results.schema import WindowEnergy
 from benchmark_tasks.results.tables import Series
 
 
@@ -100,3 +105,27 @@ def test_a_gap_in_power_alone_costs_only_the_certificate() -> None:
     holed = Timeline(line.series[kept], line.gpu_index[kept], line.seconds[kept], line.values[kept])
     energy = energy_between(holed, 10, 50)
     assert energy.counter_joules == pytest.approx(16_000) and energy.integral_joules is None
+
+
+RECORDED = sorted(path.parent for path in (Path(__file__).parents[3] / "recorded_runs").rglob("run.json"))
+
+
+def test_timelines_recorded_on_gpus_give_the_joules_that_their_records_say() -> None:
+    said = 0
+    for folder in RECORDED:
+        table = pq.read_table(folder / bundle.TIMELINES_FILE)
+        gpus = table["gpu_index"].fill_null(-1).to_numpy()
+        series = np.array(table["series"].to_pylist(), dtype=object)
+        line = Timeline(series, gpus, table["seconds"].to_numpy(), table["value"].to_numpy())
+        run = bundle.read_record(folder)
+        for window in (run.window_steady, run.window_mlenergy):
+            if window is not None and window.energy is not None:
+                again = energy_between(line, window.start_seconds, window.end_seconds)
+                assert _numbers(again) == pytest.approx(_numbers(window.energy), rel=1e-9), folder
+                said += 1
+    assert said
+
+
+def _numbers(energy: WindowEnergy) -> list[float]:
+    fields = energy.model_dump()
+    return [*fields.pop("counter_joules_per_gpu"), *fields.values()]
