@@ -92,7 +92,10 @@ class EnergySource(StrEnum):
 
 
 class EnergyBoundary(StrEnum):
-    """What the energy covers; rankings never mix boundaries."""
+    """What the energy covers; rankings never mix boundaries.
+
+    No meter here measures `GPU_AND_CPU`: the host's joules stand beside the GPUs' and are never added.
+    """
 
     GPU = "gpu"
     GPU_AND_CPU = "gpu+cpu"
