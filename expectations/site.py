@@ -42,6 +42,7 @@ COLUMNS = (
     "energy_per_output_joules",
     "energy_per_output_low_joules",
     "energy_per_output_high_joules",
+    "energy_within_run_interval",
     "energy_per_response_joules",
     "throughput_per_second",
     "throughput_per_watt",

@@ -60,6 +60,8 @@ function energyCell(row) {
   const parts = [figures(row.energy_per_output_joules)];
   if (row.energy_per_output_low_joules !== null && row.energy_per_output_high_joules !== null)
     parts.push(element("small", {}, `${figures(row.energy_per_output_low_joules)} – ${figures(row.energy_per_output_high_joules)}`));
+  else if (row.energy_within_run_interval !== null)
+    parts.push(element("small", {}, `± ${(100 * row.energy_within_run_interval).toFixed(1)} % within`));
   return parts;
 }
 
