@@ -9,7 +9,7 @@ from functools import partial
 from benchmark_tasks.catalog import Model, TaskEntry
 from benchmark_tasks.landing import Installed, Result, Sweeping
 from benchmark_tasks.measurement import Bench, measure_point
-from benchmark_tasks.meters.meter import Recorder
+from benchmark_tasks.meters.meter import Reading, Recorder
 from benchmark_tasks.procedure import CPU_PROCEDURE, GPU_PROCEDURE, Procedure
 from benchmark_tasks.runtimes.origins import Launch, Origin, origin_of
 from benchmark_tasks.runtimes.server import RunningServer
@@ -57,7 +57,7 @@ class LanguageSessions:
         sweeping.tell(f"starting the server for {sweeping.sweep.label()}")
         with self._server(sweeping, largest_batch) as server:
             sweeping.tell(f"healthy after {server.start_seconds:.0f} s")
-            with Recorder(_MetricsReader(server), METRICS_PERIOD_SECONDS) as metrics:  # type: ignore[arg-type]
+            with metrics_of(server) as metrics:
                 bench = Bench(
                     server=server,
                     devices=devices,
@@ -91,8 +91,23 @@ class LanguageSessions:
             yield server
 
 
+def metrics_of(server: RunningServer) -> Recorder:
+    """Samples the server's `/metrics`. What could not be read is a gap, and a line in `failures`."""
+    reader = _MetricsReader(server)
+    return Recorder(reader, METRICS_PERIOD_SECONDS, failures=reader.failures)  # type: ignore[arg-type]
+
+
 class _MetricsReader:
-    """Lets a `Recorder` sample the server's `/metrics`."""
+    """Lets a `Recorder` sample `/metrics`, and go on where a server did not answer once."""
 
     def __init__(self, server: RunningServer) -> None:
-        self.read = server.read_metrics
+        self._server = server
+        self.failures: list[str] = []
+
+    def read(self) -> list[Reading]:
+        """All that it says now; nothing when it cannot be read."""
+        try:
+            return self._server.read_metrics()
+        except OSError as error:
+            self.failures.append(str(error))
+            return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from benchmark_tasks.client.windows import (
     sub_window_edges,
     tokens_in,
 )
-from benchmark_tasks.errors import LoadError, MeterError
+from benchmark_tasks.errors import LoadError, MeterError, ServerDied
 from benchmark_tasks.landing import Result
 from benchmark_tasks.meters.energy import energy_between, host_joules, spent_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
@@ -35,6 +35,7 @@ from benchmark_tasks.vocabulary import LengthControl
 from benchmark_tasks.workloads.requests import RequestSet
 
 DEATH_NOTICE_SECONDS = 2.0
+_LOAD_COUNTERS = (Series.PREEMPTIONS, Series.PREFIX_CACHE_HITS, Series.MULTIMODAL_CACHE_HITS)
 SHORTEST_SILENCE_SECONDS = 5.0
 """A busy machine may pause for seconds, however short a load is."""
 
@@ -84,7 +85,7 @@ def measure_point(bench: Bench, batch_size: int) -> Result:
         energy_absent_reason=reason,
         latency=latency_of(events),
         device=device_during(seen.timeline, steady),
-        server=_server(bench, seen.metrics, steady),
+        server=_server(bench, seen.metrics, steady, float(events.finished_seconds.max())),
         client=seen.outcome.client,
         request_rows=events.rows(bench.procedure.kept_chunk_requests),
         timeline=_joined(seen.timeline, seen.metrics),
@@ -154,9 +155,10 @@ def _offer_load(bench: Bench, batch_size: int) -> _Seen:
     _raise_on_failures(bench, outcome.events, "load")
     bench.server.wait_until_idle()
     bench.devices.wait_past(time.perf_counter_ns())
-    bench.metrics.wait_past(outcome.events.origin_ns + int(outcome.stopped_seconds * 1e9))
+    bench.metrics.wait_past(outcome.events.origin_ns + int(outcome.events.finished_seconds.max() * 1e9))
     timeline = bench.devices.timeline(outcome.events.origin_ns, device_mark)
     metrics = bench.metrics.timeline(outcome.events.origin_ns, metric_mark)
+    raise_if_restarted(metrics)
     mlenergy = _with_server_batch(mlenergy_window(outcome.events, batch_size), metrics)
     steady = steady_window(outcome.events, outcome.stopped_seconds, total_power(timeline), procedure)
     return _Seen(outcome, timeline, metrics, mlenergy, _with_server_batch(steady, metrics))
@@ -183,6 +185,17 @@ def _wait_for_death(bench: Bench, seconds: float) -> None:
     while time.monotonic() < deadline:
         bench.server.raise_if_dead()
         time.sleep(0.1)
+
+
+def raise_if_restarted(metrics: Timeline) -> None:
+    """
+    Raises:
+        ServerDied: fewer requests had ended at one time than before: another process answers.
+    """
+    if np.any(np.diff(metrics.of(Series.FINISHED_REQUESTS)[1]) < 0):
+        raise ServerDied(
+            "the server's counters went backwards: it was restarted while it was measured; measure again"
+        )
 
 
 def total_power(timeline: Timeline) -> PowerSamples | None:
@@ -236,13 +249,14 @@ def _requests(events: Events, control: LengthControl) -> Requests:
     completed, errors = events.completed, events.failures()
     whole = ~events.under_way if control is LengthControl.FIXED else completed
     lengths = events.max_tokens if control is LengthControl.FIXED else events.output_tokens
+    prompts = events.prompt_tokens[completed]
     return Requests(
         sent=int(completed.sum()) + len(errors),
         completed=int(completed.sum()),
         failed=len(errors),
         cancelled=int(events.cancelled.sum()),
         mean_output_tokens=float(lengths[whole].mean()) if whole.any() else None,
-        prompt_tokens=int(events.prompt_tokens[completed].sum()),
+        prompt_tokens=int(prompts.sum()) if prompts.all() else None,
         output_tokens=int(events.output_tokens[completed].sum()),
         at_length_cap=int((events.at_length_cap & completed).sum())
         if control is LengthControl.NATURAL
@@ -281,10 +295,11 @@ def device_during(timeline: Timeline, window: Window) -> Device:
     )
 
 
-def _server(bench: Bench, metrics: Timeline, window: Window) -> Server:
+def _server(bench: Bench, metrics: Timeline, window: Window, load_seconds: float) -> Server:
     inside = metrics
     if window.start_seconds is not None and window.end_seconds is not None:
         inside = metrics.between(window.start_seconds, window.end_seconds)
+    counters = {series: increase(metrics, series, load_seconds) for series in _LOAD_COUNTERS}
     return Server(
         session_id=bench.server.session_id,
         metric_samples=len(inside.of(Series.RUNNING_REQUESTS)[0]),
@@ -293,9 +308,8 @@ def _server(bench: Bench, metrics: Timeline, window: Window) -> Server:
         mean_preprocessing_ms=preprocessing_ms(metrics, window),
         cpu_seconds=gained(metrics, Series.SERVER_CPU_SECONDS, window),
         frontend_cpu_seconds=gained(metrics, Series.FRONTEND_CPU_SECONDS, window),
-        preemptions=_increase(metrics, Series.PREEMPTIONS),
-        prefix_cache_hits=_increase(metrics, Series.PREFIX_CACHE_HITS),
-        multimodal_cache_hits=_increase(metrics, Series.MULTIMODAL_CACHE_HITS),
+        **{series.value: count for series, count in counters.items()},
+        counters_absent_reason=_why_absent(counters, metrics, bench.metrics.failures),
     )
 
 
@@ -303,11 +317,29 @@ def _at(statistic: Callable[[np.ndarray], float], values: np.ndarray) -> float |
     return float(statistic(values)) if len(values) else None
 
 
-def _increase(metrics: Timeline, series: Series) -> int | None:
-    values = metrics.of(series)[1]
-    if not len(values) or np.any(np.diff(values) < 0):
-        return None  # never read, or the counter was reset: unknown is not zero
+def increase(metrics: Timeline, series: Series, load_seconds: float) -> int | None:
+    """By how much a counter grew over the whole load; `None` where readings do not enclose it.
+
+    Unknown is not zero: readings of before the load alone would say that nothing happened in it.
+    """
+    seconds, values = metrics.of(series)
+    if not len(seconds) or seconds[0] > 0 or seconds[-1] < load_seconds or np.any(np.diff(values) < 0):
+        return None
     return int(values[-1] - values[0])
+
+
+def _why_absent(
+    counters: Mapping[Series, int | None], metrics: Timeline, failures: Sequence[str]
+) -> str | None:
+    """Why some of the counters are not known; `None` when all are."""
+    unknown = [series for series, count in counters.items() if count is None]
+    missing = [series for series in unknown if not len(metrics.of(series)[0])]
+    if not unknown:
+        return None
+    if len(metrics.seconds) and missing == unknown:
+        return f"the server's /metrics does not have {', '.join(unknown)}"
+    last = f": {failures[-1]}" if failures else ""
+    return f"the server's /metrics was not read throughout the load, or {', '.join(unknown)} fell{last}"
 
 
 def _joined(a: Timeline, b: Timeline) -> Timeline:

@@ -19,7 +19,8 @@ class Events:
     """One entry a request in the first group, one entry a chunk in `chunk_*`.
 
     Chunks of request i are `chunk_offsets[i]:chunk_offsets[i + 1]`. A request that never produced
-    a token has NaN in `first_token_seconds`; a failed one has a text in `errors`.
+    a token has NaN in `first_token_seconds`; a failed one has a text in `errors`. `prompt_tokens` is 0
+    where the server did not say; it does so when an answer ends.
     """
 
     origin_ns: int
@@ -118,7 +119,7 @@ class Events:
                     "sent_seconds": float(self.sent_seconds[i]),
                     "first_token_seconds": _or_none(self.first_token_seconds[i]),
                     "finished_seconds": float(self.finished_seconds[i]),
-                    "prompt_tokens": int(self.prompt_tokens[i]),
+                    "prompt_tokens": int(self.prompt_tokens[i]) or None,
                     "output_tokens": int(self.output_tokens[i]),
                     "max_tokens": int(self.max_tokens[i]),
                     "under_way": bool(self.under_way[i]),

@@ -249,7 +249,8 @@ class Server(Record):
     `mean_preprocessing_ms`: of a request's time at the server, by the server's clocks, what it spent
     outside the engine: decoding of its picture, preparation for the vision encoder, chat template,
     tokenizing, and the way to the engine and back. `cpu_seconds`: CPU time of all the server's
-    processes; `frontend_cpu_seconds`: of those that are not its engine.
+    processes; `frontend_cpu_seconds`: of those that are not its engine. `counters_absent_reason`: why
+    some of the three counters are `None`.
     """
 
     session_id: str
@@ -262,6 +263,7 @@ class Server(Record):
     preemptions: Count | None = None
     prefix_cache_hits: Count | None = None
     multimodal_cache_hits: Count | None = None
+    counters_absent_reason: str | None = None
 
 
 class Sample(Record):

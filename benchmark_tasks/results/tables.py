@@ -29,7 +29,7 @@ REQUESTS = pa.schema(
 """One row a request. `under_way` requests stand for the rest of an answer that the load began with;
 latencies and mean lengths leave them out. `chunk_gap_us[i]` is the time from the (i-1)-th to the i-th
 chunk; the first entry is the time from the first token's chunk to itself, 0. `chunk_tokens` counts
-each chunk's tokens."""
+each chunk's tokens. `prompt_tokens` is NULL where the server did not say; it does when an answer ends."""
 
 
 class Series(StrEnum):

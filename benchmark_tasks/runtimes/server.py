@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerNeverHealthy
@@ -228,5 +229,8 @@ def _require_free(port: int) -> None:
 
 def get(url: str) -> bytes:
     """The body at a URL, within `HTTP_SECONDS`; raises OSError."""
-    with urllib.request.urlopen(url, timeout=HTTP_SECONDS) as response:
-        return response.read()
+    try:
+        with urllib.request.urlopen(url, timeout=HTTP_SECONDS) as response:
+            return response.read()
+    except HTTPException as error:  # an answer that breaks off, or none of HTTP
+        raise ConnectionError(f"{type(error).__name__}: {error}") from error

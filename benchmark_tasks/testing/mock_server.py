@@ -32,8 +32,10 @@ _BACKLOG_BYTES = 65_536
 
 
 class Fault(StrEnum):
-    """How the server can misbehave; `--fault-after-tokens` says when the three after `HTTP_500` do.
+    """How the server can misbehave; `--fault-after-tokens` says when the five after `HTTP_500` do.
 
+    `RESTARTS`: once, at the same address and at once: its connections break, its counters begin anew.
+    `METRICS_GAP`: one answer of `/metrics` is an error.
     `STALE_GAUGE` is what vLLM does: a step that serves nobody any more is not shown in its gauges.
     """
 
@@ -45,6 +47,9 @@ class Fault(StrEnum):
     DIES_AFTER_TOKENS = "dies-after-tokens"
     ERROR_IN_STREAM = "error-in-stream"
     STALLS = "stalls"
+    RESTARTS = "restarts"
+    METRICS_GAP = "metrics-gap"
+    NO_CACHE_COUNTERS = "no-cache-counters"
     STALE_GAUGE = "stale-gauge"
     SHORT_ANSWERS = "short-answers"
 
@@ -118,7 +123,7 @@ class Engine:
     def metrics(self) -> bytes:
         """The gauges and counters the measuring core reads, in Prometheus' text format."""
         share = len(self.running) / max(1, self.options.max_num_seqs)
-        return (
+        lines = (
             f'vllm:num_requests_running{{engine="0"}} {self.shown_running}\n'
             f'vllm:generation_tokens_total{{engine="0"}} {self.generated}\n'
             f'vllm:num_requests_waiting{{engine="0"}} {len(self.waiting)}\n'
@@ -130,13 +135,16 @@ class Engine:
             f'vllm:e2e_request_latency_seconds_sum{{engine="0"}} {self.clocks.request}\n'
             f'vllm:request_queue_time_seconds_sum{{engine="0"}} {self.clocks.queue}\n'
             f'vllm:request_inference_time_seconds_sum{{engine="0"}} {self.clocks.inference}\n'
-        ).encode()
+        )
+        if self.options.fault == Fault.NO_CACHE_COUNTERS:
+            lines = "\n".join(line for line in lines.splitlines() if "cache_hits" not in line)
+        return lines.encode()
 
     def _step(self, now: float) -> None:
         while self._admits(now):
             self.waiting[0].admitted = now
             self.running.append(self.waiting.popleft())
-        if self.generated >= self.options.fault_after_tokens and self._misbehave():
+        if self.is_due() and self._misbehave():
             return
         served = not all(answer.transport.is_closing() for answer in self.running)
         finished = [answer for answer in self.running if now >= answer.not_before and answer.step()]
@@ -147,6 +155,10 @@ class Engine:
             self.prefix_cache_hits += self.options.prefix_cache_hits
         if served or self.options.fault != Fault.STALE_GAUGE:
             self.shown_running = len(self.running)
+
+    def is_due(self) -> bool:
+        """Whether the fault's time has come."""
+        return self.generated >= self.options.fault_after_tokens
 
     def _admits(self, now: float) -> bool:
         room = len(self.running) < self.options.max_num_seqs
@@ -184,6 +196,15 @@ class Engine:
                     error = _chunk(b'data: {"error":{"message":"mock error"}}\n\n')
                     answer.transport.write(error + _LAST_CHUNK)
                 self.running.clear()
+                return True
+            case Fault.RESTARTS:
+                self.options.fault = Fault.NONE
+                for answer in (*self.running, *self.waiting):
+                    answer.transport.abort()
+                self.running.clear()
+                self.waiting.clear()
+                self.generated, self.clocks = 0, Clocks()
+                self.prefix_cache_hits = self.multimodal_cache_hits = 0
                 return True
         return False
 
@@ -224,6 +245,9 @@ class _Connection(asyncio.Protocol):
         match url:
             case "/health":
                 self._reply(503 if engine.options.fault == Fault.NEVER_HEALTHY else 200, b"")
+            case "/metrics" if engine.options.fault == Fault.METRICS_GAP and engine.is_due():
+                engine.options.fault = Fault.NONE
+                self._reply(503, b"busy")
             case "/metrics":
                 self._reply(200, engine.metrics())
             case "/version":

@@ -178,6 +178,7 @@ def test_a_stream_that_only_keeps_itself_alive_is_given_up(begun: bytes) -> None
         spec = LoadSpec(url, requests(), ClosedLoop(1), request_limit=1, stall_seconds=0.4)
         events = run(spec)
     assert events.errors == ("stalled for 0.4 s",) and events.output_tokens.sum() == len(begun[:1])
+    assert events.rows()[0]["prompt_tokens"] is None, "the server did not say"
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
