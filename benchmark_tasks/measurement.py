@@ -143,6 +143,7 @@ def _offer_load(bench: Bench, batch_size: int) -> _Seen:
         seed=procedure.seed,
         request_limit=procedure.request_limit,
         drain=bench.length_control is LengthControl.NATURAL or procedure.request_limit is not None,
+        # A load that was silent for half the time it may last does not settle in the other half.
         silence_seconds=max(procedure.maximum_seconds / 2, SHORTEST_SILENCE_SECONDS),
     )
     watcher = Watcher(procedure, bench.devices, device_mark, bench.say)

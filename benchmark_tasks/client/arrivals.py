@@ -1,4 +1,8 @@
-"""When requests are sent: closed loop (a fixed number in flight) or open loop (at a rate)."""
+"""When requests are sent: closed loop (a fixed number in flight) or open loop (at a rate).
+
+Measurements use the closed loop: a row of the leaderboard is a batch size, and its windows count turnovers of
+slots. The open loop is the load generator's alone; no sweep asks for it.
+"""
 
 from __future__ import annotations
 
