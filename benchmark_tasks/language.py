@@ -36,8 +36,11 @@ class LanguageSessions:
         self._sweep, self._settings, self._port = sweep, settings, port
         self._request_set = request_set_for(sweep, model, task, settings)
         self.procedure: Procedure = GPU_PROCEDURE if sweep.num_gpus else CPU_PROCEDURE
-        self.request_set_id = self._request_set.request_set_id
         self._origin: Origin | None = None
+
+    def request_set_id(self, procedure: Procedure) -> str:
+        """What is asked, in which order and lengths, and how the load is unusual, if it is."""
+        return self._request_set.request_set_id + procedure.load_mark(self._sweep.length_control)
 
     def install(self, say: Callable[[str], None]) -> Installed:
         """Make the runtime available: minutes the first time."""
@@ -104,10 +107,10 @@ class _MetricsReader:
         self._server = server
         self.failures: list[str] = []
 
-    def read(self) -> list[Reading]:
-        """All that it says now; nothing when it cannot be read."""
+    def read(self) -> list[Reading] | None:
+        """All that it says now; `None` when it cannot be read."""
         try:
             return self._server.read_metrics()
         except OSError as error:
             self.failures.append(str(error))
-            return []
+            return None

@@ -324,9 +324,10 @@ def increase(metrics: Timeline, series: Series, load_seconds: float) -> int | No
     Unknown is not zero: readings of before the load alone would say that nothing happened in it.
     """
     seconds, values = metrics.of(series)
-    if not len(seconds) or seconds[0] > 0 or seconds[-1] < load_seconds or np.any(np.diff(values) < 0):
+    before = int(np.searchsorted(seconds, 0.0, side="right")) - 1
+    if before < 0 or seconds[-1] < load_seconds or np.any(np.diff(values[before:]) < 0):
         return None
-    return int(values[-1] - values[0])
+    return int(values[-1] - values[before])
 
 
 def _why_absent(

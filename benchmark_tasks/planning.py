@@ -147,7 +147,7 @@ class _Landed:
             sweep.runtime_version,
             sweep.weights,
             sweep.length_control,
-            sweep.request_set,
+            sweep.request_set + (sweep.procedure.load_mark(sweep.length_control) if sweep.procedure else ""),
         )
         return float("inf") if key in self._infeasible else self._completed[key]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from benchmark_tasks.results.schema import Count, Degree, Measured, Record, Seconds
+from benchmark_tasks.vocabulary import LengthControl
 
 
 class Procedure(Record):
@@ -23,6 +26,8 @@ class Procedure(Record):
     request_limit: ML.ENERGY's fixed number of requests, instead of stopping adaptively.
     kept_chunk_requests: how many requests keep their every inter-token gap in the bundle; the
         histogram covers all. `None` keeps all.
+    client_processes: each takes every n-th request. Up to five of them that is as even as all requests
+        are (`workloads.lengths`); every eighth is not. One needed a fifth of a core for 11,000 tokens/s.
     """
 
     warm_up_rounds: Count = 1
@@ -39,9 +44,23 @@ class Procedure(Record):
     stationary_start: bool = True
     request_limit: Count | None = None
     kept_chunk_requests: Count | None = None
-    client_processes: Degree = 1
+    client_processes: Degree = Field(1, le=5)
     server_start_seconds: Seconds = 600.0
     seed: int = 0
+
+    def load_mark(self, length_control: LengthControl) -> str:
+        """Ends the id of a request set whose requests this procedure changes: `+afresh`, `+1024-requests`.
+
+        Empty for the usual load. Runs of another one are never averaged or compared with it. Natural
+        lengths always begin afresh.
+        """
+        usual = self.stationary_start or length_control is LengthControl.NATURAL
+        marks = [
+            "" if usual else "+afresh",
+            "" if self.request_limit is None else f"+{self.request_limit}-requests",
+            "" if self.seed == 0 else f"+seed-{self.seed}",
+        ]
+        return "".join(marks)
 
 
 GPU_PROCEDURE = Procedure()

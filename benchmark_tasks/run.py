@@ -80,12 +80,13 @@ def measure(
         container.end_leftovers(mark)
         meter = meter or meter_of(sweep, gpu_indices)
         require_gpus(sweep, gpu_indices, catalog, meter)
+        procedure = procedure or sweep.procedure or runtime.procedure
         sweeping = Sweeping(
             sweep=sweep,
-            procedure=procedure or sweep.procedure or runtime.procedure,
+            procedure=procedure,
             catalog=catalog,
             model=model,
-            request_set_id=runtime.request_set_id,
+            request_set_id=runtime.request_set_id(procedure),
             installed=runtime.install(say),
             meter=meter,
             gpu_indices=gpu_indices,

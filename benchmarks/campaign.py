@@ -81,6 +81,13 @@ def _group(run: Run, served: int) -> str:
     return ", ".join(parts)
 
 
+def _what(run: Run) -> str:
+    """Everything that two runs must share to be compared, but for batch size and version."""
+    c, keys = run.configuration, run.comparability
+    parts = [c.model_id, c.task, keys.runtime, c.where, c.size, keys.request_set_id, keys.weights]
+    return " | ".join(part for part in parts if part)
+
+
 def _row(run: Run, served: int) -> Row:
     settled = run.window_steady is not None and run.window_steady.energy is not None
     window = run.window_steady if settled else run.window_mlenergy
@@ -91,7 +98,7 @@ def _row(run: Run, served: int) -> Row:
     per_output = energy.counter_joules / outputs if energy and outputs else None
     integral = energy.integral_joules if energy else None
     return Row(
-        what=f"{c.model_id} | {c.task} | {run.comparability.runtime}",
+        what=_what(run),
         group=_group(run, served),
         batch_size=c.batch_size,
         window="ours" if settled else "ML.ENERGY's",

@@ -32,8 +32,11 @@ class DiffusionSessions:
         self._prompts = prompt_set_for(sweep)
         job_of(sweep, model, self._prompts.prompts, 0)
         self.procedure: Procedure = DIFFUSION_GPU_PROCEDURE if sweep.num_gpus else DIFFUSION_CPU_PROCEDURE
-        self.request_set_id = self._prompts.request_set_id
         self._environment: Environment | None = None
+
+    def request_set_id(self, procedure: Procedure) -> str:
+        """Which prompts; the procedure does not change them."""
+        return self._prompts.request_set_id
 
     def install(self, say: Callable[[str], None]) -> Installed:
         """Make the runtime available: minutes the first time."""

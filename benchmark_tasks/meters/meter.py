@@ -39,8 +39,8 @@ class Meter(Protocol):
     absent_reason: str | None
     gpus: tuple[Gpu, ...]
 
-    def read(self) -> list[Reading]:
-        """Every series of every GPU, now.
+    def read(self) -> list[Reading] | None:
+        """Every series of every GPU, now; `None` if nothing could be read this time.
 
         Raises:
             MeterError: a device stopped answering.
@@ -109,9 +109,11 @@ class Recorder:
         while not self._stop.is_set():
             began = time.perf_counter_ns()
             try:
-                # What is no number was not read: a gap, which the energy and the gate know how to judge.
-                self.readings.extend(r for r in self.meter.read() if math.isfinite(r.value))
-                self._round_began_ns = began
+                read = self.meter.read()
+                if read is not None:
+                    # What is no number was not read: a gap, which the energy and the gate know how to judge.
+                    self.readings.extend(r for r in read if math.isfinite(r.value))
+                    self._round_began_ns = began
             except Exception as error:  # noqa: BLE001  a lost GPU must not kill the driver silently
                 self.failures.append(f"{type(error).__name__}: {error}")
                 return

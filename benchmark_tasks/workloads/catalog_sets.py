@@ -57,8 +57,10 @@ def data_set_named(name: str, tasks: dict[object, TaskEntry]) -> DataSetEntry:
 
 
 def name_of(request_set_id: str) -> str:
-    """What a sweep calls the request set of that id."""
-    return SYNTHETIC if request_set_id.startswith(SYNTHETIC) else request_set_id.rsplit("-", 2)[0]
+    """What a sweep calls the request set of that id, and how the load was unusual (`Procedure.load_mark`)."""
+    requests, plus, load = request_set_id.partition("+")
+    name = SYNTHETIC if requests.startswith(SYNTHETIC) else requests.rsplit("-", 2)[0]
+    return name + plus + load
 
 
 def _synthetic(sweep: Sweep, model: Model, task: TaskEntry) -> SyntheticText | SyntheticChat:

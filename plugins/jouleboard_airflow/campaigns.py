@@ -348,8 +348,8 @@ def _sweep_again(catalog: Catalog, figure: Figure, params: Mapping[str, Any]) ->
     if sweep.configuration(sweep.points[0]).configuration_id != figure.configuration_id:
         log.info("left out: %s: the catalog has its weights in another precision by now", figure.label)
         return None
-    if "+" in figure.runtime_version:
-        log.info("left out: %s: measured by hand, with options or a server of its own", figure.label)
+    if "+" in figure.runtime_version or "+" in figure.request_set_id:
+        log.info("left out: %s: measured by hand, with options, a server or a load of its own", figure.label)
         return None
     return sweep
 

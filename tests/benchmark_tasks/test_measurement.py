@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import QUICK, quick_sweep
+from benchmark_tasks.testing.waiting import until
 from benchmark_tasks.vocabulary import LengthControl
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 
@@ -90,6 +92,25 @@ def test_counters_that_were_not_read_for_a_moment_are_known_all_the_same(tmp_pat
     assert seen.prefix_cache_hits > 0 and seen.counters_absent_reason is None
 
 
+def test_a_round_that_could_not_be_read_is_not_waited_for_in_vain() -> None:
+    """Whoever waits for a reading after an instant gets one, also if the next round fails."""
+
+    class FailsOnce:
+        rounds = 0
+
+        def read(self) -> list[Reading] | None:
+            self.rounds += 1
+            return (
+                None if self.rounds == 2 else [Reading(Series.PREEMPTIONS, None, time.perf_counter_ns(), 1)]
+            )
+
+    with Recorder(FailsOnce(), period_seconds=0.05) as recorder:
+        until(lambda: recorder.readings)
+        now = time.perf_counter_ns()
+        recorder.wait_past(now)
+        assert recorder.readings[-1].at_ns > now
+
+
 def test_counters_that_a_server_does_not_have_are_null_with_the_reason(tmp_path: Path) -> None:
     with mock_server(tmp_path, "--fault=no-cache-counters") as server:
         seen = measure(server).server
@@ -104,6 +125,7 @@ def test_counters_that_a_server_does_not_have_are_null_with_the_reason(tmp_path:
     [
         ([(-1, 5), (4, 5), (11, 8)], 3),
         ([(-1, 5), (4, 5), (11, 5)], 0),
+        ([(-9, 5), (-1, 45), (11, 48)], 3),  # forty belong to the load before
         ([(-9, 5), (-1, 5)], None),
         ([(-1, 5), (4, 5)], None),
         ([(4, 5), (11, 5)], None),

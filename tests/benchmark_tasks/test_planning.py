@@ -10,6 +10,7 @@ import pytest
 from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import CatalogError, UnknownVersion
 from benchmark_tasks.planning import plan_release, single_sweep, still_missing
+from benchmark_tasks.procedure import GPU_PROCEDURE
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.sweep import AtEndpoint, Plan, Sweep, SweepPoint
@@ -239,6 +240,22 @@ def test_a_sweep_that_is_tried_again_lacks_what_it_has_not_landed() -> None:
     }
     runs += [run_of(sweep, point, status=RunStatus.INFEASIBLE) for point in (second, *others)]
     assert still_missing(sweep, runs) is None
+
+
+def test_a_load_of_another_kind_counts_for_itself_alone() -> None:
+    [usual] = planned(**ON_H200).sweeps
+    afresh = usual.model_copy(
+        update={"procedure": GPU_PROCEDURE.model_copy(update={"stationary_start": False})}
+    )
+    run = run_of(usual, usual.points[0])
+    keys = run.comparability.model_copy(
+        update={"request_set_id": run.comparability.request_set_id + "+afresh"}
+    )
+    landed = [run.model_copy(update={"comparability": keys})] * 3
+    assert still_missing(usual, landed) == usual
+    assert [point.batch_size for point in still_missing(afresh, landed).points] == [
+        point.batch_size for point in usual.points[1:]
+    ]
 
 
 def test_a_recheck_is_no_repeat() -> None:

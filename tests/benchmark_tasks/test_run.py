@@ -146,6 +146,15 @@ def test_several_client_processes_share_the_slots(settings: Settings) -> None:
     assert run.window_steady.mean_running_requests == pytest.approx(6, rel=0.35)
 
 
+def test_a_load_of_another_kind_is_another_request_set(settings: Settings) -> None:
+    """ML.ENERGY's procedure beside ours: figures that must never be averaged."""
+    theirs = QUICK.model_copy(update={"stationary_start": False, "request_limit": 60})
+    go(settings, quick_sweep(4, procedure=theirs))
+    go(settings, quick_sweep(4))
+    usual, unusual = sorted((run.comparability.request_set_id for run in landed(settings)), key=len)
+    assert unusual == f"{usual}+afresh+60-requests" and "+" not in usual
+
+
 def test_natural_lengths_are_drained_not_cancelled(settings: Settings) -> None:
     go(settings, quick_sweep(4, length_control=LengthControl.NATURAL))
     (run,) = landed(settings)

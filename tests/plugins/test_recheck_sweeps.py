@@ -91,9 +91,10 @@ def test_made_up_weights_have_no_revision() -> None:
     ("changes", "line"),
     [
         ({"runtime_version": "0.26.0+config.deadbeef"}, "measured by hand"),
+        ({"request_set_id": "synthetic-lm-arena-chat-0123abcd+afresh"}, "measured by hand"),
         ({"weight_precision": WeightPrecision.FP8}, "in another precision"),
     ],
-    ids=["options", "precision"],
+    ids=["options", "load", "precision"],
 )
 def test_what_cannot_be_had_again_says_why(
     changes: dict[str, Any], line: str, caplog: pytest.LogCaptureFixture

@@ -26,6 +26,16 @@ def test_groups_are_compared_at_one_batch_size_and_window(tmp_path: Path) -> Non
     assert one.runs == (2, 1) and one.energy_change == pytest.approx(0.0, abs=1e-9)
 
 
+def test_runs_that_differ_in_gpus_or_requests_are_not_compared(tmp_path: Path) -> None:
+    one = sample_run()
+    spread = one.model_copy(update={"configuration": one.configuration.model_copy(update={"num_gpus": 2})})
+    other = one.comparability.model_copy(update={"request_set_id": "synthetic-sample-chat+afresh"})
+    for i, run in enumerate([one, spread, one.model_copy(update={"comparability": other, "note": "x"})]):
+        write_sample(tmp_path / str(i), run)
+    rows = rows_of(tmp_path)
+    assert len({row.what for row in rows}) == 3 and comparisons(rows) == []
+
+
 def test_who_had_a_server_for_itself_is_what_the_record_says_whatever_the_note_does(tmp_path: Path) -> None:
     for i, session in enumerate(["shared", "shared", "alone"]):
         run = sample_run().model_copy(update={"note": "one server per batch size"})

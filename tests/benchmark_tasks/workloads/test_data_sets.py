@@ -295,3 +295,4 @@ def test_a_set_is_recognised_by_its_id(settings: Settings) -> None:
     gpqa = set_of(sweep(Task.GPQA, "gpqa-diamond"), settings)
     ids = [synthetic.request_set_id, chat(settings).request_set_id, gpqa.request_set_id]
     assert [name_of(request_set_id) for request_set_id in ids] == ["synthetic", "lm-arena", "gpqa-diamond"]
+    assert name_of(ids[1] + "+afresh") == "lm-arena+afresh"
