@@ -340,6 +340,8 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--tokens-per-chunk", type=int, default=1)
     parser.add_argument("--fault", choices=[*Fault], default=os.environ.get("JOULEBOARD_MOCK_FAULT", "none"))
     parser.add_argument("--fault-after-tokens", type=int, default=200)
+    fits = int(os.environ.get("JOULEBOARD_MOCK_FITS", "0"))
+    parser.add_argument("--fits", type=int, default=fits, help="up to here `out-of-memory` does not happen")
     return parser.parse_known_args(arguments)[0]
 
 
@@ -358,7 +360,7 @@ def main() -> None:
     options = parse_options(sys.argv[1:])
     if options.fault == Fault.DIES_AT_START:
         sys.exit("mock server: refusing to start, as asked")
-    if options.fault == Fault.OUT_OF_MEMORY:
+    if options.fault == Fault.OUT_OF_MEMORY and options.max_num_seqs > options.fits:
         sys.exit("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")
     uvloop.run(serve(options))
 

@@ -26,6 +26,7 @@ from benchmark_tasks.errors import (
 )
 from benchmark_tasks.meters.meter import Reading
 from benchmark_tasks.results import bundle
+from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import INCOMING
 from benchmark_tasks.run import MeasureResult, measure, sessions
 from benchmark_tasks.runtimes import server
@@ -98,9 +99,33 @@ def test_with_a_counter_both_windows_and_all_phases_have_energy(settings: Settin
     assert run.device.cpu_joules is None and run.device.dram_joules is None
 
 
+def sequences(run: Run) -> str:
+    """How many answers at once the server of a run was sized for."""
+    return next(part for part in run.provenance.server_arguments if part.startswith("--max-num-seqs="))
+
+
+ON_A_GPU = {"gpu_model": "H200", "num_gpus": 1}
+
+
+def test_where_memory_is_short_a_server_is_as_small_as_its_batches(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "out-of-memory")
+    monkeypatch.setenv("JOULEBOARD_MOCK_FITS", "4")
+    said: list[str] = []
+    with pytest.raises(OutOfMemory):
+        measure(quick_sweep(8, 4, **ON_A_GPU), settings, meter=ReplayMeter(), say=said.append)
+    infeasible, measured = landed(settings)
+    assert (infeasible.status, infeasible.configuration.batch_size) == (RunStatus.INFEASIBLE, 8)
+    assert (measured.status, measured.configuration.batch_size) == (RunStatus.COMPLETED, 4)
+    assert sequences(measured) == "--max-num-seqs=4"
+    assert sum("does not fit" in line and "256" in line for line in said) == 1, "tried once"
+    assert leftovers(settings) == []
+
+
 def test_one_server_serves_the_whole_sweep_or_one_each(settings: Settings) -> None:
-    go(settings, quick_sweep(2, 4))
-    go(settings, quick_sweep(2, 4, server_per_point=True))
+    go(settings, quick_sweep(2, 4, **ON_A_GPU), meter=ReplayMeter())
+    go(settings, quick_sweep(2, 4, server_per_point=True, **ON_A_GPU), meter=ReplayMeter())
     together, apart = landed(settings)[:2], landed(settings)[2:]
     assert len({run.server.session_id for run in together}) == 1
     starts = [
@@ -108,6 +133,8 @@ def test_one_server_serves_the_whole_sweep_or_one_each(settings: Settings) -> No
     ]
     assert starts == [[True, False], [True, True]]  # a start is paid for once
     assert len({run.server.session_id for run in apart}) == 2
+    sizes = {sequences(run) for run in landed(settings)}
+    assert sizes == {"--max-num-seqs=256"}, "a batch size meets the same server alone as in a sweep"
     assert {run.configuration.configuration_id for run in together} == {
         run.configuration.configuration_id for run in apart
     }
