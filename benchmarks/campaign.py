@@ -2,17 +2,19 @@
 
     python -m benchmarks.campaign recorded_runs/h200-2026-11-qwen3-8b [--json]
 
-A group is a runtime version, whether the run had its server for itself, how many client processes there
-were if several, and the sweep's note. What a note says of the servers is ignored: the record knows it.
-Intervals are 95 % half-widths over the sub-windows of one run, as a share; where a run has none, the column
-is empty; `half` is by how much the window's first half differs from all of it. GPU seconds count a server's
-start with the run that needed it.
+A group is a runtime version, whether the run had its server for itself and for how many answers at once
+that was sized (`max_num_seqs`), how many client processes there were if several, and the sweep's note. What
+a note says of the servers is ignored: the record knows it. Intervals are 95 % half-widths over the
+sub-windows of one run, as a share; where a run has none, the column is empty. `half` is by how much the
+window's first half differs from all of it, and that half's interval. GPU seconds count a server's start with
+the run that needed it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -29,7 +31,7 @@ from benchmark_tasks.results.summary import within_run_interval
 from benchmark_tasks.vocabulary import RunStatus
 
 _NOTES_ON_SERVERS = ("one server for the sweep", "one server per batch size", "four client processes")
-"""Of plans up to November 2026; with two recorded runs the second one is wrong."""
+"""Of plans up to November 2026."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Row:
 
     first_half: by how much the first half of the window's sub-windows differs from all of it, energy per
         output: what a window half as long would have said.
+    first_half_interval: what it would have claimed.
     """
 
     what: str
@@ -47,6 +50,7 @@ class Row:
     joules_per_output: float | None
     interval: float | None
     first_half: float | None
+    first_half_interval: float | None
     outputs_per_second: float | None
     watts: float | None
     certificate: float | None
@@ -73,7 +77,10 @@ def rows_of(folder: Path) -> list[Row]:
 
 def _group(run: Run, served: int) -> str:
     """`served`: how many runs this one's server or pipeline measured."""
-    parts = [run.comparability.runtime_version, "one for the sweep" if served > 1 else "own server"]
+    server = "one for the sweep" if served > 1 else "own server"
+    sized = [re.fullmatch(r"--max-num-seqs=(\d+)", part) for part in run.provenance.server_arguments]
+    server += "".join(f" of {found[1]}" for found in sized if found)
+    parts = [run.comparability.runtime_version, server]
     if run.client and run.client.processes > 1:
         parts.append(f"{run.client.processes} client processes")
     if run.note and run.note not in _NOTES_ON_SERVERS:
@@ -96,6 +103,8 @@ def _row(run: Run, served: int) -> Row:
     outputs = window.output_tokens if window.output_tokens is not None else window.output_items
     energy, latency, c = window.energy, run.latency, run.configuration
     per_output = energy.counter_joules / outputs if energy and outputs else None
+    half = _first_half(window)
+    all_parts, half_parts = _per_output(window.sub_windows), _per_output(half.sub_windows)
     integral = energy.integral_joules if energy else None
     return Row(
         what=_what(run),
@@ -104,7 +113,8 @@ def _row(run: Run, served: int) -> Row:
         window="ours" if settled else "ML.ENERGY's",
         joules_per_output=per_output,
         interval=within_run_interval(window),
-        first_half=_first_half(window),
+        first_half=half_parts / all_parts - 1 if half_parts and all_parts else None,
+        first_half_interval=within_run_interval(half),
         outputs_per_second=outputs / seconds if outputs and seconds else None,
         watts=energy.counter_joules / energy.counter_seconds if energy else None,
         certificate=abs(integral / energy.counter_joules - 1) if energy and integral else None,
@@ -115,15 +125,14 @@ def _row(run: Run, served: int) -> Row:
     )
 
 
-def _first_half(window: Window) -> float | None:
+def _first_half(window: Window) -> Window:
     parts = window.sub_windows
-    if len(parts) < 2:
-        return None
+    return window.model_copy(update={"sub_windows": parts[: len(parts) // 2]})
 
-    def per_output(some: Sequence[SubWindow]) -> float:
-        return sum(part.counter_joules for part in some) / sum(part.outputs for part in some)
 
-    return per_output(parts[: len(parts) // 2]) / per_output(parts) - 1
+def _per_output(parts: Sequence[SubWindow]) -> float | None:
+    outputs = sum(part.outputs for part in parts)
+    return sum(part.counter_joules for part in parts) / outputs if outputs else None
 
 
 @dataclass(frozen=True)
@@ -167,13 +176,14 @@ def _change(first: list[Row], second: list[Row], name: str) -> float | None:
 def _print(rows: list[Row], compared: list[Comparison]) -> None:
     for what in dict.fromkeys(row.what for row in rows):
         print(f"\n{what}")
-        print(f"{'batch':>6} {'J/output':>9} {'+-':>6} {'half':>6} {'out/s':>8} {'W':>5}", end=" ")
+        print(f"{'batch':>6} {'J/output':>9} {'+-':>6} {'half':>6} {'+-':>6} {'out/s':>8} {'W':>5}", end=" ")
         print(f"{'cert':>6} {'ITL ms':>7} {'GPU s':>6}  group")
         for row in (row for row in rows if row.what == what):
             values = (
                 _shown(row.joules_per_output, ".4f", 9),
                 _shown(row.interval, ".1%", 6),
                 _shown(row.first_half, "+.1%", 6),
+                _shown(row.first_half_interval, ".1%", 6),
                 _shown(row.outputs_per_second, ",.0f" if (row.outputs_per_second or 0) > 100 else ".3f", 8),
                 _shown(row.watts, ".0f", 5),
                 _shown(row.certificate, ".2%", 6),

@@ -22,6 +22,9 @@ def test_groups_are_compared_at_one_batch_size_and_window(tmp_path: Path) -> Non
     rows = rows_of(tmp_path)
     assert [row.joules_per_output for row in rows] == pytest.approx([0.125, 0.1275, 0.12625])
     assert sorted(row.interval is None for row in rows) == [False, False, True]
+    with_parts = rows[1]
+    assert with_parts.first_half == pytest.approx(125.5 / 126.5 - 1)
+    assert with_parts.first_half_interval is None, "two parts have no interval"
     (one,) = comparisons(rows)
     assert one.runs == (2, 1) and one.energy_change == pytest.approx(0.0, abs=1e-9)
 
@@ -37,15 +40,17 @@ def test_runs_that_differ_in_gpus_or_requests_are_not_compared(tmp_path: Path) -
 
 
 def test_who_had_a_server_for_itself_is_what_the_record_says_whatever_the_note_does(tmp_path: Path) -> None:
-    for i, session in enumerate(["shared", "shared", "alone"]):
+    for i, (session, size) in enumerate([("shared", 512), ("shared", 512), ("alone", 64)]):
         run = sample_run().model_copy(update={"note": "one server per batch size"})
         server = run.server.model_copy(update={"session_id": session})
-        write_sample(tmp_path / str(i), run.model_copy(update={"server": server}))
+        arguments = ("python3", "serve", f"--max-num-seqs={size}")
+        provenance = run.provenance.model_copy(update={"server_arguments": arguments})
+        write_sample(tmp_path / str(i), run.model_copy(update={"server": server, "provenance": provenance}))
     version = sample_run().comparability.runtime_version
     assert sorted(row.group for row in rows_of(tmp_path)) == [
-        f"{version}, one for the sweep",
-        f"{version}, one for the sweep",
-        f"{version}, own server",
+        f"{version}, one for the sweep of 512",
+        f"{version}, one for the sweep of 512",
+        f"{version}, own server of 64",
     ]
 
 
