@@ -42,10 +42,12 @@ LEADERBOARD_QUERY = """
         round(energy_per_output_joules, 4) as "J/output",
         energy_rank as rank
     from leaderboard
-    where data_source = 'jouleboard' and is_current_revision
-    order by task, energy_rank nulls last, throughput_per_second desc
-    limit 20
+    where data_source = 'jouleboard' and is_current_revision and not contains(request_set_id, '+')
+    order by task, model, energy_rank nulls last, throughput_per_second desc
+    limit 40
 """
+"""Without loads that were begun or ended in an unusual way: their request sets end in `+afresh` and the like."""
+
 _POLL_SECONDS = 1.0
 
 
