@@ -105,7 +105,7 @@ class RunningServer:
         """How many requests the server runs: 0 as soon as it says so or its token counters stand still.
 
         Args:
-            seconds: how long it may take to come to rest.
+            seconds: how long it may take to come to rest, or to answer.
 
         Raises:
             ServerDied: it ended, or does not answer any more.
@@ -114,14 +114,19 @@ class RunningServer:
         tokens, since = -1.0, time.monotonic()
         while True:
             self.raise_if_dead()
-            running, seen = self._activity()
             now = time.monotonic()
-            if seen != tokens:
-                tokens, since = seen, now
-            if running == 0 or now - since >= STANDSTILL_SECONDS:
-                return 0
-            if now >= deadline:
-                return running
+            try:
+                running, seen = self._activity()
+            except OSError as error:
+                if now >= deadline:
+                    raise ServerDied(f"{self.base_url} stopped answering: {error}") from error
+            else:
+                if seen != tokens:
+                    tokens, since = seen, now
+                if running == 0 or now - since >= STANDSTILL_SECONDS:
+                    return 0
+                if now >= deadline:
+                    return running
             time.sleep(POLL_SECONDS)
 
     def wait_until_idle(self) -> None:
@@ -135,11 +140,7 @@ class RunningServer:
 
     def _activity(self) -> tuple[float, float]:
         """(requests in its last step, tokens it has read and written so far)."""
-        try:
-            text = get(f"{self.base_url}/metrics").decode(errors="replace")
-        except OSError as error:
-            self.raise_if_dead()
-            raise ServerDied(f"{self.base_url} stopped answering: {error}") from error
+        text = get(f"{self.base_url}/metrics").decode(errors="replace")
         gauges = parse_metrics(text, time.perf_counter_ns())
         tokens = sum(_value(line) or 0.0 for line in text.splitlines() if _TOKENS.match(line))
         return sum(r.value for r in gauges if r.series is Series.RUNNING_REQUESTS), tokens

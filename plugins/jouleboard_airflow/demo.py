@@ -46,7 +46,7 @@ LEADERBOARD_QUERY = """
     order by task, model, energy_rank nulls last, throughput_per_second desc
     limit 40
 """
-"""Without loads that were begun or ended in an unusual way: their request sets end in `+afresh` and the like."""
+"""Without loads that began or ended in an unusual way: their request sets end in `+afresh` and the like."""
 
 _POLL_SECONDS = 1.0
 

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -68,6 +69,15 @@ def test_it_is_idle_once_all_its_requests_were_cancelled(tmp_path: Path, fault: 
         server.wait_until_idle()
         shown = {r.series: r.value for r in server.read_metrics()}[Series.RUNNING_REQUESTS]
         assert (shown > 0) == (fault == "stale-gauge")
+
+
+def test_one_answer_that_it_owes_is_asked_for_again(tmp_path: Path) -> None:
+    spec = mock(tmp_path, "metrics-gap")
+    spec = replace(spec, command=(*spec.command, "--fault-after-tokens=0"))
+    with serve(spec) as server, pytest.raises(ServerDied, match="stopped answering: .*503"):
+        server.running_requests(0.0)
+    with serve(spec) as server:
+        server.wait_until_idle()
 
 
 @pytest.mark.parametrize(
