@@ -190,7 +190,7 @@ def measure(
         list[int] | None, typer.Option(min=0, help="A GPU here that the endpoint runs on (repeatable).")
     ] = None,
     gpu_model: Annotated[
-        str | None, typer.Option(help="The endpoint's GPU, as the catalog names it.")
+        str | None, typer.Option(help="The endpoint's GPU, or another than the plan's, by its catalog name.")
     ] = None,
     note: Note = None,
     as_json: Json = False,
@@ -206,6 +206,7 @@ def measure(
     changes["weights_folder"] = None if weights_folder is None else str(weights_folder.absolute())
     if plan_file is not None:
         sweeps = _sweeps_of(_read_plan(plan_file), index)
+        changes["gpu_model"] = gpu_model
     elif model is not None:
         options = {"model_id": model, "task": task, "batch_sizes": batch_size, "repeats": repeats}
         degrees = {"ulysses_degree": ulysses, "ring_degree": ring}

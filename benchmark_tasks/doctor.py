@@ -18,7 +18,7 @@ from benchmark_tasks.meters.zeus_meter import driver_versions, meter_for
 from benchmark_tasks.planning import plan_release
 from benchmark_tasks.results.store import Listing, Store
 from benchmark_tasks.runtimes.container import CLIENTS
-from benchmark_tasks.runtimes.environments import host_runtime, installed
+from benchmark_tasks.runtimes.environments import host_runtime, host_versions, installed
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import EnergySource, Runtime
 
@@ -149,12 +149,15 @@ def _runtimes(settings: Settings, machine: Machine) -> tuple[bool, Finding]:
 
 
 def _host_runtime(settings: Settings) -> tuple[bool, Finding]:
+    found: list[str] = []
     try:
-        environment, versions = host_runtime(settings)
+        for version in host_versions(settings):
+            _, versions = host_runtime(settings, version)
+            found += [f"{name} {release}" for name, release in versions.items()]
     except JouleboardError as error:
         return False, Finding("runtimes", State.LIMITED, str(error), "correct JOULEBOARD_RUNTIME_PYTHON")
-    found = ", ".join(f"{name} {version}" for name, version in versions.items()) or "no runtime"
-    return bool(versions), Finding("runtimes", State.OK, f"{found} in {environment.python}")
+    said = ", ".join(dict.fromkeys(found)) or "no runtime"
+    return bool(found), Finding("runtimes", State.OK, f"{said} in {settings.runtime_python}")
 
 
 def _containers() -> Finding:

@@ -26,7 +26,8 @@ class Settings:
         `jouleboard data-set` writes them); what is not there comes from the hub.
     runtime_python: an interpreter in which the runtime is installed already
         (`JOULEBOARD_RUNTIME_PYTHON`); then no environment is made.
-    runtime_pythonpath: its PYTHONPATH (`JOULEBOARD_RUNTIME_PYTHONPATH`).
+    runtime_pythonpath: its PYTHONPATH (`JOULEBOARD_RUNTIME_PYTHONPATH`); `{version}` in it is replaced by
+        the runtime's version.
     """
 
     home: Path

@@ -33,6 +33,9 @@ from benchmark_tasks.settings import Settings
 
 MOCK = "jouleboard-mock"
 HOST = "host"
+VERSION = "{version}"
+"""In a host's PYTHONPATH: where several versions of a runtime lie in folders of their own."""
+
 RECORD_FILE = "environment.json"
 
 LOCK_SECONDS = 3600.0
@@ -87,14 +90,25 @@ def ensure(
             return _existing(final) or _make(final, distribution, version, settings, progress)
 
 
+def host_versions(settings: Settings) -> tuple[str, ...]:
+    """What `{version}` in the host's PYTHONPATH can stand for; one empty text where it is not used."""
+    named = [part for part in (settings.runtime_pythonpath or "").split(os.pathsep) if VERSION in part]
+    if not named:
+        return ("",)
+    where = Path(named[0]).absolute()
+    before, after = str(where).split(VERSION, 1)
+    found = Path("/").glob(str(where.relative_to("/")).replace(VERSION, "*"))
+    return tuple(sorted(str(path)[len(before) : len(str(path)) - len(after)] for path in found))
+
+
 def installed(settings: Settings) -> tuple[str, ...]:
     """Names (`<distribution>-<version>`) of the environments that are complete."""
     found = (path for path in sorted(settings.environments.glob("[!.]*")) if path.is_dir())
     return tuple(path.name for path in found if _existing(path) is not None)
 
 
-def host_runtime(settings: Settings) -> tuple[Environment, dict[str, str]]:
-    """The host's own environment, and the runtimes it holds with their versions.
+def host_runtime(settings: Settings, version: str) -> tuple[Environment, dict[str, str]]:
+    """The host's own environment for a version, and the runtimes it holds with their versions.
 
     Raises:
         SettingsError: no interpreter is set.
@@ -103,6 +117,7 @@ def host_runtime(settings: Settings) -> tuple[Environment, dict[str, str]]:
     if settings.runtime_python is None:
         raise SettingsError("set JOULEBOARD_RUNTIME_PYTHON to the interpreter that has the runtime")
     python, path = settings.runtime_python, settings.runtime_pythonpath
+    path = path and path.replace(VERSION, version)
     environment = _described(python.parent.parent, python, {"PYTHONPATH": path} if path else {})
     packages = environment.packages
     return environment, {name: packages[name] for name in IMPORTED_NAME if name in packages}
@@ -147,7 +162,7 @@ def _make(
 
 def _host(distribution: str, version: str, settings: Settings) -> Environment:
     """The runtime that this host has already; its version must be the one asked for."""
-    environment, versions = host_runtime(settings)
+    environment, versions = host_runtime(settings, version)
     module = IMPORTED_NAME.get(distribution)
     found = [v for name, v in versions.items() if module in (IMPORTED_NAME[name], None)]
     if not any(same_release(has, version) for has in found):

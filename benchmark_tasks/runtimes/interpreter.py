@@ -21,9 +21,9 @@ _NOT_HERE = "import sys; sys.path[:] = [p for p in sys.path if p]\n"
 
 LIST_PACKAGES = (
     "import importlib.metadata as m, json;"
-    "print(json.dumps({d.name: d.version for d in m.distributions() if d.name}))"
+    "print(json.dumps({d.name: d.version for d in reversed([*m.distributions()]) if d.name}))"
 )
-"""Script that prints what `packages_from` reads."""
+"""Script that prints what `packages_from` reads; of two versions the first, which is what is imported."""
 
 
 def ask(python: Path, script: str, variables: Mapping[str, str]) -> str:

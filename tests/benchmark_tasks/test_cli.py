@@ -194,6 +194,18 @@ def test_a_sweep_that_is_not_in_the_plan(jouleboard, tmp_path: Path) -> None:
     assert_one_line(jouleboard("measure", "--plan", path, "--index", 1), "1 sweeps, none with index 1")
 
 
+def test_a_plan_is_measured_on_another_gpu_than_it_was_made_for(jouleboard, monkeypatch, tmp_path) -> None:
+    seen = []
+    monkeypatch.setattr(run, "measure", lambda sweep, settings: seen.append(sweep) or run.MeasureResult(()))
+    path = tmp_path / "plan.json"
+    one = ("--task", "gpqa", "--model", "Qwen/Qwen3-8B")
+    jouleboard("plan", "0.32.0", "--gpu-model", "H200", *one, "-o", path)
+    for options in ((), ("--gpu-model", "H100")):
+        code, _, err = jouleboard("measure", "--plan", path, *options)
+        assert code == 0, err
+    assert [sweep.gpu_model for sweep in seen] == ["H200", "H100"]
+
+
 def two_versions(call):
     """Measure two runtime versions by hand."""
     versions = ("--runtime-version", "0.31.0", "--runtime-version", "0.32.0")

@@ -70,6 +70,11 @@ def test_a_host_with_its_own_runtime_needs_no_index(package_index, settings, tmp
     assert examine(host).can_measure
     assert findings(host)["runtimes"].detail == f"vllm 0.26.0 in {sys.executable}"
     assert findings(host)["package index"].state is State.LIMITED
+    info.parent.rename(tmp_path / "site-0.26.0")
+    several = replace(host, runtime_pythonpath=f"{tmp_path}/site-{{version}}")
+    assert findings(several)["runtimes"].detail == f"vllm 0.26.0 in {sys.executable}"
+    none = replace(host, runtime_pythonpath=f"{tmp_path}/elsewhere-{{version}}")
+    assert findings(none)["runtimes"].detail == f"no runtime in {sys.executable}"
 
 
 def test_a_gpu_that_the_catalog_does_not_know_is_said(settings, monkeypatch) -> None:

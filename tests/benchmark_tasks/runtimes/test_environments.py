@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from benchmark_tasks.errors import (
     UnknownVersion,
 )
 from benchmark_tasks.runtimes import environments
-from benchmark_tasks.runtimes.environments import HOST, MOCK, ensure, installed
+from benchmark_tasks.runtimes.environments import HOST, MOCK, ensure, host_versions, installed
 from benchmark_tasks.settings import Settings
 
 ENSURE = (
@@ -174,6 +175,21 @@ def test_a_host_may_have_its_runtime_already(host, distribution: str) -> None:
     assert environment.packages["vllm"] == "0.26.0+cu130"
     assert environment.variables == {"PYTHONPATH": host.runtime_pythonpath}
     assert not host.environments.exists()
+
+
+def test_such_a_host_may_have_several_versions_in_folders_of_their_own(host) -> None:
+    common = host.home / "common"
+    for folder, version in (("site-0.26.0", "0.26.0"), ("site-0.20.2", "0.20.2"), ("common", "0.1.0")):
+        info = host.home / folder / f"vllm-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n")
+    several = replace(host, runtime_pythonpath=f"{host.home}/site-{{version}}:{common}")
+    assert host_versions(several) == ("0.20.2", "0.26.0")
+    for version in ("0.20.2", "0.26.0"):
+        environment = ensure("vllm", version, several)
+        # what is imported is recorded: the first folder's, whatever lies further down the path
+        assert environment.packages["vllm"] == version
+        assert environment.variables == {"PYTHONPATH": f"{host.home}/site-{version}:{common}"}
 
 
 def test_such_a_host_needs_no_installers(host) -> None:
