@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark_tasks.errors import CatalogError, DiskFull, GpuBusy, JouleboardError, SettingsError
+from benchmark_tasks.errors import CatalogError, DiskFull, GpuBusy, JouleboardError, SettingsError, one_line
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import LengthControl, Runtime, Task, Weights
 
@@ -59,7 +59,7 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="jouleboard", standalone_mode=False))
     except JouleboardError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except UsageError as error:
         _show_usage_error(error)
@@ -68,7 +68,7 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         traceback.print_exc()
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+        said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
         print(f"error: {said}; a defect of jouleboard: report it with the lines above", file=sys.stderr)
         sys.exit(1)
 

@@ -146,3 +146,8 @@ class ApprovalNeeded(GateRefused):
     def __init__(self, message: str, changes: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.changes = changes
+
+
+def one_line(error: object) -> str:
+    """What an error says, or any other text, on one line; empty if it says nothing."""
+    return " ".join(str(error).split())

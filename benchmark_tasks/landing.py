@@ -13,7 +13,7 @@ from typing import Literal
 
 from benchmark_tasks import provenance
 from benchmark_tasks.catalog import Catalog, Model
-from benchmark_tasks.errors import JouleboardError, OutOfMemory
+from benchmark_tasks.errors import JouleboardError, OutOfMemory, one_line
 from benchmark_tasks.meters.meter import Meter, Timeline
 from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results import bundle
@@ -140,6 +140,7 @@ def land_failure(sweeping: Sweeping, point: SweepPoint, error: Exception) -> Pat
     What is no error for people is a defect of this program: driver.log has where it was raised.
     """
     infeasible = isinstance(error, OutOfMemory)
+    message = one_line(error) or "no message"
     tail = getattr(error, "log_tail", ()) or log_tail(sweeping.log)
     lasted = Phase(
         name="measure" if sweeping.during == "load" else "server-start",
@@ -153,10 +154,10 @@ def land_failure(sweeping: Sweeping, point: SweepPoint, error: Exception) -> Pat
         energy_source=EnergySource.NONE,
         energy_absent_reason="the run failed",
         failure=Failure(
-            phase=sweeping.during, error=type(error).__name__, message=_one_line(error), log_tail=tail[-20:]
+            phase=sweeping.during, error=type(error).__name__, message=message, log_tail=tail[-20:]
         ),
     )
-    what = _one_line(error)
+    what = message
     if not isinstance(error, JouleboardError):
         what = f"{type(error).__name__}: {what}"
         sweeping.note("".join(traceback.format_exception(error)).rstrip())
@@ -227,10 +228,6 @@ def _land(sweeping: Sweeping, run: Run, result: Result | None) -> Path:
         (folder / bundle.DRIVER_LOG).write_text("\n".join(sweeping.lines) + "\n")
         bundle.write_record(folder, run)
         return store.land(folder)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or "no message"
 
 
 def _copy_tail(source: Path, target: Path) -> None:

@@ -97,7 +97,7 @@ def _what(run: Run) -> str:
 
 def _row(run: Run, served: int) -> Row:
     settled = run.window_steady is not None and run.window_steady.energy is not None
-    window = run.window_steady if settled else run.window_mlenergy
+    window = run.window_steady if settled else run.window_mlenergy or run.window_steady
     assert window is not None
     seconds = (window.end_seconds or 0.0) - (window.start_seconds or 0.0)
     outputs = window.output_tokens if window.output_tokens is not None else window.output_items

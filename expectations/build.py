@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark_tasks.errors import BuildError, JouleboardError
+from benchmark_tasks.errors import BuildError, JouleboardError, one_line
 from expectations import report
 from expectations.files import NO_SPACE, disk_full, full_disk_in_duckdb
 
@@ -31,6 +31,9 @@ ROW_NAMES = (
 )
 """What names a row where it has these columns; otherwise its first `FEW_COLUMNS` do."""
 FEW_COLUMNS = 4
+
+MESSAGE_CHARACTERS = 500
+"""What is kept of a message of dbt."""
 
 
 @dataclass(frozen=True)
@@ -148,9 +151,11 @@ def _first_failure(outcome: Any, candidate: Path) -> str:
     log = candidate / "logs" / "dbt.log"
     for result in getattr(outcome.result, "results", None) or ():
         if str(result.status) in ("error", "fail", "runtime error"):
-            message = _one_line(result.message or "failed") + _failing_rows(result, candidate)
-            return f"dbt {result.node.resource_type} {result.node.name}: {message} (whole log: {log})"
-    return f"dbt: {_one_line(str(outcome.exception or 'failed without a message'))} (whole log: {log})"
+            message = one_line(result.message or "failed")[:MESSAGE_CHARACTERS]
+            said = message + _failing_rows(result, candidate)
+            return f"dbt {result.node.resource_type} {result.node.name}: {said} (whole log: {log})"
+    message = one_line(outcome.exception or "failed without a message")[:MESSAGE_CHARACTERS]
+    return f"dbt: {message} (whole log: {log})"
 
 
 def _failing_rows(result: Any, candidate: Path) -> str:
@@ -166,12 +171,8 @@ def _failing_rows(result: Any, candidate: Path) -> str:
         shown = [name for name in ROW_NAMES if name in columns] or columns[:FEW_COLUMNS]
         rows = [dict(zip(columns, row, strict=True)) for row in connection.fetchall()]
         names = [", ".join(f"{name}={row[name]}" for name in shown if row[name] is not None) for row in rows]
-        return f"; {result.failures} rows: {' '.join(report.a_few(names, result.failures).split())}"
+        return f"; {result.failures} rows: {one_line(report.a_few(names, result.failures))}"
     return ""
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split())[:500]
 
 
 def _close_connections() -> None:

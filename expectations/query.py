@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark_tasks.errors import PublicationError
+from benchmark_tasks.errors import PublicationError, one_line
 from benchmark_tasks.settings import Settings
 from expectations import publication
 from expectations.publication import MART_SCHEMA, Publication
@@ -80,6 +80,6 @@ def query(settings: Settings, sql: str, *, seconds: float = QUERY_SECONDS) -> Ta
         except (duckdb.Error, RuntimeError) as error:  # RuntimeError: interrupted from the keyboard
             if out_of_time.is_set():
                 raise PublicationError(f"the query took more than {seconds:g} s; narrow it") from error
-            raise PublicationError(f"the query failed: {' '.join(str(error).split())[:400]}") from error
+            raise PublicationError(f"the query failed: {one_line(error)[:400]}") from error
         finally:
             timer.cancel()

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 import httptools
 import orjson
 
+from benchmark_tasks.errors import one_line
+
 _COUNT = re.compile(rb'"completion_tokens": ?(\d+)')
 _PROMPT = re.compile(rb'"prompt_tokens": ?(\d+)')
 _COUNT_KEY = b'"completion_tokens":'
@@ -166,7 +168,7 @@ class StreamingConnection(asyncio.Protocol):
         prompt = _PROMPT.search(self._last_event)
         trace.prompt_tokens = int(prompt[1]) if prompt else 0
         if status != 200:
-            text = " ".join(self._failed_body.decode(errors="replace").split())
+            text = one_line(self._failed_body.decode(errors="replace"))
             self._finish(f"HTTP {status}: {text}")
         elif trace.error is None and trace.output_tokens == 0:
             self._finish("the stream ended without a token")

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark_tasks.errors import LandingZoneUnreachable, SettingsError
+from benchmark_tasks.errors import LandingZoneUnreachable, SettingsError, one_line
 from benchmark_tasks.results import bundle
 
 _BUNDLE = re.compile(rf"[a-z][a-z0-9-]*/\d{{4}}-\d{{2}}/[0-9a-f-]{{36}}/{re.escape(bundle.RUN_FILE)}")
@@ -90,7 +90,7 @@ class Remote:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            said = " ".join(str(error).split())[:200]
+            said = one_line(error)[:200]
             raise LandingZoneUnreachable(
                 f"the landing zone {self.url} cannot be used ({type(error).__name__}: {said}): "
                 "check its address and credentials"

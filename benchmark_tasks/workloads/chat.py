@@ -13,7 +13,7 @@ import orjson
 
 from benchmark_tasks.catalog import LengthDistribution, MediaKind, SyntheticMedia
 from benchmark_tasks.vocabulary import LengthControl, Task
-from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE, evenly, length_at
+from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE, answer_limit, request_lengths
 from benchmark_tasks.workloads.media import RECIPE, Shape
 from benchmark_tasks.workloads.requests import (
     SERVED_MODEL_NAME,
@@ -85,9 +85,8 @@ class SyntheticChat:
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """A question about an item of its own; two requests never carry the same one."""
         rng = np.random.default_rng((self.seed, index))
-        prompt_share, answer_share = evenly(self.seed, index)
-        words = _words(rng, length_at(self.input_tokens, prompt_share))
-        length = length_at(self.output_tokens, answer_share)
+        prompt_tokens, length = request_lengths(self.input_tokens, self.output_tokens, self.seed, index)
+        words = _words(rng, prompt_tokens)
         if under_way is not None:
             words, length = words + WORD * under_way.written, under_way.left
         fixed = self.length_control is LengthControl.FIXED
@@ -141,11 +140,9 @@ class DataSetChat:
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """Request `index` of an endless row."""
         text, url = self._prompt(index)
-        tokens = self.maximum_output_tokens
+        tokens = answer_limit(self.lengths, self.maximum_output_tokens, self.seed, index)
         if under_way is not None:
             tokens, text = under_way.left, text + WORD * under_way.written
-        elif self.lengths is not None:
-            tokens = length_at(self.lengths, evenly(self.seed, index)[1])
         fixed = self.lengths is not None
         return streamed(self, _asking(self.kind, url, text), LIMIT, tokens, fixed=fixed)
 

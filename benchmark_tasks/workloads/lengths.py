@@ -56,6 +56,19 @@ def length_at(lengths: LengthDistribution, share: float) -> int:
     return int(min(max(round(tokens), lengths.minimum_tokens), lengths.maximum_tokens))
 
 
+def request_lengths(
+    prompts: LengthDistribution, answers: LengthDistribution, seed: int, index: int
+) -> tuple[int, int]:
+    """Lengths of the prompt and the answer of request `index`, tokens."""
+    prompt, answer = evenly(seed, index)
+    return length_at(prompts, prompt), length_at(answers, answer)
+
+
+def answer_limit(answers: LengthDistribution | None, maximum: int, seed: int, index: int) -> int:
+    """Tokens the answer of request `index` may have: its length, or `maximum` if it ends by itself."""
+    return maximum if answers is None else length_at(answers, evenly(seed, index)[1])
+
+
 @functools.lru_cache(maxsize=4)
 def quantiles(lengths: LengthDistribution, count: int) -> np.ndarray:
     """`count` lengths, tokens, in rising order, each as likely as the others."""

@@ -20,7 +20,7 @@ import orjson
 from benchmark_tasks.catalog import LengthDistribution
 from benchmark_tasks.results.schema import Record
 from benchmark_tasks.vocabulary import LengthControl, Task
-from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE, evenly, length_at
+from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE, answer_limit, request_lengths
 from benchmark_tasks.workloads.prompts import Prompt
 from benchmark_tasks.workloads.stationary import UnderWay
 from benchmark_tasks.workloads.words import WORD
@@ -161,9 +161,8 @@ class SyntheticText(Record):
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """A Completions request with a token-id prompt; two requests never share a prefix block."""
         rng = np.random.default_rng((self.seed, index))
-        prompt_share, answer_share = evenly(self.seed, index)
-        prompt = self._tokens(rng, length_at(self.input_tokens, prompt_share))
-        length = length_at(self.output_tokens, answer_share)
+        prompt_tokens, length = request_lengths(self.input_tokens, self.output_tokens, self.seed, index)
+        prompt = self._tokens(rng, prompt_tokens)
         if under_way is not None:
             prompt, length = prompt + self._tokens(rng, under_way.written), under_way.left
         fixed = self.length_control is LengthControl.FIXED
@@ -218,12 +217,10 @@ class DataSetText:
 
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """Request `index` of an endless row."""
-        tokens = self.maximum_output_tokens
         prompt = self._prompt(index)
+        tokens = answer_limit(self.lengths, self.maximum_output_tokens, self.seed, index)
         if under_way is not None:
             tokens, prompt = under_way.left, (*prompt[:-1], prompt[-1] + WORD * under_way.written)
-        elif self.lengths is not None:
-            tokens = length_at(self.lengths, evenly(self.seed, index)[1])
         words = {"messages": _messages(prompt)} if self.chat else {"prompt": prompt[0]}
         limit = "max_completion_tokens" if self.chat else "max_tokens"
         return streamed(self, words, limit, tokens, fixed=self.lengths is not None)

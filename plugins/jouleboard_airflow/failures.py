@@ -15,7 +15,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowException
 
-from benchmark_tasks.errors import INFEASIBLE, TRY_AGAIN, JouleboardError
+from benchmark_tasks.errors import INFEASIBLE, TRY_AGAIN, JouleboardError, one_line
 
 log = logging.getLogger("airflow.task")
 
@@ -60,6 +60,6 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except JouleboardError as error:
-        line = " ".join(str(error).split())  # names in it come from forms and bundles
+        line = one_line(error)  # names in it come from forms and bundles
         log.error("%s%s", ERROR_PREFIX, line)
         raise failure(line, error.exit_code) from error

@@ -7,7 +7,7 @@ import logging
 from airflow.sdk import Param, get_parsing_context
 
 from benchmark_tasks.catalog import Catalog, load
-from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.errors import JouleboardError, one_line
 from benchmark_tasks.results.schema import NO_GPU
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Task
@@ -26,7 +26,7 @@ def installed_catalog() -> tuple[Catalog, str]:
     try:
         return load(overlay=Settings.from_environment().catalog), ""
     except (JouleboardError, OSError) as error:
-        line = " ".join(str(error).split()).replace("`", "'")
+        line = one_line(error).replace("`", "'")
         log.warning("the form has only the models that are shipped: %s", line)
         notice = f"\n\n**The form has only the models that are shipped.** Put this right: `{line}`\n"
         return load(), notice
