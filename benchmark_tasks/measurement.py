@@ -14,7 +14,6 @@ from benchmark_tasks.client.fleet import FleetOutcome, run_fleet
 from benchmark_tasks.client.latency import latency_of
 from benchmark_tasks.client.load import LoadSpec, Progress
 from benchmark_tasks.client.windows import (
-    PowerSamples,
     mlenergy_window,
     steady_window,
     sub_window_edges,
@@ -22,7 +21,7 @@ from benchmark_tasks.client.windows import (
 )
 from benchmark_tasks.errors import LoadError, MeterError, ServerDied
 from benchmark_tasks.landing import Result
-from benchmark_tasks.meters.energy import energy_between, host_joules, spent_between
+from benchmark_tasks.meters.energy import energy_between, energy_curve, host_joules, spent_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.server_use import gained, preprocessing_ms
 from benchmark_tasks.meters.zeus_meter import throttle_names
@@ -161,7 +160,7 @@ def _offer_load(bench: Bench, batch_size: int) -> _Seen:
     metrics = bench.metrics.timeline(outcome.events.origin_ns, metric_mark)
     raise_if_restarted(metrics)
     mlenergy = _with_server_batch(mlenergy_window(outcome.events, batch_size), metrics)
-    steady = steady_window(outcome.events, outcome.stopped_seconds, total_power(timeline), procedure)
+    steady = steady_window(outcome.events, outcome.stopped_seconds, energy_curve(timeline), procedure)
     return _Seen(outcome, timeline, metrics, mlenergy, _with_server_batch(steady, metrics))
 
 
@@ -197,17 +196,6 @@ def raise_if_restarted(metrics: Timeline) -> None:
         raise ServerDied(
             "the server's counters went backwards: it was restarted while it was measured; measure again"
         )
-
-
-def total_power(timeline: Timeline) -> PowerSamples | None:
-    """Power summed over the GPUs at the first GPU's sampling times; `None` without samples."""
-    gpus = timeline.gpu_indices()
-    if not gpus:
-        return None
-    seconds, watts = timeline.of(Series.POWER_WATTS, gpus[0])
-    for gpu in gpus[1:]:
-        watts = watts + np.interp(seconds, *timeline.of(Series.POWER_WATTS, gpu))
-    return PowerSamples(seconds, watts)
 
 
 def _with_server_batch(window: Window, metrics: Timeline) -> Window:

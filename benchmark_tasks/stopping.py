@@ -23,6 +23,8 @@ from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.procedure import Procedure
 
 MARGIN_SECONDS = 0.5
+DRIFT_MARGIN = 0.8
+"""Of the limit: a window that just passes here must not just fail when every token is known."""
 FAILED_SHARE_LIMIT = 0.05
 FEWEST_FAILURES = 10
 SAY_SECONDS = 10
@@ -42,9 +44,9 @@ class Watcher:
         self, procedure: Procedure, devices: Recorder, since: int, say: Callable[[str], None]
     ) -> None:
         self._procedure, self._devices, self._since, self._say = procedure, devices, since, say
-        self._first: Progress | None = None
         self._at: list[float] = []
         self._tokens: list[float] = []
+        self._turnovers: list[np.ndarray] = []
         self._said = -SAY_SECONDS
 
     def enough(self, progress: Progress) -> bool:
@@ -53,53 +55,55 @@ class Watcher:
             return True
         if not progress.warm:
             return False
-        self._first = self._first or progress
         self._at.append(progress.at_ns / 1e9)
         self._tokens.append(progress.tokens)
+        self._turnovers.append(np.array(progress.turnovers, dtype=int))
         self._tell(progress)
         if self._procedure.request_limit is not None:
             return False
-        needed = self._needed_seconds(progress) + MARGIN_SECONDS
-        if self._seconds < needed or len(self._at) < SNAPSHOTS_PER_SUB_WINDOW * self._procedure.sub_windows:
+        starts = self._long_enough()
+        if not starts or len(self._at) < SNAPSHOTS_PER_SUB_WINDOW * self._procedure.sub_windows:
             return False
         readings = self._devices.timeline(0, self._since)
-        return self._is_steady(needed, readings) and self._is_precise(readings)
+        limit = DRIFT_MARGIN * self._procedure.drift_limit
+        steady = next((start for start in starts if self._drift(start, readings) <= limit), None)
+        return steady is not None and self._is_precise(steady, readings)
 
     @property
     def _seconds(self) -> float:
         """Since the load was past its beginning."""
         return self._at[-1] - self._at[0]
 
-    def _needed_seconds(self, progress: Progress) -> float:
-        assert self._first is not None
-        turned = progress.turnovers - self._first.turnovers >= self._procedure.full_turnovers
-        shortest, longest = self._procedure.minimum_window_seconds, self._procedure.long_window_seconds
-        return shortest if turned else max(shortest, longest)
+    def _long_enough(self) -> list[float]:
+        """The starts that leave a window which is long enough."""
+        starts = (self._at[0] + share * self._seconds for share in np.linspace(0, 0.5, CANDIDATE_STARTS))
+        return [start for start in starts if self._at[-1] - start >= self._needed_seconds(start)]
 
-    def _is_steady(self, needed: float, readings: Timeline) -> bool:
-        """Whether some start leaves a window that is long enough and does not drift."""
-        last = self._at[-1]
-        starts = [self._at[0] + share * self._seconds for share in np.linspace(0, 0.5, CANDIDATE_STARTS)]
-        return any(
-            self._drift(start, readings) <= self._procedure.drift_limit
-            for start in starts
-            if last - start >= needed
-        )
+    def _needed_seconds(self, start: float) -> float:
+        """How long a window from `start` must last: every slot answers `full_turnovers` times inside it,
+        or it takes the long time."""
+        inside = self._turnovers[-1] - self._turnovers[int(np.searchsorted(self._at, start))]
+        turned = len(inside) > 0 and inside.min() >= self._procedure.full_turnovers
+        shortest, longest = self._procedure.minimum_window_seconds, self._procedure.long_window_seconds
+        return (shortest if turned else max(shortest, longest)) + MARGIN_SECONDS
+
+    def _edges(self, start: float) -> np.ndarray:
+        return sub_window_edges(start, self._at[-1] - MARGIN_SECONDS / 2, self._procedure.sub_windows)
 
     def _drift(self, start: float, readings: Timeline) -> float:
         """The larger drift of throughput and, where it is metered, energy a second."""
-        edges = sub_window_edges(start, self._at[-1] - MARGIN_SECONDS / 2, self._procedure.sub_windows)
+        edges = self._edges(start)
         drifts = [relative_drift(np.diff(np.interp(edges, self._at, self._tokens)))]
         joules = _joules(readings, edges)
         if joules is not None:
             drifts.append(relative_drift(joules))
         return max(abs(drift) for drift in drifts)
 
-    def _is_precise(self, readings: Timeline) -> bool:
+    def _is_precise(self, start: float, readings: Timeline) -> bool:
         target = self._procedure.target_relative_interval
         if target is None or not self._devices.meter.gpus:
             return True
-        edges = sub_window_edges(self._at[0], self._at[-1] - MARGIN_SECONDS / 2, self._procedure.sub_windows)
+        edges = self._edges(start)
         joules, tokens = _joules(readings, edges), np.diff(np.interp(edges, self._at, self._tokens))
         if joules is None or not np.all(tokens > 0):
             return False

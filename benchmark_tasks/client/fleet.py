@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 
 import uvloop
@@ -127,7 +128,7 @@ def _combined(parts: list[Progress]) -> Progress:
         finished=sum(part.finished for part in parts),
         failed=sum(part.failed for part in parts),
         tokens=sum(part.tokens for part in parts),
-        turnovers=min(part.turnovers for part in parts),
+        turnovers=tuple(chain.from_iterable(part.turnovers for part in parts)),
         done=all(part.done for part in parts),
     )
 

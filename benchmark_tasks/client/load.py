@@ -53,7 +53,7 @@ class Progress:
 
     warm: every slot is at work and the load is past its beginning. With a stationary start that is
         when each has its first token; otherwise when as many answers have ended as there are slots.
-    turnovers: the fewest answers any slot has completed.
+    turnovers: how many answers each slot has completed.
     """
 
     at_ns: int
@@ -63,7 +63,7 @@ class Progress:
     finished: int
     failed: int
     tokens: int
-    turnovers: int
+    turnovers: tuple[int, ...]
     done: bool = False
 
 
@@ -284,7 +284,7 @@ class Load:
             finished=finished.count,
             failed=finished.failed,
             tokens=self._tokens(),
-            turnovers=min(self._slot_turnovers.values(), default=0),
+            turnovers=tuple(self._slot_turnovers.values()),
             done=done,
         )
 

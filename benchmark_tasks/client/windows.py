@@ -5,24 +5,15 @@ Two definitions are kept side by side: ML.ENERGY's, for comparability, and ours,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import stats
 
 from benchmark_tasks.client.events import Events
+from benchmark_tasks.meters.energy import EnergyCurve
 from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results.schema import Window
 
 CANDIDATE_STARTS = 6
-
-
-@dataclass(frozen=True)
-class PowerSamples:
-    """Total power over the GPUs: watts at seconds since the run's first request."""
-
-    seconds: np.ndarray
-    watts: np.ndarray
 
 
 def mlenergy_window(events: Events, batch_size: int) -> Window:
@@ -45,7 +36,7 @@ def mlenergy_window(events: Events, batch_size: int) -> Window:
 
 
 def steady_window(
-    events: Events, stopped_seconds: float, power: PowerSamples | None, procedure: Procedure
+    events: Events, stopped_seconds: float, energy: EnergyCurve | None, procedure: Procedure
 ) -> Window:
     """Our window: starts when the load is past its beginning, ends when load stopped being offered.
 
@@ -54,7 +45,7 @@ def steady_window(
 
     It is long enough when every slot has answered `full_turnovers` times inside it or it lasts
     `long_window_seconds`, and at least `minimum_window_seconds`; and it is steady when neither
-    throughput nor power trends by more than `drift_limit` across it. If the earliest start is not
+    throughput nor mean power trends by more than `drift_limit` across it. If the earliest start is not
     steady, later ones are tried as long as what remains is long enough. Otherwise: never settled.
     """
     earliest = _warm_from(events)
@@ -64,7 +55,7 @@ def steady_window(
     for share in np.linspace(0.0, 0.5, CANDIDATE_STARTS):
         start = earliest + float(share) * (stopped_seconds - earliest)
         window = _describe(events, start, stopped_seconds)
-        window = window.model_copy(update=_trends(events, start, stopped_seconds, power, procedure))
+        window = window.model_copy(update=_trends(events, start, stopped_seconds, energy, procedure))
         reason = unsettled_because(window, window.turnovers or 0, "turnovers", procedure)
         if reason is None:
             return window
@@ -134,22 +125,20 @@ def _mean_running(events: Events, start: float, end: float) -> float:
 
 
 def _trends(
-    events: Events, start: float, end: float, power: PowerSamples | None, procedure: Procedure
+    events: Events, start: float, end: float, energy: EnergyCurve | None, procedure: Procedure
 ) -> dict[str, float | None]:
     edges = sub_window_edges(start, end, procedure.sub_windows)
     spans = list(zip(edges[:-1], edges[1:], strict=True))
     throughput = relative_drift(tokens_in(events, edges))
-    return {"throughput_trend": throughput, "power_trend": power_trend(spans, power)}
+    return {"throughput_trend": throughput, "power_trend": power_trend(spans, energy)}
 
 
-def power_trend(spans: list[tuple[float, float]], power: PowerSamples | None) -> float | None:
-    """Drift of the mean power over spans in (start, end] seconds; `None` where one has no sample."""
-    if power is None:
+def power_trend(spans: list[tuple[float, float]], energy: EnergyCurve | None) -> float | None:
+    """Drift of the mean power over spans in (start, end] seconds; `None` where one has no reading."""
+    if energy is None:
         return None
-    inside = [(power.seconds > a) & (power.seconds <= b) for a, b in spans]
-    if not all(mask.any() for mask in inside):
-        return None
-    return relative_drift(np.array([power.watts[mask].mean() for mask in inside]))
+    watts = [energy.mean_watts(start, end) for start, end in spans]
+    return None if None in watts else relative_drift(np.array(watts, dtype=float))
 
 
 def unsettled_because(window: Window, count: float, counted: str, procedure: Procedure) -> str | None:

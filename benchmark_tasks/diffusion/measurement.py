@@ -14,8 +14,8 @@ from benchmark_tasks.client.windows import relative_interval
 from benchmark_tasks.diffusion.windows import Batches, groups_of, inside, steady_window
 from benchmark_tasks.errors import MeterError, ServerNeverHealthy
 from benchmark_tasks.landing import Result
-from benchmark_tasks.measurement import device_during, phase, total_power, with_energy
-from benchmark_tasks.meters.energy import energy_between
+from benchmark_tasks.measurement import device_during, phase, with_energy
+from benchmark_tasks.meters.energy import energy_between, energy_curve
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results.bundle import SAMPLE_FILE
@@ -58,7 +58,7 @@ def measure_point(bench: Bench, batch_size: int) -> Result:
     bench.devices.wait_past(ended_ns)
     timeline = bench.devices.timeline(origin_ns, mark)
     window, reason = with_energy(
-        steady_window(batches, total_power(timeline), bench.procedure), timeline, bench.devices
+        steady_window(batches, energy_curve(timeline), bench.procedure), timeline, bench.devices
     )
     return Result(
         requests=_requests(batches),
@@ -102,7 +102,7 @@ def _enough(bench: Bench, batches: Batches, origin_ns: int, mark: int) -> bool:
     """Whether the window has settled and its energy per item is known well enough."""
     bench.devices.wait_past(time.perf_counter_ns())
     timeline = bench.devices.timeline(origin_ns, mark)
-    window = steady_window(batches, total_power(timeline), bench.procedure)
+    window = steady_window(batches, energy_curve(timeline), bench.procedure)
     target = bench.procedure.target_relative_interval
     if not window.settled or target is None or not bench.devices.meter.gpus:
         return window.settled

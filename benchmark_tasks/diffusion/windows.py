@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark_tasks.client.windows import PowerSamples, power_trend, relative_drift, unsettled_because
+from benchmark_tasks.client.windows import power_trend, relative_drift, unsettled_because
+from benchmark_tasks.meters.energy import EnergyCurve
 from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results.schema import Window
 
@@ -34,13 +35,13 @@ class Batches:
         return self.end_seconds - self.begin_seconds
 
 
-def steady_window(batches: Batches, power: PowerSamples | None, procedure: Procedure) -> Window:
+def steady_window(batches: Batches, energy: EnergyCurve | None, procedure: Procedure) -> Window:
     """The window that ranks: whole batches, from the first one after warm-up to the last.
 
     Warm-up ends with the first batch that takes as long as the one before it (within `drift_limit`),
     after at least `warm_up_rounds`. The window is long enough when it lasts `minimum_window_seconds`
     and holds `full_turnovers` batches or lasts `long_window_seconds`; it is steady when neither
-    throughput nor power trends by more than `drift_limit` across it. If the earliest start is not
+    throughput nor mean power trends by more than `drift_limit` across it. If the earliest start is not
     steady, later ones are tried as long as what remains is long enough.
     """
     earliest = _settled_from(batches.seconds, procedure)
@@ -49,7 +50,7 @@ def steady_window(batches: Batches, power: PowerSamples | None, procedure: Proce
     last = len(batches.items)
     reasons = []
     for start in np.unique(np.linspace(earliest, (earliest + last) / 2, CANDIDATE_STARTS).astype(int)):
-        window = _describe(batches, int(start), power, procedure)
+        window = _describe(batches, int(start), energy, procedure)
         reason = unsettled_because(window, last - int(start), "batches", procedure)
         if reason is None:
             return window
@@ -80,7 +81,7 @@ def _settled_from(seconds: np.ndarray, procedure: Procedure) -> int | None:
     return None
 
 
-def _describe(batches: Batches, start: int, power: PowerSamples | None, procedure: Procedure) -> Window:
+def _describe(batches: Batches, start: int, energy: EnergyCurve | None, procedure: Procedure) -> Window:
     begin, end = float(batches.begin_seconds[start]), float(batches.end_seconds[-1])
     items, groups = batches.items[start:], groups_of(batches, start, procedure.sub_windows)
     spans = [(batches.begin_seconds[group[0]], batches.end_seconds[group[-1]]) for group in groups]
@@ -94,5 +95,5 @@ def _describe(batches: Batches, start: int, power: PowerSamples | None, procedur
         turnovers=float(len(items)),
         mean_running_requests=float((items * batches.seconds[start:]).sum() / (end - begin)),
         throughput_trend=relative_drift(rates),
-        power_trend=power_trend(spans, power),
+        power_trend=power_trend(spans, energy),
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+from scipy import integrate
 
 from benchmark_tasks.errors import MeterError
 from benchmark_tasks.meters.meter import Timeline
@@ -11,6 +15,42 @@ from benchmark_tasks.results.tables import Series
 
 MAXIMUM_GAP_SECONDS = 1.0
 """A counter that was not read for longer than this near the edge of a span cannot date its energy."""
+
+
+@dataclass(frozen=True)
+class EnergyCurve:
+    """Joules of all GPUs together, rising, at seconds since the run's first request."""
+
+    seconds: np.ndarray
+    joules: np.ndarray
+
+    @classmethod
+    def of_power(cls, seconds: np.ndarray, watts: np.ndarray) -> EnergyCurve:
+        """The integral of sampled power, where there is no counter."""
+        return cls(seconds, integrate.cumulative_trapezoid(watts, seconds, initial=0.0))
+
+    def mean_watts(self, start: float, end: float) -> float | None:
+        """Over (start, end]; `None` where nothing was read in it."""
+        if not np.any((self.seconds > start) & (self.seconds <= end)):
+            return None
+        before, after = np.interp([start, end], self.seconds, self.joules)
+        return float((after - before) / (end - start))
+
+
+def energy_curve(timeline: Timeline) -> EnergyCurve | None:
+    """Energy summed over the GPUs at the first GPU's reading times; `None` without readings.
+
+    From the counters: power that jumps (pictures are encoded in bursts) scatters between samples 100 ms
+    apart by more than a window may drift. From sampled power where a counter is missing or fell.
+    """
+    gpus = timeline.gpu_indices()
+    counters = [timeline.of(Series.ENERGY_COUNTER_JOULES, gpu) for gpu in gpus]
+    if counters and all(len(joules) > 1 and np.all(np.diff(joules) >= 0) for _, joules in counters):
+        return EnergyCurve(*_summed(counters))
+    power = [timeline.of(Series.POWER_WATTS, gpu) for gpu in gpus]
+    if not power or not all(len(watts) for _, watts in power):
+        return None
+    return EnergyCurve.of_power(*_summed(power))
 
 
 def energy_between(timeline: Timeline, start: float, end: float) -> WindowEnergy:
@@ -70,6 +110,12 @@ def spent_between(timeline: Timeline, start: float, end: float) -> float:
             if len(seconds) == 0 or np.min(np.abs(seconds - edge)) > MAXIMUM_GAP_SECONDS:
                 raise MeterError(f"energy counter of GPU {gpu} was not read near an end of the span")
     return sum(_increase(timeline, gpu, start, end) for gpu in gpus)
+
+
+def _summed(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """(seconds, values) of a series summed over GPUs, at the first GPU's times."""
+    seconds = curves[0][0]
+    return seconds, np.sum([np.interp(seconds, *curve) for curve in curves], axis=0)
 
 
 def _counter_joules(timeline: Timeline, gpu: int, start: float, end: float) -> float:

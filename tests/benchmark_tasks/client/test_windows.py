@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from benchmark_tasks.client.connection import CANCELLED, Trace
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.windows import (
-    PowerSamples,
     mlenergy_window,
     relative_drift,
     relative_interval,
     steady_window,
 )
+from benchmark_tasks.meters.energy import EnergyCurve
 from benchmark_tasks.procedure import Procedure
 
 PROCEDURE = Procedure(minimum_window_seconds=10, long_window_seconds=30, full_turnovers=5)
@@ -108,7 +108,7 @@ def test_mlenergy_window_is_the_trackers(traces: list[Trace], batch_size: int) -
 def test_windows_never_break_and_an_unsettled_one_has_no_numbers(
     traces: list[Trace], stopped: float, with_power: bool
 ) -> None:
-    power = PowerSamples(np.linspace(0, 30, 50), np.full(50, 400.0)) if with_power else None
+    power = EnergyCurve.of_power(np.linspace(0, 30, 50), np.full(50, 400.0)) if with_power else None
     window = steady_window(events_of(traces), stopped, power, PROCEDURE)
     if not window.settled:
         assert window.reason
@@ -155,8 +155,8 @@ def test_a_load_in_which_nothing_comes_out_never_settles() -> None:
 def test_power_that_drifts_keeps_a_steady_throughput_from_settling() -> None:
     events = events_of(steady_load(slots=4, seconds=40))
     seconds = np.arange(0, 40, 0.1)
-    rising = PowerSamples(seconds, 300 + 4 * seconds)
-    flat = PowerSamples(seconds, 300 + np.random.default_rng(0).normal(0, 5, len(seconds)))
+    rising = EnergyCurve.of_power(seconds, 300 + 4 * seconds)
+    flat = EnergyCurve.of_power(seconds, 300 + np.random.default_rng(0).normal(0, 5, len(seconds)))
     assert "power drifts" in steady_window(events, 40.0, rising, PROCEDURE).reason
     assert steady_window(events, 40.0, flat, PROCEDURE).settled
 
@@ -164,7 +164,7 @@ def test_power_that_drifts_keeps_a_steady_throughput_from_settling() -> None:
 def test_a_disturbed_beginning_is_left_out() -> None:
     events = events_of(steady_load(slots=4, seconds=60))
     seconds = np.arange(0, 60, 0.1)
-    power = PowerSamples(seconds, np.where(seconds < 12, 250.0, 400.0))
+    power = EnergyCurve.of_power(seconds, np.where(seconds < 12, 250.0, 400.0))
     window = steady_window(events, 60.0, power, PROCEDURE)
     assert window.settled and window.start_seconds > 12
 

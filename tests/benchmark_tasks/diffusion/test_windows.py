@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmark_tasks.client.windows import PowerSamples
 from benchmark_tasks.diffusion.windows import Batches, inside, steady_window
+from benchmark_tasks.meters.energy import EnergyCurve
 from benchmark_tasks.procedure import Procedure
 
 PROCEDURE = Procedure(minimum_window_seconds=10, long_window_seconds=30, full_turnovers=5, drift_limit=0.05)
@@ -64,11 +64,11 @@ def test_a_start_that_drifts_is_left_out() -> None:
 
 def test_power_that_drifts_has_not_settled() -> None:
     at = np.arange(0, 30, 0.1)
-    rising = PowerSamples(at, 300 + 10 * at)
+    rising = EnergyCurve.of_power(at, 300 + 10 * at)
     window = steady_window(batches(*[2.0] * 12), rising, PROCEDURE)
     assert not window.settled and "power drifts by +" in window.reason
-    flat = PowerSamples(at, np.full(len(at), 300.0))
-    assert steady_window(batches(*[2.0] * 12), flat, PROCEDURE).power_trend == 0
+    flat = EnergyCurve.of_power(at, np.full(len(at), 300.0))
+    assert steady_window(batches(*[2.0] * 12), flat, PROCEDURE).power_trend == pytest.approx(0, abs=1e-9)
 
 
 def test_the_window_holds_whole_batches() -> None:

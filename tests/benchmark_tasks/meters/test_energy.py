@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark_tasks.errors import MeterError
-from benchmark_tasks.meters.energy import energy_between, spent_between
+from benchmark_tasks.meters.energy import energy_between, energy_curve, spent_between
 from benchmark_tasks.meters.meter import Timeline
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import WindowEnergy
@@ -52,6 +52,17 @@ def test_energy_adds_up_over_adjacent_spans(a: float, b: float, c: float) -> Non
     assert whole == pytest.approx(
         energy_between(line, a, b).counter_joules + energy_between(line, b, c).counter_joules
     )
+
+
+def test_mean_power_comes_from_the_counters_where_all_gpus_have_one() -> None:
+    """Samples that jump say nothing of it; they are what there is where a counter is missing or fell."""
+    jumping = 400 + 200 * np.sin(7.0 * TENTHS)
+    curve = energy_curve(timeline(TENTHS, jumping, joules=5e6 + 300 * TENTHS, gpus=2))
+    assert curve.mean_watts(10, 10.25) == pytest.approx(600)
+    fallen = energy_curve(timeline(TENTHS, np.full(len(TENTHS), 400.0), joules=-TENTHS, gpus=2))
+    assert fallen.mean_watts(10, 12) == pytest.approx(800)
+    assert fallen.mean_watts(60.1, 61) is None
+    assert energy_curve(Timeline.from_readings([], 0)) is None
 
 
 def test_the_two_instruments_disagree_when_the_counter_is_wrong() -> None:
