@@ -4,10 +4,11 @@
 
 A group is a runtime version, whether the run had its server for itself and for how many answers at once
 that was sized (`max_num_seqs`), how many client processes there were if several, and the sweep's note. What
-a note says of the servers is ignored: the record knows it. Intervals are 95 % half-widths over the
-sub-windows of one run, as a share; where a run has none, the column is empty. `half` is by how much the
-window's first half differs from all of it, and that half's interval. GPU seconds count a server's start with
-the run that needed it.
+a note says of the servers is ignored: the record knows it. Groups are compared on the same GPUs only, as
+GPUs of one model differ; by how much is said at the end. Intervals are 95 % half-widths, as a share: of one
+run over its sub-windows (empty where it has none), of a change by Welch's t over runs. `half` is by how
+much the window's first half differs from all of it, and that half's interval. GPU seconds count a server's
+start with the run that needed it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.results import bundle
@@ -30,14 +32,24 @@ from benchmark_tasks.results.schema import Run, SubWindow, Window
 from benchmark_tasks.results.summary import within_run_interval
 from benchmark_tasks.vocabulary import RunStatus
 
-_NOTES_ON_SERVERS = ("one server for the sweep", "one server per batch size", "four client processes")
-"""Of plans up to November 2026."""
+_NOTES_SAID_ELSEWHERE = (
+    "one server for the sweep",
+    "one server per batch size",
+    "four client processes",
+    "A",
+    "B",
+)
+"""Notes of plans that only repeat what the record knows."""
+
+GPU_CHARACTERS = 8
+"""Of a GPU's UUID, in tables."""
 
 
 @dataclass(frozen=True)
 class Row:
     """One completed run. `window` says whose window the figures are of; shares are of 1.
 
+    gpus: the GPUs it ran on, by the beginnings of their UUIDs.
     first_half: by how much the first half of the window's sub-windows differs from all of it, energy per
         output: what a window half as long would have said.
     first_half_interval: what it would have claimed.
@@ -46,6 +58,7 @@ class Row:
     what: str
     group: str
     batch_size: int
+    gpus: str
     window: str
     joules_per_output: float | None
     interval: float | None
@@ -72,7 +85,11 @@ def rows_of(folder: Path) -> list[Row]:
     runs = [run for run in runs if run.status is RunStatus.COMPLETED]
     served = Counter(run.server.session_id for run in runs if run.server)
     rows = [_row(run, served[run.server.session_id] if run.server else 1) for run in runs]
-    return sorted(rows, key=lambda row: (row.what, row.batch_size, row.group))
+    return sorted(rows, key=_order)
+
+
+def _order(row: Row) -> tuple[str, int, str, str]:
+    return row.what, row.batch_size, row.group, row.gpus
 
 
 def _group(run: Run, served: int) -> str:
@@ -83,9 +100,13 @@ def _group(run: Run, served: int) -> str:
     parts = [run.comparability.runtime_version, server]
     if run.client and run.client.processes > 1:
         parts.append(f"{run.client.processes} client processes")
-    if run.note and run.note not in _NOTES_ON_SERVERS:
+    if run.note and run.note not in _NOTES_SAID_ELSEWHERE:
         parts.append(run.note)
     return ", ".join(parts)
+
+
+def _gpus(run: Run) -> str:
+    return "+".join(sorted(gpu.uuid.removeprefix("GPU-")[:GPU_CHARACTERS] for gpu in run.provenance.gpus))
 
 
 def _what(run: Run) -> str:
@@ -110,7 +131,8 @@ def _row(run: Run, served: int) -> Row:
         what=_what(run),
         group=_group(run, served),
         batch_size=c.batch_size,
-        window="ours" if settled else "ML.ENERGY's",
+        gpus=_gpus(run),
+        window="ours" if settled or run.window_mlenergy is None else "ML.ENERGY's",
         joules_per_output=per_output,
         interval=within_run_interval(window),
         first_half=half_parts / all_parts - 1 if half_parts and all_parts else None,
@@ -137,29 +159,33 @@ def _per_output(parts: Sequence[SubWindow]) -> float | None:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mean of one group against that of another, at one batch size and over the same window."""
+    """Mean of one group against that of another, at one batch size, on the same GPUs and over the same
+    window. `energy_half_width`: `None` where a group has a single run."""
 
     what: str
     batch_size: int
+    gpus: str
     window: str
     one: str
     other: str
     runs: tuple[int, int]
     energy_change: float
+    energy_half_width: float | None
     median_itl_change: float | None
 
 
 def comparisons(rows: list[Row]) -> list[Comparison]:
-    """Every pair of groups that share a batch size and a window."""
+    """Every pair of groups that share a batch size, GPUs and a window."""
     made = []
-    for key in sorted({(row.what, row.batch_size, row.window) for row in rows}):
-        same = [row for row in rows if (row.what, row.batch_size, row.window) == key]
+    for key in sorted({(row.what, row.batch_size, row.gpus, row.window) for row in rows}):
+        same = [row for row in rows if (row.what, row.batch_size, row.gpus, row.window) == key]
         for one, other in combinations(sorted({row.group for row in same}), 2):
             first, second = ([row for row in same if row.group == group] for group in (one, other))
             energy = _change(first, second, "joules_per_output")
             if energy is not None:
                 itl = _change(first, second, "median_itl_ms")
-                made.append(Comparison(*key, one, other, (len(first), len(second)), energy, itl))
+                half = _half_width(first, second)
+                made.append(Comparison(*key, one, other, (len(first), len(second)), energy, half, itl))
     return made
 
 
@@ -173,11 +199,51 @@ def _change(first: list[Row], second: list[Row], name: str) -> float | None:
     return means[1] / means[0] - 1
 
 
-def _print(rows: list[Row], compared: list[Comparison]) -> None:
+def _half_width(first: list[Row], second: list[Row]) -> float | None:
+    """Of the change in energy per output, by Welch's t."""
+    if min(len(first), len(second)) < 2:
+        return None
+    before, after = ([row.joules_per_output for row in group] for group in (first, second))
+    interval = stats.ttest_ind(after, before, equal_var=False).confidence_interval()
+    return float((interval.high - interval.low) / 2 / np.mean(before))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The same measured on several GPUs of one model: the mean of each, lowest first."""
+
+    what: str
+    batch_size: int
+    runtime_version: str
+    joules_per_output: dict[str, float]
+
+    @property
+    def share(self) -> float:
+        """By how much the highest mean is above the lowest."""
+        values = list(self.joules_per_output.values())
+        return values[-1] / values[0] - 1
+
+
+def between_gpus(rows: list[Row]) -> list[Spread]:
+    """What was measured on more than one GPU, or set of GPUs, over our window."""
+    made = []
+    ours = [row for row in rows if row.window == "ours" and row.joules_per_output is not None]
+    for what, batch_size, version in sorted({(r.what, r.batch_size, r.group.split(", ")[0]) for r in ours}):
+        by_gpu: dict[str, list[float]] = {}
+        for row in ours:
+            if (row.what, row.batch_size, row.group.split(", ")[0]) == (what, batch_size, version):
+                by_gpu.setdefault(row.gpus, []).append(row.joules_per_output or 0.0)
+        means = sorted(((gpu, float(np.mean(values))) for gpu, values in by_gpu.items()), key=lambda m: m[1])
+        if len(means) > 1:
+            made.append(Spread(what, batch_size, version, dict(means)))
+    return made
+
+
+def _print(rows: list[Row], compared: list[Comparison], spreads: list[Spread]) -> None:
     for what in dict.fromkeys(row.what for row in rows):
         print(f"\n{what}")
         print(f"{'batch':>6} {'J/output':>9} {'+-':>6} {'half':>6} {'+-':>6} {'out/s':>8} {'W':>5}", end=" ")
-        print(f"{'cert':>6} {'ITL ms':>7} {'GPU s':>6}  group")
+        print(f"{'cert':>6} {'ITL ms':>7} {'GPU s':>6}  {'GPU':<8}  group")
         for row in (row for row in rows if row.what == what):
             values = (
                 _shown(row.joules_per_output, ".4f", 9),
@@ -190,8 +256,8 @@ def _print(rows: list[Row], compared: list[Comparison]) -> None:
                 _shown(row.median_itl_ms, ".2f", 7),
                 _shown(row.gpu_seconds, ".0f", 6),
             )
-            remark = "" if row.window == "ours" else f"  [{row.window} window; {row.reason}]"
-            print(f"{row.batch_size:>6} {' '.join(values)}  {row.group}{remark}")
+            remark = "" if row.reason is None else f"  [{row.window} window; {row.reason}]"
+            print(f"{row.batch_size:>6} {' '.join(values)}  {row.gpus}  {row.group}{remark}")
     print("\nGPU seconds of a run, its share of server starts included; widest interval")
     for what in dict.fromkeys(row.what for row in rows):
         for group in dict.fromkeys(row.group for row in rows if row.what == what):
@@ -200,12 +266,18 @@ def _print(rows: list[Row], compared: list[Comparison]) -> None:
             seconds = np.mean([row.gpu_seconds for row in runs])
             widest = _shown(max(intervals, default=None), ".1%", 6)
             print(f"{seconds:>6.0f} {widest}  {what}, {group} ({len(runs)} runs)")
-    print("\nGroup against group")
+    print("\nGroup against group, on the same GPUs")
     for one in compared:
         itl = "" if one.median_itl_change is None else f", median ITL {one.median_itl_change:+.1%}"
+        half = "" if one.energy_half_width is None else f" +- {one.energy_half_width:.1%}"
+        change = f"energy {one.energy_change:+.1%}{half}{itl}"
+        where = f"{one.runs[1]} and {one.runs[0]} runs on {one.gpus}, {one.window} window"
+        print(f"{one.batch_size:>6} {one.other!r} against {one.one!r}: {change} ({where})")
+    print("\nGPU against GPU: mean J/output of each, and the highest above the lowest")
+    for spread in spreads:
+        means = ", ".join(f"{gpu} {joules:.4g}" for gpu, joules in spread.joules_per_output.items())
         print(
-            f"{one.batch_size:>6} {one.other!r} against {one.one!r}: energy {one.energy_change:+.1%}{itl} "
-            f"({one.runs[1]} and {one.runs[0]} runs, {one.window} window)"
+            f"{spread.batch_size:>6} {spread.share:+.1%} ({means})  {spread.runtime_version} | {spread.what}"
         )
 
 
@@ -219,17 +291,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, nargs="+")
-    parser.add_argument("--json", action="store_true", help="one object: rows and comparisons")
+    parser.add_argument("--json", action="store_true", help="one object: rows, comparisons, between_gpus")
     options = parser.parse_args()
     try:
-        rows = [row for folder in options.folder for row in rows_of(folder)]
+        rows = sorted(chain.from_iterable(map(rows_of, options.folder)), key=_order)
     except JouleboardError as error:
         sys.exit(f"error: {error}")
-    compared = comparisons(rows)
+    compared, spreads = comparisons(rows), between_gpus(rows)
     if options.json:
-        print(json.dumps({"rows": [asdict(r) for r in rows], "comparisons": [asdict(c) for c in compared]}))
+        tables = {"rows": rows, "comparisons": compared, "between_gpus": spreads}
+        print(json.dumps({name: [asdict(row) for row in table] for name, table in tables.items()}))
     else:
-        _print(rows, compared)
+        _print(rows, compared, spreads)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_tasks.results.schema import SubWindow
+from benchmark_tasks.results.schema import Run, SubWindow, Window
 from benchmark_tasks.testing.samples import sample_run, write_sample
-from benchmarks.campaign import comparisons, rows_of
+from benchmarks.campaign import between_gpus, comparisons, rows_of
 
 
 def test_groups_are_compared_at_one_batch_size_and_window(tmp_path: Path) -> None:
@@ -27,6 +27,36 @@ def test_groups_are_compared_at_one_batch_size_and_window(tmp_path: Path) -> Non
     assert with_parts.first_half_interval is None, "two parts have no interval"
     (one,) = comparisons(rows)
     assert one.runs == (2, 1) and one.energy_change == pytest.approx(0.0, abs=1e-9)
+
+
+def on_gpu(run: Run, uuid: str) -> Run:
+    gpus = tuple(gpu.model_copy(update={"uuid": f"GPU-{uuid}"}) for gpu in run.provenance.gpus)
+    return run.model_copy(update={"provenance": run.provenance.model_copy(update={"gpus": gpus})})
+
+
+def test_groups_are_compared_on_the_same_gpus_and_gpus_with_each_other(tmp_path: Path) -> None:
+    made = [("a", "1111", 500.0), ("a", "1111", 504.0), ("b", "1111", 510.0), ("b", "1111", 514.0)]
+    for i, (note, uuid, watts) in enumerate([*made, ("b", "2222", 530.0)]):
+        run = sample_run(power_watts=watts, tokens_per_second=4000.0).model_copy(update={"note": note})
+        write_sample(tmp_path / str(i), on_gpu(run, uuid))
+    rows = rows_of(tmp_path)
+    (one,) = comparisons(rows)
+    assert (one.gpus, one.runs) == ("1111", (2, 2))
+    assert one.energy_change == pytest.approx(512 / 502 - 1)
+    # standard error of each mean 2, of the difference sqrt(8); two degrees of freedom: t = 4.30265
+    assert one.energy_half_width == pytest.approx(4.30265 * 8**0.5 / 502, rel=1e-4)
+    (spread,) = between_gpus(rows)
+    assert spread.joules_per_output == pytest.approx({"1111": 507 / 4000, "2222": 530 / 4000})
+    assert spread.share == pytest.approx(530 / 507 - 1)
+
+
+def test_a_run_without_any_window_says_why(tmp_path: Path) -> None:
+    run = sample_run()
+    unsettled = Window(settled=False, reason="never settled: throughput drifts by -14.2% across the window")
+    update = {"window_steady": unsettled, "window_mlenergy": None}
+    write_sample(tmp_path, run.model_copy(update=update))
+    (row,) = rows_of(tmp_path)
+    assert row.joules_per_output is None and row.watts is None and "-14.2%" in row.reason
 
 
 def test_runs_that_differ_in_gpus_or_requests_are_not_compared(tmp_path: Path) -> None:
