@@ -150,14 +150,20 @@ def _runtimes(settings: Settings, machine: Machine) -> tuple[bool, Finding]:
 
 def _host_runtime(settings: Settings) -> tuple[bool, Finding]:
     found: list[str] = []
-    try:
-        for version in host_versions(settings):
+    broken: list[str] = []
+    for version in host_versions(settings):
+        try:
             _, versions = host_runtime(settings, version)
-            found += [f"{name} {release}" for name, release in versions.items()]
-    except JouleboardError as error:
-        return False, Finding("runtimes", State.LIMITED, str(error), "correct JOULEBOARD_RUNTIME_PYTHON")
+        except JouleboardError as error:
+            broken.append(str(error))
+            continue
+        found += [f"{name} {release}" for name, release in versions.items()]
     said = ", ".join(dict.fromkeys(found)) or "no runtime"
-    return bool(found), Finding("runtimes", State.OK, f"{said} in {settings.runtime_python}")
+    detail = "; ".join([f"{said} in {settings.runtime_python}", *broken])
+    if found and not broken:
+        return True, Finding("runtimes", State.OK, detail)
+    remedy = "correct JOULEBOARD_RUNTIME_PYTHON or JOULEBOARD_RUNTIME_PYTHONPATH"
+    return bool(found), Finding("runtimes", State.LIMITED, detail, remedy)
 
 
 def _containers() -> Finding:

@@ -13,6 +13,7 @@ runs in this interpreter, and a host may have the runtime installed already
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -97,8 +98,9 @@ def host_versions(settings: Settings) -> tuple[str, ...]:
         return ("",)
     where = Path(named[0]).absolute()
     before, after = str(where).split(VERSION, 1)
-    found = Path("/").glob(str(where.relative_to("/")).replace(VERSION, "*"))
-    return tuple(sorted(str(path)[len(before) : len(str(path)) - len(after)] for path in found))
+    pattern = glob.escape(str(where.relative_to("/"))).replace(VERSION, "*")
+    found = (str(path) for path in Path("/").glob(pattern))
+    return tuple(sorted(path[len(before) : len(path) - len(after)] for path in found))
 
 
 def installed(settings: Settings) -> tuple[str, ...]:
@@ -167,8 +169,11 @@ def _host(distribution: str, version: str, settings: Settings) -> Environment:
     found = [v for name, v in versions.items() if module in (IMPORTED_NAME[name], None)]
     if not any(same_release(has, version) for has in found):
         has = ", ".join(found) or "no such runtime"
+        others = [other for other in host_versions(settings) if other]
+        folders = f" (there are {', '.join(others)})" if others else ""
         raise UnknownVersion(
-            f"{environment.python} has {has}, not {distribution} {version}: change JOULEBOARD_RUNTIME_PYTHON"
+            f"{environment.python} has {has}, not {distribution} {version}{folders}: change "
+            "JOULEBOARD_RUNTIME_PYTHON or JOULEBOARD_RUNTIME_PYTHONPATH"
         )
     return environment
 

@@ -74,7 +74,9 @@ def test_a_host_with_its_own_runtime_needs_no_index(package_index, settings, tmp
     several = replace(host, runtime_pythonpath=f"{tmp_path}/site-{{version}}")
     assert findings(several)["runtimes"].detail == f"vllm 0.26.0 in {sys.executable}"
     none = replace(host, runtime_pythonpath=f"{tmp_path}/elsewhere-{{version}}")
-    assert findings(none)["runtimes"].detail == f"no runtime in {sys.executable}"
+    missing = findings(none)["runtimes"]
+    assert missing.detail == f"no runtime in {sys.executable}"
+    assert missing.state is State.LIMITED and "JOULEBOARD_RUNTIME_PYTHONPATH" in missing.remedy
 
 
 def test_a_gpu_that_the_catalog_does_not_know_is_said(settings, monkeypatch) -> None:

@@ -190,6 +190,8 @@ def test_such_a_host_may_have_several_versions_in_folders_of_their_own(host) -> 
         # what is imported is recorded: the first folder's, whatever lies further down the path
         assert environment.packages["vllm"] == version
         assert environment.variables == {"PYTHONPATH": f"{host.home}/site-{version}:{common}"}
+    with pytest.raises(UnknownVersion, match=r"not vllm 0\.27\.0 \(there are 0\.20\.2, 0\.26\.0\)"):
+        ensure("vllm", "0.27.0", several)
 
 
 def test_such_a_host_needs_no_installers(host) -> None:
