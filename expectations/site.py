@@ -38,6 +38,8 @@ COLUMNS = (
     "energy_source",
     "output_unit",
     "repeats",
+    "energy_gpus",
+    "energy_servers",
     "energy_rank",
     "energy_per_output_joules",
     "energy_per_output_low_joules",

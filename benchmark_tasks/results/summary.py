@@ -96,6 +96,7 @@ COLUMNS: pa.Schema = pa.schema(
         ("peak_memory_bytes_per_gpu", pa.int64()),
         ("cpu_joules", pa.float64()),
         ("dram_joules", pa.float64()),
+        ("server_kind", pa.string()),
         ("server_session_id", pa.string()),
         ("server_metric_samples", pa.int64()),
         ("max_kv_cache_usage", pa.float64()),
@@ -167,11 +168,13 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         "jouleboard_version": provenance.jouleboard_version,
         "git_commit": provenance.git_commit,
         "catalog_hash": provenance.catalog_hash,
+        "server_kind": provenance.server_kind.value,
         "runtime_distribution": provenance.runtime_distribution,
         "torch_version": provenance.runtime_packages.get("torch"),
         "driver_version": provenance.driver_version,
         "cuda_version": provenance.cuda_version,
-        "gpu_uuids": ",".join(gpu.uuid for gpu in provenance.gpus),
+        # In order, so that the same GPUs always have the same name.
+        "gpu_uuids": ",".join(sorted(gpu.uuid for gpu in provenance.gpus)) or None,
         "host": provenance.host,
     }
     for name in _PHASES:

@@ -13,6 +13,12 @@
     end
 {%- endmacro %}
 
+{# How many distinct values the rows with energy have. NULL without any, and where one of them does not say. #}
+{% macro distinct_behind_energy(column) -%}
+    case when bool_and({{ column }} is not null) filter (energy_per_output_joules is not null)
+        then count(distinct {{ column }}) filter (energy_per_output_joules is not null) end
+{%- endmacro %}
+
 {# What a relative change says, given half the width of its 95 % interval. Less is better. #}
 {% macro change_verdict(change, half_width) -%}
     case

@@ -29,7 +29,7 @@ const COLUMNS = [
   { key: "p99_itl_ms", title: "p99 ITL", number: true, unit: () => "ms", only: ["token"] },
   { key: "median_ttft_ms", title: "Median TTFT", number: true, unit: () => "ms", only: ["token"] },
   { key: "batch_latency_seconds", title: "Batch latency", number: true, unit: () => "s", only: ["image", "video"] },
-  { key: "repeats", title: "Repeats", number: true },
+  { key: "repeats", title: "Repeats", number: true, cell: repeatsCell },
 ];
 const NEEDS_COUNTER = new Set(["energy_per_output_joules", "energy_per_response_joules", "throughput_per_watt", "mean_power_watts", "energy_rank"]);
 
@@ -63,6 +63,17 @@ function energyCell(row) {
   else if (row.energy_within_run_interval !== null)
     parts.push(element("small", {}, `± ${(100 * row.energy_within_run_interval).toFixed(1)} % within`));
   return parts;
+}
+
+function repeatsCell(row) {
+  const parts = [figures(row.repeats)];
+  if (row.energy_gpus === null) return parts;
+  const counted = (count, one, many) => `${count} ${count === 1 ? one : many}`;
+  // A row on several GPUs was measured on sets of them.
+  const gpus = row.num_gpus > 1 ? counted(row.energy_gpus, "set of GPUs", "sets of GPUs") : counted(row.energy_gpus, "GPU", "GPUs");
+  const started = row.output_unit === "token" ? "server" : "pipeline";
+  const starts = row.energy_servers === null ? "" : `, ${counted(row.energy_servers, "start", "starts")} of the ${started}`;
+  return [...parts, element("small", { title: `energy measured on ${gpus}${starts}` }, `on ${gpus}`)];
 }
 
 function fill(select, values, keep) {

@@ -32,21 +32,39 @@ BENCHMARK_SECONDS = 3600.0
 REFRESH_SECONDS = 900.0
 HEARTBEAT_SECONDS = 15.0
 LEADERBOARD_QUERY = """
+    with measured as (
+        select
+            nickname as model, task,
+            case when num_gpus = 0 then 'CPU' else num_gpus || 'x ' || gpu_model end as "on",
+            runtime || ' ' || runtime_version as runtime,
+            batch_size, throughput_per_second, median_itl_ms, energy_per_output_joules,
+            energy_per_output_high_joules / energy_per_output_joules - 1 as half_width, energy_repeats
+        from leaderboard
+        where data_source = 'jouleboard' and is_current_revision and not contains(request_set_id, '+')
+    ),
+    counted as (
+        select model, task, "on", runtime, count(distinct batch_size) as tried from measured group by all
+    )
     select
-        nickname as model, task,
-        case when num_gpus = 0 then 'CPU' else num_gpus || 'x ' || gpu_model end as "on",
-        runtime || ' ' || runtime_version as runtime,
-        batch_size as batch,
+        model, task, "on", runtime, tried,
+        batch_size as best,
         round(throughput_per_second, 1) as "outputs/s",
-        round(median_itl_ms, 2) as "median ITL ms",
+        round(median_itl_ms, 2) as "ITL ms",
         round(energy_per_output_joules, 4) as "J/output",
-        energy_rank as rank
-    from leaderboard
-    where data_source = 'jouleboard' and is_current_revision and not contains(request_set_id, '+')
-    order by task, model, energy_rank nulls last, throughput_per_second desc
-    limit 40
+        printf('%.1f %%', 100 * half_width) as "+-",
+        case when energy_repeats > 0 then energy_repeats end as runs
+    from measured inner join counted using (model, task, "on", runtime)
+    qualify row_number() over (
+        partition by model, task, "on", runtime
+        order by energy_per_output_joules nulls last, throughput_per_second desc
+    ) = 1
+    order by task, model, "on", runtime
 """
-"""Without loads that began or ended in an unusual way: their request sets end in `+afresh` and the like."""
+"""Of each model, task, GPUs and runtime the batch size that costs least of those tried, or is fastest where
+energy is unknown.
+
+Without loads that began or ended in an unusual way: their request sets end in `+afresh` and the like.
+"""
 
 _POLL_SECONDS = 1.0
 
@@ -263,15 +281,15 @@ def _is_progress(line: dict) -> bool:
 
 
 def print_leaderboard(settings: Settings) -> None:
-    """The published ranking, best energy first; what has no energy figure is listed by speed."""
+    """What was published: of everything the batch size that costs least, with its interval."""
     from rich.console import Console
     from rich.table import Table
 
     from expectations.query import query
 
     answer = query(settings, LEADERBOARD_QUERY)
-    caption = "-: no energy counter there, or too few repeats for a rank; never an estimate"
-    table = Table(title="Leaderboard of the current publication", caption=caption)
+    caption = "-: no energy counter there, or a single run, which has no interval; never an estimate"
+    table = Table(title="The current publication: the best of the batch sizes tried", caption=caption)
     for column in answer.columns:
         table.add_column(column, justify="left" if column in ("model", "task", "on", "runtime") else "right")
     for row in answer.rows:

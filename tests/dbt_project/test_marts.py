@@ -168,9 +168,37 @@ def test_versions_are_compared_with_an_interval(marts: duckdb.DuckDBPyConnection
     row = one(
         marts,
         "select runtime_version, old_runtime_version, round(energy_change, 4), energy_change_high < 0,"
-        " energy_verdict, latency_verdict from marts.runtime_version_comparison",
+        " energy_verdict, latency_verdict from marts.runtime_version_comparison where batch_size = 32",
     )
     assert row == ("0.27.0", "0.26.0", round(401 / 501 - 1, 4), True, "better", "no clear change")
+
+
+def test_versions_are_compared_on_the_gpus_that_measured_both(marts: duckdb.DuckDBPyConnection) -> None:
+    rows = marts.execute(
+        "select batch_size, on_same_gpus, energy_repeats, old_energy_repeats, round(energy_change, 4)"
+        " from marts.runtime_version_comparison where nickname = 'Qwen 3 14B' order by 1"
+    ).fetchall()
+    # On B alone -1 %; with A's runs it would be -3 %. Batch 48 has no GPU in common.
+    assert rows == [
+        (24, True, 2, 2, round(381 / 385 - 1, 4)),
+        (48, False, 2, 2, round(476 / 501 - 1, 4)),
+    ]
+
+
+def test_a_row_says_how_many_gpus_and_servers_are_behind_its_energy(marts: duckdb.DuckDBPyConnection) -> None:
+    rows = marts.execute(
+        "select runtime_version, energy_repeats, energy_gpus, energy_servers from marts.leaderboard"
+        " where nickname = 'Qwen 3 14B' and data_source = 'jouleboard' and batch_size = 24 order by 1"
+    ).fetchall()
+    assert rows == [("0.26.0", 4, 2, 3), ("0.27.0", 2, 1, 1)]
+    unknown = "energy_gpus is null and energy_servers is null"
+    assert one(
+        marts,
+        f"select bool_and({unknown}) from marts.leaderboard"
+        " where data_source = 'mlenergy-v3' or energy_per_output_joules is null",
+    ) == (True,)
+    logged = "select distinct gpu_uuids from marts.run_log where nickname = 'Qwen 3 14B'"
+    assert marts.execute(f"{logged} and {OURS} order by 1").fetchall() == [("A",), ("B",)]
 
 
 def test_a_power_cap_is_not_compared_with_another(marts: duckdb.DuckDBPyConnection) -> None:

@@ -50,6 +50,12 @@ def item(tmp_path_factory: pytest.TempPathFactory) -> publication.Publication:
         "update marts.leaderboard set energy_source = 'none', energy_per_output_joules = null,"
         " gpu_model = 'none', num_gpus = 0, nickname = 'Speed only' where batch_size = 2"
     )
+    for column in ("repeats", "energy_gpus", "energy_servers"):
+        connection.execute(f"alter table marts.leaderboard add column {column} integer")
+    connection.execute("update marts.leaderboard set repeats = 1")
+    connection.execute(
+        "update marts.leaderboard set repeats = 6, energy_gpus = 2, energy_servers = 4 where batch_size = 3"
+    )
     connection.execute(
         "create or replace table marts.quarantine as select ? as run_id, ? as reasons", [HOSTILE] * 2
     )
@@ -97,6 +103,10 @@ def test_the_embedded_rows_are_the_leaderboard(item: publication.Publication) ->
     assert {row["model_id"] for row in rows} == {HOSTILE, "some/model"}
     (without,) = [row for row in rows if row["energy_source"] == "none"]
     assert without["energy_per_output_joules"] is None
+    assert {(row["repeats"], row["energy_gpus"], row["energy_servers"]) for row in rows} == {
+        (1, None, None),
+        (6, 2, 4),
+    }
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="headless Chromium is not installed")
@@ -113,3 +123,5 @@ def test_a_browser_shows_absent_energy_as_such(item: publication.Publication, tm
     assert "3 configurations" in done.stdout
     assert "<img" not in done.stdout
     assert "&lt;img src=x" in done.stdout
+    assert re.findall(r'<td class="number">6<small [^>]*>(.*?)</small>', done.stdout) == ["on 2 GPUs"]
+    assert done.stdout.count("on 2 GPUs") == 2  # with what the pointer shows; where it is unknown, no word

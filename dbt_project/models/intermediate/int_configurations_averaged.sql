@@ -41,6 +41,7 @@ replicates as (
 averaged as (
 
     select
+        leaderboard_id,
         data_source,
         configuration_id,
         comparability_id,
@@ -56,6 +57,8 @@ averaged as (
         count(*) as repeats,
         max(measured_at) as last_measured_at,
         count(energy_per_output_joules) as energy_repeats,
+        {{ distinct_behind_energy('gpu_uuids') }} as energy_gpus,
+        {{ distinct_behind_energy('server_start_id') }} as energy_servers,
         avg(energy_per_output_joules) as energy_per_output_joules,
         stddev_samp(energy_per_output_joules) as energy_per_output_stddev_joules,
         max(energy_within_run_interval) as energy_within_run_interval,
@@ -94,7 +97,6 @@ averaged as (
 intervals as (
 
     select
-        {{ hash_of(['configuration_id', 'comparability_id'], known=['model_revision']) }} as leaderboard_id,
         averaged.*,
         -- Of a model's revisions the one measured last on a GPU model is current, all else being equal.
         averaged.model_revision is not distinct from first_value(averaged.model_revision) over (

@@ -14,6 +14,8 @@ judged as (
 
     select
         runs.*,
+        -- Who starts an endpoint is not known: its sessions are not its starts.
+        case when runs.server_kind <> 'endpoint' then runs.server_session_id end as server_start_id,
         -- A run that nobody judged does not count.
         coalesce(verdicts.is_accepted, false) as is_accepted,
         verdicts.reasons as refusal_reasons

@@ -59,6 +59,19 @@ def test_a_completed_run_fills_its_row() -> None:
     }
 
 
+def test_the_same_gpus_have_one_name() -> None:
+    run = sample_run()
+    (gpu,) = run.provenance.gpus
+    gpus = tuple(
+        gpu.model_copy(update={"index": i, "uuid": uuid}) for i, uuid in enumerate(("GPU-b", "GPU-a"))
+    )
+    several = run.model_copy(update={"provenance": run.provenance.model_copy(update={"gpus": gpus})})
+    rows = runs_table((one, Path("/raw/x")) for one in (run, several, sample_run(gpu=False))).to_pylist()
+    assert {row["run_id"]: row["gpu_uuids"] for row in rows}[several.run_id] == "GPU-a,GPU-b"
+    assert {row["gpu_uuids"] for row in rows} == {"GPU-sample", "GPU-a,GPU-b", None}
+    assert {row["server_kind"] for row in rows} == {"environment"}
+
+
 def test_the_parts_of_a_window_say_how_much_it_varies() -> None:
     run = sample_run()
     parts = tuple(SubWindow(outputs=10, counter_joules=joules) for joules in (9.0, 10.0, 11.0))

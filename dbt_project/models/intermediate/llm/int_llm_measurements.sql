@@ -34,6 +34,8 @@ measured as (
         energy_source,
         1 as replicate,
         finished_at as measured_at,
+        gpu_uuids,
+        server_start_id,
         counts_for_speed,
         counts_for_energy,
         requests_completed as completed_requests,
@@ -78,6 +80,8 @@ imported as (
         energy_source,
         replicate,
         cast(null as timestamptz) as measured_at,
+        cast(null as varchar) as gpu_uuids,
+        cast(null as varchar) as server_start_id,
         -- Of two published measurements of one configuration the first in the published order stands.
         replicate = 1 as counts_for_speed,
         replicate = 1 as counts_for_energy,

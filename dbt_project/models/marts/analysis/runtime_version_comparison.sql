@@ -1,16 +1,12 @@
-with configurations as (
+with runs as (
 
-    select
-        *,
-        -- 0.9.1 comes before 0.10, and 0.10rc1 before 0.10: versions compare as lists of numbers, then
-        -- pre-releases come first, then as text.
-        list_transform(
-            string_split(regexp_extract(runtime_version, '^[0-9.]*[0-9]'), '.'),
-            lambda part: try_cast(part as bigint)
-        ) as version_numbers,
-        not regexp_matches(runtime_version, '[0-9](a|b|rc|[.]dev)[0-9]') as is_final
-    from {{ ref('int_configurations_averaged') }}
-    where runtime_version is not null
+    select * from {{ ref('int_runs_compared_by_version') }}
+
+),
+
+configurations as (
+
+    select * from {{ ref('int_configurations_averaged') }}
 
 ),
 
@@ -20,32 +16,32 @@ t_quantiles as (
 
 ),
 
-pairs as (
+averaged as (
 
     select
-        earlier.leaderboard_id as old_leaderboard_id,
-        later.*,
-        earlier.runtime_version as old_runtime_version,
-        earlier.energy_repeats as old_energy_repeats,
-        earlier.latency_repeats as old_latency_repeats,
-        earlier.energy_per_output_joules as old_energy_per_output_joules,
-        earlier.latency_seconds as old_latency_seconds,
-        power(later.energy_per_output_stddev_joules, 2) / nullif(later.energy_repeats, 0) as new_energy_variance,
-        power(earlier.energy_per_output_stddev_joules, 2) / nullif(earlier.energy_repeats, 0)
-            as old_energy_variance,
-        power(later.latency_stddev_seconds, 2) / nullif(later.latency_repeats, 0) as new_latency_variance,
-        power(earlier.latency_stddev_seconds, 2) / nullif(earlier.latency_repeats, 0) as old_latency_variance,
-        dense_rank() over (
-            partition by later.leaderboard_id
-            order by earlier.version_numbers desc, earlier.is_final desc, earlier.runtime_version desc
-        ) as versions_back
-    from configurations as later
-    inner join configurations as earlier
-        on earlier.configuration_id = later.configuration_id
-        and earlier.comparability_any_version_id = later.comparability_any_version_id
-        and {{ same_weights('earlier', 'later') }}
-        and (earlier.version_numbers, earlier.is_final, earlier.runtime_version)
-        < (later.version_numbers, later.is_final, later.runtime_version)
+        leaderboard_id,
+        old_leaderboard_id,
+        old_runtime_version,
+        versions_back,
+        on_same_gpus,
+        count(energy_per_output_joules) filter (is_later_version) as energy_repeats,
+        avg(energy_per_output_joules) filter (is_later_version) as energy_per_output_joules,
+        var_samp(energy_per_output_joules) filter (is_later_version)
+            / count(energy_per_output_joules) filter (is_later_version) as new_energy_variance,
+        count(energy_per_output_joules) filter (not is_later_version) as old_energy_repeats,
+        avg(energy_per_output_joules) filter (not is_later_version) as old_energy_per_output_joules,
+        var_samp(energy_per_output_joules) filter (not is_later_version)
+            / count(energy_per_output_joules) filter (not is_later_version) as old_energy_variance,
+        count(latency_seconds) filter (is_later_version) as latency_repeats,
+        avg(latency_seconds) filter (is_later_version) as latency_seconds,
+        var_samp(latency_seconds) filter (is_later_version)
+            / count(latency_seconds) filter (is_later_version) as new_latency_variance,
+        count(latency_seconds) filter (not is_later_version) as old_latency_repeats,
+        avg(latency_seconds) filter (not is_later_version) as old_latency_seconds,
+        var_samp(latency_seconds) filter (not is_later_version)
+            / count(latency_seconds) filter (not is_later_version) as old_latency_variance
+    from runs
+    group by all
 
 ),
 
@@ -60,7 +56,7 @@ welch as (
             as energy_degrees,
         {{ welch_degrees('new_latency_variance', 'latency_repeats', 'old_latency_variance', 'old_latency_repeats') }}
             as latency_degrees
-    from pairs
+    from averaged
 
 ),
 
@@ -80,28 +76,30 @@ changes as (
 )
 
 select
-    {{ hash_of(['leaderboard_id', 'old_leaderboard_id']) }} as comparison_id,
-    data_source,
-    configuration_id,
-    architecture,
-    nickname,
-    {{ identity_columns() }},
-    old_runtime_version,
-    cast(versions_back as integer) as versions_back,
-    output_unit,
-    cast(energy_repeats as integer) as energy_repeats,
-    cast(old_energy_repeats as integer) as old_energy_repeats,
-    energy_per_output_joules,
-    old_energy_per_output_joules,
-    energy_change,
-    energy_change - energy_change_half_width as energy_change_low,
-    energy_change + energy_change_half_width as energy_change_high,
-    {{ change_verdict('energy_change', 'energy_change_half_width') }} as energy_verdict,
-    latency_seconds,
-    old_latency_seconds,
-    latency_change,
-    latency_change - latency_change_half_width as latency_change_low,
-    latency_change + latency_change_half_width as latency_change_high,
-    {{ change_verdict('latency_change', 'latency_change_half_width') }} as latency_verdict
+    {{ hash_of(['changes.leaderboard_id', 'changes.old_leaderboard_id']) }} as comparison_id,
+    configurations.data_source,
+    configurations.configuration_id,
+    configurations.architecture,
+    configurations.nickname,
+    {{ identity_columns('configurations') }},
+    changes.old_runtime_version,
+    cast(changes.versions_back as integer) as versions_back,
+    configurations.output_unit,
+    changes.on_same_gpus,
+    cast(changes.energy_repeats as integer) as energy_repeats,
+    cast(changes.old_energy_repeats as integer) as old_energy_repeats,
+    changes.energy_per_output_joules,
+    changes.old_energy_per_output_joules,
+    changes.energy_change,
+    changes.energy_change - changes.energy_change_half_width as energy_change_low,
+    changes.energy_change + changes.energy_change_half_width as energy_change_high,
+    {{ change_verdict('changes.energy_change', 'changes.energy_change_half_width') }} as energy_verdict,
+    changes.latency_seconds,
+    changes.old_latency_seconds,
+    changes.latency_change,
+    changes.latency_change - changes.latency_change_half_width as latency_change_low,
+    changes.latency_change + changes.latency_change_half_width as latency_change_high,
+    {{ change_verdict('changes.latency_change', 'changes.latency_change_half_width') }} as latency_verdict
 from changes
+inner join configurations using (leaderboard_id)
 order by data_source, task, model_id, gpu_model, num_gpus, batch_size, runtime_version, old_runtime_version, comparison_id

@@ -83,6 +83,8 @@ select
     cast(configurations.measurements as integer) as measurements,
     cast(configurations.repeats as integer) as repeats,
     cast(configurations.energy_repeats as integer) as energy_repeats,
+    cast(configurations.energy_gpus as integer) as energy_gpus,
+    cast(configurations.energy_servers as integer) as energy_servers,
     configurations.energy_per_output_joules,
     configurations.energy_per_output_low_joules,
     configurations.energy_per_output_high_joules,

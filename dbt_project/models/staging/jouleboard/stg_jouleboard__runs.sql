@@ -97,6 +97,7 @@ select
     throttle_reasons,
     cpu_joules,
     dram_joules,
+    server_kind,
     server_session_id,
     server_metric_samples,
     max_kv_cache_usage,
