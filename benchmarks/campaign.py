@@ -200,13 +200,12 @@ def _change(first: list[Row], second: list[Row], name: str) -> float | None:
 
 
 def _half_width(first: list[Row], second: list[Row]) -> float | None:
-    """Of the change in energy per output, by Welch's t with whole degrees of freedom, as in the marts."""
+    """Of the change in energy per output, by Welch's t."""
     if min(len(first), len(second)) < 2:
         return None
     before, after = ([row.joules_per_output for row in group] for group in (first, second))
-    degrees = np.floor(stats.ttest_ind(after, before, equal_var=False).df + 1e-6)
-    error = np.hypot(stats.sem(before), stats.sem(after))
-    return float(stats.t.ppf(0.975, degrees) * error / np.mean(before))
+    interval = stats.ttest_ind(after, before, equal_var=False).confidence_interval()
+    return float((interval.high - interval.low) / 2 / np.mean(before))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,10 @@ configurations as (
 
 t_quantiles as (
 
-    select * from {{ ref('t_quantiles') }}
+    select
+        *,
+        lead(t_975, 1, t_975) over (order by degrees_of_freedom) as next_t_975
+    from {{ ref('t_quantiles') }}
 
 ),
 
@@ -45,7 +48,7 @@ averaged as (
 
 ),
 
--- Welch's t: standard error and degrees of freedom (rounded down) of a difference of two means.
+-- Welch's t: standard error and degrees of freedom of a difference of two means.
 welch as (
 
     select
@@ -66,12 +69,13 @@ changes as (
         welch.*,
         energy_per_output_joules / nullif(old_energy_per_output_joules, 0) - 1 as energy_change,
         latency_seconds / nullif(old_latency_seconds, 0) - 1 as latency_change,
-        for_energy.t_975 * energy_error_joules / nullif(old_energy_per_output_joules, 0)
-            as energy_change_half_width,
-        for_latency.t_975 * latency_error_seconds / nullif(old_latency_seconds, 0) as latency_change_half_width
+        ({{ t_975_between('for_energy', 'energy_degrees') }})
+            * energy_error_joules / nullif(old_energy_per_output_joules, 0) as energy_change_half_width,
+        ({{ t_975_between('for_latency', 'latency_degrees') }})
+            * latency_error_seconds / nullif(old_latency_seconds, 0) as latency_change_half_width
     from welch
-    left join t_quantiles as for_energy on for_energy.degrees_of_freedom = welch.energy_degrees
-    left join t_quantiles as for_latency on for_latency.degrees_of_freedom = welch.latency_degrees
+    left join t_quantiles as for_energy on for_energy.degrees_of_freedom = floor(welch.energy_degrees)
+    left join t_quantiles as for_latency on for_latency.degrees_of_freedom = floor(welch.latency_degrees)
 
 )
 
