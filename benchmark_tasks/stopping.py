@@ -64,10 +64,12 @@ class Watcher:
         starts = self._long_enough()
         if not starts or len(self._at) < SNAPSHOTS_PER_SUB_WINDOW * self._procedure.sub_windows:
             return False
-        readings = self._devices.timeline(0, self._since)
-        limit = DRIFT_MARGIN * self._procedure.drift_limit
-        steady = next((start for start in starts if self._drift(start, readings) <= limit), None)
-        return steady is not None and self._is_precise(steady, readings)
+        readings, limit = self._devices.timeline(0, self._since), self._procedure.drift_limit
+        for start in starts:
+            drift = self._drift(start, readings)
+            if drift <= limit:  # the window will begin here
+                return drift <= DRIFT_MARGIN * limit and self._is_precise(start, readings)
+        return False
 
     @property
     def _seconds(self) -> float:

@@ -6,9 +6,9 @@ A group is a runtime version, whether the run had its server for itself and for 
 that was sized (`max_num_seqs`), how many client processes there were if several, and the sweep's note. What
 a note says of the servers is ignored: the record knows it. Groups are compared on the same GPUs only, as
 GPUs of one model differ; by how much is said at the end. Intervals are 95 % half-widths, as a share: of one
-run over its sub-windows (empty where it has none), of a change by Welch's t over runs. `half` is by how
-much the window's first half differs from all of it, and that half's interval. GPU seconds count a server's
-start with the run that needed it.
+run over its sub-windows (empty where it has none), of a change by Student's t over runs. `half` is by how
+much the window's first half differs from all of it, and that half's interval; `theirs` is the same over
+ML.ENERGY's window. GPU seconds count a server's start with the run that needed it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, combinations
 from pathlib import Path
@@ -50,6 +50,8 @@ class Row:
     """One completed run. `window` says whose window the figures are of; shares are of 1.
 
     gpus: the GPUs it ran on, by the beginnings of their UUIDs.
+    host: what is known of it, and the day.
+    mlenergy_joules_per_output: over ML.ENERGY's window of the same load.
     first_half: by how much the first half of the window's sub-windows differs from all of it, energy per
         output: what a window half as long would have said.
     first_half_interval: what it would have claimed.
@@ -59,8 +61,10 @@ class Row:
     group: str
     batch_size: int
     gpus: str
+    host: str
     window: str
     joules_per_output: float | None
+    mlenergy_joules_per_output: float | None
     interval: float | None
     first_half: float | None
     first_half_interval: float | None
@@ -123,7 +127,6 @@ def _row(run: Run, served: int) -> Row:
     seconds = (window.end_seconds or 0.0) - (window.start_seconds or 0.0)
     outputs = window.output_tokens if window.output_tokens is not None else window.output_items
     energy, latency, c = window.energy, run.latency, run.configuration
-    per_output = energy.counter_joules / outputs if energy and outputs else None
     half = _first_half(window)
     all_parts, half_parts = _per_output(window.sub_windows), _per_output(half.sub_windows)
     integral = energy.integral_joules if energy else None
@@ -132,8 +135,10 @@ def _row(run: Run, served: int) -> Row:
         group=_group(run, served),
         batch_size=c.batch_size,
         gpus=_gpus(run),
+        host=f"{run.provenance.cpu_count} processors, {run.started_at:%Y-%m-%d}",
         window="ours" if settled or run.window_mlenergy is None else "ML.ENERGY's",
-        joules_per_output=per_output,
+        joules_per_output=_joules_per_output(window),
+        mlenergy_joules_per_output=_joules_per_output(run.window_mlenergy),
         interval=within_run_interval(window),
         first_half=half_parts / all_parts - 1 if half_parts and all_parts else None,
         first_half_interval=within_run_interval(half),
@@ -145,6 +150,13 @@ def _row(run: Run, served: int) -> Row:
         client_cpu_share=run.client.cpu_share if run.client else None,
         reason=None if settled else run.window_steady and run.window_steady.reason,
     )
+
+
+def _joules_per_output(window: Window | None) -> float | None:
+    if window is None or window.energy is None:
+        return None
+    outputs = window.output_tokens if window.output_tokens is not None else window.output_items
+    return window.energy.counter_joules / outputs if outputs else None
 
 
 def _first_half(window: Window) -> Window:
@@ -176,16 +188,14 @@ class Comparison:
 
 def comparisons(rows: list[Row]) -> list[Comparison]:
     """Every pair of groups that share a batch size, GPUs and a window."""
-    made = []
+    made, rows = [], [row for row in rows if row.joules_per_output is not None]
     for key in sorted({(row.what, row.batch_size, row.gpus, row.window) for row in rows}):
         same = [row for row in rows if (row.what, row.batch_size, row.gpus, row.window) == key]
         for one, other in combinations(sorted({row.group for row in same}), 2):
             first, second = ([row for row in same if row.group == group] for group in (one, other))
-            energy = _change(first, second, "joules_per_output")
-            if energy is not None:
-                itl = _change(first, second, "median_itl_ms")
-                half = _half_width(first, second)
-                made.append(Comparison(*key, one, other, (len(first), len(second)), energy, half, itl))
+            energy, half = _change(first, second, "joules_per_output"), _half_width(first, second)
+            itl = _change(first, second, "median_itl_ms")
+            made.append(Comparison(*key, one, other, (len(first), len(second)), energy or 0.0, half, itl))
     return made
 
 
@@ -200,17 +210,17 @@ def _change(first: list[Row], second: list[Row], name: str) -> float | None:
 
 
 def _half_width(first: list[Row], second: list[Row]) -> float | None:
-    """Of the change in energy per output, by Welch's t."""
+    """Of the change in energy per output, by Student's t over the runs of both."""
     if min(len(first), len(second)) < 2:
         return None
     before, after = ([row.joules_per_output for row in group] for group in (first, second))
-    interval = stats.ttest_ind(after, before, equal_var=False).confidence_interval()
+    interval = stats.ttest_ind(after, before).confidence_interval()
     return float((interval.high - interval.low) / 2 / np.mean(before))
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The same measured on several GPUs of one model: the mean of each, lowest first."""
+    """The same measured in several places: the mean of each, lowest first."""
 
     what: str
     batch_size: int
@@ -224,25 +234,38 @@ class Spread:
         return values[-1] / values[0] - 1
 
 
-def between_gpus(rows: list[Row]) -> list[Spread]:
-    """What was measured on more than one GPU, or set of GPUs, over our window."""
+def spreads(rows: list[Row], place: Callable[[Row], str], within: Callable[[Row], str]) -> list[Spread]:
+    """What was measured in more than one place, all else (and what `within` says) being equal.
+
+    Only our windows, with one client process; servers of their own stand for those of a sweep.
+    """
+    found: dict[tuple[str, int, str, str], dict[str, list[float]]] = {}
+    for row in rows:
+        if row.window == "ours" and row.joules_per_output is not None and "client" not in row.group:
+            key = (row.what, row.batch_size, row.group.split(", ")[0], within(row))
+            found.setdefault(key, {}).setdefault(place(row), []).append(row.joules_per_output)
     made = []
-    ours = [row for row in rows if row.window == "ours" and row.joules_per_output is not None]
-    for what, batch_size, version in sorted({(r.what, r.batch_size, r.group.split(", ")[0]) for r in ours}):
-        by_gpu: dict[str, list[float]] = {}
-        for row in ours:
-            if (row.what, row.batch_size, row.group.split(", ")[0]) == (what, batch_size, version):
-                by_gpu.setdefault(row.gpus, []).append(row.joules_per_output or 0.0)
-        means = sorted(((gpu, float(np.mean(values))) for gpu, values in by_gpu.items()), key=lambda m: m[1])
-        if len(means) > 1:
-            made.append(Spread(what, batch_size, version, dict(means)))
+    for key in sorted(key for key, places in found.items() if len(places) > 1):
+        means = [(name, float(np.mean(values))) for name, values in found[key].items()]
+        made.append(Spread(*key[:3], dict(sorted(means, key=lambda mean: mean[1]))))
     return made
 
 
-def _print(rows: list[Row], compared: list[Comparison], spreads: list[Spread]) -> None:
+def between_gpus(rows: list[Row]) -> list[Spread]:
+    """GPUs of one host on one day."""
+    return spreads(rows, lambda row: row.gpus, lambda row: row.host)
+
+
+def between_hosts(rows: list[Row]) -> list[Spread]:
+    """Hosts and days, each with the GPUs it had."""
+    return spreads(rows, lambda row: row.host, lambda row: "")
+
+
+def _print(rows: list[Row], compared: list[Comparison]) -> None:
     for what in dict.fromkeys(row.what for row in rows):
         print(f"\n{what}")
-        print(f"{'batch':>6} {'J/output':>9} {'+-':>6} {'half':>6} {'+-':>6} {'out/s':>8} {'W':>5}", end=" ")
+        print(f"{'batch':>6} {'J/output':>9} {'+-':>6} {'half':>6} {'+-':>6} {'theirs':>9}", end=" ")
+        print(f"{'out/s':>8} {'W':>5}", end=" ")
         print(f"{'cert':>6} {'ITL ms':>7} {'GPU s':>6}  {'GPU':<8}  group")
         for row in (row for row in rows if row.what == what):
             values = (
@@ -250,6 +273,7 @@ def _print(rows: list[Row], compared: list[Comparison], spreads: list[Spread]) -
                 _shown(row.interval, ".1%", 6),
                 _shown(row.first_half, "+.1%", 6),
                 _shown(row.first_half_interval, ".1%", 6),
+                _shown(row.mlenergy_joules_per_output, ".4f", 9),
                 _shown(row.outputs_per_second, ",.0f" if (row.outputs_per_second or 0) > 100 else ".3f", 8),
                 _shown(row.watts, ".0f", 5),
                 _shown(row.certificate, ".2%", 6),
@@ -273,12 +297,12 @@ def _print(rows: list[Row], compared: list[Comparison], spreads: list[Spread]) -
         change = f"energy {one.energy_change:+.1%}{half}{itl}"
         where = f"{one.runs[1]} and {one.runs[0]} runs on {one.gpus}, {one.window} window"
         print(f"{one.batch_size:>6} {one.other!r} against {one.one!r}: {change} ({where})")
-    print("\nGPU against GPU: mean J/output of each, and the highest above the lowest")
-    for spread in spreads:
-        means = ", ".join(f"{gpu} {joules:.4g}" for gpu, joules in spread.joules_per_output.items())
-        print(
-            f"{spread.batch_size:>6} {spread.share:+.1%} ({means})  {spread.runtime_version} | {spread.what}"
-        )
+    for title, made in (("GPU against GPU of one host", between_gpus), ("Host against host", between_hosts)):
+        print(f"\n{title}: mean J/output of each, and the highest above the lowest")
+        for spread in made(rows):
+            means = ", ".join(f"{place}: {joules:.4g}" for place, joules in spread.joules_per_output.items())
+            what = f"{spread.runtime_version} | {spread.what}"
+            print(f"{spread.batch_size:>6} {spread.share:+.1%} ({means})  {what}")
 
 
 def _shown(value: float | None, form: str, width: int) -> str:
@@ -291,18 +315,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, nargs="+")
-    parser.add_argument("--json", action="store_true", help="one object: rows, comparisons, between_gpus")
+    parser.add_argument("--json", action="store_true", help="one object, a list a table")
     options = parser.parse_args()
     try:
         rows = sorted(chain.from_iterable(map(rows_of, options.folder)), key=_order)
     except JouleboardError as error:
         sys.exit(f"error: {error}")
-    compared, spreads = comparisons(rows), between_gpus(rows)
+    compared = comparisons(rows)
     if options.json:
-        tables = {"rows": rows, "comparisons": compared, "between_gpus": spreads}
+        tables = {"rows": rows, "comparisons": compared}
+        tables |= {"between_gpus": between_gpus(rows), "between_hosts": between_hosts(rows)}
         print(json.dumps({name: [asdict(row) for row in table] for name, table in tables.items()}))
     else:
-        _print(rows, compared, spreads)
+        _print(rows, compared)
 
 
 if __name__ == "__main__":

@@ -30,8 +30,9 @@ class EnergyCurve:
         return cls(seconds, integrate.cumulative_trapezoid(watts, seconds, initial=0.0))
 
     def mean_watts(self, start: float, end: float) -> float | None:
-        """Over (start, end]; `None` where nothing was read in it."""
-        if not np.any((self.seconds > start) & (self.seconds <= end)):
+        """From `start` to `end`; `None` where the readings do not enclose it, or none is inside."""
+        inside = np.any((self.seconds > start) & (self.seconds <= end))
+        if not inside or self.seconds[0] > start or self.seconds[-1] < end:
             return None
         before, after = np.interp([start, end], self.seconds, self.joules)
         return float((after - before) / (end - start))
@@ -113,8 +114,10 @@ def spent_between(timeline: Timeline, start: float, end: float) -> float:
 
 
 def _summed(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """(seconds, values) of a series summed over GPUs, at the first GPU's times."""
+    """(seconds, values) of a series summed over GPUs, at the first GPU's times while all were read."""
     seconds = curves[0][0]
+    begin, end = max(at[0] for at, _ in curves), min(at[-1] for at, _ in curves)
+    seconds = seconds[(seconds >= begin) & (seconds <= end)]
     return seconds, np.sum([np.interp(seconds, *curve) for curve in curves], axis=0)
 
 

@@ -17,6 +17,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -96,11 +97,12 @@ def host_versions(settings: Settings) -> tuple[str, ...]:
     named = [part for part in (settings.runtime_pythonpath or "").split(os.pathsep) if VERSION in part]
     if not named:
         return ("",)
-    where = Path(named[0]).absolute()
-    before, after = str(where).split(VERSION, 1)
-    pattern = glob.escape(str(where.relative_to("/"))).replace(VERSION, "*")
-    found = (str(path) for path in Path("/").glob(pattern))
-    return tuple(sorted(path[len(before) : len(path) - len(after)] for path in found))
+    where = str(Path(named[0]).absolute())
+    first, *others = (re.escape(part) for part in where.split(VERSION))
+    folder = re.compile("(?P<version>[^/]+)".join([first, "(?P=version)".join(others)]))
+    found = Path("/").glob(glob.escape(where[1:]).replace(VERSION, "*"))
+    named_so = (folder.fullmatch(str(path)) for path in found if path.is_dir())
+    return tuple(sorted(match["version"] for match in named_so if match))
 
 
 def installed(settings: Settings) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ const COLUMNS = [
   { key: "batch_size", title: "Batch size", number: true },
   { key: "runtime_version", title: "Runtime", cell: runtimeCell, always: true, wide: true },
   { key: "energy_per_output_joules", title: "Energy", number: true, unit: (u) => `J/${u}`, cell: energyCell },
+  { key: "repeats", title: "Repeats", number: true, cell: repeatsCell },
   { key: "energy_per_response_joules", title: "Per response", number: true, unit: () => "J", only: ["token"] },
   { key: "throughput_per_second", title: "Throughput", number: true, unit: (u) => `${u}s/s` },
   { key: "throughput_per_watt", title: "Per watt", number: true, unit: (u) => `${u}s/s/W` },
@@ -29,7 +30,6 @@ const COLUMNS = [
   { key: "p99_itl_ms", title: "p99 ITL", number: true, unit: () => "ms", only: ["token"] },
   { key: "median_ttft_ms", title: "Median TTFT", number: true, unit: () => "ms", only: ["token"] },
   { key: "batch_latency_seconds", title: "Batch latency", number: true, unit: () => "s", only: ["image", "video"] },
-  { key: "repeats", title: "Repeats", number: true, cell: repeatsCell },
 ];
 const NEEDS_COUNTER = new Set(["energy_per_output_joules", "energy_per_response_joules", "throughput_per_watt", "mean_power_watts", "energy_rank"]);
 

@@ -34,34 +34,38 @@ HEARTBEAT_SECONDS = 15.0
 LEADERBOARD_QUERY = """
     with measured as (
         select
-            nickname as model, task,
-            case when num_gpus = 0 then 'CPU' else num_gpus || 'x ' || gpu_model end as "on",
-            runtime || ' ' || runtime_version as runtime,
-            batch_size, throughput_per_second, median_itl_ms, energy_per_output_joules,
-            energy_per_output_high_joules / energy_per_output_joules - 1 as half_width, energy_repeats
+            *,
+            case when num_gpus = 0 then 'CPU' else num_gpus || 'x ' || gpu_model end as gpus,
+            count(distinct batch_size) over of_a_set as sizes,
+            max(last_measured_at) over of_a_set as set_measured_at
         from leaderboard
         where data_source = 'jouleboard' and is_current_revision and not contains(request_set_id, '+')
-    ),
-    counted as (
-        select model, task, "on", runtime, count(distinct batch_size) as tried from measured group by all
+        window of_a_set as (
+            partition by
+                nickname, task, num_gpus, gpu_model, runtime, runtime_version, weights, request_set_id
+        )
     )
     select
-        model, task, "on", runtime, tried,
+        nickname as model,
+        task,
+        gpus as "on",
+        runtime || ' ' || runtime_version as runtime,
+        sizes,
         batch_size as best,
         round(throughput_per_second, 1) as "outputs/s",
         round(median_itl_ms, 2) as "ITL ms",
         round(energy_per_output_joules, 4) as "J/output",
-        printf('%.1f %%', 100 * half_width) as "+-",
-        case when energy_repeats > 0 then energy_repeats end as runs
-    from measured inner join counted using (model, task, "on", runtime)
+        printf('%.1f %%', 100 * (energy_per_output_high_joules / energy_per_output_joules - 1)) as "+-",
+        nullif(energy_repeats, 0) as runs
+    from measured
     qualify row_number() over (
-        partition by model, task, "on", runtime
-        order by energy_per_output_joules nulls last, throughput_per_second desc
+        partition by nickname, task, gpus, runtime, runtime_version, weights
+        order by set_measured_at desc, energy_per_output_joules nulls last, throughput_per_second desc
     ) = 1
     order by task, model, "on", runtime
 """
-"""Of each model, task, GPUs and runtime the batch size that costs least of those tried, or is fastest where
-energy is unknown.
+"""Of each model, task, GPUs and runtime the batch size that costs least of those that settled, or is fastest
+where energy is unknown: of the request set that was measured last, as sets are not compared.
 
 Without loads that began or ended in an unusual way: their request sets end in `+afresh` and the like.
 """
@@ -289,7 +293,7 @@ def print_leaderboard(settings: Settings) -> None:
 
     answer = query(settings, LEADERBOARD_QUERY)
     caption = "-: no energy counter there, or a single run, which has no interval; never an estimate"
-    table = Table(title="The current publication: the best of the batch sizes tried", caption=caption)
+    table = Table(title="The current publication: the best of the batch sizes that settled", caption=caption)
     for column in answer.columns:
         table.add_column(column, justify="left" if column in ("model", "task", "on", "runtime") else "right")
     for row in answer.rows:

@@ -151,6 +151,7 @@ def _on_two_gpus(configuration: Configuration) -> dict[str, Run]:
     """One model at two batch sizes. GPU B takes 4 % less than A, the later version 1 % less than the earlier.
 
     Batch 24: the earlier version on both GPUs, the later on B alone. Batch 48: one version on A, one on B.
+    Batch 72: both versions on both GPUs, equal on each; the earlier mostly on A, the later mostly on B.
     """
     measured = [
         (24, "0.26.0", "A", "s1", 400.0),
@@ -163,6 +164,14 @@ def _on_two_gpus(configuration: Configuration) -> dict[str, Run]:
         (48, "0.26.0", "A", "s5", 502.0),
         (48, "0.27.0", "B", "s6", 475.0),
         (48, "0.27.0", "B", "s6", 477.0),
+        (72, "0.26.0", "A", "s7", 599.0),
+        (72, "0.26.0", "A", "s7", 600.0),
+        (72, "0.26.0", "A", "s7", 601.0),
+        (72, "0.26.0", "B", "s8", 576.0),
+        (72, "0.27.0", "A", "s9", 600.0),
+        (72, "0.27.0", "B", "s10", 575.0),
+        (72, "0.27.0", "B", "s10", 576.0),
+        (72, "0.27.0", "B", "s10", 577.0),
     ]
     runs = {}
     for number, (batch_size, version, gpu, server, watts) in enumerate(measured):

@@ -175,13 +175,16 @@ def test_versions_are_compared_with_an_interval(marts: duckdb.DuckDBPyConnection
 
 def test_versions_are_compared_on_the_gpus_that_measured_both(marts: duckdb.DuckDBPyConnection) -> None:
     rows = marts.execute(
-        "select batch_size, on_same_gpus, energy_repeats, old_energy_repeats, round(energy_change, 4)"
+        "select batch_size, on_same_gpus, energy_repeats, old_energy_repeats, round(energy_change, 4),"
+        " energy_verdict"
         " from marts.runtime_version_comparison where nickname = 'Qwen 3 14B' order by 1"
     ).fetchall()
-    # On B alone -1 %; with A's runs it would be -3 %. Batch 48 has no GPU in common.
+    # On B alone -1 %; with A's runs it would be -3 %. Batch 48 has no GPU in common. Batch 72 is equal on
+    # each GPU; the plain means of four runs would be -2 %.
     assert rows == [
-        (24, True, 2, 2, round(381 / 385 - 1, 4)),
-        (48, False, 2, 2, round(476 / 501 - 1, 4)),
+        (24, True, 2, 2, round(381 / 385 - 1, 4), "no clear change"),
+        (48, False, 2, 2, round(476 / 501 - 1, 4), "better"),
+        (72, True, 4, 4, 0.0, "no clear change"),
     ]
 
 

@@ -3,12 +3,14 @@ with configurations as (
     select
         *,
         -- 0.9.1 comes before 0.10, and 0.10rc1 before 0.10: versions compare as lists of numbers, then
-        -- pre-releases come first, then as text.
+        -- pre-releases come first, then as text. What follows a + is a local label: a hash in it that
+        -- happens to read 1a2 makes no pre-release.
+        split_part(runtime_version, '+', 1) as public_version,
         list_transform(
-            string_split(regexp_extract(runtime_version, '^[0-9.]*[0-9]'), '.'),
+            string_split(regexp_extract(public_version, '^[0-9.]*[0-9]'), '.'),
             lambda part: try_cast(part as bigint)
         ) as version_numbers,
-        not regexp_matches(runtime_version, '[0-9](a|b|rc|[.]dev)[0-9]') as is_final
+        not regexp_matches(public_version, '[0-9](a|b|rc|[.]dev)[0-9]') as is_final
     from {{ ref('int_configurations_averaged') }}
     where runtime_version is not null
 

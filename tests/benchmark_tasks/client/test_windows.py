@@ -154,7 +154,7 @@ def test_a_load_in_which_nothing_comes_out_never_settles() -> None:
 
 def test_power_that_drifts_keeps_a_steady_throughput_from_settling() -> None:
     events = events_of(steady_load(slots=4, seconds=40))
-    seconds = np.arange(0, 40, 0.1)
+    seconds = np.arange(0, 40.1, 0.1)
     rising = EnergyCurve.of_power(seconds, 300 + 4 * seconds)
     flat = EnergyCurve.of_power(seconds, 300 + np.random.default_rng(0).normal(0, 5, len(seconds)))
     assert "power drifts" in steady_window(events, 40.0, rising, PROCEDURE).reason
@@ -163,7 +163,7 @@ def test_power_that_drifts_keeps_a_steady_throughput_from_settling() -> None:
 
 def test_a_disturbed_beginning_is_left_out() -> None:
     events = events_of(steady_load(slots=4, seconds=60))
-    seconds = np.arange(0, 60, 0.1)
+    seconds = np.arange(0, 60.1, 0.1)
     power = EnergyCurve.of_power(seconds, np.where(seconds < 12, 250.0, 400.0))
     window = steady_window(events, 60.0, power, PROCEDURE)
     assert window.settled and window.start_seconds > 12

@@ -62,6 +62,13 @@ def test_mean_power_comes_from_the_counters_where_all_gpus_have_one() -> None:
     fallen = energy_curve(timeline(TENTHS, np.full(len(TENTHS), 400.0), joules=-TENTHS, gpus=2))
     assert fallen.mean_watts(10, 12) == pytest.approx(800)
     assert fallen.mean_watts(60.1, 61) is None
+    assert fallen.mean_watts(59, 61) is None, "the counter stood still only because nobody read it"
+    whole = timeline(TENTHS, jumping, gpus=2)
+    read = (whole.gpu_index == 0) | (whole.seconds <= 30)
+    columns = (whole.series, whole.gpu_index, whole.seconds, whole.values)
+    kept = Timeline(*(column[read] for column in columns))
+    assert energy_curve(kept).mean_watts(20, 30) is not None
+    assert energy_curve(kept).mean_watts(25, 35) is None
     assert energy_curve(Timeline.from_readings([], 0)) is None
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark_tasks.results.schema import Run, SubWindow, Window
 from benchmark_tasks.testing.samples import sample_run, write_sample
-from benchmarks.campaign import between_gpus, comparisons, rows_of
+from benchmarks.campaign import between_gpus, between_hosts, comparisons, rows_of
 
 
 def test_groups_are_compared_at_one_batch_size_and_window(tmp_path: Path) -> None:
@@ -43,8 +43,9 @@ def test_groups_are_compared_on_the_same_gpus_and_gpus_with_each_other(tmp_path:
     (one,) = comparisons(rows)
     assert (one.gpus, one.runs) == ("1111", (2, 2))
     assert one.energy_change == pytest.approx(512 / 502 - 1)
-    # standard error of each mean 2, of the difference sqrt(8); two degrees of freedom: t = 4.30265
+    # squares within the groups 8 and 8 W over two degrees of freedom: 8; sqrt(8 / 2 + 8 / 2), t = 4.30265
     assert one.energy_half_width == pytest.approx(4.30265 * 8**0.5 / 502, rel=1e-4)
+    assert between_hosts(rows) == []
     (spread,) = between_gpus(rows)
     assert spread.joules_per_output == pytest.approx({"1111": 507 / 4000, "2222": 530 / 4000})
     assert spread.share == pytest.approx(530 / 507 - 1)

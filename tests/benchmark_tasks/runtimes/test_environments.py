@@ -184,7 +184,11 @@ def test_such_a_host_may_have_several_versions_in_folders_of_their_own(host) -> 
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n")
     several = replace(host, runtime_pythonpath=f"{host.home}/site-{{version}}:{common}")
+    (host.home / "site-0.27.0").write_text("a file, no folder")
+    (host.home / "0.20.2" / "site-0.20.2").mkdir(parents=True)
     assert host_versions(several) == ("0.20.2", "0.26.0")
+    twice = replace(host, runtime_pythonpath=f"{host.home}/{{version}}/site-{{version}}")
+    assert host_versions(twice) == ("0.20.2",)
     for version in ("0.20.2", "0.26.0"):
         environment = ensure("vllm", version, several)
         # what is imported is recorded: the first folder's, whatever lies further down the path

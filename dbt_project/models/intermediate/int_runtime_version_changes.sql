@@ -1,0 +1,105 @@
+with runs as (
+
+    select * from {{ ref('int_runs_compared_by_version') }}
+
+),
+
+t_quantiles as (
+
+    select * from {{ ref('t_quantiles') }}
+
+),
+
+metrics as (
+
+    select *, 'energy' as metric, energy_per_output_joules as figure from runs
+    union all
+    select *, 'latency' as metric, latency_seconds as figure from runs
+
+),
+
+blocked as (
+
+    -- Runs share out unevenly over GPUs that differ by per cents: only within a block are versions compared.
+    select *, case when on_same_gpus then gpu_uuids end as block
+    from metrics
+
+),
+
+compared as (
+
+    -- GPUs without a figure of one version compare nothing. Without common GPUs the only block stays as it is.
+    select
+        * replace (
+            case
+                when
+                    on_same_gpus is not true
+                    or bool_or(is_later_version and figure is not null) over blocks
+                    and bool_or(not is_later_version and figure is not null) over blocks
+                    then figure
+            end as figure
+        )
+    from blocked
+    window blocks as (partition by leaderboard_id, old_leaderboard_id, metric, block)
+
+),
+
+cells as (
+
+    select
+        leaderboard_id,
+        old_leaderboard_id,
+        old_runtime_version,
+        versions_back,
+        on_same_gpus,
+        metric,
+        block,
+        is_later_version,
+        count(figure) as repeats,
+        avg(figure) as figure,
+        count(figure) * var_pop(figure) as squared_deviations
+    from compared
+    group by all
+
+),
+
+averaged as (
+
+    select
+        leaderboard_id,
+        old_leaderboard_id,
+        old_runtime_version,
+        versions_back,
+        on_same_gpus,
+        metric,
+        sum(repeats) filter (is_later_version) as repeats,
+        sum(repeats) filter (not is_later_version) as old_repeats,
+        -- Each block weighs the same in both figures, however its runs share out over the versions.
+        avg(figure) filter (is_later_version) as figure,
+        avg(figure) filter (not is_later_version) as old_figure,
+        sum(squared_deviations) as squared_deviations,
+        sum(repeats) - count(figure) as degrees_of_freedom,
+        sum(1 / nullif(repeats, 0)) as inverse_repeats,
+        count(figure) filter (is_later_version) as blocks
+    from cells
+    group by all
+
+),
+
+changes as (
+
+    select
+        averaged.* exclude (squared_deviations, degrees_of_freedom, inverse_repeats, blocks),
+        figure / nullif(old_figure, 0) - 1 as change,
+        -- 200 is the last tabulated row; beyond it the quantile is 1.97 and falls no further than 1.96.
+        t_quantiles.t_975
+        * sqrt(squared_deviations / nullif(averaged.degrees_of_freedom, 0) * inverse_repeats) / blocks
+        / nullif(old_figure, 0) as change_half_width
+    from averaged
+    left join t_quantiles
+        on t_quantiles.degrees_of_freedom = least(averaged.degrees_of_freedom, 200)
+        and least(averaged.repeats, averaged.old_repeats) >= 2
+
+)
+
+select * from changes
