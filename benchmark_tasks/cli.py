@@ -224,6 +224,36 @@ def measure(
         raise failure
 
 
+@app.command("measure-all")
+def measure_all(
+    plans: Annotated[
+        list[str], typer.Argument(metavar="PLAN[:N[+N...]]...", help="Plans, or sweeps of them (from 0).")
+    ],
+    gpu_model: Annotated[
+        str | None, typer.Option(help="Another GPU than the plans', by its catalog name.")
+    ] = None,
+) -> None:
+    """Measure several plans at once, each on GPUs of its own as soon as enough are free.
+
+    Sweeps of one argument share their GPUs, one after the other.
+    """
+    from benchmark_tasks.host_queue import Chain, measure_chains, split_argument
+    from benchmark_tasks.machine import gpu_names, visible_indices
+
+    chains = []
+    for number, argument in enumerate(plans, start=1):
+        path, indices = split_argument(argument)
+        made = _read_plan(path)
+        sweeps = [sweep for index in indices or (None,) for sweep in _sweeps_of(made, index)]
+        if not sweeps:
+            raise JouleboardError(f"{path}: the plan has no sweeps: nothing to measure")
+        name = "-".join(map(str, (number, path.stem, *indices)))
+        chains.append(Chain(name, tuple(_changed(sweeps, {"gpu_model": gpu_model}))))
+    visible = visible_indices()
+    gpus = range(len(gpu_names())) if visible is None else visible
+    measure_chains(chains, gpus, Settings.from_environment(), say=_say)
+
+
 @app.command()
 def land(
     paths: Annotated[list[Path] | None, typer.Argument(help="Bundles, or folders that hold some.")] = None,
