@@ -227,7 +227,7 @@ def measure(
 @app.command("measure-all")
 def measure_all(
     plans: Annotated[
-        list[str], typer.Argument(metavar="PLAN[:N[+N...]]...", help="Plans, or sweeps of them (from 0).")
+        list[str], typer.Argument(metavar="PLAN[:N[+N...]]", help="Plans, or sweeps of them (from 0).")
     ],
     gpu_model: Annotated[
         str | None, typer.Option(help="Another GPU than the plans', by its catalog name.")

@@ -76,7 +76,7 @@ def measure_chains(
     """
     for chain in chains:
         if chain.num_gpus > len(gpus):
-            raise CatalogError(f"{chain.name} needs {chain.num_gpus} GPUs, of {len(gpus)} to be used here")
+            raise CatalogError(f"{chain.name} needs {chain.num_gpus} GPU(s), of {len(gpus)} to be used here")
     folder = settings.home / "queue" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{os.getpid()}"
     folder.mkdir(parents=True)
     with ExitStack() as stack:
