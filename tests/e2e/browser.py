@@ -34,6 +34,14 @@ _OPTIONS = (
 )
 
 
+_MOVED_ON = ("navigated or closed", "context was destroyed", "Cannot find context", "No frame for given id")
+"""What it answers for a page or frame that has just made way for another."""
+
+
+class ProtocolError(Exception):
+    """The browser refused a command."""
+
+
 class Browser:
     """One page of a browser that runs."""
 
@@ -43,13 +51,18 @@ class Browser:
         self.call("Page.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command of the protocol; events that come meanwhile are dropped."""
+        """One command of the protocol; events that come meanwhile are dropped.
+
+        Raises:
+            ProtocolError
+        """
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
             answer = json.loads(self._socket.recv(timeout=_ANSWER_SECONDS))
             if answer.get("id") == number:
-                assert "error" not in answer, f"{method}: {answer['error']}"
+                if "error" in answer:
+                    raise ProtocolError(f"{method}: {answer['error']}")
                 return answer["result"]
 
     def open(self, url: str) -> None:
@@ -57,9 +70,17 @@ class Browser:
         self.call("Page.navigate", url=url)
 
     def evaluate(self, expression: str, frame: str | None = None) -> Any:
-        """The value of an expression in the page, or in the frame whose address contains `frame`."""
-        context = {} if frame is None else {"contextId": self._world(frame)}
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, **context)
+        """The value of an expression in the page, or in the frame whose address contains `frame`.
+
+        `None` where that made way for another meanwhile.
+        """
+        try:
+            context = {} if frame is None else {"contextId": self._world(frame)}
+            answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, **context)
+        except ProtocolError as error:
+            if any(said in str(error) for said in _MOVED_ON):
+                return None
+            raise
         return answer["result"].get("value")
 
     def text(self, frame: str | None = None) -> str:
