@@ -22,12 +22,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark_tasks.errors import CatalogError, JouleboardError
-from benchmark_tasks.runtimes.process import guarded, log_tail
+from benchmark_tasks.runtimes.process import guarded, log_tail, new_lines
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.sweep import Plan, Sweep
 
 POLL_SECONDS = 0.2
-_ARGUMENT = re.compile(r"(?P<file>.+?)(?::(?P<indices>\d+(?:\+\d+)*))?")
+_NUMBERS = re.compile(r"\d+(\+\d+)*")
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Chain:
 
 def split_argument(argument: str) -> tuple[Path, tuple[int, ...]]:
     """`FILE` or `FILE:0+2` as the file and the sweeps of it; no numbers: all of them."""
-    found = _ARGUMENT.fullmatch(argument)
-    assert found is not None
-    numbers = found["indices"]
-    return Path(found["file"]), tuple(int(number) for number in numbers.split("+")) if numbers else ()
+    file, _, numbers = argument.rpartition(":")
+    if not file or not _NUMBERS.fullmatch(numbers):
+        return Path(argument), ()
+    return Path(file), tuple(int(number) for number in numbers.split("+"))
 
 
 def measuring(plan: Path) -> tuple[str, ...]:
@@ -167,12 +167,9 @@ class _Queue:
                 self._end(running, code)
 
     def _pass_on(self, running: _Running) -> None:
-        with running.log.open("rb") as file:
-            file.seek(running.read)
-            whole, _, _ = file.read().rpartition(b"\n")
-        running.read += len(whole) + 1 if whole else 0
-        for line in whole.decode(errors="replace").splitlines():
-            self._say(f"{running.where} | {line}")
+        lines, running.read = new_lines(running.log, running.read)
+        for line in lines:
+            self._say(f"{running.where} | {line.decode(errors='replace')}")
 
     def _end(self, running: _Running, code: int) -> None:
         running.ending.close()

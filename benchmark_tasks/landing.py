@@ -244,7 +244,7 @@ def _headline(run: Run) -> str:
     seconds = window.end_seconds - window.start_seconds
     diffusion = run.configuration.architecture is Architecture.DIFFUSION
     unit = run.configuration.task.removeprefix("text-to-") if diffusion else "token"
-    made = (window.output_items if diffusion else window.output_tokens) or 0
+    made = window.outputs or 0
     parts.append(f"{made / seconds:,.{3 if diffusion else 0}f} {unit}s/s over {seconds:.0f} s")
     if window.energy is not None and made:
         joules = window.energy.counter_joules

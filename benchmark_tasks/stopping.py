@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmark_tasks.client.load import Progress
 from benchmark_tasks.client.windows import (
-    CANDIDATE_STARTS,
+    candidate_starts,
     relative_drift,
     relative_interval,
     sub_window_edges,
@@ -66,9 +66,10 @@ class Watcher:
             return False
         readings, limit = self._devices.timeline(0, self._since), self._procedure.drift_limit
         for start in starts:
-            drift = self._drift(start, readings)
-            if drift <= limit:  # the window will begin here
-                return drift <= DRIFT_MARGIN * limit and self._is_precise(start, readings)
+            tokens, joules = self._parts(start, readings)
+            drifts = [abs(relative_drift(values)) for values in (tokens, joules) if values is not None]
+            if max(drifts) <= limit:  # the window will begin here
+                return max(drifts) <= DRIFT_MARGIN * limit and self._is_precise(tokens, joules)
         return False
 
     @property
@@ -78,8 +79,8 @@ class Watcher:
 
     def _long_enough(self) -> list[float]:
         """The starts that leave a window which is long enough."""
-        starts = (self._at[0] + share * self._seconds for share in np.linspace(0, 0.5, CANDIDATE_STARTS))
-        return [start for start in starts if self._at[-1] - start >= self._needed_seconds(start)]
+        starts, last = candidate_starts(self._at[0], self._at[-1]), self._at[-1]
+        return [start for start in starts if last - start >= self._needed_seconds(start)]
 
     def _needed_seconds(self, start: float) -> float:
         """How long a window from `start` must last: every slot answers `full_turnovers` times inside it,
@@ -89,24 +90,15 @@ class Watcher:
         shortest, longest = self._procedure.minimum_window_seconds, self._procedure.long_window_seconds
         return (shortest if turned else max(shortest, longest)) + MARGIN_SECONDS
 
-    def _edges(self, start: float) -> np.ndarray:
-        return sub_window_edges(start, self._at[-1] - MARGIN_SECONDS / 2, self._procedure.sub_windows)
+    def _parts(self, start: float, readings: Timeline) -> tuple[np.ndarray, np.ndarray | None]:
+        """Tokens of each sub-window and, where it is metered, joules."""
+        edges = sub_window_edges(start, self._at[-1] - MARGIN_SECONDS / 2, self._procedure.sub_windows)
+        return np.diff(np.interp(edges, self._at, self._tokens)), _joules(readings, edges)
 
-    def _drift(self, start: float, readings: Timeline) -> float:
-        """The larger drift of throughput and, where it is metered, energy a second."""
-        edges = self._edges(start)
-        drifts = [relative_drift(np.diff(np.interp(edges, self._at, self._tokens)))]
-        joules = _joules(readings, edges)
-        if joules is not None:
-            drifts.append(relative_drift(joules))
-        return max(abs(drift) for drift in drifts)
-
-    def _is_precise(self, start: float, readings: Timeline) -> bool:
+    def _is_precise(self, tokens: np.ndarray, joules: np.ndarray | None) -> bool:
         target = self._procedure.target_relative_interval
         if target is None or not self._devices.meter.gpus:
             return True
-        edges = self._edges(start)
-        joules, tokens = _joules(readings, edges), np.diff(np.interp(edges, self._at, self._tokens))
         if joules is None or not np.all(tokens > 0):
             return False
         interval = relative_interval(joules / tokens)

@@ -59,6 +59,8 @@ class Row:
 
     what: str
     group: str
+    runtime_version: str
+    client_processes: int
     batch_size: int
     gpus: str
     host: str
@@ -125,7 +127,6 @@ def _row(run: Run, served: int) -> Row:
     window = run.window_steady if settled else run.window_mlenergy or run.window_steady
     assert window is not None
     seconds = (window.end_seconds or 0.0) - (window.start_seconds or 0.0)
-    outputs = window.output_tokens if window.output_tokens is not None else window.output_items
     energy, latency, c = window.energy, run.latency, run.configuration
     half = _first_half(window)
     all_parts, half_parts = _per_output(window.sub_windows), _per_output(half.sub_windows)
@@ -133,6 +134,8 @@ def _row(run: Run, served: int) -> Row:
     return Row(
         what=_what(run),
         group=_group(run, served),
+        runtime_version=run.comparability.runtime_version,
+        client_processes=run.client.processes if run.client else 1,
         batch_size=c.batch_size,
         gpus=_gpus(run),
         host=f"{run.provenance.cpu_count} processors, {run.started_at:%Y-%m-%d}",
@@ -142,7 +145,7 @@ def _row(run: Run, served: int) -> Row:
         interval=within_run_interval(window),
         first_half=half_parts / all_parts - 1 if half_parts and all_parts else None,
         first_half_interval=within_run_interval(half),
-        outputs_per_second=outputs / seconds if outputs and seconds else None,
+        outputs_per_second=window.outputs / seconds if window.outputs and seconds else None,
         watts=energy.counter_joules / energy.counter_seconds if energy else None,
         certificate=abs(integral / energy.counter_joules - 1) if energy and integral else None,
         median_itl_ms=latency.itl_ms.p50 if latency and latency.itl_ms else None,
@@ -155,8 +158,7 @@ def _row(run: Run, served: int) -> Row:
 def _joules_per_output(window: Window | None) -> float | None:
     if window is None or window.energy is None:
         return None
-    outputs = window.output_tokens if window.output_tokens is not None else window.output_items
-    return window.energy.counter_joules / outputs if outputs else None
+    return window.energy.counter_joules / window.outputs if window.outputs else None
 
 
 def _first_half(window: Window) -> Window:
@@ -193,9 +195,10 @@ def comparisons(rows: list[Row]) -> list[Comparison]:
         same = [row for row in rows if (row.what, row.batch_size, row.gpus, row.window) == key]
         for one, other in combinations(sorted({row.group for row in same}), 2):
             first, second = ([row for row in same if row.group == group] for group in (one, other))
-            energy, half = _change(first, second, "joules_per_output"), _half_width(first, second)
-            itl = _change(first, second, "median_itl_ms")
-            made.append(Comparison(*key, one, other, (len(first), len(second)), energy or 0.0, half, itl))
+            energy = _change(first, second, "joules_per_output")
+            assert energy is not None, "rows without energy were left out"
+            half, itl = _half_width(first, second), _change(first, second, "median_itl_ms")
+            made.append(Comparison(*key, one, other, (len(first), len(second)), energy, half, itl))
     return made
 
 
@@ -241,8 +244,8 @@ def spreads(rows: list[Row], place: Callable[[Row], str], within: Callable[[Row]
     """
     found: dict[tuple[str, int, str, str], dict[str, list[float]]] = {}
     for row in rows:
-        if row.window == "ours" and row.joules_per_output is not None and "client" not in row.group:
-            key = (row.what, row.batch_size, row.group.split(", ")[0], within(row))
+        if row.window == "ours" and row.joules_per_output is not None and row.client_processes == 1:
+            key = (row.what, row.batch_size, row.runtime_version, within(row))
             found.setdefault(key, {}).setdefault(place(row), []).append(row.joules_per_output)
     made = []
     for key in sorted(key for key, places in found.items() if len(places) > 1):

@@ -273,20 +273,16 @@ def _settled(run: Run) -> bool:
     return run.status is RunStatus.COMPLETED and window is not None and window.settled
 
 
-def _outputs(run: Run) -> int:
-    window = run.window_steady
-    return window.output_tokens if window.output_tokens is not None else window.output_items
-
-
 def _throughput(run: Run) -> float:
-    return _outputs(run) / (run.window_steady.end_seconds - run.window_steady.start_seconds)
+    window = run.window_steady
+    return window.outputs / (window.end_seconds - window.start_seconds)
 
 
 def _energy(run: Run) -> float | None:
     energy = run.window_steady.energy
     if energy is None or run.energy_source is not EnergySource.NVML_COUNTER:
         return None
-    return energy.counter_joules / _outputs(run)
+    return energy.counter_joules / run.window_steady.outputs
 
 
 def _cost(figure: Figure) -> tuple[bool, float]:

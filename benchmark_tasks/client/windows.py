@@ -52,8 +52,7 @@ def steady_window(
     if earliest is None or earliest >= stopped_seconds:
         return Window(settled=False, reason="the load ended before every slot was at work")
     reasons = []
-    for share in np.linspace(0.0, 0.5, CANDIDATE_STARTS):
-        start = earliest + float(share) * (stopped_seconds - earliest)
+    for start in candidate_starts(earliest, stopped_seconds):
         window = _describe(events, start, stopped_seconds)
         window = window.model_copy(update=_trends(events, start, stopped_seconds, energy, procedure))
         reason = unsettled_because(window, window.turnovers or 0, "turnovers", procedure)
@@ -61,6 +60,11 @@ def steady_window(
             return window
         reasons.append(reason)
     return Window(settled=False, reason=f"never settled: {reasons[0]}")
+
+
+def candidate_starts(earliest: float, end: float) -> list[float]:
+    """Where a window may begin, first come first tried: up to half of what there is may be left out."""
+    return [float(start) for start in earliest + np.linspace(0.0, 0.5, CANDIDATE_STARTS) * (end - earliest)]
 
 
 def relative_drift(values: np.ndarray) -> float:

@@ -169,6 +169,11 @@ class Window(Record):
     energy: WindowEnergy | None = None
     sub_windows: tuple[SubWindow, ...] = ()
 
+    @property
+    def outputs(self) -> int | None:
+        """What came out in it: tokens, or images or videos. `None` of a window that was never met."""
+        return self.output_tokens if self.output_tokens is not None else self.output_items
+
 
 class Quantiles(Record):
     """Quantiles of a latency, milliseconds."""

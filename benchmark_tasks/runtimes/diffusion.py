@@ -23,7 +23,7 @@ from benchmark_tasks.errors import CatalogError, OutOfMemory, ServerDied, Server
 from benchmark_tasks.results.schema import Count, Degree, Record, Sample, new_run_id
 from benchmark_tasks.runtimes.device_lock import MARK
 from benchmark_tasks.runtimes.environments import MOCK, Environment
-from benchmark_tasks.runtimes.process import guarded, log_tail, without_secrets
+from benchmark_tasks.runtimes.process import guarded, log_tail, new_lines, without_secrets
 from benchmark_tasks.runtimes.server import POLL_SECONDS, death
 from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.vocabulary import Runtime, Weights
@@ -154,11 +154,8 @@ class RunningGenerator:
         path = self._spec.folder / "events.jsonl"
         if not path.exists():
             return []
-        with path.open("rb") as file:
-            file.seek(self._read)
-            whole, _, _ = file.read().rpartition(b"\n")
-        self._read += len(whole) + 1 if whole else 0
-        return [_EVENT.validate_json(line) for line in whole.splitlines()]
+        lines, self._read = new_lines(path, self._read)
+        return [_EVENT.validate_json(line) for line in lines]
 
 
 @contextlib.contextmanager

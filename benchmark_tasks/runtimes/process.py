@@ -115,6 +115,14 @@ def log_tail(log: Path, lines: int = 20) -> tuple[str, ...]:
     return tuple(line[:300] for line in text.splitlines() if line.strip())[-lines:]
 
 
+def new_lines(file: Path, read: int) -> tuple[list[bytes], int]:
+    """The whole lines of a growing file after its first `read` bytes, and how many bytes are read now."""
+    with file.open("rb") as opened:
+        opened.seek(read)
+        whole, _, _ = opened.read().rpartition(b"\n")
+    return whole.splitlines(), read + len(whole) + 1 if whole else read
+
+
 def _with_this_package(environment: Mapping[str, str]) -> dict[str, str]:
     """The guardian needs this package; the command under it must not see its path."""
     root = str(Path(__file__).parents[2])

@@ -115,6 +115,7 @@ def test_arguments() -> None:
     assert split_argument("a/b.json") == (Path("a/b.json"), ())
     assert split_argument("a/b.json:0+12") == (Path("a/b.json"), (0, 12))
     assert split_argument("a:b.json") == (Path("a:b.json"), ())
+    assert split_argument("") == (Path(), ())
 
 
 def command(home: Path, *arguments: object) -> subprocess.Popen[str]:
