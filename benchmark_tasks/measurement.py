@@ -73,10 +73,12 @@ def measure_point(bench: Bench, batch_size: int) -> Result:
         bench.say(f"  {seen.steady.reason}; once more")
         seen = _offer_load(bench, batch_size)
     ended = time.perf_counter_ns()
+    events, parts = seen.outcome.events, bench.procedure.sub_windows
     mlenergy, _ = with_energy(seen.mlenergy, seen.timeline, bench.devices)
     steady, reason = with_energy(seen.steady, seen.timeline, bench.devices)
-    events = seen.outcome.events
-    steady = _with_sub_windows(steady, events, seen.timeline, bench.procedure.sub_windows)
+    mlenergy, steady = (
+        _with_sub_windows(window, events, seen.timeline, parts) for window in (mlenergy, steady)
+    )
     return Result(
         requests=_requests(events, bench.length_control),
         window_mlenergy=mlenergy,

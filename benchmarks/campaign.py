@@ -8,13 +8,15 @@ a note says of the servers is ignored: the record knows it. Groups are compared 
 GPUs of one model differ; by how much is said at the end. Intervals are 95 % half-widths, as a share: of one
 run over its sub-windows (empty where it has none), of a change by Student's t over runs. `half` is by how
 much the window's first half differs from all of it, and that half's interval; `theirs` is the same over
-ML.ENERGY's window. GPU seconds count a server's start with the run that needed it.
+ML.ENERGY's window. GPU seconds count a server's start with the run that needed it. Where ML.ENERGY's
+procedure was run, too, what it took for its interval is set against what ours takes to one as narrow.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import sys
 from collections import Counter
@@ -31,6 +33,7 @@ from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run, SubWindow, Window
 from benchmark_tasks.results.summary import within_run_interval
 from benchmark_tasks.vocabulary import RunStatus
+from benchmarks.parts import parts_of
 
 _NOTES_SAID_ELSEWHERE = (
     "one server for the sweep",
@@ -41,6 +44,8 @@ _NOTES_SAID_ELSEWHERE = (
 )
 """Notes of plans that only repeat what the record knows."""
 
+SERVER_START = "server-start"
+SUB_WINDOWS = 10
 GPU_CHARACTERS = 8
 """Of a GPU's UUID, in tables."""
 
@@ -79,19 +84,45 @@ class Row:
     reason: str | None
 
 
-def rows_of(folder: Path) -> list[Row]:
-    """A row for every completed run under a folder.
+def runs_of(folder: Path) -> list[Run]:
+    """The completed runs under a folder; those of ML.ENERGY's procedure with the parts of its window.
 
     Raises:
         JouleboardError: a bundle is damaged, or there is none.
     """
-    runs = [bundle.verify(path.parent) for path in sorted(folder.rglob("run.json"))]
-    if not runs:
+    folders = sorted(path.parent for path in folder.rglob("run.json"))
+    if not folders:
         raise JouleboardError(f"no bundle under {folder}")
-    runs = [run for run in runs if run.status is RunStatus.COMPLETED]
-    served = Counter(run.server.session_id for run in runs if run.server)
-    rows = [_row(run, served[run.server.session_id] if run.server else 1) for run in runs]
-    return sorted(rows, key=_order)
+    runs = [(folder, bundle.verify(folder)) for folder in folders]
+    return [_with_their_parts(*one) for one in runs if one[1].status is RunStatus.COMPLETED]
+
+
+def _with_their_parts(folder: Path, run: Run) -> Run:
+    window = run.window_mlenergy
+    if not _is_theirs(run) or window is None or window.energy is None or window.sub_windows:
+        return run
+    window = window.model_copy(update={"sub_windows": parts_of(folder, window, SUB_WINDOWS)})
+    return run.model_copy(update={"window_mlenergy": window})
+
+
+def _is_theirs(run: Run) -> bool:
+    """Whether it had ML.ENERGY's fixed number of requests."""
+    return run.comparability.request_set_id.endswith("-requests")
+
+
+def rows_of(runs: Sequence[Run]) -> list[Row]:
+    """A row for every run."""
+    served = _served(runs)
+    return sorted((_row(run, served[_session(run)]) for run in runs), key=_order)
+
+
+def _session(run: Run) -> str:
+    """What was started for it: runs of one server or pipeline share it."""
+    return run.server.session_id if run.server else run.run_id
+
+
+def _served(runs: Sequence[Run]) -> Counter[str]:
+    return Counter(_session(run) for run in runs)
 
 
 def _order(row: Row) -> tuple[str, int, str, str]:
@@ -264,7 +295,107 @@ def between_hosts(rows: list[Row]) -> list[Spread]:
     return spreads(rows, lambda row: row.host, lambda row: "")
 
 
-def _print(rows: list[Row], compared: list[Comparison]) -> None:
+@dataclass(frozen=True)
+class Price:
+    """What ML.ENERGY's procedure took for its interval, and what a run of ours took to one as narrow, on
+    the same GPUs. Loads are GPU-seconds with warm-up and idle time; starts are a server's, ours shared by
+    the runs that it measured.
+
+    our_load: up to the first part of the window from which on the interval stayed as narrow; `None` if
+        it was never that narrow.
+    our_interval: of that much of the window, or of all of it.
+    """
+
+    what: str
+    batch_size: int
+    gpus: str
+    interval: float
+    load: float
+    start: float
+    joules_per_output: float
+    group: str
+    our_interval: float
+    our_load: float | None
+    our_start: float
+    our_joules_per_output: float
+
+
+def prices(runs: Sequence[Run]) -> list[Price]:
+    """Every run of ML.ENERGY's procedure against every settled run of ours with one client process.
+
+    Its interval is that of its own window or, where its parts are not known, that of ours over its load:
+    narrower, as it leaves the beginning out.
+    """
+    made = []
+    for theirs in filter(_is_theirs, runs):
+        windows = [window for window in (theirs.window_mlenergy, theirs.window_steady) if window]
+        interval = next(filter(None, map(within_run_interval, windows)), None)
+        if interval is not None:
+            same = [run for run in runs if _is_ours(run) and _place(run) == _place(theirs)]
+            made += [_price(theirs, interval, run, runs) for run in same]
+    return sorted(made, key=lambda price: (price.batch_size, price.gpus, price.group))
+
+
+def _price(theirs: Run, interval: float, ours: Run, runs: Sequence[Run]) -> Price:
+    window, joules = ours.window_steady, _joules_per_output(theirs.window_mlenergy)
+    our_joules = _joules_per_output(window)
+    assert window is not None and joules is not None and our_joules is not None
+    to_spare, our_interval = _once_as_narrow(window, interval)
+    siblings = [run for run in runs if _session(run) == _session(ours)]
+    return Price(
+        what=_what(theirs),
+        batch_size=theirs.configuration.batch_size,
+        gpus=_gpus(theirs),
+        interval=interval,
+        load=_load_seconds(theirs),
+        start=_start_seconds(theirs),
+        joules_per_output=joules,
+        group=_group(ours, len(siblings)),
+        our_interval=our_interval,
+        our_load=None if to_spare is None else _load_seconds(ours) - to_spare * ours.configuration.num_gpus,
+        our_start=sum(map(_start_seconds, siblings)) / len(siblings),
+        our_joules_per_output=our_joules,
+    )
+
+
+def _place(run: Run) -> tuple[str | int, ...]:
+    """What runs of both procedures share: all but how a load begins and ends."""
+    keys = run.comparability
+    what = _what(run).replace(keys.request_set_id, keys.request_set_id.split("+")[0])
+    return what, keys.runtime_version, run.configuration.batch_size, _gpus(run)
+
+
+def _is_ours(run: Run) -> bool:
+    stationary = "+" not in run.comparability.request_set_id
+    single = run.client is not None and run.client.processes == 1
+    return stationary and single and run.window_steady is not None and bool(run.window_steady.sub_windows)
+
+
+def _start_seconds(run: Run) -> float:
+    """GPU-seconds of the start of its server; 0 for a run that found it started."""
+    return run.configuration.num_gpus * sum(one.seconds for one in run.phases if one.name == SERVER_START)
+
+
+def _load_seconds(run: Run) -> float:
+    """GPU-seconds of all but that."""
+    return run.configuration.num_gpus * sum(one.seconds for one in run.phases if one.name != SERVER_START)
+
+
+def _once_as_narrow(window: Window, interval: float) -> tuple[float | None, float]:
+    """How many seconds of a window were left once its interval was as narrow for good, and how narrow it
+    was then; `None`, and that of all of it, if it never was."""
+    assert window.start_seconds is not None and window.end_seconds is not None
+    parts = window.sub_windows
+    shorter = [window.model_copy(update={"sub_windows": parts[:n]}) for n in range(1, len(parts) + 1)]
+    widths = [width if (width := within_run_interval(one)) is not None else math.inf for one in shorter]
+    enough = max((n for n, width in enumerate(widths, start=1) if width > interval), default=0) + 1
+    if enough > len(parts):
+        return None, widths[-1]
+    seconds = (window.end_seconds - window.start_seconds) / len(parts)
+    return (len(parts) - enough) * seconds, widths[enough - 1]
+
+
+def _print(rows: list[Row], compared: list[Comparison], priced: list[Price]) -> None:
     for what in dict.fromkeys(row.what for row in rows):
         print(f"\n{what}")
         print(f"{'batch':>6} {'J/output':>9} {'+-':>6} {'half':>6} {'+-':>6} {'theirs':>9}", end=" ")
@@ -300,6 +431,16 @@ def _print(rows: list[Row], compared: list[Comparison]) -> None:
         change = f"energy {one.energy_change:+.1%}{half}{itl}"
         where = f"{one.runs[1]} and {one.runs[0]} runs on {one.gpus}, {one.window} window"
         print(f"{one.batch_size:>6} {one.other!r} against {one.one!r}: {change} ({where})")
+    print(
+        "\nML.ENERGY's procedure against ours to its interval: GPU-seconds of the load, of a server's start"
+    )
+    for price in priced:
+        ours = f"never as narrow ({price.our_interval:.2%})"
+        if price.our_load is not None:
+            ours = f"{price.our_load:.0f} + {price.our_start:.0f} ({price.our_interval:.2%})"
+        theirs = f"{price.load:.0f} + {price.start:.0f} ({price.interval:.2%})"
+        joules = f"{price.joules_per_output:.4f} against {price.our_joules_per_output:.4f} J"
+        print(f"{price.batch_size:>6} {theirs} against {ours}; {joules}  {price.gpus}  {price.group}")
     for title, made in (("GPU against GPU of one host", between_gpus), ("Host against host", between_hosts)):
         print(f"\n{title}: mean J/output of each, and the highest above the lowest")
         for spread in made(rows):
@@ -321,16 +462,17 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one object, a list a table")
     options = parser.parse_args()
     try:
-        rows = sorted(chain.from_iterable(map(rows_of, options.folder)), key=_order)
+        runs = list(chain.from_iterable(map(runs_of, options.folder)))
     except JouleboardError as error:
         sys.exit(f"error: {error}")
+    rows, priced = rows_of(runs), prices(runs)
     compared = comparisons(rows)
     if options.json:
-        tables = {"rows": rows, "comparisons": compared}
+        tables = {"rows": rows, "comparisons": compared, "prices": priced}
         tables |= {"between_gpus": between_gpus(rows), "between_hosts": between_hosts(rows)}
         print(json.dumps({name: [asdict(row) for row in table] for name, table in tables.items()}))
     else:
-        _print(rows, compared)
+        _print(rows, compared, priced)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from benchmark_tasks.results.schema import Gpu
 from benchmark_tasks.results.tables import Series
@@ -141,6 +142,16 @@ class Timeline:
             ),
             seconds=np.array([(reading.at_ns - origin_ns) / 1e9 for reading in readings], dtype=np.float64),
             values=np.array([reading.value for reading in readings], dtype=np.float64),
+        )
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Timeline:
+        """Columns of a bundle's `timelines.parquet`."""
+        return cls(
+            series=np.array(table["series"].to_pylist(), dtype=object),
+            gpu_index=table["gpu_index"].fill_null(-1).to_numpy(),
+            seconds=table["seconds"].to_numpy(),
+            values=table["value"].to_numpy(),
         )
 
     def of(self, series: Series, gpu_index: int | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -148,8 +148,8 @@ class SubWindow(Record):
 class Window(Record):
     """One steady-state window of a run. Times are seconds since the run's first request.
 
-    `sub_windows` show how much energy per output varies inside the run; the ranking window of a
-    run with energy has them.
+    `sub_windows` show how much energy per output varies inside the run. A ranking window with energy
+    has them; ML.ENERGY's window of a text run does since 2026-11-26.
 
     `settled` false means that the window's conditions were never met, for `reason`;
     such a window has no energy.

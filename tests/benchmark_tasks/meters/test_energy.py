@@ -131,10 +131,7 @@ RECORDED = sorted(path.parent for path in (Path(__file__).parents[3] / "recorded
 def test_timelines_recorded_on_gpus_give_the_joules_that_their_records_say() -> None:
     said = 0
     for folder in RECORDED:
-        table = pq.read_table(folder / bundle.TIMELINES_FILE)
-        gpus = table["gpu_index"].fill_null(-1).to_numpy()
-        series = np.array(table["series"].to_pylist(), dtype=object)
-        line = Timeline(series, gpus, table["seconds"].to_numpy(), table["value"].to_numpy())
+        line = Timeline.from_table(pq.read_table(folder / bundle.TIMELINES_FILE))
         run = bundle.read_record(folder)
         for window in (run.window_steady, run.window_mlenergy):
             if window is not None and window.energy is not None:
