@@ -238,7 +238,7 @@ def measure_all(
     Sweeps of one argument share their GPUs, one after the other.
     """
     from benchmark_tasks.host_queue import Chain, measure_chains, split_argument
-    from benchmark_tasks.machine import gpu_names, visible_indices
+    from benchmark_tasks.machine import usable_indices
 
     chains = []
     for number, argument in enumerate(plans, start=1):
@@ -249,9 +249,7 @@ def measure_all(
             raise JouleboardError(f"{path}: the plan has no sweeps: nothing to measure")
         name = "-".join(map(str, (number, path.stem, *indices)))
         chains.append(Chain(name, tuple(_changed(sweeps, {"gpu_model": gpu_model}))))
-    visible = visible_indices()
-    gpus = range(len(gpu_names())) if visible is None else visible
-    measure_chains(chains, gpus, Settings.from_environment(), say=_say)
+    measure_chains(chains, usable_indices(), Settings.from_environment(), say=_say)
 
 
 @app.command()

@@ -7,7 +7,7 @@ import time
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, MeterError
-from benchmark_tasks.machine import gpu_names, visible_indices
+from benchmark_tasks.machine import usable_indices, visible_indices
 from benchmark_tasks.meters.host_meter import with_host
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.meters.zeus_meter import meter_for
@@ -32,12 +32,10 @@ def gpus_for(sweep: Sweep) -> tuple[int, ...]:
         return named
     if sweep.num_gpus == 0:
         return ()
-    visible = visible_indices()
-    if visible is None:
-        return tuple(range(max(sweep.num_gpus, len(gpu_names()))))
-    if len(visible) < sweep.num_gpus:
-        raise CatalogError(f"CUDA_VISIBLE_DEVICES leaves {len(visible)} of {sweep.num_gpus} GPUs")
-    return visible
+    usable = usable_indices(at_least=sweep.num_gpus)
+    if len(usable) < sweep.num_gpus:
+        raise CatalogError(f"CUDA_VISIBLE_DEVICES leaves {len(usable)} of {sweep.num_gpus} GPUs")
+    return usable
 
 
 def meter_of(sweep: Sweep, gpu_indices: tuple[int, ...]) -> Meter:

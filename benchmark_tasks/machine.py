@@ -52,6 +52,19 @@ def visible_indices(environment: Mapping[str, str] = os.environ) -> tuple[int, .
     return tuple(int(part) for part in parts)
 
 
+def usable_indices(at_least: int = 0) -> tuple[int, ...]:
+    """NVML's indices of the GPUs that this process may use.
+
+    Args:
+        at_least: so many where nothing says which and the driver does not show them.
+
+    Raises:
+        SettingsError: CUDA_VISIBLE_DEVICES names GPUs in another way than by index.
+    """
+    visible = visible_indices()
+    return tuple(range(max(at_least, len(gpu_names())))) if visible is None else visible
+
+
 def gpu_names(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Name of each NVIDIA GPU this process may use, as the driver gives it; empty without a driver."""
     import pynvml

@@ -9,9 +9,11 @@ Every week: measures again what is published, and compares.
 3. `announce`: the runs are landed and set aside by the gate (`not_a_recheck`). **They never replace or
    join a published figure by themselves**; `jouleboard quarantine release RUN --why ...` is how a
    person lets one count.
-4. `compare`: each figure beside the new runs: the change with its interval, widened for the number of
-   figures looked at. *Confirmed* when all of it is within 5 %, *differs* when all of it is outside,
-   *unclear* otherwise. One line a figure in its log.
+4. `compare`: each figure beside the new runs, on the GPUs that measured both where there are any: the
+   change with its interval, widened for the number of figures looked at. *Confirmed* when all of it is
+   within 5 %, *differs* when all of it is outside, *unclear* otherwise. Energy that differs on GPUs that
+   never measured it before *differs, on another GPU*: two GPUs of one model may. One line a figure in
+   its log.
 5. `verdict`: red if a sweep failed or a figure differs.
 """
 

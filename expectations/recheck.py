@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from statistics import fmean, variance
 
 from benchmark_tasks.results.schema import Run
+from benchmark_tasks.results.summary import gpu_uuids
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import EnergySource, RunStatus
 from expectations.query import query
@@ -29,8 +30,11 @@ _FIGURES = """
         request_set_id, length_control, power_limit_watts, weights, energy_boundary, {revision}, output_unit,
         inference_steps, height, width, num_frames,
         max(finished_at) as last_measured_at,
-        list(throughput_per_second) filter (throughput_per_second is not null) as throughputs,
-        list(energy_per_output_joules) filter (counts_for_energy) as energies
+        list({{
+            'gpus': gpu_uuids,
+            'throughput': throughput_per_second,
+            'energy': case when counts_for_energy then energy_per_output_joules end
+        }}) as runs
     from run_log
     where data_source = 'jouleboard' and counts_for_speed
     group by all
@@ -39,8 +43,17 @@ _FIGURES = """
 
 
 @dataclass(frozen=True)
+class Measured:
+    """One run: outputs a second and joules an output, and the GPUs, where they are known."""
+
+    gpus: str | None
+    throughput: float | None
+    energy: float | None
+
+
+@dataclass(frozen=True)
 class Figure:
-    """What is published of one configuration at one revision of its model: identity and runs' figures."""
+    """What is published of one configuration at one revision of its model: identity and runs."""
 
     configuration_id: str
     comparability_id: str
@@ -68,8 +81,7 @@ class Figure:
     width: int | None
     num_frames: int | None
     last_measured_at: datetime
-    throughputs: Sequence[float]
-    energies: Sequence[float] | None
+    runs: Sequence[Measured]
 
     @property
     def label(self) -> str:
@@ -85,6 +97,8 @@ class Verdict(StrEnum):
 
     CONFIRMED = "confirmed"
     DIFFERS = "differs"
+    DIFFERS_ELSEWHERE = "differs, on another GPU"
+    """No word against what is published: GPUs of one model differ, by up to 8 % (docs/results.md)."""
     UNCLEAR = "unclear"
     TOO_FEW_REPEATS = "too few repeats"
     NOT_MEASURED = "not measured again"
@@ -132,7 +146,8 @@ def published_figures(settings: Settings) -> tuple[Figure, ...]:
     recorded = "model_revision" in query(settings, "select * from run_log limit 0").columns
     revision = "model_revision" if recorded else "null as model_revision"
     for row in query(settings, _FIGURES.format(revision=revision)).records():
-        newest[row["configuration_id"]] = Figure(**row)
+        runs = tuple(Measured(**run) for run in row.pop("runs"))
+        newest[row["configuration_id"]] = Figure(**row, runs=runs)
     return tuple(newest.values())
 
 
@@ -162,12 +177,15 @@ def choose(
 
 
 def compare(figures: Iterable[Figure], runs: Iterable[Run]) -> tuple[Comparison, ...]:
-    """Each published figure beside its new runs; energy only where both sides measured it."""
+    """Each published figure beside its new runs; energy only where both sides measured it.
+
+    Over the GPUs that measured both, where there are any.
+    """
     by_configuration: dict[str, list[Run]] = {}
     for run in runs:
         by_configuration.setdefault(run.configuration.configuration_id, []).append(run)
     pairs = [(figure, by_configuration.get(figure.configuration_id, [])) for figure in figures]
-    statements = sum(2 if figure.energies else 1 for figure, _ in pairs)
+    statements = sum(2 if _energies(figure.runs) else 1 for figure, _ in pairs)
     confidence = 1 - (1 - CONFIDENCE) / max(1, statements)
     return tuple(found for figure, again in pairs for found in _compare(figure, again, confidence))
 
@@ -206,13 +224,28 @@ def _compare(figure: Figure, runs: Sequence[Run], confidence: float) -> list[Com
     settled = [run for run in comparable if _settled(run)]
     if comparable and not settled:
         verdict, reason = Verdict.NOT_MEASURED, "no run of it completed and settled"
-    sides = [(f"{figure.output_unit}s/s", figure.throughputs, [_throughput(run) for run in settled])]
-    if figure.energies:
-        energies = [joules for run in settled if (joules := _energy(run)) is not None]
-        sides.append((f"J/{figure.output_unit}", figure.energies, energies))
-    return [
-        _side(figure, name, published, again, confidence, verdict, reason) for name, published, again in sides
-    ]
+    before, now, elsewhere = _on_the_same_gpus(figure.runs, [_measured(run) for run in settled])
+    unit = figure.output_unit
+    speeds = _side(figure, f"{unit}s/s", _speeds(before), _speeds(now), confidence, verdict, reason)
+    if not _energies(figure.runs):
+        return [speeds]
+    energies = _side(figure, f"J/{unit}", _energies(before), _energies(now), confidence, verdict, reason)
+    if elsewhere and energies.verdict is Verdict.DIFFERS:
+        energies = replace(energies, verdict=Verdict.DIFFERS_ELSEWHERE, reason=elsewhere)
+    return [speeds, energies]
+
+
+def _on_the_same_gpus(
+    before: Sequence[Measured], now: Sequence[Measured]
+) -> tuple[Sequence[Measured], Sequence[Measured], str]:
+    """The runs on GPUs that measured both; all of them where none did, and then which GPUs these were."""
+    old, new = ({run.gpus for run in side} for side in (before, now))
+    common = {gpus for gpus in old & new if gpus is not None}
+    if common:
+        return [run for run in before if run.gpus in common], [run for run in now if run.gpus in common], ""
+    if not old or not new or None in old | new:
+        return before, now, ""
+    return before, now, f"published on {' and '.join(sorted(old))}, now on {' and '.join(sorted(new))}"
 
 
 def _side(
@@ -273,20 +306,28 @@ def _settled(run: Run) -> bool:
     return run.status is RunStatus.COMPLETED and window is not None and window.settled
 
 
-def _throughput(run: Run) -> float:
-    window = run.window_steady
-    return window.outputs / (window.end_seconds - window.start_seconds)
+def _measured(run: Run) -> Measured:
+    """What a settled run says."""
+    window, energy = run.window_steady, run.window_steady.energy
+    counted = energy is not None and run.energy_source is EnergySource.NVML_COUNTER
+    return Measured(
+        gpus=gpu_uuids(run),
+        throughput=window.outputs / (window.end_seconds - window.start_seconds),
+        energy=energy.counter_joules / window.outputs if counted else None,
+    )
 
 
-def _energy(run: Run) -> float | None:
-    energy = run.window_steady.energy
-    if energy is None or run.energy_source is not EnergySource.NVML_COUNTER:
-        return None
-    return energy.counter_joules / run.window_steady.outputs
+def _speeds(runs: Iterable[Measured]) -> list[float]:
+    return [run.throughput for run in runs if run.throughput is not None]
+
+
+def _energies(runs: Iterable[Measured]) -> list[float]:
+    return [run.energy for run in runs if run.energy is not None]
 
 
 def _cost(figure: Figure) -> tuple[bool, float]:
     """Orders by energy per output; without energy by speed, after all that have it."""
-    if figure.energies:
-        return (False, fmean(figure.energies))
-    return (True, -fmean(figure.throughputs) if figure.throughputs else 0.0)
+    energies, speeds = _energies(figure.runs), _speeds(figure.runs)
+    if energies:
+        return (False, fmean(energies))
+    return (True, -fmean(speeds) if speeds else 0.0)

@@ -173,8 +173,7 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         "torch_version": provenance.runtime_packages.get("torch"),
         "driver_version": provenance.driver_version,
         "cuda_version": provenance.cuda_version,
-        # In order, so that the same GPUs always have the same name.
-        "gpu_uuids": ",".join(sorted(gpu.uuid for gpu in provenance.gpus)) or None,
+        "gpu_uuids": gpu_uuids(run),
         "host": provenance.host,
     }
     for name in _PHASES:
@@ -220,6 +219,11 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
             "failure_message": run.failure.message,
         }
     return row
+
+
+def gpu_uuids(run: Run) -> str | None:
+    """The GPUs it ran on, in order, so that the same ones always have the same name; `None` without any."""
+    return ",".join(sorted(gpu.uuid for gpu in run.provenance.gpus)) or None
 
 
 def within_run_interval(window: Window) -> float | None:

@@ -10,7 +10,7 @@ import pytest
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import RunStatus
-from expectations.recheck import Figure, Verdict, change_interval, choose, compare
+from expectations.recheck import Figure, Measured, Verdict, change_interval, choose, compare
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -20,22 +20,30 @@ def figure(runs: list[Run], **changes: Any) -> Figure:
     one = runs[0]
     keys = one.comparability.model_dump(mode="json")
     fields = one.configuration.model_dump(mode="json", exclude={"weight_precision"}) | keys
-    outputs = [run.window_steady.output_tokens for run in runs]
-    energies = [
-        run.window_steady.energy.counter_joules / tokens
-        for run, tokens in zip(runs, outputs, strict=True)
-        if run.window_steady.energy
-    ]
     fields |= {
         "configuration_id": one.configuration.configuration_id,
         "comparability_id": "c",
         "output_unit": "token",
         "last_measured_at": DAY,
-        "throughputs": [tokens / 60 for tokens in outputs],
-        "energies": energies or None,
+        "runs": [published(run) for run in runs],
     }
     known = {name: fields[name] for name in Figure.__dataclass_fields__}
     return Figure(**known | changes)
+
+
+def published(run: Run) -> Measured:
+    window = run.window_steady
+    joules = window.energy.counter_joules / window.output_tokens if window.energy else None
+    gpus = ",".join(gpu.uuid for gpu in run.provenance.gpus) or None
+    return Measured(gpus=gpus, throughput=window.output_tokens / 60, energy=joules)
+
+
+def on_gpu(uuid: str, runs: list[Run]) -> list[Run]:
+    gpus = [tuple(gpu.model_copy(update={"uuid": uuid}) for gpu in run.provenance.gpus) for run in runs]
+    return [
+        run.model_copy(update={"provenance": run.provenance.model_copy(update={"gpus": one})})
+        for run, one in zip(runs, gpus, strict=True)
+    ]
 
 
 def runs_of(speeds: list[float], watts: float = 500.0, **changes: Any) -> list[Run]:
@@ -59,6 +67,28 @@ PUBLISHED = runs_of([3990, 4000, 4010])
 def test_only_an_interval_outside_the_band_differs(again: list[Run], energy: Verdict, speed: Verdict) -> None:
     found = {one.figure: one.verdict for one in compare([figure(PUBLISHED)], again)}
     assert found == {"tokens/s": speed, "J/token": energy}
+
+
+SPEEDS = [3995, 4002, 4004]
+
+
+def test_energy_on_another_gpu_is_no_word_against_the_published_one() -> None:
+    before, again = on_gpu("A", PUBLISHED), on_gpu("B", runs_of(SPEEDS, watts=540))
+    speed, energy = compare([figure(before)], again)
+    assert (speed.verdict, energy.verdict) == (Verdict.CONFIRMED, Verdict.DIFFERS_ELSEWHERE)
+    assert energy.change == pytest.approx(0.08, abs=0.001)
+    assert energy.reason == "published on A, now on B"
+    slower, _ = compare([figure(before)], on_gpu("B", runs_of([2990, 3000, 3010])))
+    assert slower.verdict is Verdict.DIFFERS
+
+
+def test_where_a_gpu_measured_both_only_its_runs_are_compared() -> None:
+    before = [*on_gpu("A", PUBLISHED), *on_gpu("B", runs_of(SPEEDS, watts=540))]
+    _, energy = compare([figure(before)], on_gpu("B", runs_of(SPEEDS, watts=540)))
+    assert (energy.published_runs, energy.verdict) == (3, Verdict.CONFIRMED)
+    assert energy.change == pytest.approx(0)
+    _, energy = compare([figure(before)], on_gpu("B", runs_of(SPEEDS, watts=600)))
+    assert energy.verdict is Verdict.DIFFERS and energy.reason == ""
 
 
 def test_without_a_counter_only_speed_is_compared() -> None:

@@ -13,7 +13,7 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.testing.samples import sample_generation_run, sample_run
 from benchmark_tasks.vocabulary import Runtime, WeightPrecision, Weights
-from expectations.recheck import Figure
+from expectations.recheck import Figure, Measured
 from jouleboard_airflow import campaigns
 
 CATALOG = load()
@@ -29,8 +29,7 @@ def figure_of(run: Run) -> Figure:
         "comparability_id": "c",
         "output_unit": "image",
         "last_measured_at": datetime(2026, 11, 1, tzinfo=UTC),
-        "throughputs": [1.0],
-        "energies": [1.0],
+        "runs": [Measured(gpus="A", throughput=1.0, energy=1.0)],
     }
     return Figure(**{name: known[name] for name in Figure.__dataclass_fields__})
 
