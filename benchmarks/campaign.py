@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 import sys
 from collections import Counter
@@ -107,7 +106,7 @@ def _with_their_parts(folder: Path, run: Run) -> Run:
 
 def _is_theirs(run: Run) -> bool:
     """Whether it had ML.ENERGY's fixed number of requests."""
-    return run.comparability.request_set_id.endswith("-requests")
+    return any(mark.endswith("-requests") for mark in run.comparability.request_set_id.split("+"))
 
 
 def rows_of(runs: Sequence[Run]) -> list[Row]:
@@ -149,7 +148,9 @@ def _gpus(run: Run) -> str:
 def _what(run: Run) -> str:
     """Everything that two runs must share to be compared, but for batch size and version."""
     c, keys = run.configuration, run.comparability
-    parts = [c.model_id, c.task, keys.runtime, c.where, c.size, keys.request_set_id, keys.weights]
+    cap = keys.power_limit_watts and f"{keys.power_limit_watts:g} W"
+    model = [c.model_id, c.weight_precision, keys.weights, keys.model_revision]
+    parts = [*model, c.task, keys.runtime, c.where, cap, c.size, keys.request_set_id, keys.length_control]
     return " | ".join(part for part in parts if part)
 
 
@@ -298,8 +299,8 @@ def between_hosts(rows: list[Row]) -> list[Spread]:
 @dataclass(frozen=True)
 class Price:
     """What ML.ENERGY's procedure took for its interval, and what a run of ours took to one as narrow, on
-    the same GPUs. Loads are GPU-seconds with warm-up and idle time; starts are a server's, ours shared by
-    the runs that it measured.
+    the same GPUs. All in GPU-seconds: loads with their warm-up, starts of servers with idle readings, ours
+    shared by the runs that a server measured.
 
     our_load: up to the first part of the window from which on the interval stayed as narrow; `None` if
         it was never that narrow.
@@ -309,12 +310,13 @@ class Price:
     what: str
     batch_size: int
     gpus: str
+    group: str
     interval: float
     load: float
     start: float
     joules_per_output: float
-    group: str
-    our_interval: float
+    our_group: str
+    our_interval: float | None
     our_load: float | None
     our_start: float
     our_joules_per_output: float
@@ -324,38 +326,38 @@ def prices(runs: Sequence[Run]) -> list[Price]:
     """Every run of ML.ENERGY's procedure against every settled run of ours with one client process.
 
     Its interval is that of its own window or, where its parts are not known, that of ours over its load:
-    narrower, as it leaves the beginning out.
+    narrower, as it leaves the beginning out. No price where the start of a server is not known.
     """
     made = []
     for theirs in filter(_is_theirs, runs):
         windows = [window for window in (theirs.window_mlenergy, theirs.window_steady) if window]
         interval = next(filter(None, map(within_run_interval, windows)), None)
-        if interval is not None:
-            same = [run for run in runs if _is_ours(run) and _place(run) == _place(theirs)]
-            made += [_price(theirs, interval, run, runs) for run in same]
-    return sorted(made, key=lambda price: (price.batch_size, price.gpus, price.group))
-
-
-def _price(theirs: Run, interval: float, ours: Run, runs: Sequence[Run]) -> Price:
-    window, joules = ours.window_steady, _joules_per_output(theirs.window_mlenergy)
-    our_joules = _joules_per_output(window)
-    assert window is not None and joules is not None and our_joules is not None
-    to_spare, our_interval = _once_as_narrow(window, interval)
-    siblings = [run for run in runs if _session(run) == _session(ours)]
-    return Price(
-        what=_what(theirs),
-        batch_size=theirs.configuration.batch_size,
-        gpus=_gpus(theirs),
-        interval=interval,
-        load=_load_seconds(theirs),
-        start=_start_seconds(theirs),
-        joules_per_output=joules,
-        group=_group(ours, len(siblings)),
-        our_interval=our_interval,
-        our_load=None if to_spare is None else _load_seconds(ours) - to_spare * ours.configuration.num_gpus,
-        our_start=sum(map(_start_seconds, siblings)) / len(siblings),
-        our_joules_per_output=our_joules,
-    )
+        joules, start = _joules_per_output(theirs.window_mlenergy), _start_seconds(theirs, runs)
+        if interval is None or joules is None or start is None:
+            continue
+        for ours in (run for run in runs if _is_ours(run) and _place(run) == _place(theirs)):
+            our_start, our_joules = _start_seconds(ours, runs), _joules_per_output(ours.window_steady)
+            if our_start is None or our_joules is None:
+                continue
+            to_spare, our_interval = _once_as_narrow(ours.window_steady, interval)
+            load = _load_seconds(ours)
+            price = Price(
+                what=_what(theirs),
+                batch_size=theirs.configuration.batch_size,
+                gpus=_gpus(theirs),
+                group=_group(theirs, _served(runs)[_session(theirs)]),
+                interval=interval,
+                load=_load_seconds(theirs),
+                start=start,
+                joules_per_output=joules,
+                our_group=_group(ours, _served(runs)[_session(ours)]),
+                our_interval=our_interval,
+                our_load=None if to_spare is None else load - to_spare * ours.configuration.num_gpus,
+                our_start=our_start,
+                our_joules_per_output=our_joules,
+            )
+            made.append(price)
+    return sorted(made, key=lambda price: (price.what, price.batch_size, price.gpus, price.our_group))
 
 
 def _place(run: Run) -> tuple[str | int, ...]:
@@ -366,29 +368,33 @@ def _place(run: Run) -> tuple[str | int, ...]:
 
 
 def _is_ours(run: Run) -> bool:
-    stationary = "+" not in run.comparability.request_set_id
+    """A settled run with energy, of one client process, whose load was as usual."""
+    usual = "+" not in run.comparability.request_set_id
     single = run.client is not None and run.client.processes == 1
-    return stationary and single and run.window_steady is not None and bool(run.window_steady.sub_windows)
+    return usual and single and run.window_steady is not None and bool(run.window_steady.sub_windows)
 
 
-def _start_seconds(run: Run) -> float:
-    """GPU-seconds of the start of its server; 0 for a run that found it started."""
-    return run.configuration.num_gpus * sum(one.seconds for one in run.phases if one.name == SERVER_START)
+def _start_seconds(run: Run, runs: Sequence[Run]) -> float | None:
+    """GPU-seconds of its share of the start of its server; `None` if the run that has it is not here."""
+    siblings = [one for one in runs if _session(one) == _session(run)]
+    starts = [phase.seconds for one in siblings for phase in one.phases if phase.name == SERVER_START]
+    return run.configuration.num_gpus * sum(starts) / len(siblings) if starts else None
 
 
 def _load_seconds(run: Run) -> float:
-    """GPU-seconds of all but that."""
-    return run.configuration.num_gpus * sum(one.seconds for one in run.phases if one.name != SERVER_START)
+    """GPU-seconds of all but the start of its server."""
+    seconds = [phase.seconds for phase in run.phases if phase.name != SERVER_START]
+    return run.configuration.num_gpus * sum(seconds)
 
 
-def _once_as_narrow(window: Window, interval: float) -> tuple[float | None, float]:
+def _once_as_narrow(window: Window | None, interval: float) -> tuple[float | None, float | None]:
     """How many seconds of a window were left once its interval was as narrow for good, and how narrow it
     was then; `None`, and that of all of it, if it never was."""
-    assert window.start_seconds is not None and window.end_seconds is not None
+    assert window is not None and window.start_seconds is not None and window.end_seconds is not None
     parts = window.sub_windows
     shorter = [window.model_copy(update={"sub_windows": parts[:n]}) for n in range(1, len(parts) + 1)]
-    widths = [width if (width := within_run_interval(one)) is not None else math.inf for one in shorter]
-    enough = max((n for n, width in enumerate(widths, start=1) if width > interval), default=0) + 1
+    widths = [within_run_interval(one) for one in shorter]
+    enough = max((n for n, width in enumerate(widths, 1) if width is None or width > interval), default=0) + 1
     if enough > len(parts):
         return None, widths[-1]
     seconds = (window.end_seconds - window.start_seconds) / len(parts)
@@ -432,15 +438,20 @@ def _print(rows: list[Row], compared: list[Comparison], priced: list[Price]) -> 
         where = f"{one.runs[1]} and {one.runs[0]} runs on {one.gpus}, {one.window} window"
         print(f"{one.batch_size:>6} {one.other!r} against {one.one!r}: {change} ({where})")
     print(
-        "\nML.ENERGY's procedure against ours to its interval: GPU-seconds of the load, of a server's start"
+        "\nML.ENERGY's procedure against ours to its interval: GPU-seconds of the load + of a server's start"
     )
-    for price in priced:
-        ours = f"never as narrow ({price.our_interval:.2%})"
-        if price.our_load is not None:
-            ours = f"{price.our_load:.0f} + {price.our_start:.0f} ({price.our_interval:.2%})"
-        theirs = f"{price.load:.0f} + {price.start:.0f} ({price.interval:.2%})"
-        joules = f"{price.joules_per_output:.4f} against {price.our_joules_per_output:.4f} J"
-        print(f"{price.batch_size:>6} {theirs} against {ours}; {joules}  {price.gpus}  {price.group}")
+    for what in dict.fromkeys(price.what for price in priced):
+        print(what)
+        for price in (price for price in priced if price.what == what):
+            theirs = f"{price.load:.0f} + {price.start:.0f} ({price.interval:.2%}; {price.group})"
+            ours = f"never as narrow ({_shown(price.our_interval, '.2%', 0)})"
+            if price.our_load is not None:
+                share = (price.our_load + price.our_start) / (price.load + price.start)
+                ours = (
+                    f"{price.our_load:.0f} + {price.our_start:.0f} = {share:.0%} ({price.our_interval:.2%})"
+                )
+            joules = f"{price.joules_per_output:.4f} against {price.our_joules_per_output:.4f} J"
+            print(f"{price.batch_size:>6} {price.gpus} {theirs} against {ours}; {joules}; {price.our_group}")
     for title, made in (("GPU against GPU of one host", between_gpus), ("Host against host", between_hosts)):
         print(f"\n{title}: mean J/output of each, and the highest above the lowest")
         for spread in made(rows):

@@ -6,11 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from scipy import stats
 
-from benchmark_tasks.results.schema import Run, SubWindow, Window
+from benchmark_tasks.results.schema import Phase, Run, SubWindow, Window
+from benchmark_tasks.results.summary import within_run_interval
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from benchmarks.campaign import between_gpus, between_hosts, comparisons, prices, rows_of, runs_of
 
@@ -94,47 +93,98 @@ def with_parts(run: Run, which: str, joules: list[float]) -> Run:
     return run.model_copy(update={which: getattr(run, which).model_copy(update=span)})
 
 
+def requesting(run: Run, request_set_id: str) -> Run:
+    keys = run.comparability.model_copy(update={"request_set_id": request_set_id})
+    return run.model_copy(update={"comparability": keys})
+
+
+def started_by(run: Run, session: str, seconds: float | None) -> Run:
+    """`seconds`: of its server's start; `None` where another run needed it."""
+    phases = tuple(phase for phase in run.phases if phase.name != "server-start")
+    if seconds is not None:
+        phases += (Phase(name="server-start", seconds=seconds, joules=None),)
+    server = run.server.model_copy(update={"session_id": session})
+    return run.model_copy(update={"phases": phases, "server": server})
+
+
+OURS = [100, 100, 100, 140, 120, 120, 120, 120, 120, 120]
+"""Within 16 % from the sixth part on, for good; before, the third part was, too."""
+THEIRS = [100, 110, 120, 130, 140]
+"""15.81 J over 5 parts: within 2.776 * 15.81 / sqrt(5) / 120, 16.4 %."""
+
+
+def ours_and_theirs() -> tuple[Run, Run]:
+    ours = requesting(with_parts(sample_run(), "window_steady", OURS), "x")
+    theirs = requesting(with_parts(sample_run(), "window_mlenergy", THEIRS), "x+afresh+1024-requests+seed-3")
+    return started_by(ours, "ours", 60.0), started_by(theirs, "theirs", 80.0)
+
+
 def test_what_an_interval_costs_is_compared_on_one_gpu(tmp_path: Path) -> None:
-    """Theirs: within 10 %. Ours is as narrow from its fifth part on, for good: half of 10 s to spare."""
-    ours = with_parts(sample_run(), "window_steady", [100, 100, 100, 140, 120, 120, 120, 120, 120, 120])
-    keys = ours.comparability.model_copy(
-        update={"request_set_id": "synthetic-sample-chat+afresh+1024-requests"}
-    )
-    ours = ours.model_copy(
-        update={"comparability": keys.model_copy(update={"request_set_id": "synthetic-sample-chat"})}
-    )
-    theirs = with_parts(sample_run(), "window_mlenergy", [100, 110, 120, 130, 140])
-    theirs = theirs.model_copy(update={"comparability": keys})
-    for i, run in enumerate([ours, on_gpu(ours, "another"), theirs]):
+    ours, theirs = ours_and_theirs()
+    second = with_parts(started_by(ours, "ours", None), "window_steady", [100, 140, 100, 140])
+    several = ours.client.model_copy(update={"processes": 4})
+    others = [
+        on_gpu(ours, "another"),
+        ours.model_copy(update={"client": several}),
+        ours.model_copy(
+            update={"comparability": ours.comparability.model_copy(update={"power_limit_watts": 400.0})}
+        ),
+    ]
+    others = [started_by(run, f"other {i}", 60.0) for i, run in enumerate(others)]
+    for i, run in enumerate([ours, second, theirs, *others]):
         write_sample(tmp_path / str(i), run)
-    (price,) = prices(runs_of(tmp_path))
-    # 15.8 J over sqrt(5) parts, t = 2.776
-    assert price.interval == pytest.approx(2.776 * 15.811 / 5**0.5 / 120, rel=1e-3)
+    narrow, wide = sorted(prices(runs_of(tmp_path)), key=lambda price: price.our_load is None)
+    assert narrow.interval == pytest.approx(0.1636, abs=1e-4)
+    assert (narrow.start, narrow.our_start) == (80.0, 30.0), "a start is shared by its server's runs"
     seconds = {phase.name: phase.seconds for phase in ours.phases}
-    assert price.start == price.our_start == seconds["server-start"]
-    assert price.load == seconds["warm-up"] + seconds["measure"]
-    assert price.our_interval < price.interval and price.our_load is not None
-    assert price.load - price.our_load == pytest.approx(10 * (1 - needed(ours, price.interval) / 10))
+    assert narrow.load == seconds["warm-up"] + seconds["measure"]
+    assert narrow.load - narrow.our_load == pytest.approx(4.0), "of ten parts of 1 s six were needed"
+    # 16.33 J over six parts: 2.571 * 16.33 / sqrt(6) / 113.3
+    assert narrow.our_interval == pytest.approx(0.1512, abs=1e-4)
+    assert wide.our_load is None and wide.our_interval == pytest.approx(0.306, abs=1e-3)
 
 
-def needed(run: Run, interval: float) -> int:
-    """Parts from which on the interval is as narrow, by hand."""
-    values = np.array([part.counter_joules for part in run.window_steady.sub_windows])
-    widths = {n: stats.t.ppf(0.975, n - 1) * stats.sem(values[:n]) / values[:n].mean() for n in range(3, 11)}
-    return 1 + max(n for n, width in widths.items() if width > interval)
+def test_two_gpus_cost_twice(tmp_path: Path) -> None:
+    for i, run in enumerate(ours_and_theirs()):
+        two = run.configuration.model_copy(update={"num_gpus": 2})
+        write_sample(tmp_path / str(i), run.model_copy(update={"configuration": two}))
+    (price,) = prices(runs_of(tmp_path))
+    assert (price.start, price.our_start) == (160.0, 120.0)
+    assert price.load - price.our_load == pytest.approx(8.0)
 
 
-def test_a_run_that_never_was_as_narrow_says_so(tmp_path: Path) -> None:
-    ours = with_parts(sample_run(), "window_steady", [100, 140, 100, 140])
-    keys = ours.comparability.model_copy(update={"request_set_id": "x+afresh+1024-requests"})
-    theirs = with_parts(sample_run(), "window_mlenergy", [100, 101, 102]).model_copy(
-        update={"comparability": keys}
-    )
-    ours = ours.model_copy(update={"comparability": keys.model_copy(update={"request_set_id": "x"})})
+@pytest.mark.parametrize("without", ["window", "energy", "start", "our start"])
+def test_what_is_not_known_has_no_price(tmp_path: Path, without: str) -> None:
+    ours, theirs = ours_and_theirs()
+    theirs = with_parts(theirs, "window_steady", THEIRS)
+    window = theirs.window_mlenergy
+    changed = {"window": None, "energy": window.model_copy(update={"energy": None, "sub_windows": ()})}
+    if without in changed:
+        theirs = theirs.model_copy(update={"window_mlenergy": changed[without]})
+    elif without == "start":
+        theirs = started_by(theirs, "theirs", None)
+    else:
+        ours = started_by(ours, "ours", None)
     for i, run in enumerate([ours, theirs]):
         write_sample(tmp_path / str(i), run)
-    (price,) = prices(runs_of(tmp_path))
-    assert price.our_load is None and price.our_interval > 0.2
+    assert prices(runs_of(tmp_path)) == []
+
+
+RECORDED = Path(__file__).parents[3] / "recorded_runs" / "h100-2026-11-26-qwen3-8b"
+
+
+def test_recorded_prices_have_the_interval_of_their_own_window_or_that_of_ours() -> None:
+    runs = runs_of(RECORDED)
+    theirs = {run.configuration.batch_size: run for run in runs if run.note == "ML.ENERGY's procedure"}
+    assert sorted(theirs) == [8, 64, 256]
+    parts = theirs[256].window_mlenergy.sub_windows
+    assert sum(part.outputs for part in parts) == pytest.approx(
+        theirs[256].window_mlenergy.output_tokens, rel=1e-3
+    )
+    assert theirs[64].window_mlenergy.sub_windows == (), "too few of its requests kept their tokens"
+    intervals = {price.batch_size: price.interval for price in prices(runs)}
+    assert intervals[256] == within_run_interval(theirs[256].window_mlenergy) > 0.06
+    assert intervals[64] == within_run_interval(theirs[64].window_steady)
 
 
 def test_an_empty_folder_is_one_clear_line(tmp_path: Path) -> None:

@@ -1,6 +1,12 @@
 with configurations as (
 
-    select * from {{ ref('int_configurations_current') }} where energy_per_output_joules is not null
+    select
+        *,
+        list(batch_size) over (
+            partition by comparability_id, task, model_id, weight_precision, workload_id, gpu_model
+        ) as batch_sizes
+    from {{ ref('int_configurations_current') }}
+    where energy_per_output_joules is not null
 
 ),
 
@@ -43,13 +49,6 @@ under_ceiling as (
             ceilings.max_batch_latency_seconds
         order by configurations.energy_per_output_joules, configurations.batch_size, configurations.leaderboard_id
     ) = 1
-
-),
-
-measured as (
-
-    select distinct comparability_id, task, model_id, weight_precision, workload_id, gpu_model, batch_size
-    from configurations
 
 )
 
@@ -95,7 +94,8 @@ select
         when newer.energy_per_output_joules > older.energy_per_output_joules then older.gpu_model
         else 'tie'
     end as winner,
-    measured.batch_size is not null as old_batch_size_measured_on_new
+    list_contains(newer.batch_sizes, older.batch_size) as old_batch_size_measured_on_new,
+    list_contains(older.batch_sizes, newer.batch_size) as new_batch_size_measured_on_old
 from under_ceiling as newer
 inner join generations on generations.new_gpu_model = newer.gpu_model
 inner join under_ceiling as older
@@ -107,12 +107,4 @@ inner join under_ceiling as older
     and older.weight_precision = newer.weight_precision
     and older.workload_id = newer.workload_id
     and older.ceiling_seconds = newer.ceiling_seconds
-left join measured
-    on measured.comparability_id = newer.comparability_id
-    and measured.task = newer.task
-    and measured.model_id = newer.model_id
-    and measured.weight_precision = newer.weight_precision
-    and measured.workload_id = newer.workload_id
-    and measured.gpu_model = newer.gpu_model
-    and measured.batch_size = older.batch_size
 order by newer.data_source, newer.task, newer.model_id, newer.ceiling_seconds, new_gpu_model, old_gpu_model, comparison_id
