@@ -21,12 +21,18 @@ from benchmark_tasks.client.windows import (
 )
 from benchmark_tasks.errors import LoadError, MeterError, ServerDied
 from benchmark_tasks.landing import Result
-from benchmark_tasks.meters.energy import energy_between, energy_curve, host_joules, spent_between
+from benchmark_tasks.meters.energy import (
+    energy_between,
+    energy_curve,
+    host_joules,
+    parts_between,
+    spent_between,
+)
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.server_use import gained, preprocessing_ms
 from benchmark_tasks.meters.zeus_meter import throttle_names
 from benchmark_tasks.procedure import Procedure
-from benchmark_tasks.results.schema import Device, Phase, Requests, Server, SubWindow, Window
+from benchmark_tasks.results.schema import Device, Phase, Requests, Server, Window
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.server import RunningServer
 from benchmark_tasks.stopping import FAILED_SHARE_LIMIT, Watcher
@@ -228,11 +234,7 @@ def _with_sub_windows(window: Window, events: Events, timeline: Timeline, parts:
     if window.energy is None or window.start_seconds is None or window.end_seconds is None:
         return window
     edges = sub_window_edges(window.start_seconds, window.end_seconds, parts)
-    spans = zip(tokens_in(events, edges), edges[:-1], edges[1:], strict=True)
-    parted = tuple(
-        SubWindow(outputs=int(tokens), counter_joules=spent_between(timeline, float(start), float(end)))
-        for tokens, start, end in spans
-    )
+    parted = parts_between(timeline, edges, tokens_in(events, edges))
     return window.model_copy(update={"sub_windows": parted})
 
 

@@ -18,7 +18,6 @@ import argparse
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, combinations
@@ -28,6 +27,7 @@ import numpy as np
 from scipy import stats
 
 from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.procedure import Procedure
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run, SubWindow, Window
 from benchmark_tasks.results.summary import within_run_interval
@@ -44,7 +44,6 @@ _NOTES_SAID_ELSEWHERE = (
 """Notes of plans that only repeat what the record knows."""
 
 SERVER_START = "server-start"
-SUB_WINDOWS = 10
 GPU_CHARACTERS = 8
 """Of a GPU's UUID, in tables."""
 
@@ -100,7 +99,7 @@ def _with_their_parts(folder: Path, run: Run) -> Run:
     window = run.window_mlenergy
     if not _is_theirs(run) or window is None or window.energy is None or window.sub_windows:
         return run
-    window = window.model_copy(update={"sub_windows": parts_of(folder, window, SUB_WINDOWS)})
+    window = window.model_copy(update={"sub_windows": parts_of(folder, window, Procedure().sub_windows)})
     return run.model_copy(update={"window_mlenergy": window})
 
 
@@ -111,17 +110,15 @@ def _is_theirs(run: Run) -> bool:
 
 def rows_of(runs: Sequence[Run]) -> list[Row]:
     """A row for every run."""
-    served = _served(runs)
-    return sorted((_row(run, served[_session(run)]) for run in runs), key=_order)
+    return sorted((_row(run, len(siblings)) for run, siblings in _by_server(runs)), key=_order)
 
 
-def _session(run: Run) -> str:
-    """What was started for it: runs of one server or pipeline share it."""
-    return run.server.session_id if run.server else run.run_id
-
-
-def _served(runs: Sequence[Run]) -> Counter[str]:
-    return Counter(_session(run) for run in runs)
+def _by_server(runs: Sequence[Run]) -> list[tuple[Run, list[Run]]]:
+    """Each run with all those of its server or pipeline, itself included."""
+    served: dict[str, list[Run]] = {}
+    for run in runs:
+        served.setdefault(run.server.session_id if run.server else run.run_id, []).append(run)
+    return [(run, siblings) for siblings in served.values() for run in siblings]
 
 
 def _order(row: Row) -> tuple[str, int, str, str]:
@@ -172,8 +169,8 @@ def _row(run: Run, served: int) -> Row:
         gpus=_gpus(run),
         host=f"{run.provenance.cpu_count} processors, {run.started_at:%Y-%m-%d}",
         window="ours" if settled or run.window_mlenergy is None else "ML.ENERGY's",
-        joules_per_output=_joules_per_output(window),
-        mlenergy_joules_per_output=_joules_per_output(run.window_mlenergy),
+        joules_per_output=window.joules_per_output,
+        mlenergy_joules_per_output=run.window_mlenergy and run.window_mlenergy.joules_per_output,
         interval=within_run_interval(window),
         first_half=half_parts / all_parts - 1 if half_parts and all_parts else None,
         first_half_interval=within_run_interval(half),
@@ -185,12 +182,6 @@ def _row(run: Run, served: int) -> Row:
         client_cpu_share=run.client.cpu_share if run.client else None,
         reason=None if settled else run.window_steady and run.window_steady.reason,
     )
-
-
-def _joules_per_output(window: Window | None) -> float | None:
-    if window is None or window.energy is None:
-        return None
-    return window.energy.counter_joules / window.outputs if window.outputs else None
 
 
 def _first_half(window: Window) -> Window:
@@ -328,36 +319,42 @@ def prices(runs: Sequence[Run]) -> list[Price]:
     Its interval is that of its own window or, where its parts are not known, that of ours over its load:
     narrower, as it leaves the beginning out. No price where the start of a server is not known.
     """
-    made = []
-    for theirs in filter(_is_theirs, runs):
-        windows = [window for window in (theirs.window_mlenergy, theirs.window_steady) if window]
-        interval = next(filter(None, map(within_run_interval, windows)), None)
-        joules, start = _joules_per_output(theirs.window_mlenergy), _start_seconds(theirs, runs)
-        if interval is None or joules is None or start is None:
-            continue
-        for ours in (run for run in runs if _is_ours(run) and _place(run) == _place(theirs)):
-            our_start, our_joules = _start_seconds(ours, runs), _joules_per_output(ours.window_steady)
-            if our_start is None or our_joules is None:
-                continue
-            to_spare, our_interval = _once_as_narrow(ours.window_steady, interval)
-            load = _load_seconds(ours)
-            price = Price(
-                what=_what(theirs),
-                batch_size=theirs.configuration.batch_size,
-                gpus=_gpus(theirs),
-                group=_group(theirs, _served(runs)[_session(theirs)]),
-                interval=interval,
-                load=_load_seconds(theirs),
-                start=start,
-                joules_per_output=joules,
-                our_group=_group(ours, _served(runs)[_session(ours)]),
-                our_interval=our_interval,
-                our_load=None if to_spare is None else load - to_spare * ours.configuration.num_gpus,
-                our_start=our_start,
-                our_joules_per_output=our_joules,
-            )
-            made.append(price)
+    by_server = _by_server(runs)
+    pairs = [
+        _price(theirs, its_siblings, ours, siblings)
+        for theirs, its_siblings in by_server
+        for ours, siblings in by_server
+        if _is_theirs(theirs) and _is_ours(ours) and _place(ours) == _place(theirs)
+    ]
+    made = [price for price in pairs if price is not None]
     return sorted(made, key=lambda price: (price.what, price.batch_size, price.gpus, price.our_group))
+
+
+def _price(theirs: Run, its_siblings: list[Run], ours: Run, siblings: list[Run]) -> Price | None:
+    """`None` where an interval, an energy or a start is not known."""
+    window, steady = theirs.window_mlenergy, ours.window_steady
+    windows = [one for one in (window, theirs.window_steady) if one]
+    interval = next(filter(None, map(within_run_interval, windows)), None)
+    joules, start = window and window.joules_per_output, _start_seconds(its_siblings)
+    our_joules, our_start = steady and steady.joules_per_output, _start_seconds(siblings)
+    if interval is None or joules is None or start is None or our_joules is None or our_start is None:
+        return None
+    to_spare, our_interval = _once_as_narrow(steady, interval)
+    return Price(
+        what=_what(theirs),
+        batch_size=theirs.configuration.batch_size,
+        gpus=_gpus(theirs),
+        group=_group(theirs, len(its_siblings)),
+        interval=interval,
+        load=_load_seconds(theirs),
+        start=start,
+        joules_per_output=joules,
+        our_group=_group(ours, len(siblings)),
+        our_interval=our_interval,
+        our_load=None if to_spare is None else _load_seconds(ours) - to_spare * ours.configuration.num_gpus,
+        our_start=our_start,
+        our_joules_per_output=our_joules,
+    )
 
 
 def _place(run: Run) -> tuple[str | int, ...]:
@@ -374,11 +371,10 @@ def _is_ours(run: Run) -> bool:
     return usual and single and run.window_steady is not None and bool(run.window_steady.sub_windows)
 
 
-def _start_seconds(run: Run, runs: Sequence[Run]) -> float | None:
-    """GPU-seconds of its share of the start of its server; `None` if the run that has it is not here."""
-    siblings = [one for one in runs if _session(one) == _session(run)]
-    starts = [phase.seconds for one in siblings for phase in one.phases if phase.name == SERVER_START]
-    return run.configuration.num_gpus * sum(starts) / len(siblings) if starts else None
+def _start_seconds(siblings: list[Run]) -> float | None:
+    """GPU-seconds of one run's share of the start of their server; `None` if no run here has it."""
+    starts = [phase.seconds for run in siblings for phase in run.phases if phase.name == SERVER_START]
+    return siblings[0].configuration.num_gpus * sum(starts) / len(siblings) if starts else None
 
 
 def _load_seconds(run: Run) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmark_tasks.client.windows import sub_window_edges
-from benchmark_tasks.meters.energy import spent_between
+from benchmark_tasks.meters.energy import parts_between
 from benchmark_tasks.meters.meter import Timeline
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import SubWindow, Window
@@ -32,11 +32,7 @@ def parts_of(folder: Path, window: Window, count: int) -> tuple[SubWindow, ...]:
     timeline = Timeline.from_table(
         pq.read_table(folder / bundle.TIMELINES_FILE, filters=[("series", "=", Series.ENERGY_COUNTER_JOULES)])
     )
-    spans = zip(tokens, edges[:-1], edges[1:], strict=True)
-    return tuple(
-        SubWindow(outputs=round(number), counter_joules=spent_between(timeline, float(start), float(end)))
-        for number, start, end in spans
-    )
+    return parts_between(timeline, edges, tokens)
 
 
 def _tokens(folder: Path, edges: np.ndarray) -> np.ndarray | None:

@@ -308,12 +308,11 @@ def _settled(run: Run) -> bool:
 
 def _measured(run: Run) -> Measured:
     """What a settled run says."""
-    window, energy = run.window_steady, run.window_steady.energy
-    counted = energy is not None and run.energy_source is EnergySource.NVML_COUNTER
+    window, counted = run.window_steady, run.energy_source is EnergySource.NVML_COUNTER
     return Measured(
         gpus=gpu_uuids(run),
         throughput=window.outputs / (window.end_seconds - window.start_seconds),
-        energy=energy.counter_joules / window.outputs if counted else None,
+        energy=window.joules_per_output if counted else None,
     )
 
 

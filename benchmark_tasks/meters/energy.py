@@ -10,7 +10,7 @@ from scipy import integrate
 
 from benchmark_tasks.errors import MeterError
 from benchmark_tasks.meters.meter import Timeline
-from benchmark_tasks.results.schema import WindowEnergy
+from benchmark_tasks.results.schema import SubWindow, WindowEnergy
 from benchmark_tasks.results.tables import Series
 
 MAXIMUM_GAP_SECONDS = 1.0
@@ -111,6 +111,18 @@ def spent_between(timeline: Timeline, start: float, end: float) -> float:
             if len(seconds) == 0 or np.min(np.abs(seconds - edge)) > MAXIMUM_GAP_SECONDS:
                 raise MeterError(f"energy counter of GPU {gpu} was not read near an end of the span")
     return sum(_increase(timeline, gpu, start, end) for gpu in gpus)
+
+
+def parts_between(timeline: Timeline, edges: np.ndarray, outputs: np.ndarray) -> tuple[SubWindow, ...]:
+    """The parts of a window between edges, seconds, with what came out in each.
+
+    Raises:
+        MeterError: as `spent_between`.
+    """
+    return tuple(
+        SubWindow(outputs=round(made), counter_joules=spent_between(timeline, float(start), float(end)))
+        for made, start, end in zip(outputs, edges[:-1], edges[1:], strict=True)
+    )
 
 
 def _summed(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

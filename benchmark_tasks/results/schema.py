@@ -174,6 +174,11 @@ class Window(Record):
         """What came out in it: tokens, or images or videos. `None` of a window that was never met."""
         return self.output_tokens if self.output_tokens is not None else self.output_items
 
+    @property
+    def joules_per_output(self) -> float | None:
+        """By the counter; `None` without energy, or where nothing came out."""
+        return self.energy.counter_joules / self.outputs if self.energy and self.outputs else None
+
 
 class Quantiles(Record):
     """Quantiles of a latency, milliseconds."""

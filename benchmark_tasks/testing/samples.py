@@ -261,6 +261,13 @@ def sample_generation_run(
     return sample_run(gpu=gpu, power_watts=power_watts, **(fields | changes))
 
 
+def on_gpus(run: Run, *uuids: str) -> Run:
+    """The run as if it had been measured on these GPUs."""
+    gpu = run.provenance.gpus[0]
+    gpus = tuple(gpu.model_copy(update={"index": i, "uuid": uuid}) for i, uuid in enumerate(uuids))
+    return run.model_copy(update={"provenance": run.provenance.model_copy(update={"gpus": gpus})})
+
+
 def write_sample(directory: Path, run: Run) -> Path:
     """Write a whole, verifiable bundle `directory/<run_id>/` for a run and return its folder."""
     path = directory / run.run_id

@@ -15,7 +15,7 @@ from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.results.schema import Comparability, Configuration, Failure, Run, Window
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.leaderboard import write_leaderboard
-from benchmark_tasks.testing.samples import sample_run
+from benchmark_tasks.testing.samples import on_gpus, sample_run
 from benchmark_tasks.vocabulary import RunStatus, Task, WeightPrecision
 from benchmarks.candidate import build_candidate
 from expectations.build import BuildResult
@@ -179,12 +179,8 @@ def _on_two_gpus(configuration: Configuration) -> dict[str, Run]:
         run = sample_run(
             configuration=configuration.model_copy(update=here), runtime_version=version, power_watts=watts
         )
-        gpus = tuple(one.model_copy(update={"uuid": gpu}) for one in run.provenance.gpus)
-        runs[f"on two GPUs {number}"] = run.model_copy(
-            update={
-                "provenance": run.provenance.model_copy(update={"gpus": gpus}),
-                "server": run.server.model_copy(update={"session_id": server}),
-            }
+        runs[f"on two GPUs {number}"] = on_gpus(run, gpu).model_copy(
+            update={"server": run.server.model_copy(update={"session_id": server})}
         )
     return runs
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from benchmark_tasks.results.schema import Run
-from benchmark_tasks.testing.samples import sample_run
+from benchmark_tasks.results.summary import gpu_uuids
+from benchmark_tasks.testing.samples import on_gpus, sample_run
 from benchmark_tasks.vocabulary import RunStatus
 from expectations.recheck import Figure, Measured, Verdict, change_interval, choose, compare
 
@@ -34,16 +35,11 @@ def figure(runs: list[Run], **changes: Any) -> Figure:
 def published(run: Run) -> Measured:
     window = run.window_steady
     joules = window.energy.counter_joules / window.output_tokens if window.energy else None
-    gpus = ",".join(gpu.uuid for gpu in run.provenance.gpus) or None
-    return Measured(gpus=gpus, throughput=window.output_tokens / 60, energy=joules)
+    return Measured(gpus=gpu_uuids(run), throughput=window.output_tokens / 60, energy=joules)
 
 
 def on_gpu(uuid: str, runs: list[Run]) -> list[Run]:
-    gpus = [tuple(gpu.model_copy(update={"uuid": uuid}) for gpu in run.provenance.gpus) for run in runs]
-    return [
-        run.model_copy(update={"provenance": run.provenance.model_copy(update={"gpus": one})})
-        for run, one in zip(runs, gpus, strict=True)
-    ]
+    return [on_gpus(run, uuid) for run in runs]
 
 
 def runs_of(speeds: list[float], watts: float = 500.0, **changes: Any) -> list[Run]:

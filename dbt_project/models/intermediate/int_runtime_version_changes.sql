@@ -1,3 +1,5 @@
+{% set comparison = 'leaderboard_id, old_leaderboard_id, old_runtime_version, versions_back, on_same_gpus, metric' -%}
+
 with runs as (
 
     select * from {{ ref('int_runs_compared_by_version') }}
@@ -47,12 +49,7 @@ compared as (
 cells as (
 
     select
-        leaderboard_id,
-        old_leaderboard_id,
-        old_runtime_version,
-        versions_back,
-        on_same_gpus,
-        metric,
+        {{ comparison }},
         block,
         is_later_version,
         count(figure) as repeats,
@@ -66,12 +63,7 @@ cells as (
 averaged as (
 
     select
-        leaderboard_id,
-        old_leaderboard_id,
-        old_runtime_version,
-        versions_back,
-        on_same_gpus,
-        metric,
+        {{ comparison }},
         sum(repeats) filter (is_later_version) as repeats,
         sum(repeats) filter (not is_later_version) as old_repeats,
         -- Each block weighs the same in both figures, however its runs share out over the versions.

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark_tasks.results.schema import Phase, Run, SubWindow, Window
 from benchmark_tasks.results.summary import within_run_interval
-from benchmark_tasks.testing.samples import sample_run, write_sample
+from benchmark_tasks.testing.samples import on_gpus, sample_run, write_sample
 from benchmarks.campaign import between_gpus, between_hosts, comparisons, prices, rows_of, runs_of
 
 
@@ -30,16 +30,11 @@ def test_groups_are_compared_at_one_batch_size_and_window(tmp_path: Path) -> Non
     assert one.runs == (2, 1) and one.energy_change == pytest.approx(0.0, abs=1e-9)
 
 
-def on_gpu(run: Run, uuid: str) -> Run:
-    gpus = tuple(gpu.model_copy(update={"uuid": f"GPU-{uuid}"}) for gpu in run.provenance.gpus)
-    return run.model_copy(update={"provenance": run.provenance.model_copy(update={"gpus": gpus})})
-
-
 def test_groups_are_compared_on_the_same_gpus_and_gpus_with_each_other(tmp_path: Path) -> None:
     made = [("a", "1111", 500.0), ("a", "1111", 504.0), ("b", "1111", 510.0), ("b", "1111", 514.0)]
     for i, (note, uuid, watts) in enumerate([*made, ("b", "2222", 530.0)]):
         run = sample_run(power_watts=watts, tokens_per_second=4000.0).model_copy(update={"note": note})
-        write_sample(tmp_path / str(i), on_gpu(run, uuid))
+        write_sample(tmp_path / str(i), on_gpus(run, f"GPU-{uuid}"))
     rows = rows_of(runs_of(tmp_path))
     (one,) = comparisons(rows)
     assert (one.gpus, one.runs) == ("1111", (2, 2))
@@ -124,7 +119,7 @@ def test_what_an_interval_costs_is_compared_on_one_gpu(tmp_path: Path) -> None:
     second = with_parts(started_by(ours, "ours", None), "window_steady", [100, 140, 100, 140])
     several = ours.client.model_copy(update={"processes": 4})
     others = [
-        on_gpu(ours, "another"),
+        on_gpus(ours, "GPU-another"),
         ours.model_copy(update={"client": several}),
         ours.model_copy(
             update={"comparability": ours.comparability.model_copy(update={"power_limit_watts": 400.0})}

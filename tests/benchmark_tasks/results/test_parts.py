@@ -9,21 +9,24 @@ import pytest
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Window
 from benchmark_tasks.results.summary import within_run_interval
+from benchmark_tasks.vocabulary import Task
 from benchmarks.parts import parts_of
 
 RECORDED = sorted(path.parent for path in (Path(__file__).parents[3] / "recorded_runs").rglob("run.json"))
 
 
-def text_windows() -> list[tuple[Path, Window]]:
+def text_windows() -> list[tuple[Path, Window, Task]]:
     records = [(folder, bundle.read_record(folder)) for folder in RECORDED]
-    windows = [(folder, run.window_steady) for folder, run in records if run.server and run.client]
-    return [(folder, window) for folder, window in windows if window and window.sub_windows]
+    windows = [
+        (f, run.window_steady, run.configuration.task) for f, run in records if run.server and run.client
+    ]
+    return [one for one in windows if one[1] and one[1].sub_windows]
 
 
 def test_parts_are_recomputed_as_they_were_recorded_on_gpus() -> None:
     compared = 0
-    for folder, window in text_windows():
-        pictures = "image" in bundle.read_record(folder).configuration.task
+    for folder, window, task in text_windows():
+        pictures = task is Task.IMAGE_CHAT
         parts = parts_of(folder, window, len(window.sub_windows))
         for recorded, made in zip(window.sub_windows, parts, strict=False):
             assert made.outputs == pytest.approx(recorded.outputs, rel=0.03 if pictures else 0.01), folder
@@ -38,6 +41,6 @@ def test_parts_are_recomputed_as_they_were_recorded_on_gpus() -> None:
 
 def test_too_few_known_tokens_are_no_parts() -> None:
     """Over ten minutes there are seconds in which no request was under way that kept its tokens."""
-    folder, window = max(text_windows(), key=lambda one: one[1].end_seconds - one[1].start_seconds)
+    folder, window, _ = max(text_windows(), key=lambda one: one[1].end_seconds - one[1].start_seconds)
     assert window.end_seconds - window.start_seconds > 500
     assert parts_of(folder, window, len(window.sub_windows)) == ()

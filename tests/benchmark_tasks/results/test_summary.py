@@ -8,7 +8,7 @@ import pytest
 
 from benchmark_tasks.results.schema import Device, Failure, SubWindow
 from benchmark_tasks.results.summary import COLUMNS, runs_table
-from benchmark_tasks.testing.samples import sample_run
+from benchmark_tasks.testing.samples import on_gpus, sample_run
 from benchmark_tasks.vocabulary import RunStatus
 
 NOTHING = {
@@ -61,11 +61,7 @@ def test_a_completed_run_fills_its_row() -> None:
 
 def test_the_same_gpus_have_one_name() -> None:
     run = sample_run()
-    (gpu,) = run.provenance.gpus
-    gpus = tuple(
-        gpu.model_copy(update={"index": i, "uuid": uuid}) for i, uuid in enumerate(("GPU-b", "GPU-a"))
-    )
-    several = run.model_copy(update={"provenance": run.provenance.model_copy(update={"gpus": gpus})})
+    several = on_gpus(run, "GPU-b", "GPU-a")
     rows = runs_table((one, Path("/raw/x")) for one in (run, several, sample_run(gpu=False))).to_pylist()
     assert {row["run_id"]: row["gpu_uuids"] for row in rows}[several.run_id] == "GPU-a,GPU-b"
     assert {row["gpu_uuids"] for row in rows} == {"GPU-sample", "GPU-a,GPU-b", None}
