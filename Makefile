@@ -47,7 +47,7 @@ status: $(READY) ## Say what runs
 	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform status
 
 gpu-worker: $(READY) ## Join a control plane with this machine's GPUs (docs/operations.md)
-	@cd $(ROOT) && exec $(BIN)/python -m jouleboard_airflow.worker
+	@cd $(ROOT) && exec $(BIN)/python -m jouleboard_airflow.platform.worker
 
 findings: $(READY) ## Recompute the published findings from the marts; fails on a miss
 	@cd $(ROOT) && $(BIN)/python -m benchmarks.findings

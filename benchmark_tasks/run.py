@@ -21,19 +21,19 @@ from typing import assert_never
 
 from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog, Model
-from benchmark_tasks.devices import gpus_for, idle_watts, meter_of, require_gpus
 from benchmark_tasks.diffusion.session import DiffusionSessions
 from benchmark_tasks.errors import CatalogError, OutOfMemory
-from benchmark_tasks.landing import Sweeping, land_failure, land_result, scratch_folder
-from benchmark_tasks.language import LanguageSessions
-from benchmark_tasks.measurement import phase
+from benchmark_tasks.host.device_lock import hold_free_devices
+from benchmark_tasks.host.devices import gpus_for, idle_watts, meter_of, require_gpus
+from benchmark_tasks.language.measurement import phase
+from benchmark_tasks.language.session import LanguageSessions
+from benchmark_tasks.measuring.landing import Sweeping, land_failure, land_result, scratch_folder
 from benchmark_tasks.meters.meter import Meter, Recorder
-from benchmark_tasks.procedure import Procedure
+from benchmark_tasks.plan.procedure import Procedure
+from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes import container
-from benchmark_tasks.runtimes.device_lock import hold_free_devices
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep, SweepPoint
 from benchmark_tasks.vocabulary import Architecture, Runtime
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from scipy import stats
 
 from benchmark_tasks.errors import JouleboardError
-from benchmark_tasks.procedure import Procedure
+from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run, SubWindow, Window
 from benchmark_tasks.results.summary import within_run_interval

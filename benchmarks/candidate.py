@@ -15,8 +15,8 @@ from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.summary import runs_table
 from benchmark_tasks.settings import Settings
-from expectations.build import INPUTS_FOLDER, BuildResult, build
-from expectations.inputs import FINDINGS, PUBLICATIONS, VERDICTS
+from expectations.candidate.build import INPUTS_FOLDER, BuildResult, build
+from expectations.candidate.inputs import FINDINGS, PUBLICATIONS, VERDICTS
 
 
 def build_published(source: Path | str, scratch: Path) -> Path:

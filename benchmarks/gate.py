@@ -22,13 +22,13 @@ from benchmark_tasks import catalog
 from benchmark_tasks.results.schema import Run, new_run_id
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.testing.samples import sample_run, write_sample
-from expectations.checks import Level
-from expectations.evidence import Evidence, examine
-from expectations.gate import Auditor
-from expectations.intake import Intake
-from expectations.residuals import run_frame
+from expectations.gate.auditor import Auditor
+from expectations.gate.evidence import Evidence, examine
+from expectations.gate.intake import Intake
+from expectations.suites.checks import Level
 from expectations.suites.cross_run import cross_run_checks, cross_run_frame
 from expectations.suites.mart import audit_marts
+from expectations.suites.residuals import run_frame
 from expectations.suites.run import run_checks
 
 CONFIGURATIONS = 1_858

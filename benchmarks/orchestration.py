@@ -35,10 +35,11 @@ from sqlalchemy import create_engine, text
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.waiting import until
-from jouleboard_airflow import components, platform
-from jouleboard_airflow.api import Airflow, DagRun
-from jouleboard_airflow.components import Component
-from jouleboard_airflow.installation import REPOSITORY, Installation
+from jouleboard_airflow.platform import commands as platform
+from jouleboard_airflow.platform import components
+from jouleboard_airflow.platform.api import Airflow, DagRun
+from jouleboard_airflow.platform.components import Component
+from jouleboard_airflow.platform.installation import REPOSITORY, Installation
 
 PARSE_TARGET_SECONDS = 1.0
 QUEUED_TARGET_SECONDS = 60.0
@@ -64,7 +65,7 @@ operators.measure_command = lambda plan: [sys.executable, "-S", "-c", "pass"]
 
 _NO_OP_DAG = """
 from airflow.sdk import Param, dag, task
-from jouleboard_airflow import measuring
+from jouleboard_airflow.dag_parts import measuring
 
 @dag(schedule=None, params={"tasks": Param(1, type="integer"), "points": Param(1, type="integer")})
 def no_op_sweeps():

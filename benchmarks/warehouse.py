@@ -124,9 +124,9 @@ def _build(work: Path) -> list[Phase]:
 def _audit(work: Path) -> list[Phase]:
     """Gate and publication of the candidate that `_build` left."""
     from benchmark_tasks import catalog
-    from expectations import publication
-    from expectations.build import BuildResult
-    from expectations.gate import Auditor
+    from expectations.candidate.build import BuildResult
+    from expectations.gate.auditor import Auditor
+    from expectations.publications import store as publication
     from expectations.refresh import publish_candidate
     from expectations.suites.mart import audit_marts
 

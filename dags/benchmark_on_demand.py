@@ -18,8 +18,9 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from jouleboard_airflow import campaigns, forms, measuring
-from jouleboard_airflow.failures import one_line_errors
+from jouleboard_airflow.dag_parts import forms, measuring
+from jouleboard_airflow.dag_parts.failures import one_line_errors
+from jouleboard_airflow.tasks import planning as campaigns
 
 CATALOG, NOTICE = forms.installed_catalog()
 

@@ -29,9 +29,11 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from benchmark_tasks.vocabulary import Runtime
-from jouleboard_airflow import campaigns, estimating, forms, measuring
-from jouleboard_airflow.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval, hours_to_answer
-from jouleboard_airflow.failures import one_line_errors
+from jouleboard_airflow.dag_parts import forms, measuring
+from jouleboard_airflow.dag_parts.failures import one_line_errors
+from jouleboard_airflow.tasks import estimating
+from jouleboard_airflow.tasks import planning as campaigns
+from jouleboard_airflow.tasks.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval, hours_to_answer
 
 
 @dag(

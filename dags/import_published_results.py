@@ -17,10 +17,10 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from jouleboard_airflow import steps
-from jouleboard_airflow.assets import PUBLISHED_RESULTS
-from jouleboard_airflow.failures import RETRIES, one_line_errors
-from jouleboard_airflow.measuring import OWNER_LINKS
+from jouleboard_airflow.dag_parts.assets import PUBLISHED_RESULTS
+from jouleboard_airflow.dag_parts.failures import RETRIES, one_line_errors
+from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
+from jouleboard_airflow.tasks import releases as steps
 
 
 @dag(

@@ -23,8 +23,10 @@ from typing import Any
 
 from airflow.sdk import Param, TriggerRule, dag, task
 
-from jouleboard_airflow import campaigns, forms, judging, measuring, schedules
-from jouleboard_airflow.failures import one_line_errors
+from jouleboard_airflow.dag_parts import forms, measuring, schedules
+from jouleboard_airflow.dag_parts.failures import one_line_errors
+from jouleboard_airflow.tasks import judging
+from jouleboard_airflow.tasks import planning as campaigns
 
 
 @dag(

@@ -22,8 +22,12 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from jouleboard_airflow import schedules, steps
-from jouleboard_airflow.approval import (
+from jouleboard_airflow.dag_parts import schedules
+from jouleboard_airflow.dag_parts.assets import LEADERBOARD, PUBLISHED_RESULTS, RAW_RUNS
+from jouleboard_airflow.dag_parts.failures import RETRIES, one_line_errors
+from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
+from jouleboard_airflow.tasks import releases as steps
+from jouleboard_airflow.tasks.approval import (
     ANSWER,
     ASK_TASK,
     ASKS_AGAIN,
@@ -32,9 +36,6 @@ from jouleboard_airflow.approval import (
     AskApproval,
     hours_to_answer,
 )
-from jouleboard_airflow.assets import LEADERBOARD, PUBLISHED_RESULTS, RAW_RUNS
-from jouleboard_airflow.failures import RETRIES, one_line_errors
-from jouleboard_airflow.measuring import OWNER_LINKS
 
 BUILDS: dict[str, Any] = {"pool": "duckdb_writer", "execution_timeout": timedelta(hours=1), **RETRIES}
 

@@ -27,8 +27,10 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, dag, task
 
-from jouleboard_airflow import models, schedules, steps
-from jouleboard_airflow.failures import one_line_errors
+from jouleboard_airflow.dag_parts import schedules
+from jouleboard_airflow.dag_parts.failures import one_line_errors
+from jouleboard_airflow.tasks import models
+from jouleboard_airflow.tasks import releases as steps
 
 
 def _floor(project: str) -> Param:

@@ -12,9 +12,9 @@ import typer
 
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
-from expectations import publication
-from expectations.query import QUERY_SECONDS, Table
-from expectations.query import query as run_query
+from expectations.publications import store as publication
+from expectations.publications.query import QUERY_SECONDS, Table
+from expectations.publications.query import query as run_query
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 publications_app = typer.Typer(
@@ -37,7 +37,7 @@ def refresh(
     as_json: Json = False,
 ) -> None:
     """Build the marts from the landed runs, let the gate decide, and publish."""
-    from expectations.approval import Approval
+    from expectations.gate.approval import Approval
     from expectations.refresh import refresh as build_and_publish
 
     approval = Approval(approve, getpass.getuser()) if approve else None
@@ -184,7 +184,7 @@ def release(
     as_json: Json = False,
 ) -> None:
     """Let a quarantined run count from the next refresh on. The reason is kept for ever."""
-    from expectations import quarantine
+    from expectations.gate import quarantine
     from expectations.suites.run import run_checks
 
     entry = quarantine.release(Settings.from_environment(), run_id, why, _verdicts(), run_checks())

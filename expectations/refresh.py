@@ -24,19 +24,21 @@ from benchmark_tasks.errors import ApprovalNeeded, GateRefused
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.results.store import disk_full_is_an_error
 from benchmark_tasks.settings import Settings
-from expectations import inputs, intake, publication, quarantine, report
-from expectations.approval import Approval
-from expectations.build import INPUTS_FOLDER, PROJECT, BuildResult, build
-from expectations.checks import Finding, Level
-from expectations.code import git_commit, software
+from expectations.candidate import inputs
+from expectations.candidate.build import INPUTS_FOLDER, PROJECT, BuildResult, build
+from expectations.candidate.fingerprint import git_commit, software
 from expectations.files import append_json, only_one
-from expectations.gate import Audit, Auditor
-from expectations.intake import Intake
-from expectations.quarantine import Verdict
-from expectations.residuals import run_frame
+from expectations.gate import intake, quarantine, report
+from expectations.gate.approval import Approval
+from expectations.gate.auditor import Audit, Auditor
+from expectations.gate.intake import Intake
+from expectations.gate.quarantine import Verdict
+from expectations.publications import store as publication
+from expectations.suites.checks import Finding, Level
 from expectations.suites.cross_run import cross_run_checks, cross_run_frame
 from expectations.suites.mart import audit_marts
 from expectations.suites.publication import audit_against_last
+from expectations.suites.residuals import run_frame
 from expectations.suites.run import run_checks
 
 log = logging.getLogger("jouleboard.refresh")
@@ -287,7 +289,7 @@ def publish_candidate(
 def _write_site(
     folder: Path, built: BuildResult, audit: Audit, manifest: dict[str, Any], catalog: Catalog
 ) -> None:
-    from expectations import site
+    from expectations.board import site
 
     target = folder / publication.SITE_FOLDER
     report.write(audit, target, f"Gate report of publication {manifest['summary']['publication_number']}")

@@ -10,7 +10,7 @@ from scipy import stats
 
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.meters.energy import EnergyCurve
-from benchmark_tasks.procedure import Procedure
+from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.schema import Window
 
 CANDIDATE_STARTS = 6

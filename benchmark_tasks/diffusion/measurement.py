@@ -11,16 +11,16 @@ import numpy as np
 
 from benchmark_tasks.client.latency import quantiles
 from benchmark_tasks.client.windows import relative_interval
+from benchmark_tasks.diffusion.generator import Batch, Ended, RunningGenerator
 from benchmark_tasks.diffusion.windows import Batches, groups_of, inside, steady_window
 from benchmark_tasks.errors import MeterError, ServerNeverHealthy
-from benchmark_tasks.landing import Result
-from benchmark_tasks.measurement import device_during, phase, with_energy
+from benchmark_tasks.language.measurement import device_during, phase, with_energy
+from benchmark_tasks.measuring.landing import Result
 from benchmark_tasks.meters.energy import energy_between, energy_curve
 from benchmark_tasks.meters.meter import Recorder, Timeline
-from benchmark_tasks.procedure import Procedure
+from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.bundle import SAMPLE_FILE
 from benchmark_tasks.results.schema import Device, Latency, Phase, Requests, Server, Window
-from benchmark_tasks.runtimes.diffusion import Batch, Ended, RunningGenerator
 from benchmark_tasks.runtimes.server import POLL_SECONDS
 
 FEWEST_BATCHES = 6

@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass
 
 from benchmark_tasks.errors import CatalogError
-from benchmark_tasks.sweep import Sweep
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.vocabulary import Task
 
 SYNTHETIC = "synthetic"

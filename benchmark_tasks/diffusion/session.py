@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from functools import partial
 
 from benchmark_tasks.catalog import Model
+from benchmark_tasks.diffusion.generator import GeneratorSpec, generator_spec, job_of, start
 from benchmark_tasks.diffusion.measurement import Bench, measure_point
 from benchmark_tasks.diffusion.prompts import prompt_set_for
-from benchmark_tasks.landing import Installed, Result, Sweeping
+from benchmark_tasks.measuring.landing import Installed, Result, Sweeping
 from benchmark_tasks.meters.meter import Recorder
-from benchmark_tasks.procedure import DIFFUSION_CPU_PROCEDURE, DIFFUSION_GPU_PROCEDURE, Procedure
-from benchmark_tasks.runtimes.diffusion import GeneratorSpec, generator_spec, job_of, start
+from benchmark_tasks.plan.procedure import DIFFUSION_CPU_PROCEDURE, DIFFUSION_GPU_PROCEDURE, Procedure
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.runtimes.environments import Environment, ensure
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep
 
 
 class DiffusionSessions:

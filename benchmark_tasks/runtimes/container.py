@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmark_tasks.errors import EnvironmentBuildError, SettingsError, UnknownVersion
+from benchmark_tasks.plan.sweep import InContainer
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.runtimes.interpreter import LIST_PACKAGES, packages_from, same_release
+from benchmark_tasks.runtimes.kinds.vllm import model_source, quiet_variables, server_command
 from benchmark_tasks.runtimes.origins import Launch
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
-from benchmark_tasks.runtimes.vllm import model_source, quiet_variables, server_command
-from benchmark_tasks.sweep import InContainer
 from benchmark_tasks.vocabulary import Weights
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
 

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.errors import GpuBusy, ServerDied, ServerError, SettingsError, UnknownVersion
+from benchmark_tasks.plan.sweep import AtEndpoint, Sweep
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.runtimes.interpreter import same_release
 from benchmark_tasks.runtimes.origins import Launch
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, get
-from benchmark_tasks.sweep import AtEndpoint, Sweep
 
 REST_SECONDS = 5.0
 """How long an endpoint may take to come to rest after its last request."""

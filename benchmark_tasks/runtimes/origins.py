@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Protocol, assert_never
 
 from benchmark_tasks.catalog import Model
+from benchmark_tasks.plan.sweep import AtEndpoint, InContainer, InEnvironment, Sweep
 from benchmark_tasks.results.bundle import SERVER_LOG
 from benchmark_tasks.runtimes.environments import Environment, ensure
+from benchmark_tasks.runtimes.kinds.vllm import model_source, server_command, server_environment
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.runtimes.server_options import write_server_options
-from benchmark_tasks.runtimes.vllm import model_source, server_command, server_environment
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import AtEndpoint, InContainer, InEnvironment, Sweep
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
 
 SERVER_OPTIONS_FILE = "server.yaml"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from benchmark_tasks.catalog import DataSetEntry, LengthDistribution, Model, PromptForm, TaskEntry
 from benchmark_tasks.errors import CatalogError, RequestSetError
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.vocabulary import LengthControl
 from benchmark_tasks.workloads.chat import DataSetChat, SyntheticChat
 from benchmark_tasks.workloads.data_sets import rows_of

@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmark_tasks.results.schema import Comparability, Configuration
-from expectations import tolerances as t
-from expectations.checks import Check, Severity
+from expectations.suites import tolerances as t
+from expectations.suites.checks import Check, Severity
 
 COMPARABILITY = tuple(Comparability.model_fields)
 CONFIGURATION = tuple(Configuration.model_fields)

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from expectations import tolerances as t
-from expectations.checks import Check, Level, Severity, Tolerance
-from expectations.gate import Audit, Auditor
+from expectations.gate.auditor import Audit, Auditor
+from expectations.suites import tolerances as t
+from expectations.suites.checks import Check, Level, Severity, Tolerance
 
 LABEL = (
     "concat_ws(' | ', data_source, model_id, task, concat(num_gpus, 'x ', gpu_model),"

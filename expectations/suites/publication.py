@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from expectations import tolerances as t
-from expectations.checks import Check, Level, Severity
-from expectations.gate import Audit, Auditor
-from expectations.publication import Publication
+from expectations.gate.auditor import Audit, Auditor
+from expectations.publications.store import Publication
+from expectations.suites import tolerances as t
+from expectations.suites.checks import Check, Level, Severity
 from expectations.suites.mart import LABEL, attached, numeric
 
 _BAND = f"the band is {t.VERSION_CHANGE.low:+.0%} to {t.VERSION_CHANGE.high:+.0%}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from expectations import tolerances as t
-from expectations.checks import Check, Severity, Tolerance
-from expectations.residuals import SPEED_ONLY
+from expectations.suites import tolerances as t
+from expectations.suites.checks import Check, Severity, Tolerance
+from expectations.suites.residuals import SPEED_ONLY
 
 
 def run_checks() -> tuple[Check, ...]:

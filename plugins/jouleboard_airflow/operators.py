@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from benchmark_tasks.runtimes.process import die_with_parent, stop
-from jouleboard_airflow.failures import ERROR_PREFIX, failure
+from jouleboard_airflow.dag_parts.failures import ERROR_PREFIX, failure
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from benchmark_tasks.sweep import Sweep
+    from benchmark_tasks.plan.sweep import Sweep
 
 
 class MeasureSweepOperator(BaseOperator):
@@ -28,7 +28,7 @@ class MeasureSweepOperator(BaseOperator):
     The command runs under a guardian that ends it and its model server when this task ends,
     however that comes about: marked failed, timed out, killed, or its supervisor killed.
 
-    sweep: a `benchmark_tasks.sweep.Sweep` as JSON; never rendered as a template, never in a shell.
+    sweep: a `benchmark_tasks.plan.sweep.Sweep` as JSON; never rendered as a template, never in a shell.
     title: what a person calls the sweep; `map_index_template="{{ task.title }}"` shows it in the UI.
     known: runs that its campaign had landed when it was planned. Tried again or cleared, the task leaves
         out what the campaign has landed since.
@@ -73,7 +73,7 @@ class MeasureSweepOperator(BaseOperator):
 
     def _plan(self, *, first_try: bool) -> str | None:
         """The plan to measure, as JSON; None when nothing of it is missing any more."""
-        from benchmark_tasks.sweep import Plan, Sweep
+        from benchmark_tasks.plan.sweep import Plan, Sweep
 
         sweep = Sweep.model_validate(self.sweep)
         missing = sweep if first_try else _not_landed_since(sweep, self.known)
@@ -106,7 +106,7 @@ def measure_command(plan: Path) -> list[str]:
 
 
 def _not_landed_since(sweep: Sweep, known: Collection[str]) -> Sweep | None:
-    from benchmark_tasks.planning import still_missing
+    from benchmark_tasks.plan.planning import still_missing
     from benchmark_tasks.results.store import Store
     from benchmark_tasks.settings import Settings
 

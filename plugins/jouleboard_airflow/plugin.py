@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
-from jouleboard_airflow.deadlines import RunCreated
+from jouleboard_airflow.dag_parts.deadlines import RunCreated
 
 URL_PREFIX = "/jouleboard"
 PUBLIC_PREFIX = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/") + URL_PREFIX
@@ -23,7 +23,7 @@ PUBLIC_PREFIX = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip(
 def _apps() -> list[dict[str, Any]]:
     if sys.argv[1:2] != ["api-server"]:
         return []
-    from jouleboard_airflow.web import build_app
+    from jouleboard_airflow.ui.web import build_app
 
     return [{"app": build_app(), "url_prefix": URL_PREFIX, "name": "Jouleboard"}]
 

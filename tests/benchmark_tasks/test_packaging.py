@@ -13,7 +13,7 @@ import pytest
 from uv import find_uv_bin
 
 import benchmark_tasks
-from benchmark_tasks.sweep import Plan
+from benchmark_tasks.plan.sweep import Plan
 from benchmark_tasks.testing.quick import quick_sweep
 
 REPOSITORY = Path(__file__).parents[2]

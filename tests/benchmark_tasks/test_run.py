@@ -25,13 +25,13 @@ from benchmark_tasks.errors import (
     ServerDied,
 )
 from benchmark_tasks.meters.meter import Reading
+from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import INCOMING
 from benchmark_tasks.run import MeasureResult, measure, sessions
 from benchmark_tasks.runtimes import server
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.testing.powercap import add_zone
 from benchmark_tasks.testing.quick import QUICK, landed, quick_sweep
 from benchmark_tasks.testing.replay_meter import ReplayMeter

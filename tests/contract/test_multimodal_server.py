@@ -17,12 +17,12 @@ from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.connection import Trace
 from benchmark_tasks.client.load import Load, LoadSpec
 from benchmark_tasks.errors import IndexUnreachable
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.environments import ensure
+from benchmark_tasks.runtimes.kinds.vllm import model_source, server_command, server_environment
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
-from benchmark_tasks.runtimes.vllm import model_source, server_command, server_environment
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.chat import SyntheticChat

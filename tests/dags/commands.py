@@ -12,7 +12,7 @@ import os, sys
 from pathlib import Path
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Plan
+from benchmark_tasks.plan.sweep import Plan
 from benchmark_tasks.testing.samples import sample_run, write_sample
 
 plan = Plan.model_validate_json(Path(sys.argv[1]).read_bytes())

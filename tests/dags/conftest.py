@@ -21,7 +21,7 @@ def dags() -> dict[str, Any]:
     from airflow.models.dagbundle import DagBundleModel
     from airflow.utils.session import create_session
 
-    from jouleboard_airflow.prepare import prepare
+    from jouleboard_airflow.platform.prepare import prepare
 
     prepare()
     os.environ["JOULEBOARD_DEADLINE_HOURS"] = "0"  # dag.test() cannot handle a deadline

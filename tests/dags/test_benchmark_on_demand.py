@@ -35,7 +35,7 @@ def test_the_newest_release_is_measured_as_the_form_says(
     dags: dict[str, Any], home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchmark_tasks.results.store import Store
-    from jouleboard_airflow import campaigns
+    from jouleboard_airflow.tasks import planning as campaigns
 
     measure_with(LANDS, monkeypatch)
     run = dags["benchmark_on_demand"].test(run_conf={**FORM, "batch_sizes": "2, 8", "repeats": 2})
@@ -70,7 +70,7 @@ def test_the_newest_release_is_measured_as_the_form_says(
 def test_what_cannot_be_measured_is_refused_in_one_line(
     wrong: dict[str, Any], line: str, home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jouleboard_airflow import campaigns
+    from jouleboard_airflow.tasks import planning as campaigns
 
     monkeypatch.setenv("AIRFLOW__JOULEBOARD__FLEET", "B200:1")
     with pytest.raises(JouleboardError) as caught:

@@ -100,7 +100,7 @@ def test_every_gpu_model_of_the_fleet_is_measured_canaries_first(
 def test_a_forced_run_that_is_cleared_resumes(
     dags: dict[str, Any], home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jouleboard_airflow import campaigns
+    from jouleboard_airflow.tasks import planning as campaigns
 
     measure_with(LANDS, monkeypatch)
     conf = {"version": "0.32.0", "force": True}
@@ -115,7 +115,8 @@ def test_a_forced_run_that_is_cleared_resumes(
 def test_a_sweep_above_the_limit_waits_for_a_person(
     b200_dags: dict[str, Any], home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jouleboard_airflow import campaigns, estimating
+    from jouleboard_airflow.tasks import estimating
+    from jouleboard_airflow.tasks import planning as campaigns
 
     params = dict(b200_dags["benchmark_release"].params)
     params |= {"version": "0.33.0", "models": ["Qwen/Qwen3-8B"], "gpu_model": "B200", "approve": None}

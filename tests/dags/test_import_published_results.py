@@ -11,7 +11,7 @@ from benchmark_tasks.errors import ImportRefused
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.leaderboard import write_leaderboard
-from jouleboard_airflow import steps
+from jouleboard_airflow.tasks import releases as steps
 
 
 def test_new_results_are_landed_known_ones_skipped_and_wrong_ones_refused(

@@ -12,16 +12,17 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowSkipException
 
 from benchmark_tasks.catalog import Asking, Catalog, load
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.releases import proposals, records
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.testing.hub import ModelHub
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from benchmark_tasks.vocabulary import Weights
-from jouleboard_airflow import campaigns, models
-from jouleboard_airflow.approval import AskApproval
+from jouleboard_airflow.tasks import models
+from jouleboard_airflow.tasks import planning as campaigns
+from jouleboard_airflow.tasks.approval import AskApproval
 from tests.benchmark_tasks.releases.hub_samples import QWEN3_8B, add_dense
 from tests.dags.commands import said, states
 

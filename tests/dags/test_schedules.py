@@ -9,8 +9,8 @@ import pendulum
 import pytest
 
 from benchmark_tasks.errors import SettingsError
-from jouleboard_airflow import schedules
-from jouleboard_airflow.assets import RAW_RUNS
+from jouleboard_airflow.dag_parts import schedules
+from jouleboard_airflow.dag_parts.assets import RAW_RUNS
 
 DAGS = Path(__file__).parents[2] / "dags"
 

@@ -54,7 +54,7 @@ def test_each_release_above_the_floor_is_started_once(
 def test_what_is_left_out_is_said_with_its_reason(
     home: Path, index: PackageIndex, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from jouleboard_airflow import steps
+    from jouleboard_airflow.tasks import releases as steps
 
     params = {"vllm_floor": "0.33.0", "xfuser_floor": None, "gpu_model": None}
     with caplog.at_level("INFO", "airflow.task"):
@@ -73,7 +73,7 @@ def test_what_is_left_out_is_said_with_its_reason(
 def test_the_floor_of_an_installation_is_an_environment_variable(
     home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jouleboard_airflow import steps
+    from jouleboard_airflow.tasks import releases as steps
 
     monkeypatch.setenv("JOULEBOARD_VLLM_FLOOR", "0.33.0")
     chosen = steps.releases_to_benchmark({"vllm_floor": None, "xfuser_floor": None, "gpu_model": "none"})
@@ -114,7 +114,7 @@ def test_policy_may_want_what_is_withdrawn_or_not_final(
     home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchmark_tasks.catalog import load
-    from jouleboard_airflow import steps
+    from jouleboard_airflow.tasks import releases as steps
 
     shipped = load()
     eager = {"measure_prereleases": True, "measure_yanked": True, "distribution_without_gpu": "vllm"}

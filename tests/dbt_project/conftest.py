@@ -18,7 +18,7 @@ from benchmark_tasks.testing.leaderboard import write_leaderboard
 from benchmark_tasks.testing.samples import on_gpus, sample_run
 from benchmark_tasks.vocabulary import RunStatus, Task, WeightPrecision
 from benchmarks.candidate import build_candidate
-from expectations.build import BuildResult
+from expectations.candidate.build import BuildResult
 
 REFUSED = "energy counter and integral of power differ"
 PUBLICATION = {

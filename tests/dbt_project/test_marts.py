@@ -80,7 +80,7 @@ def test_every_column_is_described_with_its_type(warehouse: Warehouse) -> None:
 def test_the_key_lists_are_those_of_the_record(warehouse: Warehouse) -> None:
     import yaml
 
-    from expectations.build import PROJECT
+    from expectations.candidate.build import PROJECT
 
     variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
     assert variables["configuration_keys"] == list(Configuration.model_fields)

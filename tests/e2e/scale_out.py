@@ -22,7 +22,7 @@ from airflow.sdk.api.client import Client
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.waiting import until
-from jouleboard_airflow.api import Airflow
+from jouleboard_airflow.platform.api import Airflow
 from tests.e2e.compose import GPU_HOST, MAIN, REPOSITORY, Host, load
 from tests.e2e.conftest import NEWEST, free_port
 from tests.e2e.postgres import Postgres, running_postgres

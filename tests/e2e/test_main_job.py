@@ -17,11 +17,12 @@ import httpx
 import pytest
 
 from benchmark_tasks.errors import JouleboardError
-from expectations.query import query
-from jouleboard_airflow import components, platform
-from jouleboard_airflow.api import Airflow, DagRun
-from jouleboard_airflow.demo import Clock, follow
-from jouleboard_airflow.installation import USER
+from expectations.publications.query import query
+from jouleboard_airflow.demo.main_job import Clock, follow
+from jouleboard_airflow.platform import commands as platform
+from jouleboard_airflow.platform import components
+from jouleboard_airflow.platform.api import Airflow, DagRun
+from jouleboard_airflow.platform.installation import USER
 from tests.e2e.browser import CHROMIUM, running_browser
 from tests.e2e.conftest import BROKEN, NEWEST, World, free_port, processes_of
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed
@@ -111,7 +112,7 @@ def test_a_running_platform_is_left_as_it_was(world: World) -> None:
 
 
 def test_no_route_of_ours_answers_without_a_login(world: World) -> None:
-    from jouleboard_airflow.web import build_app, paths
+    from jouleboard_airflow.ui.web import build_app, paths
 
     asked = [(method, path) for method, path, _ in paths(build_app(world.installation.settings))]
     assert {path for _, path in asked} >= {"/", "/status", "/{script}.js", "/dags/{dag_id}", "/{path:path}"}

@@ -22,11 +22,11 @@ from airflow.api_fastapi.auth.tokens import JWTGenerator
 
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.waiting import until
-from expectations.query import query
-from jouleboard_airflow.api import DagRun
-from jouleboard_airflow.approval import ASK_TASK, AskApproval
-from jouleboard_airflow.demo import DAGS
-from jouleboard_airflow.worker_keys import KEY_ID
+from expectations.publications.query import query
+from jouleboard_airflow.demo.main_job import DAGS
+from jouleboard_airflow.platform.api import DagRun
+from jouleboard_airflow.platform.worker_keys import KEY_ID
+from jouleboard_airflow.tasks.approval import ASK_TASK, AskApproval
 from tests.e2e.compose import MAIN, load
 from tests.e2e.conftest import NEWEST
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from benchmark_tasks import catalog
 from benchmark_tasks.settings import Settings
-from expectations import publication
-from expectations.build import BuildResult
-from expectations.code import git_commit
-from expectations.gate import Audit
+from expectations.candidate.build import BuildResult
+from expectations.candidate.fingerprint import git_commit
+from expectations.gate.auditor import Audit
+from expectations.publications import store as publication
 from expectations.refresh import RefreshResult, publish_candidate
 
 CATALOG = catalog.load()

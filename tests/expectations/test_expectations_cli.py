@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
-from expectations import publication
 from expectations.cli import app
+from expectations.publications import store as publication
 
 
 @pytest.fixture(scope="module")

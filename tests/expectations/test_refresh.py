@@ -18,10 +18,11 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run
-from expectations import publication, quarantine
-from expectations.approval import Approval
-from expectations.build import PROJECT
-from expectations.query import query
+from expectations.candidate.build import PROJECT
+from expectations.gate import quarantine
+from expectations.gate.approval import Approval
+from expectations.publications import store as publication
+from expectations.publications.query import query
 from expectations.refresh import RefreshResult, judge_now, refresh
 from expectations.suites.run import run_checks
 

@@ -14,16 +14,17 @@ import pytest
 from gate_faults import land
 
 from benchmark_tasks.catalog import load
-from benchmark_tasks.planning import single_sweep
+from benchmark_tasks.plan.planning import single_sweep
+from benchmark_tasks.plan.sweep import Plan
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Plan
 from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import Task, Weights
-from expectations import publication, recheck
-from expectations.estimate import estimate
-from expectations.query import query
+from expectations.history import recheck
+from expectations.history.estimate import estimate
+from expectations.publications import store as publication
+from expectations.publications.query import query
 from expectations.refresh import RefreshResult, refresh
 
 OLD, NEW = "a" * 40, "b" * 40

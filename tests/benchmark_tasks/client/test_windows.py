@@ -16,7 +16,7 @@ from benchmark_tasks.client.windows import (
     steady_window,
 )
 from benchmark_tasks.meters.energy import EnergyCurve
-from benchmark_tasks.procedure import Procedure
+from benchmark_tasks.plan.procedure import Procedure
 
 PROCEDURE = Procedure(minimum_window_seconds=10, long_window_seconds=30, full_turnovers=5)
 

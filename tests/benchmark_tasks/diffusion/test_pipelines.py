@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from benchmark_tasks.catalog import load
+from benchmark_tasks.diffusion.generator import MOCK_PROGRAM, PROGRAM, job_of
 from benchmark_tasks.errors import OutOfMemory
-from benchmark_tasks.planning import single_sweep
-from benchmark_tasks.procedure import DIFFUSION_CPU_PROCEDURE
+from benchmark_tasks.plan.planning import single_sweep
+from benchmark_tasks.plan.procedure import DIFFUSION_CPU_PROCEDURE
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.run import measure
-from benchmark_tasks.runtimes.diffusion import MOCK_PROGRAM, PROGRAM, job_of
 from benchmark_tasks.runtimes.environments import Environment
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.vocabulary import RunStatus, Runtime, Task
-from expectations.query import query
+from expectations.publications.query import query
 from expectations.refresh import refresh
 
 IMAGE, VIDEO = ("jouleboard/pixart-tiny", Task.TEXT_TO_IMAGE), ("jouleboard/wan-tiny", Task.TEXT_TO_VIDEO)

@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmark_tasks.catalog import load
+from benchmark_tasks.diffusion import generator as diffusion
 from benchmark_tasks.errors import CatalogError, JouleboardError, OutOfMemory, ServerDied, ServerNeverHealthy
-from benchmark_tasks.planning import single_sweep
-from benchmark_tasks.procedure import DIFFUSION_CPU_PROCEDURE
+from benchmark_tasks.plan.planning import single_sweep
+from benchmark_tasks.plan.procedure import DIFFUSION_CPU_PROCEDURE
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results import bundle
 from benchmark_tasks.run import measure
-from benchmark_tasks.runtimes import diffusion
 from benchmark_tasks.runtimes.environments import MOCK
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.testing.quick import landed
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.testing.waiting import until

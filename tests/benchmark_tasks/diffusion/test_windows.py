@@ -7,7 +7,7 @@ import pytest
 
 from benchmark_tasks.diffusion.windows import Batches, inside, steady_window
 from benchmark_tasks.meters.energy import EnergyCurve
-from benchmark_tasks.procedure import Procedure
+from benchmark_tasks.plan.procedure import Procedure
 
 PROCEDURE = Procedure(minimum_window_seconds=10, long_window_seconds=30, full_turnovers=5, drift_limit=0.05)
 

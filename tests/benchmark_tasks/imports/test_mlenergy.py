@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from benchmark_tasks.cli.imports import app
 from benchmark_tasks.errors import DiskFull, ImportRefused
 from benchmark_tasks.imports import mlenergy
-from benchmark_tasks.imports.cli import app
 from benchmark_tasks.imports.leaderboard import KNOWN_REPLICATES
 from benchmark_tasks.imports.tables import SCHEMAS
 from benchmark_tasks.settings import Settings
@@ -246,7 +246,7 @@ def test_a_killed_import_leaves_the_last_one_and_is_cleared_away(settings: Setti
             [
                 sys.executable,
                 "-c",
-                "from benchmark_tasks.imports.cli import app; app()",
+                "from benchmark_tasks.cli.imports import app; app()",
                 "mlenergy",
                 f"http://127.0.0.1:{server.server_port}",
             ],

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmark_tasks import catalog
+from benchmark_tasks.plan.sweep import Plan
 from benchmark_tasks.results import bundle
-from benchmark_tasks.sweep import Plan
 from benchmark_tasks.vocabulary import EnergySource, RunStatus
 
 RECORDED = Path(__file__).parents[3] / "recorded_runs"

@@ -18,16 +18,16 @@ import psutil
 import pytest
 
 from benchmark_tasks import catalog
-from benchmark_tasks.devices import gpus_for, meter_of
 from benchmark_tasks.errors import CatalogError, GpuBusy, ServerError, SettingsError, UnknownVersion
+from benchmark_tasks.host.devices import gpus_for, meter_of
+from benchmark_tasks.plan.sweep import AtEndpoint, InContainer, Plan, Sweep
 from benchmark_tasks.run import measure
 from benchmark_tasks.runtimes import container, endpoint
+from benchmark_tasks.runtimes.kinds.vllm import server_command
 from benchmark_tasks.runtimes.origins import Launch
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.runtimes.server_options import read_server_options
-from benchmark_tasks.runtimes.vllm import server_command
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import AtEndpoint, InContainer, Plan, Sweep
 from benchmark_tasks.testing.quick import QUICK, landed, quick_sweep
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.testing.waiting import until

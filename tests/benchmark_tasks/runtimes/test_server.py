@@ -17,8 +17,8 @@ import pytest
 
 from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerNeverHealthy
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.kinds.vllm import flags
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, parse_metrics, serve
-from benchmark_tasks.runtimes.vllm import flags
 from benchmark_tasks.testing.waiting import until
 
 

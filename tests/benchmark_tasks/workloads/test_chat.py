@@ -19,8 +19,8 @@ import pytest
 from benchmark_tasks import catalog
 from benchmark_tasks.catalog import LengthDistribution, MediaKind, SyntheticMedia
 from benchmark_tasks.errors import CatalogError, RequestSetError
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import LengthControl, Task, Weights
 from benchmark_tasks.workloads.catalog_sets import name_of, request_set_for

@@ -19,11 +19,11 @@ import pytest
 
 from benchmark_tasks import catalog
 from benchmark_tasks.errors import CatalogError, RequestSetError
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.run import measure
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.sweep import Sweep
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.catalog_sets import name_of, request_set_for

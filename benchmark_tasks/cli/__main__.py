@@ -1,0 +1,3 @@
+from benchmark_tasks.cli import main
+
+main()

@@ -1,0 +1,276 @@
+"""The process that generates images and videos: started, told what to do, and gone afterwards.
+
+It is `diffusion/program/generate.py`, run by the runtime's own interpreter; its docstring says how
+the two talk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from benchmark_tasks.catalog import Model
+from benchmark_tasks.errors import CatalogError, OutOfMemory, ServerDied, ServerNeverHealthy
+from benchmark_tasks.host.device_lock import MARK
+from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.results.schema import Count, Degree, Record, Sample, new_run_id
+from benchmark_tasks.runtimes.environments import MOCK, Environment
+from benchmark_tasks.runtimes.process import guarded, log_tail, new_lines, without_secrets
+from benchmark_tasks.runtimes.server import POLL_SECONDS, death
+from benchmark_tasks.vocabulary import Runtime, Weights
+
+PROGRAM = Path(__file__).parents[1] / "diffusion" / "program" / "generate.py"
+MOCK_PROGRAM = Path(__file__).parents[1] / "testing" / "mock_generator.py"
+ENDING_SECONDS = 600.0
+"""How long the batch under way may still take when a point is ended."""
+
+
+class Ready(Record):
+    """The pipeline stands on `devices` GPUs, or on the CPU as one."""
+
+    event: Literal["ready"]
+    at_ns: int
+    devices: Degree
+
+
+class Batch(Record):
+    """One whole batch. Times of CLOCK_MONOTONIC."""
+
+    event: Literal["batch"]
+    point: Count
+    index: Count
+    begin_ns: int
+    end_ns: int
+    items: Degree
+
+
+class Ended(Record):
+    """A point is over. `sample`: of what was generated last; `None` when nothing came out."""
+
+    event: Literal["ended"]
+    point: Count
+    peak_memory_bytes: tuple[Count, ...]
+    sample: Sample | None
+
+
+class Failed(Record):
+    """It cannot go on; `reason` is the last line of what it says."""
+
+    event: Literal["failed"]
+    reason: str
+    out_of_memory: bool
+    traceback: tuple[str, ...]
+
+
+Event = Annotated[Ready | Batch | Ended | Failed, Field(discriminator="event")]
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+Said = TypeVar("Said", Ready, Ended)
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """What to start. `folder` is private to this one start; `job` is what the program builds."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    folder: Path
+    job: Mapping[str, JsonValue]
+    log: Path
+    start_seconds: float
+
+
+class RunningGenerator:
+    """A pipeline that stands ready. `start_seconds`: how long it took to."""
+
+    def __init__(self, spec: GeneratorSpec, process: subprocess.Popen[bytes]) -> None:
+        self.session_id = new_run_id()
+        self.start_seconds = 0.0
+        self._spec, self._process = spec, process
+        self._read, self._points = 0, 0
+
+    def begin(self, batch_size: int) -> int:
+        """Have it generate batches of a size, one after the other; the number of this order."""
+        number = self._points
+        self._points += 1
+        _write(self._spec.folder / f"point-{number}.json", {"batch_size": batch_size})
+        return number
+
+    def new_events(self) -> list[Event]:
+        """What it said since it was last asked.
+
+        Raises:
+            ServerDied, OutOfMemory: it has ended.
+        """
+        dead = self._process.poll() is not None
+        events = self._unread()
+        for event in events:
+            if isinstance(event, Failed):
+                raise _failure(event)
+        if dead and not events:
+            raise death(self._spec.log, "the process that generates died")
+        return events
+
+    def end(self, number: int) -> Ended:
+        """Let the batch under way be the last; waits for it.
+
+        Raises:
+            ServerDied, OutOfMemory: it has ended.
+            ServerNeverHealthy: it does not come to an end.
+        """
+        _write(self._spec.folder / f"point-{number}.stop", {})
+        return self.wait_for(Ended, ENDING_SECONDS, "did not end its last batch")
+
+    def sample(self, number: int) -> Path | None:
+        """The sample of an order that has ended; `None` when there is none."""
+        path = self._spec.folder / f"sample-{number}.jpg"
+        return path if path.exists() else None
+
+    def wait_for(self, kind: type[Said], seconds: float, failing: str) -> Said:
+        """The next event of a kind; those before it are dropped."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for event in self.new_events():
+                if isinstance(event, kind):
+                    return event
+            time.sleep(POLL_SECONDS)
+        tail = log_tail(self._spec.log)
+        last = tail[-1] if tail else "it wrote no log"
+        raise ServerNeverHealthy(
+            f"the process that generates {failing} within {seconds:g} s (last log line: {last}); "
+            "raise the limit or read server.log",
+            tail,
+        )
+
+    def _unread(self) -> list[Event]:
+        path = self._spec.folder / "events.jsonl"
+        if not path.exists():
+            return []
+        lines, self._read = new_lines(path, self._read)
+        return [_EVENT.validate_json(line) for line in lines]
+
+
+@contextlib.contextmanager
+def start(spec: GeneratorSpec) -> Iterator[RunningGenerator]:
+    """Start it, wait until its pipeline stands, and end it and all its descendants on leaving.
+
+    Raises:
+        ServerDied, ServerNeverHealthy, OutOfMemory
+    """
+    spec.folder.mkdir(parents=True)
+    _write(spec.folder / "job.json", dict(spec.job))
+    started = time.monotonic()
+    with guarded(spec.command, log=spec.log, environment=spec.environment) as process:
+        running = RunningGenerator(spec, process)
+        running.wait_for(Ready, spec.start_seconds, "had no pipeline")
+        running.start_seconds = time.monotonic() - started
+        yield running
+
+
+def generator_spec(
+    sweep: Sweep,
+    model: Model,
+    environment: Environment,
+    scratch: Path,
+    *,
+    prompts: Sequence[str],
+    gpu_indices: Sequence[int],
+    lock_mark: str,
+    seed: int,
+    start_seconds: float,
+    log: Path,
+) -> GeneratorSpec:
+    """How a sweep's pipeline is started in the environment of its runtime.
+
+    Raises:
+        CatalogError: the catalog does not say how to build the model.
+    """
+    folder = scratch / f"generator-{new_run_id()}"
+    processes = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={max(sweep.num_gpus, 1)}")
+    with_ranks = processes if sweep.runtime is Runtime.XDIT else ()
+    program = MOCK_PROGRAM if sweep.distribution == MOCK else PROGRAM
+    return GeneratorSpec(
+        command=(str(environment.python), *with_ranks, str(program), str(folder)),
+        environment=_variables(environment, sweep, gpu_indices, lock_mark),
+        folder=folder,
+        job=job_of(sweep, model, prompts, seed),
+        log=log,
+        start_seconds=start_seconds,
+    )
+
+
+def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dict[str, JsonValue]:
+    """`job.json`.
+
+    Raises:
+        CatalogError: the catalog does not say how to build the model.
+    """
+    if model.pipeline is None:
+        raise CatalogError(f"the catalog does not say how {model.model_id} is built: it has no `pipeline`")
+    if sweep.cfg_parallel > 1 and not model.pipeline.cfg_parallel:
+        raise CatalogError(
+            f"xdit has no CFG parallel for {model.model_id}: give degrees for {sweep.num_gpus} GPUs"
+        )
+    random = sweep.weights is not Weights.REAL
+    return {
+        "runtime": sweep.runtime.value,
+        "num_gpus": sweep.num_gpus,
+        "dtype": sweep.weight_precision.value,
+        "seed": seed,
+        "prompts": list(prompts),
+        "source": None if random else str(sweep.weights_folder or model.model_id),
+        "revision": model.revision,
+        "pipeline": model.pipeline.model_dump(mode="json"),
+        "parallel": {
+            "ulysses_degree": sweep.ulysses_degree,
+            "ring_degree": sweep.ring_degree,
+            "cfg_parallel": sweep.cfg_parallel,
+        },
+        "generation": {
+            "num_inference_steps": sweep.inference_steps,
+            "height": sweep.height,
+            "width": sweep.width,
+            "num_frames": sweep.num_frames,
+        },
+    }
+
+
+def _variables(
+    environment: Environment, sweep: Sweep, gpu_indices: Sequence[int], lock_mark: str
+) -> dict[str, str]:
+    variables = {
+        **without_secrets(os.environ, hub=sweep.weights is Weights.REAL),
+        **environment.variables,
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+        MARK: lock_mark,
+    }
+    if sweep.weights is not Weights.REAL or sweep.weights_folder:
+        variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    # The ranks of one host meet on its loopback interface, whatever its name resolves to.
+    variables.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    variables["CUDA_VISIBLE_DEVICES"] = ",".join(str(index) for index in gpu_indices)
+    return variables
+
+
+def _failure(event: Failed) -> ServerDied | OutOfMemory:
+    if event.out_of_memory:
+        return OutOfMemory(f"the configuration does not fit: {event.reason}", event.traceback)
+    return ServerDied(f"the process that generates failed: {event.reason}", event.traceback)
+
+
+def _write(path: Path, content: Mapping[str, JsonValue]) -> None:
+    """Whole or not at all: the other side reads it as soon as it is there."""
+    aside = path.with_name(f".{path.name}")
+    aside.write_text(json.dumps(content))
+    aside.replace(path)

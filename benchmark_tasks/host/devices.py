@@ -1,0 +1,87 @@
+"""Which GPUs a sweep runs on, and the meter that reads them."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.errors import CatalogError, MeterError
+from benchmark_tasks.host.machine import usable_indices, visible_indices
+from benchmark_tasks.meters.host_meter import with_host
+from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
+from benchmark_tasks.meters.zeus_meter import meter_for
+from benchmark_tasks.plan.sweep import AtEndpoint, Sweep
+from benchmark_tasks.results.tables import Series
+from benchmark_tasks.vocabulary import EnergySource
+
+
+def gpus_for(sweep: Sweep) -> tuple[int, ...]:
+    """NVML's indices of the GPUs that the sweep may run on; none where they cannot be read.
+
+    An endpoint runs where it runs. A server takes as many as it needs of those that this process may use.
+
+    Raises:
+        CatalogError: this process may use fewer than the sweep needs, or another number was named.
+        SettingsError: CUDA_VISIBLE_DEVICES names GPUs in another way than by index.
+    """
+    if isinstance(sweep.server, AtEndpoint):
+        named = sweep.server.gpu_indices
+        if named and len(set(named)) != sweep.num_gpus:
+            raise CatalogError(f"{len(named)} GPU indices for {sweep.num_gpus} GPUs: name each once")
+        return named
+    if sweep.num_gpus == 0:
+        return ()
+    usable = usable_indices(at_least=sweep.num_gpus)
+    if len(usable) < sweep.num_gpus:
+        raise CatalogError(f"CUDA_VISIBLE_DEVICES leaves {len(usable)} of {sweep.num_gpus} GPUs")
+    return usable
+
+
+def meter_of(sweep: Sweep, gpu_indices: tuple[int, ...]) -> Meter:
+    """The best meter for these GPUs, with the host's counters beside it where there are some.
+
+    Zeus counts GPUs among the visible ones.
+
+    Raises:
+        CatalogError: a named GPU is not visible to this process.
+    """
+    if not gpu_indices and sweep.num_gpus:
+        return NoMeter("measured at an endpoint without naming its GPUs (--gpu-index)")
+    visible = visible_indices()
+    if visible is None or not gpu_indices:
+        return with_host(meter_for(gpu_indices))
+    hidden = [i for i in gpu_indices if i not in visible]
+    if hidden:
+        raise CatalogError(f"CUDA_VISIBLE_DEVICES hides GPU {hidden[0]}: its energy cannot be read")
+    return with_host(meter_for([visible.index(i) for i in gpu_indices]))
+
+
+def idle_watts(devices: Recorder, seconds: float) -> tuple[float, ...] | None:
+    """Mean power of each GPU while nothing runs; `None` without a meter. Takes `seconds`."""
+    if not devices.meter.gpus or seconds <= 0:
+        return None
+    mark, begun_ns = devices.mark(), time.perf_counter_ns()
+    time.sleep(seconds)
+    devices.wait_past(time.perf_counter_ns())
+    timeline = devices.timeline(begun_ns, mark).between(0.0, math.inf)
+    watts = [timeline.of(Series.POWER_WATTS, gpu.index)[1] for gpu in devices.meter.gpus]
+    return tuple(float(values.mean()) for values in watts) if all(map(len, watts)) else None
+
+
+def require_gpus(sweep: Sweep, gpu_indices: tuple[int, ...], catalog: Catalog, meter: Meter) -> None:
+    """
+    Raises:
+        CatalogError: the sweep is for another GPU than this machine's.
+        MeterError: the sweep is for GPUs of this machine and they cannot be read.
+    """
+    if not gpu_indices:
+        return
+    if meter.absent_reason is not None:
+        raise MeterError(f"{sweep.label()} needs {sweep.num_gpus} GPU(s): {meter.absent_reason}")
+    for gpu in meter.gpus:
+        known = catalog.gpu_named(gpu.name)
+        if meter.source is EnergySource.NVML_COUNTER and (
+            known is None or known.gpu_model != sweep.gpu_model
+        ):
+            raise CatalogError(f"the sweep is for {sweep.gpu_model}, but GPU {gpu.index} is {gpu.name}")

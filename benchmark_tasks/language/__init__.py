@@ -1,0 +1,1 @@
+"""Language and multimodal models: a server under requests."""

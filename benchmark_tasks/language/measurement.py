@@ -1,0 +1,345 @@
+"""One run on a healthy server: offer load, find the windows, read the energy, summarise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmark_tasks.client.arrivals import ClosedLoop
+from benchmark_tasks.client.events import Events
+from benchmark_tasks.client.fleet import FleetOutcome, run_fleet
+from benchmark_tasks.client.latency import latency_of
+from benchmark_tasks.client.load import LoadSpec, Progress
+from benchmark_tasks.client.windows import (
+    mlenergy_window,
+    steady_window,
+    sub_window_edges,
+    tokens_in,
+)
+from benchmark_tasks.errors import LoadError, MeterError, ServerDied
+from benchmark_tasks.language.stopping import FAILED_SHARE_LIMIT, Watcher
+from benchmark_tasks.measuring.landing import Result
+from benchmark_tasks.meters.energy import (
+    energy_between,
+    energy_curve,
+    host_joules,
+    parts_between,
+    spent_between,
+)
+from benchmark_tasks.meters.meter import Recorder, Timeline
+from benchmark_tasks.meters.server_use import gained, preprocessing_ms
+from benchmark_tasks.meters.zeus_meter import throttle_names
+from benchmark_tasks.plan.procedure import Procedure
+from benchmark_tasks.results.schema import Device, Phase, Requests, Server, Window
+from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.server import RunningServer
+from benchmark_tasks.vocabulary import LengthControl
+from benchmark_tasks.workloads.requests import RequestSet
+
+DEATH_NOTICE_SECONDS = 2.0
+_LOAD_COUNTERS = (Series.PREEMPTIONS, Series.PREFIX_CACHE_HITS, Series.MULTIMODAL_CACHE_HITS)
+SHORTEST_SILENCE_SECONDS = 5.0
+"""A busy machine may pause for seconds, however short a load is."""
+
+FEWEST_GAUGE_SAMPLES = 20
+"""Fewer samples of the server's own gauge say less than the client's exact record of what was in flight."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a run needs of its surroundings: the server and the recorders around it."""
+
+    server: RunningServer
+    devices: Recorder
+    metrics: Recorder
+    request_set: RequestSet
+    length_control: LengthControl
+    procedure: Procedure
+    say: Callable[[str], None]
+
+
+def measure_point(bench: Bench, batch_size: int) -> Result:
+    """Warm up, offer load at `batch_size`, and evaluate what was recorded.
+
+    Raises:
+        ServerDied, LoadError
+    """
+    bench.say(f"batch {batch_size}: warming up")
+    device_mark = bench.devices.mark()
+    begun = time.perf_counter_ns()
+    _warm_up(bench, batch_size)
+    warmed = time.perf_counter_ns()
+    seen = _offer_load(bench, batch_size)
+    for _ in range(1, bench.procedure.attempts):
+        if seen.steady.settled:
+            break
+        bench.say(f"  {seen.steady.reason}; once more")
+        seen = _offer_load(bench, batch_size)
+    ended = time.perf_counter_ns()
+    events, parts = seen.outcome.events, bench.procedure.sub_windows
+    mlenergy, _ = with_energy(seen.mlenergy, seen.timeline, bench.devices)
+    steady, reason = with_energy(seen.steady, seen.timeline, bench.devices)
+    mlenergy, steady = (
+        _with_sub_windows(window, events, seen.timeline, parts) for window in (mlenergy, steady)
+    )
+    return Result(
+        requests=_requests(events, bench.length_control),
+        window_mlenergy=mlenergy,
+        window_steady=steady,
+        energy_absent_reason=reason,
+        latency=latency_of(events),
+        device=device_during(seen.timeline, steady),
+        server=_server(bench, seen.metrics, steady, float(events.finished_seconds.max())),
+        client=seen.outcome.client,
+        request_rows=events.rows(bench.procedure.kept_chunk_requests),
+        timeline=_joined(seen.timeline, seen.metrics),
+        phases=(
+            phase("warm-up", begun, warmed, bench.devices, device_mark),
+            phase("measure", warmed, ended, bench.devices, device_mark),
+        ),
+    )
+
+
+def phase(name: str, start_ns: int, end_ns: int, devices: Recorder, since: int = 0) -> Phase:
+    """Seconds and joules between two instants; joules are `None` where the counter cannot say."""
+    seconds = (end_ns - start_ns) / 1e9
+    devices.wait_past(end_ns)
+    try:
+        joules = spent_between(devices.timeline(start_ns, since), 0.0, seconds)
+    except MeterError:
+        joules = None
+    return Phase(name=name, seconds=seconds, joules=joules)  # type: ignore[arg-type]
+
+
+def _warm_up(bench: Bench, batch_size: int) -> None:
+    procedure = bench.procedure
+    if procedure.warm_up_rounds == 0:
+        return
+    spec = LoadSpec(
+        base_url=bench.server.base_url,
+        requests=bench.request_set.warm_up(procedure.warm_up_tokens),
+        arrivals=ClosedLoop(batch_size, stationary_start=False),
+        request_limit=batch_size * procedure.warm_up_rounds,
+        silence_seconds=max(procedure.maximum_seconds, SHORTEST_SILENCE_SECONDS),
+    )
+    outcome = run_fleet(spec, 1, lambda progress: False, procedure.maximum_seconds)
+    _raise_on_failures(bench, outcome.events, "warm-up")
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One load: what came of it, what the instruments read meanwhile, and the windows in it."""
+
+    outcome: FleetOutcome
+    timeline: Timeline
+    metrics: Timeline
+    mlenergy: Window
+    steady: Window
+
+
+def _offer_load(bench: Bench, batch_size: int) -> _Seen:
+    procedure = bench.procedure
+    device_mark, metric_mark = bench.devices.mark(), bench.metrics.mark()
+    spec = LoadSpec(
+        base_url=bench.server.base_url,
+        requests=bench.request_set,
+        arrivals=ClosedLoop(batch_size, stationary_start=procedure.stationary_start),
+        seed=procedure.seed,
+        request_limit=procedure.request_limit,
+        drain=bench.length_control is LengthControl.NATURAL or procedure.request_limit is not None,
+        # A load that was silent for half the time it may last does not settle in the other half.
+        silence_seconds=max(procedure.maximum_seconds / 2, SHORTEST_SILENCE_SECONDS),
+    )
+    watcher = Watcher(procedure, bench.devices, device_mark, bench.say)
+
+    def follow(progress: Progress) -> bool:
+        bench.server.raise_if_dead()
+        return watcher.enough(progress)
+
+    outcome = run_fleet(spec, procedure.client_processes, follow, procedure.maximum_seconds)
+    _raise_on_failures(bench, outcome.events, "load")
+    bench.server.wait_until_idle()
+    bench.devices.wait_past(time.perf_counter_ns())
+    bench.metrics.wait_past(outcome.events.origin_ns + int(outcome.events.finished_seconds.max() * 1e9))
+    timeline = bench.devices.timeline(outcome.events.origin_ns, device_mark)
+    metrics = bench.metrics.timeline(outcome.events.origin_ns, metric_mark)
+    raise_if_restarted(metrics)
+    mlenergy = _with_server_batch(mlenergy_window(outcome.events, batch_size), metrics)
+    steady = steady_window(outcome.events, outcome.stopped_seconds, energy_curve(timeline), procedure)
+    return _Seen(outcome, timeline, metrics, mlenergy, _with_server_batch(steady, metrics))
+
+
+def _raise_on_failures(bench: Bench, events: Events, during: str) -> None:
+    errors = events.failures()
+    if not errors and len(events.request_index):
+        return
+    process = bench.server.process
+    if process is not None:
+        _wait_for_death(bench, DEATH_NOTICE_SECONDS)
+    if len(errors) > FAILED_SHARE_LIMIT * len(events.errors) or not len(events.request_index):
+        first = errors[0] if errors else "no request was sent"
+        raise LoadError(
+            f"{len(errors)} of {len(events.errors)} requests failed during {during}, "
+            f"first: {first}; see server.log"
+        )
+
+
+def _wait_for_death(bench: Bench, seconds: float) -> None:
+    """A dead server's connections break before its process can be reaped: give it a moment."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        bench.server.raise_if_dead()
+        time.sleep(0.1)
+
+
+def raise_if_restarted(metrics: Timeline) -> None:
+    """
+    Raises:
+        ServerDied: fewer requests had ended at one time than before: another process answers.
+    """
+    if np.any(np.diff(metrics.of(Series.FINISHED_REQUESTS)[1]) < 0):
+        raise ServerDied(
+            "the server's counters went backwards: it was restarted while it was measured; measure again"
+        )
+
+
+def _with_server_batch(window: Window, metrics: Timeline) -> Window:
+    """Prefer the server's own count of running requests to the client's view of them."""
+    if window.start_seconds is None or window.end_seconds is None:
+        return window
+    inside = metrics.between(window.start_seconds, window.end_seconds)
+    if len(inside.of(Series.RUNNING_REQUESTS)[0]) < FEWEST_GAUGE_SAMPLES:
+        return window
+    return window.model_copy(update={"mean_running_requests": inside.mean(Series.RUNNING_REQUESTS)})
+
+
+def with_energy(window: Window, timeline: Timeline, devices: Recorder) -> tuple[Window, str | None]:
+    """The window with its energy, or the reason why it has none."""
+    if devices.meter.absent_reason is not None:
+        return window, devices.meter.absent_reason
+    if window.start_seconds is None or window.end_seconds is None:
+        return window, window.reason
+    try:
+        energy = energy_between(timeline, window.start_seconds, window.end_seconds)
+    except MeterError as error:
+        return window, "; ".join([str(error), *devices.failures])
+    return window.model_copy(update={"energy": energy}), None
+
+
+def _with_sub_windows(window: Window, events: Events, timeline: Timeline, parts: int) -> Window:
+    """The window with its parts, as the stopping rule looked at them; unchanged without energy."""
+    if window.energy is None or window.start_seconds is None or window.end_seconds is None:
+        return window
+    edges = sub_window_edges(window.start_seconds, window.end_seconds, parts)
+    parted = parts_between(timeline, edges, tokens_in(events, edges))
+    return window.model_copy(update={"sub_windows": parted})
+
+
+def _requests(events: Events, control: LengthControl) -> Requests:
+    completed, errors = events.completed, events.failures()
+    whole = ~events.under_way if control is LengthControl.FIXED else completed
+    lengths = events.max_tokens if control is LengthControl.FIXED else events.output_tokens
+    prompts = events.prompt_tokens[completed]
+    return Requests(
+        sent=int(completed.sum()) + len(errors),
+        completed=int(completed.sum()),
+        failed=len(errors),
+        cancelled=int(events.cancelled.sum()),
+        mean_output_tokens=float(lengths[whole].mean()) if whole.any() else None,
+        prompt_tokens=int(prompts.sum()) if prompts.all() else None,
+        output_tokens=int(events.output_tokens[completed].sum()),
+        at_length_cap=int((events.at_length_cap & completed).sum())
+        if control is LengthControl.NATURAL
+        else 0,
+        duration_seconds=float(events.finished_seconds.max()),
+        first_error=errors[0] if errors else None,
+    )
+
+
+def device_during(timeline: Timeline, window: Window) -> Device:
+    """What the GPUs did in a window, without what they drew when idle."""
+    if window.start_seconds is None or window.end_seconds is None:
+        return Device()
+    host = {
+        "cpu_joules": host_joules(
+            timeline, Series.CPU_COUNTER_JOULES, window.start_seconds, window.end_seconds
+        ),
+        "dram_joules": host_joules(
+            timeline, Series.DRAM_COUNTER_JOULES, window.start_seconds, window.end_seconds
+        ),
+    }
+    if not timeline.gpu_indices():
+        return Device(**host)
+    inside = timeline.between(window.start_seconds, window.end_seconds)
+    temperature = inside.of(Series.TEMPERATURE_CELSIUS)[1]
+    power = inside.of(Series.POWER_WATTS)[1]
+    bits = np.bitwise_or.reduce(inside.of(Series.THROTTLE_REASON_BITS)[1].astype(np.int64), initial=0)
+    return Device(
+        **host,
+        temperature_min_celsius=_at(np.min, temperature),
+        temperature_max_celsius=_at(np.max, temperature),
+        sm_clock_median_mhz=_at(np.median, inside.of(Series.SM_CLOCK_MHZ)[1]),
+        memory_clock_median_mhz=_at(np.median, inside.of(Series.MEMORY_CLOCK_MHZ)[1]),
+        power_max_watts_per_gpu=_at(np.max, power),
+        throttle_reasons=throttle_names(int(bits)),
+    )
+
+
+def _server(bench: Bench, metrics: Timeline, window: Window, load_seconds: float) -> Server:
+    inside = metrics
+    if window.start_seconds is not None and window.end_seconds is not None:
+        inside = metrics.between(window.start_seconds, window.end_seconds)
+    counters = {series: increase(metrics, series, load_seconds) for series in _LOAD_COUNTERS}
+    return Server(
+        session_id=bench.server.session_id,
+        metric_samples=len(inside.of(Series.RUNNING_REQUESTS)[0]),
+        max_kv_cache_usage=_at(np.max, inside.of(Series.KV_CACHE_USAGE)[1]),
+        mean_kv_cache_usage=inside.mean(Series.KV_CACHE_USAGE),
+        mean_preprocessing_ms=preprocessing_ms(metrics, window),
+        cpu_seconds=gained(metrics, Series.SERVER_CPU_SECONDS, window),
+        frontend_cpu_seconds=gained(metrics, Series.FRONTEND_CPU_SECONDS, window),
+        **{series.value: count for series, count in counters.items()},
+        counters_absent_reason=_why_absent(counters, metrics, bench.metrics.failures),
+    )
+
+
+def _at(statistic: Callable[[np.ndarray], float], values: np.ndarray) -> float | None:
+    return float(statistic(values)) if len(values) else None
+
+
+def increase(metrics: Timeline, series: Series, load_seconds: float) -> int | None:
+    """By how much a counter grew over the whole load; `None` where readings do not enclose it.
+
+    Unknown is not zero: readings of before the load alone would say that nothing happened in it.
+    """
+    seconds, values = metrics.of(series)
+    before = int(np.searchsorted(seconds, 0.0, side="right")) - 1
+    if before < 0 or seconds[-1] < load_seconds or np.any(np.diff(values[before:]) < 0):
+        return None
+    return int(values[-1] - values[before])
+
+
+def _why_absent(
+    counters: Mapping[Series, int | None], metrics: Timeline, failures: Sequence[str]
+) -> str | None:
+    """Why some of the counters are not known; `None` when all are."""
+    unknown = [series for series, count in counters.items() if count is None]
+    missing = [series for series in unknown if not len(metrics.of(series)[0])]
+    if not unknown:
+        return None
+    if len(metrics.seconds) and missing == unknown:
+        return f"the server's /metrics does not have {', '.join(unknown)}"
+    last = f": {failures[-1]}" if failures else ""
+    return f"the server's /metrics was not read throughout the load, or {', '.join(unknown)} fell{last}"
+
+
+def _joined(a: Timeline, b: Timeline) -> Timeline:
+    return Timeline(
+        np.concatenate([a.series, b.series]),
+        np.concatenate([a.gpu_index, b.gpu_index]),
+        np.concatenate([a.seconds, b.seconds]),
+        np.concatenate([a.values, b.values]),
+    )

@@ -1,0 +1,140 @@
+"""The model server of a language model: where it comes from, its start, what measures on it, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from benchmark_tasks.catalog import Model, TaskEntry
+from benchmark_tasks.errors import OutOfMemory
+from benchmark_tasks.language.measurement import Bench, measure_point
+from benchmark_tasks.measuring.landing import Installed, Result, Sweeping
+from benchmark_tasks.meters.meter import Reading, Recorder
+from benchmark_tasks.plan.procedure import CPU_PROCEDURE, GPU_PROCEDURE, Procedure
+from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.runtimes.origins import Launch, Origin, origin_of
+from benchmark_tasks.runtimes.server import RunningServer
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.workloads.catalog_sets import request_set_for
+
+METRICS_PERIOD_SECONDS = 1.0
+
+SMALLEST_GPU_SERVER = 256
+"""`max_num_seqs` on GPUs, at least, so that a batch size meets the same server alone as in a sweep.
+
+vLLM captures CUDA graphs for steps of up to 2 x max_num_seqs tokens, 512 at most. A smaller server runs
+the steps that hold a prompt without one: 6 % fewer tokens/s at batch size 64 (docs/results.md).
+"""
+
+
+class LanguageSessions:
+    """Measures points of language models on a server; one session is one server's life."""
+
+    sized_by_batch = True
+    """A server is sized for its largest batch when it starts."""
+
+    def __init__(
+        self, sweep: Sweep, model: Model, task: TaskEntry, settings: Settings, port: int | None
+    ) -> None:
+        """
+        Raises:
+            CatalogError, RequestSetError, IndexUnreachable: the request set cannot be had.
+        """
+        self._sweep, self._settings, self._port = sweep, settings, port
+        self._request_set = request_set_for(sweep, model, task, settings)
+        self.procedure: Procedure = GPU_PROCEDURE if sweep.num_gpus else CPU_PROCEDURE
+        self._origin: Origin | None = None
+        self._smallest_server = SMALLEST_GPU_SERVER if sweep.num_gpus else 1
+
+    def request_set_id(self, procedure: Procedure) -> str:
+        """What is asked, in which order and lengths, and how the load is unusual, if it is."""
+        return self._request_set.request_set_id + procedure.load_mark(self._sweep.length_control)
+
+    def install(self, say: Callable[[str], None]) -> Installed:
+        """Make the runtime available: minutes the first time."""
+        self._origin = origin_of(self._sweep, self._settings, say)
+        self._request_set = self._request_set.served_as(self._origin.served_model_name)
+        return Installed(self._origin.packages, self._origin.image)
+
+    @contextmanager
+    def start(
+        self, sweeping: Sweeping, devices: Recorder, largest_batch: int
+    ) -> Iterator[Callable[[int], Result]]:
+        """A server for batches up to `largest_batch`; gives what measures one batch size on it.
+
+        Raises:
+            ServerDied, ServerNeverHealthy, OutOfMemory
+        """
+        sweeping.tell(f"starting the server for {sweeping.sweep.label()}")
+        with self._server(sweeping, largest_batch) as server:
+            sweeping.tell(f"healthy after {server.start_seconds:.0f} s")
+            with metrics_of(server) as metrics:
+                bench = Bench(
+                    server=server,
+                    devices=devices,
+                    metrics=metrics,
+                    request_set=self._request_set,
+                    length_control=self._sweep.length_control,
+                    procedure=sweeping.procedure,
+                    say=sweeping.tell,
+                )
+                yield partial(measure_point, bench)
+
+    @contextmanager
+    def _server(self, sweeping: Sweeping, largest_batch: int) -> Iterator[RunningServer]:
+        """Where `SMALLEST_GPU_SERVER` does not fit, one as small as its batches."""
+        with ExitStack() as stack:
+            roomy = max(largest_batch, self._smallest_server)
+            try:
+                server = stack.enter_context(self._serve(sweeping, roomy))
+            except OutOfMemory:
+                if roomy == largest_batch:
+                    raise
+                sweeping.tell(f"a server for {roomy} answers at once does not fit: trying {largest_batch}")
+                self._smallest_server = 1
+                server = stack.enter_context(self._serve(sweeping, largest_batch))
+            yield server
+
+    @contextmanager
+    def _serve(self, sweeping: Sweeping, max_num_seqs: int) -> Iterator[RunningServer]:
+        assert self._origin is not None
+        spec = self._origin.spec(
+            Launch(
+                sweep=sweeping.sweep,
+                model=sweeping.model,
+                scratch=sweeping.scratch,
+                gpu_indices=sweeping.gpu_indices,
+                lock_mark=sweeping.lock_mark,
+                max_num_seqs=max_num_seqs,
+                seed=sweeping.procedure.seed,
+                start_seconds=sweeping.procedure.server_start_seconds,
+                port=self._port,
+            )
+        )
+        sweeping.command = spec.command
+        spec.log.write_bytes(b"")
+        with self._origin.serve(spec) as server:
+            yield server
+
+
+def metrics_of(server: RunningServer) -> Recorder:
+    """Samples the server's `/metrics`. What could not be read is a gap, and a line in `failures`."""
+    reader = _MetricsReader(server)
+    return Recorder(reader, METRICS_PERIOD_SECONDS, failures=reader.failures)  # type: ignore[arg-type]
+
+
+class _MetricsReader:
+    """Lets a `Recorder` sample `/metrics`, and go on where a server did not answer once."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self._server = server
+        self.failures: list[str] = []
+
+    def read(self) -> list[Reading] | None:
+        """All that it says now; `None` when it cannot be read."""
+        try:
+            return self._server.read_metrics()
+        except OSError as error:
+            self.failures.append(str(error))
+            return None

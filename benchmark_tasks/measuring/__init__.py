@@ -1,0 +1,1 @@
+"""What language and diffusion measurements share: how a run is landed."""

@@ -1,0 +1,1 @@
+"""What is to be measured: sweeps, what is missing, and in which order."""

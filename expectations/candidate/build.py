@@ -1,0 +1,197 @@
+"""dbt builds the candidate: one in-process invocation, every failure one clear line."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark_tasks.errors import BuildError, JouleboardError, one_line
+from expectations.files import NO_SPACE, disk_full, full_disk_in_duckdb
+from expectations.gate import report
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+CANDIDATE_FILE = "candidate.duckdb"
+INPUTS_FOLDER = "inputs"
+TARGET_FOLDER = "target"
+DOCS_FILE = "static_index.html"
+ROW_NAMES = (
+    "run_id",
+    "data_source",
+    "model_id",
+    "task",
+    "num_gpus",
+    "gpu_model",
+    "batch_size",
+    "runtime_version",
+)
+"""What names a row where it has these columns; otherwise its first `FEW_COLUMNS` do."""
+FEW_COLUMNS = 4
+
+MESSAGE_CHARACTERS = 500
+"""What is kept of a message of dbt."""
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """One dbt node: a model, a test or a seed."""
+
+    name: str
+    kind: str
+    status: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What dbt built. `docs`: the documentation as one file, or `None` when it could not be made."""
+
+    database: Path
+    nodes: tuple[NodeResult, ...]
+    docs: Path | None
+
+    def count(self, kind: str) -> int:
+        """Nodes of one kind (`model`, `test`, `unit_test`, ...)."""
+        return sum(node.kind == kind for node in self.nodes)
+
+
+def build(candidate: Path, *, project: Path = PROJECT, unit_tests: bool = True) -> BuildResult:
+    """Run `dbt build` on `<candidate>/inputs` into `<candidate>/candidate.duckdb`, then its docs.
+
+    unit_tests: also dbt's unit tests. They test the SQL, not the data, so a refresh leaves them to
+        the test suite.
+
+    Raises:
+        BuildError: names the first node that failed, and dbt's message.
+    """
+    from dbt.cli.main import dbtRunner
+
+    if not (project / "dbt_project.yml").is_file():
+        raise BuildError(f"{project}: no dbt project here; run from a complete clone")
+    with _dbt_environment(candidate / CANDIDATE_FILE):
+        try:
+            runner = dbtRunner()
+            skipped = () if unit_tests else ("--exclude-resource-type", "unit_test")
+            outcome = runner.invoke(["build", *skipped, *_arguments(candidate, project)])
+            nodes = _nodes(outcome)
+            if not outcome.success:
+                raise _failure(_first_failure(outcome, candidate), candidate)
+            docs = _docs(runner, candidate, project)
+        finally:
+            _close_connections()
+    _checkpoint(candidate / CANDIDATE_FILE)
+    return BuildResult(candidate / CANDIDATE_FILE, nodes, docs)
+
+
+def _arguments(candidate: Path, project: Path) -> list[str]:
+    return [
+        "--project-dir",
+        str(project),
+        "--profiles-dir",
+        str(project),
+        "--target-path",
+        str(candidate / TARGET_FOLDER),
+        "--log-path",
+        str(candidate / "logs"),
+        "--vars",
+        f"{{inputs: '{candidate / INPUTS_FOLDER}'}}",
+        "--quiet",
+        "--no-use-colors",
+        "--no-send-anonymous-usage-stats",
+        "--no-partial-parse",
+    ]
+
+
+def _docs(runner: Any, candidate: Path, project: Path) -> Path | None:
+    """Documentation as one file. Not having it is no reason not to publish."""
+    outcome = runner.invoke(["docs", "generate", "--static", "--no-compile", *_arguments(candidate, project)])
+    path = candidate / TARGET_FOLDER / DOCS_FILE
+    return path if outcome.success and path.is_file() else None
+
+
+@contextmanager
+def _dbt_environment(database: Path) -> Iterator[None]:
+    """dbt reads its profile's database from the environment: set it for this invocation only.
+
+    A log that cannot be written (full disk) must not bury the one line that says so.
+    """
+    values = {"JOULEBOARD_CANDIDATE_DB": str(database), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    told, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = told
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _nodes(outcome: Any) -> tuple[NodeResult, ...]:
+    return tuple(
+        NodeResult(
+            result.node.name, str(result.node.resource_type), str(result.status), result.execution_time
+        )
+        for result in getattr(outcome.result, "results", None) or ()
+    )
+
+
+def _failure(line: str, candidate: Path) -> JouleboardError:
+    return disk_full(candidate.parent) if NO_SPACE in line else BuildError(line)
+
+
+def _first_failure(outcome: Any, candidate: Path) -> str:
+    log = candidate / "logs" / "dbt.log"
+    for result in getattr(outcome.result, "results", None) or ():
+        if str(result.status) in ("error", "fail", "runtime error"):
+            message = one_line(result.message or "failed")[:MESSAGE_CHARACTERS]
+            said = message + _failing_rows(result, candidate)
+            return f"dbt {result.node.resource_type} {result.node.name}: {said} (whole log: {log})"
+    message = one_line(outcome.exception or "failed without a message")[:MESSAGE_CHARACTERS]
+    return f"dbt: {message} (whole log: {log})"
+
+
+def _failing_rows(result: Any, candidate: Path) -> str:
+    """The first rows that a data test found, named by what a person knows them by; empty of anything else."""
+    import duckdb
+
+    if result.node.resource_type != "test" or not result.failures:
+        return ""
+    _close_connections()
+    with suppress(duckdb.Error), duckdb.connect(str(candidate / CANDIDATE_FILE)) as connection:
+        connection.execute(f"select * from ({result.node.compiled_code}) limit {report.NAMED}")
+        columns = [column for column, *_ in connection.description]
+        shown = [name for name in ROW_NAMES if name in columns] or columns[:FEW_COLUMNS]
+        rows = [dict(zip(columns, row, strict=True)) for row in connection.fetchall()]
+        names = [", ".join(f"{name}={row[name]}" for name in shown if row[name] is not None) for row in rows]
+        return f"; {result.failures} rows: {one_line(report.a_few(names, result.failures))}"
+    return ""
+
+
+def _close_connections() -> None:
+    """dbt-duckdb keeps its database open for the life of the process; auditing needs the file free."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager as Manager
+    from dbt.adapters.factory import reset_adapters
+
+    reset_adapters()
+    with Manager._LOCK:
+        if Manager._ENV is not None:
+            Manager._ENV.close()
+            Manager._ENV = None
+
+
+def _checkpoint(database: Path) -> None:
+    """Fold the write-ahead log into the database file."""
+    import duckdb
+
+    with full_disk_in_duckdb(database.parent.parent), duckdb.connect(str(database)) as connection:
+        connection.execute("checkpoint")
+    if database.with_name(database.name + ".wal").exists():
+        raise BuildError(f"{database}: its write-ahead log was not folded in; run the refresh again")

@@ -1,0 +1,116 @@
+"""What dbt reads: Parquet files in `<candidate>/inputs`, and the digest that tells whether they changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.catalog.tables import write_tables
+from benchmark_tasks.imports import mlenergy
+from benchmark_tasks.results.store import disk_full_is_an_error
+from benchmark_tasks.settings import Settings
+from expectations.candidate.fingerprint import code_digest
+from expectations.gate import quarantine
+from expectations.gate.intake import Intake
+from expectations.gate.quarantine import Verdict
+
+VERDICTS = pa.schema([("run_id", pa.string()), ("accepted", pa.bool_()), ("reasons", pa.string())])
+"""One row a landed run, and one a bundle that cannot be read (under its folder's name)."""
+
+FINDINGS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("check", pa.string()),
+        ("severity", pa.string()),
+        ("observed", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+"""One row a failed check of a run."""
+
+PUBLICATIONS = pa.schema(
+    [
+        ("publication_number", pa.int32()),
+        ("published_at", pa.timestamp("us", tz="UTC")),
+        ("git_commit", pa.string()),
+        ("note", pa.string()),
+        ("row_count", pa.int64()),
+        ("run_count", pa.int64()),
+        ("gate_verdict", pa.string()),
+    ]
+)
+"""One row a publication before this one."""
+
+
+def digest(settings: Settings, intake: Intake, catalog: Catalog) -> str:
+    """Equal digests mean equal publications: runs, releases from quarantine, import, catalog, code."""
+    imported = mlenergy.current(settings)
+    parts = (
+        intake.digest,
+        repr([sorted(vars(entry).items()) for _, entry in sorted(quarantine.releases(settings).items())]),
+        imported.name if imported else "nothing imported",
+        catalog.content_hash,
+        code_digest(),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def write(
+    directory: Path,
+    settings: Settings,
+    intake: Intake,
+    catalog: Catalog,
+    verdicts: Mapping[str, Verdict],
+    history: Iterable[Mapping[str, Any]],
+) -> None:
+    """Write every input of the dbt project."""
+    with disk_full_is_an_error(directory):
+        directory.mkdir(parents=True)
+        pq.write_table(intake.table, directory / "runs.parquet")
+        _write(directory / "verdicts.parquet", VERDICTS, map(_verdict_row, _sorted(verdicts)))
+        _write(
+            directory / "findings.parquet",
+            FINDINGS,
+            (row for verdict in _sorted(verdicts) for row in _finding_rows(verdict)),
+        )
+        _write(directory / "publications.parquet", PUBLICATIONS, map(_publication_row, history))
+        write_tables(catalog, directory)
+        mlenergy.write_inputs(settings, directory)
+
+
+def _write(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> None:
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
+
+
+def _sorted(verdicts: Mapping[str, Verdict]) -> list[Verdict]:
+    return [verdicts[run_id] for run_id in sorted(verdicts)]
+
+
+def _verdict_row(verdict: Verdict) -> dict[str, Any]:
+    return {"run_id": verdict.run_id, "accepted": verdict.accepted, "reasons": verdict.reasons or None}
+
+
+def _finding_rows(verdict: Verdict) -> list[dict[str, Any]]:
+    """A check fails once a run, whatever the number of its rows."""
+    rows = {finding.check: finding for finding in verdict.findings}
+    return [
+        {
+            "run_id": verdict.run_id,
+            "check": finding.check,
+            "severity": finding.severity.value,
+            "observed": finding.observed or None,
+            "reason": finding.reason,
+        }
+        for finding in rows.values()
+    ]
+
+
+def _publication_row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {**entry, "published_at": datetime.fromisoformat(entry["published_at"])}

@@ -1,0 +1,1 @@
+"""Judges runs and candidates: auditor, evidence, quarantine, approval, report."""

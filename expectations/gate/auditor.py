@@ -1,0 +1,212 @@
+"""The gate: checks in, findings out. Great Expectations does the checking, on pandas assets.
+
+Importing Great Expectations costs 10 to 16 seconds, so it happens inside `Auditor`, once a process.
+A check that raises counts as failed: what cannot be checked is not published.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from expectations.suites.checks import Check, Finding, Level, Severity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OBSERVED_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How one check went: how many rows it looked at, and which failed."""
+
+    level: Level
+    table: str
+    check: Check
+    rows_checked: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it stands in the way of publishing (for a run: of accepting it)."""
+        return bool(self.findings) and self.check.severity is Severity.CRITICAL
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All results of the gate, in the order of the suites. `labels`: what each run measured, for a person."""
+
+    results: tuple[CheckResult, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __add__(self, other: Audit) -> Audit:
+        return Audit(self.results + other.results, {**self.labels, **other.labels})
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every failed check."""
+        return tuple(finding for result in self.results for finding in result.findings)
+
+    @property
+    def critical(self) -> tuple[Finding, ...]:
+        """What refuses."""
+        return tuple(finding for finding in self.findings if finding.severity is Severity.CRITICAL)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is shown."""
+        return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
+
+    def at(self, *levels: Level) -> Audit:
+        """The results of some suites only."""
+        return Audit(tuple(result for result in self.results if result.level in levels), self.labels)
+
+
+@dataclass
+class Auditor:
+    """Runs suites. One object, one import of Great Expectations, however many suites."""
+
+    _gx: Any = field(default=None, init=False, repr=False)
+    _source: Any = field(default=None, init=False, repr=False)
+    _assets: int = field(default=0, init=False)
+
+    def audit(
+        self,
+        level: Level,
+        table: str,
+        frame: pd.DataFrame,
+        checks: Sequence[Check],
+        *,
+        key: Sequence[str],
+        observed: pd.DataFrame | None = None,
+    ) -> Audit:
+        """Check one table. `key` names its rows in findings; `observed` (indexed by the first key
+        column) holds text for a person, a column a check."""
+        batch = self._batch(frame)
+        suite = self._gx.ExpectationSuite(name=f"{level} {table}")
+        for number, check in enumerate(checks):
+            suite.add_expectation(self._expectation(check, number))
+        outcome = batch.validate(
+            suite,
+            result_format={
+                "result_format": "COMPLETE",
+                "unexpected_index_column_names": list(key),
+                "return_unexpected_index_query": False,
+            },
+        )
+        by_number = {result.expectation_config.meta["number"]: result for result in outcome.results}
+        describe = _describer(observed)
+        return Audit(
+            tuple(
+                CheckResult(
+                    level, table, check, len(frame), tuple(_findings(by_number.get(n), check, key, describe))
+                )
+                for n, check in enumerate(checks)
+            )
+        )
+
+    def _batch(self, frame: pd.DataFrame) -> Any:
+        if self._gx is None:
+            self._start()
+        self._assets += 1
+        asset = self._source.add_dataframe_asset(f"asset-{self._assets}")
+        return asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame})
+
+    def _start(self) -> None:
+        os.environ["GX_ANALYTICS_ENABLED"] = "false"
+        logging.getLogger("great_expectations").setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import great_expectations as gx
+
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
+        self._gx, self._source = gx, context.data_sources.add_pandas("frames")
+
+    def _expectation(self, check: Check, number: int) -> Any:
+        kinds = self._gx.expectations
+        common = {"severity": check.severity.value, "meta": {"number": number, "check": check.name}}
+        if check.within is not None:
+            return kinds.ExpectColumnValuesToBeBetween(
+                column=check.looks_at, min_value=check.within.low, max_value=check.within.high, **common
+            )
+        if check.not_null:
+            return kinds.ExpectColumnValuesToNotBeNull(column=check.looks_at, **common)
+        if check.one_of is not None:
+            return kinds.ExpectColumnValuesToBeInSet(
+                column=check.looks_at, value_set=list(check.one_of), **common
+            )
+        if check.unique is not None:
+            return self._unique(check.unique, common)
+        if check.rows is not None:
+            return kinds.ExpectTableRowCountToBeBetween(
+                min_value=_whole(check.rows.low), max_value=_whole(check.rows.high), **common
+            )
+        raise ValueError(f"check {check.name} has no rule")
+
+    def _unique(self, columns: tuple[str, ...], common: dict[str, Any]) -> Any:
+        kinds = self._gx.expectations
+        if len(columns) == 1:
+            return kinds.ExpectColumnValuesToBeUnique(column=columns[0], **common)
+        return kinds.ExpectCompoundColumnsToBeUnique(column_list=list(columns), **common)
+
+
+Describe = Callable[[str, str, Any], str]
+
+
+def _findings(result: Any, check: Check, key: Sequence[str], describe: Describe) -> Iterable[Finding]:
+    """One finding a failing row; one for the table when the rule is about the table, or raised."""
+    if result is None:
+        yield Finding(check.name, Severity.CRITICAL, "", "no result", f"{check.reason} (not checked)")
+        return
+    raised = _raised(result.exception_info)
+    if raised:
+        yield Finding(check.name, Severity.CRITICAL, "", raised, "the check could not be made")
+        return
+    if result.success:
+        return
+    rows = result.result.get("unexpected_index_list")
+    if rows is None:
+        observed = result.result.get("observed_value")
+        yield Finding(check.name, check.severity, "", _short(observed), check.reason)
+        return
+    for row in rows:
+        name = " | ".join(str(row[column]) for column in key)
+        value = None if check.unique else row.get(check.looks_at)
+        if check.says_only_yes and value == 1:
+            value = None
+        yield Finding(check.name, check.severity, name, describe(check.name, name, value), check.reason)
+
+
+def _describer(observed: pd.DataFrame | None) -> Describe:
+    """Text for a person where there is some, else the number."""
+    texts = {} if observed is None else {name: observed[name].to_dict() for name in observed.columns}
+
+    def describe(check: str, key: str, value: Any) -> str:
+        text = texts.get(check, {}).get(key)
+        return text.strip() if isinstance(text, str) and text.strip() else _short(value)
+
+    return describe
+
+
+def _short(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    return f"{value:.{OBSERVED_DIGITS}g}" if isinstance(value, float) else str(value)
+
+
+def _raised(info: dict[str, Any]) -> str | None:
+    """The message of an exception inside a check; Great Expectations nests it by metric or not."""
+    for entry in (info, *info.values()):
+        if isinstance(entry, dict) and entry.get("raised_exception"):
+            return str(entry.get("exception_message")).splitlines()[0]
+    return None
+
+
+def _whole(bound: float | None) -> int | None:
+    return None if bound is None else int(bound)

@@ -1,0 +1,63 @@
+"""What the landing zone offers to the gate: runs, their evidence, and what cannot be read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+
+from benchmark_tasks.results import bundle
+from benchmark_tasks.results.store import BrokenBundle, Listing, Store
+from benchmark_tasks.results.summary import runs_table
+from benchmark_tasks.settings import Settings
+from expectations.files import sha256
+from expectations.gate.evidence import Evidence, gather
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Readable runs (each id once), bundles set aside unread, and the evidence of the former."""
+
+    listing: Listing
+    evidence: dict[str, Evidence]
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """One flat row a readable run; made once, read by the suites and by dbt."""
+        return runs_table(self.listing.runs)
+
+    @property
+    def digest(self) -> str:
+        """Changes when a bundle lands, goes, breaks or is touched."""
+        parts = [f"{found.run_id} {found.problem} {found.content_digest}" for found in self.evidence.values()]
+        parts += [f"{path} {sha256(path / bundle.CHECKSUMS_FILE)}" for _, path in self._summed()]
+        parts += [f"{broken.path} {broken.reason}" for broken in self.listing.broken]
+        return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
+
+    def _summed(self) -> list[tuple[str, Path]]:
+        return [
+            (run.run_id, path) for run, path in self.listing.runs if (path / bundle.CHECKSUMS_FILE).is_file()
+        ]
+
+
+def read(settings: Settings) -> Intake:
+    """List the landing zone and examine every bundle that was not examined before."""
+    store = Store.of(settings)
+    listing = _each_id_once(store, store.listing())
+    return Intake(listing, gather(listing.runs, settings.warehouse))
+
+
+def _each_id_once(store: Store, listing: Listing) -> Listing:
+    """Of bundles with one and the same id, only the one in its place counts."""
+    often = {run_id for run_id, n in Counter(run.run_id for run, _ in listing.runs).items() if n > 1}
+    kept, broken = [], list(listing.broken)
+    for run, path in listing.runs:
+        if run.run_id in often and path != store.path_of(run):
+            broken.append(BrokenBundle(path, f"{path}: a copy of run {run.run_id}; remove this folder"))
+        else:
+            kept.append((run, path))
+    return Listing(tuple(kept), tuple(broken))

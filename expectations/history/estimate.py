@@ -1,0 +1,98 @@
+"""What a plan will probably cost: what its configurations cost when they were measured before.
+
+From the mart `configuration_costs` of the current publication. What was never measured is unknown and
+said to be; it is counted, never guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmark_tasks.errors import PublicationError
+from benchmark_tasks.plan.sweep import Plan
+from benchmark_tasks.settings import Settings
+from expectations.publications.query import query
+
+_COSTS = """
+    select configuration_id, machine_hours_per_run, gpu_hours_per_run, energy_kwh_per_run
+    from configuration_costs
+"""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Sums over what was measured before, and how much was not.
+
+    unknown: configurations never measured; their hours and energy are in no sum.
+    unknown_on_gpus: those of them that take GPUs.
+    without_energy: configurations that were measured, but never with an energy counter.
+    """
+
+    configurations: int
+    runs: int
+    machine_hours: float
+    gpu_hours: float
+    energy_kwh: float
+    unknown: int
+    unknown_on_gpus: int
+    without_energy: int
+
+    def __str__(self) -> str:
+        """In one line."""
+        what = f"{_count(self.configurations, 'configuration')}, {_count(self.runs, 'run')}"
+        parts = []
+        if known := self.configurations - self.unknown:
+            energy = f"{self.energy_kwh:.3g} kWh" if known > self.without_energy else "energy unknown"
+            if 0 < self.without_energy < known:
+                energy += f" without {self.without_energy} of them, whose energy is unknown"
+            hours = f"{self.machine_hours:.2g} hours, {self.gpu_hours:.2g} GPU-hours"
+            parts.append(f"{known} measured before: {hours}, {energy}")
+        if self.unknown:
+            parts.append(f"{self.unknown} never measured: cost unknown")
+        return "; ".join([what, *parts])
+
+
+def estimate(settings: Settings, plan: Plan) -> Estimate:
+    """Add up what the plan's runs cost on average before; all of it is unknown while nothing is published."""
+    costs = _costs(settings)
+    configurations: set[str] = set()
+    unknown: set[str] = set()
+    unknown_on_gpus: set[str] = set()
+    without_energy: set[str] = set()
+    runs, machine_hours, gpu_hours, energy_kwh = 0, 0.0, 0.0, 0.0
+    for sweep in plan.sweeps:
+        for point in sweep.points:
+            key = sweep.configuration(point).configuration_id
+            configurations.add(key)
+            runs += point.repeats
+            if key not in costs:
+                unknown.add(key)
+                unknown_on_gpus |= {key} if sweep.num_gpus else set()
+                continue
+            hours, hours_of_gpus, kwh = costs[key]
+            machine_hours += hours * point.repeats
+            gpu_hours += hours_of_gpus * point.repeats
+            energy_kwh += (kwh or 0.0) * point.repeats
+            without_energy |= {key} if kwh is None else set()
+    return Estimate(
+        configurations=len(configurations),
+        runs=runs,
+        machine_hours=machine_hours,
+        gpu_hours=gpu_hours,
+        energy_kwh=energy_kwh,
+        unknown=len(unknown),
+        unknown_on_gpus=len(unknown_on_gpus),
+        without_energy=len(without_energy),
+    )
+
+
+def _costs(settings: Settings) -> dict[str, tuple[float, float, float | None]]:
+    """Hours, GPU-hours and kWh of one run, by configuration; nothing when no publication has the mart."""
+    try:
+        return {row[0]: (row[1], row[2], row[3]) for row in query(settings, _COSTS).rows}
+    except PublicationError:
+        return {}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

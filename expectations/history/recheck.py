@@ -1,0 +1,332 @@
+"""Measuring again what is published: what to take, and whether the new runs say the same.
+
+A recheck's runs are landed like any others, and the gate sets them aside (`not_a_recheck`): they are
+compared with the published figures and never mixed into them, unless a person releases them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from statistics import fmean, variance
+
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.results.summary import gpu_uuids
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import EnergySource, RunStatus
+from expectations.publications.query import query
+from expectations.suites.tolerances import RECHECK
+
+CONFIDENCE = 0.95
+"""Of all statements of one recheck together (Bonferroni): it looks at many figures at once."""
+
+_FIGURES = """
+    select
+        configuration_id, comparability_id, model_id, task, gpu_model, num_gpus, tensor_parallel,
+        expert_parallel, data_parallel, ulysses_degree, ring_degree, batch_size, runtime, runtime_version,
+        request_set_id, length_control, power_limit_watts, weights, energy_boundary, {revision}, output_unit,
+        inference_steps, height, width, num_frames,
+        max(finished_at) as last_measured_at,
+        list({{
+            'gpus': gpu_uuids,
+            'throughput': throughput_per_second,
+            'energy': case when counts_for_energy then energy_per_output_joules end
+        }}) as runs
+    from run_log
+    where data_source = 'jouleboard' and counts_for_speed
+    group by all
+    order by last_measured_at, configuration_id
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run: outputs a second and joules an output, and the GPUs, where they are known."""
+
+    gpus: str | None
+    throughput: float | None
+    energy: float | None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is published of one configuration at one revision of its model: identity and runs."""
+
+    configuration_id: str
+    comparability_id: str
+    model_id: str
+    task: str
+    gpu_model: str
+    num_gpus: int
+    tensor_parallel: int
+    expert_parallel: int
+    data_parallel: int
+    ulysses_degree: int
+    ring_degree: int
+    batch_size: int
+    runtime: str
+    runtime_version: str
+    request_set_id: str
+    length_control: str
+    power_limit_watts: float | None
+    weights: str
+    energy_boundary: str
+    model_revision: str | None
+    output_unit: str
+    inference_steps: int | None
+    height: int | None
+    width: int | None
+    num_frames: int | None
+    last_measured_at: datetime
+    runs: Sequence[Measured]
+
+    @property
+    def label(self) -> str:
+        """Short name a person recognises."""
+        where = "no GPU" if self.num_gpus == 0 else f"{self.num_gpus}x {self.gpu_model}"
+        model = f"{self.model_id}@{self.model_revision[:12]}" if self.model_revision else self.model_id
+        what = f"{model} | {self.task} | {self.runtime} {self.runtime_version}"
+        return f"{what} | {where} | batch {self.batch_size}"
+
+
+class Verdict(StrEnum):
+    """What a recheck says of one published figure."""
+
+    CONFIRMED = "confirmed"
+    DIFFERS = "differs"
+    DIFFERS_ELSEWHERE = "differs, on another GPU"
+    """No word against what is published: GPUs of one model differ, by up to 8 % (docs/results.md)."""
+    UNCLEAR = "unclear"
+    TOO_FEW_REPEATS = "too few repeats"
+    NOT_MEASURED = "not measured again"
+    NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One figure, published and measured again. `change` is relative to the published mean."""
+
+    configuration: str
+    figure: str
+    published: float | None
+    published_runs: int
+    again: float | None
+    again_runs: int
+    change: float | None
+    change_low: float | None
+    change_high: float | None
+    verdict: Verdict
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """In one line."""
+        line = f"{self.verdict}: {self.configuration}, {self.figure}"
+        if self.published is not None and self.again is not None:
+            line += (
+                f": {self.published:.4g} published ({self.published_runs} runs), "
+                f"{self.again:.4g} now ({self.again_runs} runs)"
+            )
+        if self.change is not None:
+            line += f", change {self.change:+.1%}"
+        if self.change_low is not None and self.change_high is not None:
+            line += f" ({self.change_low:+.1%} to {self.change_high:+.1%})"
+        return f"{line}; {self.reason}" if self.reason else line
+
+
+def published_figures(settings: Settings) -> tuple[Figure, ...]:
+    """The figures of the current publication, of each configuration those measured last.
+
+    Raises:
+        PublicationError: nothing is published.
+    """
+    newest: dict[str, Figure] = {}
+    recorded = "model_revision" in query(settings, "select * from run_log limit 0").columns
+    revision = "model_revision" if recorded else "null as model_revision"
+    for row in query(settings, _FIGURES.format(revision=revision)).records():
+        runs = tuple(Measured(**run) for run in row.pop("runs"))
+        newest[row["configuration_id"]] = Figure(**row, runs=runs)
+    return tuple(newest.values())
+
+
+def choose(
+    figures: Iterable[Figure],
+    *,
+    size: int,
+    canaries: Collection[str],
+    gpu_models: Collection[str],
+    rechecked: Mapping[str, datetime],
+) -> tuple[Figure, ...]:
+    """What to measure again: each canary's best batch size, and the `size` others that waited longest.
+
+    canaries: model ids. gpu_models: what can be measured here. rechecked: when each configuration was
+    last rechecked; one never rechecked waits since it was measured.
+    """
+    here = [figure for figure in figures if figure.gpu_model in gpu_models]
+    best: dict[tuple[str, str, str, int], Figure] = {}
+    for figure in here:
+        if figure.model_id in canaries and figure.num_gpus <= 1:
+            place = (figure.model_id, figure.task, figure.gpu_model, figure.num_gpus)
+            best[place] = min(best.get(place, figure), figure, key=_cost)
+    chosen = {figure.configuration_id: figure for figure in best.values()}
+    waiting = [figure for figure in here if figure.configuration_id not in chosen]
+    waiting.sort(key=lambda figure: rechecked.get(figure.configuration_id, figure.last_measured_at))
+    return (*chosen.values(), *waiting[:size])
+
+
+def compare(figures: Iterable[Figure], runs: Iterable[Run]) -> tuple[Comparison, ...]:
+    """Each published figure beside its new runs; energy only where both sides measured it.
+
+    Over the GPUs that measured both, where there are any.
+    """
+    by_configuration: dict[str, list[Run]] = {}
+    for run in runs:
+        by_configuration.setdefault(run.configuration.configuration_id, []).append(run)
+    pairs = [(figure, by_configuration.get(figure.configuration_id, [])) for figure in figures]
+    statements = sum(2 if _energies(figure.runs) else 1 for figure, _ in pairs)
+    confidence = 1 - (1 - CONFIDENCE) / max(1, statements)
+    return tuple(found for figure, again in pairs for found in _compare(figure, again, confidence))
+
+
+def change_interval(
+    published: Sequence[float], again: Sequence[float], confidence: float
+) -> tuple[float, float] | None:
+    """Interval of the relative change of the mean, by Welch's t.
+
+    With a single value on one side, the other side's spread is taken for both. `None` when neither side
+    has a spread.
+    """
+    from scipy.stats import t
+
+    n, m = len(published), len(again)
+    if min(n, m) == 0 or max(n, m) < 2:
+        return None
+    if min(n, m) == 1:
+        spread = variance(published if n > 1 else again)
+        error, degrees = math.sqrt(spread * (1 / n + 1 / m)), max(n, m) - 1
+    else:
+        a, b = variance(published) / n, variance(again) / m
+        error = math.sqrt(a + b)
+        degrees = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1)) if error else n + m - 2
+    half_width = t.ppf((1 + confidence) / 2, degrees) * error / fmean(published)
+    change = fmean(again) / fmean(published) - 1
+    return change - half_width, change + half_width
+
+
+def _compare(figure: Figure, runs: Sequence[Run], confidence: float) -> list[Comparison]:
+    comparable = [run for run in runs if not _differences(figure, run)]
+    reason, verdict = "", None
+    if not comparable:
+        verdict = Verdict.NOT_COMPARABLE if runs else Verdict.NOT_MEASURED
+        reason = _differences(figure, runs[0]) if runs else "no run of it was landed"
+    settled = [run for run in comparable if _settled(run)]
+    if comparable and not settled:
+        verdict, reason = Verdict.NOT_MEASURED, "no run of it completed and settled"
+    before, now, elsewhere = _on_the_same_gpus(figure.runs, [_measured(run) for run in settled])
+    unit = figure.output_unit
+    speeds = _side(figure, f"{unit}s/s", _speeds(before), _speeds(now), confidence, verdict, reason)
+    if not _energies(figure.runs):
+        return [speeds]
+    energies = _side(figure, f"J/{unit}", _energies(before), _energies(now), confidence, verdict, reason)
+    if elsewhere and energies.verdict is Verdict.DIFFERS:
+        energies = replace(energies, verdict=Verdict.DIFFERS_ELSEWHERE, reason=elsewhere)
+    return [speeds, energies]
+
+
+def _on_the_same_gpus(
+    before: Sequence[Measured], now: Sequence[Measured]
+) -> tuple[Sequence[Measured], Sequence[Measured], str]:
+    """The runs on GPUs that measured both; all of them where none did, and then which GPUs these were."""
+    old, new = ({run.gpus for run in side} for side in (before, now))
+    common = {gpus for gpus in old & new if gpus is not None}
+    if common:
+        return [run for run in before if run.gpus in common], [run for run in now if run.gpus in common], ""
+    if not old or not new or None in old | new:
+        return before, now, ""
+    return before, now, f"published on {' and '.join(sorted(old))}, now on {' and '.join(sorted(new))}"
+
+
+def _side(
+    figure: Figure,
+    name: str,
+    published: Sequence[float],
+    again: Sequence[float],
+    confidence: float,
+    verdict: Verdict | None,
+    reason: str,
+) -> Comparison:
+    interval = change_interval(published, again, confidence)
+    if verdict is None:
+        verdict = _verdict(interval) if again else Verdict.NOT_MEASURED
+    return Comparison(
+        configuration=figure.label,
+        figure=name,
+        published=fmean(published) if published else None,
+        published_runs=len(published),
+        again=fmean(again) if again else None,
+        again_runs=len(again),
+        change=fmean(again) / fmean(published) - 1 if again and published else None,
+        change_low=interval[0] if interval else None,
+        change_high=interval[1] if interval else None,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _verdict(interval: tuple[float, float] | None) -> Verdict:
+    """Only an interval that lies wholly in the band confirms, only one wholly outside it differs."""
+    if interval is None:
+        return Verdict.TOO_FEW_REPEATS
+    low, high = interval
+    if RECHECK.low <= low and high <= RECHECK.high:
+        return Verdict.CONFIRMED
+    return Verdict.DIFFERS if high < RECHECK.low or low > RECHECK.high else Verdict.UNCLEAR
+
+
+def _differences(figure: Figure, run: Run) -> str:
+    """Which comparability keys differ, for a person; empty when the run may be compared."""
+    keys = run.comparability
+    pairs = [
+        ("runtime", figure.runtime, keys.runtime.value),
+        ("version", figure.runtime_version, keys.runtime_version),
+        ("request set", figure.request_set_id, keys.request_set_id),
+        ("length control", figure.length_control, keys.length_control.value),
+        ("power limit, W", figure.power_limit_watts, keys.power_limit_watts),
+        ("weights", figure.weights, keys.weights.value),
+        ("energy boundary", figure.energy_boundary, keys.energy_boundary.value),
+        ("model revision", figure.model_revision, keys.model_revision),
+    ]
+    return ", ".join(f"{name} was {old}, is {new}" for name, old, new in pairs if old != new)
+
+
+def _settled(run: Run) -> bool:
+    window = run.window_steady
+    return run.status is RunStatus.COMPLETED and window is not None and window.settled
+
+
+def _measured(run: Run) -> Measured:
+    """What a settled run says."""
+    window, counted = run.window_steady, run.energy_source is EnergySource.NVML_COUNTER
+    return Measured(
+        gpus=gpu_uuids(run),
+        throughput=window.outputs / (window.end_seconds - window.start_seconds),
+        energy=window.joules_per_output if counted else None,
+    )
+
+
+def _speeds(runs: Iterable[Measured]) -> list[float]:
+    return [run.throughput for run in runs if run.throughput is not None]
+
+
+def _energies(runs: Iterable[Measured]) -> list[float]:
+    return [run.energy for run in runs if run.energy is not None]
+
+
+def _cost(figure: Figure) -> tuple[bool, float]:
+    """Orders by energy per output; without energy by speed, after all that have it."""
+    energies, speeds = _energies(figure.runs), _speeds(figure.runs)
+    if energies:
+        return (False, fmean(energies))
+    return (True, -fmean(speeds) if speeds else 0.0)

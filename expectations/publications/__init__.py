@@ -1,0 +1,1 @@
+"""Numbered publications: the store, the switch, queries."""

@@ -1,0 +1,85 @@
+"""Read-only SQL on the current publication, for people and scripts."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark_tasks.errors import PublicationError, one_line
+from benchmark_tasks.settings import Settings
+from expectations.publications import store as publication
+from expectations.publications.store import MART_SCHEMA, Publication
+
+QUERY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """An answer: column names and rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def records(self) -> list[dict[str, Any]]:
+        """One dict a row."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@contextmanager
+def open_publication(published: Publication):
+    """A DuckDB connection that can read this publication and nothing else.
+
+    Files, the network, extensions and settings are out of reach, whatever the SQL says.
+    """
+    import duckdb
+
+    locked_down = {
+        "enable_external_access": "false",
+        "autoload_known_extensions": "false",
+        "autoinstall_known_extensions": "false",
+        "allow_community_extensions": "false",
+        "memory_limit": "4GB",
+    }
+    connection = duckdb.connect(str(published.database), read_only=True, config=locked_down)
+    try:
+        connection.execute(f"set schema = '{MART_SCHEMA}'")
+        connection.execute("set lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()
+
+
+def query(settings: Settings, sql: str, *, seconds: float = QUERY_SECONDS) -> Table:
+    """Answer one SQL statement from the current publication.
+
+    Args:
+        seconds: how long it may take.
+
+    Raises:
+        PublicationError: nothing is published, the SQL is wrong or not allowed, or it took too long.
+    """
+    import duckdb
+
+    with open_publication(publication.require_current(settings)) as connection:
+        out_of_time = threading.Event()
+
+        def interrupt() -> None:
+            out_of_time.set()
+            connection.interrupt()
+
+        timer = threading.Timer(seconds, interrupt)
+        timer.start()
+        try:
+            if not connection.extract_statements(sql):
+                raise PublicationError('the query is empty; try "select * from leaderboard limit 5"')
+            result = connection.execute(sql)
+            columns = tuple(column[0] for column in result.description or ())
+            return Table(columns, tuple(result.fetchall()) if columns else ())
+        except (duckdb.Error, RuntimeError) as error:  # RuntimeError: interrupted from the keyboard
+            if out_of_time.is_set():
+                raise PublicationError(f"the query took more than {seconds:g} s; narrow it") from error
+            raise PublicationError(f"the query failed: {one_line(error)[:400]}") from error
+        finally:
+            timer.cancel()

@@ -1,0 +1,79 @@
+"""The wiring that the measuring DAGs share: from planned sweeps to the news that there are new runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import TriggerRule, conf, task, task_group
+
+from jouleboard_airflow.dag_parts import lanes as fleet
+from jouleboard_airflow.dag_parts.assets import RAW_RUNS
+from jouleboard_airflow.dag_parts.deadlines import deadline
+from jouleboard_airflow.dag_parts.failures import RETRIES, one_line_errors
+from jouleboard_airflow.operators import MeasureSweepOperator
+from jouleboard_airflow.tasks import estimating, judging
+from jouleboard_airflow.tasks import planning as campaigns
+
+PLANS: dict[str, Any] = {"execution_timeout": timedelta(minutes=10), **RETRIES}
+"""Arguments of a task that plans: it asks the package index and reads the landing zone."""
+
+OWNER = "jouleboard"
+OWNER_LINKS = {
+    OWNER: f"{conf.get('api', 'base_url', fallback='http://127.0.0.1').rstrip('/')}/plugin/leaderboard"
+}
+
+
+def dag_defaults(*tags: str) -> dict[str, Any]:
+    """Arguments that every measuring DAG has."""
+    return {
+        # Pools hold the measurements back; a run that waits for an answer should hold up nobody.
+        "max_active_runs": 16,
+        "default_args": {"owner": OWNER},
+        "owner_links": OWNER_LINKS,
+        "deadline": deadline(),
+        "tags": [OWNER, "measurement", *tags],
+    }
+
+
+@task(**PLANS)
+def estimate(planned: list[dict[str, Any]]) -> dict[str, Any]:
+    """What it will cost, as far as it was measured before."""
+    with one_line_errors():
+        return estimating.estimate(planned)
+
+
+@task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+def choose(planned: list[dict[str, Any]], lane: str) -> list[dict[str, Any]]:
+    """The sweeps of one lane: slots, queue and priority are the same for all of a mapped task."""
+    return campaigns.sweeps_for(planned, lane)
+
+
+@task_group(prefix_group_id=False)
+def measure(planned: Any) -> None:
+    """One mapped task a lane, one instance a sweep, named by what it measures."""
+    for lane in fleet.lanes():
+        MeasureSweepOperator.partial(
+            task_id=lane.task_id,
+            map_index_template="{{ task.title }}",
+            pool=lane.pool,
+            pool_slots=lane.pool_slots,
+            queue=lane.queue,
+            executor=lane.executor,
+            priority_weight=lane.priority_weight,
+            weight_rule="absolute",
+            execution_timeout=timedelta(hours=12),
+            **RETRIES,
+        ).expand_kwargs(choose.override(task_id=lane.choose_id)(planned, lane.task_id))
+
+
+@task(outlets=[RAW_RUNS], trigger_rule=TriggerRule.ALL_DONE)
+def announce(ti: Any) -> None:
+    """One asset event a run; what failed is news, too."""
+    judging.require_measured(ti)
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE)
+def verdict(ti: Any) -> str:
+    """The leaf that decides: red if any sweep is."""
+    return judging.give_verdict(ti)

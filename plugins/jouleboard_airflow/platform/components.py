@@ -1,0 +1,218 @@
+"""The platform's processes: started each in a session of its own, found again by pid and start time.
+
+Every process carries the installation's token in its environment, and so does whatever it starts:
+stopping ends the recorded process groups first and then whatever else carries the token, so that
+nothing is orphaned, not even by a crash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+
+from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.runtimes.process import die_with_parent
+from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
+
+STOP_SECONDS = 20.0
+KILL_SECONDS = 10.0
+
+
+class Component(StrEnum):
+    """One process of Airflow; the value is the `airflow` command that runs it."""
+
+    API_SERVER = "api-server"
+    SCHEDULER = "scheduler"
+    DAG_PROCESSOR = "dag-processor"
+    TRIGGERER = "triggerer"
+
+    @property
+    def command(self) -> list[str]:
+        """Task logs are on this machine: no log server, which would listen on every interface."""
+        serves_logs = self in (Component.SCHEDULER, Component.TRIGGERER)
+        options = ["--skip-serve-logs"] if serves_logs else []
+        return [sys.executable, "-m", "airflow", self.value, *options]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A component that was started. `created` is its start time: a recycled pid is told apart by it."""
+
+    pid: int
+    created: float
+
+    def process(self) -> psutil.Process | None:
+        """The live process, or None when it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            if process.create_time() != self.created or process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            return process
+        except psutil.NoSuchProcess:
+            return None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What `up` left behind for `status` and `down`."""
+
+    port: int
+    components: dict[Component, Started]
+
+    @property
+    def running(self) -> dict[Component, Started]:
+        """The components that are still alive."""
+        return {name: started for name, started in self.components.items() if started.process()}
+
+
+def read_record(installation: Installation) -> Record | None:
+    """The record of the last start; None when there is none or it was damaged by a crash."""
+    try:
+        content = json.loads(_record_file(installation).read_text())
+        components = {Component(name): Started(**value) for name, value in content["components"].items()}
+        return Record(content["port"], components)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_record(installation: Installation, record: Record) -> None:
+    """Replace the record atomically."""
+    content = {
+        "port": record.port,
+        "components": {name.value: asdict(started) for name, started in record.components.items()},
+    }
+    aside = _record_file(installation).with_suffix(f".{os.getpid()}")
+    aside.write_text(json.dumps(content))
+    aside.replace(_record_file(installation))
+
+
+def start(component: Component, installation: Installation, *, die_with_me: bool) -> Started:
+    """Start one component detached; its output goes to its log, a fresh one each time.
+
+    die_with_me: it is told to stop when this process ends, however it ends.
+    """
+    with log_file(installation, component).open("wb") as log:
+        process = subprocess.Popen(
+            component.command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=installation.environment(),
+            cwd=installation.home,
+            start_new_session=True,
+            preexec_fn=die_with_parent if die_with_me else None,  # noqa: PLW1509  this process has one thread
+        )
+    return Started(process.pid, psutil.Process(process.pid).create_time())
+
+
+def stop_all(installation: Installation) -> int:
+    """Stop every process of this installation; returns how many there were.
+
+    The scheduler goes first, with its workers, which tell their tasks: the API server can still take
+    the tasks' last words. The others end their children themselves.
+    """
+    record = read_record(installation)
+    running = record.running if record else {}
+    processes = {name: process for name, started in running.items() if (process := started.process())}
+    found = len(descendants(installation))
+    scheduler = processes.pop(Component.SCHEDULER, None)
+    if scheduler:
+        _signal_group(scheduler.pid, signal.SIGTERM)
+        _await_end([scheduler])
+    for process in processes.values():
+        _signal(process, signal.SIGTERM)
+    _await_end(list(processes.values()))
+    _kill(descendants(installation))
+    _record_file(installation).unlink(missing_ok=True)
+    return found
+
+
+def stop_leftovers(installation: Installation, record: Record) -> None:
+    """End what a component that died left running: a scheduler that is killed orphans its workers."""
+    dead = {started.pid for started in record.components.values() if not started.process()}
+    _kill([process for process in descendants(installation) if _session(process) in dead])
+
+
+def descendants(installation: Installation) -> list[psutil.Process]:
+    """Every process that carries this installation's token, this one excepted."""
+    token = installation.secrets().platform_token
+    return [process for process in psutil.process_iter() if _carries(process, token)]
+
+
+def log_file(installation: Installation, component: Component) -> Path:
+    """Where a component's output goes."""
+    return installation.component_logs / f"{component.value}.log"
+
+
+@contextlib.contextmanager
+def exclusive(installation: Installation) -> Iterator[None]:
+    """One `up` or `down` at a time.
+
+    Raises:
+        JouleboardError: another one is at work.
+    """
+    installation.home.mkdir(parents=True, exist_ok=True)
+    with (installation.home / "platform.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise JouleboardError(
+                f"the platform in {installation.settings.home} is being started or stopped by another "
+                "command: wait for it to finish"
+            ) from error
+        yield
+
+
+def _await_end(processes: list[psutil.Process]) -> None:
+    """Those that do not end by themselves are killed with their group."""
+    _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
+    for process in alive:
+        _signal_group(process.pid, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=KILL_SECONDS)
+
+
+def _signal_group(group: int, sent: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, sent)
+
+
+def _signal(process: psutil.Process, sent: signal.Signals) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(sent)
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    """SIGTERM first: a guardian among them still has a model server to end."""
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        for process in processes:
+            _signal(process, sent)
+        _, processes = psutil.wait_procs(processes, timeout=KILL_SECONDS)
+
+
+def _carries(process: psutil.Process, token: str) -> bool:
+    try:
+        return process.pid != os.getpid() and process.environ().get(TOKEN_VARIABLE) == token
+    except (psutil.Error, OSError):
+        return False
+
+
+def _session(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except ProcessLookupError:
+        return None
+
+
+def _record_file(installation: Installation) -> Path:
+    return installation.home / "platform.json"

@@ -1,0 +1,69 @@
+"""The key by which GPU hosts are known to the control plane: it opens the Edge API and nothing else.
+
+Airflow's default is that workers share the key with which the control plane signs everything, so that
+whoever has a GPU host could make himself the UI's admin. Here workers have a secret of their own; the
+control plane reads it as a key set (`[edge] trusted_jwks_url`), which `python -m
+jouleboard_airflow.platform.worker_keys` writes from the variable WORKER_SECRET.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark_tasks.errors import JouleboardError, SettingsError
+from jouleboard_airflow.platform.installation import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEY_ID = "gpu-hosts"
+SHORTEST_SECRET = 64
+"""Characters; HS512 wants a key as long as its hash."""
+
+
+def require_secret(secret: str | None, variable: str) -> str:
+    """
+    Raises:
+        SettingsError: it is missing or too short to keep anybody out.
+    """
+    if len(secret or "") < SHORTEST_SECRET:
+        raise SettingsError(
+            f"{variable} must be set to at least {SHORTEST_SECRET} characters, the same on the control plane "
+            "and on its GPU hosts: `openssl rand -hex 64` makes one"
+        )
+    return secret
+
+
+def write_key_set(path: Path, secret: str) -> None:
+    """Write the key set that the control plane checks workers' requests against; mode 0600."""
+    key = base64.urlsafe_b64encode(secret.encode()).decode().rstrip("=")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    key_set = {"keys": [{"kty": "oct", "kid": KEY_ID, "alg": "HS512", "k": key}]}
+    write_private(path, json.dumps(key_set) + "\n")
+
+
+def verify(claims: Mapping[str, Any], context: Any) -> dict[str, bool]:
+    """Airflow asks this of every request whose signature is right: a token is good for one route only."""
+    return {"authorized": claims.get("method") == context.method}
+
+
+def main() -> int:
+    """Write the key set where `[edge] trusted_jwks_url` expects it."""
+    from airflow.configuration import conf
+
+    try:
+        secret = require_secret(os.environ.get("WORKER_SECRET"), "JOULEBOARD_WORKER_SECRET")
+    except JouleboardError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    write_key_set(Path(conf.get_mandatory_value("edge", "trusted_jwks_url")), secret)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

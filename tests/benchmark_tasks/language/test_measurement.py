@@ -1,0 +1,140 @@
+"""One point on a server that misbehaves while it is measured: what the run says of it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmark_tasks.catalog import load
+from benchmark_tasks.errors import LoadError, ServerDied
+from benchmark_tasks.language.measurement import Bench, increase, measure_point
+from benchmark_tasks.language.session import metrics_of
+from benchmark_tasks.measuring.landing import Result
+from benchmark_tasks.meters.meter import NoMeter, Reading, Recorder, Timeline
+from benchmark_tasks.plan.procedure import Procedure
+from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.quick import QUICK, quick_sweep
+from benchmark_tasks.testing.waiting import until
+from benchmark_tasks.vocabulary import LengthControl
+from benchmark_tasks.workloads.catalog_sets import request_set_for
+
+SHORT = QUICK.model_copy(update={"sub_windows": 3})
+
+
+@contextmanager
+def mock_server(folder: Path, *options: str) -> Iterator[RunningServer]:
+    port, module = free_port(), "benchmark_tasks.testing.mock_server"
+    command = (sys.executable, "-m", module, f"--port={port}", *options)
+    with serve(ServerSpec(command, {}, port, folder / "server.log", 60)) as server:
+        yield server
+
+
+def measure(
+    server: RunningServer,
+    procedure: Procedure = SHORT,
+    control: LengthControl = LengthControl.FIXED,
+    say: Callable[[str], None] = lambda line: None,
+) -> Result:
+    sweep, catalog = quick_sweep(4, length_control=control), load()
+    model, task = catalog.model(sweep.model_id), catalog.tasks[sweep.task]
+    requests = request_set_for(sweep, model, task, Settings(home=Path("unused")))
+    with Recorder(NoMeter("none")) as devices, metrics_of(server) as metrics:
+        return measure_point(Bench(server, devices, metrics, requests, control, procedure, say), 4)
+
+
+def generator_of(server: RunningServer) -> psutil.Process:
+    """The server itself, which runs under its guardian."""
+    (child,) = psutil.Process(server.process.pid).children()
+    return child
+
+
+def test_a_server_that_stands_still_fails_the_run_in_half_the_longest_loads_time(tmp_path: Path) -> None:
+    endless = QUICK.model_copy(update={"long_window_seconds": 100.0, "maximum_seconds": 10.0})
+    with mock_server(tmp_path) as server:
+        generator = generator_of(server)
+
+        def say(line: str) -> None:
+            if "measuring for" in line:
+                generator.send_signal(signal.SIGSTOP)
+
+        try:
+            with pytest.raises(LoadError, match="^no request got a token for 5 s: .*server.log$"):
+                measure(server, endless, LengthControl.NATURAL, say)
+        finally:
+            generator.resume()
+
+
+BRISK = ("--itl-ms=1", "--tokens-per-chunk=40")
+"""An answer takes some 16 ms: a few broken ones are a small share of all."""
+
+
+def test_a_server_that_restarted_during_the_load_has_no_figures(tmp_path: Path) -> None:
+    until_the_end = SHORT.model_copy(update={"minimum_window_seconds": 100.0, "maximum_seconds": 5.0})
+    with (
+        mock_server(tmp_path, *BRISK, "--fault=restarts", "--fault-after-tokens=200000") as server,
+        pytest.raises(ServerDied, match="counters went backwards: it was restarted"),
+    ):
+        measure(server, until_the_end)
+
+
+def test_counters_that_were_not_read_for_a_moment_are_known_all_the_same(tmp_path: Path) -> None:
+    with mock_server(tmp_path, "--fault=metrics-gap", "--prefix-cache-hits=3") as server:
+        seen = measure(server).server
+    assert seen.prefix_cache_hits > 0 and seen.counters_absent_reason is None
+
+
+def test_a_round_that_could_not_be_read_is_not_waited_for_in_vain() -> None:
+    """Whoever waits for a reading after an instant gets one, also if the next round fails."""
+
+    class FailsOnce:
+        rounds = 0
+
+        def read(self) -> list[Reading] | None:
+            self.rounds += 1
+            return (
+                None if self.rounds == 2 else [Reading(Series.PREEMPTIONS, None, time.perf_counter_ns(), 1)]
+            )
+
+    with Recorder(FailsOnce(), period_seconds=0.05) as recorder:
+        until(lambda: recorder.readings)
+        now = time.perf_counter_ns()
+        recorder.wait_past(now)
+        assert recorder.readings[-1].at_ns > now
+
+
+def test_counters_that_a_server_does_not_have_are_null_with_the_reason(tmp_path: Path) -> None:
+    with mock_server(tmp_path, "--fault=no-cache-counters") as server:
+        seen = measure(server).server
+    assert seen.prefix_cache_hits is None and seen.multimodal_cache_hits is None and seen.preemptions == 0
+    assert seen.counters_absent_reason == (
+        "the server's /metrics does not have prefix_cache_hits, multimodal_cache_hits"
+    )
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        ([(-1, 5), (4, 5), (11, 8)], 3),
+        ([(-1, 5), (4, 5), (11, 5)], 0),
+        ([(-9, 5), (-1, 45), (11, 48)], 3),  # forty belong to the load before
+        ([(-9, 5), (-1, 5)], None),
+        ([(-1, 5), (4, 5)], None),
+        ([(4, 5), (11, 5)], None),
+        ([(-1, 5), (4, 1), (11, 9)], None),
+        ([], None),
+    ],
+)
+def test_a_counter_says_nothing_of_a_load_that_its_readings_do_not_enclose(
+    readings: list[tuple[float, float]], expected: int | None
+) -> None:
+    seen = [Reading(Series.PREFIX_CACHE_HITS, None, int(at * 1e9), value) for at, value in readings]
+    assert increase(Timeline.from_readings(seen, 0), Series.PREFIX_CACHE_HITS, load_seconds=10) == expected

@@ -1,0 +1,166 @@
+"""Faults in a candidate's tables: each is refused by its own check, and names its row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from expectations.gate.auditor import Auditor
+from expectations.suites.checks import Check, Level, Severity, Tolerance
+from expectations.suites.mart import audit_marts, leaderboard_checks, minima_checks
+
+COLUMNS = {
+    "leaderboard_id": "varchar",
+    "data_source": "varchar",
+    "configuration_id": "varchar",
+    "task": "varchar",
+    "model_id": "varchar",
+    "gpu_model": "varchar",
+    "num_gpus": "integer",
+    "batch_size": "integer",
+    "runtime_version": "varchar",
+    "model_revision": "varchar",
+    "output_unit": "varchar",
+    "energy_source": "varchar",
+    "energy_repeats": "integer",
+    "energy_rank": "integer",
+    "energy_per_output_joules": "double",
+    "energy_per_output_low_joules": "double",
+    "energy_per_output_high_joules": "double",
+    "energy_per_response_joules": "double",
+    "output_tokens_per_response": "double",
+    "throughput_per_second": "double",
+    "mean_power_per_gpu_watts": "double",
+    "tdp_watts": "double",
+    "mean_running_requests": "double",
+    "median_itl_ms": "double",
+    "p90_itl_ms": "double",
+    "p95_itl_ms": "double",
+    "p99_itl_ms": "double",
+}
+GOOD = (
+    "'mlenergy-v3', 'c', 'gpqa', 'some/model', 'H200', 1, 32, '0.1', null, 'token', 'nvml-counter', 3, 1,"
+    " 0.1, 0.09, 0.11, 50.0, 500.0, 4000.0, 400.0, 700.0, 31.9, 8.0, 9.0, 10.0, 15.0"
+)
+ROW_FAULTS = {
+    "key_is_unique": "leaderboard_id = 'good-1'",
+    "has_data_source": "data_source = null",
+    "has_configuration_id": "configuration_id = null",
+    "has_task": "task = null",
+    "has_model_id": "model_id = null",
+    "has_gpu_model": "gpu_model = null",
+    "unit_is_known": "output_unit = 'joule'",
+    "no_energy_without_counter": "energy_source = 'none'",
+    "no_rank_without_energy": "energy_per_output_joules = null",
+    "rank_has_repeats": "energy_repeats = 1",
+    "energy_is_positive": "energy_per_output_joules = 0",
+    "energy_per_token_plausible": "energy_per_output_joules = 5000",
+    "energy_per_item_plausible": "output_unit = 'image', energy_per_output_joules = 0.001",
+    "throughput_is_positive": "throughput_per_second = null",
+    "interval_holds_mean": "energy_per_output_low_joules = 0.2",
+    "power_within_tdp": "mean_power_per_gpu_watts = 900",
+    "batch_saturated": "mean_running_requests = 12",
+    "latency_quantiles_in_order": "p90_itl_ms = 7",
+    "response_is_tokens_times_energy": "energy_per_response_joules = 60",
+}
+
+
+@pytest.fixture(scope="module")
+def auditor() -> Auditor:
+    return Auditor()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Five good leaderboard rows, one more for every fault, and a good minimum."""
+    path = tmp_path / "candidate.duckdb"
+    connection = duckdb.connect(str(path))
+    connection.execute("create schema marts")
+    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    connection.execute(f"create table marts.leaderboard ({columns})")
+    for name in ("good-1", "good-2", *ROW_FAULTS):
+        connection.execute(f"insert into marts.leaderboard values ('{name}', {GOOD})")
+    connection.execute(
+        "create table marts.min_energy_configurations as"
+        " select 'm-1' as min_energy_id, 'gpus' as scope, * from marts.leaderboard"
+        " where leaderboard_id = 'good-2'"
+    )
+    for name in ("run_log", "quarantine", "publications"):
+        connection.execute(f"create table marts.{name} (n integer)")
+    connection.close()
+    return path
+
+
+def change(database: Path, *statements: str) -> None:
+    connection = duckdb.connect(str(database))
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_good_marts_pass(auditor: Auditor, database: Path) -> None:
+    assert audit_marts(auditor, database).findings == ()
+
+
+def test_each_fault_is_found_on_its_own_row(auditor: Auditor, database: Path) -> None:
+    change(database, *(f"update marts.leaderboard set {edit} where leaderboard_id = '{name}'" for name, edit in ROW_FAULTS.items()))  # fmt: skip # noqa: E501
+    found = {
+        (finding.check, finding.key.rsplit(" | ", 1)[-1])
+        for finding in audit_marts(auditor, database).critical
+    }
+    for name in set(ROW_FAULTS) - {"key_is_unique"}:
+        assert (name, name[:8]) in found
+    assert ("key_is_unique", "good-1") in found
+
+
+def test_minima_must_stand_on_the_leaderboard(auditor: Auditor, database: Path) -> None:
+    minimum = "from marts.min_energy_configurations where min_energy_id = 'm-1'"
+    change(
+        database,
+        f"insert into marts.min_energy_configurations select * replace ('all' as scope) {minimum}",
+        f"insert into marts.min_energy_configurations"
+        f" select * replace ('m-2' as min_energy_id, 'nowhere' as leaderboard_id) {minimum} limit 1",
+        f"insert into marts.min_energy_configurations"
+        f" select * replace ('m-3' as min_energy_id, 0.05 as energy_per_output_joules, 64 as batch_size)"
+        f" {minimum} limit 1",
+        f"insert into marts.min_energy_configurations select * replace ('m-4' as min_energy_id,"
+        f" null as energy_per_output_joules, 'gpqa-2' as task) {minimum} limit 1",
+    )
+    found = {(finding.check, finding.key) for finding in audit_marts(auditor, database).critical}
+    row = "mlenergy-v3 | some/model | {} | 1x H200 | batch {} | 0.1 | {}"
+    assert found >= {
+        ("minimum_is_on_leaderboard", "gpus | " + row.format("gpqa", 32, "nowhere")),
+        ("minimum_equals_leaderboard", "gpus | " + row.format("gpqa", 64, "good-2")),
+        ("key_is_unique", "all | " + row.format("gpqa", 32, "good-2")),
+        ("minimum_has_energy", "gpus | " + row.format("gpqa-2", 32, "good-2")),
+    }
+
+
+def test_every_critical_mart_check_is_tried() -> None:
+    tried = set(ROW_FAULTS) | {"some_rows", "has_leaderboard_id", "minimum_is_on_leaderboard"}
+    tried |= {"minimum_equals_leaderboard", "minimum_has_energy"}
+    checks = {c.name for c in (*leaderboard_checks(), *minima_checks()) if c.severity is Severity.CRITICAL}
+    assert checks == tried
+
+
+def test_a_missing_mart_is_refused(auditor: Auditor, database: Path) -> None:
+    change(database, "drop table marts.run_log")
+    (finding,) = audit_marts(auditor, database).critical
+    assert (finding.check, finding.key) == ("mart_is_there", "run_log")
+
+
+def test_an_empty_leaderboard_is_refused(auditor: Auditor, database: Path) -> None:
+    change(database, "delete from marts.leaderboard", "delete from marts.min_energy_configurations")
+    (finding,) = audit_marts(auditor, database).critical
+    assert finding.check == "some_rows"
+
+
+def test_a_check_that_cannot_be_made_refuses(auditor: Auditor) -> None:
+    """What cannot be checked is not published, also when the check itself only warns."""
+    check = Check("odd", Severity.WARNING, "odd", column="absent", within=Tolerance(0, 1, "", "test"))
+    audit = auditor.audit(Level.MART, "table", pd.DataFrame({"key": ["a"]}), [check], key=["key"])
+    (finding,) = audit.critical
+    assert "absent" in finding.observed and finding.reason == "the check could not be made"

@@ -1,0 +1,49 @@
+"""Which run is late, in one line. That it fires: `tests/e2e/test_scale_out.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from benchmark_tasks.errors import SettingsError
+from jouleboard_airflow.dag_parts import deadlines
+
+
+def late(state: str) -> dict:
+    return {"dag_run": {"dag_id": "benchmark_release", "dag_run_id": "release__vllm__0.32.0", "state": state}}
+
+
+def test_the_line_names_the_run_and_the_way_to_it() -> None:
+    line = deadlines.late_line(late("running"), "https://ui.example.org/")
+    assert line.startswith("benchmark_release release__vllm__0.32.0 is running past its deadline")
+    assert line.endswith("https://ui.example.org/dags/benchmark_release/runs/release__vllm__0.32.0")
+
+
+def test_a_run_that_failed_before_is_not_told() -> None:
+    assert asyncio.run(deadlines.tell(late("failed"))) == "it has ended"
+
+
+def test_an_alert_that_cannot_be_delivered_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
+
+    monkeypatch.setenv("JOULEBOARD_ALERT_URL", "http://127.0.0.1:9/")
+    with pytest.raises(httpx.ConnectError):
+        asyncio.run(deadlines.tell(late("running")))
+
+
+def test_the_clock_starts_when_the_run_is_created(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOULEBOARD_DEADLINE_HOURS", "1.5")
+    found = deadlines.deadline()
+    assert found.interval == timedelta(minutes=90)
+    assert abs(found.reference._evaluate_with(session=None) - datetime.now(UTC)) < timedelta(minutes=1)
+    monkeypatch.setenv("JOULEBOARD_DEADLINE_HOURS", "0")
+    assert deadlines.deadline() is None
+
+
+@pytest.mark.parametrize("hours", ["soon", "nan", "1e300"])
+def test_hours_that_are_none_are_one_line(monkeypatch: pytest.MonkeyPatch, hours: str) -> None:
+    monkeypatch.setenv("JOULEBOARD_DEADLINE_HOURS", hours)
+    with pytest.raises(SettingsError, match=f"JOULEBOARD_DEADLINE_HOURS={hours}: not a number of hours"):
+        deadlines.deadline()

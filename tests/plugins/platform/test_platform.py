@@ -1,0 +1,166 @@
+"""Starting and stopping the platform, as far as it needs no Airflow; with all of it: `tests/e2e`."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmark_tasks.errors import JouleboardError, PortInUse, SettingsError
+from benchmark_tasks.settings import Settings
+from jouleboard_airflow.platform import commands as platform
+from jouleboard_airflow.platform import components
+from jouleboard_airflow.platform.components import Component, Record, Started
+from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
+
+SLEEPER = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return Installation(Settings(home=tmp_path / "home"), 8080)
+
+
+def sleeper(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A process in a session of its own that waits until it is killed."""
+    process = subprocess.Popen(
+        SLEEPER, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout.readline() == b"up\n"
+    return process
+
+
+def test_secrets_are_made_once_and_only_the_owner_reads_them(installation: Installation) -> None:
+    installation.write_configuration(num_gpus=0)
+    first = installation.secrets(), installation.password()
+    installation.write_configuration(num_gpus=0)
+    assert (installation.secrets(), installation.password()) == first
+    assert len(installation.secrets().jwt_secret) >= 64
+    for name in ("airflow.cfg", "secrets.json", "passwords.json"):
+        assert stat.S_IMODE((installation.home / name).stat().st_mode) == 0o600
+
+
+def test_no_secret_is_in_the_environment_of_what_is_started(installation: Installation) -> None:
+    installation.write_configuration(num_gpus=0)
+    values = set(installation.environment().values())
+    own = installation.secrets()
+    assert values.isdisjoint({own.fernet_key, own.jwt_secret, own.api_secret_key, installation.password()})
+
+
+def test_the_platform_listens_on_loopback_and_nothing_phones_home(installation: Installation) -> None:
+    installation.write_configuration(num_gpus=2)
+    configuration = configparser.ConfigParser(interpolation=None)
+    configuration.read(installation.home / "airflow.cfg")
+    assert configuration["api"]["host"] == "127.0.0.1"
+    assert configuration["core"]["load_examples"] == "False"
+    environment = installation.environment()
+    assert environment["DO_NOT_TRACK"] == "1"
+    assert environment["DBT_SEND_ANONYMOUS_USAGE_STATS"] == environment["GX_ANALYTICS_ENABLED"] == "false"
+
+
+def test_a_damaged_secrets_file_is_named(installation: Installation) -> None:
+    installation.home.mkdir(parents=True)
+    (installation.home / "secrets.json").write_text("{")
+    with pytest.raises(SettingsError, match=r"secrets\.json: not valid JSON; remove it"):
+        installation.secrets()
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(SettingsError, match=f"JOULEBOARD_PORT={port}: not a port"):
+        Installation.from_environment({"JOULEBOARD_PORT": port})
+
+
+def test_a_port_in_use_is_one_line_and_nothing_is_started(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        variables = {**os.environ, "JOULEBOARD_HOME": str(tmp_path / "home"), "JOULEBOARD_PORT": str(port)}
+        variables["PYTHONPATH"] = str(Path(platform.__file__).parents[2])
+        command = [sys.executable, "-m", "jouleboard_airflow.platform", "up"]
+        answer = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == PortInUse.exit_code
+    assert answer.stderr == (
+        f"error: port {port} is in use by another program: stop it, or choose another with JOULEBOARD_PORT\n"
+    )
+    assert not (tmp_path / "home" / "airflow" / "airflow.db").exists()
+
+
+def test_a_recycled_pid_is_not_taken_for_a_component(installation: Installation) -> None:
+    installation.home.mkdir(parents=True)
+    me = psutil.Process()
+    stale = Started(me.pid, me.create_time() - 1)
+    components.write_record(installation, Record(8080, {Component.SCHEDULER: stale}))
+    assert components.read_record(installation).running == {}
+    assert components.stop_all(installation) == 0
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"port": 1}', '{"port": 1, "components": {"x": {}}}'])
+def test_a_record_that_a_crash_damaged_counts_as_none(installation: Installation, content: str) -> None:
+    installation.home.mkdir(parents=True)
+    (installation.home / "platform.json").write_text(content)
+    assert components.read_record(installation) is None
+
+
+def test_down_also_ends_what_lost_its_parent(installation: Installation) -> None:
+    own = sleeper(installation.environment())
+    foreign = sleeper({**installation.environment(), TOKEN_VARIABLE: "another installation"})
+    try:
+        platform.down(installation, say=lambda line: None)
+        assert not psutil.pid_exists(own.pid)
+        assert foreign.poll() is None
+    finally:
+        foreign.kill()
+        foreign.wait(10)
+        for process in (own, foreign):
+            process.stdin.close()
+            process.stdout.close()
+
+
+def test_two_commands_do_not_meet(installation: Installation) -> None:
+    with components.exclusive(installation), pytest.raises(JouleboardError, match="wait for it to finish"):
+        platform.down(installation, say=lambda line: None)
+
+
+def test_a_component_that_dies_is_named_with_its_last_lines(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "prepare", lambda installation, say: None)
+    monkeypatch.setattr(platform, "check_port", lambda port: None)
+    script = "import sys; sys.exit('no such table: dag')"
+    monkeypatch.setattr(Component, "command", [sys.executable, "-c", script])
+    installation.component_logs.mkdir(parents=True)
+    with pytest.raises(JouleboardError, match=r"died while starting; its log is .*\n    no such table: dag"):
+        platform.up(installation, say=lambda line: None)
+    assert components.descendants(installation) == []
+    assert not (installation.home / "platform.json").exists()
+
+
+def test_only_the_registration_is_offered_to_airflow() -> None:
+    from airflow._shared.module_loading.file_discovery import find_path_from_directory
+
+    plugins = Path(platform.__file__).parents[2]
+    files = [Path(path).relative_to(plugins) for path in find_path_from_directory(plugins, ".airflowignore")]
+    assert [str(file) for file in files if file.suffix == ".py"] == ["jouleboard_airflow/plugin.py"]
+
+
+def test_the_web_application_is_built_in_the_api_server_only() -> None:
+    script = (
+        "import sys, json; sys.argv = ['airflow', sys.argv[1]]\n"
+        "from jouleboard_airflow.plugin import JouleboardPlugin\n"
+        "print(json.dumps([len(JouleboardPlugin.fastapi_apps), 'jouleboard_airflow.ui.web' in sys.modules]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(platform.__file__).parents[2])}
+    for component, expected in (("scheduler", [0, False]), ("api-server", [1, True])):
+        command = [sys.executable, "-c", script, component]
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert json.loads(answer.stdout.splitlines()[-1]) == expected, answer.stderr

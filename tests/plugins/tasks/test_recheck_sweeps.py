@@ -1,0 +1,108 @@
+"""The sweep that measures a published figure again is of that very figure, or a line says why not."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from benchmark_tasks.catalog import Catalog, load
+from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.testing.samples import sample_generation_run, sample_run
+from benchmark_tasks.vocabulary import Runtime, WeightPrecision, Weights
+from expectations.history.recheck import Figure, Measured
+from jouleboard_airflow.tasks import planning as campaigns
+
+CATALOG = load()
+PARAMS = {"repeats": 3, "note": "weekly"}
+OLD, NEW = "a" * 40, "b" * 40
+
+
+def figure_of(run: Run) -> Figure:
+    """What a run is published as."""
+    known = run.configuration.model_dump(mode="json") | run.comparability.model_dump(mode="json")
+    known |= {
+        "configuration_id": run.configuration.configuration_id,
+        "comparability_id": "c",
+        "output_unit": "image",
+        "last_measured_at": datetime(2026, 11, 1, tzinfo=UTC),
+        "runs": [Measured(gpus="A", throughput=1.0, energy=1.0)],
+    }
+    return Figure(**{name: known[name] for name in Figure.__dataclass_fields__})
+
+
+def again(figure: Figure, catalog: Catalog = CATALOG) -> Sweep | None:
+    return campaigns._sweep_again(catalog, figure, PARAMS)
+
+
+def at(revision: str | None, model_id: str = "Qwen/Qwen3-8B") -> Catalog:
+    return CATALOG.with_models([CATALOG.model(model_id).model_copy(update={"revision": revision})])
+
+
+def real(revision: str | None) -> Run:
+    base = sample_run()
+    keys = {"weights": Weights.REAL, "model_revision": revision}
+    return base.model_copy(update={"comparability": base.comparability.model_copy(update=keys)})
+
+
+@pytest.mark.parametrize("video", [False, True], ids=["image", "video"])
+def test_sizes_of_ones_own_are_measured_again(video: bool) -> None:
+    sizes = {"inference_steps": 7, "height": 512, "width": 768} | ({"num_frames": 33} if video else {})
+    base = sample_generation_run(video=video)
+    run = base.model_copy(update={"configuration": base.configuration.model_copy(update=sizes)})
+    sweep = again(figure_of(run))
+    assert sweep is not None
+    (point,) = sweep.points
+    assert (sweep.configuration(point), point.repeats) == (run.configuration, 3)
+    assert Sweep.model_validate_json(sweep.model_dump_json()) == sweep
+
+
+def test_what_stood_in_for_the_catalogs_runtime_is_measured_again_by_it() -> None:
+    base = sample_generation_run()
+    keys = {"runtime": Runtime.DIFFUSERS, "runtime_version": "0.42.1"}
+    run = base.model_copy(update={"comparability": base.comparability.model_copy(update=keys)})
+    sweep = again(figure_of(run))
+    assert sweep is not None
+    assert (sweep.runtime, sweep.distribution) == (Runtime.DIFFUSERS, "diffusers")
+
+
+def test_a_figure_is_measured_again_at_its_own_revision() -> None:
+    for published, catalog in ((OLD, at(NEW)), (OLD, at(None)), (NEW, at(NEW)), (None, at(None))):
+        sweep = again(figure_of(real(published)), catalog)
+        assert sweep is not None and sweep.model_revision == published
+
+
+def test_what_revision_it_was_must_be_known(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "airflow.task"):
+        assert again(figure_of(real(None)), at(NEW)) is None
+    assert f"its revision was not recorded; the catalog is at {NEW} by now" in caplog.text
+
+
+def test_made_up_weights_have_no_revision() -> None:
+    sweep = again(figure_of(sample_run()), at(NEW))
+    assert sweep is not None and (sweep.weights, sweep.model_revision) == (Weights.DUMMY, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"runtime_version": "0.26.0+config.deadbeef"}, "measured by hand"),
+        ({"request_set_id": "synthetic-lm-arena-chat-0123abcd+afresh"}, "measured by hand"),
+        ({"weight_precision": WeightPrecision.FP8}, "in another precision"),
+    ],
+    ids=["options", "load", "precision"],
+)
+def test_what_cannot_be_had_again_says_why(
+    changes: dict[str, Any], line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = sample_run()
+    parts = {
+        name: part.model_copy(update={key: value for key, value in changes.items() if hasattr(part, key)})
+        for name, part in (("configuration", base.configuration), ("comparability", base.comparability))
+    }
+    with caplog.at_level(logging.INFO, "airflow.task"):
+        assert again(figure_of(base.model_copy(update=parts))) is None
+    assert line in caplog.text

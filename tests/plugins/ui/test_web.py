@@ -1,0 +1,61 @@
+"""The pages in Airflow's UI, as far as they need no Airflow that runs; in a browser: `tests/e2e`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from benchmark_tasks.settings import Settings
+from jouleboard_airflow.ui import pages
+from jouleboard_airflow.ui.overview import Run, Sweep
+from jouleboard_airflow.ui.web import _FILE_NAME, _PAGE_NAME, SCRIPTS, build_app, current_file, paths
+
+HOSTILE = "</td><script>alert(1)</script>\"'"
+
+
+def test_nothing_is_written_and_nothing_holds_up_the_event_loop(tmp_path: Path) -> None:
+    found = paths(build_app(Settings(home=tmp_path)))
+    assert {method for method, _, _ in found} == {"GET"}
+    assert [path for _, path, endpoint in found if inspect.iscoroutinefunction(endpoint)] == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        (_PAGE_NAME, "../manifest.json"),
+        (_PAGE_NAME, "../../2/site/index.html"),
+        (_PAGE_NAME, "index.html/../../manifest.json"),
+        (_PAGE_NAME, ".hidden.html"),
+        (_FILE_NAME, "../leaderboard.duckdb"),
+        (_FILE_NAME, "parquet/../manifest.json"),
+        (_FILE_NAME, "site/index.html"),
+        (_FILE_NAME, "/etc/passwd"),
+        (_FILE_NAME, "leaderboard.duckdb\n"),
+    ],
+)
+def test_no_name_leads_out_of_the_publication(tmp_path: Path, pattern: re.Pattern[str], name: str) -> None:
+    for path in ("current/site/index.html", "current/manifest.json", "current/leaderboard.duckdb"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+    assert current_file(tmp_path, _PAGE_NAME, "index.html", "site") is not None
+    assert current_file(tmp_path, pattern, name, "site" if pattern is _PAGE_NAME else "") is None
+
+
+def test_what_came_from_data_is_text() -> None:
+    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    sweep = Sweep("benchmark_release", HOSTILE, HOSTILE, HOSTILE, moment, moment, HOSTILE)
+    run = Run(HOSTILE, HOSTILE, moment, HOSTILE, HOSTILE, (sweep,))
+    page = pages.sweeps("benchmark_release", [run]) + pages.notice(HOSTILE) + pages.sweeps(HOSTILE, [])
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 8
+
+
+def test_the_scripts_add_text_and_never_markup() -> None:
+    for script in SCRIPTS.glob("*.js"):
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script.read_text()
+        )
