@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_tasks.cli.app import main as cli
+from benchmark_tasks import cli
 
 
 @pytest.fixture
