@@ -26,7 +26,7 @@ RECOMPUTED_DIGITS = 1e-5
 
 
 @dataclass(frozen=True)
-class Finding:
+class PublishedFinding:
     """A published statement. `tolerance` is in the unit of the published value."""
 
     id: str
@@ -40,16 +40,16 @@ class Finding:
 class Outcome:
     """What our marts give for a finding."""
 
-    finding: Finding
+    finding: PublishedFinding
     ours: str
     holds: bool
 
 
-def read_findings(folder: Path) -> tuple[Finding, ...]:
+def read_findings(folder: Path) -> tuple[PublishedFinding, ...]:
     """The statements in `folder/findings.csv`."""
     with (folder / "findings.csv").open(newline="") as file:
         return tuple(
-            Finding(
+            PublishedFinding(
                 row["id"],
                 row["statement"],
                 row["published_value"],
@@ -60,7 +60,7 @@ def read_findings(folder: Path) -> tuple[Finding, ...]:
         )
 
 
-def check(finding: Finding, connection: duckdb.DuckDBPyConnection) -> Outcome:
+def check(finding: PublishedFinding, connection: duckdb.DuckDBPyConnection) -> Outcome:
     """Run the finding's query: it must give one value, within the tolerance of what was published."""
     query = QUERIES / f"{finding.id}.sql"
     if not query.is_file():
@@ -74,7 +74,7 @@ def check(finding: Finding, connection: duckdb.DuckDBPyConnection) -> Outcome:
     return Outcome(finding, f"{value:.6g}", _agrees(float(value), finding))
 
 
-def _agrees(value: float, finding: Finding) -> bool:
+def _agrees(value: float, finding: PublishedFinding) -> bool:
     published, recomputed = float(finding.published), float(finding.recomputed)
     near_published = abs(value - published) <= finding.tolerance
     # Where the statement is that something is zero, the recomputed value is float error.
@@ -94,7 +94,7 @@ def report(outcomes: tuple[Outcome, ...]) -> str:
     return "\n".join([*lines, f"{held} of {len(outcomes)} findings hold"])
 
 
-def check_all(database: Path, findings: tuple[Finding, ...]) -> tuple[Outcome, ...]:
+def check_all(database: Path, findings: tuple[PublishedFinding, ...]) -> tuple[Outcome, ...]:
     """Check every finding against the marts in a database."""
     with duckdb.connect(str(database), read_only=True) as connection:
         return tuple(check(finding, connection) for finding in findings)

@@ -124,9 +124,9 @@ def _build(work: Path) -> list[Phase]:
 def _audit(work: Path) -> list[Phase]:
     """Gate and publication of the candidate that `_build` left."""
     from benchmark_tasks import catalog
+    from expectations import publications
     from expectations.candidate.build import BuildResult
     from expectations.gate.auditor import Auditor
-    from expectations.publications import store as publication
     from expectations.refresh import publish_candidate
     from expectations.suites.mart import audit_marts
 
@@ -135,7 +135,7 @@ def _audit(work: Path) -> list[Phase]:
     with _timed("gate") as finish:
         audit = audit_marts(Auditor(), built.database)
     gate = finish(None)
-    with _timed("publish") as finish, publication.publishing(settings):
+    with _timed("publish") as finish, publications.publishing(settings):
         result = publish_candidate(settings, built, audit, {}, "benchmark", None, None, catalog.load())
     assert result.changed
     return [gate, finish(None)]

@@ -12,9 +12,9 @@ import typer
 
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
-from expectations.publications import store as publication
-from expectations.publications.query import QUERY_SECONDS, Table
-from expectations.publications.query import query as run_query
+from expectations import publications
+from expectations.publications import QUERY_SECONDS, Table
+from expectations.publications import query as run_query
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 publications_app = typer.Typer(
@@ -50,8 +50,8 @@ def refresh(
 def list_publications(as_json: Json = False) -> None:
     """Every publication on disk, oldest first; `*` marks the current one."""
     settings = Settings.from_environment()
-    now = publication.current_number(settings.published)
-    rows = [_summary(item, now) for item in publication.publications(settings)]
+    now = publications.current_number(settings.published)
+    rows = [_summary(item, now) for item in publications.all_publications(settings)]
     if as_json:
         _print_json(rows)
     elif not rows:
@@ -93,14 +93,14 @@ def show_publication(
     typer.echo(
         f"runs: {runs['accepted']} accepted, {runs['quarantined']} quarantined; gate: {gate['verdict']}"
     )
-    typer.echo(f"page: {item.path / publication.SITE_FOLDER / 'index.html'}")
+    typer.echo(f"page: {item.path / publications.SITE_FOLDER / 'index.html'}")
     _print_columns(("mart", "rows"), list(item.rows.items()))
 
 
 @publications_app.command("rollback")
 def rollback(number: Annotated[int, typer.Argument(min=1)], as_json: Json = False) -> None:
     """Make another publication the current one; also goes forward again."""
-    item = publication.rollback(Settings.from_environment(), number)
+    item = publications.roll_back(Settings.from_environment(), number)
     if as_json:
         _print_json({"current": item.number})
     else:
@@ -114,8 +114,8 @@ def verify(
 ) -> None:
     """Check every file of the publications against its manifest."""
     settings = Settings.from_environment()
-    items = [publication.read(settings, number)] if number else publication.publications(settings)
-    damage = {item.number: publication.verify(settings, item) for item in items}
+    items = [publications.read(settings, number)] if number else publications.all_publications(settings)
+    damage = {item.number: publications.verify(settings, item) for item in items}
     if as_json:
         _print_json(damage)
     for item in items if not as_json else ():
@@ -194,13 +194,13 @@ def release(
         typer.echo(f"released {entry.run_id}; run `jouleboard refresh` to publish it")
 
 
-def _publication(settings: Settings, number: int | None) -> publication.Publication:
+def _publication(settings: Settings, number: int | None) -> publications.Publication:
     if number is not None:
-        return publication.read(settings, number)
-    return publication.require_current(settings)
+        return publications.read(settings, number)
+    return publications.require_current(settings)
 
 
-def _summary(item: publication.Publication, now: int | None) -> dict[str, Any]:
+def _summary(item: publications.Publication, now: int | None) -> dict[str, Any]:
     return {**item.manifest["summary"], "current": item.number == now, "path": str(item.path)}
 
 

@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmark_tasks.errors import DiskFull, PublisherBusy
+from benchmark_tasks.errors import PublisherBusy
 from benchmark_tasks.results.store import disk_full_is_an_error, sync
 
 LOCK_POLL_SECONDS = 0.1
-NO_SPACE = "No space left"
 
 
 def sha256(path: Path) -> str:
@@ -71,24 +70,6 @@ def _ends_with_newline(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
-
-
-@contextmanager
-def full_disk_in_duckdb(where: Path) -> Iterator[None]:
-    """Turn DuckDB's word for a full disk into ours."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.Error as error:
-        if NO_SPACE not in str(error):
-            raise
-        raise disk_full(where) from error
-
-
-def disk_full(where: Path) -> DiskFull:
-    """The one line about a full disk."""
-    return DiskFull(f"no space left under {where}: free some or move JOULEBOARD_HOME; nothing was published")
 
 
 @contextmanager

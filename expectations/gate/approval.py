@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from benchmark_tasks.errors import ApprovalNeeded
 from benchmark_tasks.settings import Settings
 from expectations.files import append_json
-from expectations.publications.store import EVENTS_FILE
+from expectations.publications import EVENTS_FILE
 
 SHOWN = 40
 """Changes that a question spells out; the gate report has all of them."""

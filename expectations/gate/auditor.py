@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from expectations.suites.checks import Check, Finding, Level, Severity
+from expectations.suites.checks import Check, GateFinding, Level, Severity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ class CheckResult:
     table: str
     check: Check
     rows_checked: int
-    findings: tuple[Finding, ...]
+    findings: tuple[GateFinding, ...]
 
     @property
     def refuses(self) -> bool:
@@ -48,17 +48,17 @@ class Audit:
         return Audit(self.results + other.results, {**self.labels, **other.labels})
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[GateFinding, ...]:
         """Every failed check."""
         return tuple(finding for result in self.results for finding in result.findings)
 
     @property
-    def critical(self) -> tuple[Finding, ...]:
+    def critical(self) -> tuple[GateFinding, ...]:
         """What refuses."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.CRITICAL)
 
     @property
-    def warnings(self) -> tuple[Finding, ...]:
+    def warnings(self) -> tuple[GateFinding, ...]:
         """What is shown."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
 
@@ -159,28 +159,28 @@ class Auditor:
 Describe = Callable[[str, str, Any], str]
 
 
-def _findings(result: Any, check: Check, key: Sequence[str], describe: Describe) -> Iterable[Finding]:
+def _findings(result: Any, check: Check, key: Sequence[str], describe: Describe) -> Iterable[GateFinding]:
     """One finding a failing row; one for the table when the rule is about the table, or raised."""
     if result is None:
-        yield Finding(check.name, Severity.CRITICAL, "", "no result", f"{check.reason} (not checked)")
+        yield GateFinding(check.name, Severity.CRITICAL, "", "no result", f"{check.reason} (not checked)")
         return
     raised = _raised(result.exception_info)
     if raised:
-        yield Finding(check.name, Severity.CRITICAL, "", raised, "the check could not be made")
+        yield GateFinding(check.name, Severity.CRITICAL, "", raised, "the check could not be made")
         return
     if result.success:
         return
     rows = result.result.get("unexpected_index_list")
     if rows is None:
         observed = result.result.get("observed_value")
-        yield Finding(check.name, check.severity, "", _short(observed), check.reason)
+        yield GateFinding(check.name, check.severity, "", _short(observed), check.reason)
         return
     for row in rows:
         name = " | ".join(str(row[column]) for column in key)
         value = None if check.unique else row.get(check.looks_at)
         if check.says_only_yes and value == 1:
             value = None
-        yield Finding(check.name, check.severity, name, describe(check.name, name, value), check.reason)
+        yield GateFinding(check.name, check.severity, name, describe(check.name, name, value), check.reason)
 
 
 def _describer(observed: pd.DataFrame | None) -> Describe:

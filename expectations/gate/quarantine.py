@@ -17,7 +17,7 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.settings import Settings
 from expectations.files import append_json, read_journal
-from expectations.suites.checks import Check, Finding, Severity
+from expectations.suites.checks import Check, GateFinding, Severity
 
 UNREADABLE = "bundle_readable"
 
@@ -38,12 +38,12 @@ class Verdict:
 
     run_id: str
     accepted: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[GateFinding, ...]
     release: Release | None = None
     superseded_by: str | None = None
 
     @property
-    def critical(self) -> tuple[Finding, ...]:
+    def critical(self) -> tuple[GateFinding, ...]:
         """The findings that quarantine."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.CRITICAL)
 
@@ -92,7 +92,7 @@ def release(
 
 
 def judge(
-    listing: Listing, findings: Iterable[Finding], released: Mapping[str, Release], fixed: frozenset[str]
+    listing: Listing, findings: Iterable[GateFinding], released: Mapping[str, Release], fixed: frozenset[str]
 ) -> dict[str, Verdict]:
     """The verdict on every run, and on every unreadable bundle under its folder's name.
 
@@ -116,7 +116,7 @@ def judge(
     }
     for broken in listing.broken:
         name = broken.path.name
-        finding = Finding(UNREADABLE, Severity.CRITICAL, name, broken.reason, "the bundle cannot be read")
+        finding = GateFinding(UNREADABLE, Severity.CRITICAL, name, broken.reason, "the bundle cannot be read")
         verdicts.setdefault(name, Verdict(name, False, (finding,)))
     return verdicts
 

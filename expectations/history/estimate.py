@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.plan.sweep import Plan
 from benchmark_tasks.settings import Settings
-from expectations.publications.query import query
+from expectations.publications import query
 
 _COSTS = """
     select configuration_id, machine_hours_per_run, gpu_hours_per_run, energy_kwh_per_run

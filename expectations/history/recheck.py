@@ -17,7 +17,7 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.summary import gpu_uuids
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import EnergySource, RunStatus
-from expectations.publications.query import query
+from expectations.publications import query
 from expectations.suites.tolerances import RECHECK
 
 CONFIDENCE = 0.95

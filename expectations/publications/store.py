@@ -26,16 +26,14 @@ from typing import Any
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.results.store import disk_full_is_an_error, sync
 from benchmark_tasks.settings import Settings
-from expectations.files import append_json, full_disk_in_duckdb, only_one, read_journal, sha256
+from expectations.files import append_json, only_one, read_journal, sha256
+from expectations.publications.marts import DATABASE_FILE
 
-DATABASE_FILE = "leaderboard.duckdb"
-PARQUET_FOLDER = "parquet"
 SITE_FOLDER = "site"
 MANIFEST_FILE = "manifest.json"
 CURRENT = "current"
 INCOMING = ".incoming"
 EVENTS_FILE = "events.jsonl"
-MART_SCHEMA = "marts"
 MANIFEST_VERSION = 1
 
 KEPT = 30
@@ -61,7 +59,7 @@ class Publication:
         return {name: table["rows"] for name, table in self.manifest["tables"].items()}
 
 
-def publications(settings: Settings) -> tuple[Publication, ...]:
+def all_publications(settings: Settings) -> tuple[Publication, ...]:
     """Every publication, oldest first."""
     return tuple(read(settings, number) for number in _numbers(settings.published))
 
@@ -127,7 +125,9 @@ def events(settings: Settings) -> list[dict[str, Any]]:
 
 @contextmanager
 def publishing(settings: Settings, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Be the only publisher, on a tidy floor. Waits up to `wait_seconds` for another one.
+    """Take the publication lock, and remove what a killed publisher left.
+
+    Waits up to `wait_seconds` for another process that holds the lock.
 
     Raises:
         PublisherBusy: another process publishes.
@@ -138,7 +138,7 @@ def publishing(settings: Settings, wait_seconds: float = 0.0) -> Iterator[None]:
 
 
 def recover(settings: Settings) -> None:
-    """Clear what killed publishers left, and finish a switch that was cut off. Holds the lock already."""
+    """Remove what killed publishers left, and complete an interrupted switch. The caller holds the lock."""
     incoming = settings.published / INCOMING
     for leftover in incoming.glob("*") if incoming.is_dir() else ():
         shutil.rmtree(leftover, ignore_errors=True)
@@ -154,36 +154,6 @@ def next_number(settings: Settings) -> int:
     """Numbers are never used twice, also when retention has removed some."""
     used = [event["number"] for event in events(settings) if isinstance(event.get("number"), int)]
     return max([0, *used, *_numbers(settings.published)]) + 1
-
-
-def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
-    """Copy every mart of the candidate into a fresh database and into Parquet, in total order.
-
-    Returns rows and columns by mart.
-
-    Raises:
-        PublicationError: a mart is a view, or there is none.
-    """
-    import duckdb
-
-    (folder / PARQUET_FOLDER).mkdir(parents=True)
-    with full_disk_in_duckdb(folder):
-        connection = duckdb.connect(str(folder / DATABASE_FILE))
-        try:
-            connection.execute("set preserve_insertion_order = true; set threads = 2")
-            connection.execute(f"attach {_literal(candidate)} as candidate (read_only)")
-            tables = _mart_names(connection)
-            connection.execute(f"create schema {MART_SCHEMA}")
-            described = {name: _copy_mart(connection, name, folder) for name in tables}
-            connection.execute("detach candidate")
-            connection.execute("checkpoint")
-        finally:
-            connection.close()
-    if (folder / f"{DATABASE_FILE}.wal").exists():
-        raise PublicationError(
-            f"{folder}: a write-ahead log stands beside the database; run the refresh again"
-        )
-    return described
 
 
 def publish(settings: Settings, number: int, folder: Path, manifest: dict[str, Any]) -> Publication:
@@ -211,7 +181,7 @@ def publish(settings: Settings, number: int, folder: Path, manifest: dict[str, A
     return read(settings, number)
 
 
-def rollback(settings: Settings, number: int) -> Publication:
+def roll_back(settings: Settings, number: int) -> Publication:
     """Make another publication the current one, older or newer. Its files are verified first.
 
     Raises:
@@ -254,7 +224,7 @@ def verify(settings: Settings, publication: Publication) -> list[str]:
 
 def retire(settings: Settings, kept: int = KEPT) -> list[int]:
     """Remove old publications: all but the newest `kept`, the current one and the last of each month."""
-    everything = publications(settings)
+    everything = all_publications(settings)
     last_of_month = {item.manifest["published_at"][:7]: item.number for item in everything}
     stay = {item.number for item in everything[-kept:]} | set(last_of_month.values())
     stay.add(current_number(settings.published) or 0)
@@ -267,7 +237,7 @@ def retire(settings: Settings, kept: int = KEPT) -> list[int]:
 
 
 def history(settings: Settings) -> list[dict[str, Any]]:
-    """One row a publication that ever was, oldest first, also of those that retention removed."""
+    """One row per publication, oldest first, also of those that retention has removed."""
     last = newest(settings)
     return [*last.manifest["history"], last.manifest["summary"]] if last else []
 
@@ -277,47 +247,8 @@ def incoming_folder(settings: Settings, number: int) -> Path:
     return settings.published / INCOMING / f"{number}.{os.getpid()}"
 
 
-def _copy_mart(connection: Any, name: str, folder: Path) -> dict[str, Any]:
-    table = f"{MART_SCHEMA}.{_identifier(name)}"
-    connection.execute(f"create table {table} as select * from candidate.{table} order by all")
-    _copy_comments(connection, name)
-    path = folder / PARQUET_FOLDER / f"{name}.parquet"
-    connection.execute(
-        f"copy (select * from {table} order by all) to {_literal(path)} (format parquet, compression zstd)"
-    )
-    columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
-    return {"rows": connection.execute(f"select count(*) from {table}").fetchone()[0], "columns": columns}
-
-
-def _copy_comments(connection: Any, name: str) -> None:
-    """Descriptions and units stay with the tables."""
-    table = f"{MART_SCHEMA}.{_identifier(name)}"
-    where = f"database_name = 'candidate' and schema_name = '{MART_SCHEMA}' and table_name = ?"
-    for (comment,) in connection.execute(
-        f"select comment from duckdb_tables() where {where} and comment is not null", [name]
-    ).fetchall():
-        connection.execute(f"comment on table {table} is {_literal(comment)}")
-    for column, comment in connection.execute(
-        f"select column_name, comment from duckdb_columns() where {where} and comment is not null", [name]
-    ).fetchall():
-        connection.execute(f"comment on column {table}.{_identifier(column)} is {_literal(comment)}")
-
-
-def _mart_names(connection: Any) -> list[str]:
-    rows = connection.execute(
-        "select table_name, table_type from information_schema.tables"
-        f" where table_catalog = 'candidate' and table_schema = '{MART_SCHEMA}' order by table_name"
-    ).fetchall()
-    if not rows:
-        raise PublicationError(f"the candidate has no table in schema {MART_SCHEMA}; nothing to publish")
-    for name, kind in rows:
-        if kind != "BASE TABLE":
-            raise PublicationError(f"{MART_SCHEMA}.{name} is a {kind.lower()}: only tables can be published")
-    return [name for name, _ in rows]
-
-
 def _switch(settings: Settings, number: int, event: str, **more: Any) -> None:
-    """Point `current` at a publication, and write down that it was done."""
+    """Point `current` at a publication, and record that in the journal."""
     aside = settings.published / f".{CURRENT}.{os.getpid()}"
     with disk_full_is_an_error(settings.published):
         aside.unlink(missing_ok=True)
@@ -346,11 +277,3 @@ def _numbers(published: Path) -> list[int]:
     if not published.is_dir():
         return []
     return sorted(int(path.name) for path in published.iterdir() if path.name.isdigit() and path.is_dir())
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"

@@ -106,7 +106,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Finding:
+class GateFinding:
     """One failed check: on one row (`key` names it), or on a whole table (`key` empty)."""
 
     check: str

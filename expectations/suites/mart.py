@@ -5,12 +5,11 @@ Residuals are computed in DuckDB, one column a check; Great Expectations compare
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from expectations.gate.auditor import Audit, Auditor
+from expectations.publications import attached
 from expectations.suites import tolerances as t
 from expectations.suites.checks import Check, Level, Severity, Tolerance
 
@@ -154,21 +153,6 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
             frame = numeric(connection.execute(sql).df())
             audit += auditor.audit(Level.MART, table, frame, checks, key=["label"])
     return audit
-
-
-@contextmanager
-def attached(**databases: Path) -> Iterator[Any]:
-    """An in-memory connection that reads the named database files."""
-    import duckdb
-
-    connection = duckdb.connect()
-    try:
-        for name, path in databases.items():
-            quoted = str(path).replace("'", "''")
-            connection.execute(f"attach '{quoted}' as {name} (read_only)")
-        yield connection
-    finally:
-        connection.close()
 
 
 def numeric(frame: Any) -> Any:

@@ -10,10 +10,10 @@ import re
 from typing import Any
 
 from expectations.gate.auditor import Audit, Auditor
-from expectations.publications.store import Publication
+from expectations.publications import Publication, attached
 from expectations.suites import tolerances as t
 from expectations.suites.checks import Check, Level, Severity
-from expectations.suites.mart import LABEL, attached, numeric
+from expectations.suites.mart import LABEL, numeric
 
 _BAND = f"the band is {t.VERSION_CHANGE.low:+.0%} to {t.VERSION_CHANGE.high:+.0%}"
 

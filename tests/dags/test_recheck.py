@@ -22,7 +22,7 @@ def test_what_is_published_is_measured_again_compared_and_left_alone(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from expectations.publications.query import query
+    from expectations.publications import query
 
     settings = Settings.from_environment()
     measure_with(LANDS, monkeypatch)

@@ -18,7 +18,7 @@ def states(run: Any) -> dict[str, str]:
 def test_landed_runs_become_a_publication_and_nothing_new_does_not(
     dags: dict[str, Any], home: Path, tmp_path: Path
 ) -> None:
-    from expectations.publications.query import query
+    from expectations.publications import query
 
     settings = Settings.from_environment()
     for batch_size in (8, 32):

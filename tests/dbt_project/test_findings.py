@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from benchmark_tasks.settings import Settings
-from benchmarks.findings import QUERIES, Finding, check, read_findings
+from benchmarks.findings import QUERIES, PublishedFinding, check, read_findings
 
 SOURCE = "data_source = 'mlenergy-v3'"
 
@@ -189,7 +189,7 @@ def test_queries_read_marts_only() -> None:
     ("published_value", "recomputed", "holds"), [("3", "3.0", True), ("4", "4", False), ("3", "3.2", False)]
 )
 def test_a_miss_is_told(published_value: str, recomputed: str, holds: bool) -> None:
-    finding = Finding("C3", "4x lower", published_value, recomputed, 0.5)
+    finding = PublishedFinding("C3", "4x lower", published_value, recomputed, 0.5)
     with duckdb.connect() as connection:
         connection.execute(
             "create schema marts; create table marts.task_comparison as select 'mlenergy-v3' as data_source,"
@@ -201,7 +201,7 @@ def test_a_miss_is_told(published_value: str, recomputed: str, holds: bool) -> N
 
 
 def test_a_query_without_a_value_is_a_miss() -> None:
-    finding = Finding("G2", "increases", "True", "True", 0)
+    finding = PublishedFinding("G2", "increases", "True", "True", 0)
     with duckdb.connect() as connection:
         connection.execute(
             "create schema marts; create table marts.model_size_scaling"

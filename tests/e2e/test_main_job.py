@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from benchmark_tasks.errors import JouleboardError
-from expectations.publications.query import query
+from expectations.publications import query
 from jouleboard_airflow.demo.main_job import Clock, follow
 from jouleboard_airflow.platform import commands as platform
 from jouleboard_airflow.platform import components

@@ -22,7 +22,7 @@ from airflow.api_fastapi.auth.tokens import JWTGenerator
 
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.waiting import until
-from expectations.publications.query import query
+from expectations.publications import query
 from jouleboard_airflow.demo.main_job import DAGS
 from jouleboard_airflow.platform.api import DagRun
 from jouleboard_airflow.platform.worker_keys import KEY_ID

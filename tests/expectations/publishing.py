@@ -11,10 +11,10 @@ from pathlib import Path
 
 from benchmark_tasks import catalog
 from benchmark_tasks.settings import Settings
+from expectations import publications
 from expectations.candidate.build import BuildResult
 from expectations.candidate.fingerprint import git_commit
 from expectations.gate.auditor import Audit
-from expectations.publications import store as publication
 from expectations.refresh import RefreshResult, publish_candidate
 
 CATALOG = catalog.load()
@@ -46,7 +46,7 @@ def make_candidate(path: Path, rows: int = 50, joules: float = 0.5) -> Path:
 def publish(settings: Settings, candidate: Path, note: str) -> RefreshResult:
     """Publish a candidate as a refresh would, without building or auditing it."""
     built = BuildResult(candidate, (), None)
-    with publication.publishing(settings):
+    with publications.publishing(settings):
         return publish_candidate(settings, built, Audit(), {}, f"digest of {note}", note, None, CATALOG)
 
 
@@ -114,9 +114,9 @@ def _kill_at(settings: Settings, candidate: Path, step: int, note: str) -> int:
 
 def _state(settings: Settings) -> tuple[str, list[str]]:
     """Note of the current publication, and what is damaged about it."""
-    item = publication.current(settings)
+    item = publications.current(settings)
     assert item is not None
-    return item.manifest["note"], publication.verify(settings, item)
+    return item.manifest["note"], publications.verify(settings, item)
 
 
 def kill_everywhere(home: Path, candidate: Path, times: int) -> list[dict[str, object]]:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
+from expectations import publications
 from expectations.cli import app
-from expectations.publications import store as publication
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_publications_are_listed_and_shown(call) -> None:
 
 def test_rollback_and_verify(call, settings: Settings) -> None:
     assert json.loads(call("publications", "rollback", "1", "--json").stdout) == {"current": 1}
-    assert publication.current_number(settings.published) == 1
+    assert publications.current_number(settings.published) == 1
     assert call("publications", "rollback", "2").stdout == "publication 2 is current\n"
     assert json.loads(call("publications", "verify", "--json").stdout) == {"1": [], "2": []}
     assert "files whole" in call("publications", "verify", "2").stdout
@@ -56,7 +56,7 @@ def test_a_publication_is_a_number_and_nothing_else(call, settings: Settings, nu
     for command in ("rollback", "show", "verify"):
         result = call("publications", command, "--", number)
         assert result.exit_code == 2 or isinstance(result.exception, PublicationError)
-    assert publication.current_number(settings.published) == 2
+    assert publications.current_number(settings.published) == 2
 
 
 def test_query_as_table_json_and_csv(call) -> None:

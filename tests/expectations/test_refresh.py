@@ -18,11 +18,11 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run
+from expectations import publications
 from expectations.candidate.build import PROJECT
 from expectations.gate import quarantine
 from expectations.gate.approval import Approval
-from expectations.publications import store as publication
-from expectations.publications.query import query
+from expectations.publications import query
 from expectations.refresh import RefreshResult, judge_now, refresh
 from expectations.suites.run import run_checks
 
@@ -98,7 +98,7 @@ def killed(settings: Settings) -> subprocess.CompletedProcess[str]:
 def test_killed_while_dbt_builds_nothing_is_published(settings: Settings, killed) -> None:
     assert killed.returncode == -9, killed.stderr
     assert killed.stdout.splitlines()[-1] == "building the marts with dbt"
-    assert publication.current(settings) is None
+    assert publications.current(settings) is None
     assert len(list(settings.warehouse.glob("*-*"))) == 1
 
 
@@ -121,7 +121,7 @@ def test_the_first_refresh_publishes_what_was_accepted(settings: Settings, first
     result, said = first
     assert (result.changed, result.publication, result.quarantined) == (True, 1, 4)
     assert list(settings.warehouse.glob("*-*")) == []
-    assert publication.verify(settings, publication.current(settings)) == []
+    assert publications.verify(settings, publications.current(settings)) == []
     rows = query(
         settings, "select count(*) from run_log where data_source = 'jouleboard' and is_accepted"
     ).rows
@@ -146,7 +146,7 @@ def test_published_rows_of_others_all_pass(settings: Settings, first, published_
 
 
 def test_no_secret_of_the_environment_is_published(settings: Settings, first) -> None:
-    item = publication.read(settings, 1)
+    item = publications.read(settings, 1)
     for path in (*item.path.rglob("*"), *settings.warehouse.rglob("*"), settings.published / "events.jsonl"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
 
@@ -169,7 +169,7 @@ def test_the_quarantine_table_tells_every_reason(settings: Settings, first) -> N
 
 
 def test_the_report_says_what_each_run_measured(settings: Settings, first) -> None:
-    report = (publication.read(settings, 1).path / "site" / "gate_report.html").read_text()
+    report = (publications.read(settings, 1).path / "site" / "gate_report.html").read_text()
     known = "select run_id, model_id || ' | ' || task from quarantine where model_id is not null"
     rows = query(settings, known).rows
     assert rows
@@ -180,7 +180,7 @@ def test_the_report_says_what_each_run_measured(settings: Settings, first) -> No
 def test_hostile_text_is_published_as_text(settings: Settings, first) -> None:
     rows = query(settings, "select runtime_version from leaderboard where batch_size = 64").rows
     assert (HOSTILE_VERSION,) in rows
-    pages = list((publication.read(settings, 1).path / "site").glob("*.html"))
+    pages = list((publications.read(settings, 1).path / "site").glob("*.html"))
     assert {"index.html", "gate_report.html"} <= {page.name for page in pages}
     for page in pages:
         assert "<script>alert" not in page.read_text()
@@ -203,7 +203,7 @@ def test_nothing_changed_means_no_publication_and_no_heavy_import(settings: Sett
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "nothing changed: publication 1 stays current"
-    assert [item.number for item in publication.publications(settings)] == [1]
+    assert [item.number for item in publications.all_publications(settings)] == [1]
 
 
 def test_nothing_changed_after_a_rollback_leaves_the_rollback(settings: Settings, first) -> None:
@@ -215,12 +215,12 @@ def test_nothing_changed_after_a_rollback_leaves_the_rollback(settings: Settings
     manifest = home / "published" / "2" / "manifest.json"
     manifest.chmod(0o644)
     manifest.write_text(manifest.read_text().replace('"number": 1,', '"number": 2,', 1))
-    publication.rollback(copy, 2)
-    publication.rollback(copy, 1)
+    publications.roll_back(copy, 2)
+    publications.roll_back(copy, 1)
     # The copied bundles have other paths, so only the rule itself is looked at here.
     from expectations.refresh import _unchanged
 
-    result = _unchanged(copy, publication.newest(copy).manifest["inputs_digest"])
+    result = _unchanged(copy, publications.newest(copy).manifest["inputs_digest"])
     assert result is not None and not result.changed and result.publication == 1
     assert "rolled back from 2" in result.summary
 
@@ -237,7 +237,7 @@ def test_a_dbt_failure_is_one_line_and_publishes_nothing(settings: Settings, fir
         refresh(settings, project=project, say=lambda line: None)
     assert str(caught.value).startswith("dbt model run_log: ")
     assert "no_such_column" in str(caught.value) and "\n" not in str(caught.value)
-    assert publication.current_number(settings.published) == 1
+    assert publications.current_number(settings.published) == 1
 
 
 def test_a_failing_test_of_a_mart_names_its_rows(settings: Settings, first, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_failing_test_of_a_mart_names_its_rows(settings: Settings, first, tmp_
     )
     assert f"; 4 rows: {name} gpu_model=H200, batch_size=" in line and "runtime_version=0.7.0" in line
     assert line.count("data_source=") == 3 and "; and 1 more (whole log: " in line
-    assert publication.current_number(settings.published) == 1
+    assert publications.current_number(settings.published) == 1
 
 
 def test_a_released_run_counts_and_an_approved_change_is_published_with_both_reasons(
@@ -274,7 +274,7 @@ def test_a_released_run_counts_and_an_approved_change_is_published_with_both_rea
         )
     result = refresh(settings, approve=Approval("0.27.0 turned graphs off", "ann"), say=lambda line: None)
     assert (result.changed, result.publication, result.quarantined) == (True, 2, 3)
-    approval = publication.current(settings).manifest["approval"]
+    approval = publications.current(settings).manifest["approval"]
     assert (approval["why"], approval["by"]) == ("0.27.0 turned graphs off", "ann")
     assert "0.27.0" in approval["findings"][0]
     assert query(settings, f"select is_accepted from run_log where run_id = '{refused.run_id}'").rows == (
@@ -297,6 +297,6 @@ def test_a_disk_that_fills_while_dbt_builds_is_one_line(small_disk: Path, tmp_pa
         refresh(settings, say=said.append)
     assert said[-1] == "building the marts with dbt"
     assert str(caught.value).endswith("free some or move JOULEBOARD_HOME; nothing was published")
-    assert publication.current(settings) is None
+    assert publications.current(settings) is None
     subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
     assert refresh(settings, say=said.append).publication == 1  # and space is all that was missing

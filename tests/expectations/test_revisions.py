@@ -21,10 +21,10 @@ from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import Task, Weights
+from expectations import publications
 from expectations.history import recheck
 from expectations.history.estimate import estimate
-from expectations.publications import store as publication
-from expectations.publications.query import query
+from expectations.publications import query
 from expectations.refresh import RefreshResult, refresh
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -131,7 +131,7 @@ def test_history_tells_a_new_revision_from_a_new_version(
 
 
 def test_the_page_shows_the_current_revision(settings: Settings, published: RefreshResult) -> None:
-    text = (publication.current(settings).path / "site" / "index.html").read_text()
+    text = (publications.current(settings).path / "site" / "index.html").read_text()
     assert NEW in text and OLD not in text
 
 
@@ -139,7 +139,7 @@ def test_the_page_shows_the_current_revision(settings: Settings, published: Refr
 def test_a_browser_shows_the_revision_in_short(
     settings: Settings, published: RefreshResult, tmp_path: Path
 ) -> None:
-    page = publication.current(settings).path / "site" / "index.html"
+    page = publications.current(settings).path / "site" / "index.html"
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
     command += ["--virtual-time-budget=2000", "--dump-dom", f"file://{page}"]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout

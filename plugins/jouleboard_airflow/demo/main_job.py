@@ -291,7 +291,7 @@ def print_leaderboard(settings: Settings) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from expectations.publications.query import query
+    from expectations.publications import query
 
     answer = query(settings, LEADERBOARD_QUERY)
     caption = "-: no energy counter there, or a single run, which has no interval; never an estimate"

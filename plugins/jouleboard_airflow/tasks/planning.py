@@ -136,11 +136,11 @@ def plan_recheck(params: Mapping[str, Any], run_id: str) -> list[Planned]:
         AirflowSkipException: nothing is published yet, or nothing of it can be measured here.
         CatalogError, SettingsError, PublicationError
     """
+    from expectations import publications
     from expectations.history import recheck
-    from expectations.publications import store as publication
 
     catalog, settings = _catalog(), Settings.from_environment()
-    if publication.current(settings) is None:
+    if publications.current(settings) is None:
         raise AirflowSkipException("nothing to measure again: nothing is published yet")
     machines = {machine.gpu_model: machine for machine in machines_of(catalog, params["gpu_model"])}
     runs = [run for run, _ in listing(settings).runs if _is_recheck(run)]

@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
-from expectations.publications import store as publication
+from expectations import publications
 
 MEASURING_DAGS = ("benchmark_release", "benchmark_on_demand", "recheck")
 MEASURES = "measure%"
@@ -139,7 +139,7 @@ def _sweep(instance: TaskInstance, error: str | None = None) -> Sweep:
 def _publication(settings: Settings) -> dict[str, Any] | None:
     """Number, time, size and verdict of the current publication; None before the first one."""
     try:
-        current = publication.current(settings)
+        current = publications.current(settings)
     except PublicationError as error:
         return {"problem": str(error)}
     if current is None:
@@ -155,7 +155,7 @@ def _publication(settings: Settings) -> dict[str, Any] | None:
 
 def _last_word(settings: Settings) -> dict[str, Any] | None:
     """The last thing that happened to publications: published, refused, rejected, rolled back."""
-    events = publication.events(settings)
+    events = publications.events(settings)
     if not events:
         return None
     last = events[-1]

@@ -18,7 +18,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from benchmark_tasks.settings import Settings
-from expectations.publications.store import CURRENT, SITE_FOLDER
+from expectations.publications import CURRENT, SITE_FOLDER
 from jouleboard_airflow.ui import overview, pages
 
 SCRIPTS = Path(__file__).parent / "static"

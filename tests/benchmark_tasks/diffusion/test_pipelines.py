@@ -21,7 +21,7 @@ from benchmark_tasks.run import measure
 from benchmark_tasks.runtimes.environments import Environment
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RunStatus, Runtime, Task
-from expectations.publications.query import query
+from expectations.publications import query
 from expectations.refresh import refresh
 
 IMAGE, VIDEO = ("jouleboard/pixart-tiny", Task.TEXT_TO_IMAGE), ("jouleboard/wan-tiny", Task.TEXT_TO_VIDEO)

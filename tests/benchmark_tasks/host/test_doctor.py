@@ -28,7 +28,7 @@ def settings(package_index, tmp_path: Path, monkeypatch) -> Settings:
     return Settings(home=tmp_path / "home", index_url=package_index.url)
 
 
-def findings(settings: Settings) -> dict[str, doctor.Finding]:
+def findings(settings: Settings) -> dict[str, doctor.HostFinding]:
     """Findings by name."""
     return {finding.name: finding for finding in examine(settings).findings}
 
@@ -100,7 +100,7 @@ def test_cpu_counters_are_counted_named_unreadable_or_missing(powercap: Path) ->
     package = add_zone(powercap / "intel-rapl:0", "package-0")
     assert doctor._cpu_energy().detail == "RAPL: CPU, no DRAM"
     add_zone(package / "intel-rapl:0:0", "dram")
-    assert doctor._cpu_energy() == doctor.Finding("CPU energy", State.OK, "RAPL: CPU and DRAM")
+    assert doctor._cpu_energy() == doctor.HostFinding("CPU energy", State.OK, "RAPL: CPU and DRAM")
     (package / "energy_uj").unlink()
     (package / "energy_uj").mkdir()
     found = doctor._cpu_energy()

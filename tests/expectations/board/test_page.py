@@ -14,7 +14,7 @@ import pytest
 from publishing import make_candidate, publish
 
 from benchmark_tasks.settings import Settings
-from expectations.publications import store as publication
+from expectations import publications
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -38,7 +38,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def item(tmp_path_factory: pytest.TempPathFactory) -> publication.Publication:
+def item(tmp_path_factory: pytest.TempPathFactory) -> publications.Publication:
     """A publication with hostile names, a row without a counter, and a quarantined run."""
     folder = tmp_path_factory.mktemp("page")
     candidate = make_candidate(folder / "candidate.duckdb", rows=3)
@@ -63,7 +63,7 @@ def item(tmp_path_factory: pytest.TempPathFactory) -> publication.Publication:
     settings = Settings(home=folder / "home")
     publish(settings, candidate, HOSTILE)
     publish(settings, candidate, "second")
-    return publication.read(settings, 2)
+    return publications.read(settings, 2)
 
 
 def parse(path: Path) -> Page:
@@ -73,7 +73,7 @@ def parse(path: Path) -> Page:
 
 
 @pytest.mark.parametrize("name", ["index.html", "gate_report.html"])
-def test_nothing_is_fetched_and_every_link_leads_somewhere(item: publication.Publication, name: str) -> None:
+def test_nothing_is_fetched_and_every_link_leads_somewhere(item: publications.Publication, name: str) -> None:
     path = item.path / "site" / name
     for address in parse(path).addresses:
         assert not re.match(r"(https?:)?//", address), address
@@ -86,7 +86,7 @@ def test_nothing_is_fetched_and_every_link_leads_somewhere(item: publication.Pub
     assert "url(" not in path.read_text() and "@import" not in path.read_text()
 
 
-def test_data_cannot_add_markup(item: publication.Publication) -> None:
+def test_data_cannot_add_markup(item: publications.Publication) -> None:
     text = (item.path / "site" / "index.html").read_text()
     page = parse(item.path / "site" / "index.html")
     assert "img" not in page.tags
@@ -94,7 +94,7 @@ def test_data_cannot_add_markup(item: publication.Publication) -> None:
     assert HOSTILE not in text
 
 
-def test_the_embedded_rows_are_the_leaderboard(item: publication.Publication) -> None:
+def test_the_embedded_rows_are_the_leaderboard(item: publications.Publication) -> None:
     text = (item.path / "site" / "index.html").read_text()
     (data,) = re.findall(r'id="leaderboard-data">(.*?)</script>', text)
     table = json.loads(data)
@@ -110,7 +110,7 @@ def test_the_embedded_rows_are_the_leaderboard(item: publication.Publication) ->
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="headless Chromium is not installed")
-def test_a_browser_shows_absent_energy_as_such(item: publication.Publication, tmp_path: Path) -> None:
+def test_a_browser_shows_absent_energy_as_such(item: publications.Publication, tmp_path: Path) -> None:
     done = subprocess.run(
         [
             "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",

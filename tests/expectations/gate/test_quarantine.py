@@ -14,7 +14,7 @@ from benchmark_tasks.results.store import BrokenBundle, Listing
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run
 from expectations.gate.quarantine import Release, Verdict, judge, release, releases
-from expectations.suites.checks import Check, Finding, Severity, Tolerance
+from expectations.suites.checks import Check, GateFinding, Severity, Tolerance
 
 RULE = Tolerance(0, 0, "", "test")
 WAIVABLE = Check("too_hot", Severity.CRITICAL, "too hot", within=RULE)
@@ -26,8 +26,8 @@ def listing(*runs: Run) -> Listing:
     return Listing(tuple((run, Path(run.run_id)) for run in runs), ())
 
 
-def finding(run: Run, check: Check = WAIVABLE, severity: Severity = Severity.CRITICAL) -> Finding:
-    return Finding(check.name, severity, run.run_id, "99", check.reason)
+def finding(run: Run, check: Check = WAIVABLE, severity: Severity = Severity.CRITICAL) -> GateFinding:
+    return GateFinding(check.name, severity, run.run_id, "99", check.reason)
 
 
 def released(run: Run) -> dict[str, Release]:

@@ -16,9 +16,9 @@ from publishing import make_candidate, publish
 
 from benchmark_tasks.errors import DiskFull, PublicationError, PublisherBusy
 from benchmark_tasks.settings import Settings
+from expectations import publications
 from expectations.files import append_json, only_one, read_journal
-from expectations.publications import store as publication
-from expectations.publications.query import query
+from expectations.publications import query
 from expectations.refresh import refresh
 
 KILLS = 20
@@ -31,9 +31,9 @@ def candidate(tmp_path: Path) -> Path:
 
 def test_a_publication_holds_database_parquet_page_and_manifest(settings: Settings, candidate: Path) -> None:
     result = publish(settings, candidate, "first")
-    item = publication.current(settings)
+    item = publications.current(settings)
     assert item is not None and item.number == result.publication == 1
-    assert publication.verify(settings, item) == []
+    assert publications.verify(settings, item) == []
     assert item.rows["leaderboard"] == 50
     assert not list(item.path.rglob("*.wal"))
     table = pq.read_table(item.path / "parquet" / "leaderboard.parquet")
@@ -50,14 +50,14 @@ def test_equal_candidates_give_byte_identical_parquet(
 ) -> None:
     publish(settings, candidate, "first")
     publish(settings, make_candidate(tmp_path / "again.duckdb"), "second")
-    first, second = publication.publications(settings)
+    first, second = publications.all_publications(settings)
     name = "parquet/leaderboard.parquet"
     assert first.manifest["files"][name] == second.manifest["files"][name]
 
 
 def test_files_of_a_publication_are_read_only(settings: Settings, candidate: Path) -> None:
     publish(settings, candidate, "first")
-    item = publication.read(settings, 1)
+    item = publications.read(settings, 1)
     assert {path.stat().st_mode & 0o222 for path in item.path.rglob("*") if path.is_file()} == {0}
 
 
@@ -65,7 +65,7 @@ def test_a_reader_keeps_its_publication_while_the_next_one_appears(
     settings: Settings, candidate: Path, tmp_path: Path
 ) -> None:
     publish(settings, candidate, "first")
-    first = publication.current(settings)
+    first = publications.current(settings)
     assert first is not None
     reader = duckdb.connect(str(first.database), read_only=True)
     publish(settings, make_candidate(tmp_path / "new.duckdb", rows=7), "second")
@@ -112,17 +112,17 @@ def test_a_switch_that_was_cut_off_is_finished_by_the_next_publisher(
     (settings.published / "current").symlink_to("1")
     events = settings.published / "events.jsonl"
     events.write_text(events.read_text().splitlines()[0] + "\n")
-    with publication.publishing(settings):
+    with publications.publishing(settings):
         pass
-    assert publication.current_number(settings.published) == 2
+    assert publications.current_number(settings.published) == 2
 
 
 HOLDER = """
 import sys
 from pathlib import Path
 from benchmark_tasks.settings import Settings
-from expectations.publications import store as publication
-with publication.publishing(Settings(home=Path(sys.argv[1]))):
+from expectations import publications
+with publications.publishing(Settings(home=Path(sys.argv[1]))):
     print("holding", flush=True)
     sys.stdin.read()
 """
@@ -141,20 +141,20 @@ def test_of_two_publishers_the_second_says_who_is_at_work(settings: Settings, ca
         with pytest.raises(PublisherBusy, match=f"under way .process {holder.pid} since"):
             publish(settings, candidate, "second")
         with pytest.raises(PublisherBusy):
-            publication.rollback(settings, 1)
-        assert publication.current_number(settings.published) == 1
+            publications.roll_back(settings, 1)
+        assert publications.current_number(settings.published) == 1
     finally:
         holder.kill()
         holder.communicate()
     publish(settings, candidate, "the lock died with its holder")
-    assert publication.current_number(settings.published) == 2
+    assert publications.current_number(settings.published) == 2
 
 
 def test_a_rollback_does_not_wait_for_a_build(settings: Settings, candidate: Path) -> None:
     for note in ("first", "second"):
         publish(settings, candidate, note)
     with only_one(settings.warehouse / ".lock", "a refresh"):
-        assert publication.rollback(settings, 1).number == 1
+        assert publications.roll_back(settings, 1).number == 1
 
 
 def test_two_refreshes_at_once_are_refused_before_they_build(settings: Settings) -> None:
@@ -170,25 +170,25 @@ def test_rollback_goes_back_and_forward_and_the_next_number_is_new(
 ) -> None:
     for note in ("first", "second"):
         publish(settings, candidate, note)
-    publication.rollback(settings, 1)
-    assert publication.current(settings).manifest["note"] == "first"
-    assert [event["event"] for event in publication.events(settings)] == [
+    publications.roll_back(settings, 1)
+    assert publications.current(settings).manifest["note"] == "first"
+    assert [event["event"] for event in publications.events(settings)] == [
         "published",
         "published",
         "rolled back",
     ]
-    publication.rollback(settings, 2)
-    assert publication.current(settings).manifest["note"] == "second"
-    publication.rollback(settings, 1)
+    publications.roll_back(settings, 2)
+    assert publications.current(settings).manifest["note"] == "second"
+    publications.roll_back(settings, 1)
     assert publish(settings, candidate, "third").publication == 3
-    assert [row["publication_number"] for row in publication.history(settings)] == [1, 2, 3]
+    assert [row["publication_number"] for row in publications.history(settings)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("number", [0, 7])
 def test_rollback_to_nothing_is_refused(settings: Settings, candidate: Path, number: int) -> None:
     publish(settings, candidate, "first")
     with pytest.raises(PublicationError, match=f"no publication {number}; there are: 1"):
-        publication.rollback(settings, number)
+        publications.roll_back(settings, number)
 
 
 @pytest.mark.parametrize(
@@ -207,11 +207,11 @@ def test_damage_is_found_and_never_rolled_back_to(
     publish(settings, candidate, "first")
     publish(settings, candidate, "second")
     spoil(settings.published / "1")
-    (damage,) = publication.verify(settings, publication.read(settings, 1))
+    (damage,) = publications.verify(settings, publications.read(settings, 1))
     assert says in damage
     with pytest.raises(PublicationError, match="damaged and stays unused"):
-        publication.rollback(settings, 1)
-    assert publication.current_number(settings.published) == 2
+        publications.roll_back(settings, 1)
+    assert publications.current_number(settings.published) == 2
 
 
 def _tamper(path: Path) -> None:
@@ -227,16 +227,16 @@ def test_retention_keeps_the_newest_the_current_and_whoever_reads(
 ) -> None:
     for n in range(5):
         publish(settings, candidate, f"number {n + 1}")
-    publication.rollback(settings, 1)
-    reader = duckdb.connect(str(publication.read(settings, 2).database), read_only=True)
-    with publication.publishing(settings):
-        assert publication.retire(settings, kept=2) == [2, 3]
-    assert [item.number for item in publication.publications(settings)] == [1, 4, 5]
+    publications.roll_back(settings, 1)
+    reader = duckdb.connect(str(publications.read(settings, 2).database), read_only=True)
+    with publications.publishing(settings):
+        assert publications.retire(settings, kept=2) == [2, 3]
+    assert [item.number for item in publications.all_publications(settings)] == [1, 4, 5]
     assert reader.execute("select count(*) from marts.leaderboard").fetchone() == (50,)
     reader.close()
-    assert len(publication.history(settings)) == 5
-    with publication.publishing(settings):
-        assert publication.next_number(settings) == 6
+    assert len(publications.history(settings)) == 5
+    with publications.publishing(settings):
+        assert publications.next_number(settings) == 6
 
 
 @pytest.fixture
@@ -257,8 +257,8 @@ def test_a_full_disk_leaves_the_last_publication(cramped: Path, candidate: Path,
     large = make_candidate(tmp_path / "large.duckdb", rows=400_000)
     with pytest.raises(DiskFull, match="no space left under .*: free some or move JOULEBOARD_HOME"):
         publish(settings, large, "too large")
-    item = publication.current(settings)
-    assert item.number == 1 and publication.verify(settings, item) == []
+    item = publications.current(settings)
+    assert item.number == 1 and publications.verify(settings, item) == []
     assert publish(settings, candidate, "small again").publication == 2
     assert list((cramped / "published" / ".incoming").iterdir()) == []
 
@@ -269,7 +269,7 @@ def test_views_are_not_published(settings: Settings, candidate: Path) -> None:
     connection.close()
     with pytest.raises(PublicationError, match="marts.shortcut is a view"):
         publish(settings, candidate, "with a view")
-    assert publication.current(settings) is None
+    assert publications.current(settings) is None
 
 
 def test_a_line_torn_by_a_crash_does_not_swallow_the_next(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_sql_cannot_leave_the_publication_or_change_it(published: Settings, sql:
     with pytest.raises(PublicationError, match="the query failed"):
         query(published, sql)
     assert not Path("/tmp/stolen.csv").exists() and not Path("/tmp/stolen").exists()
-    assert publication.verify(published, publication.read(published, 1)) == []
+    assert publications.verify(published, publications.read(published, 1)) == []
 
 
 def test_a_query_before_the_first_publication_says_what_to_do(settings: Settings) -> None:

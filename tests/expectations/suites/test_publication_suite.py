@@ -9,12 +9,12 @@ import pytest
 
 from benchmark_tasks.errors import ApprovalNeeded, GateRefused
 from benchmark_tasks.settings import Settings
+from expectations import publications
 from expectations.gate.approval import Approval, question
 from expectations.gate.auditor import Audit, Auditor, CheckResult
-from expectations.publications import store as publication
-from expectations.publications.store import Publication
+from expectations.publications import Publication
 from expectations.refresh import _decide
-from expectations.suites.checks import Check, Finding, Level, Severity
+from expectations.suites.checks import Check, GateFinding, Level, Severity
 from expectations.suites.publication import audit_against_last
 
 ROW = (
@@ -62,7 +62,7 @@ def auditor() -> Auditor:
 def last(tmp_path: Path) -> Publication:
     folder = tmp_path / "1"
     folder.mkdir()
-    make(folder / publication.DATABASE_FILE, [row("a"), row("b"), row("c"), row("d"), row("e", version="0.10.0", configuration="a")])  # fmt: skip # noqa: E501
+    make(folder / publications.DATABASE_FILE, [row("a"), row("b"), row("c"), row("d"), row("e", version="0.10.0", configuration="a")])  # fmt: skip # noqa: E501
     return Publication(1, folder, {})
 
 
@@ -146,7 +146,9 @@ def test_the_first_publication_has_nothing_to_be_compared_with(auditor: Auditor,
 
 def failed(check: str, *rows: str, approvable: bool) -> Audit:
     rule = Check(check, Severity.CRITICAL, "moved", not_null=True, approvable=approvable)
-    findings = tuple(Finding(check, Severity.CRITICAL, row, "2.0", "moved") for row in rows or ("some row",))
+    findings = tuple(
+        GateFinding(check, Severity.CRITICAL, row, "2.0", "moved") for row in rows or ("some row",)
+    )
     return Audit((CheckResult(Level.PUBLICATION, "leaderboard", rule, 9, findings),))
 
 
@@ -161,7 +163,7 @@ def test_only_a_reason_lets_an_approvable_finding_through(tmp_path: Path) -> Non
     assert caught.value.changes == ("some row energy_moved_within_band: moved (2.0)",)
     used = _decide(settings, audit, Approval("it is right", "ann"))
     assert used == {"why": "it is right", "by": "ann", "findings": list(caught.value.changes)}
-    assert {event["event"] for event in publication.events(settings)} == {"refused"}
+    assert {event["event"] for event in publications.events(settings)} == {"refused"}
     assert (settings.warehouse / "last_refusal" / "gate_report.html").exists()
 
 

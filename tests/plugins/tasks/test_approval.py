@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from benchmark_tasks.errors import ApprovalNeeded, GateRefused
 from benchmark_tasks.settings import Settings
+from expectations import publications
 from expectations.gate.approval import digest
-from expectations.publications import store as publication
 from expectations.refresh import RefreshResult
 from jouleboard_airflow.tasks import releases as steps
 from jouleboard_airflow.tasks.approval import WHY, AskApproval
@@ -82,7 +82,7 @@ def test_a_rejection_ends_the_run_with_its_reason(calls: list[Any], answer: Any,
     with pytest.raises(GateRefused) as caught:
         steps.announce(refreshed, None, answer)
     assert str(caught.value).startswith(line)
-    (event,) = publication.events(Settings.from_environment())
+    (event,) = publications.events(Settings.from_environment())
     assert (event["event"], event["by"]) == ("rejected", "ann" if answer is ANN else None)
 
 

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.errors import PublicationError, one_line
 from benchmark_tasks.settings import Settings
-from expectations.publications import store as publication
-from expectations.publications.store import MART_SCHEMA, Publication
+from expectations.publications.marts import MART_SCHEMA
+from expectations.publications.store import Publication, require_current
+
+if TYPE_CHECKING:
+    import duckdb
 
 QUERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Table:
-    """An answer: column names and rows."""
+    """The result of a query: column names and rows."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
     def records(self) -> list[dict[str, Any]]:
-        """One dict a row."""
+        """One dict per row."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 @contextmanager
-def open_publication(published: Publication):
+def open_publication(published: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection that can read this publication and nothing else.
 
     Files, the network, extensions and settings are out of reach, whatever the SQL says.
@@ -62,7 +66,7 @@ def query(settings: Settings, sql: str, *, seconds: float = QUERY_SECONDS) -> Ta
     """
     import duckdb
 
-    with open_publication(publication.require_current(settings)) as connection:
+    with open_publication(require_current(settings)) as connection:
         out_of_time = threading.Event()
 
         def interrupt() -> None:

@@ -1,0 +1,53 @@
+"""DuckDB files: attached read-only, and their word for a full disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark_tasks.errors import DiskFull
+
+if TYPE_CHECKING:
+    import duckdb
+
+NO_SPACE = "No space left"
+"""What the operating system, and so DuckDB and dbt, say of a full disk."""
+
+
+@contextmanager
+def attached(**databases: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory connection that reads the named database files."""
+    import duckdb
+
+    connection = duckdb.connect()
+    try:
+        for name, path in databases.items():
+            connection.execute(f"attach {literal(path)} as {name} (read_only)")
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def full_disk_in_duckdb(folder: Path) -> Iterator[None]:
+    """Raise `DiskFull` for `folder` when DuckDB reports a full disk."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        if NO_SPACE not in str(error):
+            raise
+        raise disk_full(folder) from error
+
+
+def disk_full(folder: Path) -> DiskFull:
+    """The error that says in one line that the disk of `folder` is full."""
+    return DiskFull(f"no space left under {folder}: free some or move JOULEBOARD_HOME; nothing was published")
+
+
+def literal(value: object) -> str:
+    """A value as a quoted SQL string."""
+    return "'" + str(value).replace("'", "''") + "'"

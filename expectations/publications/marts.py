@@ -1,0 +1,86 @@
+"""Copies a candidate's marts into a publication: one DuckDB database and one Parquet file per mart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmark_tasks.errors import PublicationError
+from expectations.publications.database import full_disk_in_duckdb, literal
+
+DATABASE_FILE = "leaderboard.duckdb"
+PARQUET_FOLDER = "parquet"
+MART_SCHEMA = "marts"
+
+
+def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
+    """Copy every mart of the candidate into a fresh database and into Parquet, in total order.
+
+    Returns rows and columns by mart.
+
+    Raises:
+        PublicationError: a mart is a view, or there is none.
+    """
+    import duckdb
+
+    (folder / PARQUET_FOLDER).mkdir(parents=True)
+    with full_disk_in_duckdb(folder):
+        connection = duckdb.connect(str(folder / DATABASE_FILE))
+        try:
+            connection.execute("set preserve_insertion_order = true; set threads = 2")
+            connection.execute(f"attach {literal(candidate)} as candidate (read_only)")
+            tables = _mart_names(connection)
+            connection.execute(f"create schema {MART_SCHEMA}")
+            described = {name: _copy_mart(connection, name, folder) for name in tables}
+            connection.execute("detach candidate")
+            connection.execute("checkpoint")
+        finally:
+            connection.close()
+    if (folder / f"{DATABASE_FILE}.wal").exists():
+        raise PublicationError(
+            f"{folder}: a write-ahead log stands beside the database; run the refresh again"
+        )
+    return described
+
+
+def _copy_mart(connection: Any, name: str, folder: Path) -> dict[str, Any]:
+    table = f"{MART_SCHEMA}.{_identifier(name)}"
+    connection.execute(f"create table {table} as select * from candidate.{table} order by all")
+    _copy_comments(connection, name)
+    path = folder / PARQUET_FOLDER / f"{name}.parquet"
+    connection.execute(
+        f"copy (select * from {table} order by all) to {literal(path)} (format parquet, compression zstd)"
+    )
+    columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
+    return {"rows": connection.execute(f"select count(*) from {table}").fetchone()[0], "columns": columns}
+
+
+def _copy_comments(connection: Any, name: str) -> None:
+    """Descriptions and units stay with the tables."""
+    table = f"{MART_SCHEMA}.{_identifier(name)}"
+    where = f"database_name = 'candidate' and schema_name = '{MART_SCHEMA}' and table_name = ?"
+    for (comment,) in connection.execute(
+        f"select comment from duckdb_tables() where {where} and comment is not null", [name]
+    ).fetchall():
+        connection.execute(f"comment on table {table} is {literal(comment)}")
+    for column, comment in connection.execute(
+        f"select column_name, comment from duckdb_columns() where {where} and comment is not null", [name]
+    ).fetchall():
+        connection.execute(f"comment on column {table}.{_identifier(column)} is {literal(comment)}")
+
+
+def _mart_names(connection: Any) -> list[str]:
+    rows = connection.execute(
+        "select table_name, table_type from information_schema.tables"
+        f" where table_catalog = 'candidate' and table_schema = '{MART_SCHEMA}' order by table_name"
+    ).fetchall()
+    if not rows:
+        raise PublicationError(f"the candidate has no table in schema {MART_SCHEMA}; nothing to publish")
+    for name, kind in rows:
+        if kind != "BASE TABLE":
+            raise PublicationError(f"{MART_SCHEMA}.{name} is a {kind.lower()}: only tables can be published")
+    return [name for name, _ in rows]
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
