@@ -73,7 +73,7 @@ def test_every_column_is_described_with_its_type(warehouse: Warehouse) -> None:
             columns = {row[0] for row in connection.execute(f"describe marts.{name}").fetchall()}
             assert columns == node["columns"].keys(), name
             assert node["contract"]["enforced"], name
-            assert node["description"].startswith("Grain: one row a "), name
+            assert node["description"].startswith("Grain: one row per "), name
             assert all(column["description"] for column in node["columns"].values()), name
 
 

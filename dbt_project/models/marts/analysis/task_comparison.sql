@@ -26,7 +26,7 @@ model_pairs as (
 
 ),
 
--- One row a task and model for each basis; 0 where the basis does not fix the value.
+-- One row per task and model for each basis; 0 where the basis does not fix the value.
 sides as (
 
     select 'min-energy' as basis, num_gpus as fixed_num_gpus, 0 as fixed_batch_size, *
