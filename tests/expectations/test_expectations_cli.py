@@ -8,13 +8,13 @@ import json
 from pathlib import Path
 
 import pytest
-from publishing import make_candidate, publish
 from typer.testing import CliRunner
 
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
 from expectations import publications
 from expectations.cli import app
+from tests.expectations.publishing import make_candidate, publish
 
 
 @pytest.fixture(scope="module")

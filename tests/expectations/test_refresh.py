@@ -8,9 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import document
 import pytest
-from gate_faults import FAULTS, good_runs, imperfect_runs, land, land_fault
 
 from benchmark_tasks.errors import BuildError, DiskFull, GateRefused
 from benchmark_tasks.imports import mlenergy
@@ -25,6 +23,8 @@ from expectations.gate.approval import Approval
 from expectations.publications import query
 from expectations.refresh import RefreshResult, judge_now, refresh
 from expectations.suites.run import run_checks
+from tests.expectations import document
+from tests.expectations.gate_faults import FAULTS, good_runs, imperfect_runs, land, land_fault
 
 SECRET = "canary-2f9c1e"
 HOSTILE = "<script>alert(1)<"

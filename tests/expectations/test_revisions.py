@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gate_faults import land
 
 from benchmark_tasks.catalog import load
 from benchmark_tasks.plan.planning import single_sweep
@@ -26,6 +25,7 @@ from expectations.history import recheck
 from expectations.history.estimate import estimate
 from expectations.publications import query
 from expectations.refresh import RefreshResult, refresh
+from tests.expectations.gate_faults import land
 
 OLD, NEW = "a" * 40, "b" * 40
 MODEL = "Qwen/Qwen3-8B"

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from test_secrets import SWEEP
 
 from benchmark_tasks import catalog
 from benchmark_tasks.errors import BundleError, CatalogError, ImportRefused, JouleboardError
@@ -25,6 +24,7 @@ from benchmark_tasks.testing.samples import sample_run, write_sample
 from jouleboard_airflow.dag_parts.failures import StepFailed, one_line_errors
 from jouleboard_airflow.tasks import planning as campaigns
 from jouleboard_airflow.tasks import releases as steps
+from tests.security.test_secrets import SWEEP
 
 HOSTILE = (
     "1.0; touch pwned",

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from publishing import make_candidate, publish
 
 from benchmark_tasks.settings import Settings
 from expectations import publications
+from tests.expectations.publishing import make_candidate, publish
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from publishing import make_candidate, publish
 
 from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.settings import Settings
 from expectations.history.estimate import estimate
+from tests.expectations.publishing import make_candidate, publish
 
 SWEEP = Sweep(
     model_id="Qwen/Qwen3-8B",

@@ -12,7 +12,6 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from publishing import make_candidate, publish
 
 from benchmark_tasks.errors import DiskFull, PublicationError, PublisherBusy
 from benchmark_tasks.settings import Settings
@@ -20,6 +19,7 @@ from expectations import publications
 from expectations.files import append_json, only_one, read_journal
 from expectations.publications import query
 from expectations.refresh import refresh
+from tests.expectations.publishing import make_candidate, publish
 
 KILLS = 20
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import document
 import pytest
-from gate_faults import FAULTS, Fault, good_runs, imperfect_runs, land, land_duplicates, land_fault
 
 from benchmark_tasks import catalog
 from benchmark_tasks.results.store import Store
@@ -22,6 +20,16 @@ from expectations.suites.cross_run import cross_run_checks
 from expectations.suites.mart import leaderboard_checks, minima_checks
 from expectations.suites.publication import publication_checks
 from expectations.suites.run import run_checks
+from tests.expectations import document
+from tests.expectations.gate_faults import (
+    FAULTS,
+    Fault,
+    good_runs,
+    imperfect_runs,
+    land,
+    land_duplicates,
+    land_fault,
+)
 
 
 @dataclass(frozen=True)
