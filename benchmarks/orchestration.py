@@ -35,8 +35,7 @@ from sqlalchemy import create_engine, text
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.waiting import until
-from jouleboard_airflow.platform import commands as platform
-from jouleboard_airflow.platform import components
+from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.api import Airflow, DagRun
 from jouleboard_airflow.platform.components import Component
 from jouleboard_airflow.platform.installation import REPOSITORY, Installation
@@ -230,14 +229,14 @@ def running(
     plain = Installation.from_environment()
     installation = BenchInstallation(plain.settings, plain.port, dags, other_database)
     try:
-        platform.up(installation, say=_say, die_with_me=True)
+        commands.up(installation, say=_say, die_with_me=True)
         airflow = Airflow(installation)
         for dag_id in ("watch_releases", "benchmark_release", "no_op_sweeps"):
             until(lambda dag_id=dag_id: airflow.is_paused(dag_id) is not None, 120, f"the DAG {dag_id}")
             airflow.set_paused(dag_id, False)
         yield installation, airflow
     finally:
-        platform.down(installation, say=_say)
+        commands.down(installation, say=_say)
 
 
 def releases(installation: BenchInstallation, airflow: Airflow, versions: list[str]) -> list[float]:

@@ -19,8 +19,8 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from jouleboard_airflow.dag_parts import forms, measuring
-from jouleboard_airflow.dag_parts.failures import one_line_errors
-from jouleboard_airflow.tasks import planning as campaigns
+from jouleboard_airflow.failures import one_line_errors
+from jouleboard_airflow.tasks import planning
 
 CATALOG, NOTICE = forms.installed_catalog()
 
@@ -59,7 +59,7 @@ def benchmark_on_demand() -> None:
     def plan(params: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
         """The sweep that was asked for, if it is possible."""
         with one_line_errors():
-            return campaigns.plan_on_demand(params, run_id)
+            return planning.plan_on_demand(params, run_id)
 
     planned = plan()
     measuring.estimate(planned)

@@ -30,9 +30,8 @@ from airflow.sdk import Param, dag, task
 
 from benchmark_tasks.vocabulary import Runtime
 from jouleboard_airflow.dag_parts import forms, measuring
-from jouleboard_airflow.dag_parts.failures import one_line_errors
-from jouleboard_airflow.tasks import estimating
-from jouleboard_airflow.tasks import planning as campaigns
+from jouleboard_airflow.failures import one_line_errors
+from jouleboard_airflow.tasks import estimating, planning
 from jouleboard_airflow.tasks.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval, hours_to_answer
 
 
@@ -76,7 +75,7 @@ def benchmark_release() -> None:
     def plan(params: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
         """What is missing."""
         with one_line_errors():
-            return campaigns.plan_release(params, run_id)
+            return planning.plan_release(params, run_id)
 
     @task(**measuring.PLANS)
     def estimate(planned: list[dict[str, Any]], params: dict[str, Any]) -> dict[str, Any]:

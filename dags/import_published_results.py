@@ -18,9 +18,9 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from jouleboard_airflow.dag_parts.assets import PUBLISHED_RESULTS
-from jouleboard_airflow.dag_parts.failures import RETRIES, one_line_errors
 from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
-from jouleboard_airflow.tasks import releases as steps
+from jouleboard_airflow.failures import RETRIES, one_line_errors
+from jouleboard_airflow.tasks import releases
 
 
 @dag(
@@ -45,7 +45,7 @@ def import_published_results() -> None:
     def import_(params: dict[str, Any]) -> dict[str, Any]:
         """Read, check, land."""
         with one_line_errors():
-            return steps.import_results(params["source"], params["note"])
+            return releases.import_results(params["source"], params["note"])
 
     import_()
 

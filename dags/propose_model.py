@@ -25,7 +25,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, TriggerRule, dag, task
 
 from jouleboard_airflow.dag_parts import forms
-from jouleboard_airflow.dag_parts.failures import RETRIES, one_line_errors
+from jouleboard_airflow.failures import RETRIES, one_line_errors
 from jouleboard_airflow.tasks import models
 from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval
 

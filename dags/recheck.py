@@ -24,9 +24,8 @@ from typing import Any
 from airflow.sdk import Param, TriggerRule, dag, task
 
 from jouleboard_airflow.dag_parts import forms, measuring, schedules
-from jouleboard_airflow.dag_parts.failures import one_line_errors
-from jouleboard_airflow.tasks import judging
-from jouleboard_airflow.tasks import planning as campaigns
+from jouleboard_airflow.failures import one_line_errors
+from jouleboard_airflow.tasks import judging, planning
 
 
 @dag(
@@ -53,7 +52,7 @@ def recheck() -> None:
     def plan(params: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
         """What to measure again."""
         with one_line_errors():
-            return campaigns.plan_recheck(params, run_id)
+            return planning.plan_recheck(params, run_id)
 
     @task(trigger_rule=TriggerRule.NONE_SKIPPED, **measuring.PLANS)
     def compare(planned: list[dict[str, Any]], run_id: str) -> list[dict[str, Any]]:

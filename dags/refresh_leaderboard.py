@@ -24,9 +24,9 @@ from airflow.sdk import Param, dag, task
 
 from jouleboard_airflow.dag_parts import schedules
 from jouleboard_airflow.dag_parts.assets import LEADERBOARD, PUBLISHED_RESULTS, RAW_RUNS
-from jouleboard_airflow.dag_parts.failures import RETRIES, one_line_errors
 from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
-from jouleboard_airflow.tasks import releases as steps
+from jouleboard_airflow.failures import RETRIES, one_line_errors
+from jouleboard_airflow.tasks import releases
 from jouleboard_airflow.tasks.approval import (
     ANSWER,
     ASK_TASK,
@@ -66,20 +66,20 @@ def refresh_leaderboard() -> None:
     def refresh(params: dict[str, Any], dag_run: Any) -> dict[str, Any]:
         """Build, audit, publish; or come back with a question."""
         with one_line_errors():
-            return steps.refresh(params["note"], params["approve"], dag_run.triggering_user_name)
+            return releases.refresh(params["note"], params["approve"], dag_run.triggering_user_name)
 
     @task(**BUILDS)
     def publish_approved(refreshed: dict[str, Any], params: dict[str, Any], ti: Any) -> dict[str, Any]:
         """Build, audit and publish again, with a person's word for the changes."""
         with one_line_errors():
             answer = ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER)
-            return steps.publish_approved(refreshed["question"], answer, params["note"])
+            return releases.publish_approved(refreshed["question"], answer, params["note"])
 
     @task(outlets=[LEADERBOARD], trigger_rule="none_failed")
     def announce(refreshed: dict[str, Any], approved: dict[str, Any] | None, ti: Any) -> str:
         """Say how it ended."""
         with one_line_errors():
-            return steps.announce(refreshed, approved, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER))
+            return releases.announce(refreshed, approved, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER))
 
     refreshed = refresh()
     approved = publish_approved(refreshed)

@@ -28,9 +28,8 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, dag, task
 
 from jouleboard_airflow.dag_parts import schedules
-from jouleboard_airflow.dag_parts.failures import one_line_errors
-from jouleboard_airflow.tasks import models
-from jouleboard_airflow.tasks import releases as steps
+from jouleboard_airflow.failures import one_line_errors
+from jouleboard_airflow.tasks import models, releases
 
 
 def _floor(project: str) -> Param:
@@ -70,7 +69,7 @@ def watch_releases() -> None:
     def find_releases(params: dict[str, Any]) -> list[dict[str, Any]]:
         """Ask the index; one entry a release."""
         with one_line_errors():
-            return steps.releases_to_benchmark(params)
+            return releases.releases_to_benchmark(params)
 
     @task(execution_timeout=timedelta(minutes=10))
     def find_models(params: dict[str, Any]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from benchmark_tasks.runtimes.process import die_with_parent, stop
-from jouleboard_airflow.dag_parts.failures import ERROR_PREFIX, failure
+from jouleboard_airflow.failures import ERROR_PREFIX, failure
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -35,7 +35,7 @@ def test_the_newest_release_is_measured_as_the_form_says(
     dags: dict[str, Any], home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchmark_tasks.results.store import Store
-    from jouleboard_airflow.tasks import planning as campaigns
+    from jouleboard_airflow.tasks import planning
 
     measure_with(LANDS, monkeypatch)
     run = dags["benchmark_on_demand"].test(run_conf={**FORM, "batch_sizes": "2, 8", "repeats": 2})
@@ -45,13 +45,13 @@ def test_the_newest_release_is_measured_as_the_form_says(
     assert {run.comparability.runtime_version for run in landed} == {"0.32.0"}
 
     with pytest.raises(AirflowSkipException, match="is landed; `force` measures it again"):
-        campaigns.plan_on_demand({**FORM, "batch_sizes": "2 8"}, "again")
-    assert sizes(campaigns.plan_on_demand({**FORM, "batch_sizes": "2,8", "repeats": 3}, "more")) == {
+        planning.plan_on_demand({**FORM, "batch_sizes": "2 8"}, "again")
+    assert sizes(planning.plan_on_demand({**FORM, "batch_sizes": "2,8", "repeats": 3}, "more")) == {
         2: 1,
         8: 1,
     }
-    assert sizes(campaigns.plan_on_demand({**FORM, "batch_sizes": "2", "force": True}, "anew")) == {2: 1}
-    assert sizes(campaigns.plan_on_demand(FORM, "the catalog's")) == {1: 1, 4: 1}
+    assert sizes(planning.plan_on_demand({**FORM, "batch_sizes": "2", "force": True}, "anew")) == {2: 1}
+    assert sizes(planning.plan_on_demand(FORM, "the catalog's")) == {1: 1, 4: 1}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_newest_release_is_measured_as_the_form_says(
     [
         ({"task": "gpqa"}, "jouleboard/qwen3-tiny is not measured on gpqa; it has lm-arena-chat"),
         ({"num_gpus": 2}, "number of GPUs 2 and GPU model none contradict each other"),
-        ({"gpu_model": "H200"}, "nobody can measure on H200: the fleet has 1 x 1 B200"),
+        ({"gpu_model": "H200"}, "no host can measure on H200: the fleet has 1 x 1 B200"),
         ({"gpu_model": "B200", "num_gpus": 2}, "2 GPUs: a host has 1 B200"),
         ({"gpu_model": "B200"}, "the catalog has no batch sizes for jouleboard/qwen3-tiny on 1x B200"),
         ({"batch_sizes": "0"}, "batch sizes '0': give whole numbers from 1 on"),
@@ -70,11 +70,11 @@ def test_the_newest_release_is_measured_as_the_form_says(
 def test_what_cannot_be_measured_is_refused_in_one_line(
     wrong: dict[str, Any], line: str, home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jouleboard_airflow.tasks import planning as campaigns
+    from jouleboard_airflow.tasks import planning
 
     monkeypatch.setenv("AIRFLOW__JOULEBOARD__FLEET", "B200:1")
     with pytest.raises(JouleboardError) as caught:
-        campaigns.plan_on_demand({**FORM, **wrong}, "wrong")
+        planning.plan_on_demand({**FORM, **wrong}, "wrong")
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
 

@@ -100,7 +100,7 @@ def test_every_gpu_model_of_the_fleet_is_measured_canaries_first(
 def test_a_forced_run_that_is_cleared_resumes(
     dags: dict[str, Any], home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jouleboard_airflow.tasks import planning as campaigns
+    from jouleboard_airflow.tasks import planning
 
     measure_with(LANDS, monkeypatch)
     conf = {"version": "0.32.0", "force": True}
@@ -109,18 +109,17 @@ def test_a_forced_run_that_is_cleared_resumes(
     assert states(first)["measure_on_cpu"] == states(again)["measure_on_cpu"] == "success"
     params = dict(dags["benchmark_release"].params) | conf
     with pytest.raises(AirflowSkipException, match="nothing to measure"):
-        campaigns.plan_release(params, again.run_id)
+        planning.plan_release(params, again.run_id)
 
 
 def test_a_sweep_above_the_limit_waits_for_a_person(
     b200_dags: dict[str, Any], home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jouleboard_airflow.tasks import estimating
-    from jouleboard_airflow.tasks import planning as campaigns
+    from jouleboard_airflow.tasks import estimating, planning
 
     params = dict(b200_dags["benchmark_release"].params)
     params |= {"version": "0.33.0", "models": ["Qwen/Qwen3-8B"], "gpu_model": "B200", "approve": None}
-    planned = campaigns.plan_release(params, "manual")
+    planned = planning.plan_release(params, "manual")
     estimated = estimating.estimate(planned)
     asked = estimating.ask_if_expensive(estimated, planned, params)
     assert "never measured: cost unknown" in asked["question"]["subject"]
@@ -144,4 +143,4 @@ def test_a_gpu_that_nobody_has_is_said_in_one_line(
 ) -> None:
     run = b200_dags["benchmark_release"].test(run_conf={"version": "0.33.0", "gpu_model": "A100"})
     assert states(run)["plan"] == "failed"
-    assert "error: nobody can measure on A100: the fleet has 1 x 1 B200" in said(caplog)
+    assert "error: no host can measure on A100: the fleet has 1 x 1 B200" in said(caplog)

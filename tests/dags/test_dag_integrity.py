@@ -138,7 +138,7 @@ def test_only_one_builder_at_a_time(dags: dict[str, Any]) -> None:
 
 
 def test_whoever_measures_retries_by_policy(dags: dict[str, Any]) -> None:
-    from jouleboard_airflow.dag_parts.failures import RETRIES
+    from jouleboard_airflow.failures import RETRIES
 
     measuring = dags["benchmark_release"].get_task("measure_on_cpu")
     assert measuring.retries == RETRIES["retries"]

@@ -11,7 +11,7 @@ from benchmark_tasks.errors import ImportRefused
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.leaderboard import write_leaderboard
-from jouleboard_airflow.tasks import releases as steps
+from jouleboard_airflow.tasks import releases
 
 
 def test_new_results_are_landed_known_ones_skipped_and_wrong_ones_refused(
@@ -35,4 +35,4 @@ def test_new_results_are_landed_known_ones_skipped_and_wrong_ones_refused(
 
 def test_without_a_source_it_says_what_to_do() -> None:
     with pytest.raises(ImportRefused, match="trigger this DAG with the folder or address"):
-        steps.import_results(None, None)
+        releases.import_results(None, None)

@@ -20,8 +20,7 @@ from benchmark_tasks.testing.hub import ModelHub
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from benchmark_tasks.vocabulary import Weights
-from jouleboard_airflow.tasks import models
-from jouleboard_airflow.tasks import planning as campaigns
+from jouleboard_airflow.tasks import models, planning
 from jouleboard_airflow.tasks.approval import AskApproval
 from tests.benchmark_tasks.releases.hub_samples import QWEN3_8B, add_dense
 from tests.dags.commands import said, states
@@ -208,7 +207,7 @@ def test_a_revision_is_planned_whatever_was_landed_of_others(hub: ModelHub, tmp_
     params = form | {"gpu_model": "none", "note": None, "revision": "a" * 40}
 
     def land(revision: str) -> None:
-        for entry in campaigns.plan_release(params | {"revision": None, "force": True}, "other"):
+        for entry in planning.plan_release(params | {"revision": None, "force": True}, "other"):
             sweep = Sweep.model_validate(entry["sweep"])
             for point in sweep.points:
                 keys = {"runtime_version": sweep.runtime_version, "weights": sweep.weights}
@@ -227,15 +226,15 @@ def test_a_revision_is_planned_whatever_was_landed_of_others(hub: ModelHub, tmp_
                 Store.of(settings).land_copy(write_sample(tmp_path / revision, run))
 
     land("b" * 40)
-    [of_release] = campaigns.plan_release(params | {"revision": None}, "of-the-release")
-    [entry] = campaigns.plan_release(params, "of-the-revision")
+    [of_release] = planning.plan_release(params | {"revision": None}, "of-the-release")
+    [entry] = planning.plan_release(params, "of-the-revision")
     assert entry["sweep"]["model"]["revision"] == "a" * 40
     assert of_release["sweep"]["points"] == entry["sweep"]["points"]
     land("a" * 40)
     with pytest.raises(AirflowSkipException, match="is complete here"):
-        campaigns.plan_release(params, "again")
+        planning.plan_release(params, "again")
     with pytest.raises(AirflowSkipException, match="is at revision aaaa"):
-        campaigns.plan_release(params | {"revision": "c" * 40}, "superseded")
+        planning.plan_release(params | {"revision": "c" * 40}, "superseded")
 
 
 @pytest.mark.parametrize("option", ["Approve", "Reject"])

@@ -54,11 +54,11 @@ def test_each_release_above_the_floor_is_started_once(
 def test_what_is_left_out_is_said_with_its_reason(
     home: Path, index: PackageIndex, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from jouleboard_airflow.tasks import releases as steps
+    from jouleboard_airflow.tasks import releases
 
     params = {"vllm_floor": "0.33.0", "xfuser_floor": None, "gpu_model": None}
     with caplog.at_level("INFO", "airflow.task"):
-        chosen = steps.releases_to_benchmark(params)
+        chosen = releases.releases_to_benchmark(params)
     assert [one["trigger_run_id"] for one in chosen] == ["release__vllm__0.33.0"]
     assert chosen[0]["conf"] == {"runtime": "vllm", "version": "0.33.0", "gpu_model": None}
     for line in (
@@ -73,10 +73,10 @@ def test_what_is_left_out_is_said_with_its_reason(
 def test_the_floor_of_an_installation_is_an_environment_variable(
     home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jouleboard_airflow.tasks import releases as steps
+    from jouleboard_airflow.tasks import releases
 
     monkeypatch.setenv("JOULEBOARD_VLLM_FLOOR", "0.33.0")
-    chosen = steps.releases_to_benchmark({"vllm_floor": None, "xfuser_floor": None, "gpu_model": "none"})
+    chosen = releases.releases_to_benchmark({"vllm_floor": None, "xfuser_floor": None, "gpu_model": "none"})
     assert [one["conf"]["version"] for one in chosen] == ["0.33.0"]
 
 
@@ -114,7 +114,7 @@ def test_policy_may_want_what_is_withdrawn_or_not_final(
     home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchmark_tasks.catalog import load
-    from jouleboard_airflow.tasks import releases as steps
+    from jouleboard_airflow.tasks import releases
 
     shipped = load()
     eager = {"measure_prereleases": True, "measure_yanked": True, "distribution_without_gpu": "vllm"}
@@ -122,7 +122,7 @@ def test_policy_may_want_what_is_withdrawn_or_not_final(
     watch = shipped.watch.model_copy(update={"projects": projects})
     changed = shipped.model_copy(update={"watch": watch})
     monkeypatch.setattr("benchmark_tasks.catalog.load", lambda **_: changed)
-    chosen = steps.releases_to_benchmark({"vllm_floor": "0.34.0", "gpu_model": "none"})
+    chosen = releases.releases_to_benchmark({"vllm_floor": "0.34.0", "gpu_model": "none"})
     assert [one["conf"]["version"] for one in chosen] == ["0.34.0", "0.34.1", "0.35.0rc1"]
 
 

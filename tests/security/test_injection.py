@@ -21,9 +21,8 @@ from benchmark_tasks.runtimes.environments import ensure
 from benchmark_tasks.runtimes.kinds.vllm import flags
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run, write_sample
-from jouleboard_airflow.dag_parts.failures import StepFailed, one_line_errors
-from jouleboard_airflow.tasks import planning as campaigns
-from jouleboard_airflow.tasks import releases as steps
+from jouleboard_airflow.failures import StepFailed, one_line_errors
+from jouleboard_airflow.tasks import planning, releases
 from tests.security.test_secrets import SWEEP
 
 HOSTILE = (
@@ -85,26 +84,26 @@ def test_an_option_s_value_stays_one_argument(text: str) -> None:
 def test_the_form_s_names_are_looked_up_and_nothing_else(
     field: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(campaigns, "_available", lambda *_: "0.30.0")  # there is such a release
+    monkeypatch.setattr(planning, "_available", lambda *_: "0.30.0")  # there is such a release
     params = {"runtime": "vllm", "version": "0.30.0", "repeats": 1, "note": None, "force": False}
     params |= {"models": None, "tasks": None, "gpu_model": None}
     with pytest.raises(StepFailed) as caught, one_line_errors():
-        campaigns.plan_release(params | {field: text if field == "gpu_model" else [text]}, "manual")
+        planning.plan_release(params | {field: text if field == "gpu_model" else [text]}, "manual")
     assert "\n" not in str(caught.value)
 
 
 def test_the_form_s_note_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaigns, "_available", lambda *_: "0.30.0")
+    monkeypatch.setattr(planning, "_available", lambda *_: "0.30.0")
     params = {"runtime": "vllm", "version": "0.30.0", "repeats": 1, "force": False}
     params |= {"models": None, "tasks": None, "gpu_model": "none", "note": "\n".join(HOSTILE)}
-    planned = campaigns.plan_release(params, "manual")
+    planned = planning.plan_release(params, "manual")
     assert {entry["sweep"]["note"] for entry in planned} == {"\n".join(HOSTILE)}
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "file:///etc/passwd", "ftp://127.0.0.1/", "/etc"])
 def test_an_import_s_source_is_a_folder_or_an_address(settings: Settings, text: str) -> None:
     with pytest.raises(ImportRefused):
-        steps.import_results(text, text)
+        releases.import_results(text, text)
     assert not any(path.name == "current" for path in settings.home.rglob("*"))
 
 

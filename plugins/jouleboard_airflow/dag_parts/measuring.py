@@ -7,13 +7,12 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, conf, task, task_group
 
-from jouleboard_airflow.dag_parts import lanes as fleet
 from jouleboard_airflow.dag_parts.assets import RAW_RUNS
 from jouleboard_airflow.dag_parts.deadlines import deadline
-from jouleboard_airflow.dag_parts.failures import RETRIES, one_line_errors
+from jouleboard_airflow.failures import RETRIES, one_line_errors
+from jouleboard_airflow.lanes import all_lanes
 from jouleboard_airflow.operators import MeasureSweepOperator
-from jouleboard_airflow.tasks import estimating, judging
-from jouleboard_airflow.tasks import planning as campaigns
+from jouleboard_airflow.tasks import estimating, judging, planning
 
 PLANS: dict[str, Any] = {"execution_timeout": timedelta(minutes=10), **RETRIES}
 """Arguments of a task that plans: it asks the package index and reads the landing zone."""
@@ -46,13 +45,13 @@ def estimate(planned: list[dict[str, Any]]) -> dict[str, Any]:
 @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
 def choose(planned: list[dict[str, Any]], lane: str) -> list[dict[str, Any]]:
     """The sweeps of one lane: slots, queue and priority are the same for all of a mapped task."""
-    return campaigns.sweeps_for(planned, lane)
+    return planning.sweeps_for(planned, lane)
 
 
 @task_group(prefix_group_id=False)
 def measure(planned: Any) -> None:
     """One mapped task a lane, one instance a sweep, named by what it measures."""
-    for lane in fleet.lanes():
+    for lane in all_lanes():
         MeasureSweepOperator.partial(
             task_id=lane.task_id,
             map_index_template="{{ task.title }}",

@@ -20,10 +20,10 @@ from benchmark_tasks.errors import JouleboardError, UnknownVersion
 from benchmark_tasks.results.schema import NO_GPU
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.dag_parts import schedules
-from jouleboard_airflow.platform import commands as platform
+from jouleboard_airflow.platform import commands
 from jouleboard_airflow.platform.api import Airflow, DagRun, TaskInstance
 from jouleboard_airflow.platform.installation import REPOSITORY, Installation
-from jouleboard_airflow.tasks import releases as steps
+from jouleboard_airflow.tasks import releases
 from jouleboard_airflow.tasks.models import HUB
 
 PROJECT = "vllm"
@@ -156,14 +156,14 @@ def running_platform(installation: Installation, clock: Clock) -> Iterator[None]
     A platform of the demo's own does what the demo asks for, whatever the clock says.
     """
     os.environ[schedules.VARIABLE] = schedules.OFF
-    started = platform.up(installation, say=clock.say, die_with_me=True)
+    started = commands.up(installation, say=clock.say, die_with_me=True)
     try:
         yield
     finally:
         if started:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             clock.say("stopping the platform")
-            platform.down(installation, say=clock.say)
+            commands.down(installation, say=clock.say)
 
 
 @contextmanager
@@ -185,9 +185,9 @@ def measure_release(airflow: Airflow, version: str, clock: Clock) -> DagRun | No
     Raises:
         JouleboardError: a run failed; carries its tasks' error lines.
     """
-    run_id = steps.release_run_id(PROJECT, version)
+    run_id = releases.release_run_id(PROJECT, version)
     before = airflow.run("benchmark_release", run_id)
-    conf = {steps.floor_param(PROJECT): version, "gpu_model": NO_GPU, HUB: False}
+    conf = {releases.floor_param(PROJECT): version, "gpu_model": NO_GPU, HUB: False}
     follow(airflow, airflow.trigger("watch_releases", conf), WATCH_SECONDS, clock)
     benchmark = airflow.run("benchmark_release", run_id)
     if benchmark is None:
@@ -232,7 +232,7 @@ def follow(airflow: Airflow, run: DagRun, seconds: float, clock: Clock) -> None:
         asks = watch.update()
         if current.finished:
             break
-        platform.require_up(airflow.installation)
+        commands.require_up(airflow.installation)
         for question in airflow.questions(run) if asks else ():
             raise JouleboardError(_waits_for_a_person(airflow.installation, run, question["subject"]))
         if time.monotonic() > deadline:
@@ -309,7 +309,7 @@ def print_where_to_look(installation: Installation) -> None:
     print(f'database  {published / "leaderboard.duckdb"}   (`.venv/bin/jouleboard query "select ..."`)')
     print(f"page      {published / 'site' / 'index.html'}")
     print(f"gate      {published / 'site' / 'gate_report.html'}   (what it warned about)")
-    print(f"UI        `make up`, then {installation.url}; {platform.login(installation)}")
+    print(f"UI        `make up`, then {installation.url}; {commands.login(installation)}")
 
 
 def wait_for(found: Callable[[], list[DagRun]], seconds: float, what: str) -> list[DagRun]:

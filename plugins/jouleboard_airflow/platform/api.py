@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from benchmark_tasks.errors import JouleboardError
-from jouleboard_airflow.dag_parts.failures import ERROR_PREFIX
+from jouleboard_airflow.failures import ERROR_PREFIX
 from jouleboard_airflow.platform.installation import USER, Installation
 
 FINISHED = frozenset({"success", "failed"})

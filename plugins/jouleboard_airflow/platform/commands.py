@@ -22,7 +22,7 @@ import httpx
 from benchmark_tasks.errors import JouleboardError, PortInUse
 from benchmark_tasks.host.machine import gpu_names
 from benchmark_tasks.runtimes.process import log_tail
-from jouleboard_airflow.dag_parts.lanes import fleet_here
+from jouleboard_airflow.gpu_hosts import fleet_here
 from jouleboard_airflow.platform import components
 from jouleboard_airflow.platform.components import Component, Record
 from jouleboard_airflow.platform.installation import USER, Installation

@@ -101,7 +101,7 @@ class Installation:
     def write_configuration(self, num_gpus: int, fleet: str = "") -> None:
         """Write `airflow.cfg` anew: settings may have changed, secrets have not.
 
-        num_gpus: GPUs of this machine. fleet: all that there are to measure on (see `fleet.py`).
+        num_gpus: GPUs of this machine. fleet: all that there are to measure on (see `gpu_hosts.py`).
         """
         self.component_logs.mkdir(parents=True, exist_ok=True)
         self.password()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 
-from jouleboard_airflow.dag_parts.lanes import CPU_POOL, GpuHosts, read_fleet
+from jouleboard_airflow.gpu_hosts import GpuHosts, read_fleet
+from jouleboard_airflow.lanes import CPU_POOL
 
 WRITER_POOL = "duckdb_writer"
 

@@ -121,7 +121,7 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> Worker:
     """
     from benchmark_tasks.catalog import load
     from benchmark_tasks.host.machine import this_machine
-    from jouleboard_airflow.dag_parts.lanes import GpuHosts, fleet_here
+    from jouleboard_airflow.gpu_hosts import GpuHosts, fleet_here
 
     machine = this_machine(load())
     url = options.control_plane or environment.get("JOULEBOARD_CONTROL_PLANE") or ""

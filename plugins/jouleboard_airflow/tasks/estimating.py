@@ -1,6 +1,6 @@
 """What a plan will cost, and whether a person is asked before it is measured.
 
-Imported by DAG files, so everything heavy is imported inside the functions. `Planned`: see `campaigns.py`.
+Imported by DAG files, so everything heavy is imported inside the functions. `Planned`: see `planning.py`.
 """
 
 from __future__ import annotations

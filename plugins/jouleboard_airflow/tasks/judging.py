@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from benchmark_tasks.settings import Settings
-from jouleboard_airflow.dag_parts import lanes as fleet
-from jouleboard_airflow.dag_parts.failures import ERROR_PREFIX, StepFailed
-from jouleboard_airflow.tasks import planning as campaigns
+from jouleboard_airflow.failures import ERROR_PREFIX, StepFailed
+from jouleboard_airflow.lanes import all_lanes
+from jouleboard_airflow.tasks import planning
 from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def give_verdict(ti: RuntimeTaskInstance) -> str:
     states = list(_measuring_states(ti).values())
     measured, failed = states.count("success"), states.count("failed")
     if failed:
-        said = ti.xcom_pull(task_ids=[lane.task_id for lane in fleet.lanes()], key="error")
+        said = ti.xcom_pull(task_ids=[lane.task_id for lane in all_lanes()], key="error")
         errors = [error for error in said if error] or ["see their logs"]
         line = f"{failed} of {measured + failed} sweeps failed: {'; '.join(errors)}"
     elif "upstream_failed" in states:
@@ -61,8 +61,8 @@ def compare_with_published(sweeps: list[dict[str, Any]], run_id: str) -> list[di
     wanted = [Sweep.model_validate(entry["sweep"]) for entry in sweeps]
     ids = {sweep.configuration(point).configuration_id for sweep in wanted for point in sweep.points}
     figures = [figure for figure in recheck.published_figures(settings) if figure.configuration_id in ids]
-    campaign = campaigns.recheck_campaign(run_id)
-    again = [run for run, _ in campaigns.listing(settings).runs if run.sweep_id == campaign]
+    campaign = planning.recheck_campaign(run_id)
+    again = [run for run, _ in planning.listing(settings).runs if run.sweep_id == campaign]
     comparisons = recheck.compare(figures, again)
     for comparison in comparisons:
         log.info("%s", comparison)
@@ -98,7 +98,7 @@ def _failed(ti: RuntimeTaskInstance, line: str) -> StepFailed:
 
 def _measuring_states(ti: RuntimeTaskInstance) -> dict[str, str]:
     """State of each measuring task of this run; mapped ones as `<task>_<index>`."""
-    task_ids = [lane.task_id for lane in fleet.lanes()]
+    task_ids = [lane.task_id for lane in all_lanes()]
     answer = ti.get_task_states(dag_id=ti.dag_id, task_ids=task_ids, run_ids=[ti.run_id])
     return answer.get(ti.run_id, {})
 

@@ -21,7 +21,8 @@ from benchmark_tasks.errors import CatalogError, SettingsError, UnknownVersion
 from benchmark_tasks.results.schema import NO_GPU
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN
-from jouleboard_airflow.dag_parts import lanes as fleet
+from jouleboard_airflow.gpu_hosts import describe_fleet, read_fleet
+from jouleboard_airflow.lanes import lane_of
 
 if TYPE_CHECKING:
     from benchmark_tasks.catalog import Catalog
@@ -178,7 +179,7 @@ def planned(catalog: Catalog, sweeps: Iterable[Sweep], own: Iterable[Run]) -> li
     for sweep in sweeps:
         is_canary = sweep.model_id in catalog.watch.canaries and sweep.num_gpus <= 1
         as_json = sweep.model_dump(mode="json")
-        lane = fleet.lane_of(as_json, is_canary).task_id
+        lane = lane_of(as_json, is_canary).task_id
         entries.append(
             (not is_canary, {"sweep": as_json, "title": sweep.label(), "lane": lane, "known": known})
         )
@@ -197,7 +198,7 @@ def machines_of(catalog: Catalog, wanted: str | None) -> tuple[Machine, ...]:
     """
     from benchmark_tasks.host.machine import Machine, this_machine
 
-    hosts = fleet.read_fleet()
+    hosts = read_fleet()
     if wanted == NO_GPU:
         return (Machine(NO_GPU, 0),)
     if not hosts:
@@ -210,7 +211,7 @@ def machines_of(catalog: Catalog, wanted: str | None) -> tuple[Machine, ...]:
         return (here,)
     chosen = [host for host in hosts if wanted in (None, host.gpu_model)]
     if not chosen:
-        raise CatalogError(f"nobody can measure on {wanted}: {fleet.describe(hosts)}")
+        raise CatalogError(f"no host can measure on {wanted}: {describe_fleet(hosts)}")
     for host in chosen:
         if host.gpu_model not in catalog.gpus:
             raise CatalogError(

@@ -16,8 +16,7 @@ import pytest
 
 from benchmark_tasks.errors import JouleboardError, PortInUse, SettingsError
 from benchmark_tasks.settings import Settings
-from jouleboard_airflow.platform import commands as platform
-from jouleboard_airflow.platform import components
+from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.components import Component, Record, Started
 from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
 
@@ -85,7 +84,7 @@ def test_a_port_in_use_is_one_line_and_nothing_is_started(tmp_path: Path) -> Non
         taken.listen()
         port = taken.getsockname()[1]
         variables = {**os.environ, "JOULEBOARD_HOME": str(tmp_path / "home"), "JOULEBOARD_PORT": str(port)}
-        variables["PYTHONPATH"] = str(Path(platform.__file__).parents[2])
+        variables["PYTHONPATH"] = str(Path(commands.__file__).parents[2])
         command = [sys.executable, "-m", "jouleboard_airflow.platform", "up"]
         answer = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
     assert answer.returncode == PortInUse.exit_code
@@ -115,7 +114,7 @@ def test_down_also_ends_what_lost_its_parent(installation: Installation) -> None
     own = sleeper(installation.environment())
     foreign = sleeper({**installation.environment(), TOKEN_VARIABLE: "another installation"})
     try:
-        platform.down(installation, say=lambda line: None)
+        commands.down(installation, say=lambda line: None)
         assert not psutil.pid_exists(own.pid)
         assert foreign.poll() is None
     finally:
@@ -128,19 +127,19 @@ def test_down_also_ends_what_lost_its_parent(installation: Installation) -> None
 
 def test_two_commands_do_not_meet(installation: Installation) -> None:
     with components.exclusive(installation), pytest.raises(JouleboardError, match="wait for it to finish"):
-        platform.down(installation, say=lambda line: None)
+        commands.down(installation, say=lambda line: None)
 
 
 def test_a_component_that_dies_is_named_with_its_last_lines(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platform, "prepare", lambda installation, say: None)
-    monkeypatch.setattr(platform, "check_port", lambda port: None)
+    monkeypatch.setattr(commands, "prepare", lambda installation, say: None)
+    monkeypatch.setattr(commands, "check_port", lambda port: None)
     script = "import sys; sys.exit('no such table: dag')"
     monkeypatch.setattr(Component, "command", [sys.executable, "-c", script])
     installation.component_logs.mkdir(parents=True)
     with pytest.raises(JouleboardError, match=r"died while starting; its log is .*\n    no such table: dag"):
-        platform.up(installation, say=lambda line: None)
+        commands.up(installation, say=lambda line: None)
     assert components.descendants(installation) == []
     assert not (installation.home / "platform.json").exists()
 
@@ -148,7 +147,7 @@ def test_a_component_that_dies_is_named_with_its_last_lines(
 def test_only_the_registration_is_offered_to_airflow() -> None:
     from airflow._shared.module_loading.file_discovery import find_path_from_directory
 
-    plugins = Path(platform.__file__).parents[2]
+    plugins = Path(commands.__file__).parents[2]
     files = [Path(path).relative_to(plugins) for path in find_path_from_directory(plugins, ".airflowignore")]
     assert [str(file) for file in files if file.suffix == ".py"] == ["jouleboard_airflow/plugin.py"]
 
@@ -159,7 +158,7 @@ def test_the_web_application_is_built_in_the_api_server_only() -> None:
         "from jouleboard_airflow.plugin import JouleboardPlugin\n"
         "print(json.dumps([len(JouleboardPlugin.fastapi_apps), 'jouleboard_airflow.ui.web' in sys.modules]))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(platform.__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(commands.__file__).parents[2])}
     for component, expected in (("scheduler", [0, False]), ("api-server", [1, True])):
         command = [sys.executable, "-c", script, component]
         answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)

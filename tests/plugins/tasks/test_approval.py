@@ -15,7 +15,7 @@ from benchmark_tasks.settings import Settings
 from expectations import publications
 from expectations.gate.approval import digest
 from expectations.refresh import RefreshResult
-from jouleboard_airflow.tasks import releases as steps
+from jouleboard_airflow.tasks import releases
 from jouleboard_airflow.tasks.approval import WHY, AskApproval
 
 CHANGES = ("model A: 0.1 -> 0.3 J/token",)
@@ -56,17 +56,17 @@ def operator(refreshed: Mapping[str, Any]) -> AskApproval:
 
 
 def test_a_person_is_asked_with_the_figures_and_the_answer_publishes_just_that(calls: list[Any]) -> None:
-    refreshed = steps.refresh(None, None, "schedule")
+    refreshed = releases.refresh(None, None, "schedule")
     assert refreshed["question"]["subject"] == "Publish this? model A: 0.1 -> 0.3 J/token"
-    done = steps.publish_approved(refreshed["question"], ANN, None)
+    done = releases.publish_approved(refreshed["question"], ANN, None)
     assert done == PUBLISHED.as_dict()
     assert calls[0] is None
     assert (calls[1].why, calls[1].by, calls[1].changes) == ("kernels changed", "ann", digest(CHANGES))
-    assert steps.announce(refreshed, done, ANN) == "published 2"
+    assert releases.announce(refreshed, done, ANN) == "published 2"
 
 
 def test_who_starts_a_run_may_approve_beforehand(calls: list[Any]) -> None:
-    assert steps.refresh(None, "known", "ben") == PUBLISHED.as_dict()
+    assert releases.refresh(None, "known", "ben") == PUBLISHED.as_dict()
     assert (calls[0].why, calls[0].by, calls[0].changes) == ("known", "ben", None)
 
 
@@ -78,9 +78,9 @@ def test_who_starts_a_run_may_approve_beforehand(calls: list[Any]) -> None:
     ],
 )
 def test_a_rejection_ends_the_run_with_its_reason(calls: list[Any], answer: Any, line: str) -> None:
-    refreshed = steps.refresh(None, None, None)
+    refreshed = releases.refresh(None, None, None)
     with pytest.raises(GateRefused) as caught:
-        steps.announce(refreshed, None, answer)
+        releases.announce(refreshed, None, answer)
     assert str(caught.value).startswith(line)
     (event,) = publications.events(Settings.from_environment())
     assert (event["event"], event["by"]) == ("rejected", "ann" if answer is ANN else None)
@@ -89,7 +89,7 @@ def test_a_rejection_ends_the_run_with_its_reason(calls: list[Any], answer: Any,
 def test_nothing_changed_is_not_announced() -> None:
     same = RefreshResult(False, 2, "nothing changed", 5, 0, 0).as_dict()
     with pytest.raises(AirflowSkipException, match="nothing changed"):
-        steps.announce(same, None, None)
+        releases.announce(same, None, None)
 
 
 def test_without_a_question_nobody_is_asked() -> None:

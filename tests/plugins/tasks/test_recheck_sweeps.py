@@ -14,7 +14,7 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.testing.samples import sample_generation_run, sample_run
 from benchmark_tasks.vocabulary import Runtime, WeightPrecision, Weights
 from expectations.history.recheck import Figure, Measured
-from jouleboard_airflow.tasks import planning as campaigns
+from jouleboard_airflow.tasks import planning
 
 CATALOG = load()
 PARAMS = {"repeats": 3, "note": "weekly"}
@@ -35,7 +35,7 @@ def figure_of(run: Run) -> Figure:
 
 
 def again(figure: Figure, catalog: Catalog = CATALOG) -> Sweep | None:
-    return campaigns._sweep_again(catalog, figure, PARAMS)
+    return planning._sweep_again(catalog, figure, PARAMS)
 
 
 def at(revision: str | None, model_id: str = "Qwen/Qwen3-8B") -> Catalog:

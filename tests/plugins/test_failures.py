@@ -6,7 +6,7 @@ import pytest
 from airflow.sdk import RetryAction
 
 from benchmark_tasks import errors
-from jouleboard_airflow.dag_parts.failures import (
+from jouleboard_airflow.failures import (
     RETRIES,
     DoesNotFit,
     PassingTrouble,
