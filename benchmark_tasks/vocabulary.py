@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
 class Architecture(StrEnum):
@@ -13,34 +14,40 @@ class Architecture(StrEnum):
     DIFFUSION = "diffusion"
 
 
+class OutputUnit(StrEnum):
+    """What a task's output is counted in."""
+
+    TOKEN = "token"
+    IMAGE = "image"
+    VIDEO = "video"
+
+
 class Task(StrEnum):
-    """A task of the leaderboard, named as ML.ENERGY names it."""
+    """A task of the leaderboard, named as ML.ENERGY names it.
 
-    LM_ARENA_CHAT = "lm-arena-chat"
-    GPQA = "gpqa"
-    SOURCEGRAPH_FIM = "sourcegraph-fim"
-    IMAGE_CHAT = "image-chat"
-    VIDEO_CHAT = "video-chat"
-    AUDIO_CHAT = "audio-chat"
-    TEXT_TO_IMAGE = "text-to-image"
-    TEXT_TO_VIDEO = "text-to-video"
+    architecture: what answers it. output_unit: what its output is counted in. All else that is known of a
+    task is in the catalog, `catalog/data/tasks/`.
+    """
 
-    @property
-    def architecture(self) -> Architecture:
-        """The architecture that answers this task."""
-        return _ARCHITECTURES[self]
+    architecture: Architecture
+    output_unit: OutputUnit
 
+    LM_ARENA_CHAT = "lm-arena-chat", Architecture.LLM, OutputUnit.TOKEN
+    GPQA = "gpqa", Architecture.LLM, OutputUnit.TOKEN
+    SOURCEGRAPH_FIM = "sourcegraph-fim", Architecture.LLM, OutputUnit.TOKEN
+    IMAGE_CHAT = "image-chat", Architecture.MLLM, OutputUnit.TOKEN
+    VIDEO_CHAT = "video-chat", Architecture.MLLM, OutputUnit.TOKEN
+    AUDIO_CHAT = "audio-chat", Architecture.MLLM, OutputUnit.TOKEN
+    TEXT_TO_IMAGE = "text-to-image", Architecture.DIFFUSION, OutputUnit.IMAGE
+    TEXT_TO_VIDEO = "text-to-video", Architecture.DIFFUSION, OutputUnit.VIDEO
 
-_ARCHITECTURES = {
-    Task.LM_ARENA_CHAT: Architecture.LLM,
-    Task.GPQA: Architecture.LLM,
-    Task.SOURCEGRAPH_FIM: Architecture.LLM,
-    Task.IMAGE_CHAT: Architecture.MLLM,
-    Task.VIDEO_CHAT: Architecture.MLLM,
-    Task.AUDIO_CHAT: Architecture.MLLM,
-    Task.TEXT_TO_IMAGE: Architecture.DIFFUSION,
-    Task.TEXT_TO_VIDEO: Architecture.DIFFUSION,
-}
+    def __new__(cls, name: str, architecture: Architecture, output_unit: OutputUnit) -> Self:
+        """A member is its name, with two facts attached."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.architecture = architecture
+        member.output_unit = output_unit
+        return member
 
 
 class Runtime(StrEnum):
@@ -94,11 +101,10 @@ class EnergySource(StrEnum):
 class EnergyBoundary(StrEnum):
     """What the energy covers; rankings never mix boundaries.
 
-    No meter here measures `GPU_AND_CPU`: the host's joules stand beside the GPUs' and are never added.
+    The host's joules stand beside the GPUs' and are never added to them.
     """
 
     GPU = "gpu"
-    GPU_AND_CPU = "gpu+cpu"
 
 
 RECHECK_CAMPAIGN = "recheck__"

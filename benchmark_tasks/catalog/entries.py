@@ -13,7 +13,15 @@ from typing import Annotated
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from benchmark_tasks.results.schema import NO_GPU, Count, Degree, Record
-from benchmark_tasks.vocabulary import Architecture, LengthControl, Runtime, Task, WeightPrecision, Weights
+from benchmark_tasks.vocabulary import (
+    Architecture,
+    LengthControl,
+    OutputUnit,
+    Runtime,
+    Task,
+    WeightPrecision,
+    Weights,
+)
 
 Name = Annotated[str, Field(min_length=1)]
 HubId = Annotated[
@@ -36,14 +44,6 @@ class Modality(StrEnum):
 
     TEXT = "text"
     MULTIMODAL = "multimodal"
-    IMAGE = "image"
-    VIDEO = "video"
-
-
-class OutputUnit(StrEnum):
-    """What a task's output is counted in."""
-
-    TOKEN = "token"
     IMAGE = "image"
     VIDEO = "video"
 
@@ -122,14 +122,13 @@ class SyntheticMedia(Record):
 
 
 class RequestDefaults(Record):
-    """How a language task is asked. `warm_up_requests_per_slot` requests a slot are sent and not counted."""
+    """How a language task is asked."""
 
     request_set: Name = "synthetic"
     length_control: LengthControl = LengthControl.FIXED
     input_tokens: LengthDistribution
     output_tokens: LengthDistribution
     media: SyntheticMedia | None = None
-    warm_up_requests_per_slot: Count = 1
     seed: Count = 0
 
 
@@ -176,21 +175,34 @@ class DataSetEntry(Record):
 
 
 class TaskEntry(Record):
-    """A task: what people call it, what its output is counted in, how it is asked."""
+    """A task: what people call it, how it is asked, what it is compared with.
+
+    requests: of a language task; images and videos are asked for by `diffusion/prompts.py`.
+    reference_tasks: with which tasks it is compared, model by model.
+    median_itl_ceilings_ms, batch_latency_ceilings_seconds: latencies under which GPU models are compared;
+        the first for tasks that answer in tokens, the second for all others.
+    """
 
     task: Task
     display_name: Name
-    published_display_name: str | None = None
-    architecture: Architecture
-    output_unit: OutputUnit
     requests: RequestDefaults | None = None
     data_sets: dict[Name, DataSetEntry] = {}
-    warm_up_iterations: Count | None = None
+    reference_tasks: tuple[Task, ...] = ()
+    median_itl_ceilings_ms: tuple[Positive, ...] = ()
+    batch_latency_ceilings_seconds: tuple[Positive, ...] = ()
+
+    @property
+    def architecture(self) -> Architecture:
+        """What answers it."""
+        return self.task.architecture
+
+    @property
+    def output_unit(self) -> OutputUnit:
+        """What its output is counted in."""
+        return self.task.output_unit
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskEntry:
-        if self.architecture is not self.task.architecture:
-            raise ValueError(f"architecture of {self.task} is {self.task.architecture}")
         if (self.requests is None) != (self.architecture is Architecture.DIFFUSION):
             raise ValueError("language tasks have `requests`, diffusion tasks have none")
         if (self.requests is not None and self.requests.media is not None) != (
@@ -199,7 +211,15 @@ class TaskEntry(Record):
             raise ValueError("multimodal tasks have `requests.media`, others have none")
         if self.data_sets and (self.requests is None or "synthetic" in self.data_sets):
             raise ValueError("data sets go with `requests`, and `synthetic` names none")
+        self._require_fitting_ceilings()
         return self
+
+    def _require_fitting_ceilings(self) -> None:
+        in_tokens = self.output_unit is OutputUnit.TOKEN
+        if self.batch_latency_ceilings_seconds if in_tokens else self.median_itl_ceilings_ms:
+            raise ValueError("tasks that answer in tokens have ceilings of ITL, others of batch latency")
+        if self.task in self.reference_tasks:
+            raise ValueError("a task is not compared with itself")
 
 
 def known_gpu(gpu_model: str, info: ValidationInfo) -> str:
@@ -266,13 +286,12 @@ class Deployment(Record):
 
 
 class Generation(Record):
-    """What one image or video is: denoising steps, size in pixels, frames, frames a second."""
+    """What one image or video is: denoising steps, size in pixels, frames."""
 
     inference_steps: Degree
     height: Degree
     width: Degree
     num_frames: Degree | None = None
-    frames_per_second: Degree | None = None
 
 
 class ModelTask(Record):

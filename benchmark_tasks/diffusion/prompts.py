@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.plan.sweep import Sweep
-from benchmark_tasks.vocabulary import Task
+from benchmark_tasks.vocabulary import OutputUnit
 
 SYNTHETIC = "synthetic"
 PROMPTS = 64
 
+_BEGINNINGS = {OutputUnit.IMAGE: "a photograph of", OutputUnit.VIDEO: "a video of"}
 _SUBJECTS = ("a fishing boat", "an old tram", "two cats", "a lighthouse", "a street market", "a chess player")
 _PLACES = ("by a frozen lake", "in the rain", "under a red bridge", "on a hill at dawn", "in a quiet library")
 _STYLES = ("soft light", "wide angle", "muted colours", "long shadows", "seen from above")
@@ -39,8 +40,8 @@ def prompt_set_for(sweep: Sweep) -> PromptSet:
     """
     if sweep.request_set != SYNTHETIC:
         raise CatalogError(f"{sweep.task} has no request set {sweep.request_set!r}; it has: {SYNTHETIC}")
-    what = "a video of" if sweep.task is Task.TEXT_TO_VIDEO else "a photograph of"
-    every = [f"{what} {' '.join(parts)}" for parts in itertools.product(_SUBJECTS, _PLACES, _STYLES)]
+    beginning = _BEGINNINGS[sweep.task.output_unit]
+    every = [f"{beginning} {' '.join(parts)}" for parts in itertools.product(_SUBJECTS, _PLACES, _STYLES)]
     prompts = tuple(random.Random(0).sample(every, PROMPTS))
     digest = hashlib.sha256(json.dumps(prompts).encode()).hexdigest()[:8]
     return PromptSet(f"{SYNTHETIC}-prompts-{digest}", prompts)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark_tasks.vocabulary import Task
+from benchmark_tasks.vocabulary import OutputUnit, Task
 
 IDENTITY_TOLERANCE = 1e-9
 """Relative; the derived fields agree to float error in files since 2026-01-01."""
@@ -150,10 +150,10 @@ class OutputLengths(Published):
 
 def row_type(task: Task) -> type[LanguageRow] | type[ImageRow] | type[VideoRow]:
     """The type of a task's rows."""
-    match task:
-        case Task.TEXT_TO_IMAGE:
+    match task.output_unit:
+        case OutputUnit.IMAGE:
             return ImageRow
-        case Task.TEXT_TO_VIDEO:
+        case OutputUnit.VIDEO:
             return VideoRow
         case _:
             return LanguageRow

@@ -97,7 +97,7 @@ def _row(fields: Mapping[str, Any], where: str) -> tuple[Task, Row]:
         raise ImportRefused(f"{where}: task: {fields.get('task')!r} is not a known task") from error
     renamed = dict(fields)
     if task.architecture is Architecture.DIFFUSION:
-        item = "image" if task is Task.TEXT_TO_IMAGE else "video"
+        item = task.output_unit
         renamed[f"{item}_height"], renamed[f"{item}_width"] = fields["height"], fields["width"]
         renamed[f"energy_per_{item}_joules"] = fields["energy_per_generation_joules"]
         renamed[f"throughput_{item}s_per_sec"] = fields["throughput_generations_per_sec"]

@@ -243,7 +243,7 @@ def _headline(run: Run) -> str:
         return f"{parts[0]}, {window.reason if window else 'no window'}"
     seconds = window.end_seconds - window.start_seconds
     diffusion = run.configuration.architecture is Architecture.DIFFUSION
-    unit = run.configuration.task.removeprefix("text-to-") if diffusion else "token"
+    unit = run.configuration.task.output_unit
     made = window.outputs or 0
     parts.append(f"{made / seconds:,.{3 if diffusion else 0}f} {unit}s/s over {seconds:.0f} s")
     if window.energy is not None and made:

@@ -291,7 +291,7 @@ def _generation(entry: ModelTask) -> dict[str, int]:
     """Steps, size and frames of an image or video."""
     if entry.generation is None:
         return {}
-    return entry.generation.model_dump(exclude={"frames_per_second"}, exclude_none=True)
+    return entry.generation.model_dump(exclude_none=True)
 
 
 def _distribution(catalog: Catalog, runtime: Runtime, gpu_model: str) -> str | None:

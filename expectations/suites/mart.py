@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmark_tasks.vocabulary import OutputUnit
 from expectations.gate.auditor import Audit, Auditor
 from expectations.publications import attached
 from expectations.suites import tolerances as t
@@ -90,7 +91,7 @@ def leaderboard_checks() -> tuple[Check, ...]:
             Severity.CRITICAL,
             "an output unit that nobody knows",
             column="output_unit",
-            one_of=("token", "image", "video"),
+            one_of=tuple(unit.value for unit in OutputUnit),
         ),
         _critical("no_energy_without_counter", t.NEVER, "energy without a counter: an estimate"),
         _critical("no_rank_without_energy", t.NEVER, "a rank by energy without energy"),

@@ -5,7 +5,6 @@ const table = read("leaderboard-data");
 const meta = read("meta-data");
 const rows = table.rows.map((row) => Object.fromEntries(table.columns.map((name, i) => [name, row[i]])));
 const $ = (id) => document.getElementById(id);
-const UNITS = { token: "token", image: "image", video: "video" };
 const COLOURS = ["#2a9d78", "#d07a2d", "#5b7fd1", "#b0539b", "#9a8a2b", "#4f9db5"];
 
 const figures = (value, digits = 3) =>
@@ -14,6 +13,7 @@ const figures = (value, digits = 3) =>
     : Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en")
     : String(Number(value.toPrecision(digits)));
 
+const inTokens = (unit) => unit === "token";
 const COLUMNS = [
   { key: "energy_rank", title: "Rank", number: true, hint: "by energy; shared where intervals overlap" },
   { key: "nickname", title: "Model", cell: modelCell, wide: true },
@@ -22,14 +22,14 @@ const COLUMNS = [
   { key: "runtime_version", title: "Runtime", cell: runtimeCell, always: true, wide: true },
   { key: "energy_per_output_joules", title: "Energy", number: true, unit: (u) => `J/${u}`, cell: energyCell },
   { key: "repeats", title: "Repeats", number: true, cell: repeatsCell },
-  { key: "energy_per_response_joules", title: "Per response", number: true, unit: () => "J", only: ["token"] },
+  { key: "energy_per_response_joules", title: "Per response", number: true, unit: () => "J", only: inTokens },
   { key: "throughput_per_second", title: "Throughput", number: true, unit: (u) => `${u}s/s` },
   { key: "throughput_per_watt", title: "Per watt", number: true, unit: (u) => `${u}s/s/W` },
   { key: "mean_power_watts", title: "Power", number: true, unit: () => "W, all GPUs" },
-  { key: "median_itl_ms", title: "Median ITL", number: true, unit: () => "ms", only: ["token"] },
-  { key: "p99_itl_ms", title: "p99 ITL", number: true, unit: () => "ms", only: ["token"] },
-  { key: "median_ttft_ms", title: "Median TTFT", number: true, unit: () => "ms", only: ["token"] },
-  { key: "batch_latency_seconds", title: "Batch latency", number: true, unit: () => "s", only: ["image", "video"] },
+  { key: "median_itl_ms", title: "Median ITL", number: true, unit: () => "ms", only: inTokens },
+  { key: "p99_itl_ms", title: "p99 ITL", number: true, unit: () => "ms", only: inTokens },
+  { key: "median_ttft_ms", title: "Median TTFT", number: true, unit: () => "ms", only: inTokens },
+  { key: "batch_latency_seconds", title: "Batch latency", number: true, unit: () => "s", only: (unit) => !inTokens(unit) },
 ];
 const NEEDS_COUNTER = new Set(["energy_per_output_joules", "energy_per_response_joules", "throughput_per_watt", "mean_power_watts", "energy_rank"]);
 
@@ -113,8 +113,8 @@ function ordered(some) {
 
 function draw() {
   const some = ordered(filtered());
-  const unit = UNITS[some[0]?.output_unit] ?? "token";
-  const fits = COLUMNS.filter((column) => !column.only || column.only.includes(unit));
+  const unit = some[0]?.output_unit ?? "token";
+  const fits = COLUMNS.filter((column) => !column.only || column.only(unit));
   const empty = (column) => column.key !== "energy_per_output_joules" && some.every((row) => row[column.key] === null);
   const columns = fits.filter((column) => column.always || !empty(column));
   $("count").textContent = `${some.length} configuration${some.length === 1 ? "" : "s"}`;

@@ -78,8 +78,8 @@ def test_diffusion_models_have_no_language_architecture() -> None:
         ("gpus/H200.yaml", "memory_gib: 141", "memory_gib: .nan", 4, "memory_gib"),
         ("gpus/H200.yaml", '["NVIDIA H200$"]', '["NVIDIA H200("]', 5, "nvml_names"),
         ("gpus/H200.yaml", "memory_gib: 141", "memory_gib: [141", 5, "file"),
-        ("tasks/gpqa.yaml", "architecture: llm", "architecture: mllm", 1, "file"),
-        ("tasks/gpqa.yaml", "median_tokens: 220", "median_tokens: 2", 9, "requests.input_tokens"),
+        ("tasks/gpqa.yaml", "median_itl_ceilings_ms", "batch_latency_ceilings_seconds", 1, "file"),
+        ("tasks/gpqa.yaml", "median_tokens: 220", "median_tokens: 2", 8, "requests.input_tokens"),
         ("models/jouleboard__qwen3-tiny.yaml", "gpu_model: none", "gpu_model: H300", 46,
          "tasks.lm-arena-chat.deployments.0.gpu_model"),
         ("models/jouleboard__qwen3-tiny.yaml", "[1, 4]", "[4, 1]", 46,
@@ -151,5 +151,16 @@ def test_the_tables_hold_every_entry(tmp_path: Path) -> None:
     assert {row["modality"] for row in models} == {"text", "multimodal", "image", "video"}
     gpus = pq.read_table(tmp_path / "catalog_gpus.parquet").to_pylist()
     assert {"gpu_model": "H200", "tdp_watts": 700.0, "memory_gib": 141.0} in gpus
-    tasks = pq.read_table(tmp_path / "catalog_tasks.parquet").to_pylist()
-    assert {row["task"]: row["output_unit"] for row in tasks}["text-to-video"] == "video"
+    tasks = {row["task"]: row for row in pq.read_table(tmp_path / "catalog_tasks.parquet").to_pylist()}
+    assert list(tasks) == sorted(Task)
+    assert tasks["text-to-video"] == {
+        "task": "text-to-video",
+        "display_name": "Text to Video",
+        "architecture": "diffusion",
+        "output_unit": "video",
+        "reference_tasks": [],
+        "median_itl_ceilings_ms": [],
+        "batch_latency_ceilings_seconds": [100.0, 500.0, 1000.0],
+    }
+    assert tasks["gpqa"]["reference_tasks"] == ["lm-arena-chat", "sourcegraph-fim"]
+    assert tasks["gpqa"]["median_itl_ceilings_ms"] == [50.0, 100.0, 250.0]
