@@ -10,7 +10,7 @@ RUN apt-get update \
         /var/lib/jouleboard /var/lib/jouleboard/raw /var/lib/jouleboard/published /mnt/raw /opt/airflow /opt/airflow/logs
 
 WORKDIR /opt/jouleboard
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY benchmark_tasks benchmark_tasks
 COPY expectations expectations
 RUN pip install --no-cache-dir -c constraints.txt uv \

@@ -14,7 +14,7 @@ export DO_NOT_TRACK = 1
 export VLLM_NO_USAGE_STATS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo up down status gpu-worker constraints clean findings
+.PHONY: help setup test lint types format coverage docs hooks demo up down status gpu-worker constraints clean findings
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,8 +31,23 @@ $(READY): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 test: $(READY) ## Set up and pass the tests
 	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(READY) ## Check style
-	@cd $(ROOT) && $(BIN)/ruff check .
+lint: $(READY) ## Check style, formatting and SQL
+	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(READY) ## Check types
+	@cd $(ROOT) && $(BIN)/mypy
+
+format: $(READY) ## Sort imports and format
+	@cd $(ROOT) && $(BIN)/ruff check --quiet --select I --fix . && $(BIN)/ruff format .
+
+coverage: $(READY) ## Pass the tests, and show which lines of this process they do not reach
+	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-report=html
+
+docs: $(READY) ## Build the documentation site into build/docs
+	@cd $(ROOT) && $(BIN)/mkdocs build --quiet --strict && echo build/docs/index.html
+
+hooks: $(READY) ## Check each commit before it is made
+	@cd $(ROOT) && $(BIN)/pre-commit install
 
 demo: $(READY) ## Set everything up and run the main job end to end, without a GPU
 	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.demo
@@ -56,4 +71,4 @@ constraints: $(READY) ## Pin again after changing pyproject.toml
 	@cd $(ROOT) && $(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --extra dev pyproject.toml -o constraints.txt
 
 clean: ## Remove .venv and var
-	rm -rf $(VENV) $(ROOT)/var
+	rm -rf $(VENV) $(ROOT)/var $(ROOT)/build

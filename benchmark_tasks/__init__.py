@@ -4,4 +4,4 @@ Runs alone on a GPU host: nothing in this package imports Airflow, dbt or Great 
 Start reading at `run.py`, then `results/schema.py`.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

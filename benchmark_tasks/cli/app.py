@@ -582,4 +582,3 @@ def _with_remedy(row: dict[str, Any]) -> str:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-

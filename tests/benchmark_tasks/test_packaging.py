@@ -100,7 +100,9 @@ def test_what_needs_the_control_plane_says_so_in_one_line(installed: Path, tmp_p
 def test_both_distributions_are_one_version_and_agree_on_what_measuring_needs() -> None:
     whole = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     part = tomllib.loads((REPOSITORY / "benchmark_tasks" / "pyproject.toml").read_text())["project"]
-    assert whole["version"] == benchmark_tasks.__version__
+    assert whole["dynamic"] == part["dynamic"] == ["version"]  # benchmark_tasks.__version__
+    assert whole["license"] == part["license"] == "Apache-2.0"
+    assert (REPOSITORY / "LICENSE").read_text() == (REPOSITORY / "benchmark_tasks" / "LICENSE").read_text()
     assert whole["requires-python"] == part["requires-python"]
     assert set(part["dependencies"]) <= set(whole["dependencies"])
     assert part["optional-dependencies"]["datasets"] == whole["optional-dependencies"]["datasets"]
