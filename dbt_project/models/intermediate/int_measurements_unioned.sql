@@ -1,47 +1,91 @@
-with language as (
+with measured as (
 
     select
-        * exclude (
-            energy_per_token_joules,
-            mlenergy_window_energy_per_token_joules,
-            tokens_per_second,
-            whole_run_tokens_per_second
-        ),
-        'token' as output_unit,
-        energy_per_token_joules as energy_per_output_joules,
-        mlenergy_window_energy_per_token_joules as mlenergy_window_energy_per_output_joules,
-        tokens_per_second as throughput_per_second,
-        whole_run_tokens_per_second as whole_run_throughput_per_second
-    from {{ ref('int_llm_measurements') }}
+        run_id as measurement_id,
+        data_source,
+        configuration_id,
+        architecture,
+        {{ identity_columns() }},
+        energy_source,
+        1 as replicate,
+        finished_at as measured_at,
+        gpu_uuids,
+        server_start_id,
+        counts_for_speed,
+        counts_for_energy,
+        requests_completed as completed_requests,
+        energy_per_output_joules,
+        energy_within_run_interval,
+        energy_per_response_joules,
+        mlenergy_window_energy_per_output_joules,
+        output_tokens_per_response,
+        throughput_per_second,
+        whole_run_throughput_per_second,
+        mean_power_watts,
+        mean_running_requests,
+        mean_preprocessing_ms,
+        server_cpu_cores,
+        frontend_cpu_cores,
+        mean_kv_cache_usage,
+        max_kv_cache_usage,
+        ttft_p50_ms as median_ttft_ms,
+        ttft_p90_ms as p90_ttft_ms,
+        ttft_p99_ms as p99_ttft_ms,
+        itl_p50_ms as median_itl_ms,
+        itl_p90_ms as p90_itl_ms,
+        itl_p95_ms as p95_itl_ms,
+        itl_p99_ms as p99_itl_ms,
+        e2e_p50_ms as median_e2e_ms,
+        e2e_p99_ms as p99_e2e_ms,
+        batch_latency_seconds
+    from {{ ref('int_runs_derived') }}
 
 ),
 
-diffusion as (
+-- Published ratios stand as they were published; what was not published is NULL.
+published as (
 
     select
-        * exclude (
-            energy_per_item_joules, mlenergy_window_energy_per_item_joules, items_per_second
-        ),
-        case task when 'text-to-image' then 'image' when 'text-to-video' then 'video' end as output_unit,
-        energy_per_item_joules as energy_per_output_joules,
-        -- A response is one image or one video.
-        energy_per_item_joules as energy_per_response_joules,
-        mlenergy_window_energy_per_item_joules as mlenergy_window_energy_per_output_joules,
-        items_per_second as throughput_per_second
-    from {{ ref('int_diffusion_measurements') }}
+        measurement_id,
+        data_source,
+        configuration_id,
+        architecture,
+        {{ identity_columns() }},
+        energy_source,
+        replicate,
+        -- Of two published measurements of one configuration the first in the published order stands.
+        replicate = 1 as counts_for_speed,
+        replicate = 1 as counts_for_energy,
+        completed_requests,
+        coalesce(energy_per_token_joules, energy_per_image_joules, energy_per_video_joules)
+            as energy_per_output_joules,
+        coalesce(energy_per_response_joules, energy_per_image_joules, energy_per_video_joules)
+            as energy_per_response_joules,
+        energy_per_output_joules as mlenergy_window_energy_per_output_joules,
+        output_tokens_per_response,
+        coalesce(tokens_per_second, images_per_second, videos_per_second) as throughput_per_second,
+        mean_power_watts,
+        mean_running_requests,
+        median_itl_ms,
+        p90_itl_ms,
+        p95_itl_ms,
+        p99_itl_ms,
+        batch_latency_seconds
+    from {{ ref('stg_mlenergy__configurations') }}
 
 ),
 
 unioned as (
 
-    select * from language
+    select * from measured
     union all by name
-    select * from diffusion
+    select * from published
 
 )
 
 select
     *,
+    case task when 'text-to-image' then 'image' when 'text-to-video' then 'video' else 'token' end as output_unit,
     throughput_per_second / nullif(mean_power_watts, 0) as throughput_per_watt,
     coalesce(median_itl_ms / 1e3, batch_latency_seconds) as latency_seconds,
     {{ comparability_hash() }} as comparability_id,

@@ -2,10 +2,8 @@ with runs as (
 
     select
         *,
-        coalesce(sweep_id, run_id) as campaign_id,
-        {{ phase_seconds() }} as phase_seconds,
-        {{ phase_joules() }} as phase_joules
-    from {{ ref('int_runs_judged') }}
+        coalesce(sweep_id, run_id) as campaign_id
+    from {{ ref('int_runs_derived') }}
 
 )
 

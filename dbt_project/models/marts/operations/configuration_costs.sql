@@ -1,11 +1,7 @@
 with runs as (
 
-    select
-        *,
-        {{ phase_seconds() }} as phase_seconds,
-        {{ phase_joules() }} as phase_joules
-    from {{ ref('int_runs_judged') }}
-    where status = 'completed' and {{ has_phases() }}
+    select * from {{ ref('int_runs_derived') }}
+    where status = 'completed' and has_phases
 
 )
 

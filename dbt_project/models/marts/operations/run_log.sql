@@ -6,7 +6,7 @@ with measurements as (
 
 runs as (
 
-    select * from {{ ref('int_runs_judged') }}
+    select * from {{ ref('int_runs_derived') }}
 
 ),
 
@@ -41,12 +41,12 @@ select
     runs.requests_failed,
     runs.steady_settled as is_settled,
     runs.steady_reason as unsettled_reason,
-    runs.steady_end_seconds - runs.steady_start_seconds as steady_seconds,
+    runs.steady_seconds,
     measurements.output_unit,
     measurements.energy_per_output_joules,
     measurements.energy_per_response_joules,
     measurements.mlenergy_window_energy_per_output_joules,
-    runs.steady_counter_joules / nullif(runs.steady_integral_joules, 0) - 1 as instrument_difference,
+    runs.instrument_difference,
     measurements.output_tokens_per_response,
     measurements.throughput_per_second,
     measurements.throughput_per_watt,
