@@ -162,7 +162,7 @@ def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
         browser.fill('input[name="username"]', USER)
         browser.fill('input[name="password"]', world.installation.password())
         browser.click("Sign in")
-        widget = browser.until_text("Sweeps under way: none")
+        widget = browser.until_text("Sweeps in progress: none")
         assert re.search(r"Publication: 1, of .* UTC: \d+ rows, gate passed", widget)
         assert "Gate: published 1" in widget
         browser.screenshot(shots / "home.png")

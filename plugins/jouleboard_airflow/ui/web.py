@@ -1,13 +1,14 @@
-"""The web application behind the navigation item, the DAGs' tab and the home page's widget; read-only.
+"""The web application of the navigation item, the tab of a DAG and the widget on the home page; read-only.
 
-An application that a plugin mounts is public unless it says otherwise, and so are its generated
-documentation pages: here every path asks for a login, also those that do not exist. Every endpoint is a
-plain function: the server runs it in a thread, and none of them holds up its event loop.
+An application that a plugin mounts is public by default, and so are its generated documentation pages.
+Here every path asks for a login, also a path that does not exist. Every endpoint is a plain function: the
+server runs it in a thread, and so none of them blocks the event loop.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,13 +17,13 @@ from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag, requires_access_view
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 
 from benchmark_tasks.settings import Settings
 from expectations.publications import CURRENT, SITE_FOLDER
 from jouleboard_airflow.ui import overview, pages
 
-SCRIPTS = Path(__file__).parent / "static"
-
+_NOTHING_PUBLISHED = "Nothing is published yet. The DAG refresh_leaderboard publishes what is measured."
 _PAGE_NAME = re.compile(r"[a-z][a-z0-9_-]*\.html")
 _FILE_NAME = re.compile(r"leaderboard\.duckdb|manifest\.json|parquet/[a-z][a-z0-9_]*\.parquet")
 _PRIVATE = {
@@ -31,8 +32,8 @@ _PRIVATE = {
     "Cache-Control": "private, no-cache",
 }
 _PUBLISHED = {
-    # The page shows text that measured runs brought along. It runs in an origin of its own, without
-    # the reader's session and without a network.
+    # The page shows text from measured runs. It runs in an origin of its own, without the reader's session
+    # and without a network.
     "Content-Security-Policy": (
         "sandbox allow-scripts allow-downloads allow-popups; default-src 'none'; "
         "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -56,7 +57,7 @@ _NO_SCRIPT = {
 
 
 def build_app(settings: Settings | None = None) -> FastAPI:
-    """The application; `settings` default to the environment of the process."""
+    """The application. `settings`: by default those of the process's environment."""
     settings = settings or Settings.from_environment()
     app = FastAPI(
         title="Jouleboard",
@@ -68,11 +69,10 @@ def build_app(settings: Settings | None = None) -> FastAPI:
 
     @app.get("/")
     def leaderboard() -> Response:
-        """A frame with the page of the current publication, or one line that says how to get one."""
+        """A frame with the pages of the current publication; before the first one, how to get it."""
         names = {page.name for page in (settings.published / CURRENT / SITE_FOLDER).glob("*.html")}
         if "index.html" not in names:
-            notice = pages.notice("Nothing is published yet: run the DAG refresh_leaderboard.")
-            return HTMLResponse(notice, headers=_NO_SCRIPT)
+            return HTMLResponse(pages.notice(_NOTHING_PUBLISHED), headers=_NO_SCRIPT)
         return HTMLResponse(pages.shell(names), headers=_SHELL)
 
     @app.get("/site/{name}")
@@ -85,7 +85,7 @@ def build_app(settings: Settings | None = None) -> FastAPI:
 
     @app.get("/files/{name:path}")
     def file(name: str) -> Response:
-        """A file of the current publication, to be kept."""
+        """A file of the current publication, as a download."""
         path = current_file(settings.published, _FILE_NAME, name)
         if path is None:
             raise HTTPException(404, "no such file")
@@ -93,38 +93,39 @@ def build_app(settings: Settings | None = None) -> FastAPI:
 
     @app.get("/status")
     def status(user: GetUserDep) -> Response:
-        """What the widget shows; sweeps only of DAGs that the reader may see."""
+        """What the widget shows; it names only sweeps of DAGs that the reader may see."""
         allowed = get_auth_manager().get_authorized_dag_ids(user=user)
         return JSONResponse(overview.status(settings, allowed), headers=_PRIVATE)
 
     @app.get("/{script}.js")
     def script(script: Literal["shell", "widget"]) -> Response:
-        """What the pages run with the reader's session."""
-        return FileResponse(SCRIPTS / f"{script}.js", media_type="text/javascript", headers=_PRIVATE)
+        """A script that runs with the reader's session."""
+        return FileResponse(pages.STATIC / f"{script}.js", media_type="text/javascript", headers=_PRIVATE)
 
     @app.get("/dags/{dag_id}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
     def sweeps(dag_id: str) -> Response:
-        """The tab of a DAG: its latest runs, and what each of them measured."""
+        """The tab of a DAG: its latest runs, and the sweeps of each."""
         return HTMLResponse(pages.sweeps(dag_id, overview.recent_runs(dag_id)), headers=_NO_SCRIPT)
 
     @app.get("/{path:path}")
-    def nothing(path: str) -> Response:
-        """What does not exist asks for a login, too."""
+    def unknown(path: str) -> Response:
+        """A path that does not exist asks for a login, too."""
         raise HTTPException(404, "no such page")
 
     return app
 
 
 def current_file(published: Path, allowed: re.Pattern[str], name: str, folder: str = "") -> Path | None:
-    """A file of the current publication, if its name is an allowed one: no path leads out of it."""
+    """A file of the current publication; None unless its name has an allowed form (so no path leads out)."""
     if not allowed.fullmatch(name):
         return None
     file = published / CURRENT / folder / name
     return file if file.is_file() else None
 
 
-def paths(app: FastAPI) -> list[tuple[str, str, Any]]:
-    """Every (method, path, endpoint) of the application, for those who check that all are guarded."""
+def paths(app: FastAPI) -> list[tuple[str, str, Callable[..., Any]]]:
+    """Every (method, path, endpoint) of the application; tests check that each of them asks for a login."""
+    routes = [route for route in app.routes if isinstance(route, Route)]
     return [
-        (method, route.path, route.endpoint) for route in app.routes for method in sorted(route.methods or ())
+        (method, route.path, route.endpoint) for route in routes for method in sorted(route.methods or ())
     ]

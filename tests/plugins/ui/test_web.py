@@ -12,7 +12,7 @@ import pytest
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.ui import pages
 from jouleboard_airflow.ui.overview import Run, Sweep
-from jouleboard_airflow.ui.web import _FILE_NAME, _PAGE_NAME, SCRIPTS, build_app, current_file, paths
+from jouleboard_airflow.ui.web import _FILE_NAME, _PAGE_NAME, build_app, current_file, paths
 
 HOSTILE = "</td><script>alert(1)</script>\"'"
 
@@ -55,7 +55,27 @@ def test_what_came_from_data_is_text() -> None:
 
 
 def test_the_scripts_add_text_and_never_markup() -> None:
-    for script in SCRIPTS.glob("*.js"):
+    for script in pages.STATIC.glob("*.js"):
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script.read_text()
         )
+
+
+def test_every_template_is_rendered_by_a_page() -> None:
+    used = {"base.html", "notice.html", "shell.html", "sweeps.html"}
+    assert {path.name for path in pages.TEMPLATES.iterdir()} == used
+
+
+def test_a_publication_s_page_tells_which_link_was_clicked() -> None:
+    page = pages.framed("<html>the page</html>")
+    assert page.startswith("<html>the page</html><script>")
+    assert page.rstrip().endswith("</script>")
+    assert "postMessage" in page
+
+
+def test_the_frame_links_to_the_pages_that_the_publication_has() -> None:
+    shell = pages.shell({"index.html", "dbt_docs.html", "other.html"})
+    assert re.findall(r'<a href="([^"]+)">([^<]+)</a>', shell) == [
+        ("index.html", "Leaderboard"),
+        ("dbt_docs.html", "Tables and columns"),
+    ]

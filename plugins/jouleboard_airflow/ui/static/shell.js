@@ -1,6 +1,6 @@
 // The frame around a publication's page. The page runs sandboxed, without the reader's session, so its
-// links lead nowhere by themselves: it names what was clicked, and this script, which has the session,
-// opens it if it belongs to the publication.
+// links lead nowhere: the page (links.js) tells which link was clicked, and this script, which has the
+// session, opens it if it belongs to the publication.
 
 const PAGE = /^[a-z][a-z0-9_-]*\.html$/;
 const FILE = /^\.\.\/(leaderboard\.duckdb|manifest\.json|parquet\/[a-z][a-z0-9_]*\.parquet)$/;

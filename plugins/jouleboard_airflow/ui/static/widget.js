@@ -1,4 +1,4 @@
-// The widget on Airflow's home page: current publication, the gate's last word, sweeps under way.
+// The widget on Airflow's home page: current publication, the gate's last decision, sweeps in progress.
 // No build: Airflow loads it as a module, takes the component from `globalThis.AirflowPlugin`, and
 // shares its own React. Text from data becomes text nodes, never markup.
 
@@ -22,8 +22,8 @@ function useStatus() {
     const ask = () =>
       fetch(STATUS, { credentials: "same-origin" })
         .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(`${answer.status}`))))
-        .then((found) => gone || setStatus(found))
-        .catch((error) => gone || setStatus({ problem: `no status: ${error.message}` }));
+        .then((status) => gone || setStatus(status))
+        .catch((error) => gone || setStatus({ problem: `status not available: ${error.message}` }));
     ask();
     const timer = setInterval(ask, REFRESH_MILLISECONDS);
     return () => {
@@ -35,14 +35,14 @@ function useStatus() {
 }
 
 const publicationText = (publication) => {
-  if (!publication) return "none yet: run refresh_leaderboard";
+  if (!publication) return "none yet: run the DAG refresh_leaderboard";
   if (publication.problem) return publication.problem;
   const { number, rows, published_at, gate_verdict } = publication;
   return `${number}, of ${shortTime(published_at)}: ${rows} rows, gate ${gate_verdict}`;
 };
 
 const gateText = (gate) => {
-  if (!gate) return "nothing yet";
+  if (!gate) return "no decision yet";
   const what = [gate.event.replace("_", " "), gate.number, gate.by && `by ${gate.by}`].filter(Boolean).join(" ");
   return `${what}, ${shortTime(gate.at)}` + (gate.text ? `: ${gate.text}` : "");
 };
@@ -59,13 +59,13 @@ const sweepLine = (sweep, index) =>
 function Jouleboard() {
   const status = useStatus();
   const heading = h("a", { href: page("plugin/leaderboard"), style: { ...LINK, fontWeight: "bold" } }, "Leaderboard");
-  let body = line("Jouleboard", status.loading ? "asking…" : status.problem);
+  let body = line("Jouleboard", status.loading ? "loading…" : status.problem);
   if (status.sweeps) {
     const more = status.sweeps.length - SWEEPS_SHOWN;
     body = [
       line("Publication", publicationText(status.publication)),
       line("Gate", gateText(status.gate)),
-      line("Sweeps under way", status.sweeps.length ? `${status.sweeps.length}` : "none"),
+      line("Sweeps in progress", status.sweeps.length ? `${status.sweeps.length}` : "none"),
       h("ul", { key: "sweeps" }, status.sweeps.slice(0, SWEEPS_SHOWN).map(sweepLine)),
       more > 0 && h("p", { key: "more", style: SOFT }, `and ${more} more`),
     ];
