@@ -20,15 +20,14 @@ from typing import Any
 
 from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.disk import append_json, disk_full_is_an_error
 from benchmark_tasks.errors import ApprovalNeeded, GateRefused
 from benchmark_tasks.imports import mlenergy
-from benchmark_tasks.results.store import disk_full_is_an_error
 from benchmark_tasks.settings import Settings
 from expectations import publications
 from expectations.candidate import inputs
 from expectations.candidate.build import INPUTS_FOLDER, PROJECT, BuildResult, build
 from expectations.candidate.fingerprint import git_commit, software
-from expectations.files import append_json, only_one
 from expectations.gate import intake, quarantine, report
 from expectations.gate.approval import Approval
 from expectations.gate.auditor import Audit, Auditor
@@ -87,7 +86,7 @@ def refresh(
         BuildError: dbt failed. GateRefused: the gate did. ApprovalNeeded: a person must decide.
         DiskFull: no space. In every case the last publication stays current.
     """
-    with only_one(settings.warehouse / ".lock", "a refresh"):
+    with publications.hold_lock(settings.warehouse / ".lock", "a refresh"):
         _clear_candidates(settings)
         with publications.publishing(settings, SWITCH_WAIT_SECONDS):
             pass  # whatever a killed publisher left is tidied before anything is compared with it

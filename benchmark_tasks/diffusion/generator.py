@@ -18,6 +18,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, JsonValue, TypeAdapter
 
+from benchmark_tasks import disk
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError, OutOfMemory, ServerDied, ServerNeverHealthy
 from benchmark_tasks.host.device_lock import MARK
@@ -270,7 +271,5 @@ def _failure(event: Failed) -> ServerDied | OutOfMemory:
 
 
 def _write(path: Path, content: Mapping[str, JsonValue]) -> None:
-    """Whole or not at all: the other side reads it as soon as it is there."""
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(json.dumps(content))
-    aside.replace(path)
+    """Whole or not at all: the other side reads it as soon as it is there, and only while this one lives."""
+    disk.replace(path, json.dumps(content), durable=False)

@@ -8,13 +8,14 @@ leftover and is ended.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
 
+from benchmark_tasks import disk
 from benchmark_tasks.errors import GpuBusy
 from benchmark_tasks.runtimes.process import descendants, kill_all
 
@@ -39,17 +40,15 @@ def hold_free_devices(
 ) -> Iterator[tuple[tuple[int, ...], str]]:
     """Hold `count` of some GPUs, the first that are free; yields their indices and the mark for servers.
 
-    Without candidates the CPU is held. Who chooses, chooses alone: two that want several would otherwise
-    each take some and neither have enough.
+    Without candidates the CPU is held. Only one process chooses GPUs at a time: two that want several
+    would otherwise each take some and neither have enough.
 
     Raises:
         GpuBusy: too few are free; says who holds one.
     """
     folder = home / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        with (folder / "choosing").open("a") as choosing:
-            fcntl.flock(choosing, fcntl.LOCK_EX)
+        with disk.lock(folder / "choosing"):
             chosen, paths = _choose(stack, folder, candidates, count, label)
         end_leftovers(paths)
         yield chosen, os.pathsep.join(str(path) for path in paths)
@@ -102,18 +101,11 @@ def end_leftovers(locks: Sequence[Path]) -> int:
     return len(found)
 
 
-@contextlib.contextmanager
-def _hold(path: Path, label: str) -> Iterator[None]:
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise GpuBusy(
-                f"{path.stem} is being measured by {holder}; try again when it has ended"
-            ) from error
-        file.truncate(0)
-        file.write(f"pid {os.getpid()} ({label})")
-        file.flush()
-        yield
+def _hold(path: Path, label: str) -> IO[str]:
+    return disk.lock(
+        path,
+        busy=lambda holder: GpuBusy(
+            f"{path.stem} is being measured by {holder}; try again when it has ended"
+        ),
+        note=f"pid {os.getpid()} ({label})",
+    )

@@ -23,13 +23,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark_tasks import catalog
+from benchmark_tasks.disk import disk_full_is_an_error, switch_link, sync
 from benchmark_tasks.errors import ImportRefused
 from benchmark_tasks.imports import toolkit
 from benchmark_tasks.imports.leaderboard import Measurement, Reader
 from benchmark_tasks.imports.rows import Model
 from benchmark_tasks.imports.source import FolderSource, open_source
 from benchmark_tasks.imports.tables import SCHEMAS, measurement_tables, models_table
-from benchmark_tasks.results.store import disk_full_is_an_error, sync
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import DataSource, Task
 
@@ -150,7 +150,7 @@ def _root(settings: Settings) -> Path:
 def _incoming(root: Path) -> Iterator[Path]:
     """A private folder beside the imports; what killed processes left there goes first."""
     incoming = root / INCOMING
-    for left in incoming.glob("*"):
+    for left in (*incoming.glob("*"), *root.glob(f".{CURRENT}.*")):
         pid = left.name.rpartition(".")[2]
         if Path(f"/proc/{pid}").exists():
             continue
@@ -194,10 +194,7 @@ def _land(staging: Path, final: Path) -> bool:
             sync(path)
         staging.rename(final)
         sync(final.parent)
-    aside = final.parent / INCOMING / f"{CURRENT}.{os.getpid()}"
-    aside.unlink(missing_ok=True)
-    aside.symlink_to(Path(final.name))
-    aside.replace(link)
+    switch_link(link, final.name)
     return True
 
 

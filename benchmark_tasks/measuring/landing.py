@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmark_tasks.catalog import Catalog, Model
+from benchmark_tasks.disk import disk_full_is_an_error
 from benchmark_tasks.errors import JouleboardError, OutOfMemory, one_line
 from benchmark_tasks.host import provenance
 from benchmark_tasks.meters.meter import Meter, Timeline
@@ -32,7 +33,7 @@ from benchmark_tasks.results.schema import (
     Window,
     new_run_id,
 )
-from benchmark_tasks.results.store import Store, disk_full_is_an_error
+from benchmark_tasks.results.store import Store
 from benchmark_tasks.results.tables import REQUESTS, TIMELINES, write_table
 from benchmark_tasks.runtimes.process import log_tail
 from benchmark_tasks.settings import Settings

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import yaml
 
+from benchmark_tasks import disk
 from benchmark_tasks.results.schema import Record
-from benchmark_tasks.results.store import disk_full_is_an_error, sync
 
 
 def file_of(folder: Path, model_id: str, separator: str = "__") -> Path:
@@ -26,8 +23,7 @@ def write(path: Path, record: Record, *, compact: bool = False) -> None:
     Raises:
         DiskFull: nothing was changed.
     """
-    with _aside(path, record, compact) as aside:
-        aside.replace(path)
+    disk.replace(path, _text_of(record, compact))
 
 
 def create(path: Path, record: Record) -> bool:
@@ -36,39 +32,16 @@ def create(path: Path, record: Record) -> bool:
     Raises:
         DiskFull: nothing was written.
     """
-    with _aside(path, record, False) as aside:
-        try:
-            os.link(aside, path)
-        except FileExistsError:
-            return False
-        return True
+    return disk.create(path, _text_of(record, False))
 
 
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
     """Hold a folder's lock; the kernel lets go of it when the process dies."""
-    with disk_full_is_an_error(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with disk.lock(folder / ".lock"):
         yield
 
 
-@contextmanager
-def _aside(path: Path, record: Record, compact: bool) -> Iterator[Path]:
-    """The record in a file beside its own; the folder is synced once the caller has moved it."""
+def _text_of(record: Record, compact: bool) -> str:
     content = record.model_dump(mode="json", exclude_defaults=compact)
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
-    aside = path.with_name(f".{path.name}.{uuid4().hex}")
-    with disk_full_is_an_error(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with aside.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            yield aside
-        finally:
-            aside.unlink(missing_ok=True)
-        sync(path.parent)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)

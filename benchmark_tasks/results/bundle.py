@@ -12,13 +12,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from benchmark_tasks.disk import sha256
 from benchmark_tasks.errors import BundleError
 from benchmark_tasks.results.schema import Run
 
@@ -38,7 +38,7 @@ def write_record(directory: Path, run: Run) -> None:
     """Write `run.json`, then the checksums of every file present: the bundle is complete."""
     text = json.dumps(run.model_dump(mode="json"), indent=1, allow_nan=False)
     (directory / RUN_FILE).write_text(text + "\n")
-    lines = [f"{_sha256(path)}  {path.name}" for path in sorted(directory.iterdir()) if path.is_file()]
+    lines = [f"{sha256(path)}  {path.name}" for path in sorted(directory.iterdir()) if path.is_file()]
     (directory / CHECKSUMS_FILE).write_text("\n".join(lines) + "\n")
 
 
@@ -77,7 +77,7 @@ def verify(directory: Path) -> Run:
             raise BundleError(f"{directory / name}: missing; copy the bundle again")
         if name not in expected:
             raise BundleError(f"{directory / name}: not listed in {CHECKSUMS_FILE}; not part of this bundle")
-        if _sha256(directory / name) != expected[name]:
+        if sha256(directory / name) != expected[name]:
             raise BundleError(f"{directory / name}: changed or truncated since it was written; copy it again")
     return read_record(directory)
 
@@ -103,8 +103,3 @@ def _read_checksums(directory: Path) -> dict[str, str]:
     if any(len(pair) != 2 or pair[1] not in FILES + OPTIONAL_FILES for pair in pairs):
         raise BundleError(f"{path}: malformed, or names a file that no bundle has")
     return {name: digest for digest, name in pairs}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

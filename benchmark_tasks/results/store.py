@@ -20,7 +20,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark_tasks.errors import BundleError, DiskFull, LandingZoneUnreachable
+from benchmark_tasks.disk import disk_full_is_an_error, sync
+from benchmark_tasks.errors import BundleError, LandingZoneUnreachable
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.remote import Remote
 from benchmark_tasks.results.schema import Run
@@ -201,19 +202,6 @@ class Store:
         return broken
 
 
-@contextmanager
-def disk_full_is_an_error(where: Path) -> Iterator[None]:
-    """Turn ENOSPC into one line that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise DiskFull(
-            f"no space left under {where}: free some or move JOULEBOARD_HOME; nothing was kept"
-        ) from error
-
-
 _HOST = socket.gethostname()
 
 
@@ -250,12 +238,3 @@ def _move(folder: Path, target: Path) -> None:
             raise
         shutil.rmtree(folder, ignore_errors=True)
     sync(target.parent)
-
-
-def sync(path: Path) -> None:
-    """Have a file or a folder's entries on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

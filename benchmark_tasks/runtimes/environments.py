@@ -12,7 +12,6 @@ runs in this interpreter, and a host may have the runtime installed already
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import hashlib
 import json
@@ -20,15 +19,15 @@ import os
 import re
 import shutil
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import IO
 
+from benchmark_tasks import disk
+from benchmark_tasks.disk import disk_full_is_an_error
 from benchmark_tasks.errors import EnvironmentBuildError, SettingsError, UnknownVersion
-from benchmark_tasks.results.store import disk_full_is_an_error
 from benchmark_tasks.runtimes.installer import IMPORTED_NAME, Installer, Progress
 from benchmark_tasks.runtimes.interpreter import LIST_PACKAGES, ask, packages_from, same_release
 from benchmark_tasks.settings import Settings
@@ -199,28 +198,13 @@ def _environment(
     )
 
 
-@contextmanager
-def _lock(final: Path, progress: Progress) -> Iterator[None]:
-    """Hold the environment's lock file; the kernel frees it when this process ends, however it ends."""
-    path = final.with_name(f".{final.name}.lock")
-    with path.open("w") as file:
-        deadline = time.monotonic() + LOCK_SECONDS
-        told = False
-        while not _try_lock(file.fileno()):
-            if time.monotonic() > deadline:
-                raise EnvironmentBuildError(
-                    f"environment {final.name}: another process has been making it for over an hour"
-                )
-            if not told:
-                progress(f"environment {final.name}: another process is making it, waiting")
-                told = True
-            time.sleep(0.2)
-        yield
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _lock(final: Path, progress: Progress) -> IO[str]:
+    """Hold the environment's lock file, as `disk.lock` does."""
+    return disk.lock(
+        final.with_name(f".{final.name}.lock"),
+        busy=lambda holder: EnvironmentBuildError(
+            f"environment {final.name}: another process has been making it for over an hour"
+        ),
+        wait_seconds=LOCK_SECONDS,
+        waiting=lambda: progress(f"environment {final.name}: another process is making it, waiting"),
+    )

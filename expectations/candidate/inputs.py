@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.catalog.tables import write_tables
+from benchmark_tasks.disk import disk_full_is_an_error
 from benchmark_tasks.imports import mlenergy
-from benchmark_tasks.results.store import disk_full_is_an_error
 from benchmark_tasks.settings import Settings
 from expectations.candidate.fingerprint import code_digest
 from expectations.gate import quarantine

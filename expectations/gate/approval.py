@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from benchmark_tasks.disk import append_json
 from benchmark_tasks.errors import ApprovalNeeded
 from benchmark_tasks.settings import Settings
-from expectations.files import append_json
 from expectations.publications import EVENTS_FILE
 
 SHOWN = 40

@@ -19,12 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from benchmark_tasks import disk
 from benchmark_tasks.errors import BundleError
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run, Window
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.vocabulary import RunStatus
-from expectations.files import write_atomically
 
 CACHE_FILE = "evidence.jsonl"
 BUCKET_SECONDS = 5.0
@@ -78,7 +78,7 @@ def gather(runs: Iterable[tuple[Run, Path]], cache_directory: Path) -> dict[str,
         fresh[key] = known.get(key) or examine(run, directory)
     if fresh.keys() != known.keys():
         lines = [json.dumps({"key": key, **asdict(found)}) for key, found in fresh.items()]
-        write_atomically(path, "".join(line + "\n" for line in lines))
+        disk.replace(path, "".join(line + "\n" for line in lines))
     return {found.run_id: found for found in fresh.values()}
 
 

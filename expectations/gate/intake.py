@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from benchmark_tasks.disk import sha256
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.store import BrokenBundle, Listing, Store
 from benchmark_tasks.results.summary import runs_table
 from benchmark_tasks.settings import Settings
-from expectations.files import sha256
 from expectations.gate.evidence import Evidence, gather
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmark_tasks.disk import append_json, read_journal
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.settings import Settings
-from expectations.files import append_json, read_journal
 from expectations.suites.checks import Check, GateFinding, Severity
 
 UNREADABLE = "bundle_readable"

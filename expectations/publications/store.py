@@ -21,12 +21,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from benchmark_tasks.errors import PublicationError
-from benchmark_tasks.results.store import disk_full_is_an_error, sync
+from benchmark_tasks import disk
+from benchmark_tasks.disk import (
+    append_json,
+    disk_full_is_an_error,
+    read_journal,
+    sha256,
+    switch_link,
+    sync,
+)
+from benchmark_tasks.errors import PublicationError, PublisherBusy
 from benchmark_tasks.settings import Settings
-from expectations.files import append_json, only_one, read_journal, sha256
 from expectations.publications.marts import DATABASE_FILE
 
 SITE_FOLDER = "site"
@@ -132,9 +139,23 @@ def publishing(settings: Settings, wait_seconds: float = 0.0) -> Iterator[None]:
     Raises:
         PublisherBusy: another process publishes.
     """
-    with only_one(settings.published / ".lock", "a publication or rollback", wait_seconds):
+    with hold_lock(settings.published / ".lock", "a publication or rollback", wait_seconds):
         recover(settings)
         yield
+
+
+def hold_lock(lock_file: Path, what: str, wait_seconds: float = 0.0) -> IO[str]:
+    """Hold a lock file as `disk.lock` does; whoever finds it held is told by which process and since when.
+
+    Raises:
+        PublisherBusy: another process holds it.
+    """
+    return disk.lock(
+        lock_file,
+        busy=lambda holder: PublisherBusy(f"{what} is already under way ({holder}); try again when it ends"),
+        wait_seconds=wait_seconds,
+        note=f"process {os.getpid()} since {datetime.now(UTC):%F %T} UTC",
+    )
 
 
 def recover(settings: Settings) -> None:
@@ -249,12 +270,7 @@ def incoming_folder(settings: Settings, number: int) -> Path:
 
 def _switch(settings: Settings, number: int, event: str, **more: Any) -> None:
     """Point `current` at a publication, and record that in the journal."""
-    aside = settings.published / f".{CURRENT}.{os.getpid()}"
-    with disk_full_is_an_error(settings.published):
-        aside.unlink(missing_ok=True)
-        aside.symlink_to(str(number))
-        aside.replace(settings.published / CURRENT)
-        sync(settings.published)
+    switch_link(settings.published / CURRENT, str(number))
     entry = {
         "event": event,
         "number": number,

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from benchmark_tasks.disk import sha256
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run, Window, new_run_id
 from benchmark_tasks.results.store import Store
@@ -76,7 +77,7 @@ def land_fault(store: Store, fault: Fault) -> tuple[str, Path]:
 
 def _sum_again(folder: Path) -> None:
     names = sorted(path.name for path in folder.iterdir() if path.name != bundle.CHECKSUMS_FILE)
-    lines = [f"{bundle._sha256(folder / name)}  {name}" for name in names]
+    lines = [f"{sha256(folder / name)}  {name}" for name in names]
     (folder / bundle.CHECKSUMS_FILE).write_text("\n".join(lines) + "\n")
 
 

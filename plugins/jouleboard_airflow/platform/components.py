@@ -8,7 +8,6 @@ nothing is orphaned, not even by a crash.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmark_tasks import disk
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.runtimes.process import die_with_parent
 from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
@@ -92,9 +92,7 @@ def write_record(installation: Installation, record: Record) -> None:
         "port": record.port,
         "components": {name.value: asdict(started) for name, started in record.components.items()},
     }
-    aside = _record_file(installation).with_suffix(f".{os.getpid()}")
-    aside.write_text(json.dumps(content))
-    aside.replace(_record_file(installation))
+    disk.replace(_record_file(installation), json.dumps(content))
 
 
 def start(component: Component, installation: Installation, *, die_with_me: bool) -> Started:
@@ -162,15 +160,11 @@ def exclusive(installation: Installation) -> Iterator[None]:
     Raises:
         JouleboardError: another one is at work.
     """
-    installation.home.mkdir(parents=True, exist_ok=True)
-    with (installation.home / "platform.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise JouleboardError(
-                f"the platform in {installation.settings.home} is being started or stopped by another "
-                "command: wait for it to finish"
-            ) from error
+    busy = JouleboardError(
+        f"the platform in {installation.settings.home} is being started or stopped by another "
+        "command: wait for it to finish"
+    )
+    with disk.lock(installation.home / "platform.lock", busy=lambda holder: busy):
         yield
 
 

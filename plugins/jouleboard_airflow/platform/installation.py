@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark_tasks import disk
 from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.settings import Settings
 
@@ -109,7 +110,7 @@ class Installation:
         parser.read_dict(self._configuration(num_gpus, fleet))
         text = io.StringIO()
         parser.write(text)
-        write_private(self.home / "airflow.cfg", text.getvalue())
+        disk.replace(self.home / "airflow.cfg", text.getvalue(), mode=disk.PRIVATE)
 
     def environment(self) -> dict[str, str]:
         """What every component runs with; secrets stay in `airflow.cfg`, out of every child's environment."""
@@ -189,16 +190,7 @@ def _read_or_make(path: Path, make) -> dict[str, str]:
     except FileNotFoundError:
         values = make()
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_private(path, json.dumps(values) + "\n")
+        disk.replace(path, json.dumps(values) + "\n", mode=disk.PRIVATE)
         return values
     except ValueError as error:
         raise SettingsError(f"{path}: not valid JSON; remove it and start again") from error
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file by one that only its owner can read, at no moment readable by others."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    aside.replace(path)

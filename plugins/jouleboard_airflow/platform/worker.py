@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import logging
 import os
 import re
@@ -23,6 +22,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
+from benchmark_tasks import disk
 from benchmark_tasks.errors import ControlPlaneUnreachable, JouleboardError, SettingsError
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.platform.installation import QUIET, REPOSITORY
@@ -155,15 +155,10 @@ def take_place(worker: Worker) -> IO[str]:
     Raises:
         JouleboardError: there is one already.
     """
-    worker.home.mkdir(parents=True, exist_ok=True)
-    lock = (worker.home / "worker.lock").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise JouleboardError(
-            f"a worker runs here already with JOULEBOARD_HOME={worker.settings.home}: stop it first"
-        ) from error
-    return lock
+    busy = JouleboardError(
+        f"a worker runs here already with JOULEBOARD_HOME={worker.settings.home}: stop it first"
+    )
+    return disk.lock(worker.home / "worker.lock", busy=lambda holder: busy)
 
 
 def leave_nothing_behind(worker: Worker) -> None:

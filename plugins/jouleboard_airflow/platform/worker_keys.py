@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark_tasks import disk
 from benchmark_tasks.errors import JouleboardError, SettingsError
-from jouleboard_airflow.platform.installation import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def write_key_set(path: Path, secret: str) -> None:
     key = base64.urlsafe_b64encode(secret.encode()).decode().rstrip("=")
     path.parent.mkdir(parents=True, exist_ok=True)
     key_set = {"keys": [{"kty": "oct", "kid": KEY_ID, "alg": "HS512", "k": key}]}
-    write_private(path, json.dumps(key_set) + "\n")
+    disk.replace(path, json.dumps(key_set) + "\n", mode=disk.PRIVATE)
 
 
 def verify(claims: Mapping[str, Any], context: Any) -> dict[str, bool]:

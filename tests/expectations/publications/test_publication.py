@@ -13,10 +13,10 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from benchmark_tasks.disk import append_json, read_journal
 from benchmark_tasks.errors import DiskFull, PublicationError, PublisherBusy
 from benchmark_tasks.settings import Settings
 from expectations import publications
-from expectations.files import append_json, only_one, read_journal
 from expectations.publications import query
 from expectations.refresh import refresh
 from tests.expectations.publishing import make_candidate, publish
@@ -153,13 +153,13 @@ def test_of_two_publishers_the_second_says_who_is_at_work(settings: Settings, ca
 def test_a_rollback_does_not_wait_for_a_build(settings: Settings, candidate: Path) -> None:
     for note in ("first", "second"):
         publish(settings, candidate, note)
-    with only_one(settings.warehouse / ".lock", "a refresh"):
+    with publications.hold_lock(settings.warehouse / ".lock", "a refresh"):
         assert publications.roll_back(settings, 1).number == 1
 
 
 def test_two_refreshes_at_once_are_refused_before_they_build(settings: Settings) -> None:
     with (
-        only_one(settings.warehouse / ".lock", "a refresh"),
+        publications.hold_lock(settings.warehouse / ".lock", "a refresh"),
         pytest.raises(PublisherBusy, match="a refresh is already under way"),
     ):
         refresh(settings, say=print)
