@@ -97,6 +97,11 @@ class EnergySource(StrEnum):
     REPLAY = "replay"
     NONE = "none"
 
+    @property
+    def is_counter(self) -> bool:
+        """Whether a counter of real GPUs was read."""
+        return self not in (EnergySource.REPLAY, EnergySource.NONE)
+
 
 class EnergyBoundary(StrEnum):
     """What the energy covers; rankings never mix boundaries.

@@ -22,6 +22,7 @@ from benchmark_tasks import disk
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError, OutOfMemory, ServerDied, ServerNeverHealthy
 from benchmark_tasks.host.device_lock import MARK
+from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.schema import Count, Degree, Record, Sample, new_run_id
 from benchmark_tasks.runtimes.environments import MOCK, Environment
@@ -260,7 +261,7 @@ def _variables(
         variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     # The ranks of one host meet on its loopback interface, whatever its name resolves to.
     variables.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    variables["CUDA_VISIBLE_DEVICES"] = ",".join(str(index) for index in gpu_indices)
+    variables[vendor_here().visible_variable] = ",".join(str(index) for index in gpu_indices)
     return variables
 
 

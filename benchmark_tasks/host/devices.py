@@ -10,14 +10,14 @@ from benchmark_tasks.errors import CatalogError, MeterError
 from benchmark_tasks.host.machine import usable_indices, visible_indices
 from benchmark_tasks.meters.host_meter import with_host
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
+from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.meters.zeus_meter import meter_for
 from benchmark_tasks.plan.sweep import AtEndpoint, Sweep
 from benchmark_tasks.results.tables import Series
-from benchmark_tasks.vocabulary import EnergySource
 
 
 def gpus_for(sweep: Sweep) -> tuple[int, ...]:
-    """NVML's indices of the GPUs that the sweep may run on; none where they cannot be read.
+    """The driver's indices of the GPUs that the sweep may run on; none where they cannot be read.
 
     An endpoint runs where it runs. A server takes as many as it needs of those that this process may use.
 
@@ -34,7 +34,7 @@ def gpus_for(sweep: Sweep) -> tuple[int, ...]:
         return ()
     usable = usable_indices(at_least=sweep.num_gpus)
     if len(usable) < sweep.num_gpus:
-        raise CatalogError(f"CUDA_VISIBLE_DEVICES leaves {len(usable)} of {sweep.num_gpus} GPUs")
+        raise CatalogError(f"{vendor_here().visible_variable} leaves {len(usable)} of {sweep.num_gpus} GPUs")
     return usable
 
 
@@ -53,7 +53,9 @@ def meter_of(sweep: Sweep, gpu_indices: tuple[int, ...]) -> Meter:
         return with_host(meter_for(gpu_indices))
     hidden = [i for i in gpu_indices if i not in visible]
     if hidden:
-        raise CatalogError(f"CUDA_VISIBLE_DEVICES hides GPU {hidden[0]}: its energy cannot be read")
+        raise CatalogError(
+            f"{vendor_here().visible_variable} hides GPU {hidden[0]}: its energy cannot be read"
+        )
     return with_host(meter_for([visible.index(i) for i in gpu_indices]))
 
 
@@ -81,7 +83,5 @@ def require_gpus(sweep: Sweep, gpu_indices: tuple[int, ...], catalog: Catalog, m
         raise MeterError(f"{sweep.label()} needs {sweep.num_gpus} GPU(s): {meter.absent_reason}")
     for gpu in meter.gpus:
         known = catalog.gpu_named(gpu.name)
-        if meter.source is EnergySource.NVML_COUNTER and (
-            known is None or known.gpu_model != sweep.gpu_model
-        ):
+        if meter.source.is_counter and (known is None or known.gpu_model != sweep.gpu_model):
             raise CatalogError(f"the sweep is for {sweep.gpu_model}, but GPU {gpu.index} is {gpu.name}")

@@ -14,7 +14,8 @@ from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import JouleboardError, MeterError
 from benchmark_tasks.host.machine import Machine, gpu_names, this_machine
 from benchmark_tasks.meters.host_meter import HostMeter
-from benchmark_tasks.meters.zeus_meter import driver_versions, meter_for
+from benchmark_tasks.meters.vendors import VENDORS, vendor_here
+from benchmark_tasks.meters.zeus_meter import meter_for
 from benchmark_tasks.plan.planning import plan_release
 from benchmark_tasks.results.store import Listing, Store
 from benchmark_tasks.runtimes.container import CLIENTS
@@ -93,9 +94,10 @@ def _catalog(catalog: Catalog) -> HostFinding:
 
 def _gpus(machine: Machine) -> HostFinding:
     if not machine.has_gpu:
-        remedy = "none needed for a trial; for energy, run on a host with an NVIDIA GPU and driver"
+        makers = " or ".join(vendor.name for vendor in VENDORS)
+        remedy = f"none needed for a trial; for energy, run on a host with a GPU and its driver ({makers})"
         return HostFinding("GPU", State.LIMITED, "none: only small models, speed only", remedy)
-    driver, cuda = driver_versions()
+    driver, cuda = vendor_here().driver_versions()
     names = f"{machine.num_gpus}x {gpu_names()[0]} (catalog: {machine.gpu_model})"
     return HostFinding("GPU", State.OK, f"{names}, driver {driver}, CUDA {cuda}")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, SettingsError
+from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.results.schema import NO_GPU
 
 
@@ -38,22 +39,25 @@ def this_machine(catalog: Catalog, wanted: str | None = None) -> Machine:
 
 
 def visible_indices(environment: Mapping[str, str] = os.environ) -> tuple[int, ...] | None:
-    """NVML's indices of the GPUs that CUDA_VISIBLE_DEVICES leaves to this process; `None`: all.
+    """The driver's indices of the GPUs that CUDA_VISIBLE_DEVICES leaves to this process; `None`: all.
+
+    Another vendor's variable has another name.
 
     Raises:
         SettingsError: it names GPUs in another way than by index.
     """
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    variable = vendor_here().visible_variable
+    visible = environment.get(variable)
     if visible is None:
         return None
     parts = [part.strip() for part in visible.split(",") if part.strip()]
     if not all(part.isdigit() for part in parts):
-        raise SettingsError("CUDA_VISIBLE_DEVICES must list GPUs by index: energy is read by index")
+        raise SettingsError(f"{variable} must list GPUs by index: energy is read by index")
     return tuple(int(part) for part in parts)
 
 
 def usable_indices(at_least: int = 0) -> tuple[int, ...]:
-    """NVML's indices of the GPUs that this process may use.
+    """The driver's indices of the GPUs that this process may use.
 
     Args:
         at_least: so many where nothing says which and the driver does not show them.
@@ -66,25 +70,13 @@ def usable_indices(at_least: int = 0) -> tuple[int, ...]:
 
 
 def gpu_names(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Name of each NVIDIA GPU this process may use, as the driver gives it; empty without a driver."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        names = [pynvml.nvmlDeviceGetName(handle) for handle in handles]
-    except pynvml.NVMLError:
-        return []
-    finally:
-        pynvml.nvmlShutdown()
-    return _visible(names, environment.get("CUDA_VISIBLE_DEVICES"))
+    """Name of each GPU this process may use, as the driver gives it; empty without a driver."""
+    vendor = vendor_here()
+    return _visible(vendor.names(), environment.get(vendor.visible_variable))
 
 
 def _visible(names: list[str], visible: str | None) -> list[str]:
-    """NVML shows every GPU; CUDA_VISIBLE_DEVICES, where it lists indices, says which are ours."""
+    """The driver shows every GPU; the variable, where it lists indices, says which are ours."""
     if visible is None:
         return names
     indices = [part.strip() for part in visible.split(",") if part.strip()]
@@ -95,7 +87,8 @@ def _visible(names: list[str], visible: str | None) -> list[str]:
 
 def _catalog_name(catalog: Catalog, names: list[str]) -> str:
     if len(set(names)) > 1:
-        raise CatalogError(f"this machine mixes {' and '.join(sorted(set(names)))}: set CUDA_VISIBLE_DEVICES")
+        variable = vendor_here().visible_variable
+        raise CatalogError(f"this machine mixes {' and '.join(sorted(set(names)))}: set {variable}")
     entry = catalog.gpu_named(names[0])
     if entry is None:
         raise CatalogError(f"{names[0]} is not in the catalog: add it to benchmark_tasks/catalog/data/gpus")

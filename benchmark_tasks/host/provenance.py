@@ -12,7 +12,7 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from benchmark_tasks import __version__
-from benchmark_tasks.meters.zeus_meter import driver_versions
+from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.results.schema import Gpu, Provenance
 from benchmark_tasks.vocabulary import ServerKind
 
@@ -34,7 +34,7 @@ def collect(
     server_options: Mapping[str, JsonValue] = MappingProxyType({}),
 ) -> Provenance:
     """Everything known about where this run happens; what cannot be read is `None`."""
-    driver, cuda = driver_versions() if gpus else (None, None)
+    driver, cuda = vendor_here().driver_versions() if gpus else (None, None)
     return Provenance(
         jouleboard_version=__version__,
         git_commit=git_commit(),

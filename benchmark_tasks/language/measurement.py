@@ -31,7 +31,7 @@ from benchmark_tasks.meters.energy import (
 )
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.server_use import gained, preprocessing_ms
-from benchmark_tasks.meters.zeus_meter import throttle_names
+from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.schema import Device, Phase, Requests, Server, Window
 from benchmark_tasks.results.tables import Series
@@ -284,7 +284,7 @@ def device_during(timeline: Timeline, window: Window) -> Device:
         sm_clock_median_mhz=_at(np.median, inside.of(Series.SM_CLOCK_MHZ)[1]),
         memory_clock_median_mhz=_at(np.median, inside.of(Series.MEMORY_CLOCK_MHZ)[1]),
         power_max_watts_per_gpu=_at(np.max, power),
-        throttle_reasons=throttle_names(int(bits)),
+        throttle_reasons=vendor_here().throttle_names(int(bits)),
     )
 
 

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark_tasks.errors import CatalogError, JouleboardError
+from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.runtimes.process import guarded, log_tail, new_lines
 from benchmark_tasks.settings import Settings
@@ -101,7 +102,7 @@ def environment_for(gpus: Sequence[int], settings: Settings, ours: Mapping[str, 
     caches = settings.home / "caches" / "+".join(str(gpu) for gpu in gpus)
     return {
         **ours,
-        "CUDA_VISIBLE_DEVICES": ",".join(str(gpu) for gpu in gpus),
+        vendor_here().visible_variable: ",".join(str(gpu) for gpu in gpus),
         "VLLM_CACHE_ROOT": str(caches / "vllm"),
         "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
         "TRITON_CACHE_DIR": str(caches / "triton"),

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmark_tasks.errors import EnvironmentBuildError, SettingsError, UnknownVersion
+from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.sweep import InContainer
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.runtimes.interpreter import LIST_PACKAGES, packages_from, same_release
@@ -92,7 +93,7 @@ class ContainerImage:
         mounts |= {_OPTIONS_FILE: options} if options else {}
         command = (
             *_run(self._client, f"jouleboard-{new_run_id()}", launch.lock_mark),
-            *_gpus(self._client, launch.gpu_indices),
+            *vendor_here().container_arguments(self._client, launch.gpu_indices),
             *_mounted(mounts),
             *_variables(quiet_variables(launch.sweep), hub=in_container == source),
             "--entrypoint",
@@ -138,15 +139,6 @@ def _run(client: str, name: str, lock_mark: str) -> tuple[str, ...]:
 def _label(lock: str) -> str:
     """One label a lock, as a run may hold several GPUs: `jouleboard.lock.gpu-0=/home/locks/gpu-0.lock`."""
     return f"{LABEL}.{Path(lock).stem}={lock}"
-
-
-def _gpus(client: str, indices: Sequence[int]) -> tuple[str, ...]:
-    """Docker parses the value as CSV, so several devices need quotes; podman names CDI devices."""
-    if not indices:
-        return ()
-    if client == "podman":
-        return tuple(part for i in indices for part in ("--device", f"nvidia.com/gpu={i}"))
-    return ("--gpus", f'"device={",".join(str(i) for i in indices)}"')
 
 
 def _mounted(mounts: Mapping[str, Path]) -> tuple[str, ...]:

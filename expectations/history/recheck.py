@@ -16,7 +16,7 @@ from statistics import fmean, variance
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.summary import gpu_uuids
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import EnergySource, RunStatus
+from benchmark_tasks.vocabulary import RunStatus
 from expectations.publications import query
 from expectations.suites.tolerances import RECHECK
 
@@ -308,7 +308,7 @@ def _settled(run: Run) -> bool:
 
 def _measured(run: Run) -> Measured:
     """What a settled run says."""
-    window, counted = run.window_steady, run.energy_source is EnergySource.NVML_COUNTER
+    window, counted = run.window_steady, run.energy_source.is_counter
     return Measured(
         gpus=gpu_uuids(run),
         throughput=window.outputs / (window.end_seconds - window.start_seconds),

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.host.device_lock import MARK
+from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.runtimes.environments import MOCK, Environment
 from benchmark_tasks.runtimes.model_files import write_model_directory
@@ -109,7 +110,7 @@ def server_environment(
     ours = without_secrets(os.environ, hub=sweep.weights is Weights.REAL)
     variables = {**ours, **environment.variables, **quiet_variables(sweep), MARK: lock_mark}
     if gpu_indices:
-        variables["CUDA_VISIBLE_DEVICES"] = ",".join(str(index) for index in gpu_indices)
+        variables[vendor_here().visible_variable] = ",".join(str(index) for index in gpu_indices)
     else:
         variables.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
         if len(os.sched_getaffinity(0)) > 1:  # the load generator and the API server need one, too

@@ -11,7 +11,8 @@ from benchmark_tasks.errors import MeterError
 from benchmark_tasks.meters.energy import energy_between
 from benchmark_tasks.meters.host_meter import HostMeter
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
-from benchmark_tasks.meters.zeus_meter import ZeusMeter, meter_for, throttle_names
+from benchmark_tasks.meters.nvml import throttle_names
+from benchmark_tasks.meters.zeus_meter import ZeusMeter, meter_for
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.vocabulary import EnergySource
