@@ -201,6 +201,11 @@ class TaskEntry(Record):
         """What its output is counted in."""
         return self.task.output_unit
 
+    @property
+    def input_media(self) -> MediaKind | None:
+        """What a request carries besides text; `None` for text alone."""
+        return self.requests.media.kind if self.requests and self.requests.media else None
+
     @model_validator(mode="after")
     def _consistent(self) -> TaskEntry:
         if (self.requests is None) != (self.architecture is Architecture.DIFFUSION):

@@ -29,6 +29,7 @@ TASKS = pa.schema(
         ("display_name", pa.string()),
         ("architecture", pa.string()),
         ("output_unit", pa.string()),
+        ("input_media", pa.string()),
         ("reference_tasks", pa.list_(pa.string())),
         ("median_itl_ceilings_ms", pa.list_(pa.float64())),
         ("batch_latency_ceilings_seconds", pa.list_(pa.float64())),

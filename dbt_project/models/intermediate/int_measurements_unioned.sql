@@ -1,4 +1,10 @@
-with measured as (
+with tasks as (
+
+    select * from {{ ref('stg_jouleboard__tasks') }}
+
+),
+
+measured as (
 
     select
         run_id as measurement_id,
@@ -84,8 +90,8 @@ unioned as (
 )
 
 select
-    *,
-    case task when 'text-to-image' then 'image' when 'text-to-video' then 'video' else 'token' end as output_unit,
+    unioned.*,
+    tasks.output_unit,
     throughput_per_second / nullif(mean_power_watts, 0) as throughput_per_watt,
     coalesce(median_itl_ms / 1e3, batch_latency_seconds) as latency_seconds,
     {{ comparability_hash() }} as comparability_id,
@@ -96,3 +102,4 @@ select
     {{ hash_of(parallelism_columns()) }} as parallelism_id,
     {{ hash_of(['configuration_id', 'comparability_id'], known=['model_revision']) }} as leaderboard_id
 from unioned
+left join tasks on unioned.task = tasks.task

@@ -158,9 +158,11 @@ def test_the_tables_hold_every_entry(tmp_path: Path) -> None:
         "display_name": "Text to Video",
         "architecture": "diffusion",
         "output_unit": "video",
+        "input_media": None,
         "reference_tasks": [],
         "median_itl_ceilings_ms": [],
         "batch_latency_ceilings_seconds": [100.0, 500.0, 1000.0],
     }
+    assert tasks["image-chat"]["input_media"] == "image"
     assert tasks["gpqa"]["reference_tasks"] == ["lm-arena-chat", "sourcegraph-fim"]
     assert tasks["gpqa"]["median_itl_ceilings_ms"] == [50.0, 100.0, 250.0]

@@ -12,7 +12,7 @@ with configurations as (
 
 ceilings as (
 
-    select * from {{ ref('latency_ceilings') }}
+    select * from {{ ref('int_latency_ceilings') }}
 
 ),
 
@@ -29,7 +29,7 @@ under_ceiling as (
         configurations.*,
         ceilings.max_median_itl_ms,
         ceilings.max_batch_latency_seconds,
-        coalesce(ceilings.max_median_itl_ms / 1e3, ceilings.max_batch_latency_seconds) as ceiling_seconds
+        ceilings.ceiling_seconds
     from configurations
     inner join ceilings
         on ceilings.task = configurations.task

@@ -10,15 +10,9 @@ siblings as (
 
 ),
 
-multimodal as (
+text_references as (
 
-    select * from minima where architecture = 'mllm'
-
-),
-
-text_only as (
-
-    select * from minima where task = '{{ var("text_task") }}'
+    select * from {{ ref('int_task_pairs') }} where input_media is not null and reference_input_media is null
 
 )
 
@@ -28,7 +22,7 @@ select
     multimodal.data_source,
     multimodal.scope,
     multimodal.task,
-    split_part(multimodal.task, '-', 1) as modality,
+    text_references.input_media as modality,
     siblings.family,
     multimodal.model_id,
     text_only.model_id as text_model_id,
@@ -62,10 +56,12 @@ select
     text_only.frontend_cpu_cores as text_frontend_cpu_cores,
     multimodal.mean_kv_cache_usage,
     text_only.mean_kv_cache_usage as text_mean_kv_cache_usage
-from multimodal
-inner join siblings using (model_id)
-inner join text_only
-    on text_only.model_id = siblings.reference_model_id
+from minima as multimodal
+inner join text_references on multimodal.task = text_references.task
+inner join siblings on multimodal.model_id = siblings.model_id
+inner join minima as text_only
+    on text_only.task = text_references.reference_task
+    and text_only.model_id = siblings.reference_model_id
     and text_only.scope = multimodal.scope
     and text_only.comparability_any_requests_id = multimodal.comparability_any_requests_id
     and text_only.weight_precision = multimodal.weight_precision

@@ -12,7 +12,7 @@ minima as (
 
 task_pairs as (
 
-    select * from {{ ref('task_pairs') }}
+    select * from {{ ref('int_task_pairs') }}
 
 ),
 
