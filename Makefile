@@ -44,7 +44,7 @@ coverage: $(READY) ## Pass the tests, and show which lines of this process they 
 	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-report=html
 
 docs: $(READY) ## Build the documentation site into build/docs
-	@cd $(ROOT) && $(BIN)/mkdocs build --quiet --strict && echo build/docs/index.html
+	@cd $(ROOT) && NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo build/docs/index.html
 
 hooks: $(READY) ## Check each commit before it is made
 	@cd $(ROOT) && $(BIN)/pre-commit install
