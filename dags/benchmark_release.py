@@ -81,7 +81,7 @@ def benchmark_release() -> None:
     def estimate(planned: list[dict[str, Any]], params: dict[str, Any]) -> dict[str, Any]:
         """What it will cost, as far as it was measured before; with a question if that is much."""
         with one_line_errors():
-            return estimating.ask_if_expensive(estimating.estimate(planned), planned, params)
+            return estimating.estimate_and_ask(planned, params)
 
     planned = plan()
     ask = AskApproval(task_id=ASK_TASK, asking=estimate(planned), params=WHY, **ASKS_AGAIN)

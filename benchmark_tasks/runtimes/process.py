@@ -74,7 +74,7 @@ def guarded(
         stop(process)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     """End a guardian and everything under it: SIGTERM, then SIGKILL to every descendant."""
     tree = descendants(process.pid)
     if process.poll() is None:

@@ -6,6 +6,8 @@ said to be; it is counted, never guessed.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmark_tasks.errors import PublicationError
@@ -84,6 +86,35 @@ def estimate(settings: Settings, plan: Plan) -> Estimate:
         unknown_on_gpus=len(unknown_on_gpus),
         without_energy=len(without_energy),
     )
+
+
+def reason_to_ask(estimated: Estimate, limit_gpu_hours: float) -> str | None:
+    """Why a person is asked before the plan is measured; None when nobody needs to be.
+
+    An unknown GPU time may be any, so it is a reason under every limit but an infinite one.
+    """
+    if estimated.gpu_hours > limit_gpu_hours:
+        return f"{estimated.gpu_hours:.3g} GPU-hours are above the limit of {limit_gpu_hours:g}"
+    if estimated.unknown_on_gpus and math.isfinite(limit_gpu_hours):
+        count = _count(estimated.unknown_on_gpus, "configuration")
+        return f"the GPU time of {count} is unknown, as there is no earlier measurement"
+    return None
+
+
+def question(estimated: Estimate, reason: str, sweeps: Iterable[str]) -> tuple[str, str]:
+    """What the person is asked: one line, and Markdown with every sweep. `sweeps`: their labels."""
+    lines = "\n".join(f"- `{_plain(label)}`" for label in sweeps)
+    body = (
+        f"{estimated}.\n\nYou are asked because {reason}.\n\n{lines}\n\n"
+        "**Approve** measures these sweeps. **Reject**, or no answer in time, measures nothing; "
+        "clear the task `plan` to be asked again."
+    )
+    return f"Measure this? {estimated}", body
+
+
+def _plain(text: str) -> str:
+    """One line, and nothing that ends the code span it is shown in."""
+    return "".join(char if char.isprintable() and char != "`" else "?" for char in text)
 
 
 def _costs(settings: Settings) -> dict[str, tuple[float, float, float | None]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Collection
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from benchmark_tasks.runtimes.process import die_with_parent, stop
+from benchmark_tasks.runtimes.process import die_with_parent
 from jouleboard_airflow.failures import ERROR_PREFIX, failure
+from jouleboard_airflow.guarded_command import GuardedCommand
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 class MeasureSweepOperator(BaseOperator):
     """Measure one sweep with `jouleboard measure`, and land its runs.
 
-    The command runs under a guardian that ends it and its model server when this task ends,
-    however that comes about: marked failed, timed out, killed, or its supervisor killed.
+    The command runs under a guardian, which ends it and its model server when this task ends in any way:
+    marked failed, timed out, killed, or its supervisor killed. The error line of a failed sweep is pushed
+    to XCom under `error`, for the verdict.
 
-    sweep: a `benchmark_tasks.plan.sweep.Sweep` as JSON; never rendered as a template, never in a shell.
-    title: what a person calls the sweep; `map_index_template="{{ task.title }}"` shows it in the UI.
-    known: runs that its campaign had landed when it was planned. Tried again or cleared, the task leaves
-        out what the campaign has landed since.
-
-    The error line of a failed sweep is pushed to XCom under `error`, for the verdict.
+    Args:
+        sweep: a `benchmark_tasks.plan.sweep.Sweep` as JSON; never rendered as a template, never in a shell.
+        title: name of the sweep in the UI, through `map_index_template="{{ task.title }}"`.
+        known: ids of the runs that this DAG run had landed when it was planned. When the task is tried
+            again or cleared, it leaves out what was landed since.
     """
 
     ui_color = "#e8f4ea"
@@ -45,59 +45,49 @@ class MeasureSweepOperator(BaseOperator):
         self.sweep = sweep
         self.title = title
         self.known = known
-        self._guardian: subprocess.Popen[str] | None = None
+        self._command: GuardedCommand | None = None
 
     def execute(self, context: Context) -> None:
-        """Stream the command's progress into the task's log.
+        """Measure what is missing of the sweep; the command's lines go to the task's log.
 
         Raises:
             DoesNotFit, PassingTrouble, StepFailed: with the command's error line.
         """
         die_with_parent(signal.SIGKILL)
-        plan = self._plan(first_try=context["ti"].try_number == 1)
-        if plan is None:
-            self.log.info("all of it is landed already")
+        missing = self._missing(first_try=context["ti"].try_number == 1)
+        if missing is None:
+            self.log.info("nothing to measure: the whole sweep is landed already")
             return
-        with tempfile.TemporaryDirectory(prefix="jouleboard-") as folder:
-            file = Path(folder) / "plan.json"
-            file.write_text(plan)
-            exit_code, error = self._run(measure_command(file))
+        exit_code, error = self._measure(missing)
         if exit_code != 0:
             context["ti"].xcom_push(key="error", value=error)
             raise failure(error, exit_code)
 
     def on_kill(self) -> None:
-        """Tell the guardian; it outlives this task for as long as the server needs to end."""
-        if self._guardian is not None:
-            self._guardian.send_signal(signal.SIGTERM)
+        """Tell the guardian to stop; it outlives this task until the model server has ended."""
+        if self._command is not None:
+            self._command.terminate()
 
-    def _plan(self, *, first_try: bool) -> str | None:
-        """The plan to measure, as JSON; None when nothing of it is missing any more."""
-        from benchmark_tasks.plan.sweep import Plan, Sweep
+    def _missing(self, *, first_try: bool) -> Sweep | None:
+        """What is still to be measured of the sweep; None when nothing is."""
+        from benchmark_tasks.plan.sweep import Sweep
 
         sweep = Sweep.model_validate(self.sweep)
-        missing = sweep if first_try else _not_landed_since(sweep, self.known)
-        return missing and Plan(sweeps=(missing,)).model_dump_json()
+        return sweep if first_try else _not_landed_since(sweep, self.known)
 
-    def _run(self, command: list[str]) -> tuple[int, str]:
+    def _measure(self, sweep: Sweep) -> tuple[int, str]:
+        """Exit code of the command, and its error line."""
+        from benchmark_tasks.plan.sweep import Plan
+
         error = ""
-        guardian = [sys.executable, "-m", "benchmark_tasks.runtimes.guardian", str(os.getpid()), "--"]
-        self._guardian = subprocess.Popen(
-            [*guardian, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        try:
-            for line in self._guardian.stdout:
-                error = _log_line(self.log, line.rstrip()) or error
-            exit_code = self._guardian.wait()
-        finally:
-            stop(self._guardian)
-        return exit_code, error or f"jouleboard measure ended with code {exit_code}; its log is above"
+        with tempfile.TemporaryDirectory(prefix="jouleboard-") as folder:
+            plan = Path(folder) / "plan.json"
+            plan.write_text(Plan(sweeps=(sweep,)).model_dump_json())
+            with GuardedCommand(measure_command(plan)) as self._command:
+                for line in self._command.lines():
+                    error = _log_line(self.log, line) or error
+                exit_code = self._command.wait()
+        return exit_code, error or f"jouleboard measure ended with exit code {exit_code}; see the lines above"
 
 
 def measure_command(plan: Path) -> list[str]:
@@ -115,8 +105,8 @@ def _not_landed_since(sweep: Sweep, known: Collection[str]) -> Sweep | None:
     return still_missing(sweep, own)
 
 
-def _log_line(log: Any, line: str) -> str | None:
-    """Log one line of the command's output; returns the message when it is the error line."""
+def _log_line(log: logging.Logger, line: str) -> str | None:
+    """Log one line of the command's output. Returns its message if it is the error line."""
     if line.startswith(ERROR_PREFIX):
         log.error("%s", line)
         return line.removeprefix(ERROR_PREFIX)

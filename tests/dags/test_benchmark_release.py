@@ -5,6 +5,7 @@ The real command under the real scheduler: `tests/e2e`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,22 +121,24 @@ def test_a_sweep_above_the_limit_waits_for_a_person(
     params = dict(b200_dags["benchmark_release"].params)
     params |= {"version": "0.33.0", "models": ["Qwen/Qwen3-8B"], "gpu_model": "B200", "approve": None}
     planned = planning.plan_release(params, "manual")
-    estimated = estimating.estimate(planned)
-    asked = estimating.ask_if_expensive(estimated, planned, params)
+    asked = estimating.estimate_and_ask(planned, params)
     assert "never measured: cost unknown" in asked["question"]["subject"]
-    assert "GPU time of" in asked["question"]["body"] and "Qwen/Qwen3-8B" in asked["question"]["body"]
-    known = estimated | {"gpu_hours": 5.0, "unknown_on_gpus": 0}
-    assert "question" not in estimating.ask_if_expensive(known, planned, params)
-    monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "4.5")
-    asked = estimating.ask_if_expensive(known, planned, params)
-    assert "5 GPU-hours are above the limit of 4.5" in asked["question"]["body"]
-    assert "question" not in estimating.ask_if_expensive(known, planned, params | {"approve": "known"})
-    assert "question" not in estimating.ask_if_expensive(known, planned, params | {estimating.THRESHOLD: 6})
+    assert "GPU time of" in asked["question"]["body"]
+    assert "Qwen/Qwen3-8B" in asked["question"]["body"]
     monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "inf")
-    assert "question" not in estimating.ask_if_expensive(estimated, planned, params)
+    assert "question" not in estimating.estimate_and_ask(planned, params)
+    known = replace(estimating._estimated(planned), gpu_hours=5.0, unknown_on_gpus=0)
+    monkeypatch.setattr(estimating, "_estimated", lambda planned: known)
+    monkeypatch.delenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS")
+    assert "question" not in estimating.estimate_and_ask(planned, params)
+    monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "4.5")
+    asked = estimating.estimate_and_ask(planned, params)
+    assert "5 GPU-hours are above the limit of 4.5" in asked["question"]["body"]
+    assert "question" not in estimating.estimate_and_ask(planned, params | {"approve": "known"})
+    assert "question" not in estimating.estimate_and_ask(planned, params | {estimating.THRESHOLD: 6})
     monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "much")
     with pytest.raises(SettingsError, match="is 'much': not a number of GPU-hours"):
-        estimating.ask_if_expensive(known, planned, params)
+        estimating.estimate_and_ask(planned, params)
 
 
 def test_a_gpu_that_nobody_has_is_said_in_one_line(

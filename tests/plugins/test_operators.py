@@ -112,7 +112,7 @@ def test_tried_again_only_what_its_campaign_has_not_landed_is_measured(
 
 
 def test_a_command_that_ends_without_a_word_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StepFailed, match="ended with code 9; its log is above"):
+    with pytest.raises(StepFailed, match="ended with exit code 9; see the lines above"):
         measure_with("import sys; sys.exit(9)", monkeypatch).execute({"ti": Instance()})
 
 

@@ -1,1 +1,5 @@
-"""The main job end to end on real parts."""
+"""The demo of the main job: `make demo`."""
+
+from __future__ import annotations
+
+__all__ = ["following", "leaderboard", "main_job"]

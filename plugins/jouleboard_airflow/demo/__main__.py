@@ -1,3 +1,5 @@
+"""Run the demo: `python -m jouleboard_airflow.demo`."""
+
 import sys
 
 from jouleboard_airflow.demo.main_job import main

@@ -1,5 +1,6 @@
 """What a plan will cost, and whether a person is asked before it is measured.
 
+The decision is `expectations.history.estimate`'s; here are the form's limit and the Airflow variable.
 Imported by DAG files, so everything heavy is imported inside the functions. `Planned`: see `planning.py`.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Variable
 
@@ -16,60 +17,49 @@ from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.tasks.planning import Planned
 
+if TYPE_CHECKING:
+    from expectations.history.estimate import Estimate
+
 log = logging.getLogger("airflow.task")
 
 THRESHOLD = "ask_above_gpu_hours"
-"""When a person is asked: the form's field, and with `jouleboard_` before it the Airflow variable."""
+"""The form's field for the limit; with `jouleboard_` before it the name of the Airflow variable."""
 DEFAULT_THRESHOLD_GPU_HOURS = 48.0
 
 
 def estimate(sweeps: list[Planned]) -> dict[str, Any]:
-    """What the plan will cost, as far as it was measured before: `summary`, GPU-hours, what is unknown."""
-    from benchmark_tasks.plan.sweep import Plan
-    from expectations.history.estimate import estimate as add_up
-
-    plan = Plan.model_validate({"sweeps": [entry["sweep"] for entry in sweeps]})
-    found = add_up(Settings.from_environment(), plan)
-    log.info("%s", found)
-    return {"summary": str(found), "gpu_hours": found.gpu_hours, "unknown_on_gpus": found.unknown_on_gpus}
+    """The cost of the plan in one line (`summary`), as far as its configurations were measured before."""
+    return {"summary": str(_estimated(sweeps))}
 
 
-def ask_if_expensive(
-    estimated: dict[str, Any], sweeps: list[Planned], params: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The estimate with a `question`, if it is above the threshold, or its GPU time is not known.
+def estimate_and_ask(sweeps: list[Planned], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The cost in one line, with a `question` if it is above the limit or GPU time is unknown.
 
     Raises:
-        SettingsError: the variable is no number.
+        SettingsError: the Airflow variable is not a number.
     """
-    limit = threshold_gpu_hours(params[THRESHOLD])
-    hours, unknown = estimated["gpu_hours"], estimated["unknown_on_gpus"]
+    from expectations.history.estimate import question, reason_to_ask
+
+    estimated, limit = _estimated(sweeps), threshold_gpu_hours(params[THRESHOLD])
+    told = {"summary": str(estimated)}
     if params["approve"]:
         log.info("approved beforehand: %s", params["approve"])
-        return estimated
-    if hours <= limit and not (unknown and math.isfinite(limit)):
-        log.info("%.3g GPU-hours; a person is asked above %g", hours, limit)
-        return estimated
-    reason = f"{hours:.3g} GPU-hours are above the limit of {limit:g}"
-    if hours <= limit:
-        reason = f"the GPU time of {unknown} configurations is unknown: they were never measured"
-    lines = "\n".join(f"- `{_plain(entry['title'])}`" for entry in sweeps)
-    body = (
-        f"{estimated['summary']}.\n\nAsked because {reason}.\n\n{lines}\n\n"
-        "**Approve** measures this. **Reject**, or no answer in time, measures nothing; "
-        "clearing `plan` asks again."
-    )
-    question = {"subject": f"Measure this? {estimated['summary']}", "body": body}
-    return {**estimated, "question": question}
+        return told
+    reason = reason_to_ask(estimated, limit)
+    if reason is None:
+        log.info("%.3g GPU-hours; a person is asked above %g", estimated.gpu_hours, limit)
+        return told
+    subject, body = question(estimated, reason, [entry["title"] for entry in sweeps])
+    return {**told, "question": {"subject": subject, "body": body}}
 
 
 def threshold_gpu_hours(wanted: float | None) -> float:
     """GPU-hours above which a person is asked: the form's, the Airflow variable's, or the default.
 
-    `inf` in the variable: nobody is ever asked, not about what was never measured either.
+    With `inf` in the variable nobody is ever asked, also not about GPU time that is unknown.
 
     Raises:
-        SettingsError: the variable is no number.
+        SettingsError: the variable is not a number.
     """
     if wanted is not None:
         return float(wanted)
@@ -84,6 +74,11 @@ def threshold_gpu_hours(wanted: float | None) -> float:
     return limit
 
 
-def _plain(text: str) -> str:
-    """One line, and nothing that ends the code span it is shown in."""
-    return "".join(char if char.isprintable() and char != "`" else "?" for char in text)
+def _estimated(sweeps: list[Planned]) -> Estimate:
+    from benchmark_tasks.plan.sweep import Plan
+    from expectations.history.estimate import estimate as estimate_plan
+
+    plan = Plan.model_validate({"sweeps": [entry["sweep"] for entry in sweeps]})
+    estimated = estimate_plan(Settings.from_environment(), plan)
+    log.info("%s", estimated)
+    return estimated

@@ -96,9 +96,7 @@ def recent_runs(dag_id: str) -> tuple[Run, ...]:
 
 
 def _measuring_instances() -> Select[tuple[TaskInstance]]:
-    return select(TaskInstance).where(
-        TaskInstance.task_id.like(MEASURING_TASKS), TaskInstance.map_index >= 0
-    )
+    return select(TaskInstance).where(TaskInstance.task_id.like(MEASURING_TASKS), TaskInstance.map_index >= 0)
 
 
 def _sweeps_by_run(

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.settings import Settings
-from expectations.history.estimate import estimate
+from expectations.history.estimate import estimate, question, reason_to_ask
 from tests.expectations.publishing import make_candidate, publish
 
 SWEEP = Sweep(
@@ -59,3 +59,20 @@ def test_before_the_first_publication_all_of_it_is_unknown(tmp_path: Path) -> No
     found = estimate(Settings(home=tmp_path), Plan(sweeps=(SWEEP,)))
     assert (found.unknown, found.gpu_hours, found.energy_kwh) == (3, 0, 0)
     assert str(found) == "3 configurations, 9 runs; 3 never measured: cost unknown"
+
+
+def test_a_person_is_asked_above_the_limit_or_when_gpu_time_is_unknown(settings: Settings) -> None:
+    cheap = estimate(settings, Plan(sweeps=(SWEEP.model_copy(update={"points": SWEEP.points[:2]}),)))
+    assert reason_to_ask(cheap, 1.0) is None
+    assert reason_to_ask(cheap, 0.8) == "0.9 GPU-hours are above the limit of 0.8"
+    partly_unknown = estimate(settings, Plan(sweeps=(SWEEP,)))
+    assert str(reason_to_ask(partly_unknown, 1.0)).startswith("the GPU time of 1 configuration is unknown")
+    assert reason_to_ask(partly_unknown, float("inf")) is None
+
+
+def test_the_question_shows_every_sweep_as_plain_text(tmp_path: Path) -> None:
+    estimated = estimate(Settings(home=tmp_path), Plan(sweeps=(SWEEP,)))
+    subject, body = question(estimated, "the reason", ["`\nhostile`", "other"])
+    assert subject.startswith("Measure this? 3 configurations")
+    assert "because the reason." in body
+    assert "- `??hostile?`\n- `other`" in body

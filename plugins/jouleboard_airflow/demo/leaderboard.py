@@ -1,0 +1,45 @@
+"""What the demo prints at its end: the current publication, and where to look at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark_tasks.settings import Settings
+from jouleboard_airflow.platform.commands import login
+from jouleboard_airflow.platform.installation import Installation
+
+_QUERY = Path(__file__).with_name("leaderboard.sql")
+_TEXT_COLUMNS = ("model", "task", "on", "runtime")
+_LEAST_WIDTH = 120
+
+
+def print_leaderboard(settings: Settings) -> None:
+    """Print the batch size with the lowest energy per output of each model, with its interval.
+
+    Raises:
+        PublicationError: nothing is published.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from expectations.publications import query
+
+    answer = query(settings, _QUERY.read_text())
+    table = Table(
+        title="The current publication: per model and GPU the batch size with the lowest energy per output",
+        caption="-: not measured (no energy counter), or no interval (a single run); never an estimate",
+    )
+    for column in answer.columns:
+        table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right")
+    for row in answer.rows:
+        table.add_row(*("-" if value is None else str(value) for value in row))
+    Console(width=max(_LEAST_WIDTH, Console().width)).print(table)
+
+
+def print_where_to_look(installation: Installation) -> None:
+    """Print where the results are: database, pages, UI."""
+    published = installation.settings.published / "current"
+    print(f'database  {published / "leaderboard.duckdb"}   (`.venv/bin/jouleboard query "select ..."`)')
+    print(f"page      {published / 'site' / 'index.html'}")
+    print(f"gate      {published / 'site' / 'gate_report.html'}   (its warnings)")
+    print(f"UI        `make up`, then {installation.url}; {login(installation)}")
