@@ -25,11 +25,12 @@ from benchmark_tasks.testing.samples import sample_run, write_sample
 from expectations.gate.auditor import Auditor
 from expectations.gate.evidence import Evidence, examine
 from expectations.gate.intake import Intake
-from expectations.suites.checks import Level
-from expectations.suites.cross_run import cross_run_checks, cross_run_frame
+from expectations.suites import Level
+from expectations.suites.cross_run import cross_run_checks
+from expectations.suites.landed_runs import landed_runs
 from expectations.suites.mart import audit_marts
-from expectations.suites.residuals import run_frame
 from expectations.suites.run import run_checks
+from expectations.suites.run_check import audit_runs
 
 CONFIGURATIONS = 1_858
 TARGET_SECONDS = 20.0
@@ -46,7 +47,7 @@ def main() -> None:
     auditor._start()
     loading = time.perf_counter() - began
     print(f"importing Great Expectations: {loading:.1f} s, once a process")
-    print(f"{'rows':>8} {'residuals':>10} {'run suite':>10} {'cross-run':>10} {'marts':>8} {'total':>8}")
+    print(f"{'rows':>8} {'reading':>10} {'run suite':>10} {'cross-run':>10} {'marts':>8} {'total':>8}")
     totals = {}
     for factor in times:
         rows = CONFIGURATIONS * factor
@@ -67,18 +68,15 @@ def main() -> None:
 
 
 def measure(auditor: Auditor, rows: int, folder: Path) -> tuple[float, float, float, float]:
-    """Seconds for the residuals, the per-run suite, the cross-run suite and the mart suite."""
+    """Seconds for reading the runs, the per-run suite, the cross-run suite and the mart suite."""
     landed = copies(rows, folder)
     marks = [time.perf_counter()]
-    frame = run_frame(landed, catalog.load(), now=datetime.now(UTC))
+    runs = landed_runs(landed, catalog.load(), now=datetime.now(UTC))
     marks.append(time.perf_counter())
-    audit = auditor.audit(
-        Level.RUN, "runs", frame.values, run_checks(), key=["run_id"], observed=frame.observed
-    )
+    audit = audit_runs(auditor, Level.RUN, run_checks(), runs)
     assert not audit.critical, audit.critical[0]
     marks.append(time.perf_counter())
-    together = cross_run_frame(landed.table, landed.evidence.keys())
-    auditor.audit(Level.CROSS_RUN, "runs", together, cross_run_checks(), key=["run_id"])
+    audit_runs(auditor, Level.CROSS_RUN, cross_run_checks(), runs)
     marks.append(time.perf_counter())
     database = leaderboard(rows, folder / "candidate.duckdb")
     began = time.perf_counter()

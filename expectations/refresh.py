@@ -33,12 +33,13 @@ from expectations.gate.approval import Approval
 from expectations.gate.auditor import Audit, Auditor
 from expectations.gate.intake import Intake
 from expectations.gate.quarantine import Verdict
-from expectations.suites.checks import GateFinding, Level
-from expectations.suites.cross_run import cross_run_checks, cross_run_frame
+from expectations.suites import GateFinding, Level
+from expectations.suites.cross_run import cross_run_checks
+from expectations.suites.landed_runs import landed_runs
 from expectations.suites.mart import audit_marts
 from expectations.suites.publication import audit_against_last
-from expectations.suites.residuals import run_frame
 from expectations.suites.run import run_checks
+from expectations.suites.run_check import audit_runs
 
 log = logging.getLogger("jouleboard.refresh")
 
@@ -130,16 +131,13 @@ def judge_runs(
     fixed = frozenset(check.name for check in run_checks() if not check.releasable)
     if not landed.listing.runs:
         return Audit(), quarantine.judge(landed.listing, (), released, fixed)
-    frame = run_frame(landed, catalog, now=datetime.now(UTC))
-    audit = auditor.audit(
-        Level.RUN, "runs", frame.values, run_checks(), key=["run_id"], observed=frame.observed
-    )
+    runs = landed_runs(landed, catalog, now=datetime.now(UTC))
+    audit = audit_runs(auditor, Level.RUN, run_checks(), runs)
     audit += Audit(labels={run.run_id: run.configuration.label() for run, _ in landed.listing.runs})
     verdicts = quarantine.judge(landed.listing, audit.findings, released, fixed)
     accepted = {run_id for run_id, verdict in verdicts.items() if verdict.accepted}
     if accepted:
-        together = cross_run_frame(landed.table, accepted)
-        audit += auditor.audit(Level.CROSS_RUN, "runs", together, cross_run_checks(), key=["run_id"])
+        audit += audit_runs(auditor, Level.CROSS_RUN, cross_run_checks(), runs.only(accepted))
     return audit, quarantine.judge(landed.listing, audit.findings, released, fixed)
 
 

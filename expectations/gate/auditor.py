@@ -166,7 +166,7 @@ def _findings(result: Any, check: Check, key: Sequence[str], describe: Describe)
         return
     raised = _raised(result.exception_info)
     if raised:
-        yield GateFinding(check.name, Severity.CRITICAL, "", raised, "the check could not be made")
+        yield GateFinding(check.name, Severity.CRITICAL, "", raised, "the check could not be run")
         return
     if result.success:
         return

@@ -1,4 +1,4 @@
-"""What a check is. Pure descriptions: Great Expectations is imported by `gate.py` alone, and late."""
+"""What a check is. Descriptions only: Great Expectations is imported late, by `gate/auditor.py`."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ class Tolerance:
         return f"{text} {self.unit}".strip()
 
 
+NEVER = Tolerance(0, 0, "", "contract of the record")
+"""For columns that are 1 (or true) where the fault is, and 0 elsewhere."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One named rule.
@@ -85,7 +89,7 @@ class Check:
     def rule(self) -> str:
         """The rule in words, for reports."""
         if self.says_only_yes:
-            return "must not happen" if self.severity is Severity.CRITICAL else "said when it happens"
+            return "must not happen" if self.severity is Severity.CRITICAL else "reported when it happens"
         if self.within is not None:
             return f"{self.looks_at}: {self.within}"
         if self.not_null:

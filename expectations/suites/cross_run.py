@@ -2,82 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import pandas as pd
-import pyarrow as pa
 
 from benchmark_tasks.results.schema import Comparability, Configuration
-from expectations.suites import tolerances as t
-from expectations.suites.checks import Check, Severity
+from expectations.suites.checks import Tolerance
+from expectations.suites.landed_runs import LandedRuns
+from expectations.suites.run_check import RunCheck, critical, warning
 
-COMPARABILITY = tuple(Comparability.model_fields)
-CONFIGURATION = tuple(Configuration.model_fields)
-_MEASURED = ("output_tokens", "output_items", "start_seconds", "end_seconds", "counter_joules")
-_COLUMNS = ["run_id", *CONFIGURATION, *COMPARABILITY, *(f"steady_{name}" for name in _MEASURED)]
+_KEYS = [*Configuration.model_fields, *Comparability.model_fields]
+_REPEATS_FOR_AN_OUTLIER = 3
+"""Of two repeats that differ, neither can be told to be the wrong one."""
 
-
-def cross_run_checks() -> tuple[Check, ...]:
-    """Checks over `cross_run_frame`."""
-    return (
-        Check(
-            "repeats_agree_on_energy",
-            Severity.WARNING,
-            "repeats of this configuration differ in energy per output",
-            within=t.REPEAT_SPREAD,
-        ),
-        Check(
-            "repeats_are_one_experiment",
-            Severity.CRITICAL,
-            "energy per output is far from the other repeats of this configuration",
-            within=t.REPEAT_OUTLIER,
-        ),
-        Check(
-            "repeats_agree_on_throughput",
-            Severity.WARNING,
-            "repeats of this configuration differ in throughput",
-            within=t.REPEAT_SPREAD,
-        ),
-        Check(
-            "energy_falls_with_batch_size",
-            Severity.WARNING,
-            "energy per output rises steeply from the next smaller batch size",
-            within=t.SERIES_STEP,
-        ),
-    )
+_REPEAT_SPREAD = Tolerance(
+    -0.20, 0.20, "of the median", "the three published replicates differ by 5, 10 and 19 %"
+)
 
 
-def cross_run_frame(table: pa.Table, accepted: Collection[str]) -> pd.DataFrame:
-    """One row an accepted run: its distance from its repeats' median and from the smaller batch.
-
-    An outlier is told from its repeats only when there are three or more: of two that differ,
-    neither can be told to be the wrong one.
-    """
-    runs = table.select(_COLUMNS).to_pandas()
-    runs = runs[runs["run_id"].isin(accepted)].reset_index(drop=True)
-    output = runs["steady_output_tokens"].fillna(runs["steady_output_items"]).astype("float64")
-    seconds = (runs["steady_end_seconds"] - runs["steady_start_seconds"]).astype("float64")
-    runs["energy"] = runs["steady_counter_joules"].astype("float64") / output.where(output > 0)
-    runs["throughput"] = output / seconds.where(seconds > 0)
-    keys = [*CONFIGURATION, *COMPARABILITY]
-    groups = runs.groupby(keys, dropna=False, sort=False)
-    energy = runs["energy"] / groups["energy"].transform("median") - 1
-    return pd.DataFrame(
-        {
-            "run_id": runs["run_id"],
-            "repeats_agree_on_energy": energy,
-            "repeats_are_one_experiment": energy.where(groups["energy"].transform("count") >= 3),
-            "repeats_agree_on_throughput": runs["throughput"] / groups["throughput"].transform("median") - 1,
-            "energy_falls_with_batch_size": _step_up(runs, keys),
-        }
-    )
+def cross_run_checks() -> tuple[RunCheck, ...]:
+    """Every cross-run check."""
+    return CHECKS
 
 
-def _step_up(runs: pd.DataFrame, keys: list[str]) -> pd.Series:
+def _outputs(runs: LandedRuns) -> pd.Series:
+    return runs["steady_output_tokens"].fillna(runs["steady_output_items"]).astype("float64")
+
+
+def _energy(runs: LandedRuns) -> pd.Series:
+    """Joules per output."""
+    outputs = _outputs(runs)
+    return runs["steady_counter_joules"].astype("float64") / outputs.where(outputs > 0)
+
+
+def _throughput(runs: LandedRuns) -> pd.Series:
+    seconds = runs["steady_seconds"].astype("float64")
+    return _outputs(runs) / seconds.where(seconds > 0)
+
+
+def _among_repeats(runs: LandedRuns, values: pd.Series, statistic: str) -> pd.Series:
+    """A statistic over the runs of the same configuration and comparability, for each of them."""
+    keys = [runs[key] for key in _KEYS]
+    return values.groupby(keys, dropna=False, sort=False).transform(statistic)
+
+
+def _from_median(runs: LandedRuns, values: pd.Series) -> pd.Series:
+    return values / _among_repeats(runs, values, "median") - 1
+
+
+def _outlying_energy(runs: LandedRuns) -> pd.Series:
+    energy = _energy(runs)
+    enough = _among_repeats(runs, energy, "count") >= _REPEATS_FOR_AN_OUTLIER
+    return _from_median(runs, energy).where(enough)
+
+
+def _step_up(runs: LandedRuns) -> pd.Series:
     """Median energy per output of a run's configuration over that of the next smaller batch size."""
-    medians = runs.groupby(keys, dropna=False, sort=False)["energy"].median().rename("median").reset_index()
-    series = [key for key in keys if key != "batch_size"]
+    table = runs.table[_KEYS].assign(energy=_energy(runs))
+    medians = table.groupby(_KEYS, dropna=False, sort=False)["energy"].median().rename("median").reset_index()
+    series = [key for key in _KEYS if key != "batch_size"]
     medians = medians.sort_values("batch_size")
     smaller = medians.groupby(series, dropna=False, sort=False)["median"].shift()
     medians["step"] = medians["median"] / smaller
-    return runs[keys].merge(medians, on=keys, how="left")["step"].astype("float64")
+    return table.merge(medians, on=_KEYS, how="left")["step"].astype("float64").set_axis(table.index)
+
+
+CHECKS = (
+    warning(
+        "repeats_agree_on_energy",
+        "repeats of this configuration differ in energy per output",
+        lambda runs: _from_median(runs, _energy(runs)),
+        within=_REPEAT_SPREAD,
+    ),
+    critical(
+        "repeats_are_one_experiment",
+        "energy per output is far from that of the other repeats of this configuration",
+        _outlying_energy,
+        within=Tolerance(
+            -0.60,
+            1.5,
+            "of the median",
+            "a factor of 2.5 between repeats of one configuration is another experiment",
+        ),
+    ),
+    warning(
+        "repeats_agree_on_throughput",
+        "repeats of this configuration differ in throughput",
+        lambda runs: _from_median(runs, _throughput(runs)),
+        within=_REPEAT_SPREAD,
+    ),
+    warning(
+        "energy_falls_with_batch_size",
+        "energy per output rises steeply from the next smaller batch size",
+        _step_up,
+        within=Tolerance(
+            None,
+            1.5,
+            "x the smaller batch",
+            "energy per token falls with the batch size; it may rise at saturation",
+        ),
+    ),
+)

@@ -1,7 +1,7 @@
-"""Good runs, and the same runs with one fault each: the gate's exam.
+"""Good runs, and the same runs with one fault each: the fault catalogue of the gate.
 
 A fault takes a good sample run and spoils its record, its files, or where it lies. Files are always
-written from the good run, so that a spoiled record contradicts them as it would in life.
+written from the good run, so that a spoiled record contradicts them, as it would in a real bundle.
 """
 
 from __future__ import annotations
@@ -229,9 +229,9 @@ def without(name: str) -> SpoilFiles:
     return lambda folder: (folder / name).unlink()
 
 
-def with_stranger(folder: Path) -> None:
+def with_unexpected_file(folder: Path) -> None:
     """A file that no bundle has."""
-    (folder / "notes.txt").write_text("who put me here?\n")
+    (folder / "notes.txt").write_text("not part of a bundle\n")
 
 
 def folder_of_another_id(store: Store, run: Run) -> Path:
@@ -261,13 +261,13 @@ FAULTS: tuple[Fault, ...] = (
     Fault("energy times 1000", "power_within_tdp", energy(1000, 1000)),
     Fault("millijoules taken for joules", "two_instruments_agree", energy(1000, 1)),
     Fault("energy counter reset within the window", "two_instruments_agree", energy(0.4, 1)),
-    Fault("counter 3 % off its integral", "two_instruments_agree", energy(1.03, 1)),
+    Fault("counter differs from the integral by 3 %", "two_instruments_agree", energy(1.03, 1)),
     Fault(
-        "counter off in ML.ENERGY's window only",
+        "counter and integral differ in ML.ENERGY's window only",
         "two_instruments_agree_mlenergy",
         energy(1.1, 1, ("mlenergy",)),
     ),
-    Fault("both instruments halved, timeline not", "integral_follows_from_timeline", energy(0.5, 0.5)),
+    Fault("both instruments halved, power timeline not halved", "integral_follows_from_timeline", energy(0.5, 0.5)),
     Fault(
         "no integral beside the counter",
         "two_instruments_present",
@@ -279,12 +279,12 @@ FAULTS: tuple[Fault, ...] = (
         put("window_steady.energy.counter_seconds", 66.0),
     ),
     Fault(
-        "GPUs do not add up to the total",
+        "energies of the GPUs do not add up to the total",
         "energy_sums_over_gpus",
         put("window_steady.energy.counter_joules_per_gpu", [20000.0]),
     ),
     Fault(
-        "energy of one GPU too many",
+        "energy of one GPU more than the run has",
         "energy_of_every_gpu",
         put("window_steady.energy.counter_joules_per_gpu", [15000.0, 15000.0]),
     ),
@@ -308,8 +308,8 @@ FAULTS: tuple[Fault, ...] = (
             put("device.idle_watts_before_server_max_per_gpu", 300.0),
         ),
     ),
-    Fault("energy without a counter", "no_energy_without_counter", put("energy_source", "none")),
-    Fault("counter, but no energy", "counter_has_energy", no_energy),
+    Fault("energy without an energy counter", "no_energy_without_counter", put("energy_source", "none")),
+    Fault("energy counter, but no energy", "counter_has_energy", no_energy),
     Fault("energy replayed from a recording", "energy_was_measured_here", put("energy_source", "replay")),
     Fault("energy of a window that never settled", "no_energy_in_unsettled_window", unsettled),
     Fault(
@@ -339,7 +339,7 @@ FAULTS: tuple[Fault, ...] = (
         "server_metrics_throughout",
         files=timeline(lambda at, n: (at[:30], n[:30]), Series.RUNNING_REQUESTS),
     ),
-    Fault("power of a GPU too many", "power_of_every_gpu", files=two_gpus_in_timeline),
+    Fault("power of one GPU more than the run has", "power_of_every_gpu", files=two_gpus_in_timeline),
     Fault("too cold", "not_too_cold", put("device.temperature_min_celsius", 5.0)),
     Fault("too hot", "not_too_hot", put("device.temperature_max_celsius", 99.0)),
     Fault(
@@ -369,7 +369,7 @@ FAULTS: tuple[Fault, ...] = (
         "all_requests_completed",
         each(put("requests.failed", 320), put("requests.sent", 960), put("requests.first_error", "HTTP 500")),
     ),
-    Fault("no word about requests", "has_request_counts", put("requests", None)),
+    Fault("no request counts", "has_request_counts", put("requests", None)),
     Fault("requests lost without an error", "all_requests_completed", put("requests.sent", 700)),
     Fault("no output", "some_output", put("requests.output_tokens", 0)),
     Fault(
@@ -379,18 +379,18 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("prompts served from the prefix cache", "no_prefix_cache_hits", put("server.prefix_cache_hits", 7)),
     Fault(
-        "pictures served from the server's cache",
+        "images served from the multimodal cache",
         "no_multimodal_cache_hits",
         put("server.multimodal_cache_hits", 7),
     ),
     Fault(
-        "nothing known of the prefix cache",
+        "prefix cache hits not known",
         "prefix_cache_hits_known",
         put("server.prefix_cache_hits", None),
     ),
-    Fault("a server that said nothing of itself", "prefix_cache_hits_known", put("server", None)),
+    Fault("no record of the server", "prefix_cache_hits_known", put("server", None)),
     Fault(
-        "nothing known of the server's cache of pictures",
+        "multimodal cache hits not known",
         "multimodal_cache_hits_known",
         each(put("configuration.task", "image-chat"), put("server.multimodal_cache_hits", None)),
     ),
@@ -433,18 +433,18 @@ FAULTS: tuple[Fault, ...] = (
         "model id with a path in it", "model_in_catalog", put("configuration.model_id", "../../etc/passwd")
     ),
     Fault("wrong precision", "precision_as_in_catalog", put("configuration.weight_precision", "fp8")),
-    Fault("GPU that nobody knows", "gpu_in_catalog", put("configuration.gpu_model", "H9000")),
-    Fault("swapped GPUs", "gpu_is_the_one_named", gpu(name="NVIDIA H100 80GB HBM3")),
-    Fault("other GPU's TDP as power cap", "limit_within_tdp", put("comparability.power_limit_watts", 1000.0)),
-    Fault("other GPU's memory", "gpu_memory_too_small", gpu(memory_bytes=80 * 2**30)),
-    Fault("larger GPU's memory", "gpu_memory_too_large", gpu(memory_bytes=192 * 2**30)),
+    Fault("GPU that is not in the catalog", "gpu_in_catalog", put("configuration.gpu_model", "H9000")),
+    Fault("another GPU than the configuration names", "gpu_is_the_one_named", gpu(name="NVIDIA H100 80GB HBM3")),
+    Fault("TDP of another GPU as power cap", "limit_within_tdp", put("comparability.power_limit_watts", 1000.0)),
+    Fault("memory of a smaller GPU", "gpu_memory_too_small", gpu(memory_bytes=80 * 2**30)),
+    Fault("memory of a larger GPU", "gpu_memory_too_large", gpu(memory_bytes=192 * 2**30)),
     Fault("a GPU is missing", "gpus_all_seen", put("configuration.num_gpus", 2)),
     Fault(
-        "parallelism does not fill the GPUs",
+        "parallel degrees do not multiply to the number of GPUs",
         "parallelism_fills_gpus",
         put("configuration.tensor_parallel", 2),
     ),
-    Fault("no GPU, yet one GPU", "gpu_count_fits_gpu", put("configuration.gpu_model", "none")),
+    Fault("no GPU model, but one GPU", "gpu_count_fits_gpu", put("configuration.gpu_model", "none")),
     # The bundle
     Fault(
         "run failed",
@@ -469,10 +469,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("timelines missing", "bundle_whole", files=without(bundle.TIMELINES_FILE), keep_sums=True),
     Fault("requests missing, checksums too", "bundle_whole", files=without(bundle.REQUESTS_FILE)),
-    Fault("a stranger's file in the bundle", "bundle_whole", files=with_stranger, keep_sums=True),
+    Fault("unexpected file in the bundle", "bundle_whole", files=with_unexpected_file, keep_sums=True),
     Fault("no checksums", "bundle_whole", files=without(bundle.CHECKSUMS_FILE), keep_sums=True),
     Fault(
-        "checksums that point outside",
+        "checksums of a file outside the bundle",
         "bundle_whole",
         files=edit(bundle.CHECKSUMS_FILE, "  run.json", "  ../run.json"),
         keep_sums=True,
@@ -510,39 +510,39 @@ FAULTS: tuple[Fault, ...] = (
         make=sample_generation_run,
     ),
     Fault(
-        "more images in the window than were made",
+        "more images in the window than in the run",
         "window_items_inside_run",
         put("window_steady.output_items", 1000),
         make=sample_generation_run,
     ),
     Fault(
-        "images lost from the ledger",
+        "images missing in requests.parquet",
         "request_file_counts_agree",
         each(put("requests.sent", 100), put("requests.completed", 100)),
         make=sample_generation_run,
     ),
     Fault(
-        "an image for less than a joule",
+        "images with less than 1 J each",
         "energy_per_item_plausible",
         energy(1e-4, 1e-4, ("steady",)),
         make=sample_generation_run,
     ),
     Fault(
-        "a video that half the batch made",
+        "videos with half of the batch running",
         "batch_saturated",
         put("window_steady.mean_running_requests", 2.0),
         sample={"video": True},
         make=sample_generation_run,
     ),
     Fault(
-        "a video without power's integral",
+        "videos without the integral of power",
         "two_instruments_present",
         put("window_steady.energy.integral_joules", None),
         sample={"video": True},
         make=sample_generation_run,
     ),
     Fault(
-        "images on three GPUs without a degree for them",
+        "images on three GPUs without a parallel degree for them",
         "parallelism_fills_gpus",
         put("configuration.num_gpus", 3),
         make=sample_generation_run,
@@ -554,14 +554,14 @@ FAULTS: tuple[Fault, ...] = (
         make=sample_generation_run,
     ),
     Fault(
-        "a video that is NaN here and there",
+        "video with some NaN values",
         "sample_is_a_picture",
         put("sample.non_finite_share", 0.001),
         sample={"video": True},
         make=sample_generation_run,
     ),
     Fault(
-        "a run of images that made none",
+        "image run without an image",
         "some_output",
         each(put("requests.sent", 0), put("requests.completed", 0)),
         make=sample_generation_run,
@@ -639,5 +639,5 @@ def land_duplicates(store: Store) -> dict[str, str]:
     return {
         "replayed run": replay.run_id,
         "duplicated run": str(elsewhere),
-        "repeat that is another experiment": outlier.run_id,
+        "repeat far from the other repeats": outlier.run_id,
     }

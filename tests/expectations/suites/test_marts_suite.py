@@ -163,4 +163,4 @@ def test_a_check_that_cannot_be_made_refuses(auditor: Auditor) -> None:
     check = Check("odd", Severity.WARNING, "odd", column="absent", within=Tolerance(0, 1, "", "test"))
     audit = auditor.audit(Level.MART, "table", pd.DataFrame({"key": ["a"]}), [check], key=["key"])
     (finding,) = audit.critical
-    assert "absent" in finding.observed and finding.reason == "the check could not be made"
+    assert "absent" in finding.observed and finding.reason == "the check could not be run"

@@ -1,0 +1,22 @@
+"""Mart suite: what the tables of a candidate must satisfy before anybody may read them."""
+
+from expectations.suites.mart import leaderboard, minima, presence
+from expectations.suites.mart.audit import audit_marts
+from expectations.suites.mart_check import MartCheck
+
+__all__ = ["audit_marts", "leaderboard_checks", "mart_checks", "minima_checks"]
+
+
+def leaderboard_checks() -> tuple[MartCheck, ...]:
+    """Checks of `leaderboard`."""
+    return leaderboard.CHECKS
+
+
+def minima_checks() -> tuple[MartCheck, ...]:
+    """Checks of `min_energy_configurations`."""
+    return minima.CHECKS
+
+
+def mart_checks() -> tuple[MartCheck, ...]:
+    """Every check of a mart, in the order of the reports."""
+    return (*presence.CHECKS, *leaderboard.CHECKS, *minima.CHECKS)

@@ -1,0 +1,28 @@
+"""Runs the mart suite: DuckDB computes one column per check, Great Expectations compares them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from expectations.gate.auditor import Audit, Auditor
+from expectations.publications import attached
+from expectations.suites.checks import Level
+from expectations.suites.mart import leaderboard, minima, presence
+from expectations.suites.mart_check import numeric, select
+
+
+def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
+    """Run the mart suite on a candidate database. A missing mart is the only finding then."""
+    audit = Audit()
+    with attached(candidate=candidate) as connection:
+        for title, subject in (
+            ("all marts", presence),
+            ("leaderboard", leaderboard),
+            ("min_energy_configurations", minima),
+        ):
+            sql = select(subject.CHECKS, subject.LABEL, subject.TABLE)
+            frame = numeric(connection.execute(sql).df())
+            audit += auditor.audit(Level.MART, title, frame, subject.CHECKS, key=["label"])
+            if subject is presence and audit.critical:
+                return audit
+    return audit

@@ -1,0 +1,20 @@
+"""The check that every mart is there that readers rely on."""
+
+from __future__ import annotations
+
+from expectations.suites.mart_check import critical
+
+EXPECTED_MARTS = ("leaderboard", "min_energy_configurations", "run_log", "quarantine", "publications")
+
+TABLE = f"""
+(
+    select unnest({list(EXPECTED_MARTS)}) as mart
+) left join (
+    select table_name as mart, true as is_there
+    from duckdb_tables()
+    where database_name = 'candidate' and schema_name = 'marts'
+) using (mart)
+"""
+LABEL = "mart"
+
+CHECKS = (critical("mart_is_there", "a mart that readers rely on is missing", "is_there is null"),)

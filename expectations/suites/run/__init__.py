@@ -1,0 +1,13 @@
+"""Per-run suite: what a single measured run must satisfy to count. One module per subject."""
+
+from expectations.suites.run import bundle, energy, identity, instruments, power, requests, windows
+from expectations.suites.run_check import RunCheck
+
+__all__ = ["run_checks"]
+
+_SUBJECTS = (bundle, identity, requests, windows, energy, power, instruments)
+
+
+def run_checks() -> tuple[RunCheck, ...]:
+    """Every per-run check, in the order of the reports."""
+    return tuple(check for subject in _SUBJECTS for check in subject.CHECKS)

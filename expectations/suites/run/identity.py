@@ -1,0 +1,135 @@
+"""Identity: the run is of the model, GPUs and configuration that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.runtimes.environments import MOCK
+from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, Runtime
+from expectations.suites.checks import Tolerance
+from expectations.suites.landed_runs import LandedRuns
+from expectations.suites.run_check import critical, ratio, warning
+
+_GIB = 2**30
+_MEMORY_SOURCE = "the driver reserves up to a tenth; a larger difference means another GPU"
+
+
+def _gpu_names(run: Run) -> str:
+    return ", ".join(sorted({gpu.name for gpu in run.provenance.gpus}))
+
+
+def _other_gpu(runs: LandedRuns) -> pd.Series:
+    def other(run: Run) -> bool:
+        entries = [runs.catalog.gpu_named(gpu.name) for gpu in run.provenance.gpus]
+        return any(entry is None or entry.gpu_model != run.configuration.gpu_model for entry in entries)
+
+    return runs.each(other)
+
+
+def _other_task(runs: LandedRuns) -> pd.Series:
+    def other(run: Run) -> bool:
+        model = runs.catalog.models.get(run.configuration.model_id)
+        return model is not None and run.configuration.task not in model.tasks
+
+    return runs.each(other)
+
+
+def _other_precision(runs: LandedRuns) -> pd.Series:
+    def other(run: Run) -> bool:
+        model = runs.catalog.models.get(run.configuration.model_id)
+        return model is not None and model.weight_precision != run.configuration.weight_precision
+
+    return runs.each(other)
+
+
+def _memory(runs: LandedRuns, extreme: Callable[..., int | None]) -> pd.Series:
+    """Smallest or largest memory of the run's GPUs, as a share of the GPU model's."""
+    found = runs.each(lambda run: extreme((gpu.memory_bytes for gpu in run.provenance.gpus), default=None))
+    return ratio(found / _GIB, runs["memory_gib"])
+
+
+def _gpus_left_over(runs: LandedRuns) -> pd.Series:
+    """Whether the parallel degrees do not multiply to the number of GPUs."""
+    language = np.maximum(runs["tensor_parallel"] * runs["data_parallel"], runs["expert_parallel"])
+    degree = language.where(runs["language"], runs["ulysses_degree"] * runs["ring_degree"])
+    gpus = runs["num_gpus"].clip(lower=1)
+    doubled_by_guidance = (runs["runtime"] == Runtime.XDIT) & (2 * degree == gpus)
+    return (degree != gpus) & ~doubled_by_guidance
+
+
+CHECKS = (
+    critical(
+        "not_a_recheck",
+        "this run is a recheck: it is compared with what is published and does not count, unless a person"
+        " releases it",
+        lambda runs: runs["sweep_id"].fillna("").str.startswith(RECHECK_CAMPAIGN),
+    ),
+    critical(
+        "not_the_mock_server",
+        "the mock server was measured, not a runtime",
+        lambda runs: runs["runtime_distribution"] == MOCK,
+    ),
+    critical(
+        "model_in_catalog",
+        "the model is not in the catalog",
+        lambda runs: ~runs["model_id"].isin(list(runs.catalog.models)),
+        observed=lambda runs: runs["model_id"],
+    ),
+    warning(
+        "task_in_catalog",
+        "the catalog does not list this task for the model",
+        _other_task,
+        observed=lambda runs: runs["task"],
+    ),
+    critical(
+        "precision_as_in_catalog",
+        "the catalog lists the model in another weight precision",
+        _other_precision,
+        observed=lambda runs: runs["weight_precision"],
+    ),
+    critical(
+        "gpu_in_catalog",
+        "the GPU model is not in the catalog, so its power cannot be judged",
+        lambda runs: runs["on_gpu"] & runs["tdp_watts"].isna(),
+        observed=lambda runs: runs["gpu_model"],
+    ),
+    critical(
+        "gpu_count_fits_gpu",
+        "the number of GPUs and the GPU model contradict each other",
+        lambda runs: runs["on_gpu"] != (runs["num_gpus"] > 0),
+    ),
+    critical(
+        "gpu_is_the_one_named",
+        "the GPU of the machine is not the GPU model of the configuration",
+        lambda runs: _other_gpu(runs).where(runs["completed"] & runs["on_gpu"]),
+        observed=lambda runs: runs.each(_gpu_names) + " measured as " + runs["gpu_model"],
+    ),
+    critical(
+        "gpus_all_seen",
+        "the record lists more or fewer GPUs than the configuration",
+        lambda runs: (
+            runs.each(lambda run: len({gpu.uuid for gpu in run.provenance.gpus})) != runs["num_gpus"]
+        ).where(runs["completed"] & runs["on_gpu"]),
+    ),
+    critical(
+        "gpu_memory_too_small",
+        "the GPU has less memory than its GPU model",
+        lambda runs: _memory(runs, min),
+        within=Tolerance(0.85, None, "of the GPU's memory", _MEMORY_SOURCE),
+    ),
+    critical(
+        "gpu_memory_too_large",
+        "the GPU has more memory than its GPU model",
+        lambda runs: _memory(runs, max),
+        within=Tolerance(None, 1.1, "of the GPU's memory", _MEMORY_SOURCE),
+    ),
+    critical(
+        "parallelism_fills_gpus",
+        "the parallel degrees do not multiply to the number of GPUs",
+        _gpus_left_over,
+    ),
+)

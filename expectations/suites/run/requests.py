@@ -1,0 +1,174 @@
+"""Requests: all were answered, the ledger agrees, no cache helped, and the load generator kept up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from benchmark_tasks.vocabulary import LengthControl, Runtime
+from expectations.suites.checks import Tolerance
+from expectations.suites.landed_runs import LandedRuns
+from expectations.suites.run_check import critical, graded, is_true, ratio, warning
+
+_LEDGER = Tolerance(0, 0, "apart", "requests.parquet and run.json count the same requests")
+
+
+def _missing_or_failed(runs: LandedRuns) -> pd.Series:
+    missing = runs["requests_sent"] - runs["requests_completed"]
+    return np.maximum(missing.abs(), runs["requests_failed"]).where(runs["completed"])
+
+
+def _counts(runs: LandedRuns) -> pd.Series:
+    def whole(name: str) -> pd.Series:
+        return runs[name].astype("Int64").astype("string")
+
+    counts = whole("requests_completed") + " of " + whole("requests_sent") + " completed, "
+    error = runs.each(lambda run: run.requests.first_error if run.requests else None).fillna("")
+    return counts + whole("requests_failed") + " failed" + (": " + error).str.rstrip(": ")
+
+
+def _output(runs: LandedRuns) -> pd.Series:
+    """Tokens, or images or videos."""
+    return runs["output_tokens"].where(runs["language"], runs["requests_completed"]).where(runs["completed"])
+
+
+def _should_know_cache_hits(runs: LandedRuns) -> pd.Series:
+    """Completed runs of runtimes that count the hits of their caches."""
+    return runs["completed"] & (runs["runtime"] == Runtime.VLLM)
+
+
+def _disordered(runs: LandedRuns) -> pd.Series:
+    wrong = runs["ttft_p50_ms"] > runs["e2e_p50_ms"]
+    for name in ("ttft", "itl", "e2e"):
+        for low, high in (("p50", "p90"), ("p90", "p95"), ("p95", "p99")):
+            wrong |= runs[f"{name}_{low}_ms"] > runs[f"{name}_{high}_ms"]
+    return wrong.where(runs["completed"])
+
+
+def _wall_minus_duration(runs: LandedRuns) -> pd.Series:
+    wall = (runs["finished_at"] - runs["started_at"]).dt.total_seconds()
+    return wall - runs["duration_seconds"].fillna(0)
+
+
+CHECKS = (
+    critical(
+        "has_request_counts",
+        "the record does not say how many requests were sent",
+        lambda runs: runs["requests_sent"].isna().where(runs["completed"]),
+    ),
+    critical(
+        "all_requests_completed",
+        "some requests failed or are missing",
+        _missing_or_failed,
+        within=Tolerance(0, 0, "requests", "ML.ENERGY validator: all requests completed and succeeded"),
+        observed=_counts,
+    ),
+    critical(
+        "some_output",
+        "the run has no output",
+        _output,
+        within=Tolerance(1, None, "tokens", "a run without output has no result"),
+    ),
+    critical(
+        "outputs_not_capped",
+        "too many answers ended at the length cap",
+        lambda runs: ratio(runs["requests_at_length_cap"], runs["requests_completed"]).where(
+            runs["completed"] & (runs["length_control"] == LengthControl.NATURAL)
+        ),
+        within=Tolerance(
+            None, 0.3, "of outputs", "ML.ENERGY validator: fewer than 30 % of outputs at the length cap"
+        ),
+    ),
+    critical(
+        "sample_is_a_picture",
+        "the sample has a single colour or contains NaN: the run did not generate images or videos",
+        lambda runs: runs.each(lambda run: run.sample.blank if run.sample else None),
+    ),
+    critical(
+        "request_file_counts_agree",
+        "requests.parquet and run.json differ in the number of requests",
+        lambda runs: runs["request_count_difference"].where(runs["completed"]),
+        within=_LEDGER,
+    ),
+    critical(
+        "request_file_tokens_agree",
+        "requests.parquet and run.json differ in the number of tokens",
+        lambda runs: runs["request_token_difference"].where(runs["completed"]),
+        within=_LEDGER,
+    ),
+    critical(
+        "request_times_in_order",
+        "some requests finish before they start",
+        lambda runs: runs["request_disorders"],
+    ),
+    critical(
+        "no_prefix_cache_hits",
+        "prompts were served from the prefix cache",
+        lambda runs: runs["prefix_cache_hits"],
+        within=Tolerance(0, 0, "hits", "methodology: prefix caching is off"),
+    ),
+    critical(
+        "no_multimodal_cache_hits",
+        "images or videos of prompts were served from the server's multimodal cache",
+        lambda runs: runs["multimodal_cache_hits"],
+        within=Tolerance(
+            0, 0, "hits", "methodology: the server's cache of prepared images and videos is off"
+        ),
+    ),
+    critical(
+        "prefix_cache_hits_known",
+        "it is not known whether prompts were served from the prefix cache; release the run if that cache"
+        " was off",
+        lambda runs: runs["prefix_cache_hits"].isna().where(_should_know_cache_hits(runs)),
+    ),
+    critical(
+        "multimodal_cache_hits_known",
+        "it is not known whether images or videos of prompts were served from the server's multimodal cache;"
+        " release the run if that cache was off",
+        lambda runs: (
+            runs["multimodal_cache_hits"]
+            .isna()
+            .where(_should_know_cache_hits(runs) & (runs["architecture"] == "mllm"))
+        ),
+    ),
+    warning(
+        "no_preemptions",
+        "the server preempted requests because its memory was full",
+        lambda runs: runs["preemptions"],
+        within=Tolerance(
+            0, 0, "preemptions", "preempted requests are computed twice, so their energy is overstated"
+        ),
+    ),
+    critical(
+        "kv_cache_usage_is_a_share",
+        "KV cache usage is not between 0 and 1",
+        lambda runs: runs["max_kv_cache_usage"],
+        within=Tolerance(0, 1, "", "contract of the record"),
+    ),
+    critical("latency_quantiles_in_order", "a lower latency quantile exceeds a higher one", _disordered),
+    *graded(
+        "client_kept_up",
+        "the load generator lagged, so it may have limited the load",
+        lambda runs: is_true(runs["client_lagged"]).where(runs["completed"]),
+    ),
+    *graded(
+        "client_not_saturated",
+        "the load generator used all of its CPU time",
+        lambda runs: runs["client_cpu_share"],
+        within=Tolerance(None, 0.9, "of a core", "one event loop saturates a core at 17-20k tokens/s"),
+    ),
+    critical(
+        "clock_did_not_jump",
+        "the wall clock went back, or lost time, during the run",
+        _wall_minus_duration,
+        within=Tolerance(
+            -5, None, "s", "wall clock and monotonic clock of one run; 5 s for a clock that was being set"
+        ),
+    ),
+    critical(
+        "not_from_the_future",
+        "the run starts in the future",
+        lambda runs: (runs["started_at"] - pd.Timestamp(runs.judged_at)).dt.total_seconds(),
+        within=Tolerance(None, 300, "s ahead", "clocks of hosts in one fleet agree within minutes"),
+    ),
+)
