@@ -267,7 +267,11 @@ FAULTS: tuple[Fault, ...] = (
         "two_instruments_agree_mlenergy",
         energy(1.1, 1, ("mlenergy",)),
     ),
-    Fault("both instruments halved, power timeline not halved", "integral_follows_from_timeline", energy(0.5, 0.5)),
+    Fault(
+        "both instruments halved, power timeline not halved",
+        "integral_follows_from_timeline",
+        energy(0.5, 0.5),
+    ),
     Fault(
         "no integral beside the counter",
         "two_instruments_present",
@@ -434,8 +438,12 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("wrong precision", "precision_as_in_catalog", put("configuration.weight_precision", "fp8")),
     Fault("GPU that is not in the catalog", "gpu_in_catalog", put("configuration.gpu_model", "H9000")),
-    Fault("another GPU than the configuration names", "gpu_is_the_one_named", gpu(name="NVIDIA H100 80GB HBM3")),
-    Fault("TDP of another GPU as power cap", "limit_within_tdp", put("comparability.power_limit_watts", 1000.0)),
+    Fault(
+        "another GPU than the configuration names", "gpu_is_the_one_named", gpu(name="NVIDIA H100 80GB HBM3")
+    ),
+    Fault(
+        "TDP of another GPU as power cap", "limit_within_tdp", put("comparability.power_limit_watts", 1000.0)
+    ),
     Fault("memory of a smaller GPU", "gpu_memory_too_small", gpu(memory_bytes=80 * 2**30)),
     Fault("memory of a larger GPU", "gpu_memory_too_large", gpu(memory_bytes=192 * 2**30)),
     Fault("a GPU is missing", "gpus_all_seen", put("configuration.num_gpus", 2)),

@@ -126,7 +126,7 @@ def test_the_first_refresh_publishes_what_was_accepted(settings: Settings, first
         settings, "select count(*) from run_log where data_source = 'jouleboard' and is_accepted"
     ).rows
     assert rows == ((result.accepted,),)
-    assert any("power_within_tdp" in line and "900 W a GPU of 700 W TDP" in line for line in said)
+    assert any("power_within_tdp" in line and "900 W per GPU of 700 W TDP" in line for line in said)
 
 
 def test_published_rows_of_others_all_pass(settings: Settings, first, published_v3: Path) -> None:
