@@ -243,7 +243,7 @@ def test_a_dbt_failure_is_one_line_and_publishes_nothing(settings: Settings, fir
 def test_a_failing_test_of_a_mart_names_its_rows(settings: Settings, first, tmp_path: Path) -> None:
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
-    rules = project / "models" / "marts" / "leaderboard" / "_leaderboard.yml"
+    rules = project / "models" / "marts" / "leaderboard" / "leaderboard.yml"
     rule = "energy_per_output_joules is null or energy_source <> 'none'"
     rules.write_text(
         rules.read_text().replace(rule, "data_source <> 'jouleboard' or task <> 'text-to-video'")
