@@ -1,39 +1,40 @@
 {# A 32-digit id of some columns that treats NULL as a value, so that joins on it are NULL-safe.
    `known` are columns whose NULL leaves no trace: ids from before such a column stay what they were. #}
 {% macro hash_of(columns, known=[]) -%}
-    md5(concat_ws('|'
-    {%- for column in columns -%}
-        , coalesce(cast({{ column }} as varchar), '~')
-    {%- endfor -%}
-    {%- for column in known -%}
-        , '{{ column }}=' || {{ column }}
-    {%- endfor -%}
-    ))
+md5(concat_ws('|'
+{%- for column in columns -%}
+, coalesce(cast({{ column }} as varchar), '~')
+{%- endfor -%}
+{%- for column in known -%}
+, '{{ column }}=' || {{ column }}
+{%- endfor -%}
+))
 {%- endmacro %}
 
-{# The comparability keys, without some: the id that says which rows may meet. Sources never do.
-   A model's revision is no part of it: models that meet have one each. It keeps rows of one model apart. #}
+{# The comparability keys, without some: the id that says which rows may be compared. Sources never are.
+   The model's revision is no part of it: two models have a revision each. It keeps rows of one model apart. #}
 {% macro comparability_hash(without=[]) -%}
-    {{ hash_of(['data_source'] + (var('comparability_keys') | reject('in', without + ['model_revision']) | list)) }}
+{%- set keys = var('comparability_keys') | reject('in', without + ['model_revision']) | list -%}
+{{ hash_of(['data_source'] + keys) }}
 {%- endmacro %}
 
 {# Two rows of one model are of one revision of it; rows of two models need not be. #}
 {% macro same_weights(one, other) -%}
-    ({{ one }}.model_id <> {{ other }}.model_id or {{ one }}.model_revision is not distinct from {{ other }}.model_revision)
+({{ one }}.model_id <> {{ other }}.model_id or {{ one }}.model_revision is not distinct from {{ other }}.model_revision)
 {%- endmacro %}
 
 {# Configuration and comparability columns, for select lists that carry a measurement's identity. #}
 {% macro identity_columns(relation=none) -%}
-    {%- for column in var('configuration_keys') + var('comparability_keys') %}
-    {{ relation ~ '.' if relation }}{{ column }}{{ ',' if not loop.last }}
-    {%- endfor %}
+{%- for column in var('configuration_keys') + var('comparability_keys') %}
+{{ relation ~ '.' if relation }}{{ column }}{{ ',' if not loop.last }}
+{%- endfor %}
 {%- endmacro %}
 
 {# What a model is asked to make: rows that differ in it do different work. #}
 {% macro workload_columns() -%}
-    {{ return(['inference_steps', 'height', 'width', 'num_frames']) }}
+{{ return(['inference_steps', 'height', 'width', 'num_frames']) }}
 {%- endmacro %}
 
 {% macro parallelism_columns() -%}
-    {{ return(['tensor_parallel', 'expert_parallel', 'data_parallel', 'ulysses_degree', 'ring_degree']) }}
+{{ return(['tensor_parallel', 'expert_parallel', 'data_parallel', 'ulysses_degree', 'ring_degree']) }}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{# The grain: no two rows share the columns, NULLs counted as equal. Whole rows, so that a failure can name them. #}
+{# The grain: no two rows share the columns; NULLs count as equal. Whole rows, so a failure names them. #}
 {% test unique_key(model, columns) %}
 select * from {{ model }}
 qualify count(*) over (partition by {{ columns | join(', ') }}) > 1

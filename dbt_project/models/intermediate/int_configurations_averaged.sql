@@ -30,7 +30,8 @@ replicates as (
         model_revision,
         count(*) as measurements,
         case when count(energy_per_output_joules) > 1
-            then max(energy_per_output_joules) / nullif(min(energy_per_output_joules), 0) - 1 end
+                then max(energy_per_output_joules) / nullif(min(energy_per_output_joules), 0) - 1
+        end
             as energy_spread
     from measurements
     where counts_for_speed or replicate > 1
@@ -94,20 +95,30 @@ averaged as (
 
 ),
 
+revisions as (
+
+    select
+        *,
+        -- Of a model's revisions the one measured last on a GPU model is current, all else being equal.
+        (
+            model_revision is not distinct from first_value(model_revision) over (
+                partition by comparability_id, task, model_id, weight_precision, workload_id, gpu_model
+                order by last_measured_at desc nulls last, model_revision asc
+            )
+        ) as is_current_revision
+    from averaged
+
+),
+
 intervals as (
 
     select
-        averaged.*,
-        -- Of a model's revisions the one measured last on a GPU model is current, all else being equal.
-        averaged.model_revision is not distinct from first_value(averaged.model_revision) over (
-            partition by comparability_id, task, model_id, weight_precision, workload_id, gpu_model
-            order by last_measured_at desc nulls last, averaged.model_revision
-        ) as is_current_revision,
+        revisions.*,
         -- 200 is the last tabulated row; beyond it the quantile is 1.97 and falls no further than 1.96.
-        t_quantiles.t_975 * energy_per_output_stddev_joules / sqrt(energy_repeats)
+        t_quantiles.t_975 * revisions.energy_per_output_stddev_joules / sqrt(revisions.energy_repeats)
             as energy_per_output_half_width_joules
-    from averaged
-    left join t_quantiles on t_quantiles.degrees_of_freedom = least(averaged.energy_repeats - 1, 200)
+    from revisions
+    left join t_quantiles on least(revisions.energy_repeats - 1, 200) = t_quantiles.degrees_of_freedom
 
 )
 
@@ -129,8 +140,8 @@ select
     gpus.memory_gib
 from intervals
 left join replicates
-    on replicates.configuration_id = intervals.configuration_id
-    and replicates.comparability_id = intervals.comparability_id
-    and replicates.model_revision is not distinct from intervals.model_revision
+    on intervals.configuration_id = replicates.configuration_id
+        and intervals.comparability_id = replicates.comparability_id
+        and replicates.model_revision is not distinct from intervals.model_revision
 left join models using (data_source, model_id)
 left join gpus using (gpu_model)

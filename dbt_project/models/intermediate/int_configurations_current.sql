@@ -1,1 +1,2 @@
-select * from {{ ref('int_configurations_averaged') }} where is_current_revision
+select * from {{ ref('int_configurations_averaged') }}
+where is_current_revision

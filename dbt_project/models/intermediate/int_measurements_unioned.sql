@@ -87,11 +87,20 @@ unioned as (
     union all by name
     select * from published
 
+),
+
+described as (
+
+    select
+        unioned.*,
+        tasks.output_unit
+    from unioned
+    left join tasks on unioned.task = tasks.task
+
 )
 
 select
-    unioned.*,
-    tasks.output_unit,
+    *,
     throughput_per_second / nullif(mean_power_watts, 0) as throughput_per_watt,
     coalesce(median_itl_ms / 1e3, batch_latency_seconds) as latency_seconds,
     {{ comparability_hash() }} as comparability_id,
@@ -101,5 +110,4 @@ select
     {{ hash_of(workload_columns()) }} as workload_id,
     {{ hash_of(parallelism_columns()) }} as parallelism_id,
     {{ hash_of(['configuration_id', 'comparability_id'], known=['model_revision']) }} as leaderboard_id
-from unioned
-left join tasks on unioned.task = tasks.task
+from described

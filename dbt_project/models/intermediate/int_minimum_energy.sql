@@ -3,7 +3,8 @@
 
 with configurations as (
 
-    select * from {{ ref('int_configurations_current') }} where energy_per_output_joules is not null
+    select * from {{ ref('int_configurations_current') }}
+    where energy_per_output_joules is not null
 
 ),
 
@@ -18,8 +19,8 @@ with configurations as (
     from configurations
     window same_group as (partition by {{ columns }})
     qualify row_number() over (
-        partition by {{ columns }} order by energy_per_output_joules, batch_size, leaderboard_id
-    ) = 1
+            partition by {{ columns }} order by energy_per_output_joules, batch_size, leaderboard_id
+        ) = 1
 
 ),
 

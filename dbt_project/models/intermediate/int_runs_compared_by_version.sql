@@ -7,7 +7,7 @@ with pairs as (
 measurements as (
 
     select
-        leaderboard_id as measured_leaderboard_id,
+        leaderboard_id,
         measurement_id,
         gpu_uuids,
         energy_per_output_joules,
@@ -19,13 +19,25 @@ measurements as (
 
 runs as (
 
-    select pairs.*, true as is_later_version, measurements.* exclude (measured_leaderboard_id)
+    select
+        pairs.*,
+        true as is_later_version,
+        measurements.measurement_id,
+        measurements.gpu_uuids,
+        measurements.energy_per_output_joules,
+        measurements.latency_seconds
     from pairs
-    inner join measurements on measurements.measured_leaderboard_id = pairs.leaderboard_id
+    inner join measurements on pairs.leaderboard_id = measurements.leaderboard_id
     union all
-    select pairs.*, false as is_later_version, measurements.* exclude (measured_leaderboard_id)
+    select
+        pairs.*,
+        false as is_later_version,
+        measurements.measurement_id,
+        measurements.gpu_uuids,
+        measurements.energy_per_output_joules,
+        measurements.latency_seconds
     from pairs
-    inner join measurements on measurements.measured_leaderboard_id = pairs.old_leaderboard_id
+    inner join measurements on pairs.old_leaderboard_id = measurements.leaderboard_id
 
 ),
 

@@ -32,7 +32,7 @@ select
         and status = 'completed'
         and steady_settled
         and steady_counter_joules is not null
-        and energy_source in ('{{ var("energy_sources_that_count") | join("', '") }}'),
+        and list_contains({{ var('energy_sources_that_count') }}, energy_source),
         false
     ) as counts_for_energy
 from judged

@@ -1,4 +1,6 @@
-{% set comparison = 'leaderboard_id, old_leaderboard_id, old_runtime_version, versions_back, on_same_gpus, metric' -%}
+{% set comparison -%}
+leaderboard_id, old_leaderboard_id, old_runtime_version, versions_back, on_same_gpus, metric
+{%- endset -%}
 
 with runs as (
 
@@ -14,23 +16,33 @@ t_quantiles as (
 
 metrics as (
 
-    select *, 'energy' as metric, energy_per_output_joules as figure from runs
+    select
+        *,
+        'energy' as metric,
+        energy_per_output_joules as figure
+    from runs
     union all
-    select *, 'latency' as metric, latency_seconds as figure from runs
+    select
+        *,
+        'latency' as metric,
+        latency_seconds as figure
+    from runs
 
 ),
 
 blocked as (
 
-    -- Runs share out unevenly over GPUs that differ by per cents: only within a block are versions compared.
-    select *, case when on_same_gpus then gpu_uuids end as block
+    -- GPUs differ, and runs are spread unevenly over them: versions are compared within a block only.
+    select
+        *,
+        case when on_same_gpus then gpu_uuids end as block
     from metrics
 
 ),
 
 compared as (
 
-    -- GPUs without a figure of one version compare nothing. Without common GPUs the only block stays as it is.
+    -- GPUs without a figure of one version compare nothing. Without common GPUs the block stays as it is.
     select
         * replace (
             case
@@ -78,19 +90,28 @@ averaged as (
 
 ),
 
+averaged_with_quantiles as (
+
+    select
+        averaged.*,
+        t_quantiles.t_975
+    from averaged
+    -- 200 is the last tabulated row; beyond it the quantile is 1.97 and falls no further than 1.96.
+    left join t_quantiles
+        on least(averaged.degrees_of_freedom, 200) = t_quantiles.degrees_of_freedom
+            and least(averaged.repeats, averaged.old_repeats) >= 2
+
+),
+
 changes as (
 
     select
-        averaged.* exclude (squared_deviations, degrees_of_freedom, inverse_repeats, blocks),
+        * exclude (squared_deviations, degrees_of_freedom, inverse_repeats, blocks, t_975),
         figure / nullif(old_figure, 0) - 1 as change,
-        -- 200 is the last tabulated row; beyond it the quantile is 1.97 and falls no further than 1.96.
-        t_quantiles.t_975
-        * sqrt(squared_deviations / nullif(averaged.degrees_of_freedom, 0) * inverse_repeats) / blocks
+        t_975
+        * sqrt(squared_deviations / nullif(degrees_of_freedom, 0) * inverse_repeats) / blocks
         / nullif(old_figure, 0) as change_half_width
-    from averaged
-    left join t_quantiles
-        on t_quantiles.degrees_of_freedom = least(averaged.degrees_of_freedom, 200)
-        and least(averaged.repeats, averaged.old_repeats) >= 2
+    from averaged_with_quantiles
 
 )
 

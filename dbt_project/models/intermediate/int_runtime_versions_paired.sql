@@ -28,11 +28,11 @@ pairs as (
         ) as versions_back
     from configurations as later
     inner join configurations as earlier
-        on earlier.configuration_id = later.configuration_id
-        and earlier.comparability_any_version_id = later.comparability_any_version_id
-        and {{ same_weights('earlier', 'later') }}
-        and (earlier.version_numbers, earlier.is_final, earlier.runtime_version)
-        < (later.version_numbers, later.is_final, later.runtime_version)
+        on later.configuration_id = earlier.configuration_id
+            and later.comparability_any_version_id = earlier.comparability_any_version_id
+            and {{ same_weights('later', 'earlier') }}
+            and (earlier.version_numbers, earlier.is_final, earlier.runtime_version)
+            < (later.version_numbers, later.is_final, later.runtime_version)
 
 )
 

@@ -1,6 +1,8 @@
 with minima as (
 
-    select * from {{ ref('int_minimum_energy') }} where scope = 'all-gpu-counts' and architecture = 'diffusion'
+    select *
+    from {{ ref('int_minimum_energy') }}
+    where scope = 'all-gpu-counts' and architecture = 'diffusion'
 
 )
 

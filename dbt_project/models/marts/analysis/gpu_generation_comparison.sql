@@ -32,23 +32,26 @@ under_ceiling as (
         ceilings.ceiling_seconds
     from configurations
     inner join ceilings
-        on ceilings.task = configurations.task
-        and (
-            configurations.median_itl_ms <= ceilings.max_median_itl_ms
-            or configurations.batch_latency_seconds <= ceilings.max_batch_latency_seconds
-        )
+        on configurations.task = ceilings.task
+            and (
+                configurations.median_itl_ms <= ceilings.max_median_itl_ms
+                or configurations.batch_latency_seconds <= ceilings.max_batch_latency_seconds
+            )
     qualify row_number() over (
-        partition by
-            configurations.comparability_id,
-            configurations.task,
-            configurations.model_id,
-            configurations.weight_precision,
-            configurations.workload_id,
-            configurations.gpu_model,
-            ceilings.max_median_itl_ms,
-            ceilings.max_batch_latency_seconds
-        order by configurations.energy_per_output_joules, configurations.batch_size, configurations.leaderboard_id
-    ) = 1
+            partition by
+                configurations.comparability_id,
+                configurations.task,
+                configurations.model_id,
+                configurations.weight_precision,
+                configurations.workload_id,
+                configurations.gpu_model,
+                ceilings.max_median_itl_ms,
+                ceilings.max_batch_latency_seconds
+            order by
+                configurations.energy_per_output_joules,
+                configurations.batch_size,
+                configurations.leaderboard_id
+        ) = 1
 
 )
 
@@ -97,14 +100,21 @@ select
     list_contains(newer.batch_sizes, older.batch_size) as old_batch_size_measured_on_new,
     list_contains(older.batch_sizes, newer.batch_size) as new_batch_size_measured_on_old
 from under_ceiling as newer
-inner join generations on generations.new_gpu_model = newer.gpu_model
+inner join generations on newer.gpu_model = generations.new_gpu_model
 inner join under_ceiling as older
-    on older.gpu_model = generations.old_gpu_model
-    and older.comparability_any_cap_id = newer.comparability_any_cap_id
-    and older.task = newer.task
-    and older.model_id = newer.model_id
-    and {{ same_weights('older', 'newer') }}
-    and older.weight_precision = newer.weight_precision
-    and older.workload_id = newer.workload_id
-    and older.ceiling_seconds = newer.ceiling_seconds
-order by newer.data_source, newer.task, newer.model_id, newer.ceiling_seconds, new_gpu_model, old_gpu_model, comparison_id
+    on generations.old_gpu_model = older.gpu_model
+        and newer.comparability_any_cap_id = older.comparability_any_cap_id
+        and newer.task = older.task
+        and newer.model_id = older.model_id
+        and {{ same_weights('newer', 'older') }}
+        and newer.weight_precision = older.weight_precision
+        and newer.workload_id = older.workload_id
+        and newer.ceiling_seconds = older.ceiling_seconds
+order by
+    newer.data_source,
+    newer.task,
+    newer.model_id,
+    newer.ceiling_seconds,
+    new_gpu_model,
+    old_gpu_model,
+    comparison_id

@@ -6,13 +6,15 @@ with minima as (
 
 siblings as (
 
-    select * from {{ ref('model_pairs') }} where relation = 'multimodal-to-text'
+    select * from {{ ref('model_pairs') }}
+    where relation = 'multimodal-to-text'
 
 ),
 
 text_references as (
 
-    select * from {{ ref('int_task_pairs') }} where input_media is not null and reference_input_media is null
+    select * from {{ ref('int_task_pairs') }}
+    where input_media is not null and reference_input_media is null
 
 )
 
@@ -60,11 +62,18 @@ from minima as multimodal
 inner join text_references on multimodal.task = text_references.task
 inner join siblings on multimodal.model_id = siblings.model_id
 inner join minima as text_only
-    on text_only.task = text_references.reference_task
-    and text_only.model_id = siblings.reference_model_id
-    and text_only.scope = multimodal.scope
-    and text_only.comparability_any_requests_id = multimodal.comparability_any_requests_id
-    and text_only.weight_precision = multimodal.weight_precision
-    and text_only.gpu_model = multimodal.gpu_model
-    and (text_only.num_gpus = multimodal.num_gpus or multimodal.scope = 'all-gpu-counts')
-order by multimodal.data_source, multimodal.scope, multimodal.task, multimodal.model_id, multimodal.gpu_model, multimodal.num_gpus, comparison_id
+    on text_references.reference_task = text_only.task
+        and siblings.reference_model_id = text_only.model_id
+        and multimodal.scope = text_only.scope
+        and multimodal.comparability_any_requests_id = text_only.comparability_any_requests_id
+        and multimodal.weight_precision = text_only.weight_precision
+        and multimodal.gpu_model = text_only.gpu_model
+        and (multimodal.num_gpus = text_only.num_gpus or multimodal.scope = 'all-gpu-counts')
+order by
+    multimodal.data_source,
+    multimodal.scope,
+    multimodal.task,
+    multimodal.model_id,
+    multimodal.gpu_model,
+    multimodal.num_gpus,
+    comparison_id

@@ -1,6 +1,7 @@
 with minima as (
 
-    select * from {{ ref('int_minimum_energy') }} where scope = 'all-gpu-counts'
+    select * from {{ ref('int_minimum_energy') }}
+    where scope = 'all-gpu-counts'
 
 )
 

@@ -1,6 +1,7 @@
 with configurations as (
 
-    select * from {{ ref('int_configurations_current') }} where num_gpus > 0
+    select * from {{ ref('int_configurations_current') }}
+    where num_gpus > 0
 
 ),
 
@@ -11,15 +12,30 @@ one_parallelism as (
         *,
         min(latency_seconds) over same as fastest_latency_seconds
     from configurations
-    window same as (
-        partition by
-            comparability_id, task, model_id, weight_precision, workload_id, gpu_model, num_gpus, batch_size
-    )
+    window
+        same as (
+            partition by
+                comparability_id,
+                task,
+                model_id,
+                weight_precision,
+                workload_id,
+                gpu_model,
+                num_gpus,
+                batch_size
+        )
     qualify row_number() over (
-        partition by
-            comparability_id, task, model_id, weight_precision, workload_id, gpu_model, num_gpus, batch_size
-        order by energy_per_output_joules nulls last, latency_seconds, leaderboard_id
-    ) = 1
+            partition by
+                comparability_id,
+                task,
+                model_id,
+                weight_precision,
+                workload_id,
+                gpu_model,
+                num_gpus,
+                batch_size
+            order by energy_per_output_joules nulls last, latency_seconds, leaderboard_id
+        ) = 1
 
 )
 
@@ -61,12 +77,20 @@ select
     more.latency_seconds < fewer.latency_seconds as latency_decreases
 from one_parallelism as fewer
 inner join one_parallelism as more
-    on more.comparability_id = fewer.comparability_id
-    and more.task = fewer.task
-    and more.model_id = fewer.model_id
-    and more.weight_precision = fewer.weight_precision
-    and more.workload_id = fewer.workload_id
-    and more.gpu_model = fewer.gpu_model
-    and more.batch_size = fewer.batch_size
-    and more.num_gpus > fewer.num_gpus
-order by fewer.data_source, fewer.task, fewer.model_id, fewer.gpu_model, fewer.batch_size, fewer_gpus, more_gpus, comparison_id
+    on fewer.comparability_id = more.comparability_id
+        and fewer.task = more.task
+        and fewer.model_id = more.model_id
+        and fewer.weight_precision = more.weight_precision
+        and fewer.workload_id = more.workload_id
+        and fewer.gpu_model = more.gpu_model
+        and fewer.batch_size = more.batch_size
+        and fewer.num_gpus < more.num_gpus
+order by
+    fewer.data_source,
+    fewer.task,
+    fewer.model_id,
+    fewer.gpu_model,
+    fewer.batch_size,
+    fewer_gpus,
+    more_gpus,
+    comparison_id

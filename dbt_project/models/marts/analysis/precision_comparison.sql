@@ -6,7 +6,8 @@ with configurations as (
 
 fp8_models as (
 
-    select * from {{ ref('model_pairs') }} where relation = 'fp8-to-bf16'
+    select * from {{ ref('model_pairs') }}
+    where relation = 'fp8-to-bf16'
 
 ),
 
@@ -72,14 +73,15 @@ select
     fp8.latency_seconds < bf16.latency_seconds as fp8_wins_latency
 from by_base_model as fp8
 inner join by_base_model as bf16
-    on bf16.base_model_id = fp8.base_model_id
-    and bf16.comparability_id = fp8.comparability_id
-    and bf16.task = fp8.task
-    and bf16.workload_id = fp8.workload_id
-    and bf16.gpu_model = fp8.gpu_model
-    and bf16.num_gpus = fp8.num_gpus
-    and bf16.batch_size = fp8.batch_size
-    and {{ same_weights('bf16', 'fp8') }}
+    on fp8.base_model_id = bf16.base_model_id
+        and fp8.comparability_id = bf16.comparability_id
+        and fp8.task = bf16.task
+        and fp8.workload_id = bf16.workload_id
+        and fp8.gpu_model = bf16.gpu_model
+        and fp8.num_gpus = bf16.num_gpus
+        and fp8.batch_size = bf16.batch_size
+        and {{ same_weights('fp8', 'bf16') }}
 inner join buckets on fp8.batch_size between buckets.min_batch_size and buckets.max_batch_size
 where fp8.weight_precision = 'fp8' and bf16.weight_precision = 'bfloat16'
-order by fp8.data_source, fp8.task, fp8.base_model_id, fp8.gpu_model, fp8.num_gpus, fp8.batch_size, comparison_id
+order by
+    fp8.data_source, fp8.task, fp8.base_model_id, fp8.gpu_model, fp8.num_gpus, fp8.batch_size, comparison_id

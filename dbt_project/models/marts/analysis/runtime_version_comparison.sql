@@ -12,13 +12,15 @@ configurations as (
 
 energy as (
 
-    select * from changes where metric = 'energy'
+    select * from changes
+    where metric = 'energy'
 
 ),
 
 latency as (
 
-    select * from changes where metric = 'latency'
+    select * from changes
+    where metric = 'latency'
 
 )
 
@@ -50,4 +52,13 @@ select
 from energy
 inner join latency using (leaderboard_id, old_leaderboard_id)
 inner join configurations using (leaderboard_id)
-order by data_source, task, model_id, gpu_model, num_gpus, batch_size, runtime_version, old_runtime_version, comparison_id
+order by
+    configurations.data_source,
+    configurations.task,
+    configurations.model_id,
+    configurations.gpu_model,
+    configurations.num_gpus,
+    configurations.batch_size,
+    configurations.runtime_version,
+    energy.old_runtime_version,
+    comparison_id

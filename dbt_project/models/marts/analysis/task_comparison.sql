@@ -18,44 +18,65 @@ task_pairs as (
 
 model_pairs as (
 
-    select model_id, reference_model_id
+    select
+        model_id,
+        reference_model_id
     from {{ ref('model_pairs') }}
     where relation in ('reasoning-to-chat', 'multimodal-to-text')
     union
-    select distinct model_id, model_id as reference_model_id from configurations
+    select distinct
+        model_id,
+        model_id as reference_model_id
+    from configurations
 
 ),
 
 -- One row per task and model for each basis; 0 where the basis does not fix the value.
 sides as (
 
-    select 'min-energy' as basis, num_gpus as fixed_num_gpus, 0 as fixed_batch_size, *
+    select
+        'min-energy' as basis,
+        num_gpus as fixed_num_gpus,
+        0 as fixed_batch_size,
+        *
     from minima
     where scope = 'gpu-count'
 
     union all by name
 
-    select 'min-energy-all-gpu-counts' as basis, 0 as fixed_num_gpus, 0 as fixed_batch_size, *
+    select
+        'min-energy-all-gpu-counts' as basis,
+        0 as fixed_num_gpus,
+        0 as fixed_batch_size,
+        *
     from minima
     where scope = 'all-gpu-counts'
 
     union all by name
 
-    select 'max-batch' as basis, num_gpus as fixed_num_gpus, 0 as fixed_batch_size, *
+    select
+        'max-batch' as basis,
+        num_gpus as fixed_num_gpus,
+        0 as fixed_batch_size,
+        *
     from configurations
     qualify row_number() over (
-        partition by comparability_id, task, model_id, weight_precision, gpu_model, num_gpus
-        order by batch_size desc, energy_per_output_joules nulls last, leaderboard_id
-    ) = 1
+            partition by comparability_id, task, model_id, weight_precision, gpu_model, num_gpus
+            order by batch_size desc, energy_per_output_joules asc nulls last, leaderboard_id asc
+        ) = 1
 
     union all by name
 
-    select 'same-batch' as basis, num_gpus as fixed_num_gpus, batch_size as fixed_batch_size, *
+    select
+        'same-batch' as basis,
+        num_gpus as fixed_num_gpus,
+        batch_size as fixed_batch_size,
+        *
     from configurations
     qualify row_number() over (
-        partition by comparability_id, task, model_id, weight_precision, gpu_model, num_gpus, batch_size
-        order by energy_per_output_joules nulls last, leaderboard_id
-    ) = 1
+            partition by comparability_id, task, model_id, weight_precision, gpu_model, num_gpus, batch_size
+            order by energy_per_output_joules nulls last, leaderboard_id
+        ) = 1
 
 )
 
@@ -96,16 +117,24 @@ select
     one.energy_per_response_joules / nullif(reference.energy_per_response_joules, 0)
         as energy_per_response_ratio
 from sides as one
-inner join task_pairs on task_pairs.task = one.task
-inner join model_pairs on model_pairs.model_id = one.model_id
+inner join task_pairs on one.task = task_pairs.task
+inner join model_pairs on one.model_id = model_pairs.model_id
 inner join sides as reference
-    on reference.task = task_pairs.reference_task
-    and reference.model_id = model_pairs.reference_model_id
-    and reference.basis = one.basis
-    and reference.comparability_any_requests_id = one.comparability_any_requests_id
-    and reference.weight_precision = one.weight_precision
-    and reference.gpu_model = one.gpu_model
-    and reference.fixed_num_gpus = one.fixed_num_gpus
-    and reference.fixed_batch_size = one.fixed_batch_size
-    and {{ same_weights('reference', 'one') }}
-order by one.data_source, one.basis, one.task, one.model_id, one.gpu_model, one.num_gpus, one.batch_size, comparison_id
+    on task_pairs.reference_task = reference.task
+        and model_pairs.reference_model_id = reference.model_id
+        and one.basis = reference.basis
+        and one.comparability_any_requests_id = reference.comparability_any_requests_id
+        and one.weight_precision = reference.weight_precision
+        and one.gpu_model = reference.gpu_model
+        and one.fixed_num_gpus = reference.fixed_num_gpus
+        and one.fixed_batch_size = reference.fixed_batch_size
+        and {{ same_weights('one', 'reference') }}
+order by
+    one.data_source,
+    one.basis,
+    one.task,
+    one.model_id,
+    one.gpu_model,
+    one.num_gpus,
+    one.batch_size,
+    comparison_id

@@ -1,12 +1,11 @@
+{% set model_work = ['comparability_id', 'task', 'model_id', 'weight_precision', 'workload_id'] -%}
+
 with configurations as (
 
     select
         *,
-        {{ hash_of(
-            ['comparability_id', 'task', 'model_id', 'weight_precision', 'workload_id'], known=['model_revision']
-        ) }} as model_frontier_id,
-        {{ hash_of(['comparability_id', 'task', 'model_id', 'weight_precision', 'workload_id', 'gpu_model']) }}
-            as gpu_frontier_id,
+        {{ hash_of(model_work, known=['model_revision']) }} as model_frontier_id,
+        {{ hash_of(model_work + ['gpu_model']) }} as gpu_frontier_id,
         {{ hash_of(['comparability_id', 'task']) }} as task_frontier_id
     from {{ ref('int_configurations_current') }}
     where energy_per_output_joules is not null and latency_seconds is not null
@@ -73,5 +72,11 @@ select
     dominating.energy_per_output_joules as dominated_by_energy_per_output_joules
 from flagged
 left join configurations as dominating
-    on dominating.leaderboard_id = flagged.dominating_id
-order by flagged.data_source, flagged.task, flagged.model_id, flagged.model_frontier_id, flagged.latency_seconds, flagged.leaderboard_id
+    on flagged.dominating_id = dominating.leaderboard_id
+order by
+    flagged.data_source,
+    flagged.task,
+    flagged.model_id,
+    flagged.model_frontier_id,
+    flagged.latency_seconds,
+    flagged.leaderboard_id

@@ -121,4 +121,5 @@ select
 from configurations
 left join positions using (leaderboard_id)
 left join ranked using (leaderboard_id)
-order by configurations.data_source, configurations.task, positions.energy_position, configurations.leaderboard_id
+order by
+    configurations.data_source, configurations.task, positions.energy_position, configurations.leaderboard_id

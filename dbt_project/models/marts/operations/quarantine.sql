@@ -1,6 +1,7 @@
 with verdicts as (
 
-    select * from {{ ref('stg_jouleboard__verdicts') }} where not is_accepted
+    select * from {{ ref('stg_jouleboard__verdicts') }}
+    where not is_accepted
 
 ),
 

@@ -78,6 +78,6 @@ select
     runs.failure_error,
     runs.failure_message
 from measurements
-left join runs on runs.run_id = measurements.measurement_id
-left join models on models.model_id = measurements.model_id and models.data_source = measurements.data_source
+left join runs on measurements.measurement_id = runs.run_id
+left join models on measurements.model_id = models.model_id and measurements.data_source = models.data_source
 order by measurements.data_source, runs.started_at, run_id
