@@ -4,6 +4,7 @@ PYTHON   ?= $(shell command -v python3.11 || command -v python3)
 VENV     := $(ROOT)/.venv
 BIN      := $(VENV)/bin
 READY    := $(VENV)/.ready
+SQL      := dbt_project benchmarks expectations
 
 export JOULEBOARD_HOME ?= $(ROOT)/var
 export JOULEBOARD_PUBLISHED_V3 ?= $(abspath $(ROOT)/../shared/published_v3)
@@ -14,7 +15,7 @@ export DO_NOT_TRACK = 1
 export VLLM_NO_USAGE_STATS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint types format coverage docs hooks demo up down status gpu-worker constraints clean findings
+.PHONY: help setup test lint lint-sql types format coverage docs hooks demo up down status gpu-worker constraints clean findings
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,13 +33,16 @@ test: $(READY) ## Set up and pass the tests
 	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY) ## Check style, formatting and SQL
-	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory lint-sql
+
+lint-sql: $(READY) ## Check the style of SQL
+	@cd $(ROOT) && $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar $(SQL)
 
 types: $(READY) ## Check types
 	@cd $(ROOT) && $(BIN)/mypy
 
 format: $(READY) ## Sort imports and format
-	@cd $(ROOT) && $(BIN)/ruff check --quiet --select I --fix . && $(BIN)/ruff format .
+	@cd $(ROOT) && $(BIN)/ruff check --quiet --select I --fix . && $(BIN)/ruff format . && $(BIN)/sqlfluff fix --quiet $(SQL)
 
 coverage: $(READY) ## Pass the tests, and show which lines of this process they do not reach
 	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-report=html
