@@ -24,13 +24,13 @@ from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run, SubWindow, Window
 from benchmark_tasks.results.summary import within_run_interval
+from benchmark_tasks.statistics import Change, relative_change
 from benchmark_tasks.vocabulary import RunStatus
 from benchmarks.parts import parts_of
 
@@ -220,28 +220,18 @@ def comparisons(rows: list[Row]) -> list[Comparison]:
             first, second = ([row for row in same if row.group == group] for group in (one, other))
             energy = _change(first, second, "joules_per_output")
             assert energy is not None, "rows without energy were left out"
-            half, itl = _half_width(first, second), _change(first, second, "median_itl_ms")
-            made.append(Comparison(*key, one, other, (len(first), len(second)), energy, half, itl))
+            itl, runs = _change(first, second, "median_itl_ms"), (len(first), len(second))
+            half_width = energy.half_width if min(runs) > 1 else None
+            made.append(
+                Comparison(*key, one, other, runs, energy.share, half_width, itl.share if itl else None)
+            )
     return made
 
 
-def _change(first: list[Row], second: list[Row], name: str) -> float | None:
-    means = []
-    for group in (first, second):
-        values = [getattr(row, name) for row in group]
-        if None in values:
-            return None
-        means.append(float(np.mean(values)))
-    return means[1] / means[0] - 1
-
-
-def _half_width(first: list[Row], second: list[Row]) -> float | None:
-    """Of the change in energy per output, by Student's t over the runs of both."""
-    if min(len(first), len(second)) < 2:
-        return None
-    before, after = ([row.joules_per_output for row in group] for group in (first, second))
-    interval = stats.ttest_ind(after, before).confidence_interval()
-    return float((interval.high - interval.low) / 2 / np.mean(before))
+def _change(first: list[Row], second: list[Row], name: str) -> Change | None:
+    """Of a figure, from one group to the other; `None` where a run lacks it."""
+    before, after = ([getattr(row, name) for row in group] for group in (first, second))
+    return None if None in before + after else relative_change(before, after, equal_spread=True)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmark_tasks import catalog
-from benchmark_tasks.client.windows import relative_interval
+from benchmark_tasks.statistics import relative_interval
 from benchmark_tasks.vocabulary import Task
 from benchmark_tasks.workloads.lengths import evenly, length_at
 from benchmark_tasks.workloads.stationary import stationary_state

@@ -6,7 +6,6 @@ Two definitions are kept side by side: ML.ENERGY's, for comparability, and ours,
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.meters.energy import EnergyCurve
@@ -87,14 +86,6 @@ def tokens_in(events: Events, edges: np.ndarray) -> np.ndarray:
     """Tokens that arrived in each sub-window."""
     counts, _ = np.histogram(events.chunk_seconds, bins=edges, weights=events.chunk_tokens)
     return counts
-
-
-def relative_interval(values: np.ndarray, confidence: float = 0.95) -> float | None:
-    """Half-width of the t-interval of the mean, as a share of the mean; `None` below three values."""
-    if len(values) < 3 or np.mean(values) == 0:
-        return None
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
-    return float(half / np.mean(values))
 
 
 def _warm_from(events: Events) -> float | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmark_tasks.client.latency import quantiles
-from benchmark_tasks.client.windows import relative_interval
 from benchmark_tasks.diffusion.generator import Batch, Ended, RunningGenerator
 from benchmark_tasks.diffusion.windows import Batches, groups_of, inside, steady_window
 from benchmark_tasks.errors import MeterError, ServerNeverHealthy
@@ -22,6 +21,7 @@ from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.bundle import SAMPLE_FILE
 from benchmark_tasks.results.schema import Device, Latency, Phase, Requests, Server, Window
 from benchmark_tasks.runtimes.server import POLL_SECONDS
+from benchmark_tasks.statistics import relative_interval
 
 FEWEST_BATCHES = 6
 """Before so many batches nothing is given up, however long they take."""

@@ -14,13 +14,13 @@ from benchmark_tasks.client.load import Progress
 from benchmark_tasks.client.windows import (
     candidate_starts,
     relative_drift,
-    relative_interval,
     sub_window_edges,
 )
 from benchmark_tasks.errors import MeterError
 from benchmark_tasks.meters.energy import energy_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.plan.procedure import Procedure
+from benchmark_tasks.statistics import relative_interval
 
 MARGIN_SECONDS = 0.5
 DRIFT_MARGIN = 0.8

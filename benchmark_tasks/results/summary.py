@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmark_tasks.results.schema import Quantiles, Run, Window
+from benchmark_tasks.statistics import relative_interval
 
 _WINDOW_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("settled", pa.bool_()),
@@ -228,8 +229,6 @@ def gpu_uuids(run: Run) -> str | None:
 
 def within_run_interval(window: Window) -> float | None:
     """95 % half-width of energy per output over the window's parts, as a share; `None` without parts."""
-    from benchmark_tasks.client.windows import relative_interval
-
     parts = window.sub_windows
     if not parts or any(part.outputs == 0 for part in parts):
         return None

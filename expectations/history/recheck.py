@@ -6,16 +6,16 @@ compared with the published figures and never mixed into them, unless a person r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from statistics import fmean, variance
+from statistics import fmean
 
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.summary import gpu_uuids
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.statistics import Change, relative_change
 from benchmark_tasks.vocabulary import RunStatus
 from expectations.publications import query
 from expectations.suites import Tolerance
@@ -194,31 +194,6 @@ def compare(figures: Iterable[Figure], runs: Iterable[Run]) -> tuple[Comparison,
     return tuple(found for figure, again in pairs for found in _compare(figure, again, confidence))
 
 
-def change_interval(
-    published: Sequence[float], again: Sequence[float], confidence: float
-) -> tuple[float, float] | None:
-    """Interval of the relative change of the mean, by Welch's t.
-
-    With a single value on one side, the other side's spread is taken for both. `None` when neither side
-    has a spread.
-    """
-    from scipy.stats import t
-
-    n, m = len(published), len(again)
-    if min(n, m) == 0 or max(n, m) < 2:
-        return None
-    if min(n, m) == 1:
-        spread = variance(published if n > 1 else again)
-        error, degrees = math.sqrt(spread * (1 / n + 1 / m)), max(n, m) - 1
-    else:
-        a, b = variance(published) / n, variance(again) / m
-        error = math.sqrt(a + b)
-        degrees = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1)) if error else n + m - 2
-    half_width = t.ppf((1 + confidence) / 2, degrees) * error / fmean(published)
-    change = fmean(again) / fmean(published) - 1
-    return change - half_width, change + half_width
-
-
 def _compare(figure: Figure, runs: Sequence[Run], confidence: float) -> list[Comparison]:
     comparable = [run for run in runs if not _differences(figure, run)]
     reason, verdict = "", None
@@ -261,9 +236,9 @@ def _side(
     verdict: Verdict | None,
     reason: str,
 ) -> Comparison:
-    interval = change_interval(published, again, confidence)
+    change = relative_change(published, again, confidence)
     if verdict is None:
-        verdict = _verdict(interval) if again else Verdict.NOT_MEASURED
+        verdict = _verdict(change) if again else Verdict.NOT_MEASURED
     return Comparison(
         configuration=figure.label,
         figure=name,
@@ -271,22 +246,23 @@ def _side(
         published_runs=len(published),
         again=fmean(again) if again else None,
         again_runs=len(again),
-        change=fmean(again) / fmean(published) - 1 if again and published else None,
-        change_low=interval[0] if interval else None,
-        change_high=interval[1] if interval else None,
+        change=change.share if change else None,
+        change_low=change.low if change else None,
+        change_high=change.high if change else None,
         verdict=verdict,
         reason=reason,
     )
 
 
-def _verdict(interval: tuple[float, float] | None) -> Verdict:
-    """Only an interval that lies wholly in the band confirms, only one wholly outside it differs."""
-    if interval is None:
+def _verdict(change: Change | None) -> Verdict:
+    """Confirmed if the interval is inside the band, different if it is outside; otherwise unclear."""
+    if change is None or change.low is None or change.high is None:
         return Verdict.TOO_FEW_REPEATS
-    low, high = interval
-    if RECHECK_BAND.low <= low and high <= RECHECK_BAND.high:
+    assert RECHECK_BAND.low is not None and RECHECK_BAND.high is not None
+    if RECHECK_BAND.low <= change.low and change.high <= RECHECK_BAND.high:
         return Verdict.CONFIRMED
-    return Verdict.DIFFERS if high < RECHECK_BAND.low or low > RECHECK_BAND.high else Verdict.UNCLEAR
+    outside = change.high < RECHECK_BAND.low or change.low > RECHECK_BAND.high
+    return Verdict.DIFFERS if outside else Verdict.UNCLEAR
 
 
 def _differences(figure: Figure, run: Run) -> str:

@@ -12,7 +12,6 @@ from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.windows import (
     mlenergy_window,
     relative_drift,
-    relative_interval,
     steady_window,
 )
 from benchmark_tasks.meters.energy import EnergyCurve
@@ -182,9 +181,3 @@ def test_drift_by_hand() -> None:
     assert relative_drift(np.array([90.0, 90, 100, 100, 110, 110])) == pytest.approx(0.2)
     assert relative_drift(np.full(11, 7.0)) == 0.0
     assert relative_drift(np.array([1.0, 5.0])) == 0.0
-
-
-def test_interval_of_three_values_by_hand() -> None:
-    # mean 10, standard deviation 1, standard error 1/sqrt(3), t(0.975, 2) = 4.30265
-    assert relative_interval(np.array([9.0, 10.0, 11.0])) == pytest.approx(4.30265 / 3**0.5 / 10, rel=1e-5)
-    assert relative_interval(np.array([9.0, 10.0])) is None

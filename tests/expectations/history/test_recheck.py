@@ -11,7 +11,7 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.summary import gpu_uuids
 from benchmark_tasks.testing.samples import on_gpus, sample_run
 from benchmark_tasks.vocabulary import RunStatus
-from expectations.history.recheck import Figure, Measured, Verdict, change_interval, choose, compare
+from expectations.history.recheck import Figure, Measured, Verdict, choose, compare
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -114,14 +114,6 @@ def test_another_power_limit_is_another_experiment() -> None:
     found = compare([figure(PUBLISHED)], limited)
     assert {one.verdict for one in found} == {Verdict.NOT_COMPARABLE}
     assert found[0].reason == "power limit, W was 700.0, is 500.0"
-
-
-def test_the_interval_is_welchs() -> None:
-    # Means 10 and 11; variances 1 and 4 over 3 and 4 values: error sqrt(1/3 + 1), 4.6 degrees of freedom.
-    low, high = change_interval([9, 10, 11], [9, 9, 13, 13], 0.95)
-    assert (low + high) / 2 == pytest.approx(0.1)
-    assert (high - low) / 2 == pytest.approx(0.3502, abs=2e-3)
-    assert change_interval([10], [11], 0.95) is None
 
 
 def test_many_figures_ask_for_wider_intervals() -> None:
