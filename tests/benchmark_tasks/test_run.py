@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -24,7 +25,7 @@ from benchmark_tasks.errors import (
     OutOfMemory,
     ServerDied,
 )
-from benchmark_tasks.meters.meter import Reading
+from benchmark_tasks.meters.meter import Meter, Reading
 from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
@@ -195,7 +196,9 @@ def test_natural_lengths_are_drained_not_cancelled(settings: Settings) -> None:
         (lambda: ReplayMeter(reset_every_seconds=1.0), "went backwards"),
     ],
 )
-def test_a_counter_that_fails_costs_the_energy_not_the_run(settings: Settings, meter, reason: str) -> None:
+def test_a_counter_that_fails_costs_the_energy_not_the_run(
+    settings: Settings, meter: Callable[[], Meter], reason: str
+) -> None:
     slow = QUICK.model_copy(
         update={"minimum_window_seconds": 2.5, "long_window_seconds": 2.5, "idle_seconds": 0.2}
     )
@@ -341,7 +344,7 @@ def test_sigterm_is_passed_on_and_cleans_up(settings: Settings, tmp_path: Path) 
 
 
 @pytest.fixture
-def tiny_disk(tmp_path: Path):
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MB that is nearly full."""
     mount = tmp_path / "tiny"
     mount.mkdir()

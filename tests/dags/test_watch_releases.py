@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ VERSIONS = {
 
 
 @pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch):
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
     with PackageIndex(VERSIONS) as index:
         monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
         yield index

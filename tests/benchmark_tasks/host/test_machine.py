@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from benchmark_tasks.catalog import load
@@ -13,18 +15,18 @@ CATALOG = load()
 
 
 @pytest.fixture
-def has(monkeypatch):
+def has(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Pretends that the driver reports these GPUs."""
     return lambda *names: monkeypatch.setattr(machine, "gpu_names", lambda: list(names))
 
 
-def test_without_a_driver_there_is_only_the_cpu(has) -> None:
+def test_without_a_driver_there_is_only_the_cpu(has: Callable[..., None]) -> None:
     has()
     assert this_machine(CATALOG) == Machine("none", 0)
     assert not this_machine(CATALOG).has_gpu
 
 
-def test_gpus_are_counted_under_their_catalog_name(has) -> None:
+def test_gpus_are_counted_under_their_catalog_name(has: Callable[..., None]) -> None:
     has("NVIDIA H200", "NVIDIA H200")
     assert this_machine(CATALOG) == this_machine(CATALOG, "H200") == Machine("H200", 2)
     assert this_machine(CATALOG, "none") == Machine("none", 0)
@@ -39,7 +41,9 @@ def test_gpus_are_counted_under_their_catalog_name(has) -> None:
         (["NVIDIA H200", "NVIDIA B200"], None, "mixes NVIDIA B200 and NVIDIA H200"),
     ],
 )
-def test_another_machine_than_wanted_is_said(has, names: list[str], wanted: str | None, message: str) -> None:
+def test_another_machine_than_wanted_is_said(
+    has: Callable[..., None], names: list[str], wanted: str | None, message: str
+) -> None:
     has(*names)
     with pytest.raises(CatalogError, match=message):
         this_machine(CATALOG, wanted)

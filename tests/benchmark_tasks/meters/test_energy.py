@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,9 @@ def _gap(line: Timeline, begin: float = 28, end: float = 31) -> Timeline:
         (lambda line: line, 50, 50, "empty"),
     ],
 )
-def test_energy_that_cannot_be_known_is_refused(damage, start: float, end: float, reason: str) -> None:
+def test_energy_that_cannot_be_known_is_refused(
+    damage: Callable[[Timeline], Timeline], start: float, end: float, reason: str
+) -> None:
     with pytest.raises(MeterError, match=reason):
         energy_between(damage(timeline(TENTHS, np.full(len(TENTHS), 400.0))), start, end)
 

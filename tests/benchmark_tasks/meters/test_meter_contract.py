@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -67,7 +68,9 @@ def test_without_a_gpu_there_is_a_reason_and_no_reading() -> None:
 
 
 @pytest.mark.parametrize(("module", "open_meter"), [("gpu", lambda: ZeusMeter([0])), ("cpu", HostMeter)])
-def test_a_machine_without_the_libraries_is_told_in_one_line(monkeypatch, module: str, open_meter) -> None:
+def test_a_machine_without_the_libraries_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, module: str, open_meter: Callable[[], object]
+) -> None:
     monkeypatch.setitem(sys.modules, f"zeus.device.{module}", None)
     with pytest.raises(MeterError, match=f"cannot be used: .*zeus.device.{module}"):
         open_meter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ QWEN = "Qwen/Qwen3-8B"
 ON_H200 = {"gpu_model": "H200", "gpus": 1, "models": [QWEN], "tasks": [Task.LM_ARENA_CHAT]}
 
 
-def planned(runs: Iterable[Run] = (), catalog: Catalog = CATALOG, **options) -> Plan:
+def planned(runs: Iterable[Run] = (), catalog: Catalog = CATALOG, **options: Any) -> Plan:
     """A plan over landed runs; the machine has no GPU unless said."""
     defaults = {
         "runtime": Runtime.VLLM,
@@ -34,7 +35,7 @@ def planned(runs: Iterable[Run] = (), catalog: Catalog = CATALOG, **options) -> 
     return plan_release(catalog, listing, **defaults | options)
 
 
-def run_of(sweep: Sweep, point: SweepPoint, **changes) -> Run:
+def run_of(sweep: Sweep, point: SweepPoint, **changes: Any) -> Run:
     """A landed run of a planned point."""
     run = sample_run(gpu=sweep.num_gpus > 0)
     keys = {"runtime_version": sweep.runtime_version, "weights": sweep.weights}
@@ -85,7 +86,7 @@ def test_a_complete_release_leaves_nothing() -> None:
     [{"runtime_version": "0.31.0"}, {"weights": Weights.REAL}, {"length_control": "natural"}],
     ids=lambda d: next(iter(d)),
 )
-def test_a_run_that_may_not_share_a_chart_does_not_count(difference) -> None:
+def test_a_run_that_may_not_share_a_chart_does_not_count(difference: dict[str, object]) -> None:
     [sweep] = planned().sweeps
     run = run_of(sweep, sweep.points[0])
     other = run.model_copy(update={"comparability": run.comparability.model_copy(update=difference)})
@@ -179,7 +180,7 @@ def test_pictures_and_clips_are_planned_like_text() -> None:
     assert {point.repeats for sweep in plan.sweeps for point in sweep.points} == {3}
 
 
-def by_hand(**options) -> Sweep:
+def by_hand(**options: Any) -> Sweep:
     """A sweep asked for by hand."""
     defaults = {
         "model_id": QWEN,
@@ -224,7 +225,7 @@ def test_a_sweep_outside_the_catalog_needs_batch_sizes() -> None:
         ),
     ],
 )
-def test_what_cannot_be_measured_is_said(options, message: str) -> None:
+def test_what_cannot_be_measured_is_said(options: dict[str, Any], message: str) -> None:
     with pytest.raises(CatalogError, match=message):
         by_hand(**options)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import Task, WeightPrecision
 
 
-def configuration(**changes) -> Configuration:
+def configuration(**changes: Any) -> Configuration:
     """A configuration as ML.ENERGY publishes one."""
     fields = {
         "model_id": "Qwen/Qwen3-8B",
@@ -32,7 +33,7 @@ def test_a_configurations_id_never_changes() -> None:
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 64}, {"gpu_model": "B200"}, {"inference_steps": 20}])
-def test_every_field_is_part_of_the_id(change) -> None:
+def test_every_field_is_part_of_the_id(change: dict[str, object]) -> None:
     assert configuration(**change).configuration_id != configuration().configuration_id
 
 

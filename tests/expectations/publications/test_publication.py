@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -75,7 +76,7 @@ def test_a_reader_keeps_its_publication_while_the_next_one_appears(
 
 
 @pytest.fixture
-def in_memory(tmp_path: Path):
+def in_memory(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory, where there is one: a kill does not care, and pushing to the disk is free."""
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if os.access(shared, os.W_OK) else tmp_path) as folder:
@@ -202,7 +203,7 @@ def test_rollback_to_nothing_is_refused(settings: Settings, candidate: Path, num
     ids=["missing", "extra", "changed", "manifest"],
 )
 def test_damage_is_found_and_never_rolled_back_to(
-    settings: Settings, candidate: Path, spoil, says: str
+    settings: Settings, candidate: Path, spoil: Callable[[Path], object], says: str
 ) -> None:
     publish(settings, candidate, "first")
     publish(settings, candidate, "second")
@@ -240,7 +241,7 @@ def test_retention_keeps_the_newest_the_current_and_whoever_reads(
 
 
 @pytest.fixture
-def cramped(tmp_path: Path):
+def cramped(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
     where = tmp_path / "cramped"
     where.mkdir()
