@@ -27,7 +27,6 @@ from benchmark_tasks.catalog.entries import (
     Asking,
     DataSetEntry,
     Deployment,
-    Generation,
     GpuEntry,
     HubWatch,
     LengthDistribution,
@@ -47,7 +46,8 @@ from benchmark_tasks.catalog.entries import (
 )
 from benchmark_tasks.catalog.reading import Entry, read
 from benchmark_tasks.errors import CatalogError
-from benchmark_tasks.results.schema import NO_GPU, Record
+from benchmark_tasks.results.identity import NO_GPU
+from benchmark_tasks.results.record import Record
 from benchmark_tasks.vocabulary import Runtime, Task
 
 __all__ = [
@@ -55,7 +55,6 @@ __all__ = [
     "Catalog",
     "DataSetEntry",
     "Deployment",
-    "Generation",
     "GpuEntry",
     "HubWatch",
     "LengthDistribution",

@@ -12,7 +12,8 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
-from benchmark_tasks.results.schema import NO_GPU, Count, Degree, Record
+from benchmark_tasks.results.identity import NO_GPU, Placement, Workload
+from benchmark_tasks.results.record import Count, Degree, Record
 from benchmark_tasks.vocabulary import (
     Architecture,
     LengthControl,
@@ -242,16 +243,9 @@ def ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return sizes
 
 
-class Deployment(Record):
+class Deployment(Placement):
     """One way to place a model on GPUs, and the batch sizes to sweep there."""
 
-    gpu_model: Name
-    num_gpus: Count
-    tensor_parallel: Degree = 1
-    expert_parallel: Degree = 1
-    data_parallel: Degree = 1
-    ulysses_degree: Degree = 1
-    ring_degree: Degree = 1
     batch_sizes: tuple[Degree, ...] = Field(min_length=1)
 
     @field_validator("gpu_model")
@@ -279,30 +273,13 @@ class Deployment(Record):
     @property
     def placement(self) -> tuple[str | int, ...]:
         """Everything but the batch sizes: two deployments of a task must differ in it."""
-        return (
-            self.gpu_model,
-            self.num_gpus,
-            self.tensor_parallel,
-            self.expert_parallel,
-            self.data_parallel,
-            self.ulysses_degree,
-            self.ring_degree,
-        )
-
-
-class Generation(Record):
-    """What one image or video is: denoising steps, size in pixels, frames."""
-
-    inference_steps: Degree
-    height: Degree
-    width: Degree
-    num_frames: Degree | None = None
+        return tuple(getattr(self, name) for name in Placement.model_fields)
 
 
 class ModelTask(Record):
-    """A task that a model is measured on."""
+    """A task that a model is measured on. `generation`: what one image or video is."""
 
-    generation: Generation | None = None
+    generation: Workload = Workload()
     deployments: tuple[Deployment, ...] = ()
 
     @field_validator("deployments")
@@ -378,9 +355,7 @@ class Model(Record):
         if self.weights is Weights.RANDOM and self.pipeline is None:
             raise ValueError("weights: random needs pipeline")
         for task, entry in self.tasks.items():
-            diffusion = task.architecture is Architecture.DIFFUSION
-            if diffusion != (entry.generation is not None):
-                raise ValueError(f"{task}: diffusion tasks have `generation`, others have none")
+            entry.generation.require_complete(task)
         return self
 
 

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from benchmark_tasks.errors import CatalogError
-from benchmark_tasks.results.schema import Record
+from benchmark_tasks.results.record import Record
 
 Entry = TypeVar("Entry", bound=Record)
 

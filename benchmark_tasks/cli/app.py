@@ -355,7 +355,7 @@ def _projects(project: str | None) -> dict[str, str | None]:
 def _machine(catalog: Any, gpu_model: str | None, gpus: int | None) -> Any:
     """This machine, or the one described."""
     from benchmark_tasks.host.machine import Machine, this_machine
-    from benchmark_tasks.results.schema import NO_GPU
+    from benchmark_tasks.results.identity import NO_GPU
 
     if gpu_model is None or (gpu_model == NO_GPU and not gpus):
         found = this_machine(catalog, gpu_model)
@@ -454,7 +454,7 @@ def _endpoint_version(endpoint: str | None) -> list[str] | None:
 def _measured_machine(endpoint: str | None, gpu_model: str | None, gpus: int | None) -> Any:
     """This machine; for an endpoint, the machine that a person describes."""
     from benchmark_tasks.host.machine import this_machine
-    from benchmark_tasks.results.schema import NO_GPU
+    from benchmark_tasks.results.identity import NO_GPU
 
     if endpoint is not None and gpu_model is not None:
         return _machine(_catalog(), gpu_model, gpus)

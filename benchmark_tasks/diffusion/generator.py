@@ -24,7 +24,9 @@ from benchmark_tasks.errors import CatalogError, OutOfMemory, ServerDied, Server
 from benchmark_tasks.host.device_lock import MARK
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.sweep import Sweep
-from benchmark_tasks.results.schema import Count, Degree, Record, Sample, new_run_id
+from benchmark_tasks.results.identity import WORKLOAD_KEYS
+from benchmark_tasks.results.record import Count, Degree, Record
+from benchmark_tasks.results.schema import Sample, new_run_id
 from benchmark_tasks.runtimes.environments import MOCK, Environment
 from benchmark_tasks.runtimes.process import guarded, log_tail, new_lines, without_secrets
 from benchmark_tasks.runtimes.server import POLL_SECONDS, death
@@ -34,6 +36,9 @@ PROGRAM = Path(__file__).parents[1] / "diffusion" / "program" / "generate.py"
 MOCK_PROGRAM = Path(__file__).parents[1] / "testing" / "mock_generator.py"
 ENDING_SECONDS = 600.0
 """How long the batch under way may still take when a point is ended."""
+
+_ARGUMENTS = {"inference_steps": "num_inference_steps"}
+"""What diffusers calls a key of the workload, where it has another word for it."""
 
 
 class Ready(Record):
@@ -236,12 +241,7 @@ def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dic
             "ring_degree": sweep.ring_degree,
             "cfg_parallel": sweep.cfg_parallel,
         },
-        "generation": {
-            "num_inference_steps": sweep.inference_steps,
-            "height": sweep.height,
-            "width": sweep.width,
-            "num_frames": sweep.num_frames,
-        },
+        "generation": {_ARGUMENTS.get(key, key): getattr(sweep, key) for key in WORKLOAD_KEYS},
     }
 
 

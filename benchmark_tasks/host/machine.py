@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, SettingsError
 from benchmark_tasks.meters.vendors import vendor_here
-from benchmark_tasks.results.schema import NO_GPU
+from benchmark_tasks.results.identity import NO_GPU
 
 
 @dataclass(frozen=True)

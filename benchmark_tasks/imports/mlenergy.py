@@ -29,7 +29,7 @@ from benchmark_tasks.imports import toolkit
 from benchmark_tasks.imports.leaderboard import Measurement, Reader
 from benchmark_tasks.imports.rows import Model
 from benchmark_tasks.imports.source import FolderSource, open_source
-from benchmark_tasks.imports.tables import SCHEMAS, measurement_tables, models_table
+from benchmark_tasks.imports.tables import SCHEMAS, measurement_tables, models_table, write_with_every_key
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import DataSource, Task
 
@@ -87,7 +87,7 @@ def write_inputs(settings: Settings, directory: Path) -> None:
         if folder is None:
             pq.write_table(schema.empty_table(), target)
         else:
-            shutil.copyfile(folder / target.name, target)
+            write_with_every_key(folder / target.name, target, schema)
 
 
 def _leaderboard_import(reader: Reader, staging: Path) -> tuple[str, dict[str, int]]:

@@ -5,38 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from benchmark_tasks.imports.leaderboard import Measurement
 from benchmark_tasks.imports.rows import DiffusionRow, ImageRow, LanguageRow, Model, Row, VideoRow
-from benchmark_tasks.results.schema import Configuration
+from benchmark_tasks.results.identity import KEYS_ADDED_LATER, Configuration
+from benchmark_tasks.results.summary import key_columns
 from benchmark_tasks.vocabulary import Task, WeightPrecision
 
 CONFIGURATIONS = pa.schema(
     [
         ("measurement_id", pa.string()),
-        ("task", pa.string()),
         ("row_number", pa.int32()),
         ("replicate", pa.int32()),
         ("configuration_id", pa.string()),
         ("architecture", pa.string()),
-        ("model_id", pa.string()),
         ("nickname", pa.string()),
-        ("weight_precision", pa.string()),
-        ("gpu_model", pa.string()),
-        ("num_gpus", pa.int32()),
-        ("tensor_parallel", pa.int32()),
-        ("expert_parallel", pa.int32()),
-        ("data_parallel", pa.int32()),
-        ("ulysses_degree", pa.int32()),
-        ("ring_degree", pa.int32()),
-        ("batch_size", pa.int32()),
-        ("inference_steps", pa.int32()),
-        ("height", pa.int32()),
-        ("width", pa.int32()),
-        ("num_frames", pa.int32()),
+        *key_columns(Configuration),
         ("fps", pa.int32()),
         ("completed_requests", pa.int64()),
         ("avg_batch_size", pa.float64()),
@@ -164,3 +153,12 @@ def _with_replicates(
 
 def _measured(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.model_dump().items() if name in CONFIGURATIONS.names}
+
+
+def write_with_every_key(source: Path, target: Path, schema: pa.Schema) -> None:
+    """Copy an imported table; keys of `schema` that were added after the import become NULL."""
+    table = pq.read_table(source)
+    for key in KEYS_ADDED_LATER:
+        if key in schema.names and key not in table.column_names:
+            table = table.append_column(key, pa.nulls(len(table), schema.field(key).type))
+    pq.write_table(table, target)

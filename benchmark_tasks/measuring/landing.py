@@ -19,9 +19,9 @@ from benchmark_tasks.meters.meter import Meter, Timeline
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results import bundle
+from benchmark_tasks.results.identity import Comparability
 from benchmark_tasks.results.schema import (
     Client,
-    Comparability,
     Device,
     Failure,
     Latency,

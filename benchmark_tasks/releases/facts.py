@@ -18,7 +18,7 @@ from benchmark_tasks.catalog import Catalog, HubWatch, Modality, ModelArchitectu
 from benchmark_tasks.catalog.entries import GpuEntry, LengthDistribution, TaskEntry
 from benchmark_tasks.errors import HubRefused
 from benchmark_tasks.releases.hub import Hub, Repository, Tensor
-from benchmark_tasks.results.schema import Record
+from benchmark_tasks.results.record import Record
 from benchmark_tasks.vocabulary import Architecture, Task, WeightPrecision
 
 GIB = 1 << 30

@@ -26,7 +26,7 @@ from pydantic import Field, ValidationError
 from benchmark_tasks.catalog.entries import Commit, HubId
 from benchmark_tasks.errors import DiskFull, HubRefused, IndexUnreachable
 from benchmark_tasks.releases.index import without_credentials
-from benchmark_tasks.results.schema import Count, Record
+from benchmark_tasks.results.record import Count, Record
 from benchmark_tasks.settings import Settings
 
 if TYPE_CHECKING:

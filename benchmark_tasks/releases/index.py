@@ -23,7 +23,7 @@ from pypi_simple import (
 
 from benchmark_tasks.catalog import WatchedProject, load
 from benchmark_tasks.errors import IndexUnreachable, UnknownVersion
-from benchmark_tasks.results.schema import Record
+from benchmark_tasks.results.record import Record
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Runtime
 

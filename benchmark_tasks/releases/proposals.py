@@ -23,7 +23,7 @@ from benchmark_tasks.errors import HubRefused, ProposalError
 from benchmark_tasks.releases import records, revisions
 from benchmark_tasks.releases.facts import Fact, Facts, facts_of
 from benchmark_tasks.releases.hub import Hub, ListedModel
-from benchmark_tasks.results.schema import Record
+from benchmark_tasks.results.record import Record
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Runtime
 

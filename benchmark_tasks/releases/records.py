@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from benchmark_tasks import disk
-from benchmark_tasks.results.schema import Record
+from benchmark_tasks.results.record import Record
 
 
 def file_of(folder: Path, model_id: str, separator: str = "__") -> Path:

@@ -9,119 +9,19 @@ schema_version history
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 import uuid
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from benchmark_tasks.vocabulary import (
-    Architecture,
-    EnergyBoundary,
-    EnergySource,
-    LengthControl,
-    RunStatus,
-    Runtime,
-    ServerKind,
-    Task,
-    WeightPrecision,
-    Weights,
-)
+from benchmark_tasks.results.identity import Comparability, Configuration
+from benchmark_tasks.results.record import Count, Degree, Measured, Record, Seconds
+from benchmark_tasks.vocabulary import EnergySource, RunStatus, ServerKind, Weights
 
 SCHEMA_VERSION = 1
-
-NO_GPU = "none"
-"""`gpu_model` of a configuration measured on a machine without a GPU."""
-
-Count = Annotated[int, Field(ge=0)]
-Degree = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Measured = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Record(BaseModel):
-    """A frozen value object that refuses unknown fields, NaN and infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-
-
-class Configuration(Record):
-    """What is measured. Its id is a hash of exactly these fields."""
-
-    model_id: str = Field(min_length=1)
-    weight_precision: WeightPrecision
-    task: Task
-    gpu_model: str = Field(min_length=1)
-    num_gpus: Count
-    tensor_parallel: Degree = 1
-    expert_parallel: Degree = 1
-    data_parallel: Degree = 1
-    ulysses_degree: Degree = 1
-    ring_degree: Degree = 1
-    batch_size: Degree
-    inference_steps: Degree | None = None
-    height: Degree | None = None
-    width: Degree | None = None
-    num_frames: Degree | None = None
-
-    @property
-    def configuration_id(self) -> str:
-        """First 16 hex digits of the SHA-256 of the fields as canonical JSON."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-    @property
-    def architecture(self) -> Architecture:
-        """Architecture of the task."""
-        return self.task.architecture
-
-    @property
-    def where(self) -> str:
-        """The GPUs and how the model is spread over them, in short, for a person."""
-        if self.num_gpus == 0:
-            return "no GPU"
-        degrees = {"TP": self.tensor_parallel, "EP": self.expert_parallel, "DP": self.data_parallel}
-        if self.architecture is Architecture.DIFFUSION:
-            degrees = {"Ulysses": self.ulysses_degree, "ring": self.ring_degree}
-            # GPUs beyond the degrees take the guided and the unguided half of each batch.
-            degrees["CFG"] = self.num_gpus // (self.ulysses_degree * self.ring_degree)
-        spread = ", ".join(f"{name} {degree}" for name, degree in degrees.items() if degree > 1)
-        return f"{self.num_gpus}x {self.gpu_model}" + (f" ({spread})" if spread else "")
-
-    @property
-    def size(self) -> str:
-        """Steps, size and frames of an image or video, in short; empty for text."""
-        if self.inference_steps is None:
-            return ""
-        frames = "" if self.num_frames is None else f" {self.num_frames} frames"
-        return f"{self.inference_steps} steps {self.width}x{self.height}{frames}"
-
-    def label(self) -> str:
-        """Short name a person recognises, for logs and task names."""
-        parts = (self.model_id, self.task, self.where, self.size, f"batch {self.batch_size}")
-        return " | ".join(filter(None, parts))
-
-
-class Comparability(Record):
-    """The keys that say when two runs may share a chart; listed here and nowhere else.
-
-    model_revision: commit of the hub's repository whose weights were measured; `None`, a value of its
-        own, for weights that are not the hub's (dummy, random, a local folder) or where nobody knows
-        the commit. It keeps apart runs of one model; different models differ in it by nature.
-    """
-
-    runtime: Runtime
-    runtime_version: str = Field(min_length=1)
-    request_set_id: str = Field(min_length=1)
-    length_control: LengthControl
-    power_limit_watts: Measured | None
-    weights: Weights
-    energy_boundary: EnergyBoundary = EnergyBoundary.GPU
-    model_revision: str | None = None
 
 
 class WindowEnergy(Record):

@@ -1,4 +1,4 @@
-"""One flat row a run: the contract between the raw bundles and the warehouse.
+"""One flat row per run: the contract between the raw bundles and the warehouse.
 
 `COLUMNS` is what dbt's staging model `stg_jouleboard__runs` reads. Adding a column is free;
 renaming or changing a unit is a new name and a CHANGELOG line.
@@ -6,13 +6,15 @@ renaming or changing a unit is a new name and a CHANGELOG line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import numpy as np
 import pyarrow as pa
 
+from benchmark_tasks.results.identity import Comparability, Configuration
+from benchmark_tasks.results.record import Record
 from benchmark_tasks.results.schema import Quantiles, Run, Window
 from benchmark_tasks.statistics import relative_interval
 
@@ -36,6 +38,31 @@ _WINDOW_COLUMNS: list[tuple[str, pa.DataType]] = [
 _QUANTILES = ("p50", "p90", "p95", "p99")
 _PHASES = ("server-start", "warm-up", "measure")
 
+
+def key_columns(keys: type[Record]) -> list[tuple[str, pa.DataType]]:
+    """The columns of configuration or comparability keys, in their order."""
+    return [(name, _arrow_type(field.annotation)) for name, field in keys.model_fields.items()]
+
+
+def _arrow_type(annotation: Any) -> pa.DataType:
+    """Whole numbers are 32 bit wide; closed sets of words are text."""
+    kinds = set(_types_in(annotation))
+    if int in kinds:
+        return pa.int32()
+    return pa.float64() if float in kinds else pa.string()
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    """The plain types of a union, without what `Annotated` adds."""
+    if get_origin(annotation) is Annotated:
+        yield from _types_in(get_args(annotation)[0])
+    elif parts := get_args(annotation):
+        for part in parts:
+            yield from _types_in(part)
+    else:
+        yield annotation
+
+
 COLUMNS: pa.Schema = pa.schema(
     [
         ("run_id", pa.string()),
@@ -47,29 +74,9 @@ COLUMNS: pa.Schema = pa.schema(
         ("note", pa.string()),
         ("bundle_path", pa.string()),
         ("configuration_id", pa.string()),
-        ("model_id", pa.string()),
-        ("weight_precision", pa.string()),
-        ("task", pa.string()),
         ("architecture", pa.string()),
-        ("gpu_model", pa.string()),
-        ("num_gpus", pa.int32()),
-        ("tensor_parallel", pa.int32()),
-        ("expert_parallel", pa.int32()),
-        ("data_parallel", pa.int32()),
-        ("ulysses_degree", pa.int32()),
-        ("ring_degree", pa.int32()),
-        ("batch_size", pa.int32()),
-        ("inference_steps", pa.int32()),
-        ("height", pa.int32()),
-        ("width", pa.int32()),
-        ("num_frames", pa.int32()),
-        ("runtime", pa.string()),
-        ("runtime_version", pa.string()),
-        ("request_set_id", pa.string()),
-        ("length_control", pa.string()),
-        ("power_limit_watts", pa.float64()),
-        ("weights", pa.string()),
-        ("energy_boundary", pa.string()),
+        *key_columns(Configuration),
+        *key_columns(Comparability),
         ("energy_source", pa.string()),
         ("energy_absent_reason", pa.string()),
         ("requests_sent", pa.int64()),
@@ -122,7 +129,6 @@ COLUMNS: pa.Schema = pa.schema(
         ("jouleboard_version", pa.string()),
         ("git_commit", pa.string()),
         ("catalog_hash", pa.string()),
-        ("model_revision", pa.string()),
         ("runtime_distribution", pa.string()),
         ("torch_version", pa.string()),
         ("driver_version", pa.string()),
@@ -137,7 +143,7 @@ COLUMNS: pa.Schema = pa.schema(
 
 
 def runs_table(runs: Iterable[tuple[Run, Path]]) -> pa.Table:
-    """A table with one row a run, ordered by run id. Units are in the column names."""
+    """A table with one row per run, ordered by run id. Units are in the column names."""
     rows = sorted((run_row(run, path) for run, path in runs), key=lambda row: row["run_id"])
     return pa.Table.from_pylist(rows, schema=COLUMNS)
 

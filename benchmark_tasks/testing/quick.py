@@ -5,7 +5,8 @@ from __future__ import annotations
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import NO_GPU, Run
+from benchmark_tasks.results.identity import NO_GPU
+from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes.environments import MOCK
 from benchmark_tasks.settings import Settings

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.results import bundle
+from benchmark_tasks.results.identity import NO_GPU, Comparability, Configuration
 from benchmark_tasks.results.schema import (
-    NO_GPU,
     Client,
-    Comparability,
-    Configuration,
     Device,
     Gpu,
     Latency,

@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from benchmark_tasks.catalog import LengthDistribution
-from benchmark_tasks.results.schema import Record
+from benchmark_tasks.results.record import Record
 from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE, answer_limit, request_lengths
 from benchmark_tasks.workloads.prompts import Prompt

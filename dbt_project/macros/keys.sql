@@ -11,11 +11,17 @@ md5(concat_ws('|'
 ))
 {%- endmacro %}
 
+{# The same of keys: those that were added later are `known`. #}
+{% macro hash_of_keys(keys) -%}
+{%- set later = var('keys_added_later') -%}
+{{ hash_of(keys | reject('in', later) | list, known=keys | select('in', later) | list) }}
+{%- endmacro %}
+
 {# The comparability keys, without some: the id that says which rows may be compared. Sources never are.
    The model's revision is no part of it: two models have a revision each. It keeps rows of one model apart. #}
 {% macro comparability_hash(without=[]) -%}
 {%- set keys = var('comparability_keys') | reject('in', without + ['model_revision']) | list -%}
-{{ hash_of(['data_source'] + keys) }}
+{{ hash_of_keys(['data_source'] + keys) }}
 {%- endmacro %}
 
 {# Two rows of one model are of one revision of it; rows of two models need not be. #}
@@ -23,18 +29,14 @@ md5(concat_ws('|'
 ({{ one }}.model_id <> {{ other }}.model_id or {{ one }}.model_revision is not distinct from {{ other }}.model_revision)
 {%- endmacro %}
 
-{# Configuration and comparability columns, for select lists that carry a measurement's identity. #}
+{# Configuration and comparability columns, for select lists that carry a measurement's identity. A mart has
+   those that its contract names: a key that was added later is shown where somebody describes it. #}
 {% macro identity_columns(relation=none) -%}
-{%- for column in var('configuration_keys') + var('comparability_keys') %}
+{%- set keys = var('configuration_keys') + var('comparability_keys') -%}
+{%- if model.config.contract.enforced -%}
+{%- set keys = keys | select('in', model.columns) | list -%}
+{%- endif -%}
+{%- for column in keys %}
 {{ relation ~ '.' if relation }}{{ column }}{{ ',' if not loop.last }}
 {%- endfor %}
-{%- endmacro %}
-
-{# What a model is asked to make: rows that differ in it do different work. #}
-{% macro workload_columns() -%}
-{{ return(['inference_steps', 'height', 'width', 'num_frames']) }}
-{%- endmacro %}
-
-{% macro parallelism_columns() -%}
-{{ return(['tensor_parallel', 'expert_parallel', 'data_parallel', 'ulysses_degree', 'ring_degree']) }}
 {%- endmacro %}

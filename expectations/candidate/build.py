@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.errors import BuildError, JouleboardError, one_line
+from benchmark_tasks.results import identity
 from expectations.gate import report
 from expectations.publications.database import NO_SPACE, disk_full, full_disk_in_duckdb
 
@@ -98,7 +100,7 @@ def _arguments(candidate: Path, project: Path) -> list[str]:
         "--log-path",
         str(candidate / "logs"),
         "--vars",
-        f"{{inputs: '{candidate / INPUTS_FOLDER}'}}",
+        json.dumps({"inputs": str(candidate / INPUTS_FOLDER), **identity.dbt_variables()}),
         "--quiet",
         "--no-use-colors",
         "--no-send-anonymous-usage-stats",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmark_tasks.results.schema import Comparability, Configuration
+from benchmark_tasks.results.identity import IDENTITY_KEYS
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import RunCheck, critical, warning
 
-_KEYS = [*Configuration.model_fields, *Comparability.model_fields]
+_KEYS = list(IDENTITY_KEYS)
 _REPEATS_FOR_AN_OUTLIER = 3
 """Of two repeats that differ, neither can be told to be the wrong one."""
 

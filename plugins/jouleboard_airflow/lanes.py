@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark_tasks.errors import SettingsError
-from benchmark_tasks.results.schema import NO_GPU
+from benchmark_tasks.results.identity import NO_GPU
 from jouleboard_airflow.gpu_hosts import describe_fleet, read_fleet
 
 CPU_POOL = "cpu"

@@ -12,7 +12,8 @@ import duckdb
 import pytest
 
 from benchmark_tasks.imports import mlenergy
-from benchmark_tasks.results.schema import Comparability, Configuration, Failure, Run, Window
+from benchmark_tasks.results.identity import Comparability, Configuration
+from benchmark_tasks.results.schema import Failure, Run, Window
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.leaderboard import write_leaderboard
 from benchmark_tasks.testing.samples import on_gpus, sample_run

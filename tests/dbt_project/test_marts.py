@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from benchmark_tasks.results.schema import Comparability, Configuration
+from benchmark_tasks.results.identity import Comparability, Configuration
 
 MARTS = {
     "batch_size_scaling",

@@ -107,7 +107,7 @@ select
     {{ comparability_hash(['power_limit_watts']) }} as comparability_any_cap_id,
     {{ comparability_hash(['runtime_version']) }} as comparability_any_version_id,
     {{ comparability_hash(['request_set_id']) }} as comparability_any_requests_id,
-    {{ hash_of(workload_columns()) }} as workload_id,
-    {{ hash_of(parallelism_columns()) }} as parallelism_id,
+    {{ hash_of_keys(var('workload_keys')) }} as workload_id,
+    {{ hash_of_keys(var('parallelism_keys')) }} as parallelism_id,
     {{ hash_of(['configuration_id', 'comparability_id'], known=['model_revision']) }} as leaderboard_id
 from described

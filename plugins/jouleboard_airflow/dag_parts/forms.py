@@ -8,7 +8,7 @@ from airflow.sdk import Param, get_parsing_context
 
 from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import JouleboardError, one_line
-from benchmark_tasks.results.schema import NO_GPU
+from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Task
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from benchmark_tasks.errors import JouleboardError, UnknownVersion
-from benchmark_tasks.results.schema import NO_GPU
+from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.dag_parts import schedules
 from jouleboard_airflow.demo.following import Clock, follow, wait_for_runs, wait_until_known

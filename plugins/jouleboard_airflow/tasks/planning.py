@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from benchmark_tasks.errors import CatalogError, SettingsError, UnknownVersion
-from benchmark_tasks.results.schema import NO_GPU
+from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN
 from jouleboard_airflow.gpu_hosts import describe_fleet, read_fleet

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from benchmark_tasks.results.schema import Configuration, Quantiles, Run, new_run_id
+from benchmark_tasks.results.identity import Configuration
+from benchmark_tasks.results.schema import Quantiles, Run, new_run_id
 from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import Task, WeightPrecision
 

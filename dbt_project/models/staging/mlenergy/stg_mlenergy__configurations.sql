@@ -1,34 +1,28 @@
 -- What the publication says of all its rows becomes a column here; what it does not say is NULL.
+{% set published = {
+    'runtime': "case when architecture = 'diffusion' then 'xdit' else 'vllm' end",
+    'runtime_version': 'cast(null as varchar)',
+    'request_set_id': "'mlenergy-v3'",
+    'length_control': "'natural'",
+    'power_limit_watts': 'cast(null as double)',
+    'weights': "'real'",
+    'energy_boundary': "'gpu'",
+    'model_revision': 'cast(null as varchar)',
+} -%}
+
 select
     'mlenergy-v3' as data_source,
     measurement_id,
     replicate,
     configuration_id,
     architecture,
-    model_id,
-    weight_precision,
-    task,
-    gpu_model,
-    num_gpus,
-    tensor_parallel,
-    expert_parallel,
-    data_parallel,
-    ulysses_degree,
-    ring_degree,
-    batch_size,
-    inference_steps,
-    height,
-    width,
-    num_frames,
+    {%- for key in var('configuration_keys') %}
+    {{ key }},
+    {%- endfor %}
     fps,
-    case when architecture = 'diffusion' then 'xdit' else 'vllm' end as runtime,
-    cast(null as varchar) as runtime_version,
-    'mlenergy-v3' as request_set_id,
-    'natural' as length_control,
-    cast(null as double) as power_limit_watts,
-    'real' as weights,
-    'gpu' as energy_boundary,
-    cast(null as varchar) as model_revision,
+    {%- for key in var('comparability_keys') %}
+    {{ published.get(key, 'null') }} as {{ key }},
+    {%- endfor %}
     'nvml-counter' as energy_source,
     completed_requests,
     avg_batch_size as mean_running_requests,

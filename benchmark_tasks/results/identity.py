@@ -1,0 +1,230 @@
+"""All configuration keys and comparability keys: their names, types and meanings, declared once.
+
+Everything that lists keys derives its list from here: sweeps, the catalog's deployments, planning, the flat
+row of a run, imported rows, dbt's variables, the checks across runs, the publication suite, the recheck.
+
+To add a key, declare it in the class it belongs to, as `Annotated[<type> | None, ADDED_LATER]` with the
+default `None`. It is left out of ids while it is `None`, so that no id of an existing run changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from benchmark_tasks.results.record import Count, Degree, Measured, Record
+from benchmark_tasks.vocabulary import (
+    Architecture,
+    EnergyBoundary,
+    LengthControl,
+    OutputUnit,
+    Runtime,
+    Task,
+    WeightPrecision,
+    Weights,
+)
+
+NO_GPU = "none"
+"""`gpu_model` of a configuration measured on a machine without a GPU."""
+
+
+class AddedLater:
+    """Marks a key that older runs do not have: `None` leaves no trace of it in an id."""
+
+
+class Describes:
+    """Marks a key of the workload: which outputs it describes, by their unit."""
+
+    def __init__(self, *units: OutputUnit) -> None:
+        self.units = frozenset(units)
+
+
+ADDED_LATER: Final = AddedLater()
+_PICTURE: Final = Describes(OutputUnit.IMAGE, OutputUnit.VIDEO)
+_CLIP: Final = Describes(OutputUnit.VIDEO)
+
+
+class Subject(Record):
+    """What is measured."""
+
+    model_id: str = Field(min_length=1, description="the model, as the hub names it")
+    weight_precision: WeightPrecision = Field(description="number format of its weights")
+    task: Task = Field(description="what it is asked to do")
+
+
+class Hardware(Record):
+    """On which GPUs."""
+
+    gpu_model: str = Field(min_length=1, description=f"model of the GPUs; `{NO_GPU}` without any")
+    num_gpus: Count = Field(description="how many GPUs")
+
+
+class Parallelism(Record):
+    """How a model is spread over its GPUs."""
+
+    tensor_parallel: Degree = Field(1, description="GPUs that share each layer")
+    expert_parallel: Degree = Field(1, description="GPUs that share the experts")
+    data_parallel: Degree = Field(1, description="replicas of the model")
+    ulysses_degree: Degree = Field(1, description="GPUs that share attention by heads (diffusion)")
+    ring_degree: Degree = Field(1, description="GPUs that share attention by sequence (diffusion)")
+
+
+class Placement(Parallelism, Hardware):
+    """Where a model runs: GPUs, and how it is spread over them."""
+
+
+class Load(Record):
+    """How much is asked at once."""
+
+    batch_size: Degree = Field(description="answers in flight (`max_num_seqs`), or items generated together")
+
+
+class Workload(Record):
+    """What one image or video is; all `None` for text. Rows that differ in it do different work."""
+
+    inference_steps: Annotated[Degree | None, _PICTURE] = Field(None, description="denoising steps")
+    height: Annotated[Degree | None, _PICTURE] = Field(None, description="pixels")
+    width: Annotated[Degree | None, _PICTURE] = Field(None, description="pixels")
+    num_frames: Annotated[Degree | None, _CLIP] = Field(None, description="frames of a video")
+
+    def require_complete(self, task: Task) -> None:
+        """Check that there is everything that describes an output of the task, and nothing else.
+
+        Raises:
+            ValueError: names what is missing or too many.
+        """
+        needed = workload_keys_of(task.output_unit)
+        present = [name for name in WORKLOAD_KEYS if getattr(self, name) is not None]
+        if missing := [key for key in needed if key not in present and key not in KEYS_ADDED_LATER]:
+            raise ValueError(f"{task} needs {', '.join(missing)}")
+        if others := [name for name in present if name not in needed]:
+            raise ValueError(f"{task} has no {', '.join(others)}")
+
+
+class Configuration(Workload, Load, Placement, Subject):
+    """What is measured. Its id is a hash of exactly these fields."""
+
+    @property
+    def configuration_id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the fields as canonical JSON.
+
+        Keys that are `None` are part of it, but for those that were added later.
+        """
+        later = keys_added_later(type(self))
+        values = self.model_dump(mode="json")
+        traced = {name: value for name, value in values.items() if value is not None or name not in later}
+        canonical = json.dumps(traced, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def architecture(self) -> Architecture:
+        """Architecture of the task."""
+        return self.task.architecture
+
+    @property
+    def where(self) -> str:
+        """The GPUs and how the model is spread over them, in short, for a person."""
+        if self.num_gpus == 0:
+            return "no GPU"
+        degrees = {"TP": self.tensor_parallel, "EP": self.expert_parallel, "DP": self.data_parallel}
+        if self.architecture is Architecture.DIFFUSION:
+            degrees = {"Ulysses": self.ulysses_degree, "ring": self.ring_degree}
+            # GPUs beyond the degrees take the guided and the unguided half of each batch.
+            degrees["CFG"] = self.num_gpus // (self.ulysses_degree * self.ring_degree)
+        spread = ", ".join(f"{name} {degree}" for name, degree in degrees.items() if degree > 1)
+        return f"{self.num_gpus}x {self.gpu_model}" + (f" ({spread})" if spread else "")
+
+    @property
+    def size(self) -> str:
+        """What one image or video is, in short; empty for text."""
+        values = {name: getattr(self, name) for name in WORKLOAD_KEYS if getattr(self, name) is not None}
+        steps, height, width = (values.pop(name, None) for name in ("inference_steps", "height", "width"))
+        parts = [f"{steps} steps"] if steps else []
+        parts += [f"{width}x{height}"] if height and width else []
+        parts += [f"{value} {name.removeprefix('num_').replace('_', ' ')}" for name, value in values.items()]
+        return " ".join(parts)
+
+    def label(self) -> str:
+        """Short name a person recognises, for logs and task names."""
+        parts = (self.model_id, self.task, self.where, self.size, f"batch {self.batch_size}")
+        return " | ".join(filter(None, parts))
+
+
+class Comparability(Record):
+    """The keys that say when two runs may share a chart.
+
+    model_revision: commit of the hub's repository whose weights were measured; `None`, a value of its
+        own, for weights that are not the hub's (dummy, random, a local folder) or where nobody knows
+        the commit. It keeps apart runs of one model; different models differ in it by nature.
+    """
+
+    runtime: Runtime = Field(description="the inference engine")
+    runtime_version: str = Field(min_length=1, title="version", description="release of the engine")
+    request_set_id: str = Field(min_length=1, title="request set", description="which requests were sent")
+    length_control: LengthControl = Field(description="whether answers end by themselves")
+    power_limit_watts: Measured | None = Field(
+        title="power limit, W", description="power cap of each GPU, watts; `None` without a GPU"
+    )
+    weights: Weights = Field(description="whether the weights are the published ones")
+    energy_boundary: EnergyBoundary = Field(EnergyBoundary.GPU, description="what the energy covers")
+    model_revision: str | None = Field(None, description="commit of the weights on the hub")
+
+    def differences(self, other: Comparability) -> str:
+        """In which keys another run differs, for a person; empty when the two may share a chart."""
+        return ", ".join(
+            f"{title} was {_plain(getattr(self, name))}, is {_plain(getattr(other, name))}"
+            for name, title in _titles(type(self))
+            if getattr(self, name) != getattr(other, name)
+        )
+
+
+CONFIGURATION_KEYS: Final = tuple(Configuration.model_fields)
+COMPARABILITY_KEYS: Final = tuple(Comparability.model_fields)
+IDENTITY_KEYS: Final = CONFIGURATION_KEYS + COMPARABILITY_KEYS
+"""What two runs share that are repeats of each other."""
+PARALLELISM_KEYS: Final = tuple(Parallelism.model_fields)
+WORKLOAD_KEYS: Final = tuple(Workload.model_fields)
+
+
+def workload_keys_of(unit: OutputUnit) -> tuple[str, ...]:
+    """The keys that describe an output of this unit."""
+    return tuple(
+        name
+        for name, field in Workload.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Describes) and unit in mark.units
+    )
+
+
+def keys_added_later(kind: type[Record]) -> tuple[str, ...]:
+    """The keys whose `None` leaves no trace in an id."""
+    return tuple(
+        name
+        for name, field in kind.model_fields.items()
+        if any(isinstance(mark, AddedLater) for mark in field.metadata)
+    )
+
+
+KEYS_ADDED_LATER: Final = keys_added_later(Configuration) + keys_added_later(Comparability)
+
+
+def dbt_variables() -> dict[str, list[str]]:
+    """The lists of keys that the dbt project reads, by the names of its variables."""
+    return {
+        "configuration_keys": list(CONFIGURATION_KEYS),
+        "comparability_keys": list(COMPARABILITY_KEYS),
+        "workload_keys": list(WORKLOAD_KEYS),
+        "parallelism_keys": list(PARALLELISM_KEYS),
+        "keys_added_later": list(KEYS_ADDED_LATER),
+    }
+
+
+def _titles(kind: type[Record]) -> list[tuple[str, str]]:
+    return [(name, field.title or name.replace("_", " ")) for name, field in kind.model_fields.items()]
+
+
+def _plain(value: Any) -> Any:
+    return getattr(value, "value", value)
