@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from statistics import fmean
+from typing import Any
 
+from benchmark_tasks.results.identity import (
+    COMPARABILITY_KEYS,
+    CONFIGURATION_KEYS,
+    IDENTITY_KEYS,
+    Comparability,
+    Configuration,
+)
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.summary import gpu_uuids
 from benchmark_tasks.settings import Settings
@@ -29,10 +37,7 @@ RECHECK_BAND = Tolerance(
 
 _FIGURES = """
     select
-        configuration_id, comparability_id, model_id, task, gpu_model, num_gpus, tensor_parallel,
-        expert_parallel, data_parallel, ulysses_degree, ring_degree, batch_size, runtime, runtime_version,
-        request_set_id, length_control, power_limit_watts, weights, energy_boundary, {revision}, output_unit,
-        inference_steps, height, width, num_frames,
+        {keys}, output_unit,
         max(finished_at) as last_measured_at,
         list({{
             'gpus': gpu_uuids,
@@ -42,7 +47,7 @@ _FIGURES = """
     from run_log
     where data_source = 'jouleboard' and counts_for_speed
     group by all
-    order by last_measured_at, configuration_id
+    order by last_measured_at, any_value(configuration_id)
 """
 
 
@@ -59,41 +64,25 @@ class Measured:
 class Figure:
     """What is published of one configuration at one revision of its model: identity and runs."""
 
-    configuration_id: str
-    comparability_id: str
-    model_id: str
-    task: str
-    gpu_model: str
-    num_gpus: int
-    tensor_parallel: int
-    expert_parallel: int
-    data_parallel: int
-    ulysses_degree: int
-    ring_degree: int
-    batch_size: int
-    runtime: str
-    runtime_version: str
-    request_set_id: str
-    length_control: str
-    power_limit_watts: float | None
-    weights: str
-    energy_boundary: str
-    model_revision: str | None
+    configuration: Configuration
+    comparability: Comparability
     output_unit: str
-    inference_steps: int | None
-    height: int | None
-    width: int | None
-    num_frames: int | None
     last_measured_at: datetime
     runs: Sequence[Measured]
 
     @property
+    def configuration_id(self) -> str:
+        """Id of the configuration."""
+        return self.configuration.configuration_id
+
+    @property
     def label(self) -> str:
         """Short name a person recognises."""
-        where = "no GPU" if self.num_gpus == 0 else f"{self.num_gpus}x {self.gpu_model}"
-        model = f"{self.model_id}@{self.model_revision[:12]}" if self.model_revision else self.model_id
-        what = f"{model} | {self.task} | {self.runtime} {self.runtime_version}"
-        return f"{what} | {where} | batch {self.batch_size}"
+        what, keys = self.configuration, self.comparability
+        where = "no GPU" if what.num_gpus == 0 else f"{what.num_gpus}x {what.gpu_model}"
+        model = f"{what.model_id}@{keys.model_revision[:12]}" if keys.model_revision else what.model_id
+        runtime = f"{keys.runtime} {keys.runtime_version}"
+        return f"{model} | {what.task} | {runtime} | {where} | batch {what.batch_size}"
 
 
 class Verdict(StrEnum):
@@ -147,12 +136,22 @@ def published_figures(settings: Settings) -> tuple[Figure, ...]:
         PublicationError: nothing is published.
     """
     newest: dict[str, Figure] = {}
-    recorded = "model_revision" in query(settings, "select * from run_log limit 0").columns
-    revision = "model_revision" if recorded else "null as model_revision"
-    for row in query(settings, _FIGURES.format(revision=revision)).records():
-        runs = tuple(Measured(**run) for run in row.pop("runs"))
-        newest[row["configuration_id"]] = Figure(**row, runs=runs)
+    recorded = query(settings, "select * from run_log limit 0").columns
+    keys = ", ".join(key if key in recorded else f"null as {key}" for key in IDENTITY_KEYS)
+    for row in query(settings, _FIGURES.format(keys=keys)).records():
+        figure = _figure(row)
+        newest[figure.configuration_id] = figure
     return tuple(newest.values())
+
+
+def _figure(row: Mapping[str, Any]) -> Figure:
+    return Figure(
+        configuration=Configuration(**{key: row[key] for key in CONFIGURATION_KEYS}),
+        comparability=Comparability(**{key: row[key] for key in COMPARABILITY_KEYS}),
+        output_unit=row["output_unit"],
+        last_measured_at=row["last_measured_at"],
+        runs=tuple(Measured(**run) for run in row["runs"]),
+    )
 
 
 def choose(
@@ -168,11 +167,12 @@ def choose(
     canaries: model ids. gpu_models: what can be measured here. rechecked: when each configuration was
     last rechecked; one never rechecked waits since it was measured.
     """
-    here = [figure for figure in figures if figure.gpu_model in gpu_models]
+    here = [figure for figure in figures if figure.configuration.gpu_model in gpu_models]
     best: dict[tuple[str, str, str, int], Figure] = {}
     for figure in here:
-        if figure.model_id in canaries and figure.num_gpus <= 1:
-            place = (figure.model_id, figure.task, figure.gpu_model, figure.num_gpus)
+        what = figure.configuration
+        if what.model_id in canaries and what.num_gpus <= 1:
+            place = (what.model_id, what.task, what.gpu_model, what.num_gpus)
             best[place] = min(best.get(place, figure), figure, key=_cost)
     chosen = {figure.configuration_id: figure for figure in best.values()}
     waiting = [figure for figure in here if figure.configuration_id not in chosen]
@@ -195,11 +195,14 @@ def compare(figures: Iterable[Figure], runs: Iterable[Run]) -> tuple[Comparison,
 
 
 def _compare(figure: Figure, runs: Sequence[Run], confidence: float) -> list[Comparison]:
-    comparable = [run for run in runs if not _differences(figure, run)]
-    reason, verdict = "", None
+    comparable = [run for run in runs if run.comparability == figure.comparability]
+    verdict: Verdict | None = None
+    reason = ""
     if not comparable:
         verdict = Verdict.NOT_COMPARABLE if runs else Verdict.NOT_MEASURED
-        reason = _differences(figure, runs[0]) if runs else "no run of it was landed"
+        reason = (
+            figure.comparability.differences(runs[0].comparability) if runs else "no run of it was landed"
+        )
     settled = [run for run in comparable if _settled(run)]
     if comparable and not settled:
         verdict, reason = Verdict.NOT_MEASURED, "no run of it completed and settled"
@@ -263,22 +266,6 @@ def _verdict(change: Change | None) -> Verdict:
         return Verdict.CONFIRMED
     outside = change.high < RECHECK_BAND.low or change.low > RECHECK_BAND.high
     return Verdict.DIFFERS if outside else Verdict.UNCLEAR
-
-
-def _differences(figure: Figure, run: Run) -> str:
-    """Which comparability keys differ, for a person; empty when the run may be compared."""
-    keys = run.comparability
-    pairs = [
-        ("runtime", figure.runtime, keys.runtime.value),
-        ("version", figure.runtime_version, keys.runtime_version),
-        ("request set", figure.request_set_id, keys.request_set_id),
-        ("length control", figure.length_control, keys.length_control.value),
-        ("power limit, W", figure.power_limit_watts, keys.power_limit_watts),
-        ("weights", figure.weights, keys.weights.value),
-        ("energy boundary", figure.energy_boundary, keys.energy_boundary.value),
-        ("model revision", figure.model_revision, keys.model_revision),
-    ]
-    return ", ".join(f"{name} was {old}, is {new}" for name, old, new in pairs if old != new)
 
 
 def _settled(run: Run) -> bool:

@@ -164,9 +164,10 @@ def test_what_another_revision_cost_is_the_estimate(settings: Settings, publishe
 def test_a_recheck_compares_with_the_figure_of_the_same_revision(
     settings: Settings, published: RefreshResult
 ) -> None:
-    figures = [one for one in recheck.published_figures(settings) if one.model_id == MODEL]
-    (figure,) = [one for one in figures if one.batch_size == 32]
-    assert (figure.model_revision, figure.runtime_version) == (NEW, "0.27.0")
+    figures = [one for one in recheck.published_figures(settings) if one.configuration.model_id == MODEL]
+    (figure,) = [one for one in figures if one.configuration.batch_size == 32]
+    keys = figure.comparability
+    assert (keys.model_revision, keys.runtime_version) == (NEW, "0.27.0")
     newer = [run_at(NEW, 311.0 + i, runtime_version="0.27.0") for i in range(3)]
     older = [run_at(OLD, 311.0 + i, runtime_version="0.27.0") for i in range(3)]
     assert {one.verdict for one in recheck.compare([figure], newer + older)} == {recheck.Verdict.CONFIRMED}

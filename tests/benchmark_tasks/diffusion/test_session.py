@@ -237,8 +237,8 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(settings: Set
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"height": None}, "needs inference_steps, height, width"),
-        ({"num_frames": 9}, "frames if it is a video"),
+        ({"height": None}, "text-to-image needs height"),
+        ({"num_frames": 9}, "text-to-image has no num_frames"),
         ({"server": {"kind": "endpoint", "url": "http://127.0.0.1:1"}}, "environment of its own"),
         ({"num_gpus": 2, "gpu_model": "H200"}, "diffusers runs on one GPU"),
         ({"weights_folder": "/weights"}, "holds real ones"),

@@ -16,20 +16,16 @@ from expectations.history.recheck import Figure, Measured, Verdict, choose, comp
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def figure(runs: list[Run], **changes: Any) -> Figure:
+def figure(runs: list[Run], last_measured_at: datetime = DAY) -> Figure:
     """What these runs would be published as."""
     one = runs[0]
-    keys = one.comparability.model_dump(mode="json")
-    fields = one.configuration.model_dump(mode="json", exclude={"weight_precision"}) | keys
-    fields |= {
-        "configuration_id": one.configuration.configuration_id,
-        "comparability_id": "c",
-        "output_unit": "token",
-        "last_measured_at": DAY,
-        "runs": [published(run) for run in runs],
-    }
-    known = {name: fields[name] for name in Figure.__dataclass_fields__}
-    return Figure(**known | changes)
+    return Figure(
+        configuration=one.configuration,
+        comparability=one.comparability,
+        output_unit="token",
+        last_measured_at=last_measured_at,
+        runs=[published(run) for run in runs],
+    )
 
 
 def published(run: Run) -> Measured:
@@ -140,6 +136,6 @@ def test_canaries_come_every_time_and_the_others_in_turn() -> None:
         canary, other = choose([*canaries, *others], rechecked=rechecked, **here)
         assert canary is canaries[0]  # the batch size with the least energy
         rechecked[other.configuration_id] = DAY + timedelta(days=100 + week)
-        taken.append(other.batch_size)
+        taken.append(other.configuration.batch_size)
     assert taken == [16, 1, 2, 3, 16]  # a canary's other batch sizes have their turn, too
     assert choose(others, rechecked={}, **here | {"gpu_models": {"B200"}}) == ()

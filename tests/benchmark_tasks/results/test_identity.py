@@ -1,0 +1,135 @@
+"""Keys are declared once, and a key that is added later renames no run of history."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow.parquet as pq
+import pytest
+
+from benchmark_tasks.imports import mlenergy
+from benchmark_tasks.plan.sweep import Sweep, SweepPoint
+from benchmark_tasks.results import identity, summary
+from benchmark_tasks.results.identity import ADDED_LATER, CONFIGURATION_KEYS, Configuration, Workload
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.leaderboard import write_leaderboard
+from benchmark_tasks.testing.samples import sample_generation_run, sample_run
+from benchmark_tasks.vocabulary import OutputUnit, Task
+
+RECORDED = Path(__file__).parents[3] / "recorded_runs"
+IDS_OF_RECORDED_RUNS = (113, "de2dbd0dd92106de1c3eef274646f71b699541d112404c653e7624054523d708")
+"""How many runs, and the SHA-256 of `run_id configuration_id` of each, one per line."""
+
+
+class WithLaterKey(Configuration):
+    """A configuration after somebody added a key."""
+
+    guidance_scale: Annotated[float | None, ADDED_LATER] = None
+
+
+@pytest.fixture(scope="module")
+def recorded() -> list[Run]:
+    """Every run of `recorded_runs/`, in order of its path."""
+    paths = sorted(RECORDED.rglob("run.json"))
+    return [Run.model_validate_json(path.read_text()) for path in paths]
+
+
+def test_ids_of_recorded_runs_are_what_they_were(recorded: list[Run]) -> None:
+    lines = "".join(f"{run.run_id} {run.configuration.configuration_id}\n" for run in recorded)
+    assert (len(recorded), hashlib.sha256(lines.encode()).hexdigest()) == IDS_OF_RECORDED_RUNS
+
+
+def test_a_key_added_later_renames_no_recorded_run(recorded: list[Run]) -> None:
+    for run in recorded:
+        later = WithLaterKey(**run.configuration.model_dump())
+        assert later.configuration_id == run.configuration.configuration_id
+        with_value = later.model_copy(update={"guidance_scale": 4.5})
+        assert with_value.configuration_id != run.configuration.configuration_id
+
+
+def test_a_key_added_later_renames_no_imported_row(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    published = Settings.from_environment().published_v3
+    is_here = (published / "index.json").is_file()
+    mlenergy.import_results(str(published if is_here else write_leaderboard(tmp_path / "made-up")), settings)
+    folder = mlenergy.current(settings)
+    assert folder is not None
+    rows = pq.read_table(folder / "mlenergy_configurations.parquet").to_pylist()
+    assert rows
+    for row in rows:
+        later = WithLaterKey(**{key: row[key] for key in CONFIGURATION_KEYS})
+        assert later.configuration_id == row["configuration_id"]
+
+
+def test_todays_keys_are_in_the_id_also_while_they_are_null() -> None:
+    configuration = sample_run().configuration
+    canonical = json.dumps(configuration.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    assert '"height":null' in canonical
+    expected = hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    assert configuration.configuration_id == expected
+
+
+def test_an_import_from_before_a_key_has_it_as_null(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+
+    from benchmark_tasks.imports import tables
+
+    pq.write_table(pa.table({"model_id": ["a/b"]}), tmp_path / "old.parquet")
+    monkeypatch.setattr(tables, "KEYS_ADDED_LATER", ("guidance_scale",))
+    schema = pa.schema([("model_id", pa.string()), ("guidance_scale", pa.float64())])
+    tables.write_with_every_key(tmp_path / "old.parquet", tmp_path / "new.parquet", schema)
+    assert pq.read_table(tmp_path / "new.parquet").to_pylist() == [
+        {"model_id": "a/b", "guidance_scale": None}
+    ]
+
+
+@pytest.mark.parametrize("run", [sample_run(), sample_generation_run(video=True)], ids=["text", "video"])
+def test_a_sweeps_configuration_has_every_key(run: Run) -> None:
+    wanted, keys = run.configuration, run.comparability
+    shared = {key: getattr(wanted, key) for key in CONFIGURATION_KEYS if key in Sweep.model_fields}
+    point = SweepPoint(batch_size=wanted.batch_size)
+    sweep = Sweep(
+        **shared,
+        runtime=keys.runtime,
+        runtime_version=keys.runtime_version,
+        distribution="vllm",
+        weights=keys.weights,
+        points=(point,),
+    )
+    assert sweep.configuration(point) == wanted
+
+
+def test_a_workload_describes_the_output_of_its_task_and_nothing_else() -> None:
+    assert identity.workload_keys_of(OutputUnit.TOKEN) == ()
+    assert identity.workload_keys_of(OutputUnit.IMAGE) == ("inference_steps", "height", "width")
+    Workload().require_complete(Task.GPQA)
+    image = Workload(inference_steps=20, height=512, width=768)
+    image.require_complete(Task.TEXT_TO_IMAGE)
+    with pytest.raises(ValueError, match="text-to-video needs num_frames"):
+        image.require_complete(Task.TEXT_TO_VIDEO)
+    with pytest.raises(ValueError, match="gpqa has no inference_steps, height, width"):
+        image.require_complete(Task.GPQA)
+
+
+def test_differences_are_said_in_words() -> None:
+    keys = sample_run().comparability
+    other = keys.model_copy(update={"runtime_version": "0.99", "power_limit_watts": 500.0})
+    assert keys.differences(keys) == ""
+    assert keys.differences(other) == (
+        f"version was {keys.runtime_version}, is 0.99, power limit, W was {keys.power_limit_watts}, is 500.0"
+    )
+
+
+def test_every_key_is_a_column_of_its_type() -> None:
+    types = dict(zip(summary.COLUMNS.names, map(str, summary.COLUMNS.types), strict=True))
+    assert set(identity.IDENTITY_KEYS) <= types.keys()
+    assert (types["task"], types["num_frames"], types["power_limit_watts"]) == ("string", "int32", "double")
+
+
+def test_every_key_says_what_it_is() -> None:
+    fields = Configuration.model_fields | identity.Comparability.model_fields
+    assert all(field.description for field in fields.values())
