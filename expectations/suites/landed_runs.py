@@ -9,7 +9,8 @@ from datetime import datetime
 import pandas as pd
 
 from benchmark_tasks.catalog import Catalog
-from benchmark_tasks.results.schema import NO_GPU, Run
+from benchmark_tasks.results.identity import NO_GPU
+from benchmark_tasks.results.schema import Run
 from benchmark_tasks.vocabulary import EnergySource, RunStatus
 from expectations.gate.evidence import Evidence
 from expectations.gate.intake import Intake

@@ -10,7 +10,12 @@ from expectations.gate.auditor import Audit, Auditor
 from expectations.publications import Publication, attached
 from expectations.suites.checks import Check, Level
 from expectations.suites.mart_check import numeric
-from expectations.suites.publication.comparisons import COMPARABLE, COMPARISONS, KEYS_ADDED_LATER, Comparison
+from expectations.suites.publication.comparisons import (
+    COMPARABLE,
+    COMPARISONS,
+    KEYS_THAT_CAN_BE_ABSENT,
+    Comparison,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +60,7 @@ def _compared(connection: Any, comparison: Comparison) -> tuple[pd.DataFrame, tu
 def _view_last(connection: Any) -> None:
     """`last_leaderboard`: keys that the last publication did not record yet are NULL."""
     present = {name for name, *_ in connection.execute("describe last.marts.leaderboard").fetchall()}
-    missing = [f", null::varchar as {key}" for key in KEYS_ADDED_LATER if key not in present]
+    missing = [f", null as {key}" for key in KEYS_THAT_CAN_BE_ABSENT if key not in present]
     connection.execute(
         f"create temp view last_leaderboard as select *{''.join(missing)} from last.marts.leaderboard"
     )

@@ -5,23 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark_tasks.results.schema import Comparability
+from benchmark_tasks.results.identity import COMPARABILITY_KEYS, Comparability, Configuration
 from expectations.sql import load_sql
 from expectations.suites.checks import NEVER, Check, Severity, Tolerance
 
 SAME_BUT_VERSION = (
     "data_source",
     "configuration_id",
-    *(key for key in Comparability.model_fields if key != "runtime_version"),
+    *(key for key in COMPARABILITY_KEYS if key != "runtime_version"),
 )
 """What rows of two versions of a runtime must share to be compared."""
 
-KEYS_ADDED_LATER = tuple(
+KEYS_THAT_CAN_BE_ABSENT = tuple(
     key
-    for key, field in Comparability.model_fields.items()
+    for kind in (Configuration, Comparability)
+    for key, field in kind.model_fields.items()
     if not field.is_required() and field.default is None
 )
-"""Keys that older publications do not have: NULL there."""
+"""Keys that older publications may lack: NULL there."""
 
 VERSION_CHANGE = Tolerance(
     -0.33, 0.5, "relative", "releases move energy per token by per cents; beyond it a person decides"
