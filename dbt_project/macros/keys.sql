@@ -33,7 +33,7 @@ md5(concat_ws('|'
    those that its contract names: a key that was added later is shown where somebody describes it. #}
 {% macro identity_columns(relation=none) -%}
 {%- set keys = var('configuration_keys') + var('comparability_keys') -%}
-{%- if model.config.contract.enforced -%}
+{%- if model is defined and model.config.contract.enforced -%}
 {%- set keys = keys | select('in', model.columns) | list -%}
 {%- endif -%}
 {%- for column in keys %}
