@@ -8,6 +8,9 @@ TRY_AGAIN = 75
 INFEASIBLE = 4
 """Exit code of what does not fit the device and never will."""
 
+ERROR_PREFIX = "error: "
+"""Begins the one line that says what went wrong, on stderr as in the logs of Airflow's tasks."""
+
 
 class JouleboardError(Exception):
     """Base of every error a person is meant to read; the command prints it and exits with `exit_code`."""

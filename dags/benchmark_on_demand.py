@@ -1,14 +1,14 @@
 """
 ### Benchmark on demand
 
-Measures one model on one task, as the form says: trigger it with a model, a task, a GPU model and, if
-the catalog's are not the ones you want, batch sizes and a runtime version. A model that was accepted from
-the hub is in the form once this file was read again (within a minute or so).
+Measures one model on one task. Choose a model, a task and a GPU model in the form; batch sizes and the
+runtime version are the catalog's and the newest unless you give others. A model that was accepted from the
+hub appears in the form within about a minute.
 
-1. `plan`: checks that the combination is possible; one that is not fails here, with one line that says
-   why. What is landed is left out, unless *force* is set.
-2. `estimate`: what it cost before; what was never measured is unknown. Nobody is asked: who triggers
-   this has decided.
+1. `plan`: checks that the combination is possible. If not, it fails with one line that says why. What is
+   landed already is not measured again, unless *Force* is set.
+2. `estimate`: the cost, from earlier runs of the same configurations; unknown if there are none. Nobody is
+   asked for approval here.
 3. `measure`, `announce`, `verdict`: as in `benchmark_release`.
 """
 
@@ -39,14 +39,14 @@ CATALOG, NOTICE = forms.installed_catalog()
             minimum=0,
             maximum=64,
             title="Number of GPUs",
-            description="Empty: one, or none without a GPU.",
+            description="Empty: 1; without a GPU 0.",
         ),
         "batch_sizes": Param(
             None,
             type=["null", "string"],
             pattern=r"^[0-9]+([ ,]+[0-9]+)*$",
             title="Batch sizes",
-            description="For example 8, 32, 128. Empty: the catalog's.",
+            description="For example 8, 32, 128. Empty: those of the catalog.",
         ),
         "version": forms.version(),
         "repeats": forms.repeats(),
@@ -57,7 +57,7 @@ CATALOG, NOTICE = forms.installed_catalog()
 def benchmark_on_demand() -> None:
     @task(**measuring.PLANS)
     def plan(params: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
-        """The sweep that was asked for, if it is possible."""
+        """Plan the sweep, if it is possible."""
         with one_line_errors():
             return planning.plan_on_demand(params, run_id)
 

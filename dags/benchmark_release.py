@@ -1,25 +1,25 @@
 """
 ### Benchmark a release
 
-Measures what the catalog wants to know about one runtime release and what is not landed yet.
+Measures one release of a runtime: every configuration of the catalog that is not landed yet.
 
-1. `plan`: catalog x release - what is landed, for every GPU model of the fleet. Nothing missing:
-   everything after it is skipped.
-2. `estimate`: what the same configurations cost when they were measured before. What never was is
-   unknown, and said to be.
-3. `ask_a_person`: skipped, unless that is above a limit of GPU-hours, or GPU time is unknown. Then it
-   waits under *Required Actions*; no answer in time counts as *Reject*.
-4. `measure`: one task a sweep (one server, several batch sizes), named by what it measures. It takes
-   as many slots of its GPU model's pool as it uses GPUs, and lands each run as soon as it is measured.
-   Canaries come first.
-5. `announce`: tells `refresh_leaderboard` that there are new runs, also when a sweep failed half-way.
-6. `verdict`: fails the run if any sweep failed, or a person declined.
+1. `plan`: the catalog's configurations for this release on every GPU model of the fleet, without those that
+   are landed. If none is missing, all later tasks are skipped.
+2. `estimate`: the cost, from earlier runs of the same configurations; unknown if there are none.
+3. `ask_a_person`: asks for approval if the cost is above a limit of GPU-hours, or if GPU time is unknown.
+   The question is under *Required Actions*; no answer in time counts as *Reject*. Otherwise it is skipped.
+4. `measure`: one task per sweep (one server, several batch sizes); its name says what it measures. It takes
+   one slot of its GPU model's pool per GPU, and lands each run as soon as it is measured. Canaries, which
+   are models that are measured first, come before all others.
+5. `announce`: starts `refresh_leaderboard`, also when a sweep failed before its end.
+6. `verdict`: fails the run if a sweep failed or a person rejected the plan.
 
-A sweep that failed shows its error as the last line of its log. A configuration that does not fit the
-device is recorded as infeasible and not tried again; a busy GPU is. **Clear** what failed to resume:
-what is landed is not measured again. Clearing `plan` (with downstream) plans only what is missing.
+The last line of a failed sweep's log is its error. A configuration that does not fit the GPU is recorded as
+infeasible and not tried again; after a busy GPU the task is tried again. To resume, **clear** the failed
+tasks: runs that are landed are not measured again. Clear `plan` with its downstream tasks to plan again what
+is missing.
 
-The limit: the form's field, else the Airflow variable `jouleboard_ask_above_gpu_hours`, else 48.
+The limit is the form's, or else the Airflow variable `jouleboard_ask_above_gpu_hours`, or else 48.
 """
 
 from __future__ import annotations
@@ -43,9 +43,14 @@ from jouleboard_airflow.tasks.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, 
         "runtime": Param(Runtime.VLLM.value, enum=[runtime.value for runtime in Runtime], title="Runtime"),
         "version": forms.version(),
         "models": Param(
-            None, type=["null", "array"], title="Models", description="One id a line. Empty: all that fit."
+            None,
+            type=["null", "array"],
+            title="Models",
+            description="One model id per line. Empty: every model that fits the GPUs.",
         ),
-        "tasks": Param(None, type=["null", "array"], title="Tasks", description="Empty: all."),
+        "tasks": Param(
+            None, type=["null", "array"], title="Tasks", description="One task per line. Empty: every task."
+        ),
         "repeats": forms.repeats(),
         "gpu_model": forms.gpu_model(),
         "force": forms.force(),
@@ -54,18 +59,21 @@ from jouleboard_airflow.tasks.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, 
             type=["null", "string"],
             pattern="^[0-9a-f]{40}$",
             title="Revision",
-            description="Why the models named above are measured; skipped once the catalog is at another.",
+            description="Measure the models only while the catalog has this revision (commit) of them.",
         ),
         "note": forms.note(),
         estimating.THRESHOLD: Param(
             None,
             type=["null", "number"],
             minimum=0,
-            title="Ask above, GPU-hours",
-            description="A person is asked above it. Empty: the Airflow variable, else 48.",
+            title="Ask above (GPU-hours)",
+            description="Above it a person is asked. Empty: the Airflow variable, or else 48.",
         ),
         "approve": Param(
-            None, type=["null", "string"], title="Approve", description="Why this needs no question."
+            None,
+            type=["null", "string"],
+            title="Approve",
+            description="Reason to measure without a question.",
         ),
         HOURS: hours_to_answer(),
     },
@@ -73,13 +81,13 @@ from jouleboard_airflow.tasks.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, 
 def benchmark_release() -> None:
     @task(**measuring.PLANS)
     def plan(params: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
-        """What is missing."""
+        """Plan the sweeps that are missing."""
         with one_line_errors():
             return planning.plan_release(params, run_id)
 
     @task(**measuring.PLANS)
     def estimate(planned: list[dict[str, Any]], params: dict[str, Any]) -> dict[str, Any]:
-        """What it will cost, as far as it was measured before; with a question if that is much."""
+        """What the plan will cost; with a question if that is above the limit or unknown."""
         with one_line_errors():
             return estimating.estimate_and_ask(planned, params)
 

@@ -1,12 +1,12 @@
 """
 ### Import published results
 
-Brings ML.ENERGY's published results into the warehouse, beside our own and never mixed with them
-(`data_source = mlenergy-v3`). Trigger it with the folder or address that holds `index.json`, `tasks/`
-and `models/`.
+Imports ML.ENERGY's published results. They stand beside our own and are never mixed with them
+(`data_source = mlenergy-v3`). Trigger it with the folder or address that has `index.json`, `tasks/` and
+`models/`.
 
-Every field is checked. One that is wrong refuses the whole import with file, row and reason in the last
-log line, and what was imported before stays. The same files again change nothing; new ones start
+Every field is checked. One wrong field refuses the whole import, and the earlier import stays; the last line
+of the log names file, row and reason. To import the same files again changes nothing. New files start
 `refresh_leaderboard`.
 """
 
@@ -37,13 +37,15 @@ from jouleboard_airflow.tasks import releases
             title="Source",
             description="Folder on the worker, or http(s) address, with index.json, tasks/ and models/.",
         ),
-        "note": Param(None, type=["null", "string"], title="Note", description="Kept with the import."),
+        "note": Param(
+            None, type=["null", "string"], title="Note", description="Remark; stored with the import."
+        ),
     },
 )
 def import_published_results() -> None:
     @task(task_id="import", outlets=[PUBLISHED_RESULTS], execution_timeout=timedelta(hours=1), **RETRIES)
     def import_(params: dict[str, Any]) -> dict[str, Any]:
-        """Read, check, land."""
+        """Read the results, check them, and store them."""
         with one_line_errors():
             return releases.import_results(params["source"], params["note"])
 

@@ -1,19 +1,20 @@
 """
 ### Propose a model
 
-A new model that `watch_releases` found on the hub: what can be known of it, and whether to measure it.
+Proposes to measure a new model of the hub, and asks a person. `watch_releases` starts it for each new model.
 
 1. `propose`: reads the model's description, `config.json` and the headers of its weights, and writes a
-   proposal. Each fact says where it came from; what cannot be known is left open.
-2. `ask_a_person`: waits under *Required Actions* with every fact. Skipped when the policy (the catalog's
-   `watch.yaml`) leaves the decision to nobody, or when something is not known that only a person can give
+   proposal. Each fact names its source; a fact that is not known stays empty.
+2. `ask_a_person`: shows all facts under *Required Actions* and waits for an answer. It is skipped if the
+   policy (`watch.yaml` of the catalog) asks nobody, or if a fact is missing that only a person can give
    (`jouleboard proposals accept ... --set NAME=VALUE`).
 3. `accept`: after *Approve*, adds the model to this installation's catalog.
-4. `start_benchmark`: one `benchmark_release` run of the newest release for this model at this revision.
-5. `settle`: keeps a *Reject*. Without an answer the model stays proposed.
+4. `start_benchmark`: starts one `benchmark_release` run of the newest release, for this model at this
+   revision.
+5. `settle`: stores a *Reject*. Without an answer the model stays proposed.
 
-A model has one run of this kind, and one question. A gated model fails here: accept its terms on the hub,
-set `HF_TOKEN`, and clear the run.
+Each model gets one such run and one question. The run of a gated model fails: accept the model's terms on
+the hub, set `HF_TOKEN`, and clear the run.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK, ASKS_AGAIN, HOUR
             pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$",
             maxLength=96,
             title="Model",
-            description="As the hub calls it: organisation/name.",
+            description="Its id on the hub: organisation/name.",
         ),
         "gpu_model": forms.gpu_model(),
         HOURS: Param(
@@ -59,19 +60,19 @@ from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK, ASKS_AGAIN, HOUR
 def propose_model() -> None:
     @task(execution_timeout=timedelta(minutes=15), **RETRIES)
     def propose(params: dict[str, Any]) -> dict[str, Any]:
-        """Ask the hub; write what can be known."""
+        """Ask the hub, and write the proposal."""
         with one_line_errors():
             return models.propose(params)
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def accept(proposed: dict[str, Any], params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
-        """Add it to the catalog; comes back with what starts its benchmark."""
+        """Add the model to the catalog; returns the arguments of the trigger of its benchmark."""
         with one_line_errors():
             return models.accept(proposed, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER), params["gpu_model"])
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def settle(proposed: dict[str, Any], ti: Any) -> str:
-        """Say how it ended."""
+        """Store a rejection; returns the decision in one line."""
         with one_line_errors():
             return models.settle(proposed, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER))
 

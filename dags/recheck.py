@@ -1,20 +1,20 @@
 """
 ### Recheck
 
-Every week: measures again what is published, and compares.
+Measures published configurations again every week, and compares.
 
-1. `plan`: the canaries, and a sample of the published configurations: those that waited longest, so
-   that each has its turn.
-2. `estimate`, `measure`: as in `benchmark_release`; nobody is asked.
-3. `announce`: the runs are landed and set aside by the gate (`not_a_recheck`). **They never replace or
-   join a published figure by themselves**; `jouleboard quarantine release RUN --why ...` is how a
-   person lets one count.
-4. `compare`: each figure beside the new runs, on the GPUs that measured both where there are any: the
-   change with its interval, widened for the number of figures looked at. *Confirmed* when all of it is
-   within 5 %, *differs* when all of it is outside, *unclear* otherwise. Energy that differs on GPUs that
-   never measured it before *differs, on another GPU*: two GPUs of one model may. One line a figure in
-   its log.
-5. `verdict`: red if a sweep failed or a figure differs.
+1. `plan`: the canaries, and a sample of the published configurations: those that were not rechecked for the
+   longest time.
+2. `estimate`, `measure`: as in `benchmark_release`. Nobody is asked.
+3. `announce`: starts `refresh_leaderboard`. The gate sets these runs aside (`not_a_recheck`): **by itself,
+   none of them changes a published figure**. With `jouleboard quarantine release RUN --why ...` a person lets
+   a run count.
+4. `compare`: compares each published figure with its new runs, where possible on the same GPUs. The change
+   has a 95 % confidence interval, corrected for the number of figures. The figure is *confirmed* if the whole
+   interval is within 5 %, *differs* if the whole interval is outside, and is *unclear* otherwise. If the new
+   runs are from GPUs that never measured it, an energy figure *differs, on another GPU*: two GPUs of one
+   model may differ. The log has one line per figure.
+5. `verdict`: fails the run if a sweep failed or a figure differs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from jouleboard_airflow.tasks import judging, planning
             minimum=0,
             maximum=100,
             title="Sample",
-            description="How many published configurations, beside the canaries.",
+            description="Number of published configurations to measure again, besides the canaries.",
         ),
         "repeats": forms.repeats(3),
         "gpu_model": forms.gpu_model(),
@@ -50,19 +50,19 @@ from jouleboard_airflow.tasks import judging, planning
 def recheck() -> None:
     @task(**measuring.PLANS)
     def plan(params: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
-        """What to measure again."""
+        """Plan what to measure again."""
         with one_line_errors():
             return planning.plan_recheck(params, run_id)
 
     @task(trigger_rule=TriggerRule.NONE_SKIPPED, **measuring.PLANS)
     def compare(planned: list[dict[str, Any]], run_id: str) -> list[dict[str, Any]]:
-        """Published beside measured again."""
+        """Compare the published figures with the new runs."""
         with one_line_errors():
             return judging.compare_with_published(planned, run_id)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def verdict(compared: list[dict[str, Any]] | None, ti: Any) -> str:
-        """The leaf that decides: red if a sweep failed or a figure differs."""
+        """The last task: fails if a sweep failed or a figure differs."""
         return judging.give_recheck_verdict(ti, compared)
 
     planned = plan()

@@ -1,18 +1,20 @@
 """
 ### Refresh the leaderboard
 
-Audits the landed runs, builds the marts, lets the gate decide, and publishes: a new numbered
-publication, or none when nothing changed.
+Audits the landed runs, builds the marts, lets the gate decide, and publishes. The result is a new numbered
+publication, or none if nothing changed.
 
-1. `refresh`: build, audit, publish. A refusal fails it with the reason in its last log line, and the
-   last publication stays current.
-2. `ask_a_person`: skipped, unless the candidate changes more than a machine may decide. Then it waits
-   under *Required Actions* with the figures. No answer in time counts as *Reject*.
-3. `publish_approved`: after *Approve*, exactly the changes that were shown, with who approved and why.
-4. `announce`: fails with the reason after *Reject*; skipped when nothing changed.
+1. `refresh`: builds, audits and publishes. If the gate refuses, the task fails, the last line of its log says
+   why, and the last publication stays current.
+2. `ask_a_person`: asks for approval if published figures change by more than the gate lets through by itself.
+   The question is under *Required Actions*, with the figures. No answer in time counts as *Reject*.
+   Otherwise it is skipped.
+3. `publish_approved`: after *Approve*, publishes exactly the changes that were shown, and records who
+   approved and why.
+4. `announce`: fails with the reason after *Reject*; is skipped if nothing changed.
 
-Runs when a benchmark run announced new runs or an import brought something, and once a day. One at a
-time: the next run waits for an open question. *Approve* in the form answers beforehand.
+It runs after measurements and after an import, and once a day. Only one run at a time: the next one waits for
+an open question. *Approve* in the form answers the question in advance.
 """
 
 from __future__ import annotations
@@ -50,13 +52,13 @@ BUILDS: dict[str, Any] = {"pool": "duckdb_writer", "execution_timeout": timedelt
     doc_md=__doc__,
     params={
         "note": Param(
-            None, type=["null", "string"], title="Note", description="Kept with the publication, if any."
+            None, type=["null", "string"], title="Note", description="Remark; stored with the publication."
         ),
         "approve": Param(
             None,
             type=["null", "string"],
             title="Approve",
-            description="Why a change beyond the band is right; lets through only what a person may decide.",
+            description="Reason why large changes are right. What the gate always refuses stays refused.",
         ),
         HOURS: hours_to_answer(),
     },
@@ -64,20 +66,20 @@ BUILDS: dict[str, Any] = {"pool": "duckdb_writer", "execution_timeout": timedelt
 def refresh_leaderboard() -> None:
     @task(**BUILDS)
     def refresh(params: dict[str, Any], dag_run: Any) -> dict[str, Any]:
-        """Build, audit, publish; or come back with a question."""
+        """Build, audit and publish; or return a question."""
         with one_line_errors():
             return releases.refresh(params["note"], params["approve"], dag_run.triggering_user_name)
 
     @task(**BUILDS)
     def publish_approved(refreshed: dict[str, Any], params: dict[str, Any], ti: Any) -> dict[str, Any]:
-        """Build, audit and publish again, with a person's word for the changes."""
+        """Build, audit and publish again, with a person's approval of the changes."""
         with one_line_errors():
             answer = ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER)
             return releases.publish_approved(refreshed["question"], answer, params["note"])
 
     @task(outlets=[LEADERBOARD], trigger_rule="none_failed")
     def announce(refreshed: dict[str, Any], approved: dict[str, Any] | None, ti: Any) -> str:
-        """Say how it ended."""
+        """Say how the refresh ended."""
         with one_line_errors():
             return releases.announce(refreshed, approved, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER))
 

@@ -1,22 +1,25 @@
 """
 ### Watch releases
 
-Every hour: asks the package index for **all** releases of the watched projects at or above their
-floor, and starts one `benchmark_release` run for each that has none yet.
+Asks the package index every hour for **all** releases of the watched projects from their floor (the oldest
+release to measure) on, and starts one `benchmark_release` run for each release that has none yet.
 
-A release's run is called `release__<project>__<version>`, and a run id exists at most once: so a
-release is measured exactly once, after days of downtime as well as when two watchers run. To measure
-one again, clear its run or trigger `benchmark_release` with *force*.
+The run of a release is called `release__<project>__<version>`, and a run id exists only once. So each release
+is measured exactly once, also after days without a watch, and also if two watches run at once. To measure a
+release again, clear its run, or trigger `benchmark_release` with *Force*.
 
-From the model hub (`HF_ENDPOINT`) likewise: each new model of the watched organisations gets one
-`propose_model` run, called `propose__<organisation>~<name>`, in which a person decides. Each new revision
-of a model in the catalog that changes more than its description, and each model that was accepted, gets one
-`benchmark_release` run for this model alone, `model__<organisation>~<name>__<revision>`. A hub in trouble
-does not keep the package index from being watched. *Ask the model hub* off, or `HF_HUB_OFFLINE=1`: no hub.
+It also asks the model hub (`HF_ENDPOINT`):
+- Each new model of the watched organisations gets one `propose_model` run, in which a person decides:
+  `propose__<organisation>~<name>`.
+- Each accepted model, and each new revision of a model in the catalog that changes more than its description,
+  gets one `benchmark_release` run for this model only: `model__<organisation>~<name>__<revision>`.
 
-Releases that are withdrawn, pre-releases, or without a build for this machine are left out, each with
-a line in the log of `find_releases`. Floors: the catalog's `watch.yaml`, `JOULEBOARD_VLLM_FLOOR` and
-the like for this installation, the form's fields for one run.
+If the hub does not answer, releases are still watched. Switch off *Ask the model hub* in the form, or set
+`HF_HUB_OFFLINE=1`, to ask no hub.
+
+Withdrawn releases, pre-releases and releases without a build for this machine are left out, each with one
+line in the log of `find_releases`. Floors: `watch.yaml` of the catalog; `JOULEBOARD_VLLM_FLOOR` and similar
+variables for this installation; the form for one run.
 """
 
 from __future__ import annotations
@@ -57,29 +60,29 @@ def _floor(project: str) -> Param:
             None,
             type=["null", "string"],
             title="GPU model",
-            description='Empty: what this machine has. "none": only its CPU.',
+            description='For example H200; "none": without a GPU. Empty: every GPU model of the fleet.',
         ),
         models.HUB: Param(
-            True, type="boolean", title="Ask the model hub", description="For new models and revisions."
+            True, type="boolean", title="Ask the model hub", description="Look for new models and revisions."
         ),
     },
 )
 def watch_releases() -> None:
     @task(execution_timeout=timedelta(minutes=5))
     def find_releases(params: dict[str, Any]) -> list[dict[str, Any]]:
-        """Ask the index; one entry a release."""
+        """Ask the package index; one entry per release."""
         with one_line_errors():
             return releases.releases_to_benchmark(params)
 
     @task(execution_timeout=timedelta(minutes=10))
     def find_models(params: dict[str, Any]) -> list[dict[str, Any]]:
-        """Ask the hub for new models; one entry each."""
+        """Ask the hub for new models; one entry per model."""
         with one_line_errors():
             return models.models_to_propose(params)
 
     @task(execution_timeout=timedelta(minutes=10))
     def find_revisions(params: dict[str, Any]) -> list[dict[str, Any]]:
-        """Ask the hub for new revisions of the catalog's models; one entry each that is to be measured."""
+        """Ask the hub for new revisions; one entry per revision to measure."""
         with one_line_errors():
             return models.revisions_to_benchmark(params)
 
@@ -88,8 +91,8 @@ def watch_releases() -> None:
     _start_each("start_revision", "benchmark_release", find_revisions())
 
 
-def _start_each(task_id: str, dag_id: str, found: Any) -> None:
-    """One run of another DAG for each entry, unless it has one."""
+def _start_each(task_id: str, dag_id: str, entries: Any) -> None:
+    """Start one run of another DAG per entry, unless that run exists."""
     TriggerDagRunOperator.partial(
         task_id=task_id,
         trigger_dag_id=dag_id,
@@ -98,7 +101,7 @@ def _start_each(task_id: str, dag_id: str, found: Any) -> None:
         map_index_template="{{ task.trigger_run_id }}",
         retries=2,
         retry_delay=timedelta(seconds=5),
-    ).expand_kwargs(found)
+    ).expand_kwargs(entries)
 
 
 watch_releases()

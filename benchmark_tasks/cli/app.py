@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark_tasks.errors import CatalogError, DiskFull, GpuBusy, JouleboardError, SettingsError, one_line
+from benchmark_tasks.errors import (
+    ERROR_PREFIX,
+    CatalogError,
+    DiskFull,
+    GpuBusy,
+    JouleboardError,
+    SettingsError,
+    one_line,
+)
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import LengthControl, Runtime, Task, Weights
 
@@ -59,7 +67,7 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="jouleboard", standalone_mode=False))
     except JouleboardError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"{ERROR_PREFIX}{one_line(error)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except UsageError as error:
         _show_usage_error(error)
@@ -69,7 +77,9 @@ def main() -> None:
     except Exception as error:
         traceback.print_exc()
         said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
-        print(f"error: {said}; a defect of jouleboard: report it with the lines above", file=sys.stderr)
+        print(
+            f"{ERROR_PREFIX}{said}; a defect of jouleboard: report it with the lines above", file=sys.stderr
+        )
         sys.exit(1)
 
 
@@ -78,7 +88,7 @@ def _show_usage_error(error: Any) -> None:
     said = error.format_message()
     if said and "\n" not in said.strip():
         path = error.ctx.command_path if error.ctx else "jouleboard"
-        print(f"error: {said.strip().rstrip('.')}; see `{path} --help`", file=sys.stderr)
+        print(f"{ERROR_PREFIX}{said.strip().rstrip('.')}; see `{path} --help`", file=sys.stderr)
     else:
         error.show()
 

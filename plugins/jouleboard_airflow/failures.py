@@ -1,7 +1,7 @@
 """How a task fails: one line in its log, and a retry only where one can help.
 
-Every try costs a server start, and a failed run is recorded with its log anyway: so nothing is
-retried but what is known to pass (a busy GPU, port or publisher, an index that did not answer).
+Every try costs the start of a server, and a failed run is recorded with its log anyway. So a task is tried
+again only after an error that is known to pass: a busy GPU, port or publisher, an index that did not answer.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowException
 
-from benchmark_tasks.errors import INFEASIBLE, TRY_AGAIN, JouleboardError, one_line
+from benchmark_tasks.errors import ERROR_PREFIX, INFEASIBLE, TRY_AGAIN, JouleboardError, one_line
 
 log = logging.getLogger("airflow.task")
 
-ERROR_PREFIX = "error: "
-"""Starts the one line that says what went wrong, in task logs as on the command line."""
-
 
 class StepFailed(AirflowException):
-    """A step failed in a way that the same step will fail again."""
+    """A task failed, and would fail again in the same way."""
 
 
 class DoesNotFit(StepFailed):
@@ -32,7 +29,7 @@ class DoesNotFit(StepFailed):
 
 
 class PassingTrouble(StepFailed):
-    """What may well work a little later."""
+    """A task failed for a reason that may soon be gone; it is tried again."""
 
 
 RETRIES: dict[str, Any] = {
@@ -48,18 +45,22 @@ RETRIES: dict[str, Any] = {
         default=RetryAction.FAIL,
     ),
 }
-"""Arguments of every task that measures, plans or publishes. The watcher simply comes again in an hour."""
+"""Arguments of every task that measures, plans or publishes."""
 
 
 def failure(message: str, exit_code: int) -> StepFailed:
-    """The exception for a command that ended with `exit_code`, or an error that has one."""
+    """The exception for a command that ended with `exit_code`, or for an error that has that exit code."""
     kinds = {INFEASIBLE: DoesNotFit, TRY_AGAIN: PassingTrouble}
     return kinds.get(exit_code, StepFailed)(message)
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Log an error that a person is meant to read as the one line it is, and fail the task with it."""
+    """Log an error that people are to read as one line, and fail the task with that line.
+
+    Raises:
+        DoesNotFit, PassingTrouble, StepFailed: for a `JouleboardError`.
+    """
     try:
         yield
     except JouleboardError as error:

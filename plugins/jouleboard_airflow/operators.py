@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 import tempfile
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from benchmark_tasks.errors import ERROR_PREFIX
 from benchmark_tasks.runtimes.process import die_with_parent
-from jouleboard_airflow.failures import ERROR_PREFIX, failure
+from jouleboard_airflow.failures import failure
 from jouleboard_airflow.guarded_command import GuardedCommand
 
 if TYPE_CHECKING:
@@ -85,9 +85,17 @@ class MeasureSweepOperator(BaseOperator):
             plan.write_text(Plan(sweeps=(sweep,)).model_dump_json())
             with GuardedCommand(measure_command(plan)) as self._command:
                 for line in self._command.lines():
-                    error = _log_line(self.log, line) or error
+                    error = self._log_line(line) or error
                 exit_code = self._command.wait()
         return exit_code, error or f"jouleboard measure ended with exit code {exit_code}; see the lines above"
+
+    def _log_line(self, line: str) -> str | None:
+        """Log one line of the command's output. Returns its message if it is the error line."""
+        if line.startswith(ERROR_PREFIX):
+            self.log.error("%s", line)
+            return line.removeprefix(ERROR_PREFIX)
+        self.log.info("%s", line)
+        return None
 
 
 def measure_command(plan: Path) -> list[str]:
@@ -103,12 +111,3 @@ def _not_landed_since(sweep: Sweep, known: Collection[str]) -> Sweep | None:
     landed = Store.of(Settings.from_environment()).records().runs
     own = [run for run, _ in landed if run.sweep_id == sweep.campaign_id and run.run_id not in known]
     return still_missing(sweep, own)
-
-
-def _log_line(log: logging.Logger, line: str) -> str | None:
-    """Log one line of the command's output. Returns its message if it is the error line."""
-    if line.startswith(ERROR_PREFIX):
-        log.error("%s", line)
-        return line.removeprefix(ERROR_PREFIX)
-    log.info("%s", line)
-    return None

@@ -1,7 +1,7 @@
 """Registers the UI plugin: the leaderboard in the navigation, a tab on the DAGs, a widget on the home page.
 
-The one file of this package that Airflow loads by itself (see `plugins/.airflowignore`), in every
-component; the web application is built in the API server only.
+Every component of Airflow loads this file, and no other file of this package (see `plugins/.airflowignore`).
+Only the API server builds the web application.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jouleboard_airflow.dag_parts.deadlines import RunCreated
 
 URL_PREFIX = "/jouleboard"
 PUBLIC_PREFIX = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/") + URL_PREFIX
-"""As a browser sees it: Airflow may stand behind a proxy, below a path."""
+"""As a browser sees it: Airflow may run behind a proxy, below a path."""
 
 
 def _apps() -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def _apps() -> list[dict[str, Any]]:
 
 
 class JouleboardPlugin(AirflowPlugin):
-    """What the UI gets, and the application behind it."""
+    """What the plugin adds to the UI, and the application that serves it."""
 
     name = "jouleboard"
     deadline_references = [RunCreated]

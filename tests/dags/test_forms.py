@@ -116,9 +116,9 @@ def test_a_broken_addition_leaves_the_shipped_models(
     with caplog.at_level(logging.WARNING):
         dag = on_demand()
     assert dag.params.get_param("model").schema["enum"] == list(load().models)
-    assert "**The form has only the models that are shipped.** Put this right: `" in dag.doc_md
+    assert "**The form offers only the shipped models.** Correct this error: `" in dag.doc_md
     assert why in dag.doc_md
-    (line,) = [one.getMessage() for one in caplog.records if "only the models" in one.getMessage()]
+    (line,) = [one.getMessage() for one in caplog.records if "only the shipped models" in one.getMessage()]
     assert why in line and "\n" not in line
 
 

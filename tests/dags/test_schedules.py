@@ -55,5 +55,5 @@ def test_without_the_clock_only_people_and_news_start_anything(monkeypatch: pyte
 
 def test_what_is_neither_on_nor_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOULEBOARD_SCHEDULES", "daily")
-    with pytest.raises(SettingsError, match="JOULEBOARD_SCHEDULES=daily: on or off"):
+    with pytest.raises(SettingsError, match="JOULEBOARD_SCHEDULES=daily: use on or off"):
         schedules.at("17 * * * *")

@@ -19,7 +19,7 @@ import pytest
 from benchmark_tasks.errors import JouleboardError
 from expectations.publications import query
 from jouleboard_airflow.demo.following import Clock, follow
-from jouleboard_airflow.platform import commands, components
+from jouleboard_airflow.platform import commands, components, health
 from jouleboard_airflow.platform.api import Airflow, DagRun
 from jouleboard_airflow.platform.installation import USER
 from tests.e2e.browser import CHROMIUM, running_browser
@@ -182,7 +182,7 @@ def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
         browser.open(f"{url}/dags/benchmark_release")
         browser.click("Sweeps")
         tab = browser.until_text(
-            "all 1 sweeps measured and landed", frame="/jouleboard/dags/benchmark_release"
+            "1 sweep measured and landed", frame="/jouleboard/dags/benchmark_release"
         )
         assert RELEASE_RUN in tab
         assert f"jouleboard/qwen3-tiny | lm-arena-chat | vllm {NEWEST} | no GPU | batch 1,4" in tab
@@ -227,7 +227,7 @@ def test_down_leaves_no_process_and_no_port(world: World) -> None:
     os.kill(record.components["scheduler"].pid, signal.SIGKILL)
     until(lambda: "scheduler" not in record.running, 10, "the scheduler's end")
     with pytest.raises(JouleboardError, match="scheduler has died"):
-        commands.require_up(world.installation)
+        health.require_up(world.installation)
     commands.down(world.installation, say=print)
     assert processes_of(home) == []
     commands.check_port(world.installation.port)

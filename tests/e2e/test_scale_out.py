@@ -259,4 +259,4 @@ def test_no_gpu_is_lost_whatever_happens_and_a_run_that_hangs_is_told(
     mark_failed(bench, run, bench.next_measurement())
     late = run.run_id
     (text,) = until(lambda: [text for text in alerts.texts if late in text], 60, "an alert")
-    assert text.startswith(f"benchmark_release {late} is running past its deadline")
+    assert text.startswith(f"benchmark_release {late} is still running after its deadline")

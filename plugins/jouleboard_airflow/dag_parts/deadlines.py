@@ -1,9 +1,9 @@
-"""An alert when a run of a measuring DAG takes so long that something must hang.
+"""An alert when a run of a measuring DAG takes so long that something must be wrong.
 
-A hung model server, a GPU host that went away, an approval that nobody gives: all of them look the same
-from outside, a run that does not end. `JOULEBOARD_DEADLINE_HOURS` (default 24) after it was created the
-run is marked in the UI, and one line goes to the triggerer's log and, as `{"text": ...}`, to
-`JOULEBOARD_ALERT_URL` (a chat's incoming webhook, for example). Nothing is stopped: a person decides.
+The model server may hang, the GPU host may be gone, or nobody answers a question: in each case the run
+does not end. `JOULEBOARD_DEADLINE_HOURS` (default 24) after its creation the run is marked in the UI. One
+line goes to the triggerer's log and, as `{"text": ...}`, to `JOULEBOARD_ALERT_URL` (for example a chat's
+incoming webhook). Nothing is stopped: a person decides.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import AsyncCallback, BaseDeadlineReference, DeadlineAlert, conf, deadline_reference
+from airflow.sdk import conf
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert, deadline_reference
 
 from benchmark_tasks.errors import SettingsError
 
@@ -26,9 +28,9 @@ _ANSWER_SECONDS = 20.0
 
 @deadline_reference
 class RunCreated(BaseDeadlineReference):
-    """When a run was created. Registered by the plugin.
+    """The time at which a run was created. The plugin registers it.
 
-    Not `DAGRUN_QUEUED_AT`: with it Airflow 3.3.2 answers 500 to whoever clears a task of the run.
+    Not `DAGRUN_QUEUED_AT`: with it Airflow 3.3.2 answers 500 when a task of the run is cleared.
     """
 
     def _evaluate_with(self, *, session: Any, **kwargs: Any) -> datetime:
@@ -36,10 +38,10 @@ class RunCreated(BaseDeadlineReference):
 
 
 def deadline() -> DeadlineAlert | None:
-    """What every measuring DAG has; None when the hours are 0 (`dag.test()` cannot handle one).
+    """The deadline of every measuring DAG; None if the hours are 0 (`dag.test()` cannot handle a deadline).
 
     Raises:
-        SettingsError: the hours are no number of hours.
+        SettingsError: the variable is not a number of hours.
     """
     text = os.environ.get("JOULEBOARD_DEADLINE_HOURS") or DEFAULT_HOURS
     try:
@@ -52,19 +54,19 @@ def deadline() -> DeadlineAlert | None:
     return DeadlineAlert(
         reference=RunCreated(),
         interval=interval,
-        callback=AsyncCallback(tell),
+        callback=AsyncCallback(send_alert),
         name="takes too long",
     )
 
 
-async def tell(context: dict[str, Any]) -> str:
-    """Say which run is late; runs in the triggerer. Returns what was said.
+async def send_alert(context: dict[str, Any]) -> str:
+    """Send the alert on a late run; runs in the triggerer. Returns the line that was sent.
 
-    An address that does not answer fails the callback, which the triggerer logs. Airflow forgets the
-    deadline of a run that succeeded, not of one that failed: that one has been seen to.
+    If the address does not answer, the callback fails, and the triggerer logs that. Airflow drops the
+    deadline of a run that succeeded, but not of a run that failed: for that one, nothing is sent here.
     """
     if context["dag_run"]["state"] in FINISHED:
-        return "it has ended"
+        return "the run has ended"
     line = late_line(context, conf.get("api", "base_url", fallback=""))
     log.warning("%s", line)
     url = os.environ.get("JOULEBOARD_ALERT_URL")
@@ -77,8 +79,8 @@ async def tell(context: dict[str, Any]) -> str:
 
 
 def late_line(context: dict[str, Any], base_url: str) -> str:
-    """One line with the way to the run."""
+    """The alert in one line, with the address of the run."""
     run = context["dag_run"]
     dag_id, run_id = run["dag_id"], run.get("dag_run_id") or run.get("run_id")
     where = f"{base_url.rstrip('/')}/dags/{dag_id}/runs/{run_id}"
-    return f"{dag_id} {run_id} is {run['state']} past its deadline: see which of its tasks hangs, {where}"
+    return f"{dag_id} {run_id} is still {run['state']} after its deadline: see which task hangs, {where}"

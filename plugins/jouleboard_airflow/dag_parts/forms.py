@@ -1,4 +1,4 @@
-"""Fields that the forms of several DAGs share; choices come from the catalog and the vocabulary."""
+"""Fields that the forms of several DAGs share. Choices come from the catalog and the vocabulary."""
 
 from __future__ import annotations
 
@@ -18,78 +18,83 @@ VERSION_PATTERN = r"^[0-9][0-9A-Za-z.!+-]*$"
 
 
 def installed_catalog() -> tuple[Catalog, str]:
-    """The catalog with what this installation added to it, and Markdown for the documentation of the DAG.
+    """The catalog with this installation's additions, and Markdown for the documentation of the DAG.
 
-    An addition that cannot be read takes no form away: it then has the shipped catalog, and the Markdown
-    (empty otherwise) and a line in the log say why.
+    If an addition cannot be read, the form still works with the shipped catalog. Then the Markdown (otherwise
+    empty) and a line in the log say why.
     """
     try:
         return load(overlay=Settings.from_environment().catalog), ""
     except (JouleboardError, OSError) as error:
         line = one_line(error).replace("`", "'")
-        log.warning("the form has only the models that are shipped: %s", line)
-        notice = f"\n\n**The form has only the models that are shipped.** Put this right: `{line}`\n"
+        log.warning("the form offers only the shipped models: %s", line)
+        notice = f"\n\n**The form offers only the shipped models.** Correct this error: `{line}`\n"
         return load(), notice
 
 
 def note() -> Param:
-    """Free text."""
-    return Param(None, type=["null", "string"], title="Note", description="Kept with each run.")
+    """A remark, as free text."""
+    return Param(None, type=["null", "string"], title="Note", description="Remark; stored with each run.")
 
 
 def force() -> Param:
-    """Whether what is landed is measured again."""
-    return Param(False, type="boolean", title="Measure again what is landed")
+    """Whether to measure again what is landed already."""
+    return Param(
+        False,
+        type="boolean",
+        title="Force",
+        description="Measure again what is landed already.",
+    )
 
 
 def repeats(default: int | None = None) -> Param:
-    """How often each configuration is measured."""
+    """The number of completed runs per configuration."""
     return Param(
         default,
         type=["null", "integer"],
         minimum=1,
         maximum=20,
         title="Repeats",
-        description="Completed runs wanted of each configuration. Empty: 3 with a GPU, 1 without.",
+        description="Number of completed runs per configuration. Empty: 3 with a GPU, 1 without a GPU.",
     )
 
 
 def version() -> Param:
-    """A release."""
+    """A release of a runtime."""
     return Param(
         None,
         type=["null", "string"],
         pattern=VERSION_PATTERN,
         title="Version",
-        description="A release of the runtime, for example 0.32.0. Empty: the newest one.",
+        description="Release of the runtime, for example 0.32.0. Empty: the newest release.",
     )
 
 
 def gpu_model() -> Param:
-    """Where to measure, as free text: what others trigger with."""
+    """The GPU model to measure on, as free text: other DAGs set it, too."""
     return Param(
         None,
         type=["null", "string"],
         title="GPU model",
-        description='Empty: every GPU model of the fleet. "none": without a GPU.',
+        description='For example H200; "none": without a GPU. Empty: every GPU model of the fleet.',
     )
 
 
 def one_gpu_model(catalog: Catalog) -> Param:
-    """One GPU model of the catalog, or none."""
+    """A choice of one GPU model of the catalog, or no GPU."""
     return Param(
         NO_GPU,
         enum=[NO_GPU, *catalog.gpus],
         title="GPU model",
-        values_display={NO_GPU: "no GPU: speed only"}
+        values_display={NO_GPU: "no GPU (speed only, no energy)"}
         | {name: gpu.display_name for name, gpu in catalog.gpus.items()},
     )
 
 
 def one_model(catalog: Catalog) -> Param:
-    """One model of the catalog.
+    """A choice of one model of the catalog.
 
-    A task's process takes what the form let through: the host it runs on may know fewer models.
+    In a task's process any text is valid: the host that it runs on may know fewer models than the form.
     """
     if get_parsing_context().task_id:
         return Param(next(iter(catalog.models)), type="string", title="Model")
@@ -102,6 +107,6 @@ def one_model(catalog: Catalog) -> Param:
 
 
 def one_task(catalog: Catalog) -> Param:
-    """One task."""
+    """A choice of one task of the catalog."""
     names = {task.value: catalog.tasks[task].display_name for task in Task if task in catalog.tasks}
     return Param(next(iter(names)), enum=list(names), title="Task", values_display=names)

@@ -1,4 +1,4 @@
-"""The wiring that the measuring DAGs share: from planned sweeps to the news that there are new runs."""
+"""The wiring that the measuring DAGs share: from planned sweeps to the announcement of new runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jouleboard_airflow.operators import MeasureSweepOperator
 from jouleboard_airflow.tasks import estimating, judging, planning
 
 PLANS: dict[str, Any] = {"execution_timeout": timedelta(minutes=10), **RETRIES}
-"""Arguments of a task that plans: it asks the package index and reads the landing zone."""
+"""Arguments of a task that plans: it asks the package index and reads every landed run."""
 
 OWNER = "jouleboard"
 OWNER_LINKS = {
@@ -26,7 +26,7 @@ OWNER_LINKS = {
 def dag_defaults(*tags: str) -> dict[str, Any]:
     """Arguments that every measuring DAG has."""
     return {
-        # Pools hold the measurements back; a run that waits for an answer should hold up nobody.
+        # Pools limit the measurements; a run that waits for an answer must not delay other runs.
         "max_active_runs": 16,
         "default_args": {"owner": OWNER},
         "owner_links": OWNER_LINKS,
@@ -37,20 +37,20 @@ def dag_defaults(*tags: str) -> dict[str, Any]:
 
 @task(**PLANS)
 def estimate(planned: list[dict[str, Any]]) -> dict[str, Any]:
-    """What it will cost, as far as it was measured before."""
+    """What the plan will cost, as far as its configurations were measured before."""
     with one_line_errors():
         return estimating.estimate(planned)
 
 
 @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
 def choose(planned: list[dict[str, Any]], lane: str) -> list[dict[str, Any]]:
-    """The sweeps of one lane: slots, queue and priority are the same for all of a mapped task."""
+    """The sweeps of one lane."""
     return planning.sweeps_for(planned, lane)
 
 
 @task_group(prefix_group_id=False)
 def measure(planned: Any) -> None:
-    """One mapped task a lane, one instance a sweep, named by what it measures."""
+    """One mapped task per lane, with one instance per sweep; its name says what it measures."""
     for lane in all_lanes():
         MeasureSweepOperator.partial(
             task_id=lane.task_id,
@@ -68,11 +68,11 @@ def measure(planned: Any) -> None:
 
 @task(outlets=[RAW_RUNS], trigger_rule=TriggerRule.ALL_DONE)
 def announce(ti: Any) -> None:
-    """One asset event a run; what failed is news, too."""
+    """One asset event per run, also when sweeps failed: a failed run is landed, too."""
     judging.require_measured(ti)
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE)
 def verdict(ti: Any) -> str:
-    """The leaf that decides: red if any sweep is."""
+    """The last task: fails if any sweep failed, and so decides the state of the run."""
     return judging.give_verdict(ti)

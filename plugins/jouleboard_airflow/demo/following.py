@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark_tasks.errors import JouleboardError
-from jouleboard_airflow.platform import commands
 from jouleboard_airflow.platform.api import Airflow, DagRun, TaskInstance
+from jouleboard_airflow.platform.health import require_up
 from jouleboard_airflow.platform.installation import Installation
 
 HEARTBEAT_SECONDS = 15.0
@@ -42,7 +42,7 @@ def follow(airflow: Airflow, run: DagRun, seconds: float, clock: Clock) -> None:
         waits_for_a_person = progress.update()
         if current.finished:
             break
-        commands.require_up(airflow.installation)
+        require_up(airflow.installation)
         for question in airflow.questions(run) if waits_for_a_person else ():
             raise JouleboardError(_waits_for_a_person(airflow.installation, run, question["subject"]))
         if time.monotonic() > deadline:

@@ -1,16 +1,16 @@
-"""A small client of Airflow's REST API: what the demo and the end-to-end tests ask a running platform."""
+"""A small client of Airflow's REST API, for the demo and the end-to-end tests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import httpx
 
-from benchmark_tasks.errors import JouleboardError
-from jouleboard_airflow.failures import ERROR_PREFIX
+from benchmark_tasks.errors import ERROR_PREFIX, JouleboardError
 from jouleboard_airflow.platform.installation import USER, Installation
 
 FINISHED = frozenset({"success", "failed"})
@@ -33,7 +33,7 @@ class DagRun:
 
 @dataclass(frozen=True)
 class TaskInstance:
-    """One task of a run. `map_index` is -1 for a task that is not mapped; `name` is what the UI shows."""
+    """One task of a run. `map_index`: -1 if the task is not mapped. `name`: as the UI shows it."""
 
     task_id: str
     map_index: int
@@ -43,7 +43,10 @@ class TaskInstance:
 
 
 class Airflow:
-    """A logged-in session with the API server."""
+    """A session with the API server, with a login.
+
+    Every method raises a `JouleboardError` when Airflow does not answer or refuses the request.
+    """
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -62,39 +65,39 @@ class Airflow:
         self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": paused})
 
     def import_errors(self) -> list[str]:
-        """What keeps DAG files from being read."""
+        """Why DAG files could not be read, one line per file."""
         errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
         return [error["stack_trace"].strip().splitlines()[-1] for error in errors]
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> DagRun:
-        """Start a run now."""
+        """Start a run of a DAG now, with these parameters."""
         body = {"conf": conf, "logical_date": None}
         return _dag_run(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body))
 
     def run(self, dag_id: str, run_id: str) -> DagRun | None:
         """A run by its id, or None."""
-        found = self._find(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
-        return None if found is None else _dag_run(found)
+        answer = self._find(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
+        return None if answer is None else _dag_run(answer)
 
     def runs(self, dag_id: str) -> list[DagRun]:
         """The latest 100 runs of a DAG, newest first."""
         query = {"limit": 100, "order_by": "-id"}
-        found = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
-        return [_dag_run(run) for run in found]
+        runs = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+        return [_dag_run(run) for run in runs]
 
     def clear(self, run: DagRun) -> None:
-        """Let a failed run try again from its first task."""
+        """Clear every task of a run, so that it runs again."""
         body = {"dry_run": False, "dag_run_id": run.run_id, "only_failed": False, "reset_dag_runs": True}
         self._call("POST", f"/api/v2/dags/{run.dag_id}/clearTaskInstances", json=body)
 
     def mark_failed(self, run: DagRun, task: TaskInstance) -> None:
-        """Mark a task failed, as a person does in the UI; if it runs, it is stopped."""
+        """Mark a task failed, as a person does in the UI; a running task is stopped."""
         mapped = f"/{task.map_index}" if task.map_index >= 0 else ""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}{mapped}"
         self._call("PATCH", path, json={"new_state": "failed"})
 
     def runs_started_by(self, source: DagRun, since: datetime) -> list[DagRun]:
-        """Runs that an asset event of `source` started; only events since then, as it may be a second try."""
+        """Runs that asset events of `source` started; only events since then, as it may be a second try."""
         query = {
             "source_dag_id": source.dag_id,
             "source_run_id": source.run_id,
@@ -107,33 +110,38 @@ class Airflow:
     def tasks(self, run: DagRun) -> list[TaskInstance]:
         """Every task instance of a run."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
-        found = self._call("GET", path, params={"limit": 1000})["task_instances"]
-        return [_task_instance(instance) for instance in found]
+        instances = self._call("GET", path, params={"limit": 1000})["task_instances"]
+        return [_task_instance(instance) for instance in instances]
 
     def log(self, run: DagRun, task: TaskInstance) -> list[dict[str, Any]]:
-        """The log of a task's latest try: one dict a line, with `event`, `level` and `logger`."""
+        """The log of a task's latest try: one dict per line, with `event`, `level` and `logger`."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs"
         query = {"full_content": True, "map_index": task.map_index}
-        found = self._find(f"{path}/{max(1, task.try_number)}", params=query)
-        lines = found["content"] if found else []
+        answer = self._find(f"{path}/{max(1, task.try_number)}", params=query)
+        lines = answer["content"] if answer else []
         return [line if isinstance(line, dict) else {"event": line} for line in lines]
 
     def result(self, run: DagRun, task_id: str) -> Any:
-        """What a task returned; None when it returned nothing."""
+        """What a task returned; None if it returned nothing."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}"
-        found = self._find(f"{path}/xcomEntries/return_value", params={"deserialize": True})
-        return found and found["value"]
+        answer = self._find(f"{path}/xcomEntries/return_value", params={"deserialize": True})
+        return answer and answer["value"]
 
     def set_pool_slots(self, pool: str, slots: int) -> int:
-        """Resize a pool; returns its slots."""
+        """Resize a pool. Returns its number of slots."""
         body = {"pool": pool, "slots": slots, "include_deferred": False}
-        return self._call("PATCH", f"/api/v2/pools/{pool}", json=body)["slots"]
+        answer = self._call("PATCH", f"/api/v2/pools/{pool}", json=body)
+        return int(answer["slots"])
 
     def questions(self, run: DagRun) -> list[dict[str, Any]]:
-        """What a run asks people and nobody has answered, each with its `subject`."""
+        """The open questions of a run, each with its `subject`."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/hitlDetails"
-        found = self._call("GET", path, params={"response_received": False})["hitl_details"]
-        return [question for question in found if question["task_instance"]["state"] == "awaiting_input"]
+        answer = self._call("GET", path, params={"response_received": False})
+        return [
+            question
+            for question in answer["hitl_details"]
+            if question["task_instance"]["state"] == "awaiting_input"
+        ]
 
     def answer(self, run: DagRun, task_id: str, option: str, fields: dict[str, Any]) -> None:
         """Answer a question, as a person does under Required Actions."""
@@ -141,11 +149,11 @@ class Airflow:
         self._call("PATCH", path, json={"chosen_options": [option], "params_input": fields})
 
     def get(self, path: str) -> httpx.Response:
-        """Any page, with this session's login; whatever the status."""
+        """Any page, with this session's login and whatever status."""
         return self._http.get(path)
 
     def errors(self, run: DagRun) -> list[str]:
-        """One line a failed task: its name and its error. A verdict only repeats what the others say."""
+        """One line per failed task: its name and its error. A verdict only repeats the other errors."""
         failed = [task for task in self.tasks(run) if task.state == "failed"]
         causes = [task for task in failed if task.task_id != "verdict"] or failed
         return [f"{task.name}: {error_line(self.log(run, task))}" for task in causes]
@@ -156,7 +164,7 @@ class Airflow:
     def _call(self, method: str, path: str, missing: Callable[[], None] | None = None, **options: Any) -> Any:
         try:
             response = self._http.request(method, path, **options)
-            if response.status_code == 404 and missing:
+            if response.status_code == HTTPStatus.NOT_FOUND and missing:
                 return missing()
             return response.raise_for_status().json()
         except httpx.HTTPStatusError as error:
@@ -170,22 +178,21 @@ class Airflow:
 
 
 def error_line(log: list[dict[str, Any]]) -> str:
-    """What went wrong, from a task's log: its error line, else the exception that ended it."""
+    """What went wrong, from a task's log: its error line, or else the exception that ended it."""
     for line in reversed(log):
         if line["event"].startswith(ERROR_PREFIX):
-            return line["event"].removeprefix(ERROR_PREFIX)
+            return str(line["event"]).removeprefix(ERROR_PREFIX)
     for line in reversed(log):
         for detail in line.get("error_detail") or ():
             return f"{detail['exc_type']}: {detail['exc_value']}"
-    return log[-1]["event"] if log else "it left no log"
+    return str(log[-1]["event"]) if log else "the task has no log"
 
 
-def _dag_run(found: dict[str, Any]) -> DagRun:
-    return DagRun(found["dag_id"], found["dag_run_id"], found["state"])
+def _dag_run(answer: dict[str, Any]) -> DagRun:
+    return DagRun(answer["dag_id"], answer["dag_run_id"], answer["state"])
 
 
-def _task_instance(found: dict[str, Any]) -> TaskInstance:
-    mapped = found["map_index"] >= 0
-    suffix = f" [{found['rendered_map_index'] or found['map_index']}]" if mapped else ""
-    name = f"{found['task_id']}{suffix}"
-    return TaskInstance(found["task_id"], found["map_index"], found["state"], found["try_number"], name)
+def _task_instance(answer: dict[str, Any]) -> TaskInstance:
+    task_id, map_index = answer["task_id"], answer["map_index"]
+    suffix = f" [{answer['rendered_map_index'] or map_index}]" if map_index >= 0 else ""
+    return TaskInstance(task_id, map_index, answer["state"], answer["try_number"], f"{task_id}{suffix}")

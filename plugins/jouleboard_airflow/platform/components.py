@@ -1,8 +1,8 @@
-"""The platform's processes: started each in a session of its own, found again by pid and start time.
+"""The platform's processes: each starts in a session of its own, and is found again by pid and start time.
 
-Every process carries the installation's token in its environment, and so does whatever it starts:
-stopping ends the recorded process groups first and then whatever else carries the token, so that
-nothing is orphaned, not even by a crash.
+Every process has the installation's token in its environment, and so has every process that it starts.
+Stopping ends the recorded processes first, and then every other process with the token: so a crash leaves no
+process behind.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Component(StrEnum):
 
     @property
     def command(self) -> list[str]:
-        """Task logs are on this machine: no log server, which would listen on every interface."""
+        """Its command line, without a log server: that would listen on every interface."""
         serves_logs = self in (Component.SCHEDULER, Component.TRIGGERER)
         options = ["--skip-serve-logs"] if serves_logs else []
         return [sys.executable, "-m", "airflow", self.value, *options]
@@ -47,7 +47,7 @@ class Component(StrEnum):
 
 @dataclass(frozen=True)
 class Started:
-    """A component that was started. `created` is its start time: a recycled pid is told apart by it."""
+    """A component that was started. `created`: its start time; a later process with its pid has another."""
 
     pid: int
     created: float
@@ -65,7 +65,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Record:
-    """What `up` left behind for `status` and `down`."""
+    """What `up` records for `status` and `down`."""
 
     port: int
     components: dict[Component, Started]
@@ -96,7 +96,7 @@ def write_record(installation: Installation, record: Record) -> None:
 
 
 def start(component: Component, installation: Installation, *, die_with_me: bool) -> Started:
-    """Start one component detached; its output goes to its log, a fresh one each time.
+    """Start one component detached; its output replaces its log.
 
     die_with_me: it is told to stop when this process ends, however it ends.
     """
@@ -115,15 +115,15 @@ def start(component: Component, installation: Installation, *, die_with_me: bool
 
 
 def stop_all(installation: Installation) -> int:
-    """Stop every process of this installation; returns how many there were.
+    """Stop every process of this installation. Returns how many there were.
 
-    The scheduler goes first, with its workers, which tell their tasks: the API server can still take
-    the tasks' last words. The others end their children themselves.
+    The scheduler and its workers end first, as they stop their tasks, which still report to the API server.
+    The other components end their own children.
     """
     record = read_record(installation)
     running = record.running if record else {}
     processes = {name: process for name, started in running.items() if (process := started.process())}
-    found = len(descendants(installation))
+    count = len(descendants(installation))
     scheduler = processes.pop(Component.SCHEDULER, None)
     if scheduler:
         _signal_group(scheduler.pid, signal.SIGTERM)
@@ -133,32 +133,32 @@ def stop_all(installation: Installation) -> int:
     _await_end(list(processes.values()))
     _kill(descendants(installation))
     _record_file(installation).unlink(missing_ok=True)
-    return found
+    return count
 
 
 def stop_leftovers(installation: Installation, record: Record) -> None:
-    """End what a component that died left running: a scheduler that is killed orphans its workers."""
+    """End the processes of components that died: a killed scheduler leaves its workers."""
     dead = {started.pid for started in record.components.values() if not started.process()}
     _kill([process for process in descendants(installation) if _session(process) in dead])
 
 
 def descendants(installation: Installation) -> list[psutil.Process]:
-    """Every process that carries this installation's token, this one excepted."""
+    """Every process with this installation's token, except this one."""
     token = installation.secrets().platform_token
     return [process for process in psutil.process_iter() if _carries(process, token)]
 
 
 def log_file(installation: Installation, component: Component) -> Path:
-    """Where a component's output goes."""
+    """The file of a component's output."""
     return installation.component_logs / f"{component.value}.log"
 
 
 @contextlib.contextmanager
 def exclusive(installation: Installation) -> Iterator[None]:
-    """One `up` or `down` at a time.
+    """Let only one `up` or `down` run at a time.
 
     Raises:
-        JouleboardError: another one is at work.
+        JouleboardError: another one runs.
     """
     busy = JouleboardError(
         f"the platform in {installation.settings.home} is being started or stopped by another "
@@ -169,7 +169,7 @@ def exclusive(installation: Installation) -> Iterator[None]:
 
 
 def _await_end(processes: list[psutil.Process]) -> None:
-    """Those that do not end by themselves are killed with their group."""
+    """Wait; processes that do not end in time are killed with their group."""
     _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
     for process in alive:
         _signal_group(process.pid, signal.SIGKILL)
@@ -187,7 +187,7 @@ def _signal(process: psutil.Process, sent: signal.Signals) -> None:
 
 
 def _kill(processes: list[psutil.Process]) -> None:
-    """SIGTERM first: a guardian among them still has a model server to end."""
+    """SIGTERM first, so that a guardian among them can end its model server."""
     for sent in (signal.SIGTERM, signal.SIGKILL):
         for process in processes:
             _signal(process, sent)

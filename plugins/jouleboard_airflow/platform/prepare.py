@@ -1,8 +1,7 @@
-"""Bring the metadata database and the pools to what this version and fleet need.
+"""Migrate Airflow's database to this version, and give it the pools that this fleet needs.
 
-`python -m jouleboard_airflow.platform.prepare` runs inside the environment of an installation (AIRFLOW_HOME
-or
-AIRFLOW__ variables); idempotent.
+`python -m jouleboard_airflow.platform.prepare` runs in the environment of an installation (AIRFLOW_HOME or
+AIRFLOW__ variables). To run it again changes nothing.
 """
 
 from __future__ import annotations
@@ -17,20 +16,22 @@ WRITER_POOL = "duckdb_writer"
 
 def main() -> None:
     """Migrate the database, then create or resize the pools."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(description="Migrate Airflow's database and set the pools.").parse_args()
     prepare(read_fleet())
 
 
 def prepare(fleet: tuple[GpuHosts, ...] = ()) -> None:
-    """A pool with a slot a GPU for each GPU model; without a GPU one measurement at a time."""
+    """Migrate the database and set the pools: one per GPU model with a slot per GPU, and one without GPUs."""
     from airflow.utils.db import upgradedb
 
     upgradedb()
-    _pool(CPU_POOL, 1, "One measurement without a GPU at a time, or they disturb each other.")
-    _pool(WRITER_POOL, 1, "One builder at a time: DuckDB has one writer.")
+    _pool(CPU_POOL, 1, "One measurement without a GPU at a time: two would disturb each other.")
+    _pool(WRITER_POOL, 1, "One refresh at a time: DuckDB has one writer.")
     for hosts in fleet:
         _pool(
-            hosts.queue, hosts.slots, f"One slot a {hosts.gpu_model}; a measurement takes as many as it uses."
+            hosts.queue,
+            hosts.slots,
+            f"One slot per {hosts.gpu_model}; a measurement takes one per GPU that it uses.",
         )
 
 

@@ -1,9 +1,9 @@
-"""The key by which GPU hosts are known to the control plane: it opens the Edge API and nothing else.
+"""The key with which GPU hosts sign their requests: it is valid for the Edge API and nothing else.
 
-Airflow's default is that workers share the key with which the control plane signs everything, so that
-whoever has a GPU host could make himself the UI's admin. Here workers have a secret of their own; the
-control plane reads it as a key set (`[edge] trusted_jwks_url`), which `python -m
-jouleboard_airflow.platform.worker_keys` writes from the variable WORKER_SECRET.
+By Airflow's default, workers share the key with which the control plane signs everything: with it, whoever
+has a GPU host could log in to the UI as its admin. Here workers have a secret of their own. The control plane
+reads it as a key set (`[edge] trusted_jwks_url`), which `python -m jouleboard_airflow.platform.worker_keys`
+writes from the variable WORKER_SECRET.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 
 KEY_ID = "gpu-hosts"
 SHORTEST_SECRET = 64
-"""Characters; HS512 wants a key as long as its hash."""
+"""Characters; for HS512 a key must be as long as the hash."""
 
 
 def require_secret(secret: str | None, variable: str) -> str:
-    """
+    """The secret, if it is long enough.
+
     Raises:
-        SettingsError: it is missing or too short to keep anybody out.
+        SettingsError: it is missing or too short.
     """
-    if len(secret or "") < SHORTEST_SECRET:
+    if secret is None or len(secret) < SHORTEST_SECRET:
         raise SettingsError(
             f"{variable} must be set to at least {SHORTEST_SECRET} characters, the same on the control plane "
             "and on its GPU hosts: `openssl rand -hex 64` makes one"
@@ -40,7 +41,7 @@ def require_secret(secret: str | None, variable: str) -> str:
 
 
 def write_key_set(path: Path, secret: str) -> None:
-    """Write the key set that the control plane checks workers' requests against; mode 0600."""
+    """Write the key set with which the control plane checks workers' requests; mode 0600."""
     key = base64.urlsafe_b64encode(secret.encode()).decode().rstrip("=")
     path.parent.mkdir(parents=True, exist_ok=True)
     key_set = {"keys": [{"kty": "oct", "kid": KEY_ID, "alg": "HS512", "k": key}]}
@@ -48,7 +49,7 @@ def write_key_set(path: Path, secret: str) -> None:
 
 
 def verify(claims: Mapping[str, Any], context: Any) -> dict[str, bool]:
-    """Airflow asks this of every request whose signature is right: a token is good for one route only."""
+    """Airflow calls this for every request with a valid signature: a token is valid for one route only."""
     return {"authorized": claims.get("method") == context.method}
 
 

@@ -1,4 +1,4 @@
-"""What the measuring DAGs' tasks do afterwards: announce, compare, give a verdict.
+"""What the measuring DAGs' tasks do after measuring: announce, compare, give a verdict.
 
 Imported by DAG files, so everything heavy is imported inside the functions.
 """
@@ -6,12 +6,14 @@ Imported by DAG files, so everything heavy is imported inside the functions.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from benchmark_tasks.errors import ERROR_PREFIX
 from benchmark_tasks.settings import Settings
-from jouleboard_airflow.failures import ERROR_PREFIX, StepFailed
+from jouleboard_airflow.failures import StepFailed
 from jouleboard_airflow.lanes import all_lanes
 from jouleboard_airflow.tasks import planning
 from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK
@@ -23,37 +25,41 @@ log = logging.getLogger("airflow.task")
 
 
 def require_measured(ti: RuntimeTaskInstance) -> None:
-    """Skip the calling task unless something was measured, even if it then failed."""
+    """Skip the calling task unless a sweep was measured, also with a failure.
+
+    Raises:
+        AirflowSkipException: no sweep was measured.
+    """
     if not {"success", "failed"} & set(_measuring_states(ti).values()):
-        raise AirflowSkipException("nothing was measured, nothing to announce")
+        raise AirflowSkipException("no sweep was measured: there is nothing to announce")
 
 
 def give_verdict(ti: RuntimeTaskInstance) -> str:
-    """One line on the whole run.
+    """The result of the whole run in one line.
 
     Raises:
-        StepFailed: planning or a sweep failed, or a person declined; the line names the errors.
-        AirflowSkipException: nothing was to be measured.
+        StepFailed: planning or a sweep failed, or a person rejected the plan; the line names the errors.
+        AirflowSkipException: there was nothing to measure.
     """
     states = list(_measuring_states(ti).values())
     measured, failed = states.count("success"), states.count("failed")
     if failed:
-        said = ti.xcom_pull(task_ids=[lane.task_id for lane in all_lanes()], key="error")
-        errors = [error for error in said if error] or ["see their logs"]
-        line = f"{failed} of {measured + failed} sweeps failed: {'; '.join(errors)}"
+        pulled = ti.xcom_pull(task_ids=[lane.task_id for lane in all_lanes()], key="error")
+        errors = [error for error in pulled if error] or ["see their logs"]
+        line = f"{failed} of {_count(measured + failed)} failed: {'; '.join(errors)}"
     elif "upstream_failed" in states:
         line = "the sweeps could not be planned: see the log of the first task that failed"
     elif measured:
-        return f"all {measured} sweeps measured and landed"
-    elif not (declined := _declined(ti)):
+        return f"{_count(measured)} measured and landed"
+    elif not (rejection := _rejection(ti)):
         raise AirflowSkipException("nothing to measure")
     else:
-        line = f"not measured: {declined}"
+        line = f"not measured: {rejection}"
     raise _failed(ti, line)
 
 
 def compare_with_published(sweeps: list[dict[str, Any]], run_id: str) -> list[dict[str, Any]]:
-    """Each published figure beside what was measured again, one line each in the log."""
+    """Each published figure beside its new runs, with one line each in the log."""
     from benchmark_tasks.plan.sweep import Sweep
     from expectations.history import recheck
 
@@ -66,48 +72,52 @@ def compare_with_published(sweeps: list[dict[str, Any]], run_id: str) -> list[di
     comparisons = recheck.compare(figures, again)
     for comparison in comparisons:
         log.info("%s", comparison)
-    return [{"line": str(one), "verdict": one.verdict.value} for one in comparisons]
+    return [{"line": str(comparison), "verdict": comparison.verdict.value} for comparison in comparisons]
 
 
 def give_recheck_verdict(ti: RuntimeTaskInstance, comparisons: list[dict[str, Any]] | None) -> str:
-    """One line on the whole recheck.
+    """The result of the whole recheck in one line.
 
     Raises:
         StepFailed: a sweep failed, or a published figure differs; the line names them.
-        AirflowSkipException: nothing was to be measured.
+        AirflowSkipException: there was nothing to measure.
     """
     from expectations.history.recheck import Verdict
 
     measured = give_verdict(ti)
-    found = comparisons or []
-    differing = [one["line"] for one in found if one["verdict"] == Verdict.DIFFERS]
+    comparisons = comparisons or []
+    differing = [comparison["line"] for comparison in comparisons if comparison["verdict"] == Verdict.DIFFERS]
     if differing:
-        line = f"{len(differing)} of {len(found)} published figures differ: {'; '.join(differing)}"
+        line = f"{len(differing)} of {len(comparisons)} published figures differ: {'; '.join(differing)}"
         raise _failed(ti, line)
-    counts = {verdict: sum(one["verdict"] == verdict for one in found) for verdict in Verdict}
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-    return f"{measured}; of {len(found)} published figures: {said or 'none compared'}"
+    counts = Counter(comparison["verdict"] for comparison in comparisons)
+    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    return f"{measured}; of {len(comparisons)} published figures: {summary or 'none compared'}"
 
 
 def _failed(ti: RuntimeTaskInstance, line: str) -> StepFailed:
-    """The error; its line is kept for the tab in the UI."""
+    """The error to raise; its line is pushed to XCom for the tab in the UI."""
     ti.xcom_push(key="error", value=line)
     log.error("%s%s", ERROR_PREFIX, line)
     return StepFailed(line)
 
 
 def _measuring_states(ti: RuntimeTaskInstance) -> dict[str, str]:
-    """State of each measuring task of this run; mapped ones as `<task>_<index>`."""
+    """State of each measuring task of this run, by `<task>_<index>` if it is mapped."""
     task_ids = [lane.task_id for lane in all_lanes()]
     answer = ti.get_task_states(dag_id=ti.dag_id, task_ids=task_ids, run_ids=[ti.run_id])
-    return answer.get(ti.run_id, {})
+    return dict(answer.get(ti.run_id, {}))
 
 
-def _declined(ti: RuntimeTaskInstance) -> str | None:
-    """Who did not want it measured, and why; None when nobody was asked, or it was approved."""
+def _rejection(ti: RuntimeTaskInstance) -> str | None:
+    """Who rejected the plan, and why; None if nobody was asked, or it was approved."""
     answer = ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER)
     if not answer or answer["approved"]:
         return None
     if not answer["who"]:
         return "nobody answered in time"
     return f"rejected by {answer['who']}" + (f" ({answer['why']})" if answer["why"] else "")
+
+
+def _count(sweeps: int) -> str:
+    return "1 sweep" if sweeps == 1 else f"{sweeps} sweeps"

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("airflow.task")
 
 HUB = "hub"
-"""The watcher's parameter that says whether the model hub is asked, too."""
+"""The parameter of `watch_releases` that says whether the model hub is asked, too."""
 
 
 def models_to_propose(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One entry a new model that nobody has decided on: arguments of the trigger of `propose_model`.
+    """Arguments of the triggers of `propose_model`: one entry per new model without a decision.
 
-    All of them, every time; a run id exists once.
+    Every call returns all of them; as a run id exists only once, each model gets one run.
 
     Raises:
-        AirflowSkipException: no hub is watched here.
-        IndexUnreachable, HubRefused, CatalogError
+        AirflowSkipException: this run or installation does not ask a hub.
+        IndexUnreachable, HubRefused, CatalogError: see `releases/hub.py` and `releases/proposals.py`.
     """
     from benchmark_tasks.releases.hub import Hub
     from benchmark_tasks.releases.proposals import new_models
@@ -38,24 +38,26 @@ def models_to_propose(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     policy = _policy(catalog)
     _require_watched(params, settings)
     if policy is None or not policy.organisations:
-        raise AirflowSkipException("no new models are looked for: watch.yaml names no organisations")
-    found, lines = new_models(Hub(settings), catalog, policy, settings)
-    _say(lines)
-    log.info("%d new models to decide on: %s", len(found), [model.model_id for model in found])
+        raise AirflowSkipException(
+            "the model hub is not asked for new models: watch.yaml names no organisations"
+        )
+    new, lines = new_models(Hub(settings), catalog, policy, settings)
+    _log(lines)
+    log.info("%d new models to decide on: %s", len(new), [model.model_id for model in new])
     return [
         {"trigger_run_id": propose_run_id(model.model_id), "conf": {"model_id": model.model_id}}
-        for model in found
+        for model in new
     ]
 
 
 def revisions_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One entry a model to be measured at a revision: arguments of the trigger of `benchmark_release`.
+    """Arguments of the triggers of `benchmark_release`: one entry per model and revision to measure.
 
-    All of them, every time; a run id exists once.
+    Every call returns all of them; as a run id exists only once, each revision gets one run.
 
     Raises:
-        AirflowSkipException: no hub is watched here.
-        IndexUnreachable, CatalogError, DiskFull
+        AirflowSkipException: this run or installation does not ask a hub.
+        IndexUnreachable, CatalogError, DiskFull: see `releases/revisions.py`.
     """
     from benchmark_tasks.releases import revisions
     from benchmark_tasks.releases.hub import Hub
@@ -63,9 +65,10 @@ def revisions_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     catalog, settings = _catalog_and_settings()
     _require_watched(params, settings)
     due, lines = revisions.watch(Hub(settings), catalog, settings)
-    _say(lines)
+    _log(lines)
     return [
-        _benchmark(one.model.model_id, one.revision, one.model.runtime, params["gpu_model"]) for one in due
+        _benchmark(revised.model.model_id, revised.revision, revised.model.runtime, params["gpu_model"])
+        for revised in due
     ]
 
 
@@ -73,8 +76,8 @@ def propose(params: Mapping[str, Any]) -> dict[str, Any]:
     """The proposal of a model, with a `question` if a person decides on it.
 
     Raises:
-        AirflowSkipException: it was rejected.
-        IndexUnreachable, HubRefused, ProposalError, CatalogError, DiskFull
+        AirflowSkipException: the proposal was rejected.
+        IndexUnreachable, HubRefused, ProposalError, CatalogError, DiskFull: see `releases/proposals.py`.
     """
     from benchmark_tasks.errors import ProposalError
     from benchmark_tasks.releases import proposals
@@ -83,7 +86,7 @@ def propose(params: Mapping[str, Any]) -> dict[str, Any]:
     catalog, settings = _catalog_and_settings()
     policy = _policy(catalog)
     if policy is None:
-        raise ProposalError("watch.yaml has no `hub`: no new models are looked for")
+        raise ProposalError("watch.yaml has no section `hub`: no models are proposed")
     model_id = params["model_id"]
     known = proposals.path_of(model_id, settings).exists()
     proposal = (
@@ -93,7 +96,8 @@ def propose(params: Mapping[str, Any]) -> dict[str, Any]:
     )
     told = {"model_id": proposal.model_id}
     if proposal.state is proposals.State.REJECTED:
-        raise AirflowSkipException(f"{proposal.model_id} was rejected by {proposal.decision.by}")
+        who = proposal.decision.by if proposal.decision else "unknown"
+        raise AirflowSkipException(f"{proposal.model_id} was rejected by {who}")
     if proposal.state is proposals.State.ACCEPTED or not proposals.asks_a_person(proposal, policy):
         return told
     if proposal.missing:
@@ -106,13 +110,13 @@ def propose(params: Mapping[str, Any]) -> dict[str, Any]:
 def accept(
     proposed: Mapping[str, Any], answer: Mapping[str, Any] | None, gpu_model: str | None
 ) -> list[dict[str, Any]]:
-    """Accept a model on a person's word, or the policy's; the argument of the trigger of its benchmark.
+    """Accept a model, and return the arguments of the trigger of its benchmark. Twice is harmless.
 
-    answer: `who` and `why`, when a person was asked. Doing it twice changes nothing.
+    answer: `who` and `why` if a person was asked; without, the policy accepts.
 
     Raises:
-        AirflowSkipException: it lacks something that a person must give first.
-        ProposalError, CatalogError, DiskFull
+        AirflowSkipException: a fact is missing that a person must give first.
+        ProposalError, CatalogError, DiskFull: see `releases/proposals.py`.
     """
     from benchmark_tasks.releases import proposals
 
@@ -120,7 +124,8 @@ def accept(
     model_id = proposed["model_id"]
     if lacking := proposed.get("lacking"):
         raise AirflowSkipException(
-            f"`jouleboard proposals accept {model_id} --set NAME=VALUE` takes what is not known: {lacking}"
+            f"facts are missing: {lacking}; give them with "
+            f"`jouleboard proposals accept {model_id} --set NAME=VALUE`"
         )
     if proposals.find(model_id, settings).state is not proposals.State.ACCEPTED:
         by, why = (answer["who"], answer["why"]) if answer else (proposals.POLICY, None)
@@ -131,33 +136,33 @@ def accept(
 
 
 def settle(proposed: Mapping[str, Any], answer: Mapping[str, Any] | None) -> str:
-    """How it ended, in one line; a person's no is kept.
+    """Store a rejection, and return the decision on the model in one line.
 
     Raises:
-        AirflowSkipException: nobody answered, so that it stays proposed.
-        ProposalError, CatalogError, DiskFull
+        AirflowSkipException: nobody answered, so the model stays proposed.
+        ProposalError, CatalogError, DiskFull: see `releases/proposals.py`.
     """
     from benchmark_tasks.releases import proposals
 
     settings = Settings.from_environment()
     model_id = proposed["model_id"]
     proposal = proposals.find(model_id, settings)
-    rejected = answer is not None and not answer["approved"] and answer["who"] is not None
+    rejected = answer if answer and answer["who"] is not None and not answer["approved"] else None
     if proposal.state is proposals.State.PROPOSED and rejected:
-        proposals.reject(model_id, settings, by=answer["who"], why=answer["why"])
+        proposals.reject(model_id, settings, by=rejected["who"], why=rejected["why"])
         proposal = proposals.find(model_id, settings)
     if proposal.decision is None:
-        raise AirflowSkipException(f"{model_id} stays proposed: `jouleboard proposals` decides at any time")
+        raise AirflowSkipException(f"{model_id} stays proposed: `jouleboard proposals` decides later")
     return f"{model_id} {proposal.state} by {proposal.decision.by}"
 
 
 def propose_run_id(model_id: str) -> str:
-    """The one run that proposes a model."""
+    """Id of the one run that proposes a model."""
     return f"propose__{model_id.replace('/', '~')}"
 
 
 def benchmark_run_id(model_id: str, revision: str) -> str:
-    """The one run that measures a model for the sake of a revision."""
+    """Id of the one run that measures a model at a revision."""
     return f"model__{model_id.replace('/', '~')}__{revision[:12]}"
 
 
@@ -174,12 +179,12 @@ def _benchmark(model_id: str, revision: str, runtime: str, gpu_model: str | None
 
 def _require_watched(params: Mapping[str, Any], settings: Settings) -> None:
     if not params[HUB]:
-        raise AirflowSkipException("the model hub is not asked: this run was started without it")
+        raise AirflowSkipException("the model hub is not asked: it is switched off in the form of this run")
     if settings.hub_offline:
         raise AirflowSkipException("the model hub is not asked: HF_HUB_OFFLINE is set")
 
 
-def _say(lines: list[str]) -> None:
+def _log(lines: list[str]) -> None:
     for line in lines:
         log.info("%s", line)
 

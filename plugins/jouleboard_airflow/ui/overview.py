@@ -95,7 +95,7 @@ def recent_runs(dag_id: str) -> tuple[Run, ...]:
         return tuple(_run(run, results, sweeps.get(run.run_id, [])) for run in runs)
 
 
-def _measuring_instances() -> Select[tuple[TaskInstance]]:
+def _measuring_instances() -> Select[TaskInstance]:
     return select(TaskInstance).where(TaskInstance.task_id.like(MEASURING_TASKS), TaskInstance.map_index >= 0)
 
 

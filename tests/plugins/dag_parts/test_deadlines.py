@@ -17,12 +17,12 @@ def late(state: str) -> dict:
 
 def test_the_line_names_the_run_and_the_way_to_it() -> None:
     line = deadlines.late_line(late("running"), "https://ui.example.org/")
-    assert line.startswith("benchmark_release release__vllm__0.32.0 is running past its deadline")
+    assert line.startswith("benchmark_release release__vllm__0.32.0 is still running after its deadline")
     assert line.endswith("https://ui.example.org/dags/benchmark_release/runs/release__vllm__0.32.0")
 
 
 def test_a_run_that_failed_before_is_not_told() -> None:
-    assert asyncio.run(deadlines.tell(late("failed"))) == "it has ended"
+    assert asyncio.run(deadlines.send_alert(late("failed"))) == "the run has ended"
 
 
 def test_an_alert_that_cannot_be_delivered_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ def test_an_alert_that_cannot_be_delivered_is_an_error(monkeypatch: pytest.Monke
 
     monkeypatch.setenv("JOULEBOARD_ALERT_URL", "http://127.0.0.1:9/")
     with pytest.raises(httpx.ConnectError):
-        asyncio.run(deadlines.tell(late("running")))
+        asyncio.run(deadlines.send_alert(late("running")))
 
 
 def test_the_clock_starts_when_the_run_is_created(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from benchmark_tasks.errors import JouleboardError, PortInUse, SettingsError
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.components import Component, Record, Started
+from jouleboard_airflow.platform.configuration import write_configuration
 from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
 
 SLEEPER = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
@@ -38,9 +39,9 @@ def sleeper(environment: dict[str, str]) -> subprocess.Popen[bytes]:
 
 
 def test_secrets_are_made_once_and_only_the_owner_reads_them(installation: Installation) -> None:
-    installation.write_configuration(num_gpus=0)
+    write_configuration(installation, num_gpus=0)
     first = installation.secrets(), installation.password()
-    installation.write_configuration(num_gpus=0)
+    write_configuration(installation, num_gpus=0)
     assert (installation.secrets(), installation.password()) == first
     assert len(installation.secrets().jwt_secret) >= 64
     for name in ("airflow.cfg", "secrets.json", "passwords.json"):
@@ -48,14 +49,14 @@ def test_secrets_are_made_once_and_only_the_owner_reads_them(installation: Insta
 
 
 def test_no_secret_is_in_the_environment_of_what_is_started(installation: Installation) -> None:
-    installation.write_configuration(num_gpus=0)
+    write_configuration(installation, num_gpus=0)
     values = set(installation.environment().values())
     own = installation.secrets()
     assert values.isdisjoint({own.fernet_key, own.jwt_secret, own.api_secret_key, installation.password()})
 
 
 def test_the_platform_listens_on_loopback_and_nothing_phones_home(installation: Installation) -> None:
-    installation.write_configuration(num_gpus=2)
+    write_configuration(installation, num_gpus=2)
     configuration = configparser.ConfigParser(interpolation=None)
     configuration.read(installation.home / "airflow.cfg")
     assert configuration["api"]["host"] == "127.0.0.1"
@@ -139,7 +140,9 @@ def test_a_component_that_dies_is_named_with_its_last_lines(
     script = "import sys; sys.exit('no such table: dag')"
     monkeypatch.setattr(Component, "command", [sys.executable, "-c", script])
     installation.component_logs.mkdir(parents=True)
-    with pytest.raises(JouleboardError, match=r"died while starting; its log is .*\n    no such table: dag"):
+    with pytest.raises(
+        JouleboardError, match=r"died while it started; its log is .*\n    no such table: dag"
+    ):
         commands.up(installation, say=lambda line: None)
     assert components.descendants(installation) == []
     assert not (installation.home / "platform.json").exists()

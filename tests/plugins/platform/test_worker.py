@@ -23,7 +23,7 @@ import pytest
 
 from benchmark_tasks.errors import TRY_AGAIN, JouleboardError, SettingsError
 from benchmark_tasks.host.device_lock import MARK, hold_devices
-from jouleboard_airflow.platform import worker, worker_keys
+from jouleboard_airflow.platform import gpu_host, worker, worker_keys
 
 SECRET = "s" * 64
 PLUGINS = str(Path(worker.__file__).parents[2])
@@ -40,8 +40,8 @@ def variables(home: Path, **changes: str) -> dict[str, str]:
     return own | changes
 
 
-def read(environment: Mapping[str, str], *arguments: str) -> worker.Worker:
-    return worker.read(worker.parse(list(arguments)), environment)
+def read(environment: Mapping[str, str], *arguments: str) -> gpu_host.Worker:
+    return gpu_host.read(worker.parse(list(arguments)), environment)
 
 
 def join(home: Path, **changes: str) -> subprocess.CompletedProcess[str]:
@@ -134,7 +134,7 @@ def test_it_starts_with_its_own_key_and_nothing_of_another_airflow(tmp_path: Pat
 
 def test_one_worker_a_home(tmp_path: Path) -> None:
     found = read(variables(tmp_path))
-    with worker.take_place(found), pytest.raises(JouleboardError, match="a worker runs here already"):
+    with worker.take_place(found), pytest.raises(JouleboardError, match="a worker with .* runs already"):
         worker.take_place(found)
     worker.take_place(found).close()
 
@@ -142,14 +142,14 @@ def test_one_worker_a_home(tmp_path: Path) -> None:
 def test_what_an_earlier_worker_left_is_ended_before_anything_else(tmp_path: Path) -> None:
     with hold_devices(tmp_path, [0], "first") as mark:
         leftover = subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: mark}, start_new_session=True)
-    worker.leave_nothing_behind(read(variables(tmp_path)))
+    worker.clean_up(read(variables(tmp_path)))
     assert not psutil.pid_exists(leftover.pid)
 
 
 def test_a_control_plane_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     ended = join(tmp_path)
     assert ended.returncode == TRY_AGAIN
-    assert ended.stderr.startswith("error: http://127.0.0.1:9 does not answer as a control plane")
+    assert ended.stderr.startswith("error: http://127.0.0.1:9 does not answer like a control plane")
     assert ended.stderr.count("\n") == 1
 
 

@@ -1,0 +1,71 @@
+"""Airflow's configuration on one machine: `airflow.cfg` of an installation."""
+
+from __future__ import annotations
+
+import configparser
+import io
+
+from benchmark_tasks import disk
+from jouleboard_airflow.platform.installation import REPOSITORY, USER, Installation
+
+_LOCAL_WORKERS = 4
+"""Tasks at a time beside those that use a GPU; LocalExecutor forks all workers at its start."""
+
+
+def write_configuration(installation: Installation, num_gpus: int, fleet: str = "") -> None:
+    """Write `airflow.cfg` anew, mode 0600: settings may have changed; secrets stay the same.
+
+    Args:
+        installation: the Airflow to configure.
+        num_gpus: GPUs of this machine.
+        fleet: all GPU hosts, as `gpu_hosts.py` reads them.
+    """
+    installation.component_logs.mkdir(parents=True, exist_ok=True)
+    installation.password()
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_dict(_settings(installation, num_gpus, fleet))
+    text = io.StringIO()
+    parser.write(text)
+    disk.replace(installation.home / "airflow.cfg", text.getvalue(), mode=disk.PRIVATE)
+
+
+def _settings(installation: Installation, num_gpus: int, fleet: str) -> dict[str, dict[str, str]]:
+    secrets = installation.secrets()
+    return {
+        "core": {
+            "executor": "LocalExecutor",
+            "parallelism": str(_LOCAL_WORKERS + num_gpus),
+            "dags_folder": str(REPOSITORY / "dags"),
+            "plugins_folder": str(REPOSITORY / "plugins"),
+            "load_examples": "False",
+            "auth_manager": (
+                "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+            ),
+            "simple_auth_manager_users": f"{USER}:admin",
+            "simple_auth_manager_passwords_file": str(installation.password_file),
+            "execution_api_server_url": f"{installation.url}/execution/",
+            "fernet_key": secrets.fernet_key,
+        },
+        "database": {
+            # Whoever finds the database locked waits for a minute, not for five seconds.
+            "sql_alchemy_conn": f"sqlite:///{installation.home / 'airflow.db'}?timeout=60",
+            "load_default_connections": "False",
+        },
+        "api": {
+            "host": "127.0.0.1",
+            "port": str(installation.port),
+            "base_url": installation.url,
+            "workers": "1",
+            "secret_key": secrets.api_secret_key,
+            "expose_config": "False",
+        },
+        "api_auth": {"jwt_secret": secrets.jwt_secret},
+        "logging": {"base_log_folder": str(installation.home / "logs")},
+        "scheduler": {
+            # A task whose worker vanished is noticed within a minute instead of five.
+            "task_instance_heartbeat_timeout": "60",
+            "task_instance_heartbeat_timeout_detection_interval": "10",
+        },
+        "dag_processor": {"refresh_interval": "60"},
+        "jouleboard": {"fleet": fleet},
+    }

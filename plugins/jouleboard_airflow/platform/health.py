@@ -1,0 +1,102 @@
+"""Whether the platform's components run and are healthy."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+import httpx
+
+from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.runtimes.process import log_tail
+from jouleboard_airflow.platform import components
+from jouleboard_airflow.platform.components import Component, Record
+from jouleboard_airflow.platform.installation import Installation
+
+HEALTHY_SECONDS = 180.0
+_ANSWER_SECONDS = 5.0
+_LOG_LINES = 8
+_POLL_SECONDS = 0.5
+
+
+def require_up(installation: Installation) -> None:
+    """Check that every component runs.
+
+    Raises:
+        JouleboardError: a component has ended; names it and has its last log lines.
+    """
+    record = components.read_record(installation)
+    if record is None:
+        raise JouleboardError(
+            f"the platform in {installation.settings.home} was stopped: `make up` starts it"
+        )
+    require_alive(installation, record, "has ended; `make up` starts it again")
+
+
+def wait_until_healthy(
+    installation: Installation, record: Record, began: datetime, fresh: set[Component]
+) -> None:
+    """Wait until every component reports health.
+
+    Args:
+        installation: the platform's Airflow.
+        record: the components' processes.
+        began: when this start began.
+        fresh: components that this start started; of them only heartbeats since `began` count.
+
+    Raises:
+        JouleboardError: a component died or was not healthy in time; has its last log lines.
+    """
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    waiting = set(Component)
+    while waiting:
+        require_alive(installation, record, "died while it started")
+        if time.monotonic() > deadline:
+            first = sorted(waiting)[0]
+            raise _component_error(installation, first, f"was not healthy after {HEALTHY_SECONDS:.0f} s")
+        waiting -= _healthy(installation, began, fresh)
+        if waiting:
+            time.sleep(_POLL_SECONDS)
+
+
+def require_alive(installation: Installation, record: Record, what: str) -> None:
+    """Check that every component of a record runs.
+
+    Raises:
+        JouleboardError: a component has ended; says `what` of it and has its last log lines.
+    """
+    running = record.running
+    for component in Component:
+        if component not in running:
+            raise _component_error(installation, component, what)
+
+
+def _healthy(installation: Installation, began: datetime, fresh: set[Component]) -> set[Component]:
+    """Components that report health; of those just started, only by a heartbeat of this start."""
+    try:
+        report = (
+            httpx.get(f"{installation.url}/api/v2/monitor/health", timeout=_ANSWER_SECONDS)
+            .raise_for_status()
+            .json()
+        )
+    except (httpx.HTTPError, ValueError):
+        return set()
+    healthy = {Component.API_SERVER}
+    for component in set(Component) - healthy:
+        key = component.value.replace("-", "_")
+        part = report.get(key) or {}
+        beat = part.get(f"latest_{key}_heartbeat")
+        recent = beat and (component not in fresh or datetime.fromisoformat(beat) >= began)
+        if part.get("status") == "healthy" and recent:
+            healthy.add(component)
+    return healthy
+
+
+def _component_error(installation: Installation, component: Component, what: str) -> JouleboardError:
+    log = components.log_file(installation, component)
+    return error_with_log(f"{component.value} {what}; its log is {log}", log_tail(log, _LOG_LINES))
+
+
+def error_with_log(message: str, lines: tuple[str, ...]) -> JouleboardError:
+    """An error with the last lines of a log below its message."""
+    return JouleboardError("\n".join([message, *(f"    {line}" for line in lines)]))
