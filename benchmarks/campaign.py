@@ -45,6 +45,8 @@ _NOTES_SAID_ELSEWHERE = (
 
 SERVER_START = "server-start"
 GPU_CHARACTERS = 8
+WHOLE_ABOVE = 100
+"""Outputs per second are printed without decimals above it."""
 """Of a GPU's UUID, in tables."""
 
 
@@ -196,8 +198,10 @@ def _per_output(parts: Sequence[SubWindow]) -> float | None:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mean of one group against that of another, at one batch size, on the same GPUs and over the same
-    window. `energy_half_width`: `None` where a group has a single run."""
+    """Mean of one group against that of another, at one batch size, on the same GPUs and window.
+
+    energy_half_width: `None` where a group has a single run.
+    """
 
     what: str
     batch_size: int
@@ -274,14 +278,15 @@ def between_gpus(rows: list[Row]) -> list[Spread]:
 
 def between_hosts(rows: list[Row]) -> list[Spread]:
     """Hosts and days, each with the GPUs it had."""
-    return spreads(rows, lambda row: row.host, lambda row: "")
+    return spreads(rows, lambda row: row.host, lambda _: "")
 
 
 @dataclass(frozen=True)
 class Price:
-    """What ML.ENERGY's procedure took for its interval, and what a run of ours took to one as narrow, on
-    the same GPUs. All in GPU-seconds: loads with their warm-up, starts of servers with idle readings, ours
-    shared by the runs that a server measured.
+    """What ML.ENERGY's procedure took for its interval, and what a run of ours took for one as narrow.
+
+    Both on the same GPUs and in GPU-seconds: loads with their warm-up, starts of servers with idle readings,
+    ours shared by the runs that a server measured.
 
     our_load: up to the first part of the window from which on the interval stayed as narrow; `None` if
         it was never that narrow.
@@ -374,8 +379,10 @@ def _load_seconds(run: Run) -> float:
 
 
 def _once_as_narrow(window: Window | None, interval: float) -> tuple[float | None, float | None]:
-    """How many seconds of a window were left once its interval was as narrow for good, and how narrow it
-    was then; `None`, and that of all of it, if it never was."""
+    """Seconds of a window that were left once its interval stayed as narrow, and the interval then.
+
+    `None` and the interval of the whole window if it never was as narrow.
+    """
     assert window is not None and window.start_seconds is not None and window.end_seconds is not None
     parts = window.sub_windows
     shorter = [window.model_copy(update={"sub_windows": parts[:n]}) for n in range(1, len(parts) + 1)]
@@ -400,7 +407,11 @@ def _print(rows: list[Row], compared: list[Comparison], priced: list[Price]) -> 
                 _shown(row.first_half, "+.1%", 6),
                 _shown(row.first_half_interval, ".1%", 6),
                 _shown(row.mlenergy_joules_per_output, ".4f", 9),
-                _shown(row.outputs_per_second, ",.0f" if (row.outputs_per_second or 0) > 100 else ".3f", 8),
+                _shown(
+                    row.outputs_per_second,
+                    ",.0f" if (row.outputs_per_second or 0) > WHOLE_ABOVE else ".3f",
+                    8,
+                ),
                 _shown(row.watts, ".0f", 5),
                 _shown(row.certificate, ".2%", 6),
                 _shown(row.median_itl_ms, ".2f", 7),

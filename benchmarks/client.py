@@ -27,9 +27,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from benchmark_tasks.workloads.requests import Request
 
 TOKENS = 200
 CALM_TOKENS_PER_SECOND = 15_000
@@ -137,7 +140,7 @@ class _TaggedRequests:
     request_set_id = "benchmark"
     answer_lengths = None
 
-    def request(self, index: int, under_way: object = None):  # noqa: ANN201
+    def request(self, index: int, _under_way: object = None) -> Request:
         from benchmark_tasks.workloads.requests import Request
 
         return Request(json.dumps(_payload(index)).encode(), TOKENS)

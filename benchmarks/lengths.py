@@ -45,6 +45,7 @@ Shares = Callable[[int], Iterator[tuple[float, float]]]
 
 
 def freely(seed: int) -> Iterator[tuple[float, float]]:
+    """Pairs of uniform random numbers."""
     rng = np.random.default_rng(seed)
     while True:
         one, other = rng.random(2)
@@ -52,6 +53,7 @@ def freely(seed: int) -> Iterator[tuple[float, float]]:
 
 
 def spread(seed: int) -> Iterator[tuple[float, float]]:
+    """Pairs of evenly spread numbers, as synthetic request sets take them."""
     index = 0
     while True:
         yield evenly(seed, index)
@@ -98,10 +100,12 @@ def stopped(ends: np.ndarray) -> tuple[float, float] | None:
 
 
 def scatter(means: np.ndarray) -> float:
+    """How far 95 % of the loads lie from their mean, as a fraction of it; NaN for a single load."""
     return float(NORMAL_95 * means.std(ddof=1) / means.mean()) if len(means) > 1 else float("nan")
 
 
 def main() -> None:
+    """Print the scatter of loads whose lengths are drawn freely, and of loads whose lengths are spread."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=24)
     parser.add_argument("--task", type=Task, default=Task.LM_ARENA_CHAT, choices=WITH_LENGTHS)

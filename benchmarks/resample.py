@@ -36,7 +36,7 @@ def grow(source: Path, target: Path, copies: int, seed: int = 1) -> int:
             rows = [row for row in content["configurations"] if row["model_id"] == model_id]
             file = json.loads((source / _model_file(model_id, task)).read_text())
             for copy in range(copies):
-                grown += _copy_model(target, task, model_id, rows, file, copy, randomness)
+                grown += _copy_model(target, task, model_id, rows, file, copy=copy, randomness=randomness)
         _write(target / "tasks" / f"{task}.json", content | {"configurations": grown})
         rows_written += len(grown)
     models = {
@@ -54,6 +54,7 @@ def _copy_model(
     model_id: str,
     rows: list[dict[str, Any]],
     file: dict[str, Any],
+    *,
     copy: int,
     randomness: random.Random,
 ) -> list[dict[str, Any]]:

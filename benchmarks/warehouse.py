@@ -96,7 +96,7 @@ def measure(work: Path, python: Path | None) -> list[Phase]:
 
 def _in_a_process(name: str, work: Path) -> list[Phase]:
     command = [sys.executable, "-m", "benchmarks.warehouse", "--phase", name, "--work", str(work)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PHASE_TIMEOUT_SECONDS)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PHASE_TIMEOUT_SECONDS, check=False)
     if done.returncode:
         raise JouleboardError(f"phase {name} failed: {_last_line(done.stderr)}")
     return [Phase(**fields) for fields in json.loads(done.stdout.splitlines()[-1])]
@@ -166,7 +166,11 @@ def mlenergy_environment(folder: Path) -> Path | None:
         [uv, "pip", "install", "--quiet", "--python", python, "mlenergy-data"],
     ):
         done = subprocess.run(
-            [str(part) for part in command], capture_output=True, text=True, timeout=PHASE_TIMEOUT_SECONDS
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            timeout=PHASE_TIMEOUT_SECONDS,
+            check=False,
         )
         if done.returncode:
             print(f"ML.ENERGY's own path is left out: {_last_line(done.stderr)}")
@@ -185,6 +189,7 @@ def _mlenergy(work: Path, python: Path) -> list[Phase]:
         text=True,
         timeout=PHASE_TIMEOUT_SECONDS,
         env={"PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1"},
+        check=False,
     )
     if done.returncode:
         print(f"ML.ENERGY's own path failed: {_last_line(done.stderr)}")

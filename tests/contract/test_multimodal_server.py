@@ -68,8 +68,10 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 @pytest.fixture(scope="module")
 def server(distribution: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """The command line and environment that a measurement uses, but for both tasks at once: a start of
-    the real server takes most of a minute."""
+    """The command line and environment that a measurement uses, but for both tasks at once.
+
+    A start of the real server takes most of a minute.
+    """
     folder = tmp_path_factory.mktemp("server")
     try:
         environment = ensure(distribution, REAL_VERSION, Settings.from_environment())

@@ -125,7 +125,7 @@ def test_without_a_hub_everything_else_works(
     assert (ended["find_models"], ended["find_revisions"]) == ("skipped", "skipped")
     assert hub.asked == []
     for find in (models.models_to_propose, models.revisions_to_benchmark):
-        with pytest.raises(AirflowSkipException, match="^the model hub is not asked: "):
+        with pytest.raises(AirflowSkipException, match=r"^the model hub is not asked: "):
             find({"hub": how != "form", "gpu_model": None})
 
 
@@ -203,7 +203,8 @@ def test_a_revision_is_planned_whatever_was_landed_of_others(hub: ModelHub, tmp_
     update = {"revision": "a" * 40, "weights": Weights.REAL}
     tiny = load().model("jouleboard/qwen3-tiny").model_copy(update=update)
     records.write(records.file_of(settings.catalog / "models", tiny.model_id), tiny)
-    form = dict(runtime="vllm", version="0.32.0", models=[tiny.model_id], tasks=None, repeats=1, force=False)
+    form = {"runtime": "vllm", "version": "0.32.0", "models": [tiny.model_id], "tasks": None}
+    form |= {"repeats": 1, "force": False}
     params = form | {"gpu_model": "none", "note": None, "revision": "a" * 40}
 
     def land(revision: str) -> None:

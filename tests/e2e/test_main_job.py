@@ -120,8 +120,8 @@ def test_no_route_of_ours_answers_without_a_login(world: World) -> None:
     ]
     asked += [("GET", "/files/leaderboard.duckdb"), ("GET", "/dags/benchmark_release")]
     for method, path in asked:
-        path = re.sub(r"{[^}]*}", "index.html", path)
-        assert httpx.request(method, f"{world.installation.url}/jouleboard{path}").status_code == 401, path
+        page = re.sub(r"{[^}]*}", "index.html", path)
+        assert httpx.request(method, f"{world.installation.url}/jouleboard{page}").status_code == 401, page
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_gpu_time_waits_for_a_person(world: World) -> None:
     run = world.airflow.trigger(
         "benchmark_release", {"version": NEWEST, "models": ["Qwen/Qwen3-8B"], "ask_above_gpu_hours": 0}
     )
-    with pytest.raises(JouleboardError, match="waits for a person: Measure this?"):
+    with pytest.raises(JouleboardError, match=r"waits for a person: Measure this\?"):
         follow(world.airflow, run, 60, Clock())
     rejected = answered(world.airflow, run, "Reject", {"why": "not now"}, 180)
     assert rejected.state == "failed"

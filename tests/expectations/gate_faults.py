@@ -32,8 +32,11 @@ SpoilFiles = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Fault:
-    """`check` is the one that must refuse it. `record` edits run.json's content, `files` the folder
-    (checksums are written again unless `keep_sums`), `place` says where it lands instead."""
+    """One fault, and the check that must refuse it.
+
+    `record` edits run.json's content, `files` the folder (checksums are written again unless `keep_sums`),
+    `place` says where it lands instead.
+    """
 
     name: str
     check: str

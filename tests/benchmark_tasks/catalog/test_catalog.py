@@ -139,7 +139,7 @@ def test_gpus_are_known_by_their_driver_names(nvml_name: str, gpu_model: str | N
 
 
 def test_an_unknown_model_is_answered_with_the_nearest() -> None:
-    with pytest.raises(CatalogError, match="did you mean Qwen/Qwen3-8B?"):
+    with pytest.raises(CatalogError, match=r"did you mean Qwen/Qwen3-8B\?"):
         load().model("qwen/qwen3-8")
 
 

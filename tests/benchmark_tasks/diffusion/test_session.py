@@ -284,7 +284,7 @@ def test_twice_the_gpus_of_the_degrees_are_cfg_parallel() -> None:
     assert diffusion.job_of(wanted, catalog.model(pixart), (), 0)["parallel"]["cfg_parallel"] == 2
     flux = "black-forest-labs/FLUX.1-dev"
     guided = single_sweep(catalog, model_id=flux, task=Task.TEXT_TO_IMAGE, **on, **alone)
-    with pytest.raises(CatalogError, match="no CFG parallel for black-forest-labs/FLUX.1-dev"):
+    with pytest.raises(CatalogError, match=r"no CFG parallel for black-forest-labs/FLUX\.1-dev"):
         diffusion.job_of(guided, catalog.model(flux), (), 0)
 
 

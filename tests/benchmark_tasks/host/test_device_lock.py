@@ -49,9 +49,9 @@ def test_the_first_free_gpus_are_taken(tmp_path: Path) -> None:
         with hold_free_devices(tmp_path, [3, 2, 1, 0], 2, "second") as (indices, mark):
             assert indices == (0, 2)
             assert [Path(path).name for path in mark.split(os.pathsep)] == ["gpu-0.lock", "gpu-2.lock"]
-            with hold_free_devices(tmp_path, range(4), 1, "third") as (indices, _):
-                assert indices == (3,)
-                with pytest.raises(GpuBusy, match="gpu-3 is being measured by .*third"):
+            with hold_free_devices(tmp_path, range(4), 1, "third") as (left, _):
+                assert left == (3,)
+                with pytest.raises(GpuBusy, match=r"gpu-3 is being measured by .*third"):
                     hold_free_devices(tmp_path, range(4), 1, "fourth").__enter__()
         with pytest.raises(GpuBusy), hold_free_devices(tmp_path, range(2), 2, "too few are free"):
             pass

@@ -73,8 +73,12 @@ def test_a_host_with_its_own_runtime_needs_no_index(
     info = tmp_path / "site" / "vllm-0.26.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 0.26.0\n")
-    host = Settings(settings.home, settings.index_url, runtime_python=Path(sys.executable),
-                    runtime_pythonpath=str(info.parent))  # fmt: skip
+    host = Settings(
+        settings.home,
+        settings.index_url,
+        runtime_python=Path(sys.executable),
+        runtime_pythonpath=str(info.parent),
+    )
     assert examine(host).can_measure
     assert findings(host)["runtimes"].detail == f"vllm 0.26.0 in {sys.executable}"
     assert findings(host)["package index"].state is State.LIMITED

@@ -195,7 +195,7 @@ def test_a_configuration_twice_is_refused(changes: dict, settings: Settings, tmp
     source = write_leaderboard(tmp_path / "twice", rows)
 
     with pytest.raises(
-        ImportRefused, match="row 1 .*the same configuration as row 0, with (the same|different)"
+        ImportRefused, match=r"row 1 .*the same configuration as row 0, with (the same|different)"
     ):
         mlenergy.import_results(str(source), settings)
 
@@ -205,7 +205,7 @@ def test_a_known_replicate_three_times_is_refused(settings: Settings, tmp_path: 
     rows["gpqa"].append(language_row("openai/gpt-oss-20b", 96, p99_itl_ms=22.0))
     source = write_leaderboard(tmp_path / "thrice", rows)
 
-    with pytest.raises(ImportRefused, match="row 4 .*the same configuration as row 2"):
+    with pytest.raises(ImportRefused, match=r"row 4 .*the same configuration as row 2"):
         mlenergy.import_results(str(source), settings)
 
 
@@ -220,7 +220,7 @@ def test_an_address_serves_as_well_as_a_folder(settings: Settings, source: Path)
         with pytest.raises(ImportRefused, match="answered 404; check the address"):
             mlenergy.import_results(f"{url}/elsewhere", settings)
         server.shutdown()
-    with pytest.raises(ImportRefused, match="not fetched .*check the address"):
+    with pytest.raises(ImportRefused, match=r"not fetched .*check the address"):
         mlenergy.import_results(url, settings)
 
 
@@ -292,7 +292,10 @@ def test_a_full_disk_keeps_the_last_import(settings: Settings, source: Path, tmp
     mount = tmp_path / "home/imports"
     mount.mkdir(parents=True)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mount)], capture_output=True, timeout=10
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mount)],
+        capture_output=True,
+        timeout=10,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip("mounting a tmpfs needs root")

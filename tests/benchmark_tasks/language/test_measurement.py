@@ -67,7 +67,7 @@ def test_a_server_that_stands_still_fails_the_run_in_half_the_longest_loads_time
                 generator.send_signal(signal.SIGSTOP)
 
         try:
-            with pytest.raises(LoadError, match="^no request got a token for 5 s: .*server.log$"):
+            with pytest.raises(LoadError, match=r"^no request got a token for 5 s: .*server\.log$"):
                 measure(server, endless, LengthControl.NATURAL, say)
         finally:
             generator.resume()

@@ -35,6 +35,11 @@ def chain(name: str, gpus: int) -> Chain:
     return Chain(name, (quick_sweep(num_gpus=gpus, gpu_model="H200"),))
 
 
+def _waiting(plan: object) -> tuple[str, ...]:
+    """A command that ends when it is let go."""
+    return (sys.executable, "-c", WAITS_TO_BE_LET_GO, str(plan))
+
+
 class Host:
     """A host whose plans are measured by processes that wait until they are let go."""
 
@@ -47,9 +52,8 @@ class Host:
         self._thread.start()
 
     def _run(self) -> None:
-        command = lambda plan: (sys.executable, "-c", WAITS_TO_BE_LET_GO, str(plan))  # noqa: E731
         try:
-            measure_chains(*self._arguments, say=self.said.append, command=command)
+            measure_chains(*self._arguments, say=self.said.append, command=_waiting)
         except JouleboardError as error:
             self.error = error
 
@@ -138,7 +142,7 @@ def plan(tmp_path: Path) -> Path:
 
 def test_the_command_measures_what_it_is_given(tmp_path: Path, plan: Path) -> None:
     process = command(tmp_path / "home", f"{plan}:0", f"{plan}:2")
-    out, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     runs = landed(Settings(home=tmp_path / "home"))
     assert [run.configuration.batch_size for run in runs] == [2, 4]

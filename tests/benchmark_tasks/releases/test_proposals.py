@@ -279,7 +279,7 @@ def test_a_size_that_only_the_headers_tell_is_judged_too(server: ModelHub, setti
     weights = {"model.safetensors": {"a": ("BF16", [1000, 1000])}}
     server.add(NEW, config=QWEN3_8B, tensors=weights, safetensors=False)
     assert wanted(settings)[0] == [NEW]
-    with pytest.raises(HubRefused, match="not proposed, 0.001 billion parameters"):
+    with pytest.raises(HubRefused, match=r"not proposed, 0\.001 billion parameters"):
         proposed(settings)
     assert not settings.proposals.exists()
 

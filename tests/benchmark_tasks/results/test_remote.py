@@ -119,7 +119,7 @@ def test_an_outage_keeps_what_was_measured_until_it_is_over(
     store = Store(tmp_path / "worker", Remote(url))
     store.land_copy(sample)
     assert list((store.root / OUTGOING).glob("*/*/*/SHA256SUMS"))
-    with pytest.raises(LandingZoneUnreachable, match="1 runs wait in .* `jouleboard land`") as caught:
+    with pytest.raises(LandingZoneUnreachable, match=r"1 runs wait in .* `jouleboard land`") as caught:
         store.send()
     assert "\n" not in str(caught.value)
     with pytest.raises(LandingZoneUnreachable, match="cannot be used"):

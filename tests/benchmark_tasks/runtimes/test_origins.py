@@ -95,7 +95,7 @@ def test_an_endpoint_that_is_not_what_was_asked_for_is_refused(
     url = running.base_url
     with pytest.raises(UnknownVersion, match=r"runs vllm 0.0.1\+cu130, not 0.0.2"):
         go(settings, sweep(server=AtEndpoint(url=url), runtime_version="0.0.2"))
-    with pytest.raises(ServerError, match="does not answer.*start it"):
+    with pytest.raises(ServerError, match=r"does not answer.*start it"):
         go(settings, sweep(server=AtEndpoint(url=f"http://127.0.0.1:{free_port()}")))
     with pytest.raises(CatalogError, match="2 GPU indices for 1"):
         go(settings, sweep(server=AtEndpoint(url=url, gpu_indices=(0, 1)), gpu_model="H200", num_gpus=1))
@@ -210,7 +210,7 @@ def test_a_container_is_started_measured_and_removed(settings: Settings, docker:
 
 
 def test_the_image_must_hold_the_version(settings: Settings, docker: Any) -> None:
-    with pytest.raises(UnknownVersion, match="holds 0.0.1, not 0.0.2"):
+    with pytest.raises(UnknownVersion, match=r"holds 0\.0\.1, not 0\.0\.2"):
         go(settings, sweep(server=IMAGE, runtime_version="0.0.2"))
 
 

@@ -74,7 +74,7 @@ def test_it_is_idle_once_all_its_requests_were_cancelled(tmp_path: Path, fault: 
 def test_one_answer_that_it_owes_is_asked_for_again(tmp_path: Path) -> None:
     spec = mock(tmp_path, "metrics-gap")
     spec = replace(spec, command=(*spec.command, "--fault-after-tokens=0"))
-    with serve(spec) as server, pytest.raises(ServerDied, match="stopped answering: .*503"):
+    with serve(spec) as server, pytest.raises(ServerDied, match=r"stopped answering: .*503"):
         server.running_requests(0.0)
     with serve(spec) as server:
         server.wait_until_idle()

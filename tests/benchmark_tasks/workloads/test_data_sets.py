@@ -141,7 +141,7 @@ def test_the_order_is_the_seeds_and_survives_another_process(settings: Settings)
     requests = chat(settings)
     again = pickle.loads(pickle.dumps(chat(settings)))
     assert [requests.request(i) for i in range(90)] == [again.request(i) for i in range(90)]
-    assert [p for p in requests.prompts] != sorted(requests.prompts)
+    assert list(requests.prompts) != sorted(requests.prompts)
 
 
 def test_the_id_says_what_decides_the_requests_and_not_the_servers_name(settings: Settings) -> None:

@@ -256,7 +256,7 @@ def test_a_full_disk_leaves_the_last_publication(cramped: Path, candidate: Path,
     settings = Settings(home=cramped)
     publish(settings, candidate, "first")
     large = make_candidate(tmp_path / "large.duckdb", rows=400_000)
-    with pytest.raises(DiskFull, match="no space left under .*: free some or move JOULEBOARD_HOME"):
+    with pytest.raises(DiskFull, match=r"no space left under .*: free some or move JOULEBOARD_HOME"):
         publish(settings, large, "too large")
     item = publications.current(settings)
     assert item.number == 1 and publications.verify(settings, item) == []
@@ -268,7 +268,7 @@ def test_views_are_not_published(settings: Settings, candidate: Path) -> None:
     connection = duckdb.connect(str(candidate))
     connection.execute("create view marts.shortcut as select * from marts.leaderboard")
     connection.close()
-    with pytest.raises(PublicationError, match="marts.shortcut is a view"):
+    with pytest.raises(PublicationError, match=r"marts\.shortcut is a view"):
         publish(settings, candidate, "with a view")
     assert publications.current(settings) is None
 
@@ -325,12 +325,12 @@ def test_sql_cannot_leave_the_publication_or_change_it(published: Settings, sql:
 
 
 def test_a_query_before_the_first_publication_says_what_to_do(settings: Settings) -> None:
-    with pytest.raises(PublicationError, match="nothing is published in .*; run `jouleboard refresh`"):
+    with pytest.raises(PublicationError, match=r"nothing is published in .*; run `jouleboard refresh`"):
         query(settings, "select 1")
 
 
 def test_a_query_that_would_never_end_is_ended(published: Settings) -> None:
     endless = "select count(*) from range(1000000000) as a, range(1000000000) as b where a.range <> b.range"
-    with pytest.raises(PublicationError, match="took more than 0.3 s; narrow it"):
+    with pytest.raises(PublicationError, match=r"took more than 0\.3 s; narrow it"):
         query(published, endless, seconds=0.3)
     assert query(published, "select count(*) from leaderboard").rows

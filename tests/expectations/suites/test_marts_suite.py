@@ -106,7 +106,13 @@ def test_good_marts_pass(auditor: Auditor, database: Path) -> None:
 
 
 def test_each_fault_is_found_on_its_own_row(auditor: Auditor, database: Path) -> None:
-    change(database, *(f"update marts.leaderboard set {edit} where leaderboard_id = '{name}'" for name, edit in ROW_FAULTS.items()))  # fmt: skip # noqa: E501
+    change(
+        database,
+        *(
+            f"update marts.leaderboard set {edit} where leaderboard_id = '{name}'"
+            for name, edit in ROW_FAULTS.items()
+        ),
+    )
     found = {
         (finding.check, finding.key.rsplit(" | ", 1)[-1])
         for finding in audit_marts(auditor, database).critical

@@ -62,7 +62,10 @@ def auditor() -> Auditor:
 def last(tmp_path: Path) -> Publication:
     folder = tmp_path / "1"
     folder.mkdir()
-    make(folder / publications.DATABASE_FILE, [row("a"), row("b"), row("c"), row("d"), row("e", version="0.10.0", configuration="a")])  # fmt: skip # noqa: E501
+    make(
+        folder / publications.DATABASE_FILE,
+        [row("a"), row("b"), row("c"), row("d"), row("e", version="0.10.0", configuration="a")],
+    )
     return Publication(1, folder, {})
 
 
@@ -101,7 +104,10 @@ def test_a_new_version_is_compared_with_the_newest_older_one(
     auditor: Auditor, last: Publication, tmp_path: Path
 ) -> None:
     kept = [row(name) for name in "abcd"] + [row("e", version="0.10.0", configuration="a")]
-    new = [row("f", energy=0.3, version="0.11.0", configuration="a"), row("g", energy=0.11, version="0.11.0", configuration="b")]  # fmt: skip # noqa: E501
+    new = [
+        row("f", energy=0.3, version="0.11.0", configuration="a"),
+        row("g", energy=0.11, version="0.11.0", configuration="b"),
+    ]
     audit = audit_against_last(auditor, make(tmp_path / "new.duckdb", kept + new), last)
     (finding,) = audit.critical
     assert finding.check == "version_changes_within_band"
@@ -157,7 +163,7 @@ def test_only_a_reason_lets_an_approvable_finding_through(tmp_path: Path) -> Non
     audit = failed("energy_moved_within_band", approvable=True)
     for empty in (None, Approval("", "ann"), Approval("  ", "ann")):
         with pytest.raises(
-            ApprovalNeeded, match='moved: some row .2.0.; nothing is published.*--approve "why"'
+            ApprovalNeeded, match=r'moved: some row .2\.0.; nothing is published.*--approve "why"'
         ) as caught:
             _decide(settings, audit, empty)
     assert caught.value.changes == ("some row energy_moved_within_band: moved (2.0)",)
@@ -175,7 +181,7 @@ def test_an_answer_lets_through_what_was_asked_and_nothing_else(tmp_path: Path) 
     answer = Approval("it is right", "ann", question(asked.value).changes)
     assert _decide(settings, audit, answer)["by"] == "ann"
     more = audit + failed("no_configuration_lost", approvable=True)
-    with pytest.raises(ApprovalNeeded, match="^the changes are no longer those that were approved"):
+    with pytest.raises(ApprovalNeeded, match=r"^the changes are no longer those that were approved"):
         _decide(settings, more, answer)
 
 

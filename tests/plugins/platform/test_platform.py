@@ -87,7 +87,9 @@ def test_a_port_in_use_is_one_line_and_nothing_is_started(tmp_path: Path) -> Non
         variables = {**os.environ, "JOULEBOARD_HOME": str(tmp_path / "home"), "JOULEBOARD_PORT": str(port)}
         variables["PYTHONPATH"] = str(Path(commands.__file__).parents[2])
         command = [sys.executable, "-m", "jouleboard_airflow.platform", "up"]
-        answer = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+        answer = subprocess.run(
+            command, env=variables, capture_output=True, text=True, timeout=60, check=False
+        )
     assert answer.returncode == PortInUse.exit_code
     assert answer.stderr == (
         f"error: port {port} is in use by another program: stop it, or choose another with JOULEBOARD_PORT\n"

@@ -1,4 +1,7 @@
-"""Asking a person: when, in which words, what the answer does. (`dag.test()` cannot answer a question.)"""
+"""Asking a person: when, in which words, what the answer does.
+
+`dag.test()` cannot answer a question.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Deciding on a new model in Airflow. (`dag.test()` cannot answer a question: the steps are called.)"""
+"""Deciding on a new model in Airflow.
+
+`dag.test()` cannot answer a question: the steps are called.
+"""
 
 from __future__ import annotations
 
