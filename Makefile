@@ -4,7 +4,7 @@ PYTHON   ?= $(shell command -v python3.11 || command -v python3)
 VENV     := $(ROOT)/.venv
 BIN      := $(VENV)/bin
 READY    := $(VENV)/.ready
-SQL      := dbt_project benchmarks expectations
+SQL      := dbt_project benchmarks expectations plugins
 
 export JOULEBOARD_HOME ?= $(ROOT)/var
 export JOULEBOARD_PUBLISHED_V3 ?= $(abspath $(ROOT)/../shared/published_v3)

@@ -1,4 +1,5 @@
 -- C12: Qwen 3 32B on 1x B200: 2.1x higher
 select energy_per_token_ratio from marts.task_comparison
-where data_source = 'mlenergy-v3' and model_id = 'Qwen/Qwen3-32B' and gpu_model = 'B200' and num_gpus = 1
+where
+    data_source = 'mlenergy-v3' and model_id = 'Qwen/Qwen3-32B' and gpu_model = 'B200' and num_gpus = 1
     and task = 'gpqa' and reference_task = 'lm-arena-chat' and basis = 'max-batch'

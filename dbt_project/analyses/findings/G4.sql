@@ -5,5 +5,6 @@ select
         order by total_params_billions
     )
 from marts.model_size_scaling
-where data_source = 'mlenergy-v3' and task = 'gpqa' and gpu_model = 'B200'
+where
+    data_source = 'mlenergy-v3' and task = 'gpqa' and gpu_model = 'B200'
     and nickname in ('Qwen 3 30B A3B Thinking', 'Qwen 3 235B A22B Thinking')

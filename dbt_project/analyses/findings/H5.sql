@@ -1,4 +1,5 @@
 -- H5: B200 vs H100, LLM: range -53%
 select 100 * min(energy_reduction) from marts.gpu_generation_comparison
-where data_source = 'mlenergy-v3' and new_gpu_model = 'B200' and old_gpu_model = 'H100'
+where
+    data_source = 'mlenergy-v3' and new_gpu_model = 'B200' and old_gpu_model = 'H100'
     and task in ('gpqa', 'lm-arena-chat')

@@ -29,7 +29,8 @@ replicates as (
         comparability_id,
         model_revision,
         count(*) as measurements,
-        case when count(energy_per_output_joules) > 1
+        case
+            when count(energy_per_output_joules) > 1
                 then max(energy_per_output_joules) / nullif(min(energy_per_output_joules), 0) - 1
         end
             as energy_spread
@@ -140,7 +141,8 @@ select
     gpus.memory_gib
 from intervals
 left join replicates
-    on intervals.configuration_id = replicates.configuration_id
+    on
+        intervals.configuration_id = replicates.configuration_id
         and intervals.comparability_id = replicates.comparability_id
         and replicates.model_revision is not distinct from intervals.model_revision
 left join models using (data_source, model_id)

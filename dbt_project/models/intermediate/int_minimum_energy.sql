@@ -19,8 +19,8 @@ with configurations as (
     from configurations
     window same_group as (partition by {{ columns }})
     qualify row_number() over (
-            partition by {{ columns }} order by energy_per_output_joules, batch_size, leaderboard_id
-        ) = 1
+        partition by {{ columns }} order by energy_per_output_joules, batch_size, leaderboard_id
+    ) = 1
 
 ),
 

@@ -47,7 +47,8 @@ ratios as (
                 and (server_start_seconds is null or server_start_joules is not null)
                 and (warm_up_seconds is null or warm_up_joules is not null)
                 and (measure_seconds is null or measure_joules is not null)
-                then coalesce(server_start_joules, 0)
+                then
+                    coalesce(server_start_joules, 0)
                     + coalesce(warm_up_joules, 0)
                     + coalesce(measure_joules, 0)
         end as phase_joules

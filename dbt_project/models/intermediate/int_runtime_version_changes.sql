@@ -98,7 +98,8 @@ averaged_with_quantiles as (
     from averaged
     -- 200 is the last tabulated row; beyond it the quantile is 1.97 and falls no further than 1.96.
     left join t_quantiles
-        on least(averaged.degrees_of_freedom, 200) = t_quantiles.degrees_of_freedom
+        on
+            least(averaged.degrees_of_freedom, 200) = t_quantiles.degrees_of_freedom
             and least(averaged.repeats, averaged.old_repeats) >= 2
 
 ),

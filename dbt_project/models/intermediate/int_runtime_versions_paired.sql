@@ -28,7 +28,8 @@ pairs as (
         ) as versions_back
     from configurations as later
     inner join configurations as earlier
-        on later.configuration_id = earlier.configuration_id
+        on
+            later.configuration_id = earlier.configuration_id
             and later.comparability_any_version_id = earlier.comparability_any_version_id
             and {{ same_weights('later', 'earlier') }}
             and (earlier.version_numbers, earlier.is_final, earlier.runtime_version)

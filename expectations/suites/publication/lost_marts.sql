@@ -6,7 +6,7 @@ left join duckdb_tables() as candidate_tables
     on
         candidate_tables.database_name = 'candidate'
         and candidate_tables.schema_name = 'marts'
-        and candidate_tables.table_name = last_tables.table_name
+        and last_tables.table_name = candidate_tables.table_name
 where
     last_tables.database_name = 'last'
     and last_tables.schema_name = 'marts'

@@ -8,7 +8,7 @@ with newest_published as (
     qualify row_number() over (
         partition by {{ keys | join(', ') }}
         order by
-            try_cast(regexp_extract_all(runtime_version, '[0-9]+') as bigint []) desc nulls last,
+            try_cast(regexp_extract_all(runtime_version, '[0-9]+') as bigint[]) desc nulls last,
             runtime_version desc
     ) = 1
 ),
@@ -21,10 +21,13 @@ successors as (
     from candidate.marts.leaderboard as candidate_rows
     inner join newest_published
         on
-            {%- for key in keys %}
-            {{ "and " if not loop.first }}candidate_rows.{{ key }} is not distinct from newest_published.{{ key }}
-            {%- endfor %}
-    where candidate_rows.leaderboard_id not in (select leaderboard_id from last.marts.leaderboard)
+        {%- for key in keys %}
+            {{ "and " if not loop.first -}}
+            candidate_rows.{{ key }} is not distinct from newest_published.{{ key }}
+        {%- endfor %}
+    where candidate_rows.leaderboard_id not in (
+        select published.leaderboard_id from last.marts.leaderboard as published
+    )
 )
 
 select

@@ -29,8 +29,9 @@ select
     printf('%.1f %%', 100 * (energy_per_output_high_joules / energy_per_output_joules - 1)) as "+-",
     nullif(energy_repeats, 0) as runs
 from measured
-qualify row_number() over (
-    partition by nickname, task, gpus, runtime, runtime_version, weights
-    order by set_measured_at desc, energy_per_output_joules nulls last, throughput_per_second desc
-) = 1
+qualify
+    row_number() over (
+        partition by nickname, task, gpus, runtime, runtime_version, weights
+        order by set_measured_at desc, energy_per_output_joules asc nulls last, throughput_per_second desc
+    ) = 1
 order by task, model, "on", runtime

@@ -32,26 +32,27 @@ under_ceiling as (
         ceilings.ceiling_seconds
     from configurations
     inner join ceilings
-        on configurations.task = ceilings.task
+        on
+            configurations.task = ceilings.task
             and (
                 configurations.median_itl_ms <= ceilings.max_median_itl_ms
                 or configurations.batch_latency_seconds <= ceilings.max_batch_latency_seconds
             )
     qualify row_number() over (
-            partition by
-                configurations.comparability_id,
-                configurations.task,
-                configurations.model_id,
-                configurations.weight_precision,
-                configurations.workload_id,
-                configurations.gpu_model,
-                ceilings.max_median_itl_ms,
-                ceilings.max_batch_latency_seconds
-            order by
-                configurations.energy_per_output_joules,
-                configurations.batch_size,
-                configurations.leaderboard_id
-        ) = 1
+        partition by
+            configurations.comparability_id,
+            configurations.task,
+            configurations.model_id,
+            configurations.weight_precision,
+            configurations.workload_id,
+            configurations.gpu_model,
+            ceilings.max_median_itl_ms,
+            ceilings.max_batch_latency_seconds
+        order by
+            configurations.energy_per_output_joules,
+            configurations.batch_size,
+            configurations.leaderboard_id
+    ) = 1
 
 )
 
@@ -102,7 +103,8 @@ select
 from under_ceiling as newer
 inner join generations on newer.gpu_model = generations.new_gpu_model
 inner join under_ceiling as older
-    on generations.old_gpu_model = older.gpu_model
+    on
+        generations.old_gpu_model = older.gpu_model
         and newer.comparability_any_cap_id = older.comparability_any_cap_id
         and newer.task = older.task
         and newer.model_id = older.model_id

@@ -62,7 +62,8 @@ from minima as multimodal
 inner join text_references on multimodal.task = text_references.task
 inner join siblings on multimodal.model_id = siblings.model_id
 inner join minima as text_only
-    on text_references.reference_task = text_only.task
+    on
+        text_references.reference_task = text_only.task
         and siblings.reference_model_id = text_only.model_id
         and multimodal.scope = text_only.scope
         and multimodal.comparability_any_requests_id = text_only.comparability_any_requests_id

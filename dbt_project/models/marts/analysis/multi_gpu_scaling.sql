@@ -25,17 +25,17 @@ one_parallelism as (
                 batch_size
         )
     qualify row_number() over (
-            partition by
-                comparability_id,
-                task,
-                model_id,
-                weight_precision,
-                workload_id,
-                gpu_model,
-                num_gpus,
-                batch_size
-            order by energy_per_output_joules nulls last, latency_seconds, leaderboard_id
-        ) = 1
+        partition by
+            comparability_id,
+            task,
+            model_id,
+            weight_precision,
+            workload_id,
+            gpu_model,
+            num_gpus,
+            batch_size
+        order by energy_per_output_joules nulls last, latency_seconds, leaderboard_id
+    ) = 1
 
 )
 
@@ -77,7 +77,8 @@ select
     more.latency_seconds < fewer.latency_seconds as latency_decreases
 from one_parallelism as fewer
 inner join one_parallelism as more
-    on fewer.comparability_id = more.comparability_id
+    on
+        fewer.comparability_id = more.comparability_id
         and fewer.task = more.task
         and fewer.model_id = more.model_id
         and fewer.weight_precision = more.weight_precision

@@ -73,7 +73,8 @@ select
     fp8.latency_seconds < bf16.latency_seconds as fp8_wins_latency
 from by_base_model as fp8
 inner join by_base_model as bf16
-    on fp8.base_model_id = bf16.base_model_id
+    on
+        fp8.base_model_id = bf16.base_model_id
         and fp8.comparability_id = bf16.comparability_id
         and fp8.task = bf16.task
         and fp8.workload_id = bf16.workload_id

@@ -60,7 +60,8 @@ sides as (
         0 as fixed_batch_size,
         *
     from configurations
-    qualify row_number() over (
+    qualify
+        row_number() over (
             partition by comparability_id, task, model_id, weight_precision, gpu_model, num_gpus
             order by batch_size desc, energy_per_output_joules asc nulls last, leaderboard_id asc
         ) = 1
@@ -74,9 +75,9 @@ sides as (
         *
     from configurations
     qualify row_number() over (
-            partition by comparability_id, task, model_id, weight_precision, gpu_model, num_gpus, batch_size
-            order by energy_per_output_joules nulls last, leaderboard_id
-        ) = 1
+        partition by comparability_id, task, model_id, weight_precision, gpu_model, num_gpus, batch_size
+        order by energy_per_output_joules nulls last, leaderboard_id
+    ) = 1
 
 )
 
@@ -120,7 +121,8 @@ from sides as one
 inner join task_pairs on one.task = task_pairs.task
 inner join model_pairs on one.model_id = model_pairs.model_id
 inner join sides as reference
-    on task_pairs.reference_task = reference.task
+    on
+        task_pairs.reference_task = reference.task
         and model_pairs.reference_model_id = reference.model_id
         and one.basis = reference.basis
         and one.comparability_any_requests_id = reference.comparability_any_requests_id
