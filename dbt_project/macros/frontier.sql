@@ -26,6 +26,6 @@
 
 {# No other row is no slower, takes no more energy, and is better in one of the two. #}
 {% macro is_undominated(best) -%}
-configurations.energy_per_output_joules = {{ best }}.best_joules
+    configurations.energy_per_output_joules = {{ best }}.best_joules
     and coalesce({{ best }}.faster_joules > configurations.energy_per_output_joules, true)
 {%- endmacro %}

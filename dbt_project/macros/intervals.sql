@@ -1,6 +1,6 @@
 {# The number of distinct values of the rows with energy. NULL if there is none, or if one of them is NULL. #}
 {% macro distinct_behind_energy(column) -%}
-case when bool_and({{ column }} is not null) filter (energy_per_output_joules is not null)
+    case when bool_and({{ column }} is not null) filter (energy_per_output_joules is not null)
         then count(distinct {{ column }}) filter (energy_per_output_joules is not null) end
 {%- endmacro %}
 

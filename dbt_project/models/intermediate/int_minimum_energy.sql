@@ -9,20 +9,20 @@ with configurations as (
 ),
 
 {% for scope, columns in [('gpu-count', group ~ ', num_gpus'), ('all-gpu-counts', group)] %}
-{{ scope | replace('-', '_') }} as (
+    {{ scope | replace('-', '_') }} as (
 
-    select
-        *,
-        '{{ scope }}' as scope,
-        count(*) over same_group as configurations_compared,
-        max(batch_size) over same_group as largest_batch_size
-    from configurations
-    window same_group as (partition by {{ columns }})
-    qualify row_number() over (
-        partition by {{ columns }} order by energy_per_output_joules, batch_size, leaderboard_id
-    ) = 1
+        select
+            *,
+            '{{ scope }}' as scope,
+            count(*) over same_group as configurations_compared,
+            max(batch_size) over same_group as largest_batch_size
+        from configurations
+        window same_group as (partition by {{ columns }})
+        qualify row_number() over (
+            partition by {{ columns }} order by energy_per_output_joules, batch_size, leaderboard_id
+        ) = 1
 
-),
+    ),
 
 {% endfor %}
 minima as (

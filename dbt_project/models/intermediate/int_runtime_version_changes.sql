@@ -1,5 +1,5 @@
 {% set comparison -%}
-leaderboard_id, old_leaderboard_id, old_runtime_version, versions_back, on_same_gpus, metric
+    leaderboard_id, old_leaderboard_id, old_runtime_version, versions_back, on_same_gpus, metric
 {%- endset -%}
 
 with runs as (

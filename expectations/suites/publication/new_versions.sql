@@ -21,10 +21,10 @@ successors as (
     from candidate.marts.leaderboard as candidate_rows
     inner join newest_published
         on
-        {%- for key in keys %}
-            {{ "and " if not loop.first -}}
-            candidate_rows.{{ key }} is not distinct from newest_published.{{ key }}
-        {%- endfor %}
+            {% for key in keys %}
+                {{ "and " if not loop.first -}}
+                candidate_rows.{{ key }} is not distinct from newest_published.{{ key }}
+            {% endfor %}
     where candidate_rows.leaderboard_id not in (
         select published.leaderboard_id from last.marts.leaderboard as published
     )

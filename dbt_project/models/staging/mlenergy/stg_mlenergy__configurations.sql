@@ -17,11 +17,11 @@ select
     configuration_id,
     architecture,
     {%- for key in var('configuration_keys') %}
-    {{ key }},
+        {{ key }},
     {%- endfor %}
     fps,
     {%- for key in var('comparability_keys') %}
-    {{ published.get(key, 'null') }} as {{ key }},
+        {{ published.get(key, 'null') }} as {{ key }},
     {%- endfor %}
     'nvml-counter' as energy_source,
     completed_requests,
