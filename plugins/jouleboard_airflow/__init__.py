@@ -1,1 +1,29 @@
-"""Jouleboard's Airflow side: operators, assets, UI views and the platform's start and stop."""
+"""Jouleboard in Airflow: when and where to measure, the UI, and the start and stop of the platform.
+
+Packages and modules, in the order in which they may import each other (a later one imports earlier ones):
+
+- `gpu_hosts`, `lanes`: the fleet, and the lanes that measuring tasks run in.
+- `failures`: how a task fails, and when it is tried again.
+- `guarded_command`, `operators`: the operator that measures a sweep.
+- `tasks`: what the DAGs' tasks do, as calls of benchmark_tasks and expectations.
+- `dag_parts`: what DAG files are made of.
+- `platform`: start and stop on one machine; a GPU host that joins.
+- `ui`, `plugin`: pages in Airflow's UI, and their registration.
+- `demo`: the main job from end to end.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "dag_parts",
+    "demo",
+    "failures",
+    "gpu_hosts",
+    "guarded_command",
+    "lanes",
+    "operators",
+    "platform",
+    "plugin",
+    "tasks",
+    "ui",
+]

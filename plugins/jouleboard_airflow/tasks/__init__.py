@@ -1,1 +1,9 @@
-"""What the tasks of the DAGs do."""
+"""What the tasks of the DAGs do, as calls of the same functions as the `jouleboard` command.
+
+DAG files call the modules: `from jouleboard_airflow.tasks import planning`. Their heavy imports are inside
+functions, as Airflow reads the DAG files again and again.
+"""
+
+from __future__ import annotations
+
+__all__ = ["approval", "estimating", "judging", "models", "planning", "releases"]
