@@ -7,7 +7,6 @@ READY    := $(VENV)/.ready
 SQL      := dbt_project benchmarks expectations plugins
 
 export JOULEBOARD_HOME ?= $(ROOT)/var
-export JOULEBOARD_PUBLISHED_V3 ?= $(abspath $(ROOT)/../shared/published_v3)
 export PYTHONPATH := $(ROOT)/plugins
 export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export GX_ANALYTICS_ENABLED = false

@@ -21,7 +21,6 @@ class Settings:
         own variables; `None` means the public default).
     hub_url: model hub (`HF_ENDPOINT`); `None` means the public default.
     hub_offline: no hub is to be asked (`HF_HUB_OFFLINE`, the hub client's own variable).
-    published_v3: folder with ML.ENERGY's published results (`JOULEBOARD_PUBLISHED_V3`).
     data_sets: folder with copies of data sets, one folder each (`JOULEBOARD_DATA_SETS`,
         `jouleboard data-set` writes them); what is not there comes from the hub.
     runtime_python: an interpreter in which the runtime is installed already
@@ -34,7 +33,6 @@ class Settings:
     index_url: str | None = None
     hub_url: str | None = None
     hub_offline: bool = False
-    published_v3: Path = Path("../shared/published_v3")
     data_sets: Path | None = None
     runtime_python: Path | None = None
     runtime_pythonpath: str | None = None
@@ -72,9 +70,6 @@ class Settings:
             index_url=index_url,
             hub_url=environment.get("HF_ENDPOINT") or None,
             hub_offline=environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"),
-            published_v3=Path(
-                environment.get("JOULEBOARD_PUBLISHED_V3") or "../shared/published_v3"
-            ).absolute(),
             data_sets=Path(data_sets).absolute() if data_sets else None,
             runtime_python=Path(runtime_python).absolute() if runtime_python else None,
             runtime_pythonpath=environment.get("JOULEBOARD_RUNTIME_PYTHONPATH") or None,

@@ -17,8 +17,8 @@ from pathlib import Path
 import duckdb
 
 from benchmark_tasks.errors import JouleboardError
-from benchmark_tasks.settings import Settings
 from benchmarks.candidate import build_published
+from benchmarks.published import require_published_folder
 
 QUERIES = Path(__file__).resolve().parent.parent / "dbt_project" / "analyses" / "findings"
 RECOMPUTED_DIGITS = 1e-5
@@ -105,10 +105,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make findings", description=__doc__)
     parser.add_argument("--database", type=Path, help="read these marts instead of building them")
     arguments = parser.parse_args()
-    source = Settings.from_environment().published_v3
     try:
+        source = require_published_folder()
         if not (source / "findings.csv").is_file():
-            raise JouleboardError(f"{source}: no findings.csv here; set JOULEBOARD_PUBLISHED_V3")
+            raise JouleboardError(f"{source}: no findings.csv in this folder")
         with tempfile.TemporaryDirectory() as scratch:
             database = arguments.database or build_published(source, Path(scratch))
             outcomes = check_all(database, read_findings(source))

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.settings import Settings
+from benchmarks.published import require_published_folder
 from benchmarks.resample import grow
 
 PHASE_TIMEOUT_SECONDS = 3600
@@ -51,10 +52,8 @@ def main() -> int:
     if arguments.phase:
         print(json.dumps([vars(phase) for phase in PHASES[arguments.phase](arguments.work)]))
         return 0
-    source = Settings.from_environment().published_v3
     try:
-        if not (source / "index.json").is_file():
-            raise JouleboardError(f"{source}: no published data here; set JOULEBOARD_PUBLISHED_V3")
+        source = require_published_folder()
         scales = [int(scale) for scale in arguments.scales.split(",")]
         figures = measure_all(source, scales, with_mlenergy=not arguments.without_mlenergy)
     except JouleboardError as error:

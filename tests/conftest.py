@@ -14,6 +14,7 @@ import pytest
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.hub import ModelHub
 from benchmark_tasks.testing.package_index import PackageIndex
+from benchmarks.published import published_folder
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -34,9 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def published_v3() -> Path:
     """ML.ENERGY's published results; a test that needs them is skipped where they are not."""
-    folder = Settings.from_environment().published_v3
-    if not (folder / "index.json").exists():
-        message = f"{folder}: ML.ENERGY's published results are not here (set JOULEBOARD_PUBLISHED_V3)"
+    folder = published_folder()
+    if folder is None:
+        message = "ML.ENERGY's published results are not here (set JOULEBOARD_PUBLISHED_V3)"
         if os.environ.get("JOULEBOARD_REQUIRE_PUBLISHED_V3") == "1":
             pytest.fail(message)
         pytest.skip(message)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark_tasks.imports.mlenergy import import_results
+from benchmark_tasks.imports.source import PUBLIC_ADDRESS
 from benchmark_tasks.settings import Settings
 
 app = typer.Typer(help="Published results of others.", no_args_is_help=True)
@@ -22,8 +23,12 @@ def _group() -> None:
 @app.command("mlenergy")
 def mlenergy(
     source: Annotated[
-        str, typer.Argument(help="Folder or http(s) address with index.json, tasks/, models/.")
-    ],
+        str | None,
+        typer.Argument(
+            help="Folder or http(s) address with index.json, tasks/ and models/.",
+            show_default=PUBLIC_ADDRESS,
+        ),
+    ] = None,
     note: Annotated[str | None, typer.Option(help="A word for the record.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

@@ -28,7 +28,7 @@ from benchmark_tasks.errors import ImportRefused
 from benchmark_tasks.imports import toolkit
 from benchmark_tasks.imports.leaderboard import Measurement, Reader
 from benchmark_tasks.imports.rows import Model
-from benchmark_tasks.imports.source import FolderSource, open_source
+from benchmark_tasks.imports.source import PUBLIC_ADDRESS, FolderSource, open_source
 from benchmark_tasks.imports.tables import SCHEMAS, measurement_tables, models_table, write_with_every_key
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import DataSource, Task
@@ -50,11 +50,12 @@ class ImportResult:
     tasks: int
 
 
-def import_results(path_or_url: str, settings: Settings, *, note: str | None = None) -> ImportResult:
+def import_results(path_or_url: str | None, settings: Settings, *, note: str | None = None) -> ImportResult:
     """Read published results, check every field, land them and make them the current import.
 
     path_or_url: folder or http(s) address with index.json, tasks/ and models/; or a folder with
-        ML.ENERGY's own raw results or Parquet, which the `mlenergy-data` package then reads.
+        ML.ENERGY's own raw results or Parquet, which the `mlenergy-data` package then reads. `None`:
+        the address where ML.ENERGY publishes them.
 
     Raises:
         ImportRefused: a file is missing, truncated or wrong; names file, row and reason. The last
@@ -62,7 +63,7 @@ def import_results(path_or_url: str, settings: Settings, *, note: str | None = N
         DiskFull: no space; nothing was kept.
     """
     root = _root(settings)
-    source = open_source(path_or_url)
+    source = open_source(path_or_url or PUBLIC_ADDRESS)
     with _incoming(root) as staging, disk_full_is_an_error(root):
         if isinstance(source, FolderSource) and toolkit.is_raw(source.root):
             content_hash, counts = toolkit_import(source.root, staging)

@@ -10,6 +10,9 @@ import httpx
 
 from benchmark_tasks.errors import ImportRefused
 
+PUBLIC_ADDRESS = "https://ml.energy/leaderboard/data"
+"""Where ML.ENERGY's leaderboard serves its data (`public/data` of github.com/ml-energy/leaderboard)."""
+
 TIMEOUT_SECONDS = 60.0
 MAX_FILE_BYTES = 1 << 30
 
@@ -67,7 +70,7 @@ class WebSource:
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise ImportRefused(
-                f"{address}: not fetched ({reason}); check the address and try again"
+                f"{address}: not fetched ({reason}); check the address and the network, or give a folder"
             ) from error
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -19,6 +18,7 @@ from benchmark_tasks.testing.leaderboard import write_leaderboard
 from benchmark_tasks.testing.samples import on_gpus, sample_run
 from benchmark_tasks.vocabulary import RunStatus, Task, WeightPrecision
 from benchmarks.candidate import build_candidate
+from benchmarks.published import published_folder
 from expectations.candidate.build import BuildResult
 
 REFUSED = "energy counter and integral of power differ"
@@ -42,11 +42,6 @@ class Warehouse:
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(self.built.database), read_only=True)
-
-
-def published_folder() -> Path | None:
-    folder = Settings.from_environment().published_v3
-    return folder if (folder / "index.json").is_file() else None
 
 
 @pytest.fixture(scope="session")

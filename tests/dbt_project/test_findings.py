@@ -7,8 +7,8 @@ import re
 import duckdb
 import pytest
 
-from benchmark_tasks.settings import Settings
 from benchmarks.findings import QUERIES, PublishedFinding, check, read_findings
+from benchmarks.published import require_published_folder
 
 SOURCE = "data_source = 'mlenergy-v3'"
 
@@ -161,7 +161,7 @@ OTHERS = {
 
 
 def test_all_findings_hold(published: duckdb.DuckDBPyConnection) -> None:
-    findings = read_findings(Settings.from_environment().published_v3)
+    findings = read_findings(require_published_folder())
     outcomes = [check(finding, published) for finding in findings]
     assert [(o.finding.id, o.finding.published, o.ours) for o in outcomes if not o.holds] == []
     assert len(outcomes) == 67

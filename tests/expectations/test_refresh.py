@@ -16,6 +16,7 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run
+from benchmarks.published import published_folder
 from expectations import publications
 from expectations.candidate.build import PROJECT
 from expectations.gate import quarantine
@@ -39,9 +40,7 @@ ENVIRONMENT = {**os.environ, "GX_ANALYTICS_ENABLED": "false"}
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Good, imperfect and faulty runs, a folder with a hostile name, and ML.ENERGY's rows where they are."""
-    settings = Settings(
-        home=tmp_path_factory.mktemp("story"), published_v3=Settings.from_environment().published_v3
-    )
+    settings = Settings(home=tmp_path_factory.mktemp("story"))
     store = Store(settings.raw)
     for run in (*good_runs(), *(run for run, _ in imperfect_runs().values())):
         land(store, run)
@@ -50,8 +49,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     for name in ("power above the TDP", "truncated run.json", "tampered run.json"):
         land_fault(store, by_name[name])
     (settings.raw / "lm-arena-chat" / "2026-11" / HOSTILE).mkdir()
-    if (settings.published_v3 / "index.json").exists():
-        mlenergy.import_results(str(settings.published_v3), settings)
+    if published := published_folder():
+        mlenergy.import_results(str(published), settings)
     return settings
 
 

@@ -104,7 +104,6 @@ class Installation:
             "AIRFLOW_HOME": str(self.home),
             "JOULEBOARD_HOME": str(self.settings.home),
             "JOULEBOARD_PORT": str(self.port),
-            "JOULEBOARD_PUBLISHED_V3": str(self.settings.published_v3),
             "PATH": os.pathsep.join(search_path),
             "PYTHONPATH": str(REPOSITORY / "plugins"),
             "PYTHONUNBUFFERED": "1",

@@ -331,7 +331,8 @@ def test_commands_of_other_packages_get_their_arguments(
     code, out, _ = jouleboard("import", "mlenergy", "--help")
     assert code == 0
     assert "jouleboard import mlenergy" in out
-    assert jouleboard("import", "mlenergy")[0] == 2
+    assert "https://ml.energy/leaderboard/data" in out.replace("\n", "")
+    assert jouleboard("import", "mlenergy", "--no-such-option")[0] == 2
 
 
 def test_an_error_of_another_packages_command_is_one_line(

@@ -224,6 +224,21 @@ def test_an_address_serves_as_well_as_a_folder(settings: Settings, source: Path)
         mlenergy.import_results(url, settings)
 
 
+def test_without_a_source_the_public_address_is_read(
+    settings: Settings, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(source))
+    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(mlenergy, "PUBLIC_ADDRESS", f"http://127.0.0.1:{server.server_port}")
+        imported = mlenergy.import_results(None, settings)
+        server.shutdown()
+    assert imported.directory == mlenergy.import_results(str(source), settings).directory
+    with pytest.raises(ImportRefused, match=r"not fetched .*network, or give a folder$"):
+        mlenergy.import_results(None, settings)
+
+
 def test_a_killed_import_leaves_the_last_one_and_is_cleared_away(settings: Settings, source: Path) -> None:
     first = mlenergy.import_results(str(source), settings)
     edit(source / "index.json", lambda c: c.update(last_updated="2026-02-17"))

@@ -19,6 +19,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.leaderboard import write_leaderboard
 from benchmark_tasks.testing.samples import sample_generation_run, sample_run
 from benchmark_tasks.vocabulary import OutputUnit, Task
+from benchmarks.published import published_folder
 
 RECORDED = Path(__file__).parents[3] / "recorded_runs"
 IDS_OF_RECORDED_RUNS = (113, "de2dbd0dd92106de1c3eef274646f71b699541d112404c653e7624054523d708")
@@ -53,9 +54,8 @@ def test_a_key_added_later_renames_no_recorded_run(recorded: list[Run]) -> None:
 
 def test_a_key_added_later_renames_no_imported_row(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
-    published = Settings.from_environment().published_v3
-    is_here = (published / "index.json").is_file()
-    mlenergy.import_results(str(published if is_here else write_leaderboard(tmp_path / "made-up")), settings)
+    published = published_folder() or write_leaderboard(tmp_path / "sample")
+    mlenergy.import_results(str(published), settings)
     folder = mlenergy.current(settings)
     assert folder is not None
     rows = pq.read_table(folder / "mlenergy_configurations.parquet").to_pylist()
