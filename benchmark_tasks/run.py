@@ -33,8 +33,8 @@ from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes import container
+from benchmark_tasks.runtimes.kinds import ProcessContract, ServerContract, kind_of
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Architecture, Runtime
 
 
 @dataclass(frozen=True)
@@ -114,15 +114,16 @@ def sessions(sweep: Sweep) -> list[list[SweepPoint]]:
 def _sessions_of(
     sweep: Sweep, model: Model, catalog: Catalog, settings: Settings, port: int | None
 ) -> LanguageSessions | DiffusionSessions:
-    if (sweep.runtime is Runtime.VLLM) == (sweep.task.architecture is Architecture.DIFFUSION):
+    kind = kind_of(sweep.runtime)
+    if not kind.serves(sweep.task):
         raise CatalogError(f"runtime {sweep.runtime} cannot be measured on {sweep.task}")
-    match sweep.task.architecture:
-        case Architecture.LLM | Architecture.MLLM:
+    match kind.contract:
+        case ServerContract():
             return LanguageSessions(sweep, model, catalog.tasks[sweep.task], settings, port)
-        case Architecture.DIFFUSION:
+        case ProcessContract():
             return DiffusionSessions(sweep, model, settings)
         case _:
-            assert_never(sweep.task.architecture)
+            assert_never(kind.contract)
 
 
 def _measure_all(sweeping: Sweeping, runtime: LanguageSessions | DiffusionSessions) -> MeasureResult:

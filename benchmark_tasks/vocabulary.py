@@ -50,12 +50,16 @@ class Task(StrEnum):
         return member
 
 
-class Runtime(StrEnum):
-    """The inference engine that is measured."""
+RuntimeName = str
+"""The inference engine that is measured, for example `vllm`.
 
-    VLLM = "vllm"
-    XDIT = "xdit"
-    DIFFUSERS = "diffusers"
+An open set: each is a file in `runtimes/kinds`. A record may name one that this installation does not have.
+"""
+
+RUNTIME_PATTERN = r"^[a-z][a-z0-9_]*$"
+
+DEFAULT_RUNTIME: RuntimeName = "vllm"
+"""What a language model is measured on where nothing says otherwise."""
 
 
 class WeightPrecision(StrEnum):

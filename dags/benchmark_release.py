@@ -28,19 +28,20 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from benchmark_tasks.vocabulary import Runtime
 from jouleboard_airflow.dag_parts import forms, measuring
 from jouleboard_airflow.failures import one_line_errors
 from jouleboard_airflow.tasks import estimating, planning
 from jouleboard_airflow.tasks.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval, hours_to_answer
 
+CATALOG, NOTICE = forms.installed_catalog()
+
 
 @dag(
     schedule=None,
-    doc_md=__doc__,
+    doc_md=__doc__ + NOTICE,
     **measuring.dag_defaults("release"),
     params={
-        "runtime": Param(Runtime.VLLM.value, enum=[runtime.value for runtime in Runtime], title="Runtime"),
+        "runtime": forms.runtime(CATALOG),
         "version": forms.version(),
         "models": Param(
             None,

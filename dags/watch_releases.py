@@ -30,19 +30,11 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, dag, task
 
-from jouleboard_airflow.dag_parts import schedules
+from jouleboard_airflow.dag_parts import forms, schedules
 from jouleboard_airflow.failures import one_line_errors
 from jouleboard_airflow.tasks import models, releases
 
-
-def _floor(project: str) -> Param:
-    return Param(
-        None,
-        type=["null", "string"],
-        pattern=r"^[0-9][0-9A-Za-z.!+-]*$",
-        title=f"Oldest {project} release",
-        description="Empty: the configured floor.",
-    )
+CATALOG, NOTICE = forms.installed_catalog()
 
 
 @dag(
@@ -52,10 +44,9 @@ def _floor(project: str) -> Param:
     dagrun_timeout=timedelta(minutes=30),
     default_args={"owner": "jouleboard"},
     tags=["jouleboard", "releases"],
-    doc_md=__doc__,
+    doc_md=__doc__ + NOTICE,
     params={
-        "vllm_floor": _floor("vllm"),
-        "xfuser_floor": _floor("xfuser"),
+        **{releases.floor_param(each.project): forms.floor(each.project) for each in CATALOG.watch.projects},
         "gpu_model": Param(
             None,
             type=["null", "string"],

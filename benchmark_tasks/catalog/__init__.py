@@ -48,7 +48,7 @@ from benchmark_tasks.catalog.reading import Entry, read
 from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.results.record import Record
-from benchmark_tasks.vocabulary import Runtime, Task
+from benchmark_tasks.vocabulary import RuntimeName, Task
 
 __all__ = [
     "Asking",
@@ -75,17 +75,6 @@ __all__ = [
 ]
 
 SHIPPED = Path(__file__).parent / "data"
-
-NOT_WATCHED = (
-    WatchedProject(
-        project="diffusers",
-        runtime=Runtime.DIFFUSERS,
-        floor="0.42.1",
-        distribution_with_gpu="diffusers",
-        distribution_without_gpu="diffusers",
-    ),
-)
-"""Plain diffusers stands in for xDiT where there is no GPU: measured when asked for, never by itself."""
 
 Key = TypeVar("Key")
 
@@ -135,6 +124,18 @@ class Catalog(Record):
             added=(*self.added, *more),
         )
 
+    def with_projects(self, projects: Iterable[WatchedProject]) -> Catalog:
+        """This catalog with further watched projects, or other entries for its own."""
+        watched = {entry.project: entry for entry in (*self.watch.projects, *projects)}
+        watch = self.watch.model_copy(update={"projects": tuple(watched.values())})
+        return Catalog(
+            models=self.models,
+            tasks=self.tasks,
+            gpus=self.gpus,
+            watch=watch,
+            added=self.added,
+        )
+
     def gpu_named(self, nvml_name: str) -> GpuEntry | None:
         """The GPU that NVML calls `nvml_name` ("NVIDIA H200"), or `None` when the catalog has none."""
         for gpu in self.gpus.values():
@@ -150,10 +151,10 @@ class Catalog(Record):
         known = ", ".join(entry.project for entry in self.watch.projects)
         raise CatalogError(f"{project!r} is not watched; catalog/data/watch.yaml has {known}")
 
-    def project_of(self, runtime: Runtime) -> WatchedProject:
+    def project_of(self, runtime: RuntimeName) -> WatchedProject:
         """The project that provides a runtime."""
-        for entry in (*self.watch.projects, *NOT_WATCHED):
-            if entry.runtime is runtime:
+        for entry in (*self.watch.projects, *self.watch.on_demand):
+            if entry.runtime == runtime:
                 return entry
         raise CatalogError(f"no project in catalog/data/watch.yaml provides {runtime}")
 
@@ -173,7 +174,10 @@ def load(directory: Path | None = None, *, overlay: Path | None = None) -> Catal
         models=_read_all(root / "models", Model, lambda model: model.model_id, context),
         watch=read(root / "watch.yaml", Watch, context=context),
     )
-    return shipped if overlay is None else shipped.with_models(_added(shipped, overlay, context))
+    if overlay is None:
+        return shipped
+    projects = _read_folder(overlay / "watch", WatchedProject, lambda entry: entry.project)
+    return shipped.with_projects(projects.values()).with_models(_added(shipped, overlay, context))
 
 
 def _added(shipped: Catalog, overlay: Path, context: dict[str, set[str]]) -> Iterable[Model]:

@@ -15,10 +15,11 @@ from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_va
 from benchmark_tasks.results.identity import NO_GPU, Placement, Workload
 from benchmark_tasks.results.record import Count, Degree, Record
 from benchmark_tasks.vocabulary import (
+    RUNTIME_PATTERN,
     Architecture,
     LengthControl,
     OutputUnit,
-    Runtime,
+    RuntimeName,
     Task,
     WeightPrecision,
     Weights,
@@ -336,7 +337,7 @@ class Model(Record):
     total_params_billions: Positive
     activated_params_billions: Positive
     weight_precision: WeightPrecision
-    runtime: Runtime
+    runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN)
     weights: Weights = Weights.REAL
     revision: str | None = None
     trust_remote_code: bool = False
@@ -394,15 +395,21 @@ class WatchedProject(Record):
         it cannot run.
     measure_prereleases: release candidates are listed always, measured only when this is true.
     measure_yanked: the same for withdrawn releases.
+    models: ids of models that are measured on it besides those whose entry names its runtime.
     """
 
     project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-    runtime: Runtime
+    runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN)
     floor: Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.!+-]*$")]
     distribution_with_gpu: str
     distribution_without_gpu: str | None = None
     measure_prereleases: bool = False
     measure_yanked: bool = False
+    models: tuple[HubId, ...] = ()
+
+    def distribution(self, *, has_gpu: bool) -> str | None:
+        """The package that provides it on a kind of machine; `None` where it cannot run."""
+        return self.distribution_with_gpu if has_gpu else self.distribution_without_gpu
 
 
 class Asking(StrEnum):
@@ -474,9 +481,11 @@ class HubWatch(Record):
 class Watch(Record):
     """What to look out for upstream. Without `hub` no model hub is asked.
 
+    on_demand: projects that are measured when asked for, never by themselves.
     canaries: models that are measured before all others, and again every week, on one GPU or none.
     """
 
     projects: tuple[WatchedProject, ...] = Field(min_length=1)
+    on_demand: tuple[WatchedProject, ...] = ()
     canaries: tuple[HubId, ...] = ()
     hub: HubWatch | None = None

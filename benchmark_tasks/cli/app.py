@@ -27,7 +27,7 @@ from benchmark_tasks.errors import (
     one_line,
 )
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import LengthControl, Runtime, Task, Weights
+from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, LengthControl, RuntimeName, Task, Weights
 
 if TYPE_CHECKING:
     from benchmark_tasks.plan.sweep import Plan, Sweep
@@ -42,7 +42,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Version = Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Release; default: the latest.")]
-RuntimeOption = Annotated[Runtime, typer.Option("--runtime", help="Inference engine.")]
+RuntimeOption = Annotated[RuntimeName, typer.Option("--runtime", help="Inference engine.")]
 GpuModel = Annotated[
     str | None, typer.Option(help="Plan for this GPU of the catalog instead of this machine's.")
 ]
@@ -120,7 +120,7 @@ def releases(
 @app.command()
 def plan(
     version: Version = None,
-    runtime: RuntimeOption = Runtime.VLLM,
+    runtime: RuntimeOption = DEFAULT_RUNTIME,
     gpu_model: GpuModel = None,
     gpus: Gpus = None,
     model: Models = None,
@@ -174,7 +174,7 @@ def measure(
     request_set: Annotated[str | None, typer.Option(help="A data set of the task, or synthetic.")] = None,
     length: Annotated[LengthControl | None, typer.Option(help="How answers end.")] = None,
     runtime: Annotated[
-        Runtime | None, typer.Option(help="Without a plan: xdit or diffusers, instead of the catalog's.")
+        RuntimeName | None, typer.Option(help="Without a plan: another runtime than the catalog's.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps of an image or video.")] = None,
     height: Annotated[int | None, typer.Option(min=1, help="Its height, pixels.")] = None,
@@ -222,7 +222,7 @@ def measure(
         degrees = {"ulysses_degree": ulysses, "ring_degree": ring}
         options |= {"weights": weights, "note": note, "runtime": runtime}
         options["degrees"] = {name: degree for name, degree in degrees.items() if degree is not None}
-        versions = runtime_version or _endpoint_version(endpoint)
+        versions = runtime_version or _endpoint_version(endpoint, runtime or _catalog().model(model).runtime)
         machine = _measured_machine(endpoint, gpu_model, gpus)
         sweeps = _sweeps_by_hand(versions, machine, gpus, settings, **options)
     else:
@@ -376,7 +376,7 @@ def _machine(catalog: Any, gpu_model: str | None, gpus: int | None) -> Any:
 
 
 def _version(
-    catalog: Any, runtime: Runtime, version: str | None, machine: Any, settings: Settings, offline: bool
+    catalog: Any, runtime: RuntimeName, version: str | None, machine: Any, settings: Settings, offline: bool
 ) -> str:
     """The release asked for, or the latest one to be measured here.
 
@@ -451,14 +451,15 @@ def _server(
     return None if image is None else {"kind": "container", "image": image, "client": client}
 
 
-def _endpoint_version(endpoint: str | None) -> list[str] | None:
+def _endpoint_version(endpoint: str | None, runtime: RuntimeName) -> list[str] | None:
     if endpoint is None:
         return None
     from packaging.version import Version
 
     from benchmark_tasks.runtimes.endpoint import version_of
+    from benchmark_tasks.runtimes.kinds import kind_of
 
-    return [Version(version_of(endpoint)).public]
+    return [Version(version_of(endpoint, kind_of(runtime))).public]
 
 
 def _measured_machine(endpoint: str | None, gpu_model: str | None, gpus: int | None) -> Any:
@@ -476,11 +477,13 @@ def _changed(sweeps: Sequence[Sweep], changes: dict[str, Any]) -> Sequence[Sweep
     from pydantic import ValidationError
 
     from benchmark_tasks.plan.sweep import Sweep
+    from benchmark_tasks.runtimes.kinds import kind_of
     from benchmark_tasks.runtimes.server_options import read_server_options
 
     given = {name: value for name, value in changes.items() if value is not None}
     if "server_options" in given:
-        given["server_options"] = read_server_options(given["server_options"])
+        refused = {option for sweep in sweeps for option in kind_of(sweep.runtime).refused_options}
+        given["server_options"] = read_server_options(given["server_options"], refused)
     try:
         return [Sweep.model_validate({**sweep.model_dump(), **given}) for sweep in sweeps]
     except ValidationError as error:

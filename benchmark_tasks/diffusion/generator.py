@@ -27,10 +27,11 @@ from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.identity import WORKLOAD_KEYS
 from benchmark_tasks.results.record import Count, Degree, Record
 from benchmark_tasks.results.schema import Sample, new_run_id
-from benchmark_tasks.runtimes.environments import MOCK, Environment
+from benchmark_tasks.runtimes.environments import Environment
+from benchmark_tasks.runtimes.kinds import MOCK, kind_of
 from benchmark_tasks.runtimes.process import guarded, log_tail, new_lines, without_secrets
 from benchmark_tasks.runtimes.server import POLL_SECONDS, death
-from benchmark_tasks.vocabulary import Runtime, Weights
+from benchmark_tasks.vocabulary import Weights
 
 PROGRAM = Path(__file__).parents[1] / "diffusion" / "program" / "generate.py"
 MOCK_PROGRAM = Path(__file__).parents[1] / "testing" / "mock_generator.py"
@@ -201,11 +202,10 @@ def generator_spec(
         CatalogError: the catalog does not say how to build the model.
     """
     folder = scratch / f"generator-{new_run_id()}"
-    processes = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={max(sweep.num_gpus, 1)}")
-    with_ranks = processes if sweep.runtime is Runtime.XDIT else ()
+    launcher = kind_of(sweep.runtime).process.launcher(sweep.num_gpus)
     program = MOCK_PROGRAM if sweep.distribution == MOCK else PROGRAM
     return GeneratorSpec(
-        command=(str(environment.python), *with_ranks, str(program), str(folder)),
+        command=(str(environment.python), *launcher, str(program), str(folder)),
         environment=_variables(environment, sweep, gpu_indices, lock_mark),
         folder=folder,
         job=job_of(sweep, model, prompts, seed),
@@ -224,11 +224,12 @@ def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dic
         raise CatalogError(f"the catalog does not say how {model.model_id} is built: it has no `pipeline`")
     if sweep.cfg_parallel > 1 and not model.pipeline.cfg_parallel:
         raise CatalogError(
-            f"xdit has no CFG parallel for {model.model_id}: give degrees for {sweep.num_gpus} GPUs"
+            f"{sweep.runtime} has no CFG parallel for {model.model_id}: "
+            f"give degrees for {sweep.num_gpus} GPUs"
         )
     random = sweep.weights is not Weights.REAL
     return {
-        "runtime": sweep.runtime.value,
+        "runtime": sweep.runtime,
         "num_gpus": sweep.num_gpus,
         "dtype": sweep.weight_precision.value,
         "seed": seed,

@@ -12,8 +12,9 @@ from benchmark_tasks.meters.host_meter import with_host
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.meters.zeus_meter import meter_for
-from benchmark_tasks.plan.sweep import AtEndpoint, Sweep
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.launch import AtEndpoint
 
 
 def gpus_for(sweep: Sweep) -> tuple[int, ...]:

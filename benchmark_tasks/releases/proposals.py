@@ -25,7 +25,7 @@ from benchmark_tasks.releases.facts import Fact, Facts, facts_of
 from benchmark_tasks.releases.hub import Hub, ListedModel
 from benchmark_tasks.results.record import Record
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Runtime
+from benchmark_tasks.vocabulary import DEFAULT_RUNTIME
 
 NEEDED = (
     "nickname",
@@ -107,7 +107,7 @@ class Proposal(Record):
                     "model_id": self.model_id,
                     **known,
                     **given,
-                    "runtime": Runtime.VLLM,
+                    "runtime": DEFAULT_RUNTIME,
                     "revision": self.revision,
                     "server": server,
                     "tasks": {task: {"deployments": places} for task, places in self._deployments().items()},

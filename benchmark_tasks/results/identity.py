@@ -17,11 +17,12 @@ from pydantic import Field
 
 from benchmark_tasks.results.record import Count, Degree, Measured, Record
 from benchmark_tasks.vocabulary import (
+    RUNTIME_PATTERN,
     Architecture,
     EnergyBoundary,
     LengthControl,
     OutputUnit,
-    Runtime,
+    RuntimeName,
     Task,
     WeightPrecision,
     Weights,
@@ -161,7 +162,7 @@ class Comparability(Record):
         the commit. It keeps apart runs of one model; different models differ in it by nature.
     """
 
-    runtime: Runtime = Field(description="the inference engine")
+    runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN, description="the inference engine")
     runtime_version: str = Field(min_length=1, title="version", description="release of the engine")
     request_set_id: str = Field(min_length=1, title="request set", description="which requests were sent")
     length_control: LengthControl = Field(description="whether answers end by themselves")

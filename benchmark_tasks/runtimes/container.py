@@ -17,11 +17,11 @@ from pathlib import Path
 
 from benchmark_tasks.errors import EnvironmentBuildError, SettingsError, UnknownVersion
 from benchmark_tasks.meters.vendors import vendor_here
-from benchmark_tasks.plan.sweep import InContainer
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.runtimes.interpreter import LIST_PACKAGES, packages_from, same_release
-from benchmark_tasks.runtimes.kinds.vllm import model_source, quiet_variables, server_command
-from benchmark_tasks.runtimes.origins import Launch
+from benchmark_tasks.runtimes.kinds import Setup, kind_of
+from benchmark_tasks.runtimes.launch import InContainer, Launch
+from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.vocabulary import Weights
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
@@ -37,7 +37,7 @@ _OPTIONS_FILE = "/jouleboard/server.yaml"
 _HUB_CACHE = "/root/.cache/huggingface"
 
 
-def prepare_image(container: InContainer, version: str, say: Callable[[str], None]) -> ContainerImage:
+def prepare_image(container: InContainer, setup: Setup, say: Callable[[str], None]) -> ContainerImage:
     """The image of a runtime version, pulled if it is not here yet.
 
     Raises:
@@ -47,7 +47,7 @@ def prepare_image(container: InContainer, version: str, say: Callable[[str], Non
     """
     if shutil.which(container.client) is None:
         raise SettingsError(f"{container.client} is not installed here: install it, or measure without it")
-    image = container.image.replace("{version}", version)
+    image = container.image.replace("{version}", setup.runtime_version)
     say(f"preparing image {image}")
     if not _succeeds(container.client, "image", "inspect", image):
         say(f"pulling {image}")
@@ -56,9 +56,13 @@ def prepare_image(container: InContainer, version: str, say: Callable[[str], Non
     digest = _ask(ASK_SECONDS, container.client, "image", "inspect", "--format", digests, image).split()
     listing = ("run", "--rm", "--entrypoint", "python3", image, "-c", LIST_PACKAGES)
     packages = packages_from(_ask(ASK_SECONDS, container.client, *listing).splitlines()[-1])
-    has = packages.get("vllm", "no vllm")
-    if has == "no vllm" or not same_release(has, version):
-        raise UnknownVersion(f"image {image} holds {has}, not {version}: choose another --container image")
+    providers = kind_of(setup.runtime).distributions
+    has = next((packages[name] for name in providers if name in packages), None)
+    if has is None or not same_release(has, setup.runtime_version):
+        raise UnknownVersion(
+            f"image {image} holds {has or f'no {setup.runtime}'}, not {setup.runtime_version}: "
+            "choose another --container image"
+        )
     return ContainerImage(container.client, image, digest[0] if digest else image, packages)
 
 
@@ -77,12 +81,13 @@ class ContainerImage:
         """`docker run` of the same module and options as in an environment."""
         port = launch.port or free_port()
         options = launch.options_file()
-        source = model_source(launch.model, launch.sweep, launch.scratch)
-        in_container = source if launch.sweep.weights is Weights.REAL else _MODEL_FOLDER
-        module = server_command(
+        source = model_source(launch.model, launch.setup.weights, launch.scratch)
+        in_container = source if launch.setup.weights is Weights.REAL else _MODEL_FOLDER
+        contract = launch.kind.server
+        module = contract.command(
             "python3",
             launch.model,
-            launch.sweep,
+            launch.setup,
             in_container,
             port=port,
             max_num_seqs=launch.max_num_seqs,
@@ -95,13 +100,13 @@ class ContainerImage:
             *_run(self._client, f"jouleboard-{new_run_id()}", launch.lock_mark),
             *vendor_here().container_arguments(self._client, launch.gpu_indices),
             *_mounted(mounts),
-            *_variables(quiet_variables(launch.sweep), hub=in_container == source),
+            *_variables(contract.variables(launch.setup), hub=in_container == source),
             "--entrypoint",
             module[0],
             self._reference,
             *module[1:],
         )
-        return ServerSpec(command, dict(os.environ), port, launch.log, launch.start_seconds)
+        return ServerSpec(contract, command, dict(os.environ), port, launch.log, launch.start_seconds)
 
     @contextlib.contextmanager
     def serve(self, spec: ServerSpec) -> Iterator[RunningServer]:

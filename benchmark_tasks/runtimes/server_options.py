@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +11,11 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from benchmark_tasks.errors import SettingsError
 
-DECIDED_ELSEWHERE = frozenset(
-    [
-        "model",
-        "served-model-name",
-        "host",
-        "port",
-        "uds",
-        "config",
-        "max-num-seqs",
-        "seed",
-        "revision",
-        "load-format",
-        "dtype",
-        "quantization",
-        "enable-prefix-caching",
-        "mm-processor-cache-gb",
-        "limit-mm-per-prompt",
-        "tensor-parallel-size",
-        "pipeline-parallel-size",
-        "data-parallel-size",
-        "enable-expert-parallel",
-        "trust-remote-code",
-        "api-key",
-    ]
-)
-"""Options that are part of the configuration, a comparability key or the method: never from a file."""
 
+def read_server_options(path: Path, refused: Collection[str]) -> dict[str, JsonValue]:
+    """The options in a YAML file, by the names that stand there.
 
-def read_server_options(path: Path) -> dict[str, JsonValue]:
-    """The options in a vLLM `--config` file, by the names that stand there.
+    refused: options that the runtime takes from nobody (`ServerContract.refused_options`).
 
     Raises:
         SettingsError: no such file, no mapping, or an option that is decided elsewhere.
@@ -52,20 +27,20 @@ def read_server_options(path: Path) -> dict[str, JsonValue]:
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
         raise SettingsError(f"--server-config {path}: not a YAML mapping of the server's options") from error
     try:
-        refuse_decided_elsewhere(options)
+        require_allowed(options, refused)
     except ValueError as error:
         raise SettingsError(f"--server-config {path}: {error}") from error
     return options
 
 
-def refuse_decided_elsewhere(options: Mapping[str, object]) -> None:
+def require_allowed(options: Mapping[str, object], refused: Collection[str]) -> None:
     """
     Raises:
         ValueError: an option decides what is measured, which only the sweep does.
     """
-    refused = sorted(name for name in options if flag_of(name) in DECIDED_ELSEWHERE)
-    if refused:
-        raise ValueError(f"the server option {', '.join(refused)} is decided by the sweep")
+    named = sorted(name for name in options if flag_of(name) in refused)
+    if named:
+        raise ValueError(f"the server option {', '.join(named)} is decided by the sweep")
 
 
 def write_server_options(path: Path, options: dict[str, Any]) -> Path:
@@ -77,3 +52,20 @@ def write_server_options(path: Path, options: dict[str, Any]) -> Path:
 def flag_of(option: str) -> str:
     """`max_model_len` and `max-model-len` are one option; `no-x` switches `x`."""
     return option.replace("_", "-").removeprefix("no-")
+
+
+def flags(options: Mapping[str, JsonValue]) -> list[str]:
+    """`{"max_model_len": 1024, "enforce_eager": True}` as `["--max-model-len=1024", "--enforce-eager"]`."""
+    arguments = []
+    for name, value in options.items():
+        flag = name.replace("_", "-")
+        match value:
+            case True:
+                arguments.append(f"--{flag}")
+            case False:
+                arguments.append(f"--no-{flag}")
+            case None:
+                continue
+            case _:
+                arguments.append(f"--{flag}={value}")
+    return arguments

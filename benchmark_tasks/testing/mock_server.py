@@ -136,6 +136,9 @@ class Engine:
             f'vllm:request_queue_time_seconds_sum{{engine="0"}} {self.clocks.queue}\n'
             f'vllm:request_inference_time_seconds_sum{{engine="0"}} {self.clocks.inference}\n'
         )
+        for renamed in self.options.rename_metric:
+            ours, theirs = renamed.split("=")
+            lines = lines.replace(ours, theirs)
         if self.options.fault == Fault.NO_CACHE_COUNTERS:
             lines = "\n".join(line for line in lines.splitlines() if "cache_hits" not in line)
         return lines.encode()
@@ -335,6 +338,9 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--prefix-cache-hits", type=int, default=0, help="hits claimed for every answer")
     parser.add_argument("--mm-processor-cache-gb", type=float, default=4.0)
     parser.add_argument("--item-ms", type=float, default=3.0, help="time to prepare a picture or a clip")
+    parser.add_argument(
+        "--rename-metric", action="append", default=[], help="vllm:NAME=other:NAME, for another runtime"
+    )
     parser.add_argument("--ttft-ms", type=float, default=5.0)
     parser.add_argument("--itl-ms", type=float, default=2.0, help="0: as fast as the clients read")
     parser.add_argument("--tokens-per-chunk", type=int, default=1)

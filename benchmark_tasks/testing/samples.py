@@ -31,11 +31,11 @@ from benchmark_tasks.results.schema import (
 )
 from benchmark_tasks.results.tables import REQUESTS, TIMELINES, Series, write_table
 from benchmark_tasks.vocabulary import (
+    DEFAULT_RUNTIME,
     Architecture,
     EnergySource,
     LengthControl,
     RunStatus,
-    Runtime,
     Task,
     WeightPrecision,
     Weights,
@@ -94,7 +94,7 @@ def sample_run(
             batch_size=batch_size,
         ),
         "comparability": Comparability(
-            runtime=Runtime.VLLM,
+            runtime=DEFAULT_RUNTIME,
             runtime_version=runtime_version,
             request_set_id="synthetic-sample-chat",
             length_control=LengthControl.FIXED,
@@ -234,7 +234,7 @@ def sample_generation_run(
         ),
         "comparability": base.comparability.model_copy(
             update={
-                "runtime": Runtime.XDIT if gpu else Runtime.DIFFUSERS,
+                "runtime": "xdit" if gpu else "diffusers",
                 "runtime_version": runtime_version or ("0.7.0" if gpu else "0.42.1"),
                 "request_set_id": "synthetic-prompts-sample",
                 "weights": Weights.RANDOM,

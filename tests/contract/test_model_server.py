@@ -18,11 +18,15 @@ from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.load import Load, LoadSpec
 from benchmark_tasks.errors import IndexUnreachable
-from benchmark_tasks.plan.sweep import AtEndpoint, Sweep
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes import kinds
 from benchmark_tasks.runtimes.endpoint import look_at, version_of
 from benchmark_tasks.runtimes.environments import ensure
-from benchmark_tasks.runtimes.kinds.vllm import model_source, server_command, server_environment
+from benchmark_tasks.runtimes.kinds.vllm import server_command
+from benchmark_tasks.runtimes.launch import AtEndpoint
+from benchmark_tasks.runtimes.model_files import model_source
+from benchmark_tasks.runtimes.origins import server_environment
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import quick_sweep
@@ -54,13 +58,15 @@ def server(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         environment.python,
         model,
         sweep,
-        model_source(model, sweep, folder),
+        model_source(model, sweep.weights, folder),
         port=port,
         max_num_seqs=4,
         seed=0,
     )
     variables = server_environment(environment, sweep, (), lock_mark="")
-    with serve(ServerSpec(command, variables, port, folder / "server.log", 280.0)) as running:
+    with serve(
+        ServerSpec(kinds.kind_of("vllm").server, command, variables, port, folder / "server.log", 280.0)
+    ) as running:
         yield running
 
 
@@ -117,7 +123,7 @@ def test_metrics_have_every_series_and_come_to_rest(server: RunningServer) -> No
 
 
 def test_it_says_what_it_is_and_can_be_driven_as_an_endpoint(server: RunningServer, sweep: Sweep) -> None:
-    version = version_of(server.base_url)
+    version = version_of(server.base_url, kinds.kind_of("vllm"))
     wanted = sweep.model_copy(update={"runtime_version": Version(version).public})
     if sweep.distribution != "jouleboard-mock":
         assert wanted.runtime_version == REAL_VERSION

@@ -19,8 +19,11 @@ from benchmark_tasks.client.load import Load, LoadSpec
 from benchmark_tasks.errors import IndexUnreachable
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes import kinds
 from benchmark_tasks.runtimes.environments import ensure
-from benchmark_tasks.runtimes.kinds.vllm import model_source, server_command, server_environment
+from benchmark_tasks.runtimes.kinds.vllm import server_command
+from benchmark_tasks.runtimes.model_files import model_source
+from benchmark_tasks.runtimes.origins import server_environment
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import quick_sweep
@@ -83,11 +86,13 @@ def server(distribution: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         pytest.skip("this environment was made without torchvision: remove it to have it made anew")
     wanted = sweep_of(distribution, Task.IMAGE_CHAT)
     model, port = catalog.load().model(MODEL), free_port()
-    source = model_source(model, wanted, folder)
+    source = model_source(model, wanted.weights, folder)
     command = server_command(environment.python, model, wanted, source, port=port, max_num_seqs=4, seed=0)
     command = tuple(BOTH if part.startswith(LIMIT) else part for part in command)
     variables = server_environment(environment, wanted, (), lock_mark="")
-    with serve(ServerSpec(command, variables, port, folder / "server.log", 280.0)) as running:
+    with serve(
+        ServerSpec(kinds.kind_of("vllm").server, command, variables, port, folder / "server.log", 280.0)
+    ) as running:
         yield running
 
 

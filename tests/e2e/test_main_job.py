@@ -181,9 +181,7 @@ def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
 
         browser.open(f"{url}/dags/benchmark_release")
         browser.click("Sweeps")
-        tab = browser.until_text(
-            "1 sweep measured and landed", frame="/jouleboard/dags/benchmark_release"
-        )
+        tab = browser.until_text("1 sweep measured and landed", frame="/jouleboard/dags/benchmark_release")
         assert RELEASE_RUN in tab
         assert f"jouleboard/qwen3-tiny | lm-arena-chat | vllm {NEWEST} | no GPU | batch 1,4" in tab
         browser.screenshot(shots / "tab.png")

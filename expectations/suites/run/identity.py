@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark_tasks.results.schema import Run
-from benchmark_tasks.runtimes.environments import MOCK
-from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, Runtime
+from benchmark_tasks.runtimes.kinds import MOCK, all_kinds
+from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import critical, ratio, warning
@@ -57,7 +57,8 @@ def _gpus_left_over(runs: LandedRuns) -> pd.Series:
     language = np.maximum(runs["tensor_parallel"] * runs["data_parallel"], runs["expert_parallel"])
     degree = language.where(runs["language"], runs["ulysses_degree"] * runs["ring_degree"])
     gpus = runs["num_gpus"].clip(lower=1)
-    doubled_by_guidance = (runs["runtime"] == Runtime.XDIT) & (2 * degree == gpus)
+    doubling = [kind.name for kind in all_kinds() if kind.cfg_parallel]
+    doubled_by_guidance = runs["runtime"].isin(doubling) & (2 * degree == gpus)
     return (degree != gpus) & ~doubled_by_guidance
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmark_tasks.vocabulary import LengthControl, Runtime
+from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.kinds import all_kinds
+from benchmark_tasks.vocabulary import LengthControl
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import critical, graded, is_true, ratio, warning
@@ -32,9 +34,10 @@ def _output(runs: LandedRuns) -> pd.Series:
     return runs["output_tokens"].where(runs["language"], runs["requests_completed"]).where(runs["completed"])
 
 
-def _should_know_cache_hits(runs: LandedRuns) -> pd.Series:
-    """Completed runs of runtimes that count the hits of their caches."""
-    return runs["completed"] & (runs["runtime"] == Runtime.VLLM)
+def _should_know(series: Series, runs: LandedRuns) -> pd.Series:
+    """Completed runs of runtimes whose server reports a series."""
+    reporting = [kind.name for kind in all_kinds() if kind.reports(series)]
+    return runs["completed"] & runs["runtime"].isin(reporting)
 
 
 def _disordered(runs: LandedRuns) -> pd.Series:
@@ -119,7 +122,7 @@ CHECKS = (
         "prefix_cache_hits_known",
         "it is not known whether prompts were served from the prefix cache; release the run if that cache"
         " was off",
-        lambda runs: runs["prefix_cache_hits"].isna().where(_should_know_cache_hits(runs)),
+        lambda runs: runs["prefix_cache_hits"].isna().where(_should_know(Series.PREFIX_CACHE_HITS, runs)),
     ),
     critical(
         "multimodal_cache_hits_known",
@@ -128,7 +131,7 @@ CHECKS = (
         lambda runs: (
             runs["multimodal_cache_hits"]
             .isna()
-            .where(_should_know_cache_hits(runs) & (runs["architecture"] == "mllm"))
+            .where(_should_know(Series.MULTIMODAL_CACHE_HITS, runs) & (runs["architecture"] == "mllm"))
         ),
     ),
     warning(

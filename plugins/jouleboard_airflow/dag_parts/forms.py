@@ -10,7 +10,7 @@ from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import JouleboardError, one_line
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Task
+from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Task
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,23 @@ def repeats(default: int | None = None) -> Param:
         maximum=20,
         title="Repeats",
         description="Number of completed runs per configuration. Empty: 3 with a GPU, 1 without a GPU.",
+    )
+
+
+def runtime(catalog: Catalog) -> Param:
+    """A runtime that the catalog has a project of."""
+    projects = (*catalog.watch.projects, *catalog.watch.on_demand)
+    return Param(DEFAULT_RUNTIME, enum=[project.runtime for project in projects], title="Runtime")
+
+
+def floor(project: str) -> Param:
+    """The oldest release of a project that counts."""
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=VERSION_PATTERN,
+        title=f"Oldest {project} release",
+        description="Empty: the configured floor.",
     )
 
 

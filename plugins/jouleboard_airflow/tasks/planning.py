@@ -60,10 +60,9 @@ def plan_release(params: Mapping[str, Any], run_id: str) -> list[Planned]:
         CatalogError, SettingsError, UnknownVersion, IndexUnreachable
     """
     from benchmark_tasks.plan import planning
-    from benchmark_tasks.vocabulary import Runtime
 
     catalog, settings = _catalog(), Settings.from_environment()
-    runtime = Runtime(params["runtime"])
+    runtime = params["runtime"]
     machines = machines_of(catalog, params["gpu_model"])
     landed = listing(settings)
     if params.get("revision"):
@@ -319,7 +318,7 @@ def _available(catalog: Catalog, runtime: Any, version: str | None, has_gpu: boo
 def _sweep_again(catalog: Catalog, figure: Figure, params: Mapping[str, Any]) -> Sweep | None:
     """The sweep that measures a published configuration again; None, with a line, when it cannot be had."""
     from benchmark_tasks.plan import planning
-    from benchmark_tasks.vocabulary import LengthControl, Runtime, Weights
+    from benchmark_tasks.vocabulary import LengthControl, Weights
     from benchmark_tasks.workloads.catalog_sets import name_of
 
     weights = Weights(figure.weights)
@@ -334,7 +333,7 @@ def _sweep_again(catalog: Catalog, figure: Figure, params: Mapping[str, Any]) ->
             batch_sizes=[figure.batch_size],
             repeats=params["repeats"],
             weights=weights,
-            runtime=Runtime(figure.runtime),
+            runtime=figure.runtime,
             note=params["note"],
         )
     except CatalogError as error:

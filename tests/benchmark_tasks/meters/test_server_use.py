@@ -13,9 +13,11 @@ from benchmark_tasks.meters.server_use import gained, preprocessing_ms
 from benchmark_tasks.results.schema import Window
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.cpu import cpu_seconds
+from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.server import parse_metrics
 from benchmark_tasks.testing.waiting import until
 
+VLLM = kind_of("vllm").server
 WINDOW = Window(settled=True, start_seconds=10.0, end_seconds=40.0)
 
 
@@ -65,7 +67,7 @@ def test_the_histograms_are_read_as_vllm_writes_them() -> None:
         'vllm:mm_cache_hits_total{engine="0"} 0.0\n'
         'vllm:mm_cache_hits_created{engine="0"} 1.7e+09\n'
     )
-    found = {reading.series: reading.value for reading in parse_metrics(text, 0)}
+    found = {reading.series: reading.value for reading in parse_metrics(text, 0, VLLM.metrics)}
     assert found == {
         Series.FINISHED_REQUESTS: 4.0,
         Series.REQUEST_SECONDS: 2.0,
@@ -87,12 +89,12 @@ def test_processor_time_is_that_of_all_processes_and_of_those_before_the_engine(
     )
     try:
         assert [process.stdout.readline() for _ in range(2)] == ["done\n"] * 2
-        total, frontend = cpu_seconds(process.pid)
+        total, frontend = cpu_seconds(process.pid, VLLM.engine_titles)
         assert 0 < frontend < total
     finally:
         process.stdin.close()
         process.wait(30)
-    assert cpu_seconds(process.pid) is None
+    assert cpu_seconds(process.pid, VLLM.engine_titles) is None
 
 
 def test_what_an_engine_starts_belongs_to_it() -> None:
@@ -110,7 +112,7 @@ def test_what_an_engine_starts_belongs_to_it() -> None:
     )
     try:
         assert process.stdout.readline() == "done\n"
-        total, frontend = cpu_seconds(process.pid)
+        total, frontend = cpu_seconds(process.pid, VLLM.engine_titles)
         assert frontend < total / 2
     finally:
         process.stdin.close()
@@ -119,5 +121,5 @@ def test_what_an_engine_starts_belongs_to_it() -> None:
 
 
 def test_a_server_without_engine_processes_has_a_sum_only() -> None:
-    total, frontend = until(lambda: cpu_seconds(os.getpid()))
+    total, frontend = until(lambda: cpu_seconds(os.getpid(), VLLM.engine_titles))
     assert total > 0 and frontend is None

@@ -12,11 +12,12 @@ from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import CatalogError, UnknownVersion
 from benchmark_tasks.plan.planning import plan_release, single_sweep, still_missing
 from benchmark_tasks.plan.procedure import GPU_PROCEDURE
-from benchmark_tasks.plan.sweep import AtEndpoint, Plan, Sweep, SweepPoint
+from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
+from benchmark_tasks.runtimes.launch import AtEndpoint
 from benchmark_tasks.testing.samples import sample_run
-from benchmark_tasks.vocabulary import RunStatus, Runtime, Task, Weights
+from benchmark_tasks.vocabulary import RunStatus, Task, Weights
 
 CATALOG = load()
 QWEN = "Qwen/Qwen3-8B"
@@ -26,7 +27,7 @@ ON_H200 = {"gpu_model": "H200", "gpus": 1, "models": [QWEN], "tasks": [Task.LM_A
 def planned(runs: Iterable[Run] = (), catalog: Catalog = CATALOG, **options: Any) -> Plan:
     """A plan over landed runs; the machine has no GPU unless said."""
     defaults = {
-        "runtime": Runtime.VLLM,
+        "runtime": "vllm",
         "runtime_version": "0.32.0",
         "gpu_model": "none",
         "gpus": 0,
@@ -151,7 +152,7 @@ def test_dummy_weights_only_where_the_catalog_can_write_the_model() -> None:
 
 
 def test_a_runtime_that_needs_a_gpu_leaves_nothing_without_one() -> None:
-    assert planned(runtime=Runtime.XDIT, runtime_version="0.7.0").sweeps == ()
+    assert planned(runtime="xdit", runtime_version="0.7.0").sweeps == ()
 
 
 def test_unknown_models_and_versions_are_said() -> None:
@@ -210,7 +211,7 @@ def test_a_sweep_outside_the_catalog_needs_batch_sizes() -> None:
     [
         ({"task": Task.IMAGE_CHAT}, "is not measured on image-chat"),
         (
-            {"model_id": "zai-org/CogVideoX-2b", "task": Task.TEXT_TO_VIDEO, "runtime": Runtime.VLLM},
+            {"model_id": "zai-org/CogVideoX-2b", "task": Task.TEXT_TO_VIDEO, "runtime": "vllm"},
             "vllm does not run zai-org/CogVideoX-2b",
         ),
         (

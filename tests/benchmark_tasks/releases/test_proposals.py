@@ -20,7 +20,7 @@ from benchmark_tasks.releases.proposals import Proposal, State
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.hub import ModelHub
-from benchmark_tasks.vocabulary import Runtime, Task
+from benchmark_tasks.vocabulary import Task
 from tests.benchmark_tasks.releases.hub_samples import QWEN3_8B, QWEN3_30B, add_dense, add_moe
 
 CATALOG = load()
@@ -176,7 +176,7 @@ def test_an_accepted_model_is_in_the_catalog_and_planned(server: ModelHub, setti
     plan = plan_release(
         catalog,
         Store(settings.raw).listing(),
-        runtime=Runtime.VLLM,
+        runtime="vllm",
         runtime_version="0.33.0",
         gpu_model="H100",
         gpus=1,

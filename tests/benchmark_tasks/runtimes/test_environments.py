@@ -19,7 +19,8 @@ from benchmark_tasks.errors import (
     UnknownVersion,
 )
 from benchmark_tasks.runtimes import environments
-from benchmark_tasks.runtimes.environments import HOST, MOCK, ensure, host_versions, installed
+from benchmark_tasks.runtimes.environments import HOST, ensure, host_versions, installed
+from benchmark_tasks.runtimes.kinds import MOCK
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
 

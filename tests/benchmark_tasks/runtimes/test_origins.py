@@ -20,10 +20,12 @@ import pytest
 from benchmark_tasks import catalog
 from benchmark_tasks.errors import CatalogError, GpuBusy, ServerError, SettingsError, UnknownVersion
 from benchmark_tasks.host.devices import gpus_for, meter_of
-from benchmark_tasks.plan.sweep import AtEndpoint, InContainer, Plan, Sweep
+from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.run import measure
 from benchmark_tasks.runtimes import container, endpoint
+from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.kinds.vllm import server_command
+from benchmark_tasks.runtimes.launch import AtEndpoint, InContainer
 from benchmark_tasks.runtimes.origins import Launch
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.runtimes.server_options import read_server_options
@@ -55,7 +57,9 @@ def running(tmp_path: Path) -> Iterator[RunningServer]:
         *(sys.executable, "-m", "benchmark_tasks.testing.mock_server", f"--port={port}"),
         *("--served-model-name=theirs", "--version=0.0.1+cu130", "--prefix-cache-hits=3"),
     )
-    with serve(ServerSpec(command, dict(os.environ), port, tmp_path / "theirs.log", 30)) as server:
+    with serve(
+        ServerSpec(kind_of("vllm").server, command, dict(os.environ), port, tmp_path / "theirs.log", 30)
+    ) as server:
         yield server
 
 
@@ -193,6 +197,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socketse
             child.kill()
 
 
+REFUSED = kind_of("vllm").refused_options
 IMAGE = InContainer(image="registry/vllm:v{version}")
 
 
@@ -258,7 +263,7 @@ def container_command(tmp_path: Path, client: str, **changes: object) -> tuple[s
     wanted = sweep(gpu_model="H200", num_gpus=2, tensor_parallel=2, **changes)
     image = container.ContainerImage(client, "registry/vllm:v0.0.1", "digest", {})
     launch = Launch(
-        sweep=wanted,
+        setup=wanted,
         model=catalog.load().model(wanted.model_id),
         scratch=tmp_path,
         gpu_indices=(0, 2),
@@ -311,7 +316,7 @@ def test_options_from_a_file_replace_the_catalogs_and_keep_runs_apart(
 ) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("max_model_len: 512\nhf-token: hf_secret\ncompilation-config: {level: 3}\n")
-    wanted = sweep(distribution="jouleboard-mock", server_options=read_server_options(path))
+    wanted = sweep(distribution="jouleboard-mock", server_options=read_server_options(path, REFUSED))
     model = catalog.load().model(wanted.model_id)
     command = server_command("python3", model, wanted, "m", port=1, max_num_seqs=4, seed=0, config="s.yaml")
     assert command[4:7] == ("m", "--config", "s.yaml")
@@ -339,12 +344,12 @@ def test_what_decides_the_measurement_is_not_an_option(tmp_path: Path, text: str
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(SettingsError, match=message):
-        read_server_options(path)
+        read_server_options(path, REFUSED)
 
 
 def test_a_missing_options_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="No such file"):
-        read_server_options(tmp_path / "none.yaml")
+        read_server_options(tmp_path / "none.yaml", REFUSED)
 
 
 # --- which GPUs ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import pytest
 
 from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerNeverHealthy
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.kinds.vllm import flags
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, parse_metrics, serve
 from benchmark_tasks.testing.waiting import until
@@ -33,7 +34,9 @@ def mock(
         f"--port={port}",
         f"--fault={fault}",
     )
-    return ServerSpec(command, dict(os.environ), port, tmp_path / "server.log", start_seconds)
+    return ServerSpec(
+        kind_of("vllm").server, command, dict(os.environ), port, tmp_path / "server.log", start_seconds
+    )
 
 
 def test_a_healthy_server_answers_and_is_gone_afterwards(tmp_path: Path) -> None:
@@ -115,7 +118,9 @@ def test_metrics_are_summed_over_engines_and_others_ignored() -> None:
         'vllm:kv_cache_usage_perc{engine="0"} NaN\n'
         'vllm:num_requests_running{engine="2"} soon\n'
     )
-    assert [(r.series, r.value) for r in parse_metrics(text, 0)] == [(Series.RUNNING_REQUESTS, 7.0)]
+    assert [(r.series, r.value) for r in parse_metrics(text, 0, kind_of("vllm").server.metrics)] == [
+        (Series.RUNNING_REQUESTS, 7.0)
+    ]
 
 
 def test_options_become_one_argument_each_whatever_they_contain() -> None:

@@ -1,0 +1,191 @@
+"""What a runtime has to say of itself: everything else in this program asks its `RuntimeKind`.
+
+A runtime is one file beside this one, named after the runtime, with a `RUNTIME` in it. Which of its
+releases are measured is said by an entry in `catalog/data/watch.yaml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from benchmark_tasks.catalog import Model
+from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes.installer import Distribution
+from benchmark_tasks.vocabulary import Architecture, RuntimeName, Task, Weights
+
+MOCK = "jouleboard-mock"
+"""The distribution of tests: in place of the runtime, this package's own mock server or generator."""
+
+
+class Setup(Protocol):
+    """What a runtime is started for: the fields of a sweep (`plan.sweep.Sweep`) that a kind reads."""
+
+    @property
+    def runtime(self) -> RuntimeName:
+        """Name of the runtime."""
+
+    @property
+    def runtime_version(self) -> str:
+        """Its version (PEP 440)."""
+
+    @property
+    def distribution(self) -> str:
+        """The package that provides it, or `MOCK`."""
+
+    @property
+    def model_id(self) -> str:
+        """The model's id on the hub."""
+
+    @property
+    def task(self) -> Task:
+        """What it is measured on."""
+
+    @property
+    def weights(self) -> Weights:
+        """Whether the weights are the published ones."""
+
+    @property
+    def num_gpus(self) -> int:
+        """How many GPUs it gets; 0: the CPU."""
+
+    @property
+    def tensor_parallel(self) -> int:
+        """Over how many GPUs each layer is split."""
+
+    @property
+    def expert_parallel(self) -> int:
+        """Over how many GPUs the experts are spread."""
+
+    @property
+    def data_parallel(self) -> int:
+        """How many copies of the model share the requests."""
+
+    @property
+    def server_options(self) -> Mapping[str, JsonValue]:
+        """A person's own options, by the runtime's names."""
+
+
+class ServerCommand(Protocol):
+    """Makes the argument list of a server process.
+
+    python: the interpreter. source: what it loads, a folder or a hub id. max_num_seqs: how many requests
+    it answers at a time. config: a YAML file with the setup's `server_options`, whose names the command
+    must not repeat.
+    """
+
+    def __call__(
+        self,
+        python: Path | str,
+        model: Model,
+        setup: Setup,
+        source: str,
+        *,
+        port: int,
+        max_num_seqs: int,
+        seed: int,
+        config: Path | str | None = None,
+    ) -> tuple[str, ...]:
+        """The command and its arguments; no shell sees them."""
+
+
+@dataclass(frozen=True)
+class ServerContract:
+    """A runtime that is a server under requests, with OpenAI's completions and chat completions.
+
+    command: how it is started.
+    variables: environment variables that every server gets.
+    cpu_variables: variables of a server without a GPU, where the environment has none of that name.
+    metrics: which names on its metrics page (Prometheus) are which series.
+    token_counters: names of counters that stand still when it computes nothing.
+    engine_titles: how the titles of its engine's processes begin; the others receive requests.
+    refused_options: options that are part of the configuration, a comparability key or the method, so
+        that nobody may give them.
+    out_of_memory: regular expressions of log lines that say the configuration does not fit.
+    smallest_gpu_server: `max_num_seqs` on GPUs, at least, so that a batch size meets the same server
+        alone as in a sweep.
+    health_path, metrics_path, version_path: answers 200 when it is ready; its metrics; `{"version": ...}`.
+    """
+
+    command: ServerCommand
+    metrics: Mapping[str, Series]
+    token_counters: tuple[str, ...]
+    refused_options: frozenset[str]
+    variables: Callable[[Setup], Mapping[str, str]] = lambda setup: {}
+    cpu_variables: Callable[[], Mapping[str, str]] = dict
+    engine_titles: tuple[str, ...] = ()
+    out_of_memory: tuple[str, ...] = ()
+    smallest_gpu_server: int = 1
+    health_path: str = "/health"
+    metrics_path: str = "/metrics"
+    version_path: str = "/version"
+
+
+@dataclass(frozen=True)
+class ProcessContract:
+    """A runtime that is a process which generates batches (`diffusion/program/generate.py`).
+
+    launcher: by number of GPUs, what stands between the interpreter and the program.
+    """
+
+    launcher: Callable[[int], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class RuntimeKind:
+    """A runtime.
+
+    name: as run records have it. title: as people write it.
+    architectures: what it generates with.
+    distributions: the packages that provide it, by name.
+    maximum_gpus: on how many GPUs it can run; `None`: on as many as there are.
+    cfg_parallel: whether the guided and the unguided half of a batch can run on different GPUs, on twice as
+        many as the parallel degrees ask for.
+    """
+
+    name: RuntimeName
+    title: str
+    contract: ServerContract | ProcessContract
+    architectures: frozenset[Architecture]
+    distributions: Mapping[str, Distribution]
+    maximum_gpus: int | None = None
+    cfg_parallel: bool = False
+
+    def serves(self, task: Task) -> bool:
+        """Whether it can be measured on a task."""
+        return task.architecture in self.architectures
+
+    def reports(self, series: Series) -> bool:
+        """Whether its server says a series on its metrics page."""
+        return isinstance(self.contract, ServerContract) and series in self.contract.metrics.values()
+
+    @property
+    def refused_options(self) -> frozenset[str]:
+        """What nobody may give it as an option of the server; without a server there are no options."""
+        return self.contract.refused_options if isinstance(self.contract, ServerContract) else frozenset()
+
+    @property
+    def server(self) -> ServerContract:
+        """Its contract as a server.
+
+        Raises:
+            TypeError: it is none; `serves` would have said so.
+        """
+        if not isinstance(self.contract, ServerContract):
+            raise TypeError(f"{self.name} is not a server")
+        return self.contract
+
+    @property
+    def process(self) -> ProcessContract:
+        """Its contract as a process that generates batches.
+
+        Raises:
+            TypeError: it is none; `serves` would have said so.
+        """
+        if not isinstance(self.contract, ProcessContract):
+            raise TypeError(f"{self.name} is not a process that generates batches")
+        return self.contract

@@ -1,0 +1,105 @@
+"""Where a model server can come from, what one is started with, and what makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field
+
+from benchmark_tasks.catalog import Model
+from benchmark_tasks.results.bundle import SERVER_LOG
+from benchmark_tasks.results.schema import Count, Record
+from benchmark_tasks.runtimes.kinds import RuntimeKind, Setup, kind_of
+from benchmark_tasks.runtimes.server import RunningServer, ServerSpec
+from benchmark_tasks.runtimes.server_options import write_server_options
+from benchmark_tasks.vocabulary import ServerKind
+
+SERVER_OPTIONS_FILE = "server.yaml"
+
+
+class InEnvironment(Record):
+    """The server is a module in an environment of its own version, made on demand."""
+
+    kind: Literal[ServerKind.ENVIRONMENT] = ServerKind.ENVIRONMENT
+
+
+class InContainer(Record):
+    """The server runs in a container. `{version}` in `image` is replaced by the runtime's version."""
+
+    kind: Literal[ServerKind.CONTAINER] = ServerKind.CONTAINER
+    image: str = Field(pattern=r"^[A-Za-z0-9][\w.:/@{}-]*$")
+    client: Literal["docker", "podman"] = "docker"
+
+
+class AtEndpoint(Record):
+    """Somebody else runs the server: it is driven, never started or stopped.
+
+    `gpu_indices`: the GPUs of this machine that it runs on, as a person knows; without them it has
+    no energy.
+    """
+
+    kind: Literal[ServerKind.ENDPOINT] = ServerKind.ENDPOINT
+    url: str = Field(pattern=r"^http://[^/\s@?#]+/?$")
+    gpu_indices: tuple[Count, ...] = ()
+
+
+ServerOrigin = Annotated[InEnvironment | InContainer | AtEndpoint, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What one server of a sweep is started with.
+
+    setup: the sweep, as far as a runtime reads it.
+    gpu_indices: physical indices. scratch: a private folder for the server's files and its log.
+    """
+
+    setup: Setup
+    model: Model
+    scratch: Path
+    gpu_indices: tuple[int, ...]
+    lock_mark: str
+    max_num_seqs: int
+    seed: int
+    start_seconds: float
+    port: int | None = None
+
+    @property
+    def kind(self) -> RuntimeKind:
+        """The runtime."""
+        return kind_of(self.setup.runtime)
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return self.scratch / SERVER_LOG
+
+    def options_file(self) -> Path | None:
+        """The setup's `server_options` as the runtime's own YAML file; `None` without any."""
+        options = self.setup.server_options
+        return write_server_options(self.scratch / SERVER_OPTIONS_FILE, options) if options else None
+
+
+class Origin(Protocol):
+    """Makes the servers of one sweep.
+
+    packages: name and version of what is installed where the server runs, as far as it can be known.
+    image: the container's image.
+    served_model_name: what requests must call the model.
+    """
+
+    packages: Mapping[str, str]
+    image: str | None
+    served_model_name: str
+
+    def spec(self, launch: Launch) -> ServerSpec:
+        """What will be run; its command goes into each run's provenance."""
+        ...
+
+    def serve(self, spec: ServerSpec) -> AbstractContextManager[RunningServer]:
+        """A healthy server, gone afterwards."""
+        ...
