@@ -16,7 +16,7 @@ import yaml
 from benchmark_tasks import run
 from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.plan.sweep import Sweep
-from benchmark_tasks.results.schema import NO_GPU
+from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes import kinds
 from benchmark_tasks.settings import Settings

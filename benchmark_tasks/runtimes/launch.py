@@ -12,7 +12,7 @@ from pydantic import Field
 
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.results.bundle import SERVER_LOG
-from benchmark_tasks.results.schema import Count, Record
+from benchmark_tasks.results.record import Count, Record
 from benchmark_tasks.runtimes.kinds import RuntimeKind, Setup, kind_of
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec
 from benchmark_tasks.runtimes.server_options import write_server_options
