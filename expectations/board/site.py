@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import html
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.vocabulary import Task
+from expectations.pages import render_page
 from expectations.publications import DATABASE_FILE, SITE_FOLDER
 
-PAGE = Path(__file__).parent / "page"
 SIGNIFICANT_DIGITS = 6
 QUARANTINE_SHOWN = 200
+QUARANTINE_COLUMNS = ("run_id", "model_id", "task", "batch_size", "started_at", "reasons")
 
 COLUMNS = (
     "task",
@@ -72,25 +69,16 @@ def write(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> None:
 
 def render(connection: Any, manifest: Mapping[str, Any], catalog: Catalog, *, has_docs: bool) -> str:
     """The page as text. Everything that came from data is escaped."""
-    summary, runs = manifest["summary"], manifest["runs"]
-    rows = _leaderboard(connection)
-    return Template((PAGE / "page.html").read_text()).substitute(
-        number=summary["publication_number"],
-        published_at=html.escape(str(summary["published_at"]).replace("T", " ").replace("+00:00", " UTC")),
-        commit=html.escape((summary["git_commit"] or "unknown")[:12]),
-        verdict=html.escape(summary["gate_verdict"]),
-        verdict_class="passed" if summary["gate_verdict"] == "passed" else "warning",
-        counts=f"{len(rows):,} configurations; {runs['accepted']} of our own runs accepted,"
-        f" {runs['quarantined']} in quarantine.",
-        note=f"<p>Note: {html.escape(summary['note'])}</p>" if summary["note"] else "",
-        docs_link='<a href="dbt_docs.html">Tables and columns</a>' if has_docs else "",
-        quarantine=_quarantine(connection),
+    return render_page(
+        "board/page.html",
+        summary=manifest["summary"],
+        runs=manifest["runs"],
+        marts=manifest["tables"],
         history=_history(manifest["history"]),
-        downloads=_downloads(manifest["tables"]),
-        style=(PAGE / "style.css").read_text(),
-        script=(PAGE / "page.js").read_text(),
-        meta=_embedded({"tasks": _task_names(catalog)}),
-        leaderboard=_embedded({"columns": [*COLUMNS, "is_minimum"], "rows": rows}),
+        quarantine=_quarantine(connection),
+        has_docs=has_docs,
+        meta={"tasks": _task_names(catalog)},
+        leaderboard={"columns": [*COLUMNS, "is_minimum"], "rows": _leaderboard(connection)},
     )
 
 
@@ -123,71 +111,28 @@ def _task_names(catalog: Catalog) -> list[tuple[str, str]]:
     return [(task.value, catalog.tasks[task].display_name) for task in Task if task in catalog.tasks]
 
 
-def _quarantine(connection: Any) -> str:
-    there = _columns(connection, "quarantine")
-    wanted = [
-        name
-        for name in ("run_id", "model_id", "task", "batch_size", "started_at", "reasons")
-        if name in there
-    ]
-    if not wanted:
-        return "<p class='empty'>This publication has no quarantine table.</p>"
+def _quarantine(connection: Any) -> dict[str, Any]:
+    """Header and rows; no header when the publication has no such table."""
+    present = _columns(connection, "quarantine")
+    shown = [name for name in QUARANTINE_COLUMNS if name in present]
+    if not shown:
+        return {"header": [], "rows": []}
     rows = connection.execute(
-        f"select distinct {', '.join(wanted)} from marts.quarantine order by all limit {QUARANTINE_SHOWN}"
+        f"select distinct {', '.join(shown)} from marts.quarantine order by all limit {QUARANTINE_SHOWN}"
     ).fetchall()
-    if not rows:
-        return "<p class='empty'>Empty: every landed run was accepted.</p>"
-    return _table([name.replace("_", " ") for name in wanted], rows, long={"reasons"})
+    return {"header": [name.replace("_", " ") for name in shown], "rows": rows}
 
 
-def _history(history: Sequence[Mapping[str, Any]]) -> str:
-    if not history:
-        return "<p class='empty'>This is the first one.</p>"
-    rows = [
+def _history(history: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    """One row per publication, newest first."""
+    return [
         (
             entry["publication_number"],
             str(entry["published_at"])[:16].replace("T", " "),
             entry["row_count"],
             entry["run_count"],
             entry["gate_verdict"],
-            entry["note"] or "",
+            entry["note"],
         )
         for entry in reversed(history)
     ]
-    return _table(["number", "published at (UTC)", "rows", "runs", "gate", "note"], rows)
-
-
-def _downloads(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = "".join(
-        f'<tr><td><a href="../parquet/{html.escape(name)}.parquet">{html.escape(name)}</a></td>'
-        f"<td class=number>{table['rows']:,}</td></tr>"
-        for name, table in tables.items()
-    )
-    return (
-        "<div class=scroll><table><thead><tr><th>table</th><th class=number>rows</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]], long: Collection[str] = ()) -> str:
-    head = "".join(f"<th scope=col>{html.escape(name)}</th>" for name in header)
-    body = "".join(f"<tr>{_cells(header, row, long)}</tr>" for row in rows)
-    return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _cells(header: Sequence[str], row: Sequence[Any], long: Collection[str]) -> str:
-    texts = [html.escape(_text(value)) for value in row]
-    kinds = [" class=long" if name in long else "" for name in header]
-    return "".join(f"<td{kind}>{text}</td>" for kind, text in zip(kinds, texts, strict=True))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%F %H:%M}"
-    return "" if value is None else str(value)
-
-
-def _embedded(value: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    text = json.dumps(value, separators=(",", ":"), default=str, allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,5 @@
+"""Self-contained HTML pages: Jinja2 templates that escape every value, one style sheet, nothing fetched."""
+
+from expectations.pages.render import render_page
+
+__all__ = ["render_page"]

@@ -1,0 +1,53 @@
+"""Renders the templates of `expectations/`, which stand beside the modules that fill them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+ROOM = Path(__file__).parents[1]
+
+
+def render_page(template: str, **values: object) -> str:
+    """A page as text.
+
+    template: path of the template below `expectations/`. values: escaped wherever the template shows them.
+
+    Raises:
+        jinja2.UndefinedError: the template uses a name that was not passed.
+    """
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(ROOM),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {
+        "separators": (",", ":"),
+        "default": str,
+        "allow_nan": False,
+    }
+    environment.filters["cell"] = _cell
+    environment.globals["source"] = lambda name: Markup((ROOM / name).read_text())  # our own style and script
+    return environment
+
+
+def _cell(value: object) -> str:
+    """A value of a table as text: times in UTC, nothing for NULL."""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%F %H:%M}"
+    return "" if value is None else str(value)
