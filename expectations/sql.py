@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ROW_LABEL = (
+ROW_NAME = (
     "concat_ws(' | ', data_source, model_id, task, concat(num_gpus, 'x ', gpu_model),"
     " concat('batch ', batch_size), runtime_version, left(model_revision, 12), left(leaderboard_id, 8))"
 )
-"""How a person reads the name of a leaderboard row; every file may use it as `{{ row_label }}`."""
+"""How a person reads the name of a leaderboard row; every file may use it as `{{ row_name }}`."""
 
 
 def load_sql(path: Path, **parameters: object) -> str:
@@ -20,4 +20,4 @@ def load_sql(path: Path, **parameters: object) -> str:
     from jinja2 import Environment, StrictUndefined
 
     template = Environment(undefined=StrictUndefined, autoescape=False).from_string(path.read_text())
-    return template.render(row_label=ROW_LABEL, **parameters)
+    return template.render(row_name=ROW_NAME, **parameters)

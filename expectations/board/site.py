@@ -10,7 +10,9 @@ from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.vocabulary import Task
 from expectations.pages import render_page
 from expectations.publications import DATABASE_FILE, SITE_FOLDER
+from expectations.sql import load_sql
 
+ROOM = Path(__file__).parent
 SIGNIFICANT_DIGITS = 6
 QUARANTINE_SHOWN = 200
 QUARANTINE_COLUMNS = ("run_id", "model_id", "task", "batch_size", "started_at", "reasons")
@@ -84,22 +86,19 @@ def render(connection: Any, manifest: Mapping[str, Any], catalog: Catalog, *, ha
 
 def _leaderboard(connection: Any) -> list[list[Any]]:
     """Rows of the page, best first, each model at its current revision; numbers cut to what can be shown."""
-    there = _columns(connection, "leaderboard")
-    chosen = ", ".join(name if name in there else f"null as {name}" for name in COLUMNS)
-    minimum = "false"
-    if {"leaderboard_id", "scope"} <= _columns(connection, "min_energy_configurations"):
-        minimum = "leaderboard_id in (select leaderboard_id from marts.min_energy_configurations)"
-    current = "where is_current_revision" if "is_current_revision" in there else ""
-    result = connection.execute(
-        f"select {chosen}, {minimum} as is_minimum from marts.leaderboard {current} order by all"
+    present = _columns(connection, "leaderboard")
+    sql = load_sql(
+        ROOM / "leaderboard.sql",
+        columns=[name if name in present else f"null as {name}" for name in COLUMNS],
+        has_minima={"leaderboard_id", "scope"} <= _columns(connection, "min_energy_configurations"),
+        has_revisions="is_current_revision" in present,
     )
-    return [[_cut(value) for value in row] for row in result.fetchall()]
+    return [[_cut(value) for value in row] for row in connection.execute(sql).fetchall()]
 
 
 def _columns(connection: Any, table: str) -> set[str]:
-    rows = connection.execute(
-        "select column_name from duckdb_columns() where schema_name = 'marts' and table_name = ?", [table]
-    ).fetchall()
+    """Columns of a mart; none if there is no such mart."""
+    rows = connection.execute(load_sql(ROOM / "columns.sql", table=table)).fetchall()
     return {name for (name,) in rows}
 
 
@@ -117,9 +116,8 @@ def _quarantine(connection: Any) -> dict[str, Any]:
     shown = [name for name in QUARANTINE_COLUMNS if name in present]
     if not shown:
         return {"header": [], "rows": []}
-    rows = connection.execute(
-        f"select distinct {', '.join(shown)} from marts.quarantine order by all limit {QUARANTINE_SHOWN}"
-    ).fetchall()
+    sql = load_sql(ROOM / "quarantine.sql", columns=shown, limit=QUARANTINE_SHOWN)
+    rows = connection.execute(sql).fetchall()
     return {"header": [name.replace("_", " ") for name in shown], "rows": rows}
 
 

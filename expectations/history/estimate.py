@@ -9,16 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.plan.sweep import Plan
 from benchmark_tasks.settings import Settings
 from expectations.publications import query
 
-_COSTS = """
-    select configuration_id, machine_hours_per_run, gpu_hours_per_run, energy_kwh_per_run
-    from configuration_costs
-"""
+_COSTS = Path(__file__).parent / "costs.sql"
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def _plain(text: str) -> str:
 def _costs(settings: Settings) -> dict[str, tuple[float, float, float | None]]:
     """Hours, GPU-hours and kWh of one run, by configuration; nothing when no publication has the mart."""
     try:
-        return {row[0]: (row[1], row[2], row[3]) for row in query(settings, _COSTS).rows}
+        return {row[0]: (row[1], row[2], row[3]) for row in query(settings, _COSTS.read_text()).rows}
     except PublicationError:
         return {}
 

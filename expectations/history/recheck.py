@@ -1,7 +1,7 @@
-"""Measuring again what is published: what to take, and whether the new runs say the same.
+"""Measures published configurations again: which ones, and whether the new runs confirm the figures.
 
-A recheck's runs are landed like any others, and the gate sets them aside (`not_a_recheck`): they are
-compared with the published figures and never mixed into them, unless a person releases them.
+The runs of a recheck are landed like any others, and the gate sets them aside (`not_a_recheck`): they are
+compared with the published figures, and count only if a person releases them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -26,6 +27,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.statistics import Change, relative_change
 from benchmark_tasks.vocabulary import RunStatus
 from expectations.publications import query
+from expectations.sql import load_sql
 from expectations.suites import Tolerance
 
 CONFIDENCE = 0.95
@@ -35,25 +37,12 @@ RECHECK_BAND = Tolerance(
     -0.05, 0.05, "relative", "the closest two of ML.ENERGY's published replicates differ by 5 %"
 )
 
-_FIGURES = """
-    select
-        {keys}, output_unit,
-        max(finished_at) as last_measured_at,
-        list({{
-            'gpus': gpu_uuids,
-            'throughput': throughput_per_second,
-            'energy': case when counts_for_energy then energy_per_output_joules end
-        }}) as runs
-    from run_log
-    where data_source = 'jouleboard' and counts_for_speed
-    group by all
-    order by last_measured_at, any_value(configuration_id)
-"""
+_FIGURES = Path(__file__).parent / "figures.sql"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: outputs a second and joules an output, and the GPUs, where they are known."""
+    """One run: outputs per second, joules per output, and the GPUs, where they are known."""
 
     gpus: str | None
     throughput: float | None
@@ -91,7 +80,7 @@ class Verdict(StrEnum):
     CONFIRMED = "confirmed"
     DIFFERS = "differs"
     DIFFERS_ELSEWHERE = "differs, on another GPU"
-    """No word against what is published: GPUs of one model differ, by up to 8 % (docs/results.md)."""
+    """The published figure stands: GPUs of one model differ, by up to 8 % (docs/results.md)."""
     UNCLEAR = "unclear"
     TOO_FEW_REPEATS = "too few repeats"
     NOT_MEASURED = "not measured again"
@@ -137,8 +126,8 @@ def published_figures(settings: Settings) -> tuple[Figure, ...]:
     """
     newest: dict[str, Figure] = {}
     recorded = query(settings, "select * from run_log limit 0").columns
-    keys = ", ".join(key if key in recorded else f"null as {key}" for key in IDENTITY_KEYS)
-    for row in query(settings, _FIGURES.format(keys=keys)).records():
+    keys = [key if key in recorded else f"null as {key}" for key in IDENTITY_KEYS]
+    for row in query(settings, load_sql(_FIGURES, keys=keys)).records():
         figure = _figure(row)
         newest[figure.configuration_id] = figure
     return tuple(newest.values())

@@ -38,10 +38,10 @@ def warning(name: str, reason: str, sql: str, *, within: Tolerance = NEVER) -> M
     return MartCheck(name, Severity.WARNING, reason, within=within, sql=sql)
 
 
-def select(checks: Sequence[MartCheck], label: str, table: str) -> str:
-    """SQL of the columns that the checks look at, one row per row of `table`, each with its label."""
+def select(checks: Sequence[MartCheck], row_name: str, table: str) -> str:
+    """SQL of the columns that the checks look at, one row per row of `table`, each with its name."""
     columns = dict.fromkeys(column for check in checks for column in check.columns)
-    return f"select {', '.join([f'{label} as label', *columns])} from {table}"
+    return f"select {', '.join([f'{row_name} as row_name', *columns])} from {table}"
 
 
 def numeric(frame: pd.DataFrame) -> pd.DataFrame:

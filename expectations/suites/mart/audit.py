@@ -20,9 +20,9 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
             ("leaderboard", leaderboard),
             ("min_energy_configurations", minima),
         ):
-            sql = select(subject.CHECKS, subject.LABEL, subject.TABLE)
+            sql = select(subject.CHECKS, subject.ROW_NAME_SQL, subject.TABLE)
             frame = numeric(connection.execute(sql).df())
-            audit += auditor.audit(Level.MART, title, frame, subject.CHECKS, key=["label"])
+            audit += auditor.audit(Level.MART, title, frame, subject.CHECKS, key=["row_name"])
             if subject is presence and audit.critical:
                 return audit
     return audit

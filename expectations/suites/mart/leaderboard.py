@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark_tasks.vocabulary import OutputUnit
-from expectations.sql import ROW_LABEL
+from expectations.sql import ROW_NAME
 from expectations.suites.checks import Severity, Tolerance
 from expectations.suites.mart_check import MartCheck, critical, warning
 from expectations.suites.run.energy import JOULES_PER_ITEM, JOULES_PER_TOKEN
@@ -11,7 +11,7 @@ from expectations.suites.run.power import MEAN_POWER_OF_TDP
 from expectations.suites.run.windows import BATCH_SATURATION, THROUGHPUT_TIMES_MEDIAN_ITL
 
 TABLE = "candidate.marts.leaderboard"
-LABEL = ROW_LABEL
+ROW_NAME_SQL = ROW_NAME
 EQUAL_UP_TO_ROUNDING = Tolerance(-1e-6, 1e-6, "relative", "derived from one another: equal up to rounding")
 
 CHECKS = (

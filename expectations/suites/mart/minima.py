@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from expectations.sql import ROW_LABEL
+from expectations.sql import ROW_NAME
 from expectations.suites.checks import Severity
 from expectations.suites.mart.leaderboard import EQUAL_UP_TO_ROUNDING
 from expectations.suites.mart_check import MartCheck, critical
@@ -14,7 +14,7 @@ left join (
     from candidate.marts.leaderboard
 ) using (leaderboard_id)
 """
-LABEL = f"concat_ws(' | ', scope, {ROW_LABEL})"
+ROW_NAME_SQL = f"concat_ws(' | ', scope, {ROW_NAME})"
 
 CHECKS = (
     MartCheck("key_is_unique", Severity.CRITICAL, "a minimum appears twice", unique=("min_energy_id",)),

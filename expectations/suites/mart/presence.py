@@ -15,6 +15,6 @@ TABLE = f"""
     where database_name = 'candidate' and schema_name = 'marts'
 ) using (mart)
 """
-LABEL = "mart"
+ROW_NAME_SQL = "mart"
 
 CHECKS = (critical("mart_is_there", "a mart that readers rely on is missing", "is_there is null"),)

@@ -37,7 +37,7 @@ def audit_against_last(auditor: Auditor, candidate: Path, last: Publication | No
                 comparison.title,
                 frame,
                 checks,
-                key=["label"],
+                key=["row_name"],
                 observed=_figures(frame, checks),
             )
     return audit
@@ -53,8 +53,8 @@ def _compared(connection: Any, comparison: Comparison) -> tuple[pd.DataFrame, tu
     except (duckdb.BinderException, duckdb.CatalogException) as error:
         if not _COLUMN_MISSING.search(str(error)):
             raise
-        label = f"{comparison.title}: {str(error).splitlines()[0]}"
-        return pd.DataFrame({"label": [label], COMPARABLE.name: [1.0]}), (COMPARABLE,)
+        row_name = f"{comparison.title}: {str(error).splitlines()[0]}"
+        return pd.DataFrame({"row_name": [row_name], COMPARABLE.name: [1.0]}), (COMPARABLE,)
 
 
 def _view_last(connection: Any) -> None:
@@ -70,5 +70,5 @@ def _figures(frame: pd.DataFrame, checks: tuple[Check, ...]) -> pd.DataFrame | N
     """What a person reads about a row, whichever check it fails."""
     if "figures" not in frame.columns:
         return None
-    figures = frame.drop_duplicates("label").set_index("label")["figures"]
+    figures = frame.drop_duplicates("row_name").set_index("row_name")["figures"]
     return figures.to_frame().assign(**{check.name: figures for check in checks})

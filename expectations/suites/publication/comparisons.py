@@ -33,8 +33,9 @@ VERSION_CHANGE = Tolerance(
 class Comparison:
     """One comparison of the candidate with the last publication.
 
-    title: names it in reports. file: SQL of one row per compared thing: `label`, one column named like each
-        check, and perhaps `figures`, what a person reads about the row.
+    title: names it in reports.
+    file: SQL that gives `row_name`, one column named like each check, and perhaps `figures`: what a person
+        reads about the row.
     """
 
     title: str

@@ -1,12 +1,15 @@
+with candidate_marts as (
+    select table_name
+    from duckdb_tables()
+    where
+        database_name = 'candidate'
+        and schema_name = 'marts'
+)
+
 select
-    last_tables.table_name as label,
-    candidate_tables.table_name is null as no_mart_lost
-from duckdb_tables() as last_tables
-left join duckdb_tables() as candidate_tables
-    on
-        candidate_tables.database_name = 'candidate'
-        and candidate_tables.schema_name = 'marts'
-        and last_tables.table_name = candidate_tables.table_name
+    table_name as row_name,
+    table_name not in (select candidate_marts.table_name from candidate_marts) as no_mart_lost
+from duckdb_tables()
 where
-    last_tables.database_name = 'last'
-    and last_tables.schema_name = 'marts'
+    database_name = 'last'
+    and schema_name = 'marts'

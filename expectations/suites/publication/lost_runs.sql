@@ -5,7 +5,7 @@ with counted as (
 )
 
 select
-    'run_log' as label,
+    'run_log' as row_name,
     runs / nullif(last_runs, 0) as no_run_lost,
     format('{} -> {} runs', last_runs, runs) as figures
 from counted

@@ -1,14 +1,20 @@
-with paired as (
+with candidate_rows as (
+    select
+        leaderboard_id,
+        energy_per_output_joules as candidate_joules
+    from candidate.marts.leaderboard
+),
+
+compared as (
     select
         last_leaderboard.*,
-        candidate_rows.energy_per_output_joules as candidate_joules
+        candidate_rows.candidate_joules
     from last_leaderboard
-    inner join candidate.marts.leaderboard as candidate_rows
-        on last_leaderboard.leaderboard_id = candidate_rows.leaderboard_id
+    inner join candidate_rows using (leaderboard_id)
 )
 
 select
-    {{ row_label }} as label,
+    {{ row_name }} as row_name,
     candidate_joules / nullif(energy_per_output_joules, 0) - 1 as energy_moved_within_band,
     energy_per_output_joules is not null and candidate_joules is null as energy_not_lost,
     coalesce(
@@ -21,4 +27,4 @@ select
         ),
         format('was {:.4g} J/{}', energy_per_output_joules, output_unit)
     ) as figures
-from paired
+from compared

@@ -1,0 +1,4 @@
+select distinct {{ columns | join(', ') }}
+from marts.quarantine
+order by all
+limit {{ limit }}
