@@ -224,7 +224,7 @@ def test_down_leaves_no_process_and_no_port(world: World) -> None:
     record = components.read_record(world.installation)
     os.kill(record.components["scheduler"].pid, signal.SIGKILL)
     until(lambda: "scheduler" not in record.running, 10, "the scheduler's end")
-    with pytest.raises(JouleboardError, match="scheduler has died"):
+    with pytest.raises(JouleboardError, match="scheduler has ended"):
         health.require_up(world.installation)
     commands.down(world.installation, say=print)
     assert processes_of(home) == []
