@@ -58,7 +58,7 @@ class Settings:
         data_sets = environment.get("JOULEBOARD_DATA_SETS")
         raw = environment.get("JOULEBOARD_RAW")
         raw_is_url = raw is not None and "://" in raw
-        if raw_is_url and "@" in raw:
+        if raw is not None and raw_is_url and "@" in raw:
             raise SettingsError(
                 "JOULEBOARD_RAW has credentials in it: set them as the store's own tools take them "
                 "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...)"

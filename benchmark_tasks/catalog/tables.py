@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,10 +42,11 @@ TASKS = pa.schema(
 
 def write_tables(catalog: Catalog, directory: Path) -> None:
     """Write the three tables into `directory`, rows in order of their keys."""
-    for name, entries, schema in (
+    tables: tuple[tuple[str, Mapping[Any, Any], pa.Schema], ...] = (
         ("models", catalog.models, MODELS),
         ("gpus", catalog.gpus, GPUS),
         ("tasks", catalog.tasks, TASKS),
-    ):
+    )
+    for name, entries, schema in tables:
         rows = [{column: getattr(entries[key], column) for column in schema.names} for key in sorted(entries)]
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / f"catalog_{name}.parquet")

@@ -85,7 +85,8 @@ class Events:
     @property
     def failed(self) -> np.ndarray:
         """Mask of requests that ended with an error."""
-        return ~(self.completed | self.cancelled)
+        failed: np.ndarray = ~(self.completed | self.cancelled)
+        return failed
 
     def failures(self) -> list[str]:
         """The errors of the failed requests, in sending order."""

@@ -120,7 +120,7 @@ def _joules_per_item(batches: Batches, groups: list[np.ndarray], timeline: Timel
         joules = [energy_between(timeline, float(a), float(b)).counter_joules for a, b in spans]
     except MeterError:
         return np.array([])
-    return np.array(joules) / np.array([batches.items[g].sum() for g in groups])
+    return np.divide(joules, [batches.items[g].sum() for g in groups])
 
 
 def _requests(batches: Batches) -> Requests:

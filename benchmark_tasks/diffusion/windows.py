@@ -32,7 +32,8 @@ class Batches:
     @property
     def seconds(self) -> np.ndarray:
         """How long each took."""
-        return self.end_seconds - self.begin_seconds
+        seconds: np.ndarray = self.end_seconds - self.begin_seconds
+        return seconds
 
 
 def steady_window(batches: Batches, energy: EnergyCurve | None, procedure: Procedure) -> Window:

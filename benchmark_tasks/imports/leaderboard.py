@@ -81,7 +81,7 @@ class Reader:
     @property
     def content_hash(self) -> str:
         """SHA-256 over the names and contents of the files read so far, first 16 hex digits."""
-        return self._hash.hexdigest()[:16]
+        return str(self._hash.hexdigest())[:16]
 
     def index(self) -> Index:
         """Read index.json."""

@@ -27,7 +27,7 @@ class EnergyCurve:
     @classmethod
     def of_power(cls, seconds: np.ndarray, watts: np.ndarray) -> EnergyCurve:
         """The integral of sampled power, where there is no counter."""
-        return cls(seconds, integrate.cumulative_trapezoid(watts, seconds, initial=0.0))
+        return cls(seconds, np.asarray(integrate.cumulative_trapezoid(watts, seconds, initial=0)))
 
     def mean_watts(self, start: float, end: float) -> float | None:
         """From `start` to `end`; `None` where the readings do not enclose it, or none is inside."""
@@ -141,8 +141,8 @@ def _counter_joules(timeline: Timeline, gpu: int, start: float, end: float) -> f
 
 def _increase(timeline: Timeline, gpu: int, start: float, end: float) -> float:
     seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
-    first = max(0, np.searchsorted(seconds, start, side="right") - 1)
-    last = np.searchsorted(seconds, end, side="left")
+    first = max(0, int(np.searchsorted(seconds, start, side="right")) - 1)
+    last = int(np.searchsorted(seconds, end, side="left"))
     if np.any(np.diff(joules[first : last + 1]) < 0):
         raise MeterError(f"energy counter of GPU {gpu} went backwards: it was reset or the GPU was swapped")
     before, after = np.interp([start, end], seconds, joules)

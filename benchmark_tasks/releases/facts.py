@@ -284,7 +284,7 @@ def _placed(
         if not cache or (heads and heads % num_gpus) or (experts and experts % num_gpus):
             continue
         room = (usable - weight_bytes / num_gpus) / cache
-        sizes = [size for size in policy.batch_sizes if size * mean_tokens <= room]
+        sizes: list[JsonValue] = [size for size in policy.batch_sizes if size * mean_tokens <= room]
         if room >= policy.context_tokens and sizes:
             spread = "expert_parallel" if experts else "tensor_parallel"
             return {"num_gpus": num_gpus, spread: num_gpus, "batch_sizes": sizes}

@@ -39,7 +39,7 @@ LONGEST_LIST = 20_000
 LARGEST_CONFIG_BYTES = 1 << 20
 MOST_WEIGHT_FILES = 400
 
-_LISTED = [
+_LISTED: list[Any] = [
     "config",
     "createdAt",
     "disabled",

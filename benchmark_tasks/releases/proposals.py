@@ -119,7 +119,7 @@ class Proposal(Record):
             raise ProposalError(f"{self.model_id}: {field}: {first['msg']}") from error
 
     def _deployments(self) -> dict[str, list[Deployment]]:
-        by_task = self.facts["deployments"].value
+        by_task: Any = self.facts["deployments"].value
         placed = {
             task: [
                 Deployment.model_validate({"gpu_model": gpu_model, **place})
@@ -238,7 +238,7 @@ def accept(
     """
     with records.one_writer(settings.proposals):
         proposal = find(model_id, settings)
-        if proposal.state is State.ACCEPTED:
+        if proposal.decision is not None and proposal.state is State.ACCEPTED:
             raise ProposalError(f"{proposal.model_id} was accepted by {proposal.decision.by} already")
         model = proposal.entry(given or {})
         # The entry after its revision, or a watcher between them would take that for an old one. The

@@ -66,11 +66,12 @@ class Remote:
             raise SettingsError(f"JOULEBOARD_RAW={self.url}: {_INSTALL}") from error
         try:
             # Instances are shared otherwise, and those of a parent process do not survive a fork.
-            return url_to_fs(self.url, skip_instance_cache=True, use_listings_cache=False)
+            system, path = url_to_fs(self.url, skip_instance_cache=True, use_listings_cache=False)
         except ImportError as error:
             raise SettingsError(f"JOULEBOARD_RAW={self.url}: {_INSTALL}") from error
         except ValueError as error:
             raise SettingsError(f"JOULEBOARD_RAW={self.url}: {error}") from error
+        return system, str(path)
 
     @property
     def _files(self) -> Any:

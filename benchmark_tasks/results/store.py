@@ -110,7 +110,9 @@ class Store:
         Raises:
             LandingZoneUnreachable: some are still waiting; sending again is harmless.
         """
-        waiting = sorted((self.root / OUTGOING).glob("*/*/*")) if self.remote else []
+        if self.remote is None:
+            return 0
+        waiting = sorted((self.root / OUTGOING).glob("*/*/*"))
         for path in waiting:
             where = path.relative_to(self.root / OUTGOING)
             try:

@@ -69,7 +69,7 @@ def look_at(endpoint: AtEndpoint, setup: Setup, say: Callable[[str], None]) -> E
 class Endpoint:
     """A server that runs already."""
 
-    image = None
+    image: str | None = None
 
     def __init__(
         self, contract: ServerContract, url: str, name: str, root: str, packages: Mapping[str, str]
@@ -129,7 +129,7 @@ def _model_of(url: str, kind: RuntimeKind) -> Mapping[str, object]:
     models = _ask(url, "/v1/models", kind).get("data")
     if not isinstance(models, list) or not models or "id" not in models[0]:
         raise ServerError(f"{url} serves no model")
-    return models[0]
+    return dict(models[0])
 
 
 def _is_here(url: str) -> bool:

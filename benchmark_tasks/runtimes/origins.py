@@ -53,7 +53,7 @@ def origin_of(server: ServerOrigin, setup: Setup, settings: Settings, say: Calla
 class FromEnvironment:
     """Starts the runtime's module with an environment's interpreter."""
 
-    image = None
+    image: str | None = None
     served_model_name = SERVED_MODEL_NAME
 
     def __init__(self, environment: Environment) -> None:

@@ -232,6 +232,6 @@ def get(url: str) -> bytes:
     """The body at a URL, within `HTTP_SECONDS`; raises OSError."""
     try:
         with urllib.request.urlopen(url, timeout=HTTP_SECONDS) as response:
-            return response.read()
+            return bytes(response.read())
     except HTTPException as error:  # an answer that breaks off, or none of HTTP
         raise ConnectionError(f"{type(error).__name__}: {error}") from error

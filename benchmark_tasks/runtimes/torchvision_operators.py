@@ -6,13 +6,17 @@ into an environment with a `.pth` file beside it (`environments.py`), this decla
 torchvision is first imported. It runs in the runtime's interpreter and imports nothing of ours.
 """
 
+from __future__ import annotations
+
 import importlib.abc
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
+from typing import Any
 
 
 class _DeclareFirst(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> ModuleSpec | None:
         if name != "torchvision":
             return None
         sys.meta_path.remove(self)
@@ -25,7 +29,7 @@ class _DeclareFirst(importlib.abc.MetaPathFinder):
         return importlib.util.find_spec(name)
 
 
-_kept = []
+_kept: list[_DeclareFirst] = []
 """What was declared lasts as long as its library object."""
 
 if __name__ != "benchmark_tasks.runtimes.torchvision_operators":

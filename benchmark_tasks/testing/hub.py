@@ -134,7 +134,7 @@ class ModelHub:
 
     def __enter__(self) -> ModelHub:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.handle_error = lambda *_: None
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()

@@ -161,7 +161,7 @@ class Engine:
 
     def is_due(self) -> bool:
         """Whether the fault's time has come."""
-        return self.generated >= self.options.fault_after_tokens
+        return bool(self.generated >= self.options.fault_after_tokens)
 
     def _admits(self, now: float) -> bool:
         room = len(self.running) < self.options.max_num_seqs

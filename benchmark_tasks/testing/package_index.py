@@ -65,7 +65,7 @@ class PackageIndex:
                 number = version.removeprefix("yanked:")
                 self.add(project, number, **({"yanked": "broken"} if version != number else {}))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.handle_error = lambda *_: None
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
 
     @property
     def url(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from benchmark_tasks.catalog import DataSetEntry, LengthDistribution, Model, PromptForm, TaskEntry
 from benchmark_tasks.errors import CatalogError, RequestSetError
@@ -68,7 +69,7 @@ def _synthetic(sweep: Sweep, model: Model, task: TaskEntry) -> SyntheticText | S
     assert requests is not None
     if requests.media is None and (model.hub_config is None or context is None):
         raise CatalogError(f"{model.model_id} has no hub_config in the catalog: its vocabulary is unknown")
-    lengths = {
+    lengths: dict[str, Any] = {
         "input_tokens": _cut(requests.input_tokens, None if context is None else context // 4),
         "output_tokens": _cut(requests.output_tokens, None if context is None else context // 2),
         "length_control": sweep.length_control,
@@ -93,7 +94,7 @@ def _real(sweep: Sweep, model: Model, task: TaskEntry, settings: Settings) -> Da
     room = None if context is None else context - output - TEMPLATE_TOKENS
     fixed = sweep.length_control is LengthControl.FIXED
     lengths = _cut(task.requests.output_tokens, output) if fixed else None
-    common = {"maximum_output_tokens": output, "lengths": lengths, "seed": seed}
+    common: dict[str, Any] = {"maximum_output_tokens": output, "lengths": lengths, "seed": seed}
     if (kind := entry.form.media) is not None:
         items = media_prompts_of(name, entry.form, found, seed, entry.kept_prompts, room)
         contents = [[item.text, hashlib.sha256(item.url).hexdigest()] for item in items]

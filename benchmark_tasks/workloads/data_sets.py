@@ -95,7 +95,7 @@ def _from_folder(folder: Path, columns: Sequence[str]) -> Rows:
 def _read(file: Path, columns: Sequence[str]) -> list[Mapping[str, Any]]:
     try:
         if file.suffix == ".parquet":
-            return pq.read_table(file, columns=list(columns)).to_pylist()
+            return list(pq.read_table(file, columns=list(columns)).to_pylist())
         lines = file.read_bytes().splitlines()
         return [{column: row[column] for column in columns} for row in map(orjson.loads, lines) if row]
     except KeyError as error:
@@ -134,9 +134,9 @@ def _from_hub(name: str, entry: DataSetEntry) -> Rows:
     datasets.disable_progress_bars()
     huggingface_hub.logging.set_verbosity_error()  # its retries are not ours to tell
     try:
-        revision = entry.revision
-        if len(revision) != _COMMIT_DIGITS:
-            revision = huggingface_hub.HfApi().dataset_info(entry.hub_id, revision=revision).sha
+        revision: str | None = entry.revision
+        if len(entry.revision) != _COMMIT_DIGITS:
+            revision = huggingface_hub.HfApi().dataset_info(entry.hub_id, revision=entry.revision).sha
         first = entry.first_rows
         found = datasets.load_dataset(
             entry.hub_id, entry.subset, split=entry.split, revision=revision, streaming=first is not None

@@ -79,6 +79,7 @@ def shapes_of(media: SyntheticMedia) -> tuple[Shape, ...]:
 def _shape(media: SyntheticMedia, index: int, rng: np.random.Generator) -> Shape:
     match media.kind:
         case MediaKind.AUDIO:
+            assert media.seconds is not None  # recordings have it
             samples = round(media.seconds * media.samples_per_second)
             return Shape(media.kind, (media.samples_per_second, samples), (_recording(samples, rng),))
         case MediaKind.IMAGE | MediaKind.VIDEO:
@@ -107,7 +108,8 @@ def _between(values: np.ndarray, length: int) -> np.ndarray:
     """Linear interpolation along the first axis, in integers."""
     place, share = np.divmod(np.arange(length), _GRID)
     share = share.reshape(-1, 1).astype(np.int32)
-    return (values[place] * (_GRID - share) + values[place + 1] * share) // _GRID
+    between: np.ndarray = (values[place] * (_GRID - share) + values[place + 1] * share) // _GRID
+    return between
 
 
 def _palette(rng: np.random.Generator) -> bytes:
@@ -116,7 +118,8 @@ def _palette(rng: np.random.Generator) -> bytes:
     step = (_COLOURS - 1) // (_ANCHORS - 1) + 1
     place, share = np.divmod(np.arange(_COLOURS), step)
     share = share.reshape(-1, 1)
-    return ((anchors[place] * (step - share) + anchors[place + 1] * share) // step).astype(np.uint8).tobytes()
+    colours: np.ndarray = (anchors[place] * (step - share) + anchors[place + 1] * share) // step
+    return colours.astype(np.uint8).tobytes()
 
 
 def _png_head(width: int, height: int, palette: bytes) -> bytes:

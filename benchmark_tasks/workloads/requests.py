@@ -48,8 +48,15 @@ class RequestSet(Protocol):
     answer_lengths: how long answers are prescribed to be; `None` where they end by themselves.
     """
 
-    path: str
-    request_set_id: str
+    @property
+    def path(self) -> str:
+        """Where on the server requests go."""
+        ...
+
+    @property
+    def request_set_id(self) -> str:
+        """Names the set and hashes all that decides its requests."""
+        ...
 
     @property
     def answer_lengths(self) -> LengthDistribution | None: ...
@@ -101,9 +108,20 @@ def place_and_mark(index: int, count: int, seed: int, *, only_marked: bool) -> t
 class Asked(Protocol):
     """What every request of a set says."""
 
-    model_name: str
-    temperature: float
-    top_p: float
+    @property
+    def model_name(self) -> str:
+        """What the server calls the model."""
+        ...
+
+    @property
+    def temperature(self) -> float:
+        """Of sampling."""
+        ...
+
+    @property
+    def top_p(self) -> float:
+        """Of sampling."""
+        ...
 
 
 def streamed(asked: Asked, prompt: Mapping[str, object], limit: str, tokens: int, *, fixed: bool) -> Request:
@@ -170,7 +188,7 @@ class SyntheticText(Record):
         return streamed(self, {"prompt": prompt}, "max_tokens", tokens, fixed=fixed)
 
     def _tokens(self, rng: np.random.Generator, count: int) -> list[int]:
-        return rng.integers(300, self.vocabulary_size - 512, size=count).tolist()
+        return [int(token) for token in rng.integers(300, self.vocabulary_size - 512, size=count)]
 
 
 @dataclass(frozen=True)
@@ -221,7 +239,7 @@ class DataSetText:
         tokens = answer_limit(self.lengths, self.maximum_output_tokens, self.seed, index)
         if under_way is not None:
             tokens, prompt = under_way.left, (*prompt[:-1], prompt[-1] + WORD * under_way.written)
-        words = {"messages": _messages(prompt)} if self.chat else {"prompt": prompt[0]}
+        words: dict[str, object] = {"messages": _messages(prompt)} if self.chat else {"prompt": prompt[0]}
         limit = "max_completion_tokens" if self.chat else "max_tokens"
         return streamed(self, words, limit, tokens, fixed=self.lengths is not None)
 

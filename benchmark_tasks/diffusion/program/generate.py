@@ -27,8 +27,10 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -46,6 +48,7 @@ WITH_XFUSER_TRANSFORMER = {
 
 
 def main(folder: Path) -> None:
+    """Build what job.json says, and generate what is ordered until told to leave."""
     job = json.loads((folder / "job.json").read_text())
     torch.manual_seed(job["seed"])
     ranks = Ranks(job)
@@ -69,7 +72,7 @@ def next_point(folder: Path, number: int) -> int:
     return int(json.loads(order.read_text())["batch_size"])
 
 
-def generate(pipeline, ranks, folder: Path, number: int, batch_size: int) -> None:
+def generate(pipeline: DiffusersPipeline, ranks: Ranks, folder: Path, number: int, batch_size: int) -> None:
     """Batches of one size until told to stop; all ranks make the same ones."""
     ranks.forget_peak()
     index, stopped, output = 0, False, None
@@ -90,14 +93,14 @@ def generate(pipeline, ranks, folder: Path, number: int, batch_size: int) -> Non
 class Ranks:
     """The processes that make one batch together: one a GPU, or a single one."""
 
-    def __init__(self, job: dict) -> None:
-        self.index, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.index, self.size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         self.has_gpu = job["num_gpus"] > 0
-        local = int(os.environ.get("LOCAL_RANK", 0))
+        local = int(os.environ.get("LOCAL_RANK", "0"))
         self.device = torch.device("cuda", local) if self.has_gpu else torch.device("cpu")
         if self.has_gpu:
             torch.cuda.set_device(self.device)
-        self.group = None
+        self.group: Any = None
 
     def meet(self) -> None:
         """Once torch.distributed is up: a group over the CPU, whose waits use no GPU."""
@@ -116,7 +119,7 @@ class Ranks:
         """What rank 0 thinks."""
         return bool(self.all_of(value)[0])
 
-    def all_of(self, value) -> list:
+    def all_of(self, value: Any) -> list[Any]:
         """Every rank's value that is not None."""
         if self.group is None:
             return [] if value is None else [value]
@@ -125,18 +128,21 @@ class Ranks:
         return [v for v in values if v is not None]
 
     def forget_peak(self) -> None:
+        """Memory that torch allocates is counted from here."""
         if self.has_gpu:
             torch.cuda.reset_peak_memory_stats(self.device)
 
-    def peak_bytes(self) -> list:
+    def peak_bytes(self) -> list[int]:
         """Most memory torch had allocated, of each GPU."""
         return self.all_of(torch.cuda.max_memory_allocated(self.device)) if self.has_gpu else []
 
-    def tell(self, folder: Path, event: dict) -> None:
+    def tell(self, folder: Path, event: dict[str, Any]) -> None:
+        """An event, once for all ranks."""
         if self.index == 0:
             tell(folder, event)
 
     def leave(self) -> None:
+        """Leave the group of all ranks."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
@@ -144,7 +150,7 @@ class Ranks:
 class DiffusersPipeline:
     """The pipeline as diffusers has it, on the CPU or on one GPU."""
 
-    def __init__(self, job: dict, ranks: Ranks) -> None:
+    def __init__(self, job: dict[str, Any], ranks: Ranks) -> None:
         self.job, self.ranks = job, ranks
         self.pipe = self.wrap(self.build()).to(ranks.device)
         plain = getattr(self.pipe, "module", self.pipe)
@@ -153,7 +159,7 @@ class DiffusersPipeline:
             plain.vae.enable_tiling()
         self.arguments = self.call_arguments(plain)
 
-    def build(self):
+    def build(self) -> Any:
         """The pipeline with real weights from a source, or random ones from its configuration."""
         import diffusers
 
@@ -166,7 +172,7 @@ class DiffusersPipeline:
             return kind(**parts, **dict.fromkeys(optional_parts(kind, parts)))
         return kind.from_pretrained(self.job["source"], torch_dtype=dtype, revision=self.job["revision"])
 
-    def part(self, facts: dict, dtype):
+    def part(self, facts: dict[str, Any], dtype: torch.dtype) -> Any:
         """One component from its configuration, made where it will run."""
         name, config = facts["class_name"], facts["config"]
         if name == "Tokenizer":
@@ -179,16 +185,18 @@ class DiffusersPipeline:
                 return kind(kind.config_class(**config)).eval()
             return kind.from_config(config).eval()
 
-    def class_of(self, name: str):
+    def class_of(self, name: str) -> Any:
+        """A class of diffusers, or else of transformers."""
         import diffusers
         import transformers
 
         return getattr(diffusers, name, None) or getattr(transformers, name)
 
-    def wrap(self, pipe):
+    def wrap(self, pipe: Any) -> Any:
+        """The pipeline as it will be called."""
         return pipe
 
-    def call_arguments(self, plain) -> dict:
+    def call_arguments(self, plain: Any) -> dict[str, Any]:
         """The arguments of every call: those of the job that this pipeline knows."""
         wanted = {**self.job["generation"], **self.job["pipeline"]["call"]}
         known = inspect.signature(type(plain).__call__).parameters
@@ -197,7 +205,7 @@ class DiffusersPipeline:
             raise TypeError(f"{type(plain).__name__} does not take {', '.join(unknown)}")
         return {name: value for name, value in wanted.items() if value is not None}
 
-    def __call__(self, batch_size: int, index: int):
+    def __call__(self, batch_size: int, index: int) -> Any:
         """One batch; the first image or video of it, or None where another rank has it."""
         prompts = self.job["prompts"]
         chosen = [prompts[(index * batch_size + i) % len(prompts)] for i in range(batch_size)]
@@ -211,7 +219,7 @@ class DiffusersPipeline:
 class XditPipeline(DiffusersPipeline):
     """The pipeline under xfuser, its transformer spread over the ranks. One rank runs the plain model."""
 
-    def __init__(self, job: dict, ranks: Ranks) -> None:
+    def __init__(self, job: dict[str, Any], ranks: Ranks) -> None:
         import xfuser
 
         degrees = job["parallel"]
@@ -230,17 +238,19 @@ class XditPipeline(DiffusersPipeline):
         ranks.meet()
         super().__init__(job, ranks)
 
-    def class_of(self, name: str):
-        module, wrapper = WITH_XFUSER_TRANSFORMER.get(self.job["pipeline"]["class_name"], (None, None))
-        if module is not None and name == self.job["pipeline"]["components"]["transformer"]["class_name"]:
+    def class_of(self, name: str) -> Any:
+        """The transformer of xfuser where it has one of its own."""
+        module, wrapper = WITH_XFUSER_TRANSFORMER.get(self.job["pipeline"]["class_name"], ("", ""))
+        if module and name == self.job["pipeline"]["components"]["transformer"]["class_name"]:
             return getattr(
                 importlib.import_module(f"xfuser.model_executor.models.transformers.{module}"), wrapper
             )
         return super().class_of(name)
 
-    def build(self):
-        module, _ = WITH_XFUSER_TRANSFORMER.get(self.job["pipeline"]["class_name"], (None, None))
-        if module is None or self.job["source"] is None:
+    def build(self) -> Any:
+        """The pipeline; real weights go into the transformer of xfuser where it has one."""
+        module, _ = WITH_XFUSER_TRANSFORMER.get(self.job["pipeline"]["class_name"], ("", ""))
+        if not module or self.job["source"] is None:
             return super().build()
         import diffusers
 
@@ -250,7 +260,8 @@ class XditPipeline(DiffusersPipeline):
         transformer = kind.from_pretrained(self.job["source"], subfolder="transformer", **where)
         return getattr(diffusers, name).from_pretrained(self.job["source"], transformer=transformer, **where)
 
-    def wrap(self, pipe):
+    def wrap(self, pipe: Any) -> Any:
+        """The pipeline under the engine of xfuser."""
         if self.job["pipeline"]["class_name"] in WITH_XFUSER_TRANSFORMER:
             from xfuser.core.distributed import initialize_runtime_state
 
@@ -261,13 +272,13 @@ class XditPipeline(DiffusersPipeline):
         return xFuserPipelineWrapperRegister.get_class(pipe)(pipe, self.engine)
 
 
-def optional_parts(kind, given: dict) -> list:
+def optional_parts(kind: Any, given: dict[str, Any]) -> list[str]:
     """Components that the constructor asks for and may be None (safety checkers, image encoders)."""
     needed = inspect.signature(kind.__init__).parameters.values()
     return [p.name for p in needed if p.name not in {"self", *given} and p.default is p.empty]
 
 
-def tokenizer(maximum_tokens: int, vocabulary: int):
+def tokenizer(maximum_tokens: int, vocabulary: int) -> Any:
     """A byte-level tokenizer made on the spot: what a prompt means does not matter with random weights."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -286,7 +297,8 @@ def tokenizer(maximum_tokens: int, vocabulary: int):
 
 
 @contextmanager
-def default_dtype(dtype):
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Modules that are made inside have this number format."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -295,7 +307,7 @@ def default_dtype(dtype):
         torch.set_default_dtype(before)
 
 
-def save_sample(item, path: Path) -> dict | None:
+def save_sample(item: Any, path: Path) -> dict[str, Any] | None:
     """Write a small JPEG of an image, or of frames of a video; what `results.schema.Sample` says of it.
 
     None where this rank has no item.
@@ -321,7 +333,7 @@ def save_sample(item, path: Path) -> dict | None:
     return facts
 
 
-def picture(item):
+def picture(item: Any) -> Any:
     """A PIL image of an image, or a sheet of a video's frames, evenly chosen."""
     from PIL import Image
 
@@ -339,7 +351,7 @@ def picture(item):
     return sheet
 
 
-def non_finite_share(item) -> float | None:
+def non_finite_share(item: Any) -> float | None:
     """Of a video's values, NaN or infinite ones; None of images, whose pixels are whole numbers by now."""
     import numpy
     from PIL import Image
@@ -349,7 +361,7 @@ def non_finite_share(item) -> float | None:
     return float((~numpy.isfinite(numpy.asarray(item))).mean())
 
 
-def from_array(frame):
+def from_array(frame: Any) -> Any:
     """A frame as diffusers gives it: height x width x 3, from 0 to 1."""
     import numpy
     from PIL import Image
@@ -358,7 +370,8 @@ def from_array(frame):
     return Image.fromarray((values.clip(0, 1) * 255).round().astype(numpy.uint8))
 
 
-def tell(folder: Path, event: dict) -> None:
+def tell(folder: Path, event: dict[str, Any]) -> None:
+    """Append an event to events.jsonl."""
     with (folder / "events.jsonl").open("a") as file:
         file.write(json.dumps(event) + "\n")
 
@@ -373,6 +386,7 @@ def tell_failure(folder: Path, error: Exception) -> None:
 
 
 def now() -> int:
+    """Nanoseconds of CLOCK_MONOTONIC."""
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
