@@ -145,6 +145,14 @@ class _TaggedRequests:
 
         return Request(json.dumps(_payload(index)).encode(), TOKENS)
 
+    def served_as(self, _model_name: str) -> _TaggedRequests:
+        """The same requests: the mock server ignores the model's name."""
+        return self
+
+    def warm_up(self, _tokens: int) -> _TaggedRequests:
+        """The same requests: the mock server keeps nothing of one."""
+        return self
+
 
 def _aiohttp(url: str, requests: int, streams: int) -> Seen:
     import aiohttp
@@ -181,8 +189,8 @@ def _aiohttp(url: str, requests: int, streams: int) -> Seen:
 
 
 def _vllm_bench_serve(url: str, requests: int, streams: int) -> Seen:
-    from vllm.benchmarks import serve  # type: ignore[import-not-found]
-    from vllm.utils.argparse_utils import FlexibleArgumentParser  # type: ignore[import-not-found]
+    from vllm.benchmarks import serve
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     from benchmark_tasks.catalog import load
     from benchmark_tasks.runtimes.model_files import write_model_directory

@@ -32,6 +32,7 @@ from expectations.suites.mart import audit_marts
 from expectations.suites.run import run_checks
 from expectations.suites.run_check import audit_runs
 
+SQL = Path(__file__).with_name("sql")
 CONFIGURATIONS = 1_858
 TARGET_SECONDS = 20.0
 SAMPLES = 20
@@ -104,29 +105,16 @@ def copies(rows: int, folder: Path) -> Intake:
 
 def leaderboard(rows: int, path: Path) -> Path:
     """A candidate with as many good leaderboard rows."""
-    connection = duckdb.connect(str(path))
-    connection.execute("create schema marts")
-    connection.execute(
-        f"""create table marts.leaderboard as select
-            'id-' || i as leaderboard_id, 'jouleboard' as data_source, 'c-' || i as configuration_id,
-            'gpqa' as task, 'some/model' as model_id, 'H200' as gpu_model, 1 as num_gpus, 32 as batch_size,
-            '0.1' as runtime_version, null::varchar as model_revision, 'token' as output_unit,
-            'nvml-counter' as energy_source,
-            3 as energy_repeats, i as energy_rank, 0.1::double as energy_per_output_joules,
-            0.09::double as energy_per_output_low_joules, 0.11::double as energy_per_output_high_joules,
-            50.0::double as energy_per_response_joules, 500.0::double as output_tokens_per_response,
-            4000.0::double as throughput_per_second, 400.0::double as mean_power_per_gpu_watts,
-            700.0::double as tdp_watts, 31.9::double as mean_running_requests, 8.0::double as median_itl_ms,
-            9.0::double as p90_itl_ms, 10.0::double as p95_itl_ms, 15.0::double as p99_itl_ms
-        from range({rows}) t(i)"""
-    )
-    connection.execute(
-        "create table marts.min_energy_configurations as select leaderboard_id as min_energy_id,"
-        " 'gpus' as scope, leaderboard_id, energy_per_output_joules from marts.leaderboard"
-    )
-    for name in ("run_log", "quarantine", "publications"):
-        connection.execute(f"create table marts.{name} (n integer)")
-    connection.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema marts")
+        connection.execute(f"set variable rows = {rows:d}")
+        for mart, query in (
+            ("leaderboard", "sample_leaderboard"),
+            ("min_energy_configurations", "sample_min_energy_configurations"),
+        ):
+            connection.sql((SQL / f"{query}.sql").read_text()).create(f"marts.{mart}")
+        for mart in ("run_log", "quarantine", "publications"):
+            connection.execute(f"create table marts.{mart} (n integer)")
     return path
 
 

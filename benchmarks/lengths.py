@@ -108,12 +108,12 @@ def main() -> None:
     """Print the scatter of loads whose lengths are drawn freely, and of loads whose lengths are spread."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=24)
-    parser.add_argument("--task", type=Task, default=Task.LM_ARENA_CHAT, choices=WITH_LENGTHS)
+    parser.add_argument("--task", default=Task.LM_ARENA_CHAT, choices=WITH_LENGTHS)
     options = parser.parse_args()
+    task = next(known for known in WITH_LENGTHS if known == options.task)
     loads = {
         (batch_size, name): [
-            token_times(options.task, shares, batch_size, LAST_LOOK_SECONDS, seed)
-            for seed in range(options.seeds)
+            token_times(task, shares, batch_size, LAST_LOOK_SECONDS, seed) for seed in range(options.seeds)
         ]
         for batch_size in BATCH_SIZES
         for name, shares in (("free", freely), ("even", spread))
@@ -129,9 +129,9 @@ def main() -> None:
     print(f"\n{'batch':>6} {'lengths':>8} {'stopped':>8} {'median s':>9} {'scatter':>8}")
     for (batch_size, name), some in loads.items():
         ended = [stop for ends in some if (stop := stopped(ends)) is not None]
-        seconds, means = np.array(ended).T if ended else (np.array([np.nan]), np.array([]))
+        stops, means = np.array(ended).T if ended else (np.array([np.nan]), np.array([]))
         share = f"{len(ended)} of {len(some)}"
-        print(f"{batch_size:>6} {name:>8} {share:>8} {np.median(seconds):>9.0f} {scatter(means):>8.2%}")
+        print(f"{batch_size:>6} {name:>8} {share:>8} {np.median(stops):>9.0f} {scatter(means):>8.2%}")
 
 
 if __name__ == "__main__":

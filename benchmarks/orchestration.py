@@ -12,6 +12,7 @@ on it: run it alone.
 from __future__ import annotations
 
 import argparse
+import configparser
 import json
 import os
 import secrets
@@ -26,6 +27,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ from jouleboard_airflow.platform.api import Airflow, DagRun
 from jouleboard_airflow.platform.components import Component
 from jouleboard_airflow.platform.installation import REPOSITORY, Installation
 
+SQL = Path(__file__).with_name("sql")
 PARSE_TARGET_SECONDS = 1.0
 QUEUED_TARGET_SECONDS = 60.0
 PARSES = 5
@@ -136,11 +139,12 @@ class BenchInstallation(Installation):
         """Address of Airflow's database."""
         return self.other_database or f"sqlite:///{self.home / 'airflow.db'}"
 
-    def _configuration(self, num_gpus: int, fleet: str) -> dict[str, dict[str, str]]:
-        configuration = super()._configuration(num_gpus, fleet)
-        configuration["core"]["dags_folder"] = str(self.dags)
-        configuration["database"]["sql_alchemy_conn"] = self.database
-        return configuration
+    def environment(self) -> dict[str, str]:
+        """The environment of every component: these variables stand above `airflow.cfg`."""
+        return super().environment() | {
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database,
+        }
 
 
 def main() -> None:
@@ -191,7 +195,7 @@ def parse() -> float:
             )
             took, errors = json.loads(answer.stdout.splitlines()[-1])
             assert not errors, errors
-            seconds.append(took)
+            seconds.append(float(took))
     return statistics.median(seconds)
 
 
@@ -232,7 +236,7 @@ def running(
         commands.up(installation, say=_say, die_with_me=True)
         airflow = Airflow(installation)
         for dag_id in ("watch_releases", "benchmark_release", "no_op_sweeps"):
-            until(lambda dag_id=dag_id: airflow.is_paused(dag_id) is not None, 120, f"the DAG {dag_id}")
+            until(partial(_is_known, airflow, dag_id), 120, f"the DAG {dag_id}")
             airflow.set_paused(dag_id, False)
         yield installation, airflow
     finally:
@@ -243,17 +247,14 @@ def releases(installation: BenchInstallation, airflow: Airflow, versions: list[s
     """Seconds from the end of `find_releases` to the first GPU task queued, one a release."""
     _say(f"{len(versions)} releases: from seen to the first GPU task queued")
     watch = airflow.trigger("watch_releases", {"vllm_floor": versions[0], "hub": False})
-    query = (
-        "select run_id, min(queued_dttm) from task_instance where dag_id = 'benchmark_release'"
-        " and task_id like 'measure%h200' and queued_dttm is not null group by run_id"
-    )
     _finish(airflow, watch)
-    until(lambda: len(_rows(installation, query)) == len(versions), 180, "a GPU task of every release")
-    ((seen,),) = _rows(
-        installation,
-        "select end_date from task_instance where dag_id = 'watch_releases' and task_id = 'find_releases'",
-    )
-    waited = [(_time(queued) - _time(seen)).total_seconds() for _, queued in _rows(installation, query)]
+
+    def first_gpu_tasks() -> list[tuple[Any, ...]]:
+        return _rows(installation, "first_gpu_tasks")
+
+    until(lambda: len(first_gpu_tasks()) == len(versions), 180, "a GPU task of every release")
+    ((seen,),) = _rows(installation, "releases_found")
+    waited = [(_time(queued) - _time(seen)).total_seconds() for _, queued in first_gpu_tasks()]
     for run in airflow.runs("benchmark_release"):
         _finish(airflow, run)
     return waited
@@ -263,18 +264,13 @@ def sweeps(installation: BenchInstallation, airflow: Airflow, tasks: int, points
     """Let the platform schedule sweeps that measure nothing."""
     _say(f"{tasks * points} configurations in {tasks} tasks")
     slots = airflow.set_pool_slots("cpu", platform_slots(installation))
-    scheduler = psutil.Process(components.read_record(installation).components[Component.SCHEDULER].pid)
+    scheduler = psutil.Process(_record(installation).components[Component.SCHEDULER].pid)
     before, all_before = _cpu_seconds(scheduler), _platform_cpu_seconds(installation)
     run = airflow.trigger("no_op_sweeps", {"tasks": tasks, "points": points})
     _finish(airflow, run)
-    rows = _rows(
-        installation,
-        "select scheduled_dttm, queued_dttm, start_date, end_date from task_instance"
-        " where run_id = :run_id and task_id = 'measure_on_cpu' and map_index >= 0",
-        run_id=run.run_id,
-    )
+    rows = _rows(installation, "measuring_tasks", run_id=run.run_id)
     assert len(rows) == tasks
-    times = [[_time(found) for found in row] for row in rows]
+    times = [[_time(stamp) for stamp in row] for row in rows]
     first, last = min(row[0] for row in times), max(row[3] for row in times)
     return Sweeps(
         configurations=tasks * points,
@@ -290,7 +286,9 @@ def sweeps(installation: BenchInstallation, airflow: Airflow, tasks: int, points
 
 def platform_slots(installation: Installation) -> int:
     """Tasks that the platform runs at a time."""
-    return int(installation._configuration(0, "")["core"]["parallelism"])
+    configuration = configparser.ConfigParser(interpolation=None)
+    configuration.read(installation.home / "airflow.cfg")
+    return configuration.getint("core", "parallelism")
 
 
 def report(parse_seconds: float, queued: list[float], found: list[Sweeps], *, as_json: bool) -> None:
@@ -342,18 +340,19 @@ def _finish(airflow: Airflow, run: DagRun) -> None:
 
 
 def _rows(installation: BenchInstallation, query: str, **values: Any) -> list[tuple[Any, ...]]:
-    """Airflow's own records: its API has not every time stamp."""
+    """What a file of `sql/` selects from Airflow's records, as its API lacks some time stamps."""
+    statement = text((SQL / f"{query}.sql").read_text())
     engine = create_engine(installation.database)
     try:
         with engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(text(query), values)]
+            return [tuple(row) for row in connection.execute(statement, values)]
     finally:
         engine.dispose()
 
 
-def _time(found: datetime | str) -> datetime:
-    """A time stamp; SQLite has them as text."""
-    return datetime.fromisoformat(found) if isinstance(found, str) else found
+def _time(stamp: datetime | str) -> datetime:
+    """A time stamp; SQLite returns text."""
+    return datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
@@ -362,10 +361,20 @@ def _cpu_seconds(process: psutil.Process) -> float:
     return times.user + times.system
 
 
+def _record(installation: Installation) -> components.Record:
+    record = components.read_record(installation)
+    assert record is not None, "the platform was started"
+    return record
+
+
+def _is_known(airflow: Airflow, dag_id: str) -> bool:
+    return airflow.is_paused(dag_id) is not None
+
+
 def _platform_cpu_seconds(installation: Installation) -> float:
     """Of every process of the platform, those that have ended included."""
     total = 0.0
-    for started in components.read_record(installation).running.values():
+    for started in _record(installation).running.values():
         for process in [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]:
             times = process.cpu_times()
             total += times.user + times.system + times.children_user + times.children_system
@@ -375,7 +384,7 @@ def _platform_cpu_seconds(installation: Installation) -> float:
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def _say(text: str) -> None:

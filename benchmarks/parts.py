@@ -50,10 +50,10 @@ def _tokens(folder: Path, edges: np.ndarray) -> np.ndarray | None:
     if np.any(known_seconds < np.diff(edges)):
         return None
     first_tokens, _ = np.histogram(first, edges)
-    return arrived / known_seconds * _inside(edges, first, end) + first_tokens
+    return np.asarray(arrived / known_seconds * _inside(edges, first, end) + first_tokens)
 
 
 def _inside(edges: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """How long requests were under way between edges, seconds together."""
     spans = np.minimum(end, edges[1:, None]) - np.maximum(begin, edges[:-1, None])
-    return np.clip(spans, 0, None).sum(axis=1)
+    return np.asarray(np.clip(spans, 0, None).sum(axis=1))

@@ -26,6 +26,7 @@ from benchmark_tasks.settings import Settings
 from benchmarks.published import require_published_folder
 from benchmarks.resample import grow
 
+SQL = Path(__file__).with_name("sql")
 PHASE_TIMEOUT_SECONDS = 3600
 TARGET_SECONDS_AT_1X = 60.0
 
@@ -208,30 +209,13 @@ def _write_compiled(home: Path, root: Path) -> None:
     import duckdb
 
     (root / "runs").mkdir(parents=True)
-    rows = f"'{home}/imports/mlenergy-v3/current/mlenergy_configurations.parquet'"
-    models = f"'{home}/imports/mlenergy-v3/current/mlenergy_models.parquet'"
-    duckdb.sql(
-        f"""copy (
-            select 'llm' as domain, c.* exclude (architecture, batch_size), c.batch_size as max_num_seqs,
-                m.architecture, m.total_params_billions, m.activated_params_billions,
-                null::int as seed, null::int as num_request_repeats,
-                null::double as steady_state_energy_joules, null::double as steady_state_duration_seconds,
-                null::double as request_throughput_req_per_sec, null::double as total_output_tokens,
-                null::double as mean_itl_ms, median_itl_ms as p50_itl_ms, true as is_stable,
-                '' as unstable_reason, '' as results_path, '' as prometheus_path
-            from {rows} as c join {models} as m using (model_id) where c.architecture <> 'diffusion'
-        ) to '{root}/runs/llm.parquet' (format parquet)"""
-    )
-    duckdb.sql(
-        f"""copy (
-            select 'diffusion' as domain, c.*, m.total_params_billions, m.activated_params_billions,
-                null::boolean as use_torch_compile, '' as results_path,
-                coalesce(energy_per_image_joules, energy_per_video_joules) as energy_per_generation_joules,
-                coalesce(throughput_images_per_sec, throughput_videos_per_sec)
-                    as throughput_generations_per_sec
-            from {rows} as c join {models} as m using (model_id) where c.architecture = 'diffusion'
-        ) to '{root}/runs/diffusion.parquet' (format parquet)"""
-    )
+    imported = home / "imports" / "mlenergy-v3" / "current"
+    with duckdb.connect() as connection:
+        for name in ("configurations", "models"):
+            connection.read_parquet(str(imported / f"mlenergy_{name}.parquet")).create_view(name)
+        for kind in ("llm", "diffusion"):
+            query = (SQL / f"compiled_{kind}_runs.sql").read_text()
+            connection.sql(query).write_parquet(str(root / "runs" / f"{kind}.parquet"))
 
 
 def _last_line(text: str) -> str:

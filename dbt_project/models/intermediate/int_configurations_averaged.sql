@@ -87,9 +87,7 @@ averaged as (
         avg(median_e2e_ms) as median_e2e_ms,
         avg(p99_e2e_ms) as p99_e2e_ms,
         avg(batch_latency_seconds) as batch_latency_seconds,
-        avg(latency_seconds) as latency_seconds,
-        count(latency_seconds) as latency_repeats,
-        stddev_samp(latency_seconds) as latency_stddev_seconds
+        avg(latency_seconds) as latency_seconds
     from measurements
     where counts_for_speed
     group by all
@@ -137,8 +135,7 @@ select
     models.model_architecture,
     models.total_params_billions,
     models.activated_params_billions,
-    gpus.tdp_watts,
-    gpus.memory_gib
+    gpus.tdp_watts
 from intervals
 left join replicates
     on
