@@ -44,6 +44,10 @@ class UnknownVersion(JouleboardError):
     """The runtime has no such release."""
 
 
+class NoBuildHere(UnknownVersion):
+    """The runtime has that release, but none for this kind of machine."""
+
+
 class EnvironmentBuildError(JouleboardError):
     """A runtime environment could not be created."""
 

@@ -135,17 +135,18 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """What is still to be measured for a release: catalog x release - what is landed."""
-    from benchmark_tasks.plan.planning import plan_release
+    from benchmark_tasks.plan import plan_release_on
 
     catalog, settings = _catalog(), Settings.from_environment()
     machine = _machine(catalog, gpu_model, gpus)
-    made = plan_release(
+    made = plan_release_on(
+        [machine],
         catalog,
         _listing(settings),
+        settings,
         runtime=runtime,
-        runtime_version=_version(catalog, runtime, version, machine, settings, offline),
-        gpu_model=machine.gpu_model,
-        gpus=machine.num_gpus,
+        version=version,
+        offline=offline,
         repeats=repeats,
         models=model,
         tasks=task,
@@ -375,27 +376,6 @@ def _machine(catalog: Any, gpu_model: str | None, gpus: int | None) -> Any:
     return Machine(gpu_model, 1 if gpus is None else gpus)
 
 
-def _version(
-    catalog: Any, runtime: RuntimeName, version: str | None, machine: Any, settings: Settings, offline: bool
-) -> str:
-    """The release asked for, or the latest one to be measured here.
-
-    The index is asked whether there is such a release, unless the runtime is installed already.
-    """
-    if version is not None and (offline or settings.runtime_python is not None):
-        return version
-    from benchmark_tasks.errors import UnknownVersion
-    from benchmark_tasks.releases.index import distribution_for, watched_releases
-
-    if version is not None:
-        distribution_for(runtime, version, has_gpu=machine.has_gpu, settings=settings)
-        return version
-    found = watched_releases(catalog.project_of(runtime), settings, has_gpu=machine.has_gpu)
-    if not found:
-        raise UnknownVersion(f"the index has no release of {runtime} above the floor: name a VERSION")
-    return found[-1].version
-
-
 def _listing(settings: Settings) -> Any:
     from benchmark_tasks.results.store import Store
 
@@ -496,14 +476,14 @@ def _sweeps_by_hand(
     versions: list[str] | None, machine: Any, gpus: int | None, settings: Settings, **options: Any
 ) -> list[Sweep]:
     """One sweep a runtime version, on a machine; `options` are `single_sweep`'s."""
-    from benchmark_tasks.plan.planning import single_sweep
+    from benchmark_tasks.plan import gpus_to_use, single_sweep, version_to_measure
 
     catalog = _catalog()
-    num_gpus = min(machine.num_gpus, 1) if gpus is None else gpus
-    if num_gpus > machine.num_gpus:
-        raise CatalogError(f"this machine has {machine.num_gpus} GPUs, not {num_gpus}: lower --gpus")
+    num_gpus = gpus_to_use(machine, gpus)
     runtime = options["runtime"] or catalog.model(options["model_id"]).runtime
-    chosen = versions or [_version(catalog, runtime, None, machine, settings, offline=False)]
+    chosen = versions or [
+        version_to_measure(catalog, runtime, None, has_gpu=machine.has_gpu, settings=settings)
+    ]
     where = {"gpu_model": machine.gpu_model, "num_gpus": num_gpus}
     return [single_sweep(catalog, runtime_version=version, **where, **options) for version in chosen]
 

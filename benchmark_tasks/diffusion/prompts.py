@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.vocabulary import OutputUnit
+from benchmark_tasks.workloads.set_names import SYNTHETIC
 
-SYNTHETIC = "synthetic"
 PROMPTS = 64
 
 _BEGINNINGS = {OutputUnit.IMAGE: "a photograph of", OutputUnit.VIDEO: "a video of"}

@@ -16,7 +16,7 @@ from benchmark_tasks.host.machine import Machine, gpu_names, this_machine
 from benchmark_tasks.meters.host_meter import HostMeter
 from benchmark_tasks.meters.vendors import VENDORS, vendor_here
 from benchmark_tasks.meters.zeus_meter import meter_for
-from benchmark_tasks.plan.planning import plan_release
+from benchmark_tasks.plan import plan_release
 from benchmark_tasks.results.store import Listing, Store
 from benchmark_tasks.runtimes.container import CLIENTS
 from benchmark_tasks.runtimes.environments import host_runtime, host_versions, installed

@@ -191,7 +191,7 @@ def _common(sweeping: Sweeping, point: SweepPoint) -> dict[str, object]:
         "run_id": new_run_id(),
         "started_at": sweeping.begun,
         "finished_at": datetime.now(UTC),
-        "sweep_id": sweep.campaign_id,
+        "campaign_id": sweep.campaign_id,
         "note": sweep.note,
         "configuration": sweep.configuration(point),
         "comparability": Comparability(

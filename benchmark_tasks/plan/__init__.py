@@ -1,1 +1,63 @@
-"""What is to be measured: sweeps, what is missing, and in which order."""
+"""What is to be measured: every decision on it, for the command and the DAGs alike.
+
+`release` (what a release still lacks), `single` (one sweep that somebody asks for), `recheck` (a published
+configuration again), `versions` (which version), `landed` (what counts already), `sweep` and `procedure` (the
+types that are measured), `host_queue` (plans on the GPUs of one host).
+
+The names below are loaded when they are used first, because whatever measures needs `sweep` alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmark_tasks.plan.deployment import usual_repeats
+    from benchmark_tasks.plan.landed import is_recheck, runs_that_count, still_missing, what_is_missing
+    from benchmark_tasks.plan.recheck import last_rechecks, recheck_campaign, sweep_again
+    from benchmark_tasks.plan.release import is_canary, plan_release, plan_release_on, superseded
+    from benchmark_tasks.plan.single import gpus_to_use, plan_single, single_sweep
+    from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
+    from benchmark_tasks.plan.versions import newest_version, version_to_measure, versions_to_measure
+
+_MODULES = {
+    "deployment": ("usual_repeats",),
+    "landed": ("is_recheck", "runs_that_count", "still_missing", "what_is_missing"),
+    "recheck": ("last_rechecks", "recheck_campaign", "sweep_again"),
+    "release": ("is_canary", "plan_release", "plan_release_on", "superseded"),
+    "single": ("gpus_to_use", "plan_single", "single_sweep"),
+    "sweep": ("Plan", "Sweep", "SweepPoint"),
+    "versions": ("newest_version", "version_to_measure", "versions_to_measure"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "Plan",
+    "Sweep",
+    "SweepPoint",
+    "gpus_to_use",
+    "is_canary",
+    "is_recheck",
+    "last_rechecks",
+    "newest_version",
+    "plan_release",
+    "plan_release_on",
+    "plan_single",
+    "recheck_campaign",
+    "runs_that_count",
+    "single_sweep",
+    "still_missing",
+    "superseded",
+    "sweep_again",
+    "usual_repeats",
+    "version_to_measure",
+    "versions_to_measure",
+    "what_is_missing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

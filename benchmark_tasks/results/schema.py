@@ -15,7 +15,7 @@ import uuid
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, JsonValue, model_validator
 
 from benchmark_tasks.results.identity import Comparability, Configuration
 from benchmark_tasks.results.record import Count, Degree, Measured, Record, Seconds
@@ -267,15 +267,19 @@ class Failure(Record):
 class Run(Record):
     """One measured execution of a configuration under one runtime version.
 
-    sweep_id: the `Sweep.campaign_id` that it was measured for, under the name it has in bundles.
+    campaign_id: that of the sweep it was measured for; `run.json` calls it `sweep_id`, its first name.
     """
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str = Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
     status: RunStatus
     started_at: datetime
     finished_at: datetime
-    sweep_id: str | None = None
+    campaign_id: str | None = Field(
+        None, validation_alias=AliasChoices("campaign_id", "sweep_id"), serialization_alias="sweep_id"
+    )
     note: str | None = None
     configuration: Configuration
     comparability: Comparability

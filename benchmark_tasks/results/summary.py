@@ -158,7 +158,7 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         "status": run.status.value,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
-        "sweep_id": run.sweep_id,
+        "sweep_id": run.campaign_id,
         "note": run.note,
         "bundle_path": str(bundle_path),
         "configuration_id": run.configuration.configuration_id,

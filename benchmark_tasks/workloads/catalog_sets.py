@@ -19,8 +19,8 @@ from benchmark_tasks.workloads.media import shapes_of
 from benchmark_tasks.workloads.media_rows import media_prompts_of
 from benchmark_tasks.workloads.prompts import prompts_of
 from benchmark_tasks.workloads.requests import TEMPERATURE, TOP_P, DataSetText, RequestSet, SyntheticText
+from benchmark_tasks.workloads.set_names import SYNTHETIC
 
-SYNTHETIC = "synthetic"
 TEMPLATE_TOKENS = 64
 """Room that a chat template takes beside a short conversation's words."""
 
@@ -55,13 +55,6 @@ def data_set_named(name: str, tasks: dict[object, TaskEntry]) -> DataSetEntry:
     if name not in known:
         raise CatalogError(f"no task has a data set {name!r}; there are: {', '.join(known)}")
     return known[name]
-
-
-def name_of(request_set_id: str) -> str:
-    """What a sweep calls the request set of that id, and how the load was unusual (`Procedure.load_mark`)."""
-    requests, plus, load = request_set_id.partition("+")
-    name = SYNTHETIC if requests.startswith(SYNTHETIC) else requests.rsplit("-", 2)[0]
-    return name + plus + load
 
 
 def _synthetic(sweep: Sweep, model: Model, task: TaskEntry) -> SyntheticText | SyntheticChat:

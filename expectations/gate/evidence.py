@@ -102,7 +102,7 @@ def content_digest(run: Run) -> str | None:
     """SHA-256 of all that was measured; `None` for a run without a result."""
     if run.status is not RunStatus.COMPLETED:
         return None
-    names = {"run_id", "started_at", "finished_at", "sweep_id", "note"}
+    names = {"run_id", "started_at", "finished_at", "campaign_id", "note"}
     return hashlib.sha256(run.model_dump_json(exclude=names).encode()).hexdigest()
 
 

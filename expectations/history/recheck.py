@@ -6,7 +6,7 @@ compared with the published figures, and count only if a person releases them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.errors import CatalogError
+from benchmark_tasks.plan import Sweep, is_recheck, last_rechecks, sweep_again
 from benchmark_tasks.results.identity import (
     COMPARABILITY_KEYS,
     CONFIGURATION_KEYS,
@@ -167,6 +170,43 @@ def choose(
     waiting = [figure for figure in here if figure.configuration_id not in chosen]
     waiting.sort(key=lambda figure: rechecked.get(figure.configuration_id, figure.last_measured_at))
     return (*chosen.values(), *waiting[:size])
+
+
+def plan_recheck(
+    catalog: Catalog,
+    figures: Iterable[Figure],
+    runs: Iterable[Run],
+    *,
+    gpu_models: Collection[str],
+    size: int,
+    repeats: int,
+    campaign_id: str,
+    note: str | None = None,
+    say: Callable[[str], object] = print,
+) -> list[Sweep]:
+    """The sweeps that measure published figures again, chosen as `choose` says.
+
+    A campaign that is started again has the same sweeps: its own runs change no choice. What cannot be
+    measured again is left out, with a line that says why.
+    """
+    rechecks = [run for run in runs if is_recheck(run) and run.campaign_id != campaign_id]
+    chosen = choose(
+        figures,
+        size=size,
+        canaries=catalog.watch.canaries,
+        gpu_models=gpu_models,
+        rechecked=last_rechecks(rechecks),
+    )
+    sweeps = []
+    for figure in chosen:
+        try:
+            sweep = sweep_again(
+                catalog, figure.configuration, figure.comparability, repeats=repeats, note=note
+            )
+            sweeps.append(sweep.model_copy(update={"campaign_id": campaign_id}))
+        except CatalogError as error:
+            say(f"left out: {figure.label}: {error}")
+    return sweeps
 
 
 def compare(figures: Iterable[Figure], runs: Iterable[Run]) -> tuple[Comparison, ...]:

@@ -104,10 +104,10 @@ def measure_command(plan: Path) -> list[str]:
 
 
 def _not_landed_since(sweep: Sweep, known: Collection[str]) -> Sweep | None:
-    from benchmark_tasks.plan.planning import still_missing
+    from benchmark_tasks.plan import still_missing
     from benchmark_tasks.results.store import Store
     from benchmark_tasks.settings import Settings
 
     landed = Store.of(Settings.from_environment()).records().runs
-    own = [run for run, _ in landed if run.sweep_id == sweep.campaign_id and run.run_id not in known]
+    own = [run for run, _ in landed if run.campaign_id == sweep.campaign_id and run.run_id not in known]
     return still_missing(sweep, own)

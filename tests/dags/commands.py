@@ -23,7 +23,7 @@ for sweep in plan.sweeps:
     for point in sweep.points:
         for repeat in range(point.repeats):
             run = sample_run(
-                gpu=gpu, configuration=sweep.configuration(point), sweep_id=sweep.campaign_id,
+                gpu=gpu, configuration=sweep.configuration(point), campaign_id=sweep.campaign_id,
                 batch_size=point.batch_size, tokens_per_second=speed + 10 * repeat,
                 comparability=sample_run(gpu=gpu).comparability.model_copy(update=dict(
                     runtime_version=sweep.runtime_version, weights=sweep.weights,

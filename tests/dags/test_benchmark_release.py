@@ -33,7 +33,7 @@ def test_a_release_is_planned_measured_and_landed(
     assert by_task["announce"] == by_task["verdict"] == "success"
     landed = Store(home / "raw").listing().runs
     assert landed
-    assert {one.sweep_id for one, _ in landed} == {run.run_id}
+    assert {one.campaign_id for one, _ in landed} == {run.run_id}
     assert {one.comparability.runtime_version for one, _ in landed} == {"0.32.0"}
 
     again = benchmark.test(run_conf={"version": "0.32.0"})

@@ -57,7 +57,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def hostile_run() -> Run:
     """A good run whose every free text tries something."""
     good = sample_run(
-        batch_size=64, runtime_version=HOSTILE_VERSION, note=HOSTILE_VERSION, sweep_id="../../x'"
+        batch_size=64, runtime_version=HOSTILE_VERSION, note=HOSTILE_VERSION, campaign_id="../../x'"
     )
     names = ("host", "operating_system", "cpu_model", "python_version", "git_commit", "catalog_hash")
     return good.model_copy(

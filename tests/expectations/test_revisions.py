@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmark_tasks.catalog import load
-from benchmark_tasks.plan.planning import single_sweep
+from benchmark_tasks.plan import single_sweep
 from benchmark_tasks.plan.sweep import Plan
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store

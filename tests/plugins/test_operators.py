@@ -89,7 +89,7 @@ def test_tried_again_only_what_its_campaign_has_not_landed_is_measured(
 
     def landed(point: SweepPoint, campaign: str) -> str:
         configuration = parsed.configuration(point)
-        run = sample_run(gpu=False, configuration=configuration, comparability=keys, sweep_id=campaign)
+        run = sample_run(gpu=False, configuration=configuration, comparability=keys, campaign_id=campaign)
         store.land_copy(write_sample(tmp_path / "measured", run))
         return run.run_id
 

@@ -60,15 +60,15 @@ def give_verdict(ti: RuntimeTaskInstance) -> str:
 
 def compare_with_published(sweeps: list[dict[str, Any]], run_id: str) -> list[dict[str, Any]]:
     """Each published figure beside its new runs, with one line each in the log."""
-    from benchmark_tasks.plan.sweep import Sweep
+    from benchmark_tasks.plan import Sweep, recheck_campaign
     from expectations.history import recheck
 
     settings = Settings.from_environment()
     wanted = [Sweep.model_validate(entry["sweep"]) for entry in sweeps]
     ids = {sweep.configuration(point).configuration_id for sweep in wanted for point in sweep.points}
     figures = [figure for figure in recheck.published_figures(settings) if figure.configuration_id in ids]
-    campaign = planning.recheck_campaign(run_id)
-    again = [run for run, _ in planning.listing(settings).runs if run.sweep_id == campaign]
+    campaign = recheck_campaign(run_id)
+    again = [run for run, _ in planning.listing(settings).runs if run.campaign_id == campaign]
     comparisons = recheck.compare(figures, again)
     for comparison in comparisons:
         log.info("%s", comparison)

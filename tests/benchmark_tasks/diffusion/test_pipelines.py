@@ -11,7 +11,7 @@ import pytest
 from benchmark_tasks.catalog import load
 from benchmark_tasks.diffusion.generator import MOCK_PROGRAM, PROGRAM, job_of
 from benchmark_tasks.errors import OutOfMemory
-from benchmark_tasks.plan.planning import single_sweep
+from benchmark_tasks.plan import single_sweep
 from benchmark_tasks.plan.procedure import DIFFUSION_CPU_PROCEDURE
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results import bundle

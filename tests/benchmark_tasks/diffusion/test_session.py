@@ -15,7 +15,7 @@ import pytest
 from benchmark_tasks.catalog import load
 from benchmark_tasks.diffusion import generator as diffusion
 from benchmark_tasks.errors import CatalogError, JouleboardError, OutOfMemory, ServerDied, ServerNeverHealthy
-from benchmark_tasks.plan.planning import single_sweep
+from benchmark_tasks.plan import single_sweep
 from benchmark_tasks.plan.procedure import DIFFUSION_CPU_PROCEDURE
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results import bundle

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import CatalogError, UnknownVersion
-from benchmark_tasks.plan.planning import plan_release, single_sweep, still_missing
+from benchmark_tasks.plan import plan_release, single_sweep, still_missing
 from benchmark_tasks.plan.procedure import GPU_PROCEDURE
 from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.results.schema import Run
@@ -262,7 +262,7 @@ def test_a_load_of_another_kind_counts_for_itself_alone() -> None:
 
 def test_a_recheck_is_no_repeat() -> None:
     [sweep] = planned(**ON_H200).sweeps
-    runs = [run_of(sweep, point, sweep_id="recheck__weekly") for point in sweep.points]
+    runs = [run_of(sweep, point, campaign_id="recheck__weekly") for point in sweep.points]
     assert planned(runs, **ON_H200) == planned(**ON_H200)
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from benchmark_tasks.catalog import Asking, HubWatch, load
 from benchmark_tasks.errors import CatalogError, DiskFull, HubRefused, IndexUnreachable, ProposalError
-from benchmark_tasks.plan.planning import plan_release
+from benchmark_tasks.plan import plan_release
 from benchmark_tasks.releases import proposals, records
 from benchmark_tasks.releases.hub import Hub
 from benchmark_tasks.releases.proposals import Proposal, State

@@ -23,9 +23,10 @@ from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import LengthControl, Task, Weights
-from benchmark_tasks.workloads.catalog_sets import name_of, request_set_for
+from benchmark_tasks.workloads.catalog_sets import request_set_for
 from benchmark_tasks.workloads.chat import DataSetChat, SyntheticChat
 from benchmark_tasks.workloads.media import shapes_of
+from benchmark_tasks.workloads.set_names import name_of
 from benchmark_tasks.workloads.stationary import UnderWay
 
 ENTRIES = catalog.load()

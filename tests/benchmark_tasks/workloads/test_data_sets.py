@@ -26,9 +26,10 @@ from benchmark_tasks.run import measure
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import LengthControl, Task
-from benchmark_tasks.workloads.catalog_sets import name_of, request_set_for
+from benchmark_tasks.workloads.catalog_sets import request_set_for
 from benchmark_tasks.workloads.data_sets import Rows, rows_of, save
 from benchmark_tasks.workloads.requests import DataSetText
+from benchmark_tasks.workloads.set_names import name_of
 from benchmark_tasks.workloads.stationary import UnderWay
 from benchmark_tasks.workloads.words import WORD
 

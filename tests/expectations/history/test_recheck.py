@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from benchmark_tasks.catalog import load
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.summary import gpu_uuids
 from benchmark_tasks.testing.samples import on_gpus, sample_run
 from benchmark_tasks.vocabulary import RunStatus
-from expectations.history.recheck import Figure, Measured, Verdict, choose, compare
+from expectations.history.recheck import Figure, Measured, Verdict, choose, compare, plan_recheck
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -117,6 +118,31 @@ def test_many_figures_ask_for_wider_intervals() -> None:
     (alone, *_) = compare([figure(PUBLISHED)], again)
     (among, *_) = compare([figure(PUBLISHED)] * 20, again)
     assert among.change_high - among.change_low > alone.change_high - alone.change_low
+
+
+def test_what_cannot_be_measured_again_is_left_out_with_a_line() -> None:
+    by_hand = runs_of([4000])[0]
+    keys = by_hand.comparability.model_copy(update={"runtime_version": "0.26.0+config.deadbeef"})
+    figures = [figure(PUBLISHED), figure([by_hand.model_copy(update={"comparability": keys})])]
+    lines: list[str] = []
+    sweeps = [
+        plan_recheck(
+            load(),
+            [one],
+            [],
+            gpu_models={"H200"},
+            size=1,
+            repeats=2,
+            campaign_id="recheck__weekly",
+            say=lines.append,
+        )
+        for one in figures
+    ]
+    ((sweep,), none) = sweeps
+    assert (sweep.campaign_id, sweep.points[0].repeats, none) == ("recheck__weekly", 2, [])
+    assert lines == [
+        f"left out: {figures[1].label}: measured by hand, with options, a server or a load of its own"
+    ]
 
 
 def test_canaries_come_every_time_and_the_others_in_turn() -> None:

@@ -1,41 +1,26 @@
-"""The sweep that measures a published figure again is of that very figure, or a line says why not."""
+"""The sweep that measures a published configuration again is of that very one, or an error says why not."""
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from benchmark_tasks.catalog import Catalog, load
-from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.errors import CatalogError
+from benchmark_tasks.plan import Sweep, last_rechecks, sweep_again
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.testing.samples import sample_generation_run, sample_run
 from benchmark_tasks.vocabulary import WeightPrecision, Weights
-from expectations.history.recheck import Figure, Measured
-from jouleboard_airflow.tasks import planning
 
 CATALOG = load()
-PARAMS = {"repeats": 3, "note": "weekly"}
 OLD, NEW = "a" * 40, "b" * 40
 
 
-def figure_of(run: Run) -> Figure:
-    """What a run is published as."""
-    known = run.configuration.model_dump(mode="json") | run.comparability.model_dump(mode="json")
-    known |= {
-        "configuration_id": run.configuration.configuration_id,
-        "comparability_id": "c",
-        "output_unit": "image",
-        "last_measured_at": datetime(2026, 11, 1, tzinfo=UTC),
-        "runs": [Measured(gpus="A", throughput=1.0, energy=1.0)],
-    }
-    return Figure(**{name: known[name] for name in Figure.__dataclass_fields__})
-
-
-def again(figure: Figure, catalog: Catalog = CATALOG) -> Sweep | None:
-    return planning._sweep_again(catalog, figure, PARAMS)
+def again(run: Run, catalog: Catalog = CATALOG) -> Sweep:
+    """The sweep that measures again what is published of a run."""
+    return sweep_again(catalog, run.configuration, run.comparability, repeats=3, note="weekly")
 
 
 def at(revision: str | None, model_id: str = "Qwen/Qwen3-8B") -> Catalog:
@@ -53,8 +38,7 @@ def test_sizes_of_ones_own_are_measured_again(video: bool) -> None:
     sizes = {"inference_steps": 7, "height": 512, "width": 768} | ({"num_frames": 33} if video else {})
     base = sample_generation_run(video=video)
     run = base.model_copy(update={"configuration": base.configuration.model_copy(update=sizes)})
-    sweep = again(figure_of(run))
-    assert sweep is not None
+    sweep = again(run)
     (point,) = sweep.points
     assert (sweep.configuration(point), point.repeats) == (run.configuration, 3)
     assert Sweep.model_validate_json(sweep.model_dump_json()) == sweep
@@ -64,26 +48,24 @@ def test_what_stood_in_for_the_catalogs_runtime_is_measured_again_by_it() -> Non
     base = sample_generation_run()
     keys = {"runtime": "diffusers", "runtime_version": "0.42.1"}
     run = base.model_copy(update={"comparability": base.comparability.model_copy(update=keys)})
-    sweep = again(figure_of(run))
-    assert sweep is not None
+    sweep = again(run)
     assert (sweep.runtime, sweep.distribution) == ("diffusers", "diffusers")
 
 
 def test_a_figure_is_measured_again_at_its_own_revision() -> None:
     for published, catalog in ((OLD, at(NEW)), (OLD, at(None)), (NEW, at(NEW)), (None, at(None))):
-        sweep = again(figure_of(real(published)), catalog)
-        assert sweep is not None and sweep.model_revision == published
+        sweep = again(real(published), catalog)
+        assert sweep.model_revision == published
 
 
-def test_what_revision_it_was_must_be_known(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "airflow.task"):
-        assert again(figure_of(real(None)), at(NEW)) is None
-    assert f"its revision was not recorded; the catalog is at {NEW} by now" in caplog.text
+def test_what_revision_it_was_must_be_known() -> None:
+    with pytest.raises(CatalogError, match=f"its revision was not recorded; the catalog is at {NEW} by now"):
+        again(real(None), at(NEW))
 
 
 def test_made_up_weights_have_no_revision() -> None:
-    sweep = again(figure_of(sample_run()), at(NEW))
-    assert sweep is not None and (sweep.weights, sweep.model_revision) == (Weights.DUMMY, None)
+    sweep = again(sample_run(), at(NEW))
+    assert (sweep.weights, sweep.model_revision) == (Weights.DUMMY, None)
 
 
 @pytest.mark.parametrize(
@@ -95,14 +77,17 @@ def test_made_up_weights_have_no_revision() -> None:
     ],
     ids=["options", "load", "precision"],
 )
-def test_what_cannot_be_had_again_says_why(
-    changes: dict[str, Any], line: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_cannot_be_had_again_says_why(changes: dict[str, Any], line: str) -> None:
     base = sample_run()
     parts = {
         name: part.model_copy(update={key: value for key, value in changes.items() if hasattr(part, key)})
         for name, part in (("configuration", base.configuration), ("comparability", base.comparability))
     }
-    with caplog.at_level(logging.INFO, "airflow.task"):
-        assert again(figure_of(base.model_copy(update=parts))) is None
-    assert line in caplog.text
+    with pytest.raises(CatalogError, match=line):
+        again(base.model_copy(update=parts))
+
+
+def test_the_last_recheck_of_a_configuration_counts() -> None:
+    first, second = (datetime(2026, 11, day, tzinfo=UTC) for day in (2, 9))
+    early, late = sample_run(finished_at=first), sample_run(finished_at=second)
+    assert last_rechecks([late, early]) == {early.configuration.configuration_id: second}

@@ -1,0 +1,84 @@
+"""What is landed already: which runs count for a sweep, and what it still lacks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from benchmark_tasks.plan.sweep import Sweep, SweepPoint
+from benchmark_tasks.results.identity import COMPARABILITY_KEYS
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, RunStatus
+from benchmark_tasks.workloads.set_names import name_of
+
+_ASKED_FOR = tuple(key for key in COMPARABILITY_KEYS if key in Sweep.model_fields or hasattr(Sweep, key))
+"""The comparability keys that a sweep asks for; it asks for a request set by name, not by id."""
+
+_Key = tuple[object, ...]
+
+
+def is_recheck(run: Run) -> bool:
+    """Whether a run was measured to confirm what is published."""
+    return (run.campaign_id or "").startswith(RECHECK_CAMPAIGN)
+
+
+def runs_that_count(runs: Iterable[Run], *, campaign_id: str | None, force: bool) -> list[Run]:
+    """The runs that need no repeating.
+
+    A recheck confirms what is published; it is no repeat of it. With `force` only the campaign's own runs
+    count, so that a campaign that is started again goes on where it stopped.
+    """
+    if force:
+        return [run for run in runs if campaign_id is not None and run.campaign_id == campaign_id]
+    return [run for run in runs if not is_recheck(run)]
+
+
+def still_missing(sweep: Sweep, runs: Iterable[Run]) -> Sweep | None:
+    """What a sweep lacks once these runs count for it: fewer points or repeats; `None` when nothing."""
+    return Landed(runs).left_of(sweep)
+
+
+def what_is_missing(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> list[Sweep]:
+    """What each sweep lacks once these runs count; sweeps that lack nothing are left out."""
+    landed = Landed(runs)
+    return [left for sweep in sweeps if (left := landed.left_of(sweep))]
+
+
+class Landed:
+    """How often each configuration was completed and settled, and which did not fit."""
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        runs = tuple(runs)
+        self._completed = Counter(_key_of_run(run) for run in runs if _has_result(run))
+        self._infeasible = {_key_of_run(run) for run in runs if run.status is RunStatus.INFEASIBLE}
+
+    def left_of(self, sweep: Sweep) -> Sweep | None:
+        """The points of a sweep that need measuring, each with the repeats it lacks; `None` when nothing."""
+        points = tuple(
+            point.model_copy(update={"repeats": int(repeats)})
+            for point in sweep.points
+            if (repeats := point.repeats - self.settled(sweep, point)) > 0
+        )
+        return sweep.model_copy(update={"points": points}) if points else None
+
+    def settled(self, sweep: Sweep, point: SweepPoint) -> float:
+        """How many repeats of a point need no measuring: infinitely many if it does not fit."""
+        key = _key_of_point(sweep, point)
+        return float("inf") if key in self._infeasible else self._completed[key]
+
+
+def _has_result(run: Run) -> bool:
+    """A run whose load never settled has no figure: it is wanted again."""
+    settled = run.window_steady is not None and run.window_steady.settled
+    return run.status is RunStatus.COMPLETED and settled
+
+
+def _key_of_run(run: Run) -> _Key:
+    asked = (getattr(run.comparability, key) for key in _ASKED_FOR)
+    return (run.configuration.configuration_id, name_of(run.comparability.request_set_id), *asked)
+
+
+def _key_of_point(sweep: Sweep, point: SweepPoint) -> _Key:
+    mark = sweep.procedure.load_mark(sweep.length_control) if sweep.procedure else ""
+    asked = (getattr(sweep, key) for key in _ASKED_FOR)
+    return (sweep.configuration(point).configuration_id, sweep.request_set + mark, *asked)

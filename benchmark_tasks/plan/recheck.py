@@ -1,0 +1,82 @@
+"""Measuring again what is published: the sweep of a published configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.errors import CatalogError
+from benchmark_tasks.plan.single import single_sweep
+from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.results.identity import PARALLELISM_KEYS, WORKLOAD_KEYS, Comparability, Configuration
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, Weights
+from benchmark_tasks.workloads.set_names import name_of
+
+
+def recheck_campaign(run_id: str) -> str:
+    """The campaign of a recheck's runs; the gate knows them by its beginning."""
+    return f"{RECHECK_CAMPAIGN}{run_id}"
+
+
+def last_rechecks(runs: Iterable[Run]) -> dict[str, datetime]:
+    """When each configuration was last measured again, by its id; from rechecks' runs."""
+    finished: dict[str, datetime] = {}
+    for run in runs:
+        key = run.configuration.configuration_id
+        finished[key] = max(finished.get(key, run.finished_at), run.finished_at)
+    return finished
+
+
+def sweep_again(
+    catalog: Catalog,
+    configuration: Configuration,
+    comparability: Comparability,
+    *,
+    repeats: int = 1,
+    note: str | None = None,
+) -> Sweep:
+    """The sweep that measures a published configuration again, at the revision that was published.
+
+    Placement, and what one image or video is, are as published, not as the catalog has them by now.
+
+    Raises:
+        CatalogError: says why it cannot be measured again.
+    """
+    keys = comparability
+    if "+" in keys.runtime_version or "+" in keys.request_set_id:
+        raise CatalogError("measured by hand, with options, a server or a load of its own")
+    sweep = single_sweep(
+        _at_revision(catalog, configuration.model_id, keys) if keys.weights is Weights.REAL else catalog,
+        model_id=configuration.model_id,
+        task=configuration.task,
+        runtime_version=keys.runtime_version,
+        gpu_model=configuration.gpu_model,
+        num_gpus=configuration.num_gpus,
+        batch_sizes=[configuration.batch_size],
+        repeats=repeats,
+        weights=keys.weights,
+        runtime=keys.runtime,
+        note=note,
+    )
+    as_published = {name: getattr(configuration, name) for name in PARALLELISM_KEYS + WORKLOAD_KEYS}
+    asked = {"length_control": keys.length_control, "request_set": name_of(keys.request_set_id)}
+    sweep = sweep.model_copy(update=as_published | asked)
+    if sweep.configuration(sweep.points[0]) != configuration:
+        raise CatalogError("the catalog has its weights in another precision by now")
+    return sweep
+
+
+def _at_revision(catalog: Catalog, model_id: str, keys: Comparability) -> Catalog:
+    """The catalog with the model at the revision that was published.
+
+    Raises:
+        CatalogError: nobody knows that revision, and the hub may have gone on since.
+    """
+    model = catalog.model(model_id)
+    if keys.model_revision == model.revision:
+        return catalog
+    if keys.model_revision is None:
+        raise CatalogError(f"its revision was not recorded; the catalog is at {model.revision} by now")
+    return catalog.with_models([model.model_copy(update={"revision": keys.model_revision})])

@@ -1,0 +1,91 @@
+"""Which version of a runtime is measured: the one asked for, or the newest that can be measured here."""
+
+from __future__ import annotations
+
+from packaging.version import InvalidVersion, Version
+
+from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.errors import NoBuildHere, UnknownVersion
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import RuntimeName
+
+
+def version_to_measure(
+    catalog: Catalog,
+    runtime: RuntimeName,
+    version: str | None,
+    *,
+    has_gpu: bool,
+    settings: Settings,
+    offline: bool = False,
+) -> str:
+    """The version that was asked for, or the newest one that can be measured on this kind of machine.
+
+    The package index is asked whether there is such a version, unless the runtime is installed already.
+
+    Args:
+        offline: do not ask the index whether there is the version that was asked for.
+
+    Raises:
+        NoBuildHere: the project has that version, but none for this kind of machine.
+        UnknownVersion: there is no such version, or none to measure here.
+        IndexUnreachable: the index did not answer.
+    """
+    if version is None:
+        return newest_version(catalog, runtime, has_gpu=has_gpu, settings=settings)
+    if not offline and settings.runtime_python is None:
+        _require_build(catalog, runtime, version, has_gpu, settings)
+    return version
+
+
+def versions_to_measure(
+    catalog: Catalog, runtime: RuntimeName, *, has_gpu: bool, settings: Settings
+) -> list[str]:
+    """Every version from the floor on that can be measured on this kind of machine, oldest first.
+
+    Raises:
+        IndexUnreachable: the index did not answer.
+    """
+    from benchmark_tasks.releases.index import watched_releases
+
+    releases = watched_releases(catalog.project_of(runtime), settings, has_gpu=has_gpu)
+    return [release.version for release in releases]
+
+
+def newest_version(catalog: Catalog, runtime: RuntimeName, *, has_gpu: bool, settings: Settings) -> str:
+    """The newest version that can be measured on this kind of machine.
+
+    Raises:
+        UnknownVersion: there is none.
+        IndexUnreachable: the index did not answer.
+    """
+    versions = versions_to_measure(catalog, runtime, has_gpu=has_gpu, settings=settings)
+    if not versions:
+        project = catalog.project_of(runtime)
+        raise UnknownVersion(
+            f"{project.project} has no release from {project.floor} on that can be measured here:"
+            " name a version"
+        )
+    return versions[-1]
+
+
+def normal_version(version: str) -> str:
+    """The version as PEP 440 spells it, so that `v0.32` in a form and `0.32` on the index meet."""
+    try:
+        return str(Version(version))
+    except InvalidVersion as error:
+        raise UnknownVersion(f"{version!r} is not a version number (PEP 440)") from error
+
+
+def _require_build(
+    catalog: Catalog, runtime: RuntimeName, version: str, has_gpu: bool, settings: Settings
+) -> None:
+    from benchmark_tasks.releases.index import distribution_for, require_version
+
+    try:
+        distribution_for(runtime, version, has_gpu=has_gpu, settings=settings)
+    except UnknownVersion as error:
+        if has_gpu:
+            raise
+        require_version(catalog.project_of(runtime).project, version, settings)
+        raise NoBuildHere(str(error)) from error
