@@ -41,8 +41,13 @@ class Task(StrEnum):
     TEXT_TO_IMAGE = "text-to-image", Architecture.DIFFUSION, OutputUnit.IMAGE
     TEXT_TO_VIDEO = "text-to-video", Architecture.DIFFUSION, OutputUnit.VIDEO
 
-    def __new__(cls, name: str, architecture: Architecture, output_unit: OutputUnit) -> Self:
-        """A member is its name, with two facts attached."""
+    def __new__(
+        cls,
+        name: str,
+        architecture: Architecture = Architecture.LLM,
+        output_unit: OutputUnit = OutputUnit.TOKEN,
+    ) -> Self:
+        """A member is its name, with two facts. The defaults let type checkers accept `Task("gpqa")`."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.architecture = architecture

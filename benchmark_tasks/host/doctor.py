@@ -16,7 +16,7 @@ from benchmark_tasks.host.machine import Machine, gpu_names, this_machine
 from benchmark_tasks.meters.host_meter import HostMeter
 from benchmark_tasks.meters.vendors import VENDORS, vendor_here
 from benchmark_tasks.meters.zeus_meter import meter_for
-from benchmark_tasks.plan import plan_release
+from benchmark_tasks.plan import plan_release, versions_to_measure
 from benchmark_tasks.results.store import Listing, Store
 from benchmark_tasks.runtimes.container import CLIENTS
 from benchmark_tasks.runtimes.environments import host_runtime, host_versions, installed
@@ -210,10 +210,8 @@ def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: 
 
 
 def _versions(project: WatchedProject, settings: Settings, machine: Machine) -> str:
-    from benchmark_tasks.releases.index import watched_releases
-
-    releases = watched_releases(project, settings, has_gpu=machine.has_gpu)
-    return ", ".join(release.version for release in releases) or "none above the floor"
+    versions = versions_to_measure(project, settings, has_gpu=machine.has_gpu)
+    return ", ".join(versions) or "none above the floor"
 
 
 def _landed(settings: Settings) -> HostFinding:

@@ -114,7 +114,10 @@ def gpus_to_use(machine: Machine, wanted: int | None) -> int:
     """
     count = min(1, machine.num_gpus) if wanted is None else wanted
     if (count == 0) != (machine.num_gpus == 0):
-        raise SettingsError(f"number of GPUs {count} and GPU model {machine.gpu_model} contradict each other")
+        raise SettingsError(
+            f"number of GPUs {count} and GPU model {machine.gpu_model} contradict each other:"
+            f" there are {machine.num_gpus} GPUs"
+        )
     if count > machine.num_gpus:
         raise SettingsError(f"{count} GPUs: a host has {machine.num_gpus} {machine.gpu_model}")
     return count

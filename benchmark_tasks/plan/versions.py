@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from packaging.version import InvalidVersion, Version
 
-from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.catalog import Catalog, WatchedProject
 from benchmark_tasks.errors import NoBuildHere, UnknownVersion
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName
@@ -32,39 +32,35 @@ def version_to_measure(
         IndexUnreachable: the index did not answer.
     """
     if version is None:
-        return newest_version(catalog, runtime, has_gpu=has_gpu, settings=settings)
+        return newest_version(catalog.project_of(runtime), settings, has_gpu=has_gpu)
     if not offline and settings.runtime_python is None:
         _require_build(catalog, runtime, version, has_gpu, settings)
     return version
 
 
-def versions_to_measure(
-    catalog: Catalog, runtime: RuntimeName, *, has_gpu: bool, settings: Settings
-) -> list[str]:
-    """Every version from the floor on that can be measured on this kind of machine, oldest first.
+def versions_to_measure(project: WatchedProject, settings: Settings, *, has_gpu: bool) -> list[str]:
+    """Every version from the project's floor on that can be measured on this kind of machine, oldest first.
 
     Raises:
         IndexUnreachable: the index did not answer.
     """
     from benchmark_tasks.releases.index import watched_releases
 
-    releases = watched_releases(catalog.project_of(runtime), settings, has_gpu=has_gpu)
-    return [release.version for release in releases]
+    return [release.version for release in watched_releases(project, settings, has_gpu=has_gpu)]
 
 
-def newest_version(catalog: Catalog, runtime: RuntimeName, *, has_gpu: bool, settings: Settings) -> str:
+def newest_version(project: WatchedProject, settings: Settings, *, has_gpu: bool) -> str:
     """The newest version that can be measured on this kind of machine.
 
     Raises:
         UnknownVersion: there is none.
         IndexUnreachable: the index did not answer.
     """
-    versions = versions_to_measure(catalog, runtime, has_gpu=has_gpu, settings=settings)
+    versions = versions_to_measure(project, settings, has_gpu=has_gpu)
     if not versions:
-        project = catalog.project_of(runtime)
+        where = "with a GPU" if has_gpu else "without a GPU"
         raise UnknownVersion(
-            f"{project.project} has no release from {project.floor} on that can be measured here:"
-            " name a version"
+            f"{project.project} has no release from {project.floor} on that runs {where}: name a version"
         )
     return versions[-1]
 

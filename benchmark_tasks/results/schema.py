@@ -21,7 +21,7 @@ from benchmark_tasks.results.identity import Comparability, Configuration
 from benchmark_tasks.results.record import Count, Degree, Measured, Record, Seconds
 from benchmark_tasks.vocabulary import EnergySource, RunStatus, ServerKind, Weights
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class WindowEnergy(Record):

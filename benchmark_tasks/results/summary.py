@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from benchmark_tasks.results.identity import Comparability, Configuration
 from benchmark_tasks.results.record import Record
-from benchmark_tasks.results.schema import Quantiles, Run, Window
+from benchmark_tasks.results.schema import Phase, Quantiles, Run, Window
 from benchmark_tasks.statistics import relative_interval
 
 _WINDOW_COLUMNS: list[tuple[str, pa.DataType]] = [
@@ -150,7 +150,7 @@ def runs_table(runs: Iterable[tuple[Run, Path]]) -> pa.Table:
 
 def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
     """The flat row of one run; absent measurements are `None`."""
-    phases = {phase.name: phase for phase in run.phases}
+    phases: dict[str, Phase] = {phase.name: phase for phase in run.phases}
     device, provenance = run.device, run.provenance
     row: dict[str, Any] = {
         "run_id": run.run_id,

