@@ -294,7 +294,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", action="store_true", help="one object a client")
+    parser.add_argument("--json", action="store_true", help="one object per client")
     parser.add_argument("--streams", type=int, default=128)
     parser.add_argument("--requests", type=int, default=1024, help="answers of 200 tokens")
     parser.add_argument("--without-vllm", action="store_true", help="skip `vllm bench serve`")

@@ -2,7 +2,7 @@
 
 Each finding is one plain SQL query in dbt_project/analyses/findings/<id>.sql that reads marts and
 nothing else. The published statements come with the data (findings.csv), not with this repository.
-Prints one line a finding; exits 1 on a miss.
+Prints one line per finding; exits 1 on a miss.
 """
 
 from __future__ import annotations

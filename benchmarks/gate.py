@@ -39,7 +39,7 @@ SAMPLES = 20
 
 
 def main() -> None:
-    """Print one line a size; say whether the target holds."""
+    """Print one line per size; say whether the target holds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, nargs="+", default=[1, 10])
     times = parser.parse_args().times

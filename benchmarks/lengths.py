@@ -10,7 +10,7 @@ the step there, as the power is constant. For each batch size and length of load
 - `scatter`: 95 % of loads with another seed lie within this share of their mean;
 - `within`: the 95 % interval that one load gives itself over ten sub-windows (median).
 
-Below, loads that stop as a run does: after 60 s or later, at the first look, one a second, at which that
+Below, loads that stop as a run does: after 60 s or later, at the first look (one per second) at which that
 interval is 1 %; and how far those that stopped scatter.
 """
 

@@ -152,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--database", type=Database, choices=list(Database), default=Database.SQLITE)
     parser.add_argument("--configurations", type=int, default=300, help="measured in sweeps")
-    parser.add_argument("--one-a-task", type=int, default=60, help="measured one a task, for comparison")
+    parser.add_argument("--one-a-task", type=int, default=60, help="measured one per task, for comparison")
     parser.add_argument("--releases", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -244,7 +244,7 @@ def running(
 
 
 def releases(installation: BenchInstallation, airflow: Airflow, versions: list[str]) -> list[float]:
-    """Seconds from the end of `find_releases` to the first GPU task queued, one a release."""
+    """Seconds from the end of `find_releases` to the first GPU task queued, one per release."""
     _say(f"{len(versions)} releases: from seen to the first GPU task queued")
     watch = airflow.trigger("watch_releases", {"vllm_floor": versions[0], "hub": False})
     _finish(airflow, watch)

@@ -6,28 +6,12 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
 from benchmark_tasks.results import identity
+from expectations.candidate.build import PROJECT
 
-MARTS = {
-    "batch_size_scaling",
-    "campaign_ledger",
-    "configuration_costs",
-    "diffusion_parameters",
-    "gpu_generation_comparison",
-    "leaderboard",
-    "min_energy_configurations",
-    "modality_comparison",
-    "model_size_scaling",
-    "multi_gpu_scaling",
-    "precision_comparison",
-    "publications",
-    "quarantine",
-    "run_log",
-    "runtime_version_comparison",
-    "task_comparison",
-    "time_energy_frontier",
-}
+MARTS = {path.stem for path in (PROJECT / "models" / "marts").rglob("*.sql")}
 Warehouse = Any  # the fixtures' `conftest.Warehouse`
 REFUSED = "energy counter and integral of power differ"
 OURS = "data_source = 'jouleboard'"
@@ -46,6 +30,12 @@ def test_every_mart_is_a_table(marts: duckdb.DuckDBPyConnection) -> None:
         ).fetchall()
     )
     assert kinds == dict.fromkeys(MARTS, "BASE TABLE")
+
+
+def test_every_mart_is_told_to_analysts() -> None:
+    exposures = yaml.safe_load((PROJECT / "models" / "marts" / "_exposures.yml").read_text())["exposures"]
+    published = next(exposure for exposure in exposures if exposure["name"] == "published_database")
+    assert {f"ref('{mart}')" for mart in MARTS} == set(published["depends_on"])
 
 
 def test_every_row_says_whose_it_is(marts: duckdb.DuckDBPyConnection) -> None:
@@ -78,10 +68,6 @@ def test_every_column_is_described_with_its_type(warehouse: Warehouse) -> None:
 
 
 def test_the_key_lists_are_those_of_the_record(warehouse: Warehouse) -> None:
-    import yaml
-
-    from expectations.candidate.build import PROJECT
-
     variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
     lists = identity.dbt_variables()
     assert {name: variables[name] for name in lists} == lists
