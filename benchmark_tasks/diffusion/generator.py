@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, JsonValue, TypeAdapter
 
@@ -214,7 +214,7 @@ def generator_spec(
     )
 
 
-def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dict[str, JsonValue]:
+def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dict[str, Any]:
     """`job.json`.
 
     Raises:

@@ -100,9 +100,10 @@ class WithHost:
         self.absent_reason: str | None = meter.absent_reason
         self.gpus: tuple[Gpu, ...] = meter.gpus
 
-    def read(self) -> list[Reading]:
-        """Every series of every GPU and of the host, now."""
-        return [*self._meter.read(), *self._read_host()]
+    def read(self) -> list[Reading] | None:
+        """Every series of every GPU and of the host, now; `None` if the GPUs could not be read this time."""
+        readings = self._meter.read()
+        return None if readings is None else [*readings, *self._read_host()]
 
     def _read_host(self) -> list[Reading]:
         """A host that stops answering ends its own series; the GPUs' energy does not depend on it."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds: float = 30.0, what: str = "the condition") -> T:
+def until(condition: Callable[[], T | None], seconds: float = 30.0, what: str = "the condition") -> T:
     """The first true value of `condition()`.
 
     Raises:

@@ -38,7 +38,7 @@ def jouleboard(
         try:
             cli.main()
         except SystemExit as ended:
-            code = ended.code or 0
+            code = int(ended.code or 0)
         finally:
             signal.signal(signal.SIGTERM, previous)
         return (code, *capfd.readouterr())

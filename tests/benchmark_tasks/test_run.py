@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -30,6 +30,7 @@ from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import INCOMING
+from benchmark_tasks.results.tables import Series
 from benchmark_tasks.run import MeasureResult, measure, sessions
 from benchmark_tasks.runtimes import server
 from benchmark_tasks.settings import Settings
@@ -242,10 +243,10 @@ def test_a_defect_costs_its_point_and_is_raised_at_the_end(
 ) -> None:
     parse = server.parse_metrics
 
-    def first_point_breaks(text: str, at_ns: int) -> list[Reading]:
+    def first_point_breaks(text: str, at_ns: int, names: Mapping[str, Series]) -> list[Reading]:
         if not landed(settings):
             raise KeyError("vllm:num_requests_running")
-        return parse(text, at_ns)
+        return parse(text, at_ns, names)
 
     monkeypatch.setattr(server, "parse_metrics", first_point_breaks)
     said: list[str] = []

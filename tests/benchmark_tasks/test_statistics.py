@@ -36,7 +36,7 @@ def test_with_equal_spread_the_interval_is_students() -> None:
 
 
 def test_one_value_each_has_no_interval_and_an_empty_group_no_change() -> None:
-    assert relative_change([10], [11]) == Change(pytest.approx(0.1), None, None)
+    assert relative_change([10], [11]) == Change(pytest.approx(0.1), None, None)  # type: ignore[arg-type]
     assert relative_change([], [11]) is None
 
 

@@ -32,7 +32,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import LengthControl
 from benchmark_tasks.workloads.catalog_sets import request_set_for
-from benchmark_tasks.workloads.requests import DataSetText
+from benchmark_tasks.workloads.requests import DataSetText, SyntheticText
 
 REAL_VERSION = "0.32.0"
 
@@ -73,7 +73,9 @@ def server(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 def ask(server: RunningServer, sweep: Sweep, tokens: int = 24, **changes: object) -> Events:
     entries = catalog.load()
     requests = request_set_for(sweep, entries.model(sweep.model_id), entries.tasks[sweep.task])
-    short = requests.warm_up(tokens).model_copy(update=changes)
+    warm = requests.warm_up(tokens)
+    assert isinstance(warm, SyntheticText)
+    short = warm.model_copy(update=changes)
     spec = LoadSpec(server.base_url, short, ClosedLoop(3, stationary_start=False), request_limit=6)
     outcome = asyncio.run(Load(spec).run())
     return Events.from_traces([(0, trace) for trace in outcome.traces])

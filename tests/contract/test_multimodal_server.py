@@ -61,12 +61,13 @@ def sweep_of(distribution: str, task: Task) -> Sweep:
 
 @pytest.fixture(scope="module", params=[mock, real])
 def distribution(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture(params=[Task.IMAGE_CHAT, Task.VIDEO_CHAT])
 def task(request: pytest.FixtureRequest) -> Task:
-    return request.param
+    task: Task = request.param
+    return task
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +154,12 @@ class _Single:
 
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         return self._request
+
+    def served_as(self, model_name: str) -> _Single:
+        return self
+
+    def warm_up(self, tokens: int) -> _Single:
+        return self
 
 
 def test_nothing_is_cached_and_preparing_is_clocked(server: RunningServer, task: Task) -> None:

@@ -44,7 +44,7 @@ def reading() -> dict[str, Any]:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
     assert answer.returncode == 0, answer.stderr
-    return json.loads(answer.stdout.splitlines()[-1])
+    return dict(json.loads(answer.stdout.splitlines()[-1]))
 
 
 @pytest.fixture(scope="module")

@@ -203,7 +203,12 @@ def test_a_revision_is_planned_whatever_was_landed_of_others(hub: ModelHub, tmp_
     update = {"revision": "a" * 40, "weights": Weights.REAL}
     tiny = load().model("jouleboard/qwen3-tiny").model_copy(update=update)
     records.write(records.file_of(settings.catalog / "models", tiny.model_id), tiny)
-    form = {"runtime": "vllm", "version": "0.32.0", "models": [tiny.model_id], "tasks": None}
+    form: dict[str, object] = {
+        "runtime": "vllm",
+        "version": "0.32.0",
+        "models": [tiny.model_id],
+        "tasks": None,
+    }
     form |= {"repeats": 1, "force": False}
     params = form | {"gpu_model": "none", "note": None, "revision": "a" * 40}
 

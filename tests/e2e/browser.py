@@ -63,7 +63,7 @@ class Browser:
             if answer.get("id") == number:
                 if "error" in answer:
                     raise ProtocolError(f"{method}: {answer['error']}")
-                return answer["result"]
+                return dict(answer["result"])
 
     def open(self, url: str) -> None:
         """Go there; does not wait."""
@@ -81,7 +81,7 @@ class Browser:
             if any(said in str(error) for said in _MOVED_ON):
                 return None
             raise
-        return answer["result"].get("value")
+        return dict(answer["result"]).get("value")
 
     def text(self, frame: str | None = None) -> str:
         """What a reader sees."""
@@ -129,14 +129,14 @@ class Browser:
 
     def _world(self, frame: str) -> int:
         frame_id = until(lambda: self._frame(frame), 60, f"a frame with {frame} in its address")
-        return self.call("Page.createIsolatedWorld", frameId=frame_id)["executionContextId"]
+        return int(self.call("Page.createIsolatedWorld", frameId=frame_id)["executionContextId"])
 
     def _frame(self, part: str) -> str | None:
         waiting = [self.call("Page.getFrameTree")["frameTree"]]
         while waiting:
             node = waiting.pop()
             if part in node["frame"]["url"] and "parentId" in node["frame"]:
-                return node["frame"]["id"]
+                return str(node["frame"]["id"])
             waiting += node.get("childFrames", [])
         return None
 

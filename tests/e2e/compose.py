@@ -45,7 +45,7 @@ def load(path: Path, variables: Mapping[str, str], services: Sequence[str] = ())
         if extended := service.pop("extends", None):
             base = load(path.with_name(extended["file"]), variables)["services"][extended["service"]]
             found[name] = _merged(base, service)
-    return content | {"services": {name: found[name] for name in services or found}}
+    return {**content, "services": {name: found[name] for name in services or found}}
 
 
 def image_variables() -> dict[str, str]:
@@ -127,8 +127,8 @@ class Host:
                 process.kill()
                 process.wait(_STOP_SECONDS)
         left = self.processes()
-        for process in left:
-            process.kill()
+        for straggler in left:
+            straggler.kill()
         psutil.wait_procs(left, timeout=_STOP_SECONDS)
         self.running.clear()
 

@@ -85,7 +85,7 @@ def free_port() -> int:
     """A port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def processes_of(home: str) -> list[psutil.Process]:

@@ -29,8 +29,11 @@ class Measurement:
     def of(cls, server: psutil.Process) -> Measurement:
         """Its processes, found from the server upwards."""
         command = next(parent for parent in server.parents() if _runs(parent, "benchmark_tasks.cli"))
-        task = command.parent().parent()  # between them stands the guardian
-        return cls(server, command, task, task.parent())
+        guardian = command.parent()
+        task = guardian and guardian.parent()
+        supervisor = task and task.parent()
+        assert task is not None and supervisor is not None
+        return cls(server, command, task, supervisor)
 
     def below_the_supervisor(self) -> list[psutil.Process]:
         return self.supervisor.children(recursive=True)

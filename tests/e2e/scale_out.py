@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import psutil
@@ -23,6 +23,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.waiting import until
 from jouleboard_airflow.platform.api import Airflow
+from jouleboard_airflow.platform.installation import Installation
 from tests.e2e.compose import GPU_HOST, MAIN, REPOSITORY, Host, load
 from tests.e2e.conftest import NEWEST, free_port
 from tests.e2e.postgres import Postgres, running_postgres
@@ -47,7 +48,17 @@ class ScaleOut:
     url: str
     postgres: Postgres
     objects: ObjectStore
-    airflow: Airflow | None = None
+    _session: Airflow | None = None
+
+    @property
+    def airflow(self) -> Airflow:
+        """The session with its API server; there is none before it is healthy."""
+        assert self._session is not None
+        return self._session
+
+    def log_in(self) -> None:
+        """Start the session."""
+        self._session = Airflow(cast("Installation", self))  # address and password are all it asks for
 
     def password(self) -> str:
         """What `Airflow` asks of an installation."""
@@ -121,7 +132,7 @@ def running_scale_out(
             for name in COMPONENTS:
                 control.start(name, services[name], variables)
             until(lambda: _is_healthy(world), 150, "a healthy control plane")
-            world.airflow = Airflow(world)  # type: ignore[arg-type]  address and password are all it asks for
+            world.log_in()
             world.start_worker()
             yield world
         finally:
@@ -196,4 +207,4 @@ def task_client(world: ScaleOut) -> Client:
 def task_instances(airflow: Airflow, run: Any) -> list[dict[str, Any]]:
     """Every task instance of a run, as the API gives it: with its queue, executor and host."""
     path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
-    return airflow._call("GET", path, params={"limit": 1000})["task_instances"]
+    return list(airflow._call("GET", path, params={"limit": 1000})["task_instances"])

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -26,6 +26,8 @@ from tests.e2e.browser import CHROMIUM, running_browser
 from tests.e2e.conftest import BROKEN, NEWEST, World, free_port, processes_of
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed
 
+T = TypeVar("T")
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 DEMO = [sys.executable, "-m", "jouleboard_airflow.demo"]
@@ -34,7 +36,7 @@ HERE = "gpu_model = 'none' and data_source = 'jouleboard'"
 """Rows measured here; beside them are those of the recorded runs."""
 
 
-def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+def until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
     """Ask until the answer is true; fail with `what` after the deadline."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
@@ -222,7 +224,7 @@ def test_down_leaves_no_process_and_no_port(world: World) -> None:
     home = world.variables["JOULEBOARD_HOME"]
     assert processes_of(home)
     record = components.read_record(world.installation)
-    os.kill(record.components["scheduler"].pid, signal.SIGKILL)
+    os.kill(record.components[components.Component.SCHEDULER].pid, signal.SIGKILL)
     until(lambda: "scheduler" not in record.running, 10, "the scheduler's end")
     with pytest.raises(JouleboardError, match="scheduler has ended"):
         health.require_up(world.installation)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -87,9 +88,13 @@ def world(
         running_scale_out(folder, index, objects, alerts.url) as world,
     ):
         for dag_id in DAGS:
-            until(lambda dag_id=dag_id: world.airflow.is_paused(dag_id) is not None, 90, dag_id)
+            until(partial(_is_known, world, dag_id), 90, dag_id)
             world.airflow.set_paused(dag_id, False)
         yield world
+
+
+def _is_known(world: ScaleOut, dag_id: str) -> bool:
+    return world.airflow.is_paused(dag_id) is not None
 
 
 def finished(world: ScaleOut, dag_id: str, run_id: str, seconds: float) -> str:
@@ -105,6 +110,7 @@ def test_a_release_becomes_a_publication(world: ScaleOut) -> None:
     run_id = f"release__vllm__{NEWEST}"
     assert finished(world, "benchmark_release", run_id, 150) == "success"
     run = world.airflow.run("benchmark_release", run_id)
+    assert run is not None
     instances = task_instances(world.airflow, run)
     (measured,) = [
         task for task in instances if task["task_id"].startswith("measure") and task["state"] == "success"
@@ -163,6 +169,7 @@ def approve(world: ScaleOut, run: DagRun, seconds: float) -> None:
 
 def test_the_measuring_tasks_log_is_on_the_control_plane(world: ScaleOut) -> None:
     run = world.airflow.run("benchmark_release", f"release__vllm__{NEWEST}")
+    assert run is not None
     (task,) = [task for task in world.airflow.tasks(run) if task.task_id == "measure_on_cpu"]
     lines = until(lambda: [line["event"] for line in world.airflow.log(run, task)], 30, "a log")
     assert any("batch 4: completed" in line for line in lines), lines

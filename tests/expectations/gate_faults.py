@@ -224,7 +224,11 @@ def edit(name: str, old: str, new: str) -> SpoilFiles:
 
 def log(line: str) -> SpoilFiles:
     """A line in the server's log."""
-    return lambda folder: (folder / bundle.SERVER_LOG).write_text(f"INFO started\n{line}\n") and None
+
+    def spoil(folder: Path) -> None:
+        (folder / bundle.SERVER_LOG).write_text(f"INFO started\n{line}\n")
+
+    return spoil
 
 
 def without(name: str) -> SpoilFiles:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmark_tasks import catalog
@@ -68,7 +69,7 @@ def _on_each_step(home: Path, act: Step) -> None:
     sys.addaudithook(hook)
 
 
-def _in_child(body: Callable[[], None]) -> int:
+def _in_child(body: Callable[[], object]) -> int:
     """Run in a forked child; returns its wait status."""
     child = os.fork()
     if child == 0:
@@ -123,7 +124,7 @@ def kill_everywhere(home: Path, candidate: Path, times: int) -> list[dict[str, o
     """Kill publishers at `times` or more different steps; after each, look, then publish for good."""
     settings = Settings(home=home)
     git_commit()  # asked once, before the forks
-    assert _in_child(lambda: publish(settings, candidate, "first") and None) == 0
+    assert _in_child(lambda: publish(settings, candidate, "first")) == 0
     steps = _steps(settings, candidate)
     decisive = [n for n, step in enumerate(steps, 1) if step.startswith(("os.rename", "os.symlink"))]
     spread = [1 + n * (len(steps) - 1) // (times - 1) for n in range(times)]
@@ -134,7 +135,7 @@ def kill_everywhere(home: Path, candidate: Path, times: int) -> list[dict[str, o
         note = f"killed at {step}"
         status = _kill_at(settings, candidate, step, note)
         after, damage = _state(settings)
-        again = _in_child(lambda note=note: publish(settings, candidate, f"after {note}") and None)
+        again = _in_child(partial(publish, settings, candidate, f"after {note}"))
         final, final_damage = _state(settings)
         outcomes.append(
             {

@@ -124,7 +124,8 @@ def test_the_first_refresh_publishes_what_was_accepted(settings: Settings, first
     result, said = first
     assert (result.changed, result.publication, result.quarantined) == (True, 1, 4)
     assert list(settings.warehouse.glob("*-*")) == []
-    assert publications.verify(settings, publications.current(settings)) == []
+    current = publications.current(settings)
+    assert current is not None and publications.verify(settings, current) == []
     rows = query(
         settings, "select count(*) from run_log where data_source = 'jouleboard' and is_accepted"
     ).rows

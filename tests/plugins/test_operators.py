@@ -35,6 +35,11 @@ class Instance:
         self.pushed[key] = value
 
 
+def context(instance: Instance) -> Any:
+    """Of Airflow's context, what the operator reads."""
+    return {"ti": instance}
+
+
 def sweep() -> dict[str, Any]:
     return {
         "model_id": HOSTILE,
@@ -59,7 +64,7 @@ def measure_with(script: str, monkeypatch: pytest.MonkeyPatch) -> MeasureSweepOp
 def test_the_plan_reaches_the_command_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = tmp_path / "plan.json"
     script = f"import shutil, sys; shutil.copyfile(sys.argv[1], {str(kept)!r})"
-    measure_with(script, monkeypatch).execute({"ti": Instance()})
+    measure_with(script, monkeypatch).execute(context(Instance()))
     assert HOSTILE in kept.read_text()
     assert "sweep" not in MeasureSweepOperator.template_fields
 
@@ -73,7 +78,7 @@ def test_the_commands_error_line_fails_the_task(monkeypatch: pytest.MonkeyPatch)
     script = f"import sys; print('error: does not fit'); print('landed'); sys.exit({INFEASIBLE})"
     instance = Instance()
     with pytest.raises(DoesNotFit, match=r"^does not fit$"):
-        measure_with(script, monkeypatch).execute({"ti": instance})
+        measure_with(script, monkeypatch).execute(context(instance))
     assert instance.pushed == {"error": "does not fit"}
 
 
@@ -84,8 +89,8 @@ def test_tried_again_only_what_its_campaign_has_not_landed_is_measured(
     store = Store(tmp_path / "raw")
     wanted = {**sweep(), "campaign_id": "c", "points": [{"batch_size": 1}, {"batch_size": 4, "repeats": 2}]}
     parsed = Sweep.model_validate(wanted)
-    keys = {"runtime_version": "0.32.0", "length_control": "fixed", "request_set_id": "synthetic-x"}
-    keys = sample_run(gpu=False).comparability.model_copy(update=keys)
+    named = {"runtime_version": "0.32.0", "length_control": "fixed", "request_set_id": "synthetic-x"}
+    keys = sample_run(gpu=False).comparability.model_copy(update=named)
 
     def landed(point: SweepPoint, campaign: str) -> str:
         configuration = parsed.configuration(point)
@@ -100,20 +105,20 @@ def test_tried_again_only_what_its_campaign_has_not_landed_is_measured(
     script = f"import shutil, sys; shutil.copyfile(sys.argv[1], {str(kept)!r})"
     operator = measure_with(script, monkeypatch)
     operator.sweep, operator.known = wanted, [known]
-    operator.execute({"ti": Instance(try_number=2)})
+    operator.execute(context(Instance(try_number=2)))
     (left,) = Plan.model_validate_json(kept.read_text()).sweeps
     assert [(point.batch_size, point.repeats) for point in left.points] == [(1, 1), (4, 1)]
 
     landed(parsed.points[0], "c")
     landed(parsed.points[1], "c")
     kept.unlink()
-    operator.execute({"ti": Instance(try_number=3)})
+    operator.execute(context(Instance(try_number=3)))
     assert not kept.exists()
 
 
 def test_a_command_that_ends_without_a_word_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StepFailed, match="ended with exit code 9; see the lines above"):
-        measure_with("import sys; sys.exit(9)", monkeypatch).execute({"ti": Instance()})
+        measure_with("import sys; sys.exit(9)", monkeypatch).execute(context(Instance()))
 
 
 def test_on_kill_ends_the_command_and_what_it_started(
@@ -137,7 +142,7 @@ def test_on_kill_ends_the_command_and_what_it_started(
     thread = threading.Thread(target=kill_once_it_runs)
     thread.start()
     with pytest.raises(StepFailed):
-        operator.execute({"ti": Instance()})
+        operator.execute(context(Instance()))
     thread.join()
     assert not server[0].is_running()
 

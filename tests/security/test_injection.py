@@ -19,8 +19,8 @@ from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes.environments import ensure
-from benchmark_tasks.runtimes.kinds.vllm import flags
 from benchmark_tasks.runtimes.launch import InContainer
+from benchmark_tasks.runtimes.server_options import flags
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from jouleboard_airflow.failures import StepFailed, one_line_errors

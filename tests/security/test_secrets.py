@@ -91,7 +91,8 @@ def test_an_environment_keeps_no_password_of_the_index(
     package_index.add_wheel("tiny", "1.0")
     package_index.add_wheel("broken", "1.0", "no-such-part")
     url = package_index.url.replace("http://", f"http://reader:{CANARY}@")
-    settings, said = Settings(home=tmp_path / "home", index_url=url), []
+    settings = Settings(home=tmp_path / "home", index_url=url)
+    said: list[str] = []
     ensure("tiny", "1.0", settings, progress=said.append)
     with pytest.raises(JouleboardError) as caught:
         ensure("broken", "1.0", settings, progress=said.append)

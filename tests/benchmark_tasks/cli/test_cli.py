@@ -206,8 +206,13 @@ def test_a_sweep_that_is_not_in_the_plan(jouleboard: Command, tmp_path: Path) ->
 def test_a_plan_is_measured_on_another_gpu_than_it_was_made_for(
     jouleboard: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    seen = []
-    monkeypatch.setattr(run, "measure", lambda sweep, settings: seen.append(sweep) or run.MeasureResult(()))
+    seen: list[Sweep] = []
+
+    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
+        seen.append(sweep)
+        return run.MeasureResult(())
+
+    monkeypatch.setattr(run, "measure", measure)
     path = tmp_path / "plan.json"
     one = ("--task", "gpqa", "--model", "Qwen/Qwen3-8B")
     jouleboard("plan", "0.32.0", "--gpu-model", "H200", *one, "-o", path)

@@ -33,7 +33,7 @@ def trace(
 
 def steady_load(slots: int, seconds: float, answer_seconds: float = 2.0, tokens: int = 20) -> list[Trace]:
     """Slots that answer back to back, staggered, until `seconds`; then everything is cancelled."""
-    traces = []
+    traces: list[Trace] = []
     for slot in range(slots):
         start, share = 0.0, (slot + 1) / slots
         while start < seconds:
@@ -56,7 +56,7 @@ def events_of(traces: list[Trace]) -> Events:
 
 @st.composite
 def any_traces(draw: st.DrawFn) -> list[Trace]:
-    traces = []
+    traces: list[Trace] = []
     for index in range(draw(st.integers(0, 25))):
         sent = draw(st.floats(0, 10))
         gaps = draw(st.lists(st.floats(0.001, 2), max_size=6))

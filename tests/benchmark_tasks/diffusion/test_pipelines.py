@@ -200,4 +200,5 @@ def look_at(path: Path, diffusers: Environment) -> tuple[list[int], int]:
     told = subprocess.run(
         [diffusers.python, "-c", script, sample], check=True, capture_output=True, timeout=60
     )
-    return json.loads(told.stdout)
+    size, colours = json.loads(told.stdout)
+    return size, colours

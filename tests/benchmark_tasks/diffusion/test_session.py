@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyarrow.parquet as pq
@@ -277,8 +278,13 @@ def test_the_job_says_everything_the_program_needs() -> None:
 
 def test_twice_the_gpus_of_the_degrees_are_cfg_parallel() -> None:
     catalog = load()
-    on = {"runtime_version": "0.7.0", "gpu_model": "H200", "num_gpus": 2, "weights": Weights.RANDOM}
-    alone = {"batch_sizes": [1], "degrees": {"ulysses_degree": 1, "ring_degree": 1}}
+    on: dict[str, Any] = {
+        "runtime_version": "0.7.0",
+        "gpu_model": "H200",
+        "num_gpus": 2,
+        "weights": Weights.RANDOM,
+    }
+    alone: dict[str, Any] = {"batch_sizes": [1], "degrees": {"ulysses_degree": 1, "ring_degree": 1}}
     pixart = "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"
     wanted = single_sweep(catalog, model_id=pixart, task=Task.TEXT_TO_IMAGE, **on, **alone)
     assert diffusion.job_of(wanted, catalog.model(pixart), (), 0)["parallel"]["cfg_parallel"] == 2

@@ -59,6 +59,7 @@ def test_a_start_that_drifts_is_left_out() -> None:
     seconds = [3.0, 2.9, 2.8, 2.7, 2.6, 2.5, 2.4, 2.3, 2.2, 2.1, *[2.0] * 20]
     window = steady_window(batches(*seconds), None, PROCEDURE)
     assert window.settled and window.start_seconds > sum(seconds[:5])
+    assert window.throughput_trend is not None
     assert abs(window.throughput_trend) <= PROCEDURE.drift_limit
 
 

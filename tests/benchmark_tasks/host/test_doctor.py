@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -49,7 +50,7 @@ def test_it_says_where_real_prompts_would_come_from(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert findings(settings)["data sets"].detail.endswith("from the model hub when asked for")
-    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     limited = findings(settings)["data sets"]
     assert limited.state is State.LIMITED and "JOULEBOARD_DATA_SETS" in limited.remedy
     for name in (name for task in catalog.load().tasks.values() for name in task.data_sets):
@@ -101,8 +102,8 @@ def test_a_gpu_that_the_catalog_does_not_know_is_said(
 
 
 def test_a_small_disk_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = doctor.shutil.disk_usage("/")._replace(free=2**30)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
+    usage = shutil.disk_usage("/")._replace(free=2**30)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     found = findings(settings)["disk"]
     assert found.state is State.LIMITED
     assert "JOULEBOARD_HOME" in found.remedy

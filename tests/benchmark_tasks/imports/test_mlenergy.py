@@ -45,7 +45,7 @@ def snapshot(root: Path) -> dict[str, tuple[int, int]]:
 
 def edit(path: Path, change: object) -> None:
     content = json.loads(path.read_text())
-    change(content)  # type: ignore[operator]
+    change(content)
     path.write_text(json.dumps(content))
 
 

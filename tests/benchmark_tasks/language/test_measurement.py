@@ -19,13 +19,14 @@ from benchmark_tasks.language.session import metrics_of
 from benchmark_tasks.measuring.landing import Result
 from benchmark_tasks.meters.meter import NoMeter, Reading, Recorder, Timeline
 from benchmark_tasks.plan.procedure import Procedure
+from benchmark_tasks.results.schema import Gpu
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import QUICK, quick_sweep
 from benchmark_tasks.testing.waiting import until
-from benchmark_tasks.vocabulary import LengthControl
+from benchmark_tasks.vocabulary import EnergySource, LengthControl
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 
 SHORT = QUICK.model_copy(update={"sub_windows": 3})
@@ -97,6 +98,9 @@ def test_a_round_that_could_not_be_read_is_not_waited_for_in_vain() -> None:
     """Whoever waits for a reading after an instant gets one, also if the next round fails."""
 
     class FailsOnce:
+        source: EnergySource = EnergySource.NONE
+        absent_reason: str | None = "a test"
+        gpus: tuple[Gpu, ...] = ()
         rounds = 0
 
         def read(self) -> list[Reading] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -118,7 +119,7 @@ def load_of(seed: int, slots: int = 6, seconds: float = 120.0) -> list[Trace]:
     """Answers of very different lengths, all begun at once, written at a pace that wanders."""
     random = np.random.default_rng(seed)
     pace = 1 + 0.25 * np.cumsum(random.normal(0, 0.12, int(seconds)))  # tokens a 20 ms, second by second
-    traces = []
+    traces: list[Trace] = []
     for slot in range(slots):
         at = 0.0
         while at < seconds:
@@ -167,13 +168,18 @@ def cut(traces: list[Trace], seconds: float) -> Events:
     return Events.from_traces([(0, one) for one in kept])
 
 
+def noisy_watts(random: np.random.Generator) -> Callable[[float], float]:
+    """A load whose power scatters."""
+    return lambda seconds: 500 + random.normal(0, 50)
+
+
 def test_what_is_stopped_as_settled_has_settled_when_every_token_is_known() -> None:
     """Loads whose pace wanders and whose power jumps, as with pictures."""
     procedure = PROCEDURE.model_copy(update={"target_relative_interval": 0.1})
     stopped, unsettled = 0, []
     for seed in range(24):
         traces, clock, random = load_of(seed), {"ns": 0}, np.random.default_rng(seed)
-        meter = ReplayMeter(lambda s, r=random: 500 + r.normal(0, 50), now_ns=lambda c=clock: c["ns"])
+        meter = ReplayMeter(noisy_watts(random), now_ns=partial(clock.__getitem__, "ns"))
         recorder = Recorder(meter)
         watcher = Watcher(procedure, recorder, 0, lambda line: None)
         for tenth in range(1200):

@@ -138,6 +138,7 @@ def test_timelines_recorded_on_gpus_give_the_joules_that_their_records_say() -> 
         run = bundle.read_record(folder)
         for window in (run.window_steady, run.window_mlenergy):
             if window is not None and window.energy is not None:
+                assert window.start_seconds is not None and window.end_seconds is not None
                 again = energy_between(line, window.start_seconds, window.end_seconds)
                 assert _numbers(again) == pytest.approx(_numbers(window.energy), rel=1e-9), folder
                 said += 1

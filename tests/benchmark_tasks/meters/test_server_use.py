@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -21,7 +22,7 @@ VLLM = kind_of("vllm").server
 WINDOW = Window(settled=True, start_seconds=10.0, end_seconds=40.0)
 
 
-def timeline(**counters: list[float]) -> Timeline:
+def timeline(**counters: Sequence[float]) -> Timeline:
     """Counters read every 10 s, from 0 s on."""
     readings = [
         Reading(Series(name), None, int(i * 10e9), value)
@@ -89,7 +90,9 @@ def test_processor_time_is_that_of_all_processes_and_of_those_before_the_engine(
     )
     try:
         assert [process.stdout.readline() for _ in range(2)] == ["done\n"] * 2
-        total, frontend = cpu_seconds(process.pid, VLLM.engine_titles)
+        used = cpu_seconds(process.pid, VLLM.engine_titles)
+        assert used is not None
+        total, frontend = used
         assert 0 < frontend < total
     finally:
         process.stdin.close()
@@ -112,7 +115,9 @@ def test_what_an_engine_starts_belongs_to_it() -> None:
     )
     try:
         assert process.stdout.readline() == "done\n"
-        total, frontend = cpu_seconds(process.pid, VLLM.engine_titles)
+        used = cpu_seconds(process.pid, VLLM.engine_titles)
+        assert used is not None
+        total, frontend = used
         assert frontend < total / 2
     finally:
         process.stdin.close()

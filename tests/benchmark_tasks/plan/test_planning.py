@@ -21,12 +21,12 @@ from benchmark_tasks.vocabulary import RunStatus, Task, Weights
 
 CATALOG = load()
 QWEN = "Qwen/Qwen3-8B"
-ON_H200 = {"gpu_model": "H200", "gpus": 1, "models": [QWEN], "tasks": [Task.LM_ARENA_CHAT]}
+ON_H200: dict[str, Any] = {"gpu_model": "H200", "gpus": 1, "models": [QWEN], "tasks": [Task.LM_ARENA_CHAT]}
 
 
 def planned(runs: Iterable[Run] = (), catalog: Catalog = CATALOG, **options: Any) -> Plan:
     """A plan over landed runs; the machine has no GPU unless said."""
-    defaults = {
+    defaults: dict[str, Any] = {
         "runtime": "vllm",
         "runtime_version": "0.32.0",
         "gpu_model": "none",
@@ -39,7 +39,7 @@ def planned(runs: Iterable[Run] = (), catalog: Catalog = CATALOG, **options: Any
 def run_of(sweep: Sweep, point: SweepPoint, **changes: Any) -> Run:
     """A landed run of a planned point."""
     run = sample_run(gpu=sweep.num_gpus > 0)
-    keys = {"runtime_version": sweep.runtime_version, "weights": sweep.weights}
+    keys: dict[str, object] = {"runtime_version": sweep.runtime_version, "weights": sweep.weights}
     keys |= {"length_control": sweep.length_control, "model_revision": sweep.model_revision}
     return run.model_copy(
         update={
@@ -183,7 +183,7 @@ def test_pictures_and_clips_are_planned_like_text() -> None:
 
 def by_hand(**options: Any) -> Sweep:
     """A sweep asked for by hand."""
-    defaults = {
+    defaults: dict[str, Any] = {
         "model_id": QWEN,
         "task": Task.LM_ARENA_CHAT,
         "runtime_version": "0.26.0",
@@ -267,7 +267,7 @@ def test_a_recheck_is_no_repeat() -> None:
 
 
 def test_a_label_tells_sweeps_apart_that_differ_in_more_than_the_batch_size() -> None:
-    image = {
+    image: dict[str, Any] = {
         "model_id": "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
         "task": Task.TEXT_TO_IMAGE,
         "runtime_version": "0.7.0",

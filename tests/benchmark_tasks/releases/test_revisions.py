@@ -83,6 +83,7 @@ def test_an_accepted_model_is_due_at_the_revision_that_was_shown(
 ) -> None:
     new = add_dense(server)
     catalog = load()
+    assert catalog.watch.hub is not None
     proposals.propose(new.model_id, Hub(settings), catalog, catalog.watch.hub, settings)
     proposals.accept(new.model_id, settings, by="ann")
     assert look(settings)[0] == [(new.model_id, new.revision)]

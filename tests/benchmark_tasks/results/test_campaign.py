@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_who_had_a_server_for_itself_is_what_the_record_says_whatever_the_note_d
     ]
 
 
-def with_parts(run: Run, which: str, joules: list[float]) -> Run:
+def with_parts(run: Run, which: str, joules: Sequence[float]) -> Run:
     """Parts of 1,000 tokens each, 10 s together."""
     parts = tuple(SubWindow(outputs=1000, counter_joules=each) for each in joules)
     span = {"start_seconds": 0.0, "end_seconds": 10.0, "sub_windows": parts}
@@ -178,8 +179,9 @@ def test_recorded_prices_have_the_interval_of_their_own_window_or_that_of_ours()
     )
     assert theirs[64].window_mlenergy.sub_windows == (), "too few of its requests kept their tokens"
     intervals = {price.batch_size: price.interval for price in prices(runs)}
-    assert intervals[256] == within_run_interval(theirs[256].window_mlenergy) > 0.06
-    assert intervals[64] == within_run_interval(theirs[64].window_steady)
+    large, small = theirs[256].window_mlenergy, theirs[64].window_steady
+    assert large is not None and intervals[256] == within_run_interval(large) > 0.06
+    assert small is not None and intervals[64] == within_run_interval(small)
 
 
 def test_an_empty_folder_is_one_clear_line(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ RECORDED = sorted(path.parent for path in (Path(__file__).parents[3] / "recorded
 
 def text_windows() -> list[tuple[Path, Window, Task]]:
     records = [(folder, bundle.read_record(folder)) for folder in RECORDED]
-    windows = [
-        (f, run.window_steady, run.configuration.task) for f, run in records if run.server and run.client
+    return [
+        (folder, window, run.configuration.task)
+        for folder, run in records
+        if run.server and run.client and (window := run.window_steady) and window.sub_windows
     ]
-    return [one for one in windows if one[1] and one[1].sub_windows]
 
 
 def test_parts_are_recomputed_as_they_were_recorded_on_gpus() -> None:

@@ -102,7 +102,7 @@ def test_killed_while_sending_nothing_half_visible_and_nothing_lost(
         sender.kill()
     assert len(objects(server, url)) == len(files(sample)) - 1
     control = Store(tmp_path / "control", Remote(url))
-    assert control.listing().runs == control.listing().broken == control.records().runs == ()
+    assert not control.listing().runs and not control.listing().broken and not control.records().runs
     restarted = Store(tmp_path / "worker", Remote(url))
     restarted.sweep_up()
     assert restarted.send() == 1

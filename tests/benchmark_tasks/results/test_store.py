@@ -123,7 +123,7 @@ def test_the_listing_reports_what_it_cannot_read(store: Store, sample: Path, tmp
 
 
 def test_the_listing_of_nothing_is_empty(store: Store) -> None:
-    assert store.listing().runs == store.listing().broken == ()
+    assert not store.listing().runs and not store.listing().broken
 
 
 def test_a_staging_folder_goes_when_the_measurement_fails(store: Store) -> None:
@@ -154,7 +154,7 @@ def test_what_a_killed_process_left_is_swept_up(store: Store, sample: Path) -> N
         assert store.sweep_up() == 0
         assert (staged / "server.log").exists()
         process.send_signal(signal.SIGKILL)
-    assert store.listing().runs == store.listing().broken == ()
+    assert not store.listing().runs and not store.listing().broken
     assert store.sweep_up() == 1
     assert not staged.parent.exists()
     assert bundle.verify(store.land_copy(sample))

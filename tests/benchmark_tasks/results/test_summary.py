@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from benchmark_tasks.results.summary import COLUMNS, runs_table
 from benchmark_tasks.testing.samples import on_gpus, sample_run
 from benchmark_tasks.vocabulary import RunStatus
 
-NOTHING = {
+NOTHING: dict[str, Any] = {
     "requests": None,
     "window_mlenergy": None,
     "window_steady": None,

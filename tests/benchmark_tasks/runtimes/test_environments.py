@@ -54,7 +54,7 @@ def say(environment: environments.Environment) -> str:
 
 def start(settings: Settings, version: str = "1.0") -> subprocess.Popen[str]:
     """Another process that wants an environment."""
-    command = [sys.executable, "-c", ENSURE, str(settings.home), settings.index_url, version]
+    command = [sys.executable, "-c", ENSURE, str(settings.home), str(settings.index_url), version]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -82,7 +82,7 @@ def test_a_finished_one_is_used_without_asking_the_index(
 
 def test_packages_are_frozen(settings: Settings) -> None:
     with pytest.raises(TypeError):
-        ensure("tiny", "1.0", settings).packages["tiny"] = "9"
+        ensure("tiny", "1.0", settings).packages["tiny"] = "9"  # type: ignore[index] # it must fail
 
 
 def test_processes_that_want_the_same_one_share_it(package_index: PackageIndex, settings: Settings) -> None:
@@ -217,7 +217,7 @@ def test_such_a_host_needs_no_installers(host: Settings) -> None:
         "print(ensure('vllm', '0.26.0', settings).packages['vllm'])\n"
         "print(benchmark_tasks.host.doctor.examine(settings).can_measure)"
     )
-    command = [sys.executable, "-c", script, str(host.home), host.runtime_pythonpath]
+    command = [sys.executable, "-c", script, str(host.home), str(host.runtime_pythonpath)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     assert answer.stdout.split() == ["0.26.0+cu130", "True"]
 

@@ -25,8 +25,7 @@ from benchmark_tasks.run import measure
 from benchmark_tasks.runtimes import container, endpoint
 from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.kinds.vllm import server_command
-from benchmark_tasks.runtimes.launch import AtEndpoint, InContainer
-from benchmark_tasks.runtimes.origins import Launch
+from benchmark_tasks.runtimes.launch import AtEndpoint, InContainer, Launch
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.runtimes.server_options import read_server_options
 from benchmark_tasks.settings import Settings

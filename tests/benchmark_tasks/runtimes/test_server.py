@@ -15,11 +15,11 @@ import orjson
 import psutil
 import pytest
 
-from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerNeverHealthy
+from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerError, ServerNeverHealthy
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.kinds import kind_of
-from benchmark_tasks.runtimes.kinds.vllm import flags
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, parse_metrics, serve
+from benchmark_tasks.runtimes.server_options import flags
 from benchmark_tasks.testing.waiting import until
 
 
@@ -56,7 +56,7 @@ def asking(server: RunningServer, answers: int) -> Iterator[None]:
     head = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
     with contextlib.ExitStack() as stack:
         for _ in range(answers):
-            peer = stack.enter_context(socket.create_connection((url.hostname, url.port)))
+            peer = stack.enter_context(socket.create_connection((url.hostname, url.port or 0)))
             peer.sendall(head + body)
             assert peer.recv(1000)
         until(lambda: server.running_requests(0.0) == answers, what="the server saying that it runs them")
@@ -91,7 +91,9 @@ def test_one_answer_that_it_owes_is_asked_for_again(tmp_path: Path) -> None:
         ("never-healthy", ServerNeverHealthy, "not healthy within 1.5 s .*listening on .*raise the limit"),
     ],
 )
-def test_a_server_that_does_not_start_says_why(tmp_path: Path, fault: str, error: type, message: str) -> None:
+def test_a_server_that_does_not_start_says_why(
+    tmp_path: Path, fault: str, error: type[ServerError], message: str
+) -> None:
     with pytest.raises(error, match=message) as caught, serve(mock(tmp_path, fault, start_seconds=1.5)):
         pass
     assert "\n" not in str(caught.value) and caught.value.log_tail

@@ -26,6 +26,7 @@ from benchmark_tasks.vocabulary import LengthControl, Task, Weights
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 from benchmark_tasks.workloads.chat import DataSetChat, SyntheticChat
 from benchmark_tasks.workloads.media import shapes_of
+from benchmark_tasks.workloads.requests import RequestSet
 from benchmark_tasks.workloads.set_names import name_of
 from benchmark_tasks.workloads.stationary import UnderWay
 
@@ -67,7 +68,7 @@ def synthetic(kind: MediaKind, **changes: object) -> SyntheticChat:
     return SyntheticChat(**(fields | changes))  # type: ignore[arg-type]
 
 
-def parts(requests: SyntheticChat | DataSetChat, index: int = 0) -> tuple[dict, str, str]:
+def parts(requests: RequestSet, index: int = 0) -> tuple[dict, str, str]:
     """(body, data URL of the item, question)."""
     body = json.loads(requests.request(index).body)
     item, text = body["messages"][0]["content"]

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -83,7 +84,7 @@ def bodies(requests: DataSetText, count: int) -> list[dict]:
     return [json.loads(requests.request(i).body) for i in range(count)]
 
 
-def chat(settings: Settings, **changes: object) -> DataSetText:
+def chat(settings: Settings, **changes: Any) -> DataSetText:
     return set_of(sweep(Task.LM_ARENA_CHAT, "lm-arena", **changes), settings)
 
 

@@ -39,7 +39,7 @@ def test_free_draws_do_not() -> None:
 @given(seed=SEEDS)
 def test_prompts_and_answers_have_nothing_to_do_with_each_other(seed: int) -> None:
     points = np.array([evenly(seed, i) for i in range(1_000)])
-    quarters = np.histogram2d(*points.T, bins=4, range=[[0, 1], [0, 1]])[0]
+    quarters = np.histogram2d(points[:, 0], points[:, 1], bins=4, range=[(0.0, 1.0), (0.0, 1.0)])[0]
     assert quarters.min() > 50 and quarters.max() < 75, "62.5 in each of sixteen fields"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,7 +40,7 @@ def on_gpu(uuid: str, runs: list[Run]) -> list[Run]:
     return [on_gpus(run, uuid) for run in runs]
 
 
-def runs_of(speeds: list[float], watts: float = 500.0, **changes: Any) -> list[Run]:
+def runs_of(speeds: Sequence[float], watts: float = 500.0, **changes: Any) -> list[Run]:
     return [sample_run(tokens_per_second=speed, power_watts=watts, **changes) for speed in speeds]
 
 
@@ -155,7 +156,7 @@ def test_canaries_come_every_time_and_the_others_in_turn() -> None:
         )
         for size in range(4)[1:]
     ]
-    here = {"canaries": {"Qwen/Qwen3-8B"}, "gpu_models": {"H200"}, "size": 1}
+    here: dict[str, Any] = {"canaries": {"Qwen/Qwen3-8B"}, "gpu_models": {"H200"}, "size": 1}
     rechecked: dict[str, datetime] = {}
     taken = []
     for week in range(5):

@@ -259,7 +259,7 @@ def test_a_full_disk_leaves_the_last_publication(cramped: Path, candidate: Path,
     with pytest.raises(DiskFull, match=r"no space left under .*: free some or move JOULEBOARD_HOME"):
         publish(settings, large, "too large")
     item = publications.current(settings)
-    assert item.number == 1 and publications.verify(settings, item) == []
+    assert item is not None and item.number == 1 and publications.verify(settings, item) == []
     assert publish(settings, candidate, "small again").publication == 2
     assert list((cramped / "published" / ".incoming").iterdir()) == []
 

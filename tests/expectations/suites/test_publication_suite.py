@@ -179,7 +179,8 @@ def test_an_answer_lets_through_what_was_asked_and_nothing_else(tmp_path: Path) 
     with pytest.raises(ApprovalNeeded) as asked:
         _decide(settings, audit, None)
     answer = Approval("it is right", "ann", question(asked.value).changes)
-    assert _decide(settings, audit, answer)["by"] == "ann"
+    decided = _decide(settings, audit, answer)
+    assert decided is not None and decided["by"] == "ann"
     more = audit + failed("no_configuration_lost", approvable=True)
     with pytest.raises(ApprovalNeeded, match=r"^the changes are no longer those that were approved"):
         _decide(settings, more, answer)

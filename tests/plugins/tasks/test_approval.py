@@ -133,5 +133,6 @@ def test_the_answer_is_kept_also_when_it_is_no(user: Any, why: str | None, kept:
         "responded_by_user": user,
         "responded_at": datetime.now(UTC),
     }
-    operator(PUBLISHED.as_dict()).execute_complete({"ti": ti}, event)
+    context: Any = {"ti": ti}
+    operator(PUBLISHED.as_dict()).execute_complete(context, event)
     assert pushed == {"answer": {"approved": False, **kept}}

@@ -33,7 +33,7 @@ def model(model_hub: ModelHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def state() -> tuple[str, str | None]:
     proposal = proposals.find(NEW, Settings.from_environment())
-    return proposal.state.value, proposal.decision and proposal.decision.by
+    return proposal.state.value, proposal.decision.by if proposal.decision else None
 
 
 def test_a_person_says_yes(model: Model) -> None:
