@@ -136,7 +136,9 @@ def _audit(work: Path) -> list[Phase]:
         audit = audit_marts(Auditor(), built.database)
     gate = finish(None)
     with _timed("publish") as finish, publications.publishing(settings):
-        result = publish_candidate(settings, built, audit, {}, "benchmark", None, None, catalog.load())
+        result = publish_candidate(
+            settings, built, audit, {}, "benchmark", note=None, approval=None, catalog=catalog.load()
+        )
     assert result.changed
     return [gate, finish(None)]
 

@@ -3,8 +3,8 @@
     landed runs -> per-run and cross-run suites -> accepted / quarantined with reasons
     -> dbt candidate (aside) -> mart and publication suites -> a new publication, or a refusal
 
-Nothing is published when nothing changed: the digest of runs, releases from quarantine, import,
-catalog and code stands in every manifest, and an equal one ends the story at once.
+Nothing is published when nothing changed: every manifest holds the digest of runs, releases from
+quarantine, import, catalog and code. With an equal digest the refresh ends at once.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ log = logging.getLogger("jouleboard.refresh")
 
 LAST_REFUSAL = "last_refusal"
 SWITCH_WAIT_SECONDS = 60.0
-"""Rollbacks and verifications take seconds: a build that took minutes waits for them."""
+"""How long a finished build waits for a rollback, which takes seconds."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class RefreshResult:
-    """How a refresh ended well. `changed`: whether there is a new publication.
+    """Result of a refresh that was not refused. `changed`: whether there is a new publication.
 
-    Counts are of landed runs; `warnings` of findings that were shown and let through.
+    accepted, quarantined: landed runs. warnings: findings that were shown and did not stop anything.
     """
 
     changed: bool
@@ -77,10 +77,10 @@ def refresh(
     say: Say = log.info,
     project: Path = PROJECT,
 ) -> RefreshResult:
-    """Publish what the landed runs amount to now, if that differs from what is published.
+    """Publish the landed runs if anything has changed since the last publication.
 
-    note: kept with the publication. approve: a person's word that a change beyond the band is right;
-    lets through nothing but findings that a person may decide. say: told of each step.
+    note: kept with the publication. approve: a person's decision that a change beyond the band is right; it
+    lets through only findings that a person may decide. say: called with one line per step.
 
     Raises:
         PublisherBusy: another refresh or rollback is under way.
@@ -90,7 +90,7 @@ def refresh(
     with publications.hold_lock(settings.warehouse / ".lock", "a refresh"):
         _clear_candidates(settings)
         with publications.publishing(settings, SWITCH_WAIT_SECONDS):
-            pass  # whatever a killed publisher left is tidied before anything is compared with it
+            pass  # what a killed publisher left is removed before anything is compared with it
         say("reading the landing zone")
         landed, catalog = intake.read(settings), catalogs.load(overlay=settings.catalog)
         digest = inputs.digest(settings, landed, catalog)
@@ -106,7 +106,12 @@ def refresh(
         run_audit, verdicts = judge_runs(auditor, settings, landed, catalog)
         _tell_verdicts(verdicts, say)
         inputs.write(
-            candidate / INPUTS_FOLDER, settings, landed, catalog, verdicts, publications.history(settings)
+            candidate / INPUTS_FOLDER,
+            settings,
+            landed,
+            catalog,
+            verdicts,
+            history=publications.history(settings),
         )
         say("building the marts with dbt")
         built = build(candidate, project=project, unit_tests=False)
@@ -116,7 +121,9 @@ def refresh(
         audit += audit_against_last(auditor, built.database, last)
         approval = _decide(settings, audit, approve)
         with publications.publishing(settings, SWITCH_WAIT_SECONDS):
-            result = publish_candidate(settings, built, audit, verdicts, digest, note, approval, catalog)
+            result = publish_candidate(
+                settings, built, audit, verdicts, digest, note=note, approval=approval, catalog=catalog
+            )
             publications.retire(settings)
         shutil.rmtree(candidate, ignore_errors=True)
         say(result.summary)
@@ -126,7 +133,7 @@ def refresh(
 def judge_runs(
     auditor: Auditor, settings: Settings, landed: Intake, catalog: Catalog
 ) -> tuple[Audit, dict[str, Verdict]]:
-    """The per-run suite, then the cross-run suite on what it accepted, then a verdict on every run."""
+    """Per-run suite, then cross-run suite on the accepted runs, then a verdict on every run."""
     released = quarantine.releases(settings)
     fixed = frozenset(check.name for check in run_checks() if not check.releasable)
     if not landed.listing.runs:
@@ -142,7 +149,7 @@ def judge_runs(
 
 
 def judge_now(settings: Settings) -> dict[str, Verdict]:
-    """The verdicts as a refresh at this moment would give them; changes nothing."""
+    """The verdicts that a refresh would give now; changes nothing."""
     landed = intake.read(settings)
     return judge_runs(Auditor(), settings, landed, catalogs.load(overlay=settings.catalog))[1]
 
@@ -169,7 +176,7 @@ def _unchanged(settings: Settings, digest: str) -> RefreshResult | None:
 
 
 def _tell_verdicts(verdicts: dict[str, Verdict], say: Say) -> None:
-    """One line a quarantined run."""
+    """One line per quarantined run."""
     refused = [verdict for verdict in verdicts.values() if not verdict.accepted]
     say(f"accepted {len(verdicts) - len(refused)} runs, quarantined {len(refused)}")
     for verdict in refused:
@@ -179,7 +186,7 @@ def _tell_verdicts(verdicts: dict[str, Verdict], say: Say) -> None:
 def _decide(settings: Settings, audit: Audit, approve: Approval | None) -> dict[str, Any] | None:
     """Refuse, ask, or let through; returns the approval that was used, if one was needed.
 
-    Findings on runs have done their work already: they quarantine, and do not stop the others.
+    Findings on runs only quarantine those runs; they do not stop a publication.
     """
     marts = audit.at(Level.MART, Level.PUBLICATION)
     approvable = {result.check.name for result in marts.results if result.check.approvable}
@@ -198,7 +205,7 @@ def _decide(settings: Settings, audit: Audit, approve: Approval | None) -> dict[
 
 
 def _refuse(settings: Settings, audit: Audit, verb: str, findings: list[GateFinding]) -> str:
-    """Keep the report, write the refusal down, and say it in one line."""
+    """Write the report and the journal entry of a refusal; returns the refusal in one line."""
     folder = settings.warehouse / LAST_REFUSAL
     with disk_full_is_an_error(folder):
         report.write(audit, folder, "Gate report: refused")
@@ -213,11 +220,11 @@ def _refuse(settings: Settings, audit: Audit, verb: str, findings: list[GateFind
 
 
 def _what_failed(findings: list[GateFinding]) -> str:
-    """The first check that failed, a few of its rows by name, and how much else there is."""
+    """The first check that failed, a few of its rows by name, and the number of other failed checks."""
     first = findings[0]
     rows = [finding for finding in findings if finding.check == first.check]
     others = len({finding.check for finding in findings}) - 1
-    also = f"; {_several(others, 'other check')} failed, too" if others else ""
+    also = f"; {_several(others, 'other check')} also failed" if others else ""
     if not first.key:
         return f"{first}{also}"
     count = f" in {len(rows)} rows" if len(rows) > 1 else ""
@@ -231,11 +238,12 @@ def publish_candidate(
     audit: Audit,
     verdicts: dict[str, Verdict],
     digest: str,
+    *,
     note: str | None,
     approval: dict[str, Any] | None,
     catalog: Catalog,
 ) -> RefreshResult:
-    """Prepare a publication from an audited candidate, seal it and switch to it. Holds the lock already."""
+    """Make an audited candidate the current publication. The caller holds the publication lock."""
     number = publications.next_number(settings)
     folder = publications.incoming_folder(settings, number)
     refused = {run_id for run_id, verdict in verdicts.items() if not verdict.accepted}
@@ -311,7 +319,7 @@ def _new_candidate(settings: Settings) -> Path:
 
 
 def _clear_candidates(settings: Settings) -> None:
-    """Candidates of earlier refreshes: the lock is ours, so nobody works in them."""
+    """Remove candidates of earlier refreshes; the lock guarantees that no other process uses them."""
     for path in settings.warehouse.glob("*-*"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

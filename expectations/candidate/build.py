@@ -184,8 +184,9 @@ def _close_connections() -> None:
 
     reset_adapters()
     with Manager._LOCK:
-        if Manager._ENV is not None:
-            Manager._ENV.close()
+        environment: Any = Manager._ENV
+        if environment is not None:
+            environment.close()
             Manager._ENV = None
 
 

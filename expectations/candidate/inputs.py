@@ -21,32 +21,43 @@ from expectations.gate import quarantine
 from expectations.gate.intake import Intake
 from expectations.gate.quarantine import Verdict
 
-VERDICTS = pa.schema([("run_id", pa.string()), ("accepted", pa.bool_()), ("reasons", pa.string())])
-"""One row a landed run, and one a bundle that cannot be read (under its folder's name)."""
 
-FINDINGS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("check", pa.string()),
-        ("severity", pa.string()),
-        ("observed", pa.string()),
-        ("reason", pa.string()),
-    ]
-)
-"""One row a failed check of a run."""
+def _schema(columns: Mapping[str, pa.DataType]) -> pa.Schema:
+    return pa.schema(columns)
 
-PUBLICATIONS = pa.schema(
-    [
-        ("publication_number", pa.int32()),
-        ("published_at", pa.timestamp("us", tz="UTC")),
-        ("git_commit", pa.string()),
-        ("note", pa.string()),
-        ("row_count", pa.int64()),
-        ("run_count", pa.int64()),
-        ("gate_verdict", pa.string()),
-    ]
+
+VERDICTS = _schema(
+    {
+        "run_id": pa.string(),
+        "accepted": pa.bool_(),
+        "reasons": pa.string(),
+    }
 )
-"""One row a publication before this one."""
+"""One row per landed run, and one per bundle that cannot be read (under its folder's name)."""
+
+FINDINGS = _schema(
+    {
+        "run_id": pa.string(),
+        "check": pa.string(),
+        "severity": pa.string(),
+        "observed": pa.string(),
+        "reason": pa.string(),
+    }
+)
+"""One row per failed check of a run."""
+
+PUBLICATIONS = _schema(
+    {
+        "publication_number": pa.int32(),
+        "published_at": pa.timestamp("us", tz="UTC"),
+        "git_commit": pa.string(),
+        "note": pa.string(),
+        "row_count": pa.int64(),
+        "run_count": pa.int64(),
+        "gate_verdict": pa.string(),
+    }
+)
+"""One row per earlier publication."""
 
 
 def digest(settings: Settings, intake: Intake, catalog: Catalog) -> str:
@@ -68,6 +79,7 @@ def write(
     intake: Intake,
     catalog: Catalog,
     verdicts: Mapping[str, Verdict],
+    *,
     history: Iterable[Mapping[str, Any]],
 ) -> None:
     """Write every input of the dbt project."""
@@ -98,7 +110,7 @@ def _verdict_row(verdict: Verdict) -> dict[str, Any]:
 
 
 def _finding_rows(verdict: Verdict) -> list[dict[str, Any]]:
-    """A check fails once a run, whatever the number of its rows."""
+    """One row per failed check, even when the check has several findings on the run."""
     rows = {finding.check: finding for finding in verdict.findings}
     return [
         {

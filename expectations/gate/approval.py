@@ -1,4 +1,4 @@
-"""What a person is asked when a candidate changes more than a machine may decide, and the answer."""
+"""Asks a person when a candidate changes more than the gate may decide by itself, and records the answer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from benchmark_tasks.settings import Settings
 from expectations.publications import EVENTS_FILE
 
 SHOWN = 40
-"""Changes that a question spells out; the gate report has all of them."""
+"""Changes listed in a question; the gate report has all of them."""
 
 
 @dataclass(frozen=True)
 class Approval:
-    """A person's word that changes beyond the band are right.
+    """A person's decision that changes beyond the band are right.
 
     changes: digest of the changes that the person saw; any others are refused. `None`: approved
     beforehand, whatever they are.
@@ -28,9 +28,9 @@ class Approval:
     by: str
     changes: str | None = None
 
-    def covers(self, found: Iterable[str]) -> bool:
-        """Whether these changes may be published on this word."""
-        return bool(self.why.strip()) and self.changes in (None, digest(found))
+    def covers(self, changes: Iterable[str]) -> bool:
+        """Whether it allows publishing these changes."""
+        return bool(self.why.strip()) and self.changes in (None, digest(changes))
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def digest(changes: Iterable[str]) -> str:
 
 
 def question(error: ApprovalNeeded) -> Question:
-    """The question that a refusal amounts to."""
+    """The question that follows from a refusal."""
     first, *others = error.changes
     lines = "\n".join(f"- `{_plain(change)}`" for change in error.changes[:SHOWN])
     if len(error.changes) > SHOWN:
@@ -57,10 +57,10 @@ def question(error: ApprovalNeeded) -> Question:
     more = f", and {len(others)} more" if others else ""
     return Question(
         subject=f"Publish this? {_plain(first)}{more}",
-        body=f"The candidate is whole, but a person must decide on these changes:\n\n{lines}\n\n"
+        body=f"The candidate passed all other checks. A person must decide on these changes:\n\n{lines}\n\n"
         f"`{_plain(str(error))}`\n\n"
         "**Approve** publishes exactly these changes. **Reject**, or no answer in time, publishes nothing; "
-        "the question comes again with the next refresh for as long as the change stands.",
+        "the question comes again with the next refresh for as long as the change is there.",
         changes=digest(error.changes),
         refused=str(error),
     )

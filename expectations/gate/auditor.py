@@ -1,12 +1,13 @@
 """The gate: checks in, findings out. Great Expectations does the checking, on pandas assets.
 
-Importing Great Expectations costs 10 to 16 seconds, so it happens inside `Auditor`, once a process.
-A check that raises counts as failed: what cannot be checked is not published.
+Importing Great Expectations costs 10 to 16 seconds, so it happens inside `Auditor`, once per process.
+A check that ends with an error counts as failed: what cannot be checked is not published.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +24,7 @@ OBSERVED_DIGITS = 4
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one check went: how many rows it looked at, and which failed."""
+    """Result of one check: how many rows it checked, and its findings."""
 
     level: Level
     table: str
@@ -33,7 +34,7 @@ class CheckResult:
 
     @property
     def refuses(self) -> bool:
-        """Whether it stands in the way of publishing (for a run: of accepting it)."""
+        """Whether it stops publishing (for a run: whether the run is set aside)."""
         return bool(self.findings) and self.check.severity is Severity.CRITICAL
 
 
@@ -54,12 +55,12 @@ class Audit:
 
     @property
     def critical(self) -> tuple[GateFinding, ...]:
-        """What refuses."""
+        """The findings that refuse."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.CRITICAL)
 
     @property
     def warnings(self) -> tuple[GateFinding, ...]:
-        """What is shown."""
+        """The findings that are only shown."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
 
     def at(self, *levels: Level) -> Audit:
@@ -85,8 +86,11 @@ class Auditor:
         key: Sequence[str],
         observed: pd.DataFrame | None = None,
     ) -> Audit:
-        """Check one table. `key` names its rows in findings; `observed` (indexed by the first key
-        column) holds text for a person, a column a check."""
+        """Check one table.
+
+        key: columns that name a row in findings. observed: texts for a person, one column per check, indexed
+        by the first key column.
+        """
         batch = self._batch(frame)
         suite = self._gx.ExpectationSuite(name=f"{level} {table}")
         for number, check in enumerate(checks):
@@ -123,9 +127,10 @@ class Auditor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import great_expectations as gx
+            from great_expectations.data_context.types.base import ProgressBarsConfig
 
         context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._gx, self._source = gx, context.data_sources.add_pandas("frames")
 
     def _expectation(self, check: Check, number: int) -> Any:
@@ -160,7 +165,7 @@ Describe = Callable[[str, str, Any], str]
 
 
 def _findings(result: Any, check: Check, key: Sequence[str], describe: Describe) -> Iterable[GateFinding]:
-    """One finding a failing row; one for the table when the rule is about the table, or raised."""
+    """One finding per failing row; one for the table when the rule is about the table, or failed itself."""
     if result is None:
         yield GateFinding(check.name, Severity.CRITICAL, "", "no result", f"{check.reason} (not checked)")
         return
@@ -184,7 +189,7 @@ def _findings(result: Any, check: Check, key: Sequence[str], describe: Describe)
 
 
 def _describer(observed: pd.DataFrame | None) -> Describe:
-    """Text for a person where there is some, else the number."""
+    """The text for a person where there is one, else the number."""
     texts = {} if observed is None else {name: observed[name].to_dict() for name in observed.columns}
 
     def describe(check: str, key: str, value: Any) -> str:
@@ -195,7 +200,7 @@ def _describer(observed: pd.DataFrame | None) -> Describe:
 
 
 def _short(value: Any) -> str:
-    if value is None or value != value:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return f"{value:.{OBSERVED_DIGITS}g}" if isinstance(value, float) else str(value)
 

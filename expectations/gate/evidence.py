@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 from benchmark_tasks import disk
 from benchmark_tasks.errors import BundleError
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import Run, Window
+from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.vocabulary import RunStatus
 
@@ -37,19 +38,19 @@ _CRASHES = re.compile(
 
 @dataclass(frozen=True)
 class Evidence:
-    """Facts of one bundle. `None`: the bundle holds nothing to tell it from.
+    """Facts of one bundle. `None`: the bundle does not say.
 
     problem: why the bundle is not whole, or `None`; the rest is then unknown.
     request_count_difference, request_token_difference: requests.parquet against the record.
-    request_disorders: requests that finish before they start, or the like.
+    request_disorders: requests whose times are out of order.
     request_tokens: output tokens of all requests, cancelled ones too.
     power_coverage, metrics_coverage: share of the ranking window with samples.
     power_frozen_seconds: longest stretch of one and the same power reading on any GPU.
     power_gpus: GPUs in the power timeline.
     timeline_joules: trapezoid integral of the power timeline over the ranking window.
     bad_samples: samples that are NaN, infinite or negative.
-    crash: the first line of the server's log that tells of a crash.
-    content_digest: of everything measured, so that a replay under another id is seen.
+    crash: the first line of the server's log that reports a crash.
+    content_digest: of everything measured, so that a replay under another id is found.
     """
 
     run_id: str
@@ -77,9 +78,9 @@ def gather(runs: Iterable[tuple[Run, Path]], cache_directory: Path) -> dict[str,
         key = _signature(directory)
         fresh[key] = known.get(key) or examine(run, directory)
     if fresh.keys() != known.keys():
-        lines = [json.dumps({"key": key, **asdict(found)}) for key, found in fresh.items()]
+        lines = [json.dumps({"key": key, **asdict(evidence)}) for key, evidence in fresh.items()]
         disk.replace(path, "".join(line + "\n" for line in lines))
-    return {found.run_id: found for found in fresh.values()}
+    return {evidence.run_id: evidence for evidence in fresh.values()}
 
 
 def examine(run: Run, directory: Path) -> Evidence:
@@ -108,7 +109,7 @@ def content_digest(run: Run) -> str | None:
 
 def _tables(run: Run, directory: Path) -> tuple[pa.Table | None, pa.Table | None]:
     """Requests and timelines; a completed run must have both."""
-    tables = []
+    tables: list[pa.Table | None] = []
     for name in (bundle.REQUESTS_FILE, bundle.TIMELINES_FILE):
         path = directory / name
         if not path.exists():
@@ -124,7 +125,7 @@ def _tables(run: Run, directory: Path) -> tuple[pa.Table | None, pa.Table | None
     return tables[0], tables[1]
 
 
-def _requests_facts(run: Run, table: pa.Table | None) -> dict[str, int | None]:
+def _requests_facts(run: Run, table: pa.Table | None) -> dict[str, Any]:
     wanted = {"sent_seconds", "first_token_seconds", "finished_seconds", "output_tokens", "error"}
     if table is None or run.requests is None or not wanted <= set(table.column_names):
         return {}
@@ -146,16 +147,16 @@ def _requests_facts(run: Run, table: pa.Table | None) -> dict[str, int | None]:
     }
 
 
-def _timeline_facts(run: Run, table: pa.Table | None) -> dict[str, float | int | None]:
+def _timeline_facts(run: Run, table: pa.Table | None) -> dict[str, Any]:
     if table is None:
         return {}
     series = table["series"].cast(pa.string())
     seconds, values = table["seconds"].to_numpy(), table["value"].to_numpy().astype(float)
     names = series.to_numpy(zero_copy_only=False)
-    facts: dict[str, float | int | None] = {
+    facts: dict[str, Any] = {
         "bad_samples": int((~np.isfinite(values) | ~np.isfinite(seconds) | (values < 0)).sum())
     }
-    window = ranking_window(run)
+    window = ranking_span(run)
     if window is None:
         return facts
     power, running = names == Series.POWER_WATTS, names == Series.RUNNING_REQUESTS
@@ -176,25 +177,33 @@ def _timeline_facts(run: Run, table: pa.Table | None) -> dict[str, float | int |
     return facts
 
 
-def ranking_window(run: Run) -> Window | None:
-    """The window that ranks, when it has a span: ours, else ML.ENERGY's."""
+@dataclass(frozen=True)
+class Span:
+    """From when to when, seconds after the start of the load."""
+
+    start: float
+    end: float
+
+
+def ranking_span(run: Run) -> Span | None:
+    """The span of the window that ranks: ours, else ML.ENERGY's; `None` when neither has one."""
     for window in (run.window_steady, run.window_mlenergy):
         if window is not None and window.start_seconds is not None and window.end_seconds is not None:
-            return window
+            return Span(window.start_seconds, window.end_seconds)
     return None
 
 
-def _coverage(at: np.ndarray, window: Window) -> float:
-    span = window.end_seconds - window.start_seconds
+def _coverage(at: np.ndarray, window: Span) -> float:
+    span = window.end - window.start
     slices = max(int(span // BUCKET_SECONDS), 1)
-    inside = at[(at >= window.start_seconds) & (at < window.end_seconds)]
+    inside = at[(at >= window.start) & (at < window.end)]
     width = span / slices if span > 0 else 1.0
-    return len(np.unique(((inside - window.start_seconds) // width).astype(int))) / slices
+    return len(np.unique(((inside - window.start) // width).astype(int))) / slices
 
 
-def _longest_frozen(at: np.ndarray, values: np.ndarray, window: Window) -> float:
+def _longest_frozen(at: np.ndarray, values: np.ndarray, window: Span) -> float:
     """Seconds of the longest run of equal consecutive values inside the window."""
-    inside = (at >= window.start_seconds) & (at <= window.end_seconds)
+    inside = (at >= window.start) & (at <= window.end)
     order = np.argsort(at[inside])
     at, values = at[inside][order], values[inside][order]
     if len(at) < 2:
@@ -204,11 +213,11 @@ def _longest_frozen(at: np.ndarray, values: np.ndarray, window: Window) -> float
     return float((at[ends] - at[starts]).max())
 
 
-def _integral(at: np.ndarray, watts: np.ndarray, window: Window) -> float:
+def _integral(at: np.ndarray, watts: np.ndarray, window: Span) -> float:
     """Trapezoid integral over the window, its ends interpolated, joules."""
     order = np.argsort(at)
     at, watts = at[order], watts[order]
-    start, end = window.start_seconds, window.end_seconds
+    start, end = window.start, window.end
     inside = (at > start) & (at < end)
     grid = np.r_[start, at[inside], end]
     return float(np.trapezoid(np.interp(grid, at, watts), grid))

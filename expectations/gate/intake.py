@@ -1,4 +1,4 @@
-"""What the landing zone offers to the gate: runs, their evidence, and what cannot be read."""
+"""Reads the landing zone for the gate: runs, their evidence, and bundles that cannot be read."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Intake:
 
     @cached_property
     def table(self) -> pa.Table:
-        """One flat row a readable run; made once, read by the suites and by dbt."""
+        """One flat row per readable run; the suites and dbt read it."""
         return runs_table(self.listing.runs)
 
     @property
     def digest(self) -> str:
         """Changes when a bundle lands, goes, breaks or is touched."""
-        parts = [f"{found.run_id} {found.problem} {found.content_digest}" for found in self.evidence.values()]
+        parts = [f"{facts.run_id} {facts.problem} {facts.content_digest}" for facts in self.evidence.values()]
         parts += [f"{path} {sha256(path / bundle.CHECKSUMS_FILE)}" for _, path in self._summed()]
         parts += [f"{broken.path} {broken.reason}" for broken in self.listing.broken]
         return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Runs that the gate set aside, and the runs that a person let through all the same.
+"""Runs that the gate set aside, and runs that a person released from quarantine.
 
 Nothing here deletes a run. A release is one line in `quarantine/releases.jsonl`: who, when, why.
 """
@@ -24,7 +24,7 @@ UNREADABLE = "bundle_readable"
 
 @dataclass(frozen=True)
 class Release:
-    """A person's decision to accept a run in spite of findings."""
+    """A person's decision to accept a run despite its findings."""
 
     run_id: str
     why: str
@@ -34,7 +34,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of one run. `superseded_by`: a later accepted run of the same configuration."""
+    """Whether one run counts, and why. `superseded_by`: a later accepted run of the same configuration."""
 
     run_id: str
     accepted: bool
@@ -69,7 +69,7 @@ def releases(settings: Settings) -> dict[str, Release]:
 
 def release(
     settings: Settings, run_id: str, why: str, verdicts: Mapping[str, Verdict], checks: Iterable[Check]
-):
+) -> Release:
     """Record that a quarantined run counts from the next refresh on.
 
     Raises:
@@ -103,12 +103,14 @@ def judge(
         by_run[finding.key].append(finding)
     verdicts = {}
     for run, _ in listing.runs:
-        found = tuple(by_run[run.run_id])
-        critical = [finding for finding in found if finding.severity is Severity.CRITICAL]
+        findings_on_run = tuple(by_run[run.run_id])
+        critical = [finding for finding in findings_on_run if finding.severity is Severity.CRITICAL]
         waived = released.get(run.run_id) if critical else None
         if any(finding.check in fixed for finding in critical):
             waived = None
-        verdicts[run.run_id] = Verdict(run.run_id, not critical or waived is not None, found, waived)
+        verdicts[run.run_id] = Verdict(
+            run.run_id, not critical or waived is not None, findings_on_run, waived
+        )
     superseded = _superseded([run for run, _ in listing.runs], verdicts)
     verdicts |= {
         run_id: Verdict(run_id, False, verdicts[run_id].findings, None, by)

@@ -220,7 +220,7 @@ def compare(figures: Iterable[Figure], runs: Iterable[Run]) -> tuple[Comparison,
     pairs = [(figure, by_configuration.get(figure.configuration_id, [])) for figure in figures]
     statements = sum(2 if _energies(figure.runs) else 1 for figure, _ in pairs)
     confidence = 1 - (1 - CONFIDENCE) / max(1, statements)
-    return tuple(found for figure, again in pairs for found in _compare(figure, again, confidence))
+    return tuple(comparison for figure, again in pairs for comparison in _compare(figure, again, confidence))
 
 
 def _compare(figure: Figure, runs: Sequence[Run], confidence: float) -> list[Comparison]:
@@ -237,10 +237,26 @@ def _compare(figure: Figure, runs: Sequence[Run], confidence: float) -> list[Com
         verdict, reason = Verdict.NOT_MEASURED, "no run of it completed and settled"
     before, now, elsewhere = _on_the_same_gpus(figure.runs, [_measured(run) for run in settled])
     unit = figure.output_unit
-    speeds = _side(figure, f"{unit}s/s", _speeds(before), _speeds(now), confidence, verdict, reason)
+    speeds = _side(
+        figure,
+        f"{unit}s/s",
+        published=_speeds(before),
+        again=_speeds(now),
+        confidence=confidence,
+        verdict=verdict,
+        reason=reason,
+    )
     if not _energies(figure.runs):
         return [speeds]
-    energies = _side(figure, f"J/{unit}", _energies(before), _energies(now), confidence, verdict, reason)
+    energies = _side(
+        figure,
+        f"J/{unit}",
+        published=_energies(before),
+        again=_energies(now),
+        confidence=confidence,
+        verdict=verdict,
+        reason=reason,
+    )
     if elsewhere and energies.verdict is Verdict.DIFFERS:
         energies = replace(energies, verdict=Verdict.DIFFERS_ELSEWHERE, reason=elsewhere)
     return [speeds, energies]
@@ -249,19 +265,21 @@ def _compare(figure: Figure, runs: Sequence[Run], confidence: float) -> list[Com
 def _on_the_same_gpus(
     before: Sequence[Measured], now: Sequence[Measured]
 ) -> tuple[Sequence[Measured], Sequence[Measured], str]:
-    """The runs on GPUs that measured both; all of them where none did, and then which GPUs these were."""
+    """The runs on GPUs that measured both; without such GPUs all runs, and a text that names the GPUs."""
     old, new = ({run.gpus for run in side} for side in (before, now))
     common = {gpus for gpus in old & new if gpus is not None}
     if common:
         return [run for run in before if run.gpus in common], [run for run in now if run.gpus in common], ""
     if not old or not new or None in old | new:
         return before, now, ""
-    return before, now, f"published on {' and '.join(sorted(old))}, now on {' and '.join(sorted(new))}"
+    published, again = (" and ".join(sorted(filter(None, gpus))) for gpus in (old, new))
+    return before, now, f"published on {published}, now on {again}"
 
 
 def _side(
     figure: Figure,
     name: str,
+    *,
     published: Sequence[float],
     again: Sequence[float],
     confidence: float,
@@ -303,8 +321,10 @@ def _settled(run: Run) -> bool:
 
 
 def _measured(run: Run) -> Measured:
-    """What a settled run says."""
+    """The figures of a settled run."""
     window, counted = run.window_steady, run.energy_source.is_counter
+    assert window is not None and window.outputs is not None
+    assert window.start_seconds is not None and window.end_seconds is not None
     return Measured(
         gpus=gpu_uuids(run),
         throughput=window.outputs / (window.end_seconds - window.start_seconds),

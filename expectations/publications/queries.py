@@ -39,7 +39,7 @@ def open_publication(published: Publication) -> Iterator[duckdb.DuckDBPyConnecti
     """
     import duckdb
 
-    locked_down = {
+    locked_down: dict[str, str | bool | int | float | list[str]] = {
         "enable_external_access": "false",
         "autoload_known_extensions": "false",
         "autoinstall_known_extensions": "false",

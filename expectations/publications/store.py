@@ -173,7 +173,7 @@ def recover(settings: Settings) -> None:
 
 def next_number(settings: Settings) -> int:
     """Numbers are never used twice, also when retention has removed some."""
-    used = [event["number"] for event in events(settings) if isinstance(event.get("number"), int)]
+    used = [int(event["number"]) for event in events(settings) if isinstance(event.get("number"), int)]
     return max([0, *used, *_numbers(settings.published)]) + 1
 
 

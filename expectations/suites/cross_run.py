@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 
 from benchmark_tasks.results.identity import IDENTITY_KEYS
@@ -38,10 +40,11 @@ def _throughput(runs: LandedRuns) -> pd.Series:
     return _outputs(runs) / seconds.where(seconds > 0)
 
 
-def _among_repeats(runs: LandedRuns, values: pd.Series, statistic: str) -> pd.Series:
+def _among_repeats(runs: LandedRuns, values: pd.Series, statistic: Literal["median", "count"]) -> pd.Series:
     """A statistic over the runs of the same configuration and comparability, for each of them."""
     keys = [runs[key] for key in _KEYS]
-    return values.groupby(keys, dropna=False, sort=False).transform(statistic)
+    result: pd.Series = values.groupby(keys, dropna=False, sort=False).transform(statistic)
+    return result
 
 
 def _from_median(runs: LandedRuns, values: pd.Series) -> pd.Series:

@@ -48,7 +48,10 @@ def publish(settings: Settings, candidate: Path, note: str) -> RefreshResult:
     """Publish a candidate as a refresh would, without building or auditing it."""
     built = BuildResult(candidate, (), None)
     with publications.publishing(settings):
-        return publish_candidate(settings, built, Audit(), {}, f"digest of {note}", note, None, CATALOG)
+        digest = f"digest of {note}"
+        return publish_candidate(
+            settings, built, Audit(), {}, digest, note=note, approval=None, catalog=CATALOG
+        )
 
 
 # What follows runs in a process of its own, which forks: it must never open DuckDB itself.

@@ -10,11 +10,13 @@ from expectations.suites.run_check import critical
 
 def _folder(runs: LandedRuns) -> pd.Series:
     """The last three parts of the bundle's path."""
-    return runs["bundle_path"].str.split("/").str[-3:].str.join("/")
+    folder: pd.Series = runs["bundle_path"].str.split("/").str[-3:].str.join("/")
+    return folder
 
 
 def _expected_folder(runs: LandedRuns) -> pd.Series:
-    return runs["task"] + "/" + runs["started_at"].dt.strftime("%Y-%m") + "/" + runs["run_id"]
+    folder: pd.Series = runs["task"] + "/" + runs["started_at"].dt.strftime("%Y-%m") + "/" + runs["run_id"]
+    return folder
 
 
 def _is_replay(runs: LandedRuns) -> pd.Series:

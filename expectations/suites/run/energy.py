@@ -40,9 +40,11 @@ def _gpu_sums_off(runs: LandedRuns) -> pd.Series:
     """Relative difference between the sum over the GPUs and the total, the larger of both windows."""
     steady = runs.each(lambda run: _sum_over_gpus(run.window_steady))
     mlenergy = runs.each(lambda run: _sum_over_gpus(run.window_mlenergy))
-    return np.fmax(
-        (ratio(steady, runs["steady_counter_joules"]) - 1).abs(),
-        (ratio(mlenergy, runs["mlenergy_counter_joules"]) - 1).abs(),
+    return pd.Series(
+        np.fmax(
+            (ratio(steady, runs["steady_counter_joules"]) - 1).abs(),
+            (ratio(mlenergy, runs["mlenergy_counter_joules"]) - 1).abs(),
+        )
     )
 
 

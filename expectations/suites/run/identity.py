@@ -54,12 +54,14 @@ def _memory(runs: LandedRuns, extreme: Callable[..., int | None]) -> pd.Series:
 
 def _gpus_left_over(runs: LandedRuns) -> pd.Series:
     """Whether the parallel degrees do not multiply to the number of GPUs."""
-    language = np.maximum(runs["tensor_parallel"] * runs["data_parallel"], runs["expert_parallel"])
+    replicas = runs["tensor_parallel"] * runs["data_parallel"]
+    language = pd.Series(np.maximum(replicas, runs["expert_parallel"]))
     degree = language.where(runs["language"], runs["ulysses_degree"] * runs["ring_degree"])
     gpus = runs["num_gpus"].clip(lower=1)
     doubling = [kind.name for kind in all_kinds() if kind.cfg_parallel]
     doubled_by_guidance = runs["runtime"].isin(doubling) & (2 * degree == gpus)
-    return (degree != gpus) & ~doubled_by_guidance
+    left_over: pd.Series = (degree != gpus) & ~doubled_by_guidance
+    return left_over
 
 
 CHECKS = (

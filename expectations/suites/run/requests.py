@@ -17,7 +17,7 @@ _LEDGER = Tolerance(0, 0, "apart", "requests.parquet and run.json count the same
 
 def _missing_or_failed(runs: LandedRuns) -> pd.Series:
     missing = runs["requests_sent"] - runs["requests_completed"]
-    return np.maximum(missing.abs(), runs["requests_failed"]).where(runs["completed"])
+    return pd.Series(np.maximum(missing.abs(), runs["requests_failed"])).where(runs["completed"])
 
 
 def _counts(runs: LandedRuns) -> pd.Series:

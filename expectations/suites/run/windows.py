@@ -27,16 +27,21 @@ _BATCHES, _BATCHES_SECONDS = 3.0, 30.0
 
 def _overhang(runs: LandedRuns) -> pd.Series:
     """Seconds by which a window ends after its run or before its own start."""
-    after = np.fmax(runs["steady_end_seconds"], runs["mlenergy_end_seconds"]) - runs["duration_seconds"]
+    end = pd.Series(np.fmax(runs["steady_end_seconds"], runs["mlenergy_end_seconds"]))
     reversed_by = np.fmax(-runs["steady_seconds"], -runs["mlenergy_seconds"])
-    return np.fmax(after, reversed_by).where(runs["completed"])
+    return pd.Series(np.fmax(end - runs["duration_seconds"], reversed_by)).where(runs["completed"])
+
+
+def _more_tokens_than_run(runs: LandedRuns) -> pd.Series:
+    tokens = pd.Series(np.fmax(runs["steady_output_tokens"], runs["mlenergy_output_tokens"]))
+    return (tokens > number(runs["request_tokens"])).where(runs["completed"])
 
 
 def _turned_over(runs: LandedRuns) -> pd.Series:
     """Turnovers or seconds, whichever comes closer to what a steady window promises."""
     turnovers = runs["language"].map({True: _TURNOVERS, False: _BATCHES})
     seconds = runs["language"].map({True: _TURNOVER_SECONDS, False: _BATCHES_SECONDS})
-    progress = np.maximum(runs["steady_turnovers"] / turnovers, runs["steady_seconds"] / seconds)
+    progress = pd.Series(np.maximum(runs["steady_turnovers"] / turnovers, runs["steady_seconds"] / seconds))
     return progress.where(runs["settled"])
 
 
@@ -69,10 +74,7 @@ CHECKS = (
     critical(
         "window_tokens_inside_run",
         "a window has more tokens than the run",
-        lambda runs: (
-            np.fmax(runs["steady_output_tokens"], runs["mlenergy_output_tokens"])
-            > number(runs["request_tokens"])
-        ).where(runs["completed"]),
+        _more_tokens_than_run,
     ),
     critical(
         "window_items_inside_run",

@@ -191,7 +191,7 @@ def test_a_refusal_names_a_few_rows_and_counts_the_others(tmp_path: Path) -> Non
     with pytest.raises(GateRefused) as caught:
         _decide(Settings(home=tmp_path), audit, None)
     said = "the gate refused: too_low: moved in 5 rows: a (2.0); b (2.0); c (2.0); and 2 more; 1 other check"
-    assert str(caught.value).startswith(f"{said} failed, too; nothing is published; report: ")
+    assert str(caught.value).startswith(f"{said} also failed; nothing is published; report: ")
 
 
 def test_a_question_holds_every_figure_in_its_place() -> None:
