@@ -1,1 +1,8 @@
-"""Audits and publishes: suites as code, the gate, quarantine and write-audit-publish."""
+"""What is fit to publish: the gate, the candidate, publications and their pages. Never imports Airflow.
+
+`expectations.refresh` is the story at the top. The packages export their public names:
+
+- `suites`: the checks; `gate`: judges runs and candidates;
+- `candidate`: builds the marts; `publications`: keeps, switches and queries them; `board`: their pages;
+- `history`: costs of a plan, rechecks of published figures.
+"""

@@ -1,4 +1,4 @@
-"""`jouleboard refresh | publications | query | quarantine`: what the analysts' side of the command does."""
+"""`jouleboard refresh | publications | query | quarantine`: the part of the command for analysts."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def verify(
         typer.echo(
             f"publication {item.number}: " + ("; ".join(damage[item.number]) or f"{files} files whole")
         )
-    bad = [found for found in damage if damage[found]]
+    bad = [number for number in damage if damage[number]]
     if bad:
         raise PublicationError(
             f"damaged: {', '.join(map(str, bad))}; go back to a whole one with `publications rollback N`"
@@ -151,7 +151,7 @@ def query(
 
 @quarantine_app.command("list")
 def list_quarantine(as_json: Json = False) -> None:
-    """Runs that do not count, and runs that a person let through, as a refresh would judge them now."""
+    """Runs that do not count and released runs, as a refresh would judge them now."""
     rows = [_verdict(verdict) for verdict in _verdicts().values() if verdict.critical]
     if as_json:
         _print_json(rows)
@@ -173,17 +173,17 @@ def show_quarantine(run_id: str, as_json: Json = False) -> None:
     typer.echo(f"{verdict.run_id}  {_state(verdict)}")
     _print_columns(
         ("severity", "check", "observed", "reason"),
-        [(found.severity, found.check, found.observed, found.reason) for found in verdict.findings],
+        [(finding.severity, finding.check, finding.observed, finding.reason) for finding in verdict.findings],
     )
 
 
 @quarantine_app.command("release")
 def release(
     run_id: str,
-    why: Annotated[str, typer.Option(help="Why the run counts all the same; shown beside it.")],
+    why: Annotated[str, typer.Option(help="Why the run counts despite its findings; shown beside it.")],
     as_json: Json = False,
 ) -> None:
-    """Let a quarantined run count from the next refresh on. The reason is kept for ever."""
+    """Let a quarantined run count from the next refresh on. The reason is kept."""
     from expectations.gate import quarantine
     from expectations.suites.run import run_checks
 

@@ -105,14 +105,8 @@ def refresh(
         say(f"checking {len(landed.listing.runs)} runs")
         run_audit, verdicts = judge_runs(auditor, settings, landed, catalog)
         _tell_verdicts(verdicts, say)
-        inputs.write(
-            candidate / INPUTS_FOLDER,
-            settings,
-            landed,
-            catalog,
-            verdicts,
-            history=publications.history(settings),
-        )
+        past = publications.history(settings)
+        inputs.write(candidate / INPUTS_FOLDER, settings, landed, catalog, verdicts, history=past)
         say("building the marts with dbt")
         built = build(candidate, project=project, unit_tests=False)
         say(f"dbt built {built.count('model')} models; {_tests(built)} tests passed; checking the marts")
@@ -294,13 +288,13 @@ def publish_candidate(
 def _write_site(
     folder: Path, built: BuildResult, audit: Audit, manifest: dict[str, Any], catalog: Catalog
 ) -> None:
-    from expectations.board import site
+    from expectations.board import write_site
 
     target = folder / publications.SITE_FOLDER
     report.write(audit, target, f"Gate report of publication {manifest['summary']['publication_number']}")
     if built.docs is not None:
         shutil.copyfile(built.docs, target / "dbt_docs.html")
-    site.write(folder, manifest, catalog)
+    write_site(folder, manifest, catalog)
 
 
 def _several(number: int, what: str) -> str:

@@ -17,7 +17,7 @@ const inTokens = (unit) => unit === "token";
 const COLUMNS = [
   { key: "energy_rank", title: "Rank", number: true, hint: "by energy; shared where intervals overlap" },
   { key: "nickname", title: "Model", cell: modelCell, wide: true },
-  { key: "gpu_model", title: "GPU", cell: (row) => (row.num_gpus ? `${row.num_gpus}\u00d7\u00a0${row.gpu_model}` : "no\u00a0GPU") },
+  { key: "gpu_model", title: "GPU", cell: gpuCell },
   { key: "batch_size", title: "Batch size", number: true },
   { key: "runtime_version", title: "Runtime", cell: runtimeCell, always: true, wide: true },
   { key: "energy_per_output_joules", title: "Energy", number: true, unit: (u) => `J/${u}`, cell: energyCell },
@@ -33,13 +33,17 @@ const COLUMNS = [
 ];
 const NEEDS_COUNTER = new Set(["energy_per_output_joules", "energy_per_response_joules", "throughput_per_watt", "mean_power_watts", "energy_rank"]);
 
+// Configuration keys that no cell shows: those in which the rows below differ stand under the GPU.
+const IN_CELLS = new Set([...COLUMNS.map((column) => column.key), "task", "model_id", "num_gpus", "weight_precision"]);
+const OTHER_KEYS = meta.configuration_keys.filter((key) => !IN_CELLS.has(key));
+let distinguishing = [];
 let sort = { key: "energy_per_output_joules", up: true };
 
 function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
 }
 
 function modelCell(row) {
@@ -47,6 +51,12 @@ function modelCell(row) {
   if (row.model_revision) parts.push(element("small", { title: row.model_revision }, `revision ${row.model_revision.slice(0, 12)}`));
   if (row.weights && row.weights !== "real") parts.push(element("span", { class: "badge plain" }, `${row.weights} weights`));
   return parts;
+}
+
+function gpuCell(row) {
+  const gpu = row.num_gpus ? `${row.num_gpus}\u00d7\u00a0${row.gpu_model}` : "no\u00a0GPU";
+  const parts = distinguishing.filter((key) => row[key] !== null).map((key) => `${key.replaceAll("_", " ")} ${row[key]}`);
+  return parts.length ? [gpu, element("small", {}, parts.join(", "))] : [gpu];
 }
 
 function runtimeCell(row) {
@@ -114,6 +124,7 @@ function ordered(some) {
 function draw() {
   const some = ordered(filtered());
   const unit = some[0]?.output_unit ?? "token";
+  distinguishing = OTHER_KEYS.filter((key) => new Set(some.map((row) => row[key])).size > 1);
   const fits = COLUMNS.filter((column) => !column.only || column.only(unit));
   const empty = (column) => column.key !== "energy_per_output_joules" && some.every((row) => row[column.key] === null);
   const columns = fits.filter((column) => column.always || !empty(column));

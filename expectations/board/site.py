@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.results.identity import CONFIGURATION_KEYS, IDENTITY_KEYS
 from benchmark_tasks.vocabulary import Task
 from expectations.pages import render_page
 from expectations.publications import DATABASE_FILE, SITE_FOLDER
@@ -17,7 +18,7 @@ SIGNIFICANT_DIGITS = 6
 QUARANTINE_SHOWN = 200
 QUARANTINE_COLUMNS = ("run_id", "model_id", "task", "batch_size", "started_at", "reasons")
 
-COLUMNS = (
+_SHOWN = (
     "task",
     "data_source",
     "nickname",
@@ -53,10 +54,13 @@ COLUMNS = (
     "median_ttft_ms",
     "batch_latency_seconds",
 )
-"""What the page takes from `leaderboard`; a column that the mart lacks is shown as missing."""
+
+COLUMNS = tuple(dict.fromkeys((*_SHOWN, *IDENTITY_KEYS)))
+"""What the page reads from `leaderboard`, all keys of a row's identity included; a column that an older mart
+lacks is NULL."""
 
 
-def write(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> None:
+def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> None:
     """Write `site/index.html` from the marts that were copied into `folder`."""
     import duckdb
 
@@ -79,7 +83,7 @@ def render(connection: Any, manifest: Mapping[str, Any], catalog: Catalog, *, ha
         history=_history(manifest["history"]),
         quarantine=_quarantine(connection),
         has_docs=has_docs,
-        meta={"tasks": _task_names(catalog)},
+        meta={"tasks": _task_names(catalog), "configuration_keys": CONFIGURATION_KEYS},
         leaderboard={"columns": [*COLUMNS, "is_minimum"], "rows": _leaderboard(connection)},
     )
 

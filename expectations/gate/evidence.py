@@ -206,7 +206,7 @@ def _longest_frozen(at: np.ndarray, values: np.ndarray, window: Span) -> float:
     inside = (at >= window.start) & (at <= window.end)
     order = np.argsort(at[inside])
     at, values = at[inside][order], values[inside][order]
-    if len(at) < 2:
+    if at.size <= 1:
         return 0.0
     starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
     ends = np.r_[starts[1:] - 1, len(values) - 1]

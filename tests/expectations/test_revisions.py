@@ -22,7 +22,7 @@ from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import Task, Weights
 from expectations import publications
 from expectations.history import recheck
-from expectations.history.estimate import estimate
+from expectations.history.costs import estimate
 from expectations.publications import query
 from expectations.refresh import RefreshResult, refresh
 from tests.expectations.gate_faults import land

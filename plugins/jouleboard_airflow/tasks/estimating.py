@@ -1,6 +1,6 @@
 """What a plan will cost, and whether a person is asked before it is measured.
 
-The decision is `expectations.history.estimate`'s; here are the form's limit and the Airflow variable.
+The decision is `expectations.history.costs`'s; here are the form's limit and the Airflow variable.
 Imported by DAG files, so everything heavy is imported inside the functions. `Planned`: see `planning.py`.
 """
 
@@ -18,7 +18,7 @@ from benchmark_tasks.settings import Settings
 from jouleboard_airflow.tasks.planning import Planned
 
 if TYPE_CHECKING:
-    from expectations.history.estimate import Estimate
+    from expectations.history.costs import Estimate
 
 log = logging.getLogger("airflow.task")
 
@@ -38,7 +38,7 @@ def estimate_and_ask(sweeps: list[Planned], params: Mapping[str, Any]) -> dict[s
     Raises:
         SettingsError: the Airflow variable is not a number.
     """
-    from expectations.history.estimate import question, reason_to_ask
+    from expectations.history.costs import question, reason_to_ask
 
     estimated, limit = _estimated(sweeps), threshold_gpu_hours(params[THRESHOLD])
     told = {"summary": str(estimated)}
@@ -76,7 +76,7 @@ def threshold_gpu_hours(wanted: float | None) -> float:
 
 def _estimated(sweeps: list[Planned]) -> Estimate:
     from benchmark_tasks.plan.sweep import Plan
-    from expectations.history.estimate import estimate as estimate_plan
+    from expectations.history.costs import estimate as estimate_plan
 
     plan = Plan.model_validate({"sweeps": [entry["sweep"] for entry in sweeps]})
     estimated = estimate_plan(Settings.from_environment(), plan)

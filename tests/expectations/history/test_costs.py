@@ -9,7 +9,7 @@ import pytest
 
 from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.settings import Settings
-from expectations.history.estimate import estimate, question, reason_to_ask
+from expectations.history.costs import estimate, question, reason_to_ask
 from tests.expectations.publishing import make_candidate, publish
 
 SWEEP = Sweep(
