@@ -22,22 +22,31 @@ class OutputUnit(StrEnum):
     VIDEO = "video"
 
 
+class MediaKind(StrEnum):
+    """What a request carries besides text."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
 class Task(StrEnum):
     """A task of the leaderboard, named as ML.ENERGY names it.
 
-    architecture: what answers it. output_unit: what its output is counted in. All else that is known of a
-    task is in the catalog, `catalog/data/tasks/`.
+    architecture: what answers it. output_unit: what its output is counted in. input_media: what its requests
+    carry besides text. All else that is known of a task is in the catalog, `catalog/data/tasks/`.
     """
 
     architecture: Architecture
     output_unit: OutputUnit
+    input_media: MediaKind | None
 
     LM_ARENA_CHAT = "lm-arena-chat", Architecture.LLM, OutputUnit.TOKEN
     GPQA = "gpqa", Architecture.LLM, OutputUnit.TOKEN
     SOURCEGRAPH_FIM = "sourcegraph-fim", Architecture.LLM, OutputUnit.TOKEN
-    IMAGE_CHAT = "image-chat", Architecture.MLLM, OutputUnit.TOKEN
-    VIDEO_CHAT = "video-chat", Architecture.MLLM, OutputUnit.TOKEN
-    AUDIO_CHAT = "audio-chat", Architecture.MLLM, OutputUnit.TOKEN
+    IMAGE_CHAT = "image-chat", Architecture.MLLM, OutputUnit.TOKEN, MediaKind.IMAGE
+    VIDEO_CHAT = "video-chat", Architecture.MLLM, OutputUnit.TOKEN, MediaKind.VIDEO
+    AUDIO_CHAT = "audio-chat", Architecture.MLLM, OutputUnit.TOKEN, MediaKind.AUDIO
     TEXT_TO_IMAGE = "text-to-image", Architecture.DIFFUSION, OutputUnit.IMAGE
     TEXT_TO_VIDEO = "text-to-video", Architecture.DIFFUSION, OutputUnit.VIDEO
 
@@ -46,12 +55,14 @@ class Task(StrEnum):
         name: str,
         architecture: Architecture = Architecture.LLM,
         output_unit: OutputUnit = OutputUnit.TOKEN,
+        input_media: MediaKind | None = None,
     ) -> Self:
-        """A member is its name, with two facts. The defaults let type checkers accept `Task("gpqa")`."""
+        """A member is its name, with facts. The defaults let type checkers accept `Task("gpqa")`."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.architecture = architecture
         member.output_unit = output_unit
+        member.input_media = input_media
         return member
 
 

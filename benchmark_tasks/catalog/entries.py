@@ -18,6 +18,7 @@ from benchmark_tasks.vocabulary import (
     RUNTIME_PATTERN,
     Architecture,
     LengthControl,
+    MediaKind,
     OutputUnit,
     RuntimeName,
     Task,
@@ -88,14 +89,6 @@ class LengthDistribution(Record):
         if not self.minimum_tokens <= self.median_tokens <= self.maximum_tokens:
             raise ValueError("minimum_tokens <= median_tokens <= maximum_tokens does not hold")
         return self
-
-
-class MediaKind(StrEnum):
-    """What a request carries besides text."""
-
-    IMAGE = "image"
-    VIDEO = "video"
-    AUDIO = "audio"
 
 
 class SyntheticMedia(Record):
@@ -206,16 +199,17 @@ class TaskEntry(Record):
     @property
     def input_media(self) -> MediaKind | None:
         """What a request carries besides text; `None` for text alone."""
-        return self.requests.media.kind if self.requests and self.requests.media else None
+        return self.task.input_media
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskEntry:
         if (self.requests is None) != (self.architecture is Architecture.DIFFUSION):
             raise ValueError("language tasks have `requests`, diffusion tasks have none")
-        if (self.requests is not None and self.requests.media is not None) != (
-            self.architecture is Architecture.MLLM
-        ):
-            raise ValueError("multimodal tasks have `requests.media`, others have none")
+        media = self.requests.media if self.requests else None
+        if (media.kind if media else None) is not self.input_media:
+            raise ValueError(
+                f"requests of {self.task} carry {self.input_media or 'no media'}: see `requests.media`"
+            )
         if self.data_sets and (self.requests is None or "synthetic" in self.data_sets):
             raise ValueError("data sets go with `requests`, and `synthetic` names none")
         self._require_fitting_ceilings()

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from benchmark_tasks.catalog import LengthDistribution, MediaKind, SyntheticMedia
-from benchmark_tasks.vocabulary import LengthControl, Task
+from benchmark_tasks.catalog import LengthDistribution, SyntheticMedia
+from benchmark_tasks.vocabulary import LengthControl, MediaKind, Task
 from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE, answer_limit, request_lengths
 from benchmark_tasks.workloads.media import RECIPE, Shape
 from benchmark_tasks.workloads.requests import (

@@ -23,7 +23,8 @@ from typing import assert_never
 
 import numpy as np
 
-from benchmark_tasks.catalog import MediaKind, SyntheticMedia
+from benchmark_tasks.catalog import SyntheticMedia
+from benchmark_tasks.vocabulary import MediaKind
 
 POOL = {MediaKind.IMAGE: 16, MediaKind.VIDEO: 4, MediaKind.AUDIO: 8}
 """Shapes of each kind; a request's place in the order decides which it gets."""

@@ -10,8 +10,9 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from benchmark_tasks.catalog import MediaKind, PromptForm
+from benchmark_tasks.catalog import PromptForm
 from benchmark_tasks.errors import RequestSetError
+from benchmark_tasks.vocabulary import MediaKind
 from benchmark_tasks.workloads.chat import MediaPrompt
 from benchmark_tasks.workloads.data_sets import Rows
 

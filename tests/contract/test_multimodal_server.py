@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmark_tasks import catalog
-from benchmark_tasks.catalog import MediaKind, SyntheticMedia
+from benchmark_tasks.catalog import SyntheticMedia
 from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.connection import Trace
 from benchmark_tasks.client.load import Load, LoadSpec
@@ -27,7 +27,7 @@ from benchmark_tasks.runtimes.origins import server_environment
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import quick_sweep
-from benchmark_tasks.vocabulary import LengthControl, Task
+from benchmark_tasks.vocabulary import LengthControl, MediaKind, Task
 from benchmark_tasks.workloads.chat import SyntheticChat
 from benchmark_tasks.workloads.media import shapes_of
 from benchmark_tasks.workloads.requests import Request

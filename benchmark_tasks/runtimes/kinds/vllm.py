@@ -14,7 +14,7 @@ from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.installer import Distribution, Installer
 from benchmark_tasks.runtimes.kinds.contract import MOCK, RuntimeKind, ServerContract, Setup
 from benchmark_tasks.runtimes.server_options import flag_of, flags
-from benchmark_tasks.vocabulary import Architecture, Task, Weights
+from benchmark_tasks.vocabulary import Architecture, MediaKind, Weights
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
 
 _MODULES: dict[str, tuple[str, ...]] = {
@@ -30,9 +30,6 @@ _GPU_OPTIONS: dict[str, JsonValue] = {"async_scheduling": True, "api_server_coun
 _MULTIMODAL_OPTIONS: dict[str, JsonValue] = {"mm_processor_cache_gb": 0}
 """Every item is prepared and encoded anew: with prefix caching off as well, vLLM does not even compare
 items, and a number does not depend on how often a request set shows the same one."""
-
-_ITEMS = {Task.IMAGE_CHAT: "image", Task.VIDEO_CHAT: "video", Task.AUDIO_CHAT: "audio"}
-
 
 _DECIDED_ELSEWHERE = frozenset(
     [
@@ -116,10 +113,10 @@ def quiet_variables(setup: Setup) -> dict[str, str]:
 
 def _multimodal_options(setup: Setup) -> dict[str, JsonValue]:
     """One item of the task's kind a request, so that memory is set aside for no other."""
-    item = _ITEMS.get(setup.task)
+    item = setup.task.input_media
     if item is None:
         return {}
-    limits = {kind: int(kind == item) for kind in _ITEMS.values()}
+    limits = {kind.value: int(kind is item) for kind in MediaKind}
     return {**_MULTIMODAL_OPTIONS, "limit_mm_per_prompt": json.dumps(limits)}
 
 

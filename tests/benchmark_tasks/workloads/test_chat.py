@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmark_tasks import catalog
-from benchmark_tasks.catalog import LengthDistribution, MediaKind, SyntheticMedia
+from benchmark_tasks.catalog import LengthDistribution, SyntheticMedia
 from benchmark_tasks.errors import CatalogError, RequestSetError
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import quick_sweep
-from benchmark_tasks.vocabulary import LengthControl, Task, Weights
+from benchmark_tasks.vocabulary import LengthControl, MediaKind, Task, Weights
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 from benchmark_tasks.workloads.chat import DataSetChat, SyntheticChat
 from benchmark_tasks.workloads.media import shapes_of
