@@ -128,9 +128,10 @@ def published_figures(settings: Settings) -> tuple[Figure, ...]:
         PublicationError: nothing is published.
     """
     newest: dict[str, Figure] = {}
-    recorded = query(settings, "select * from run_log limit 0").columns
+    recorded = query(settings, "select * from leaderboard limit 0").columns
     keys = [key if key in recorded else f"null as {key}" for key in IDENTITY_KEYS]
-    for row in query(settings, load_sql(_FIGURES, keys=keys)).records():
+    run_revision = "model_revision" if "model_revision" in recorded else "null as model_revision"
+    for row in query(settings, load_sql(_FIGURES, keys=keys, run_revision=run_revision)).records():
         figure = _figure(row)
         newest[figure.configuration_id] = figure
     return tuple(newest.values())
