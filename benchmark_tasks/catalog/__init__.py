@@ -1,4 +1,4 @@
-"""Models, tasks, GPUs and what to watch upstream: typed YAML, one file a model.
+"""Models, tasks, GPUs and what to watch upstream: typed YAML, one file per model.
 
 `load()` reads the shipped catalog (`data/`), or another folder of the same layout:
 

@@ -1,4 +1,4 @@
-"""What the catalog's files hold: one frozen type a kind of file.
+"""What the catalog's files hold: one frozen type per kind of file.
 
 The catalog says what exists and what to measure; it never holds a measured value.
 """

@@ -46,7 +46,7 @@ CONFIGURATIONS = pa.schema(
         ("published_on", pa.date32()),
     ]
 )
-"""One row a published measurement. `replicate` counts the measurements of one configuration in the
+"""One row per published measurement. `replicate` counts the measurements of one configuration in the
 published order: 1 stands for it in the marts (a rule that looks at no value), 2 is its repeat."""
 
 MODELS = pa.schema(
@@ -69,7 +69,7 @@ OUTPUT_LENGTHS = pa.schema(
         ("request_counts", pa.list_(pa.int64())),
     ]
 )
-"""One row an LLM or MLLM measurement: the histogram of its output lengths."""
+"""One row per LLM or MLLM measurement: the histogram of its output lengths."""
 
 SCHEMAS: dict[str, pa.Schema] = {
     "mlenergy_configurations": CONFIGURATIONS,
@@ -79,7 +79,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 
 def models_table(models: dict[str, Model]) -> pa.Table:
-    """One row a model, ordered by id."""
+    """One row per model, ordered by id."""
     rows = [{"model_id": model_id} | models[model_id].model_dump() for model_id in sorted(models)]
     return pa.Table.from_pylist(rows, schema=MODELS)
 

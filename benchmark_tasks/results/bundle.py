@@ -2,7 +2,7 @@
 
 <run_id>/
     run.json             the record (`schema.Run`)
-    requests.parquet     one row a request; latencies as int32 microseconds in list columns
+    requests.parquet     one row per request; latencies as int32 microseconds in list columns
     timelines.parquet    power, clocks, temperature, server metrics: long format
     server.log           the model server's output
     driver.log           the measuring process's own log

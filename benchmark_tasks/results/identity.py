@@ -4,7 +4,8 @@ Everything that lists keys derives its list from here: sweeps, the catalog's dep
 row of a run, imported rows, dbt's variables, the checks across runs, the publication suite, the recheck.
 
 To add a key, declare it in the class it belongs to, as `Annotated[<type> | None, ADDED_LATER]` with the
-default `None`. It is left out of ids while it is `None`, so that no id of an existing run changes.
+default `None`. It is left out of ids while it is `None`, so that no id of an existing run changes. A test
+says which lists in `dbt_project.yml` to extend; a mart shows the key once its YAML describes it.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ REQUESTS = pa.schema(
         ("chunk_tokens", pa.list_(pa.int32())),
     ]
 )
-"""One row a request. `under_way` requests stand for the rest of an answer that the load began with;
+"""One row per request. `under_way` requests stand for the rest of an answer that the load began with;
 latencies and mean lengths leave them out. `chunk_gap_us[i]` is the time from the (i-1)-th to the i-th
 chunk; the first entry is the time from the first token's chunk to itself, 0. `chunk_tokens` counts
 each chunk's tokens. `prompt_tokens` is NULL where the server did not say; it does when an answer ends."""
@@ -65,7 +65,7 @@ TIMELINES = pa.schema(
         ("value", pa.float64()),
     ]
 )
-"""Long format: one row a sample. `gpu_index` is NULL for what belongs to the server or the host."""
+"""Long format: one row per sample. `gpu_index` is NULL for what belongs to the server or the host."""
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:

@@ -167,10 +167,11 @@ def announce(
 
     ended = approved or refreshed
     if question := ended.get("question"):
+        assert answer is not None, "who was asked has answered, or the time ran out"
         who, why = answer["who"], answer["why"]
         record_rejection(Settings.from_environment(), question["refused"], who, why)
         said = f"rejected by {who}" + (f" ({why})" if why else "") if who else "nobody answered in time"
         raise GateRefused(f"{said}: {question['refused']}")
     if not ended["changed"]:
         raise AirflowSkipException(ended["summary"])
-    return ended["summary"]
+    return str(ended["summary"])
