@@ -24,10 +24,11 @@ from benchmark_tasks.catalog import Catalog, Model
 from benchmark_tasks.diffusion.session import DiffusionSessions
 from benchmark_tasks.errors import CatalogError, OutOfMemory
 from benchmark_tasks.host.device_lock import hold_free_devices
-from benchmark_tasks.host.devices import gpus_for, idle_watts, meter_of, require_gpus
-from benchmark_tasks.language.measurement import phase
 from benchmark_tasks.language.session import LanguageSessions
-from benchmark_tasks.measuring.landing import Sweeping, land_failure, land_result, scratch_folder
+from benchmark_tasks.measuring.devices import gpus_for, idle_watts, meter_of, require_gpus
+from benchmark_tasks.measuring.instruments import phase
+from benchmark_tasks.measuring.landing import land_failure, land_result, scratch_folder
+from benchmark_tasks.measuring.session import RunningSweep
 from benchmark_tasks.meters.meter import Meter, Recorder
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
@@ -81,7 +82,7 @@ def measure(
         meter = meter or meter_of(sweep, gpu_indices)
         require_gpus(sweep, gpu_indices, catalog, meter)
         procedure = procedure or sweep.procedure or runtime.procedure
-        sweeping = Sweeping(
+        running = RunningSweep(
             sweep=sweep,
             procedure=procedure,
             catalog=catalog,
@@ -95,7 +96,7 @@ def measure(
             store=store,
             say=say,
         )
-        result = _measure_all(sweeping, runtime)
+        result = _measure_all(running, runtime)
     store.send()
     return result
 
@@ -126,19 +127,19 @@ def _sessions_of(
             assert_never(kind.contract)
 
 
-def _measure_all(sweeping: Sweeping, runtime: LanguageSessions | DiffusionSessions) -> MeasureResult:
+def _measure_all(running: RunningSweep, runtime: LanguageSessions | DiffusionSessions) -> MeasureResult:
     landed: list[Path] = []
     first_error: Exception | None = None
-    waiting = sessions(sweeping.sweep)
+    waiting = sessions(running.sweep)
     while waiting:
         todo = waiting.pop(0)
         try:
-            landed += _session(sweeping, runtime, todo)
+            landed += _session(running, runtime, todo)
         except Exception as error:  # a defect costs its point, not those behind it
             first_error = first_error or error
-            lost, kept = _split(todo, error, sweeping.during, runtime.sized_by_batch)
+            lost, kept = _split(todo, error, running.during, runtime.sized_by_batch)
             for point in lost:
-                land_failure(sweeping, point, error)
+                land_failure(running, point, error)
             if kept:
                 waiting.insert(0, kept)
     if first_error is not None:
@@ -147,13 +148,13 @@ def _measure_all(sweeping: Sweeping, runtime: LanguageSessions | DiffusionSessio
 
 
 def _session(
-    sweeping: Sweeping, runtime: LanguageSessions | DiffusionSessions, todo: list[SweepPoint]
+    running: RunningSweep, runtime: LanguageSessions | DiffusionSessions, todo: list[SweepPoint]
 ) -> list[Path]:
     """Measure points on one server or pipeline; takes each off `todo` when it has been landed."""
     landed = []
-    idle_seconds = sweeping.procedure.idle_seconds
-    sweeping.begin("server-start")
-    with Recorder(sweeping.meter) as devices:
+    idle_seconds = running.procedure.idle_seconds
+    running.begin("server-start")
+    with Recorder(running.meter) as devices:
         begun_ns, mark = time.perf_counter_ns(), devices.mark()
         before = idle_watts(devices, idle_seconds)
         idle = {
@@ -161,17 +162,17 @@ def _session(
             "idle_watts_before_server_max_per_gpu": before and max(before),
         }
         largest = max(point.batch_size for point in todo)
-        with runtime.start(sweeping, devices, largest) as measure_point:
+        with runtime.start(running, devices, largest) as measure_point:
             loaded = idle_watts(devices, idle_seconds)
             idle["idle_watts_loaded"] = loaded and sum(loaded)
             # The ledger counts a start once, with the run that needed it.
             starts = [phase("server-start", begun_ns, time.perf_counter_ns(), devices, mark)]
             while todo:
-                sweeping.begin("load")
+                running.begin("load")
                 result = measure_point(todo[0].batch_size)
                 device = result.device.model_copy(update=idle)
                 result = replace(result, device=device, phases=(*starts, *result.phases))
-                landed.append(land_result(sweeping, todo[0], result))
+                landed.append(land_result(running, todo[0], result))
                 todo.pop(0)
                 starts.clear()
     return landed

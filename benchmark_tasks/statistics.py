@@ -21,6 +21,17 @@ def relative_interval(values: Sequence[float] | np.ndarray, confidence: float = 
     return float(half / np.mean(values))
 
 
+def energy_interval(
+    joules: Sequence[float] | np.ndarray, outputs: Sequence[float] | np.ndarray
+) -> float | None:
+    """95 % half-width of energy per output over the parts of a window, as a share of its mean.
+
+    joules, outputs: of each part. `None` below three parts, or where nothing came out of one.
+    """
+    made = np.asarray(outputs, dtype=float)
+    return relative_interval(np.asarray(joules, dtype=float) / made) if np.all(made > 0) else None
+
+
 @dataclass(frozen=True)
 class Change:
     """Relative change of a mean: `share` of the mean before, and its interval `low` to `high`.

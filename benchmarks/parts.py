@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmark_tasks.client.windows import sub_window_edges
+from benchmark_tasks.language.windows import sub_window_edges
 from benchmark_tasks.meters.energy import parts_between
 from benchmark_tasks.meters.meter import Timeline
 from benchmark_tasks.results import bundle

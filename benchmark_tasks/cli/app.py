@@ -306,7 +306,7 @@ def doctor(as_json: Json = False) -> None:
     """What this machine can measure, what is missing, and what to do about it."""
     from dataclasses import asdict
 
-    from benchmark_tasks.host.doctor import examine
+    from benchmark_tasks.doctor import examine
 
     diagnosis = examine(Settings.from_environment())
     rows = [asdict(finding) for finding in diagnosis.findings]

@@ -24,12 +24,12 @@ from benchmark_tasks.errors import CatalogError, OutOfMemory, ServerDied, Server
 from benchmark_tasks.host.device_lock import MARK
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.processes import guarded, log_tail, new_lines, without_secrets
 from benchmark_tasks.results.identity import WORKLOAD_KEYS
 from benchmark_tasks.results.record import Count, Degree, Record
 from benchmark_tasks.results.schema import Sample, new_run_id
 from benchmark_tasks.runtimes.environments import Environment
 from benchmark_tasks.runtimes.kinds import MOCK, kind_of
-from benchmark_tasks.runtimes.process import guarded, log_tail, new_lines, without_secrets
 from benchmark_tasks.runtimes.server import POLL_SECONDS, death
 from benchmark_tasks.vocabulary import Weights
 

@@ -13,15 +13,15 @@ from benchmark_tasks.client.latency import quantiles
 from benchmark_tasks.diffusion.generator import Batch, Ended, RunningGenerator
 from benchmark_tasks.diffusion.windows import Batches, groups_of, inside, steady_window
 from benchmark_tasks.errors import MeterError, ServerNeverHealthy
-from benchmark_tasks.language.measurement import device_during, phase, with_energy
-from benchmark_tasks.measuring.landing import Result
+from benchmark_tasks.measuring.instruments import device_during, phase, with_energy
+from benchmark_tasks.measuring.session import PointResult
 from benchmark_tasks.meters.energy import energy_between, energy_curve
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.bundle import SAMPLE_FILE
 from benchmark_tasks.results.schema import Device, Latency, Phase, Requests, Server, Window
 from benchmark_tasks.runtimes.server import POLL_SECONDS
-from benchmark_tasks.statistics import relative_interval
+from benchmark_tasks.statistics import energy_interval
 
 FEWEST_BATCHES = 6
 """Before so many batches nothing is given up, however long they take."""
@@ -42,7 +42,7 @@ class Bench:
     say: Callable[[str], None]
 
 
-def measure_point(bench: Bench, batch_size: int) -> Result:
+def measure_point(bench: Bench, batch_size: int) -> PointResult:
     """Generate batches of a size until their window has settled, and evaluate what was recorded.
 
     Raises:
@@ -60,7 +60,7 @@ def measure_point(bench: Bench, batch_size: int) -> Result:
     window, reason = with_energy(
         steady_window(batches, energy_curve(timeline), bench.procedure), timeline, bench.devices
     )
-    return Result(
+    return PointResult(
         requests=_requests(batches),
         window_steady=window,
         energy_absent_reason=reason,
@@ -109,18 +109,18 @@ def _enough(bench: Bench, batches: Batches, origin_ns: int, mark: int) -> bool:
     groups = groups_of(batches, int(np.argmax(inside(batches, window))), bench.procedure.sub_windows)
     if len(groups) < FEWEST_GROUPS:
         return True  # batches so long that few of them make a window
-    interval = relative_interval(_joules_per_item(batches, groups, timeline))
+    joules = _joules(batches, groups, timeline)
+    interval = energy_interval(joules, [batches.items[group].sum() for group in groups[: len(joules)]])
     return interval is not None and interval <= target
 
 
-def _joules_per_item(batches: Batches, groups: list[np.ndarray], timeline: Timeline) -> np.ndarray:
+def _joules(batches: Batches, groups: list[np.ndarray], timeline: Timeline) -> np.ndarray:
     """Of each group of batches; empty where the counter cannot say."""
     try:
         spans = [(batches.begin_seconds[g[0]], batches.end_seconds[g[-1]]) for g in groups]
-        joules = [energy_between(timeline, float(a), float(b)).counter_joules for a, b in spans]
+        return np.array([energy_between(timeline, float(a), float(b)).counter_joules for a, b in spans])
     except MeterError:
         return np.array([])
-    return np.divide(joules, [batches.items[g].sum() for g in groups])
 
 
 def _requests(batches: Batches) -> Requests:

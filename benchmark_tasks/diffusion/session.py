@@ -10,7 +10,7 @@ from benchmark_tasks.catalog import Model
 from benchmark_tasks.diffusion.generator import GeneratorSpec, generator_spec, job_of, start
 from benchmark_tasks.diffusion.measurement import Bench, measure_point
 from benchmark_tasks.diffusion.prompts import prompt_set_for
-from benchmark_tasks.measuring.landing import Installed, Result, Sweeping
+from benchmark_tasks.measuring.session import Installed, PointResult, RunningSweep
 from benchmark_tasks.meters.meter import Recorder
 from benchmark_tasks.plan.procedure import DIFFUSION_CPU_PROCEDURE, DIFFUSION_GPU_PROCEDURE, Procedure
 from benchmark_tasks.plan.sweep import Sweep
@@ -48,33 +48,33 @@ class DiffusionSessions:
 
     @contextmanager
     def start(
-        self, sweeping: Sweeping, devices: Recorder, largest_batch: int
-    ) -> Iterator[Callable[[int], Result]]:
+        self, running: RunningSweep, devices: Recorder, largest_batch: int
+    ) -> Iterator[Callable[[int], PointResult]]:
         """A pipeline, whatever the largest batch; gives what measures one batch size on it.
 
         Raises:
             ServerDied, ServerNeverHealthy, OutOfMemory
         """
-        sweeping.tell(f"building the pipeline for {sweeping.sweep.label()}")
-        with start(self._spec(sweeping)) as generator:
-            sweeping.tell(f"ready after {generator.start_seconds:.0f} s")
-            bench = Bench(generator, devices, sweeping.procedure, sweeping.tell)
+        running.tell(f"building the pipeline for {running.sweep.label()}")
+        with start(self._spec(running)) as generator:
+            running.tell(f"ready after {generator.start_seconds:.0f} s")
+            bench = Bench(generator, devices, running.procedure, running.tell)
             yield partial(measure_point, bench)
 
-    def _spec(self, sweeping: Sweeping) -> GeneratorSpec:
+    def _spec(self, running: RunningSweep) -> GeneratorSpec:
         assert self._environment is not None
         spec = generator_spec(
-            sweeping.sweep,
-            sweeping.model,
+            running.sweep,
+            running.model,
             self._environment,
-            sweeping.scratch,
+            running.scratch,
             prompts=self._prompts.prompts,
-            gpu_indices=sweeping.gpu_indices,
-            lock_mark=sweeping.lock_mark,
-            seed=sweeping.procedure.seed,
-            start_seconds=sweeping.procedure.server_start_seconds,
-            log=sweeping.log,
+            gpu_indices=running.gpu_indices,
+            lock_mark=running.lock_mark,
+            seed=running.procedure.seed,
+            start_seconds=running.procedure.server_start_seconds,
+            log=running.log,
         )
-        sweeping.command = spec.command
+        running.command = spec.command
         spec.log.write_bytes(b"")
         return spec

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark_tasks.client.windows import power_trend, relative_drift, unsettled_because
+from benchmark_tasks.measuring.steadiness import (
+    CANDIDATE_STARTS,
+    power_trend,
+    relative_drift,
+    unsettled_because,
+)
 from benchmark_tasks.meters.energy import EnergyCurve
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.schema import Window
-
-CANDIDATE_STARTS = 6
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import psutil
 
 from benchmark_tasks import disk
 from benchmark_tasks.errors import GpuBusy
-from benchmark_tasks.runtimes.process import descendants, kill_all
+from benchmark_tasks.processes import descendants, kill_all
 
 MARK = "JOULEBOARD_DEVICE_LOCK"
 """Environment variable that every model server carries: the lock files it runs under."""

@@ -10,30 +10,19 @@ import numpy as np
 
 from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.events import Events
-from benchmark_tasks.client.fleet import FleetOutcome, run_fleet
 from benchmark_tasks.client.latency import latency_of
 from benchmark_tasks.client.load import LoadSpec, Progress
-from benchmark_tasks.client.windows import (
-    mlenergy_window,
-    steady_window,
-    sub_window_edges,
-    tokens_in,
-)
-from benchmark_tasks.errors import LoadError, MeterError, ServerDied
+from benchmark_tasks.client.load_processes import CombinedOutcome, run_in_processes
+from benchmark_tasks.errors import LoadError, ServerDied
 from benchmark_tasks.language.stopping import FAILED_SHARE_LIMIT, Watcher
-from benchmark_tasks.measuring.landing import Result
-from benchmark_tasks.meters.energy import (
-    energy_between,
-    energy_curve,
-    host_joules,
-    parts_between,
-    spent_between,
-)
+from benchmark_tasks.language.windows import mlenergy_window, steady_window, sub_window_edges, tokens_in
+from benchmark_tasks.measuring.instruments import device_during, phase, statistic_of, with_energy
+from benchmark_tasks.measuring.session import PointResult
+from benchmark_tasks.meters.energy import energy_curve, parts_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.server_use import gained, preprocessing_ms
-from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.procedure import Procedure
-from benchmark_tasks.results.schema import Device, Phase, Requests, Server, Window
+from benchmark_tasks.results.schema import Requests, Server, Window
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.server import RunningServer
 from benchmark_tasks.vocabulary import LengthControl
@@ -61,7 +50,7 @@ class Bench:
     say: Callable[[str], None]
 
 
-def measure_point(bench: Bench, batch_size: int) -> Result:
+def measure_point(bench: Bench, batch_size: int) -> PointResult:
     """Warm up, offer load at `batch_size`, and evaluate what was recorded.
 
     Raises:
@@ -85,7 +74,7 @@ def measure_point(bench: Bench, batch_size: int) -> Result:
     mlenergy, steady = (
         _with_sub_windows(window, events, seen.timeline, parts) for window in (mlenergy, steady)
     )
-    return Result(
+    return PointResult(
         requests=_requests(events, bench.length_control),
         window_mlenergy=mlenergy,
         window_steady=steady,
@@ -103,17 +92,6 @@ def measure_point(bench: Bench, batch_size: int) -> Result:
     )
 
 
-def phase(name: str, start_ns: int, end_ns: int, devices: Recorder, since: int = 0) -> Phase:
-    """Seconds and joules between two instants; joules are `None` where the counter cannot say."""
-    seconds = (end_ns - start_ns) / 1e9
-    devices.wait_past(end_ns)
-    try:
-        joules = spent_between(devices.timeline(start_ns, since), 0.0, seconds)
-    except MeterError:
-        joules = None
-    return Phase(name=name, seconds=seconds, joules=joules)  # type: ignore[arg-type]
-
-
 def _warm_up(bench: Bench, batch_size: int) -> None:
     procedure = bench.procedure
     if procedure.warm_up_rounds == 0:
@@ -125,7 +103,7 @@ def _warm_up(bench: Bench, batch_size: int) -> None:
         request_limit=batch_size * procedure.warm_up_rounds,
         silence_seconds=max(procedure.maximum_seconds, SHORTEST_SILENCE_SECONDS),
     )
-    outcome = run_fleet(spec, 1, lambda progress: False, procedure.maximum_seconds)
+    outcome = run_in_processes(spec, 1, lambda progress: False, procedure.maximum_seconds)
     _raise_on_failures(bench, outcome.events, "warm-up")
 
 
@@ -133,7 +111,7 @@ def _warm_up(bench: Bench, batch_size: int) -> None:
 class _Seen:
     """One load: what came of it, what the instruments read meanwhile, and the windows in it."""
 
-    outcome: FleetOutcome
+    outcome: CombinedOutcome
     timeline: Timeline
     metrics: Timeline
     mlenergy: Window
@@ -159,7 +137,7 @@ def _offer_load(bench: Bench, batch_size: int) -> _Seen:
         bench.server.raise_if_dead()
         return watcher.enough(progress)
 
-    outcome = run_fleet(spec, procedure.client_processes, follow, procedure.maximum_seconds)
+    outcome = run_in_processes(spec, procedure.client_processes, follow, procedure.maximum_seconds)
     _raise_on_failures(bench, outcome.events, "load")
     bench.server.wait_until_idle()
     bench.devices.wait_past(time.perf_counter_ns())
@@ -216,19 +194,6 @@ def _with_server_batch(window: Window, metrics: Timeline) -> Window:
     return window.model_copy(update={"mean_running_requests": inside.mean(Series.RUNNING_REQUESTS)})
 
 
-def with_energy(window: Window, timeline: Timeline, devices: Recorder) -> tuple[Window, str | None]:
-    """The window with its energy, or the reason why it has none."""
-    if devices.meter.absent_reason is not None:
-        return window, devices.meter.absent_reason
-    if window.start_seconds is None or window.end_seconds is None:
-        return window, window.reason
-    try:
-        energy = energy_between(timeline, window.start_seconds, window.end_seconds)
-    except MeterError as error:
-        return window, "; ".join([str(error), *devices.failures])
-    return window.model_copy(update={"energy": energy}), None
-
-
 def _with_sub_windows(window: Window, events: Events, timeline: Timeline, parts: int) -> Window:
     """The window with its parts, as the stopping rule looked at them; unchanged without energy."""
     if window.energy is None or window.start_seconds is None or window.end_seconds is None:
@@ -259,35 +224,6 @@ def _requests(events: Events, control: LengthControl) -> Requests:
     )
 
 
-def device_during(timeline: Timeline, window: Window) -> Device:
-    """What the GPUs did in a window, without what they drew when idle."""
-    if window.start_seconds is None or window.end_seconds is None:
-        return Device()
-    host = {
-        "cpu_joules": host_joules(
-            timeline, Series.CPU_COUNTER_JOULES, window.start_seconds, window.end_seconds
-        ),
-        "dram_joules": host_joules(
-            timeline, Series.DRAM_COUNTER_JOULES, window.start_seconds, window.end_seconds
-        ),
-    }
-    if not timeline.gpu_indices():
-        return Device(**host)
-    inside = timeline.between(window.start_seconds, window.end_seconds)
-    temperature = inside.of(Series.TEMPERATURE_CELSIUS)[1]
-    power = inside.of(Series.POWER_WATTS)[1]
-    bits = np.bitwise_or.reduce(inside.of(Series.THROTTLE_REASON_BITS)[1].astype(np.int64), initial=0)
-    return Device(
-        **host,
-        temperature_min_celsius=_at(np.min, temperature),
-        temperature_max_celsius=_at(np.max, temperature),
-        sm_clock_median_mhz=_at(np.median, inside.of(Series.SM_CLOCK_MHZ)[1]),
-        memory_clock_median_mhz=_at(np.median, inside.of(Series.MEMORY_CLOCK_MHZ)[1]),
-        power_max_watts_per_gpu=_at(np.max, power),
-        throttle_reasons=vendor_here().throttle_names(int(bits)),
-    )
-
-
 def _server(bench: Bench, metrics: Timeline, window: Window, load_seconds: float) -> Server:
     inside = metrics
     if window.start_seconds is not None and window.end_seconds is not None:
@@ -296,7 +232,7 @@ def _server(bench: Bench, metrics: Timeline, window: Window, load_seconds: float
     return Server(
         session_id=bench.server.session_id,
         metric_samples=len(inside.of(Series.RUNNING_REQUESTS)[0]),
-        max_kv_cache_usage=_at(np.max, inside.of(Series.KV_CACHE_USAGE)[1]),
+        max_kv_cache_usage=statistic_of(np.max, inside.of(Series.KV_CACHE_USAGE)[1]),
         mean_kv_cache_usage=inside.mean(Series.KV_CACHE_USAGE),
         mean_preprocessing_ms=preprocessing_ms(metrics, window),
         cpu_seconds=gained(metrics, Series.SERVER_CPU_SECONDS, window),
@@ -304,10 +240,6 @@ def _server(bench: Bench, metrics: Timeline, window: Window, load_seconds: float
         **{series.value: count for series, count in counters.items()},
         counters_absent_reason=_why_absent(counters, metrics, bench.metrics.failures),
     )
-
-
-def _at(statistic: Callable[[np.ndarray], float], values: np.ndarray) -> float | None:
-    return float(statistic(values)) if len(values) else None
 
 
 def increase(metrics: Timeline, series: Series, load_seconds: float) -> int | None:

@@ -9,7 +9,7 @@ from functools import partial
 from benchmark_tasks.catalog import Model, TaskEntry
 from benchmark_tasks.errors import OutOfMemory
 from benchmark_tasks.language.measurement import Bench, measure_point
-from benchmark_tasks.measuring.landing import Installed, Result, Sweeping
+from benchmark_tasks.measuring.session import Installed, PointResult, RunningSweep
 from benchmark_tasks.meters.meter import Reading, Recorder
 from benchmark_tasks.plan.procedure import CPU_PROCEDURE, GPU_PROCEDURE, Procedure
 from benchmark_tasks.plan.sweep import Sweep
@@ -54,16 +54,16 @@ class LanguageSessions:
 
     @contextmanager
     def start(
-        self, sweeping: Sweeping, devices: Recorder, largest_batch: int
-    ) -> Iterator[Callable[[int], Result]]:
+        self, running: RunningSweep, devices: Recorder, largest_batch: int
+    ) -> Iterator[Callable[[int], PointResult]]:
         """A server for batches up to `largest_batch`; gives what measures one batch size on it.
 
         Raises:
             ServerDied, ServerNeverHealthy, OutOfMemory
         """
-        sweeping.tell(f"starting the server for {sweeping.sweep.label()}")
-        with self._server(sweeping, largest_batch) as server:
-            sweeping.tell(f"healthy after {server.start_seconds:.0f} s")
+        running.tell(f"starting the server for {running.sweep.label()}")
+        with self._server(running, largest_batch) as server:
+            running.tell(f"healthy after {server.start_seconds:.0f} s")
             with metrics_of(server) as metrics:
                 bench = Bench(
                     server=server,
@@ -71,43 +71,43 @@ class LanguageSessions:
                     metrics=metrics,
                     request_set=self._request_set,
                     length_control=self._sweep.length_control,
-                    procedure=sweeping.procedure,
-                    say=sweeping.tell,
+                    procedure=running.procedure,
+                    say=running.tell,
                 )
                 yield partial(measure_point, bench)
 
     @contextmanager
-    def _server(self, sweeping: Sweeping, largest_batch: int) -> Iterator[RunningServer]:
+    def _server(self, running: RunningSweep, largest_batch: int) -> Iterator[RunningServer]:
         """As large as the runtime wants at least; where that does not fit, as small as its batches."""
         with ExitStack() as stack:
             roomy = max(largest_batch, self._smallest_server)
             try:
-                server = stack.enter_context(self._serve(sweeping, roomy))
+                server = stack.enter_context(self._serve(running, roomy))
             except OutOfMemory:
                 if roomy == largest_batch:
                     raise
-                sweeping.tell(f"a server for {roomy} answers at once does not fit: trying {largest_batch}")
+                running.tell(f"a server for {roomy} answers at once does not fit: trying {largest_batch}")
                 self._smallest_server = 1
-                server = stack.enter_context(self._serve(sweeping, largest_batch))
+                server = stack.enter_context(self._serve(running, largest_batch))
             yield server
 
     @contextmanager
-    def _serve(self, sweeping: Sweeping, max_num_seqs: int) -> Iterator[RunningServer]:
+    def _serve(self, running: RunningSweep, max_num_seqs: int) -> Iterator[RunningServer]:
         assert self._origin is not None
         spec = self._origin.spec(
             Launch(
-                setup=sweeping.sweep,
-                model=sweeping.model,
-                scratch=sweeping.scratch,
-                gpu_indices=sweeping.gpu_indices,
-                lock_mark=sweeping.lock_mark,
+                setup=running.sweep,
+                model=running.model,
+                scratch=running.scratch,
+                gpu_indices=running.gpu_indices,
+                lock_mark=running.lock_mark,
                 max_num_seqs=max_num_seqs,
-                seed=sweeping.procedure.seed,
-                start_seconds=sweeping.procedure.server_start_seconds,
+                seed=running.procedure.seed,
+                start_seconds=running.procedure.server_start_seconds,
                 port=self._port,
             )
         )
-        sweeping.command = spec.command
+        running.command = spec.command
         spec.log.write_bytes(b"")
         with self._origin.serve(spec) as server:
             yield server

@@ -1,6 +1,6 @@
 """When a load has lasted long enough: the live view, four times a second.
 
-The exact window is found afterwards, from every token (`client/windows.py`). Here only counters are
+The exact window is found afterwards, from every token (`windows.py`). Here only counters are
 known, so everything is asked with a margin.
 """
 
@@ -11,16 +11,13 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmark_tasks.client.load import Progress
-from benchmark_tasks.client.windows import (
-    candidate_starts,
-    relative_drift,
-    sub_window_edges,
-)
 from benchmark_tasks.errors import MeterError
+from benchmark_tasks.language.windows import sub_window_edges
+from benchmark_tasks.measuring.steadiness import candidate_starts, relative_drift
 from benchmark_tasks.meters.energy import energy_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.plan.procedure import Procedure
-from benchmark_tasks.statistics import relative_interval
+from benchmark_tasks.statistics import energy_interval
 
 MARGIN_SECONDS = 0.5
 DRIFT_MARGIN = 0.8
@@ -99,9 +96,7 @@ class Watcher:
         target = self._procedure.target_relative_interval
         if target is None or not self._devices.meter.gpus:
             return True
-        if joules is None or not np.all(tokens > 0):
-            return False
-        interval = relative_interval(joules / tokens)
+        interval = None if joules is None else energy_interval(joules, tokens)
         return interval is not None and interval <= target
 
     def _tell(self, progress: Progress) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmark_tasks.errors import CatalogError, JouleboardError
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.sweep import Plan, Sweep
-from benchmark_tasks.runtimes.process import guarded, log_tail, new_lines
+from benchmark_tasks.processes import guarded, log_tail, new_lines
 from benchmark_tasks.settings import Settings
 
 POLL_SECONDS = 0.2

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-import numpy as np
 import pyarrow as pa
 
 from benchmark_tasks.results.identity import Comparability, Configuration
 from benchmark_tasks.results.record import Record
 from benchmark_tasks.results.schema import Phase, Quantiles, Run, Window
-from benchmark_tasks.statistics import relative_interval
+from benchmark_tasks.statistics import energy_interval
 
 _WINDOW_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("settled", pa.bool_()),
@@ -236,9 +235,7 @@ def gpu_uuids(run: Run) -> str | None:
 def within_run_interval(window: Window) -> float | None:
     """95 % half-width of energy per output over the window's parts, as a share; `None` without parts."""
     parts = window.sub_windows
-    if not parts or any(part.outputs == 0 for part in parts):
-        return None
-    return relative_interval(np.array([part.counter_joules / part.outputs for part in parts]))
+    return energy_interval([part.counter_joules for part in parts], [part.outputs for part in parts])
 
 
 def _window_row(prefix: str, window: Window | None) -> dict[str, Any]:

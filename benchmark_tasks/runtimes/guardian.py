@@ -13,7 +13,7 @@ import sys
 
 import psutil
 
-from benchmark_tasks.runtimes.process import (
+from benchmark_tasks.processes import (
     STOP_SECONDS,
     adopt_orphans,
     descendants,

@@ -17,8 +17,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from benchmark_tasks.errors import DiskFull, EnvironmentBuildError
 from benchmark_tasks.host.machine import gpu_names
+from benchmark_tasks.processes import guarded, log_tail
 from benchmark_tasks.runtimes.interpreter import ask, clean_variables, telling
-from benchmark_tasks.runtimes.process import guarded, log_tail
 from benchmark_tasks.settings import Settings
 
 INSTALL_SECONDS = 3600.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from benchmark_tasks.errors import EnvironmentBuildError
-from benchmark_tasks.runtimes.process import without_secrets
+from benchmark_tasks.processes import without_secrets
 
 PROBE_SECONDS = 300.0
 

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from benchmark_tasks.host.device_lock import MARK
 from benchmark_tasks.meters.vendors import vendor_here
+from benchmark_tasks.processes import without_secrets
 from benchmark_tasks.runtimes.container import prepare_image
 from benchmark_tasks.runtimes.endpoint import look_at
 from benchmark_tasks.runtimes.environments import Environment, ensure
@@ -25,7 +26,6 @@ from benchmark_tasks.runtimes.launch import (
     ServerOrigin,
 )
 from benchmark_tasks.runtimes.model_files import model_source
-from benchmark_tasks.runtimes.process import without_secrets
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Weights

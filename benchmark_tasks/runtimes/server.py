@@ -17,11 +17,11 @@ from pathlib import Path
 
 from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerNeverHealthy
 from benchmark_tasks.meters.meter import Reading
+from benchmark_tasks.processes import guarded, log_tail
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.cpu import cpu_seconds
 from benchmark_tasks.runtimes.kinds import ServerContract
-from benchmark_tasks.runtimes.process import guarded, log_tail
 
 POLL_SECONDS = 0.25
 HTTP_SECONDS = 5.0

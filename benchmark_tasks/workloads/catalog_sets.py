@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from benchmark_tasks.catalog import DataSetEntry, LengthDistribution, Model, PromptForm, TaskEntry
 from benchmark_tasks.errors import CatalogError, RequestSetError
-from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import LengthControl
+from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.chat import DataSetChat, SyntheticChat
 from benchmark_tasks.workloads.data_sets import rows_of
 from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE
@@ -25,8 +24,24 @@ TEMPLATE_TOKENS = 64
 """Room that a chat template takes beside a short conversation's words."""
 
 
+class Asked(Protocol):
+    """What is asked in a measurement: the fields of a sweep (`plan.sweep.Sweep`) that decide it."""
+
+    @property
+    def task(self) -> Task:
+        """What the model is measured on."""
+
+    @property
+    def request_set(self) -> str:
+        """`synthetic`, or the name of a data set."""
+
+    @property
+    def length_control(self) -> LengthControl:
+        """Whether answers end by themselves or at a prescribed length."""
+
+
 def request_set_for(
-    sweep: Sweep, model: Model, task: TaskEntry, settings: Settings | None = None
+    asked: Asked, model: Model, task: TaskEntry, settings: Settings | None = None
 ) -> RequestSet:
     """The request set a sweep names: `synthetic`, or one of the task's data sets.
 
@@ -37,12 +52,12 @@ def request_set_for(
         CatalogError: the name is unknown, or the model lacks what the set needs.
         RequestSetError, IndexUnreachable: the data set cannot be had.
     """
-    if sweep.request_set == SYNTHETIC and task.requests is not None:
-        return _synthetic(sweep, model, task)
-    if sweep.request_set in task.data_sets:
-        return _real(sweep, model, task, settings or Settings.from_environment())
+    if asked.request_set == SYNTHETIC and task.requests is not None:
+        return _synthetic(asked, model, task)
+    if asked.request_set in task.data_sets:
+        return _real(asked, model, task, settings or Settings.from_environment())
     has = ", ".join([SYNTHETIC, *task.data_sets])
-    raise CatalogError(f"task {task.task} has no request set {sweep.request_set!r}; it has: {has}")
+    raise CatalogError(f"task {task.task} has no request set {asked.request_set!r}; it has: {has}")
 
 
 def data_set_named(name: str, tasks: dict[object, TaskEntry]) -> DataSetEntry:
@@ -57,7 +72,7 @@ def data_set_named(name: str, tasks: dict[object, TaskEntry]) -> DataSetEntry:
     return known[name]
 
 
-def _synthetic(sweep: Sweep, model: Model, task: TaskEntry) -> SyntheticText | SyntheticChat:
+def _synthetic(asked: Asked, model: Model, task: TaskEntry) -> SyntheticText | SyntheticChat:
     context, requests = _context(model), task.requests
     assert requests is not None
     if requests.media is None and (model.hub_config is None or context is None):
@@ -65,19 +80,19 @@ def _synthetic(sweep: Sweep, model: Model, task: TaskEntry) -> SyntheticText | S
     lengths: dict[str, Any] = {
         "input_tokens": _cut(requests.input_tokens, None if context is None else context // 4),
         "output_tokens": _cut(requests.output_tokens, None if context is None else context // 2),
-        "length_control": sweep.length_control,
+        "length_control": asked.length_control,
         "seed": requests.seed,
     }
     if requests.media is not None:
         return SyntheticChat(
-            task=sweep.task, media=requests.media, shapes=shapes_of(requests.media), **lengths
+            task=asked.task, media=requests.media, shapes=shapes_of(requests.media), **lengths
         )
     vocabulary_size = int(model.hub_config["vocab_size"])  # type: ignore[arg-type,index]
-    return SyntheticText(task=sweep.task, vocabulary_size=vocabulary_size, **lengths)
+    return SyntheticText(task=asked.task, vocabulary_size=vocabulary_size, **lengths)
 
 
-def _real(sweep: Sweep, model: Model, task: TaskEntry, settings: Settings) -> DataSetText | DataSetChat:
-    name, entry = sweep.request_set, task.data_sets[sweep.request_set]
+def _real(asked: Asked, model: Model, task: TaskEntry, settings: Settings) -> DataSetText | DataSetChat:
+    name, entry = asked.request_set, task.data_sets[asked.request_set]
     assert task.requests is not None
     found = rows_of(name, entry, settings)
     context, seed = _context(model), task.requests.seed
@@ -85,7 +100,7 @@ def _real(sweep: Sweep, model: Model, task: TaskEntry, settings: Settings) -> Da
         entry.maximum_output_tokens if context is None else min(entry.maximum_output_tokens, context // 2)
     )
     room = None if context is None else context - output - TEMPLATE_TOKENS
-    fixed = sweep.length_control is LengthControl.FIXED
+    fixed = asked.length_control is LengthControl.FIXED
     lengths = _cut(task.requests.output_tokens, output) if fixed else None
     common: dict[str, Any] = {"maximum_output_tokens": output, "lengths": lengths, "seed": seed}
     if (kind := entry.form.media) is not None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from benchmark_tasks.runtimes.process import stop
+from benchmark_tasks.processes import stop
 
 
 class GuardedCommand:

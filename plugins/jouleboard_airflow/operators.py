@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from benchmark_tasks.errors import ERROR_PREFIX
-from benchmark_tasks.runtimes.process import die_with_parent
+from benchmark_tasks.processes import die_with_parent
 from jouleboard_airflow.failures import failure
 from jouleboard_airflow.guarded_command import GuardedCommand
 

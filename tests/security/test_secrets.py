@@ -13,8 +13,8 @@ import pytest
 from benchmark_tasks.errors import ImportRefused, JouleboardError
 from benchmark_tasks.imports.mlenergy import import_results
 from benchmark_tasks.plan.sweep import Plan
+from benchmark_tasks.processes import without_secrets
 from benchmark_tasks.runtimes.environments import ensure
-from benchmark_tasks.runtimes.process import without_secrets
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.quick import quick_sweep

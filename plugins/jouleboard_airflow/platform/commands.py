@@ -19,7 +19,7 @@ from importlib.metadata import version
 
 from benchmark_tasks.errors import JouleboardError, PortInUse
 from benchmark_tasks.host.machine import gpu_names
-from benchmark_tasks.runtimes.process import log_tail
+from benchmark_tasks.processes import log_tail
 from jouleboard_airflow.gpu_hosts import fleet_here
 from jouleboard_airflow.platform import components
 from jouleboard_airflow.platform.components import Component, Record, Started

@@ -22,7 +22,7 @@ import psutil
 
 from benchmark_tasks import disk
 from benchmark_tasks.errors import JouleboardError
-from benchmark_tasks.runtimes.process import die_with_parent
+from benchmark_tasks.processes import die_with_parent
 from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
 
 STOP_SECONDS = 20.0

@@ -8,7 +8,7 @@ from datetime import datetime
 import httpx
 
 from benchmark_tasks.errors import JouleboardError
-from benchmark_tasks.runtimes.process import log_tail
+from benchmark_tasks.processes import log_tail
 from jouleboard_airflow.platform import components
 from jouleboard_airflow.platform.components import Component, Record
 from jouleboard_airflow.platform.installation import Installation

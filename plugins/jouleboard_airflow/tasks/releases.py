@@ -140,7 +140,7 @@ def publish_approved(
 
 def _publish(note: str | None, approval: Approval | None) -> dict[str, Any]:
     """Dies with its supervisor, so that no second builder meets it."""
-    from benchmark_tasks.runtimes.process import die_with_parent
+    from benchmark_tasks.processes import die_with_parent
     from expectations.refresh import refresh as build_and_publish
 
     die_with_parent(signal.SIGKILL)

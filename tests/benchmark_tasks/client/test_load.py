@@ -21,9 +21,9 @@ from benchmark_tasks.catalog import LengthDistribution
 from benchmark_tasks.client.arrivals import ClosedLoop, OpenLoop
 from benchmark_tasks.client.connection import CANCELLED
 from benchmark_tasks.client.events import Events
-from benchmark_tasks.client.fleet import run_fleet
 from benchmark_tasks.client.latency import latency_of
 from benchmark_tasks.client.load import Load, LoadSpec, Progress
+from benchmark_tasks.client.load_processes import run_in_processes
 from benchmark_tasks.errors import LoadError
 from benchmark_tasks.runtimes.server import free_port
 from benchmark_tasks.vocabulary import LengthControl, Task
@@ -147,7 +147,7 @@ def test_open_loop_sends_at_its_rate_whatever_is_in_flight(burstiness: float) ->
 def test_a_stopped_load_drains_or_cancels(drain: bool) -> None:
     with mock_server("--itl-ms=10") as url:
         spec = LoadSpec(url, requests(50), ClosedLoop(4, stationary_start=False), drain=drain)
-        outcome = run_fleet(spec, 1, lambda progress: progress.finished >= 4, 60)
+        outcome = run_in_processes(spec, 1, lambda progress: progress.finished >= 4, 60)
     late = [error for error in outcome.events.errors if error == CANCELLED]
     assert len(late) == (0 if drain else 4)
     assert outcome.events.completed.sum() == len(outcome.events.errors) - len(late)
@@ -156,7 +156,7 @@ def test_a_stopped_load_drains_or_cancels(drain: bool) -> None:
 
 def test_processes_share_slots_and_requests_without_overlap() -> None:
     with mock_server() as url:
-        outcome = run_fleet(
+        outcome = run_in_processes(
             LoadSpec(url, requests(), ClosedLoop(6), request_limit=60), 3, lambda progress: False, 60
         )
     assert sorted(outcome.events.request_index.tolist()) == list(range(60))
@@ -201,7 +201,7 @@ def test_a_server_that_stands_still_ends_the_load() -> None:
 
         spec = LoadSpec(url, requests(2000), ClosedLoop(4), silence_seconds=0.5)
         with pytest.raises(LoadError, match=r"^no request got a token for 0.5 s: .* server.log$"):
-            run_fleet(spec, 2, stop_the_server, 60)
+            run_in_processes(spec, 2, stop_the_server, 60)
 
 
 def test_a_request_that_starves_beside_others_fails_alone() -> None:
@@ -237,4 +237,4 @@ def test_a_server_that_is_not_there_stops_the_load() -> None:
 def test_a_broken_request_set_is_reported_not_hung() -> None:
     broken = requests().model_copy(update={"vocabulary_size": 100})
     with mock_server() as url, pytest.raises(LoadError, match="process 0 failed: ValueError"):
-        run_fleet(LoadSpec(url, broken, ClosedLoop(1)), 1, lambda progress: False, 30)
+        run_in_processes(LoadSpec(url, broken, ClosedLoop(1)), 1, lambda progress: False, 30)

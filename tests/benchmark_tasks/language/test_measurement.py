@@ -16,7 +16,7 @@ from benchmark_tasks.catalog import load
 from benchmark_tasks.errors import LoadError, ServerDied
 from benchmark_tasks.language.measurement import Bench, increase, measure_point
 from benchmark_tasks.language.session import metrics_of
-from benchmark_tasks.measuring.landing import Result
+from benchmark_tasks.measuring.session import PointResult
 from benchmark_tasks.meters.meter import NoMeter, Reading, Recorder, Timeline
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.schema import Gpu
@@ -45,7 +45,7 @@ def measure(
     procedure: Procedure = SHORT,
     control: LengthControl = LengthControl.FIXED,
     say: Callable[[str], None] = lambda line: None,
-) -> Result:
+) -> PointResult:
     sweep, catalog = quick_sweep(4, length_control=control), load()
     model, task = catalog.model(sweep.model_id), catalog.tasks[sweep.task]
     requests = request_set_for(sweep, model, task, Settings(home=Path("unused")))

@@ -11,8 +11,8 @@ import pytest
 from benchmark_tasks.client.connection import CANCELLED, Trace
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.load import Progress
-from benchmark_tasks.client.windows import steady_window
 from benchmark_tasks.language.stopping import Watcher
+from benchmark_tasks.language.windows import steady_window
 from benchmark_tasks.meters.energy import energy_curve
 from benchmark_tasks.meters.meter import NoMeter, Recorder
 from benchmark_tasks.plan.procedure import Procedure

@@ -209,13 +209,13 @@ def test_such_a_host_may_have_several_versions_in_folders_of_their_own(host: Set
 def test_such_a_host_needs_no_installers(host: Settings) -> None:
     script = (
         "import sys; sys.modules |= dict.fromkeys(('uv', 'pypi_simple', 'requests', 'typer', 'duckdb'))\n"
-        "import benchmark_tasks.run, benchmark_tasks.host.doctor; from pathlib import Path\n"
+        "import benchmark_tasks.run, benchmark_tasks.doctor; from pathlib import Path\n"
         "from benchmark_tasks.runtimes.environments import ensure\n"
         "from benchmark_tasks.settings import Settings\n"
         "settings = Settings(Path(sys.argv[1]), runtime_python=Path(sys.executable),"
         " runtime_pythonpath=sys.argv[2])\n"
         "print(ensure('vllm', '0.26.0', settings).packages['vllm'])\n"
-        "print(benchmark_tasks.host.doctor.examine(settings).can_measure)"
+        "print(benchmark_tasks.doctor.examine(settings).can_measure)"
     )
     command = [sys.executable, "-c", script, str(host.home), str(host.runtime_pythonpath)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -19,7 +19,7 @@ import pytest
 
 from benchmark_tasks import catalog
 from benchmark_tasks.errors import CatalogError, GpuBusy, ServerError, SettingsError, UnknownVersion
-from benchmark_tasks.host.devices import gpus_for, meter_of
+from benchmark_tasks.measuring.devices import gpus_for, meter_of
 from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.run import measure
 from benchmark_tasks.runtimes import container, endpoint

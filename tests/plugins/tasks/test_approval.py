@@ -46,7 +46,7 @@ def calls(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return PUBLISHED
 
     monkeypatch.setattr("expectations.refresh.refresh", refresh)
-    monkeypatch.setattr("benchmark_tasks.runtimes.process.die_with_parent", lambda signal: None)
+    monkeypatch.setattr("benchmark_tasks.processes.die_with_parent", lambda signal: None)
     return given
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from benchmark_tasks.host.devices import idle_watts
+from benchmark_tasks.measuring.devices import idle_watts
 from benchmark_tasks.meters.meter import NoMeter, Reading, Recorder
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.testing.replay_meter import ReplayMeter

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_tasks import catalog
-from benchmark_tasks.host import doctor
-from benchmark_tasks.host.doctor import State, examine
+from benchmark_tasks import catalog, doctor
+from benchmark_tasks.doctor import State, examine
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark_tasks.runtimes.process import guarded, log_tail
+from benchmark_tasks.processes import guarded, log_tail
 from benchmark_tasks.testing.waiting import until
 
 # A "server" with a child of its own in another session that ignores SIGTERM, as engines have.
@@ -27,7 +27,7 @@ time.sleep(600)
 OWNER = """
 import os, sys
 from pathlib import Path
-from benchmark_tasks.runtimes.process import guarded
+from benchmark_tasks.processes import guarded
 command = [sys.executable, "-c", sys.argv[1], sys.argv[2]]
 with guarded(command, log=Path(sys.argv[3]), environment=dict(os.environ)):
     sys.stdin.read()

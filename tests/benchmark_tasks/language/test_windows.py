@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from benchmark_tasks.client.connection import CANCELLED, Trace
 from benchmark_tasks.client.events import Events
-from benchmark_tasks.client.windows import (
+from benchmark_tasks.language.windows import (
     mlenergy_window,
-    relative_drift,
     steady_window,
 )
+from benchmark_tasks.measuring.steadiness import relative_drift
 from benchmark_tasks.meters.energy import EnergyCurve
 from benchmark_tasks.plan.procedure import Procedure
 

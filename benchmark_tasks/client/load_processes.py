@@ -21,8 +21,8 @@ import uvloop
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.load import Load, LoadOutcome, LoadSpec, Progress, lag_quantiles
 from benchmark_tasks.errors import LoadError
+from benchmark_tasks.processes import die_with_parent
 from benchmark_tasks.results.schema import Client
-from benchmark_tasks.runtimes.process import die_with_parent
 
 DRAIN_SECONDS = 600.0
 LAG_LIMIT_MS = 20.0
@@ -30,7 +30,7 @@ CPU_SHARE_LIMIT = 0.8
 
 
 @dataclass(frozen=True)
-class FleetOutcome:
+class CombinedOutcome:
     """The merged events of all processes and what the load generator itself cost.
 
     `stopped_seconds`: when load stopped being offered, seconds since the first request.
@@ -41,9 +41,9 @@ class FleetOutcome:
     stopped_seconds: float
 
 
-def run_fleet(
+def run_in_processes(
     spec: LoadSpec, processes: int, on_progress: Callable[[Progress], bool], deadline_seconds: float
-) -> FleetOutcome:
+) -> CombinedOutcome:
     """Offer `spec` from `processes` processes until it ends or `on_progress` returns True.
 
     Args:
@@ -75,7 +75,7 @@ def run_fleet(
     traces = [(p, trace) for p, outcome in enumerate(outcomes) for trace in outcome.traces]
     events = Events.from_traces(traces)
     stopped_ns = min(outcome.stopped_ns for outcome in outcomes)
-    return FleetOutcome(events, _client_record(outcomes), (stopped_ns - events.origin_ns) / 1e9)
+    return CombinedOutcome(events, _client_record(outcomes), (stopped_ns - events.origin_ns) / 1e9)
 
 
 def _follow(

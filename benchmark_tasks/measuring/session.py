@@ -1,0 +1,100 @@
+"""What one sweep carries while it is measured, and what a measured point gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from benchmark_tasks.catalog import Catalog, Model
+from benchmark_tasks.meters.meter import Meter, Timeline
+from benchmark_tasks.plan.procedure import Procedure
+from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.results import bundle
+from benchmark_tasks.results.schema import (
+    Client,
+    Device,
+    Latency,
+    Phase,
+    Requests,
+    Sample,
+    Server,
+    Window,
+)
+from benchmark_tasks.results.store import Store
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What the runtime consists of: packages with versions, and the container's image if it runs in one."""
+
+    packages: Mapping[str, str]
+    image: str | None
+
+
+@dataclass
+class RunningSweep:
+    """A sweep while it is measured: what stays the same meanwhile, and how far it is.
+
+    command: what was started last. during, begun: the phase it is in, and since when.
+    lines: `driver.log`, so far.
+    """
+
+    sweep: Sweep
+    procedure: Procedure
+    catalog: Catalog
+    model: Model
+    request_set_id: str
+    installed: Installed
+    meter: Meter
+    gpu_indices: tuple[int, ...]
+    lock_mark: str
+    scratch: Path
+    store: Store
+    say: Callable[[str], None]
+    lines: list[str] = field(default_factory=list)
+    command: tuple[str, ...] = ()
+    during: Literal["server-start", "load"] = "server-start"
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def log(self) -> Path:
+        """What the runtime's process wrote."""
+        return self.scratch / bundle.SERVER_LOG
+
+    def begin(self, during: Literal["server-start", "load"]) -> None:
+        """Enter a phase: a failure from now on belongs to it and lasted since now."""
+        self.during, self.begun = during, datetime.now(UTC)
+
+    def note(self, line: str) -> None:
+        """One line of driver.log."""
+        self.lines.append(f"{datetime.now(UTC):%H:%M:%S} {line}")
+
+    def tell(self, line: str) -> None:
+        """One line of progress, to the person and to driver.log."""
+        self.note(line)
+        self.say(line)
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """What was measured at a point: what a completed run adds to what every run has.
+
+    files: copied into the bundle by name.
+    """
+
+    requests: Requests
+    window_steady: Window
+    energy_absent_reason: str | None
+    latency: Latency | None
+    device: Device
+    server: Server
+    phases: tuple[Phase, ...]
+    request_rows: list[dict[str, object]]
+    timeline: Timeline
+    window_mlenergy: Window | None = None
+    sample: Sample | None = None
+    client: Client | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
