@@ -21,7 +21,6 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [
         Path(sys.executable).with_name("lint-imports"),
         "--no-cache",
-        "--config",
         ROOT / "pyproject.toml",
     ]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=folder)
