@@ -19,9 +19,9 @@ PACKAGES = ("benchmark_tasks", "expectations")
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     """import-linter on the source tree in a folder."""
     command = [
-        Path(sys.executable).with_name("lint-imports"),
+        str(Path(sys.executable).with_name("lint-imports")),
         "--no-cache",
-        ROOT / "pyproject.toml",
+        str(ROOT / "pyproject.toml"),
     ]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=folder)
 

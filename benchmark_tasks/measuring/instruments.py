@@ -22,7 +22,7 @@ def phase(name: str, start_ns: int, end_ns: int, devices: Recorder, since: int =
         joules = spent_between(devices.timeline(start_ns, since), 0.0, seconds)
     except MeterError:
         joules = None
-    return Phase(name=name, seconds=seconds, joules=joules)  # type: ignore[arg-type]
+    return Phase(name=name, seconds=seconds, joules=joules)
 
 
 def with_energy(window: Window, timeline: Timeline, devices: Recorder) -> tuple[Window, str | None]:

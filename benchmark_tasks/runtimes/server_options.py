@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -43,9 +42,9 @@ def require_allowed(options: Mapping[str, object], refused: Collection[str]) -> 
         raise ValueError(f"the server option {', '.join(named)} is decided by the sweep")
 
 
-def write_server_options(path: Path, options: dict[str, Any]) -> Path:
+def write_server_options(path: Path, options: Mapping[str, JsonValue]) -> Path:
     """The file that the server gets; its name must end in .yaml."""
-    path.write_text(yaml.safe_dump(options, sort_keys=True))
+    path.write_text(yaml.safe_dump(dict(options), sort_keys=True))
     return path
 
 

@@ -37,7 +37,7 @@ def quick_sweep(*batch_sizes: int, **changes: object) -> Sweep:
         "points": tuple(SweepPoint(batch_size=size) for size in batch_sizes or (4,)),
         "procedure": QUICK,
     }
-    return Sweep(**(fields | changes))  # type: ignore[arg-type]
+    return Sweep(**(fields | changes))
 
 
 def landed(settings: Settings) -> list[Run]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from benchmark_tasks.catalog import DataSetEntry, LengthDistribution, Model, PromptForm, TaskEntry
@@ -60,7 +60,7 @@ def request_set_for(
     raise CatalogError(f"task {task.task} has no request set {asked.request_set!r}; it has: {has}")
 
 
-def data_set_named(name: str, tasks: dict[object, TaskEntry]) -> DataSetEntry:
+def data_set_named(name: str, tasks: Mapping[Task, TaskEntry]) -> DataSetEntry:
     """The data set of that name, of whichever task.
 
     Raises:

@@ -1,0 +1,23 @@
+"""`jouleboard data-set`: copies of data sets, for machines that do not reach the model hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark_tasks.cli.inputs import installed_catalog
+from benchmark_tasks.settings import Settings
+
+
+def data_set(
+    name: Annotated[str, typer.Argument(help="A data set of the catalog's tasks, e.g. lm-arena.")],
+    folder: Annotated[Path, typer.Argument(help="JOULEBOARD_DATA_SETS of the machine it is for.")],
+) -> None:
+    """Copy a data set from the model hub, for a machine that does not reach it."""
+    from benchmark_tasks.workloads.catalog_sets import data_set_named
+    from benchmark_tasks.workloads.data_sets import rows_of, save
+
+    found = rows_of(name, data_set_named(name, installed_catalog().tasks), Settings.from_environment())
+    print(f"{len(found.rows)} rows at {found.revision} in {save(name, found, folder)}")

@@ -1,0 +1,42 @@
+"""`jouleboard releases`: what the package index offers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from benchmark_tasks.cli.inputs import installed_catalog
+from benchmark_tasks.cli.options import Json
+from benchmark_tasks.cli.output import print_rows
+from benchmark_tasks.settings import Settings
+
+
+def releases(
+    project: Annotated[str | None, typer.Argument(help="Default: every watched project.")] = None,
+    floor: Annotated[str | None, typer.Option(help="Oldest release to list; default: the catalog's.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also those below the floor.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What the package index offers; yanked releases and pre-releases are marked."""
+    from benchmark_tasks.releases.index import list_releases
+
+    settings = Settings.from_environment()
+    rows = [
+        release.model_dump(mode="json")
+        for name, lowest in _projects(project).items()
+        for release in list_releases(name, settings, floor=None if everything else floor or lowest)
+    ]
+    print_rows(rows, as_json, lambda row: (row["project"], row["version"], row["uploaded_at"], _marks(row)))
+
+
+def _projects(project: str | None) -> dict[str, str | None]:
+    """Projects to list, each with its floor; one that is not watched has none."""
+    watched: dict[str, str | None] = {
+        entry.project: entry.floor for entry in installed_catalog().watch.projects
+    }
+    return watched if project is None else {project: watched.get(project)}
+
+
+def _marks(row: dict[str, Any]) -> str:
+    return ", ".join(mark for mark in ("yanked", "prerelease") if row[mark])
