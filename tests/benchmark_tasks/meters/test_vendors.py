@@ -1,0 +1,92 @@
+"""A second GPU vendor: one object and its place in the list; machine, meter and container follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchmark_tasks.host import machine
+from benchmark_tasks.meters import vendors
+from benchmark_tasks.meters.vendor import GpuVendor
+from benchmark_tasks.meters.vendors import vendor_here
+from benchmark_tasks.meters.zeus_meter import ZeusMeter
+from benchmark_tasks.results.schema import Gpu
+from benchmark_tasks.results.tables import Series
+from benchmark_tasks.vocabulary import EnergySource
+
+
+class Device:
+    """A GPU as Zeus has it."""
+
+    def supports_get_total_energy_consumption(self) -> bool:
+        return True
+
+    def get_total_energy_consumption(self) -> float:
+        return 5000.0
+
+    def get_instant_power_usage(self) -> float:
+        return 300_000.0
+
+    def get_gpu_temperature(self) -> int:
+        return 60
+
+
+class Devices:
+    gpus = (Device(), Device())
+
+
+def series(device: Any) -> tuple[tuple[Series, Callable[[], float]], ...]:
+    return ((Series.SM_CLOCK_MHZ, lambda: 2100.0),)
+
+
+def container_arguments(client: str, indices: Sequence[int]) -> tuple[str, ...]:
+    return ("--device", "/dev/kfd")
+
+
+OTHER = GpuVendor(
+    name="Other",
+    energy_source=EnergySource.REPLAY,
+    visible_variable="OTHER_VISIBLE_DEVICES",
+    names=lambda: ["Other One", "Other One"],
+    driver_versions=lambda: ("7.0", None),
+    describe=lambda index, device: Gpu(
+        index=index, name="Other One", uuid=f"u-{index}", vbios=None, memory_bytes=1, power_limit_watts=750.0
+    ),
+    series=series,
+    throttle_names=lambda bits: (),
+    container_arguments=container_arguments,
+)
+
+
+@pytest.fixture
+def other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with two GPUs of the second vendor and none of the first."""
+    without_gpu = replace(vendors.VENDORS[0], names=list)
+    monkeypatch.setattr(vendors, "VENDORS", (without_gpu, OTHER))
+    monkeypatch.setattr("zeus.device.gpu.get_gpus", Devices)
+
+
+@pytest.mark.usefixtures("other")
+def test_its_gpus_are_this_machines() -> None:
+    assert vendor_here() is OTHER
+    assert machine.gpu_names({"OTHER_VISIBLE_DEVICES": "1"}) == ["Other One"]
+    assert machine.visible_indices({"OTHER_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": "7"}) == (1,)
+
+
+@pytest.mark.usefixtures("other")
+def test_its_energy_is_read_through_zeus_and_the_rest_through_it() -> None:
+    meter = ZeusMeter([1])
+    assert (meter.source, [gpu.uuid for gpu in meter.gpus]) == (OTHER.energy_source, ["u-1"])
+    assert {reading.series: reading.value for reading in meter.read()} == {
+        Series.ENERGY_COUNTER_JOULES: 5.0,
+        Series.POWER_WATTS: 300.0,
+        Series.TEMPERATURE_CELSIUS: 60.0,
+        Series.SM_CLOCK_MHZ: 2100.0,
+    }
+
+
+def test_where_no_driver_shows_a_gpu_it_is_the_first() -> None:
+    assert vendor_here() is vendors.VENDORS[0]
