@@ -19,5 +19,5 @@ def data_set(
     from benchmark_tasks.workloads.catalog_sets import data_set_named
     from benchmark_tasks.workloads.data_sets import rows_of, save
 
-    found = rows_of(name, data_set_named(name, installed_catalog().tasks), Settings.from_environment())
-    print(f"{len(found.rows)} rows at {found.revision} in {save(name, found, folder)}")
+    copied = rows_of(name, data_set_named(name, installed_catalog().tasks), Settings.from_environment())
+    print(f"{len(copied.rows)} rows at {copied.revision} in {save(name, copied, folder)}")

@@ -30,8 +30,8 @@ def machine_of(catalog: Catalog, gpu_model: str | None, gpus: int | None) -> Mac
     from benchmark_tasks.results.identity import NO_GPU
 
     if gpu_model is None or (gpu_model == NO_GPU and not gpus):
-        found = this_machine(catalog, gpu_model)
-        return found if gpus is None else Machine(found.gpu_model, gpus)
+        machine = this_machine(catalog, gpu_model)
+        return machine if gpus is None else Machine(machine.gpu_model, gpus)
     if gpu_model not in catalog.gpus:
         raise CatalogError(f"GPU {gpu_model!r} is not in the catalog; it has {', '.join(catalog.gpus)}")
     return Machine(gpu_model, 1 if gpus is None else gpus)

@@ -42,10 +42,10 @@ def _bundles(paths: Iterable[Path]) -> list[Path]:
     from benchmark_tasks.errors import BundleError
     from benchmark_tasks.results.bundle import CHECKSUMS_FILE, RUN_FILE
 
-    found: list[Path] = []
+    bundles: list[Path] = []
     for path in paths:
         marked = {file.parent for name in (RUN_FILE, CHECKSUMS_FILE) for file in path.rglob(name)}
         if not marked:
             raise BundleError(f"{path}: no bundle here (a folder with {RUN_FILE} and {CHECKSUMS_FILE})")
-        found += sorted(marked)
-    return found
+        bundles += sorted(marked)
+    return bundles

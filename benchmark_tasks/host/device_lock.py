@@ -91,14 +91,14 @@ def reap(home: Path, also: Callable[[str], int] = lambda mark: 0) -> int:
 def end_leftovers(locks: Sequence[Path]) -> int:
     """End every process that carries one of these locks in its environment; returns how many."""
     wanted = {str(path) for path in locks}
-    found: list[psutil.Process] = []
+    leftovers: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             carried = process.environ().get(MARK, "").split(os.pathsep)
             if wanted & set(carried) and process.pid != os.getpid():
-                found += [process, *descendants(process.pid)]
-    kill_all(found)
-    return len(found)
+                leftovers += [process, *descendants(process.pid)]
+    kill_all(leftovers)
+    return len(leftovers)
 
 
 def _hold(path: Path, label: str) -> IO[str]:

@@ -32,10 +32,12 @@ def this_machine(catalog: Catalog, wanted: str | None = None) -> Machine:
         CatalogError: its GPU is not in the catalog, is not the wanted one, or it has several models.
     """
     names = [] if wanted == NO_GPU else gpu_names()
-    found = Machine(NO_GPU, 0) if not names else Machine(_catalog_name(catalog, names), len(names))
-    if wanted not in (None, found.gpu_model):
-        raise CatalogError(f"this machine has GPU {found.gpu_model}, not {wanted}: run it where {wanted} is")
-    return found
+    machine = Machine(NO_GPU, 0) if not names else Machine(_catalog_name(catalog, names), len(names))
+    if wanted not in (None, machine.gpu_model):
+        raise CatalogError(
+            f"this machine has GPU {machine.gpu_model}, not {wanted}: run it where {wanted} is"
+        )
+    return machine
 
 
 def visible_indices(environment: Mapping[str, str] = os.environ) -> tuple[int, ...] | None:

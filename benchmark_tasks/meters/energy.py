@@ -120,8 +120,8 @@ def parts_between(timeline: Timeline, edges: np.ndarray, outputs: np.ndarray) ->
         MeterError: as `spent_between`.
     """
     return tuple(
-        SubWindow(outputs=round(made), counter_joules=spent_between(timeline, float(start), float(end)))
-        for made, start, end in zip(outputs, edges[:-1], edges[1:], strict=True)
+        SubWindow(outputs=round(count), counter_joules=spent_between(timeline, float(start), float(end)))
+        for count, start, end in zip(outputs, edges[:-1], edges[1:], strict=True)
     )
 
 

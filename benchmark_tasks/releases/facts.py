@@ -234,16 +234,16 @@ def _context(read: _Read) -> Fact:
 
 
 def _chat_template(repository: Repository) -> Fact:
-    found = any(file.path == "chat_template.jinja" for file in repository.files)
-    if found:
+    present = any(file.path == "chat_template.jinja" for file in repository.files)
+    if present:
         return Fact(value=True, source="chat_template.jinja is in the repository")
     return Fact(source="no chat_template.jinja in the repository; the tokenizer's files may hold one")
 
 
 def _own_code(read: _Read) -> Fact:
-    found = "auto_map" in read.config
-    tail = "has an auto_map; its code is never run here" if found else "has no auto_map"
-    return Fact(value=found, source=f"config.json {tail}")
+    present = "auto_map" in read.config
+    tail = "has an auto_map; its code is never run here" if present else "has no auto_map"
+    return Fact(value=present, source=f"config.json {tail}")
 
 
 def _deployments(

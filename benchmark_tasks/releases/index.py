@@ -172,5 +172,7 @@ def _pip_index_url() -> str | None:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = dict(re.findall(r"^(\S+)\.index-url='(.*)'$", answer.stdout, re.MULTILINE))
-    return next((found[section] for section in (":env:", "install", "global") if section in found), None)
+    configured = dict(re.findall(r"^(\S+)\.index-url='(.*)'$", answer.stdout, re.MULTILINE))
+    return next(
+        (configured[section] for section in (":env:", "install", "global") if section in configured), None
+    )

@@ -124,15 +124,15 @@ def end_leftovers(lock_mark: str) -> int:
 
     Where no client is installed, or its daemon does not answer, none can be running.
     """
-    found = 0
+    removed = 0
     for client in CLIENTS:
         if shutil.which(client) is None:
             continue
         for path in lock_mark.split(os.pathsep):
             names = _names(client, f"label={_label(path)}")
-            found += len(names)
+            removed += len(names)
             _remove(client, names, REAP_SECONDS)
-    return found
+    return removed
 
 
 def _run(client: str, name: str, lock_mark: str) -> tuple[str, ...]:
@@ -158,9 +158,9 @@ def _mounted(mounts: Mapping[str, Path]) -> tuple[str, ...]:
 def _variables(variables: Mapping[str, str], *, hub: bool) -> tuple[str, ...]:
     """A secret is passed by name alone, and only to what loads from the hub: the client takes its value
     from its own environment."""
-    given = [f"{name}={value}" for name, value in variables.items()]
+    settings = [f"{name}={value}" for name, value in variables.items()]
     by_name = [name for name in ("HF_TOKEN", "HF_ENDPOINT") if hub and os.environ.get(name)]
-    return tuple(part for entry in (*given, *by_name) for part in ("--env", entry))
+    return tuple(part for entry in (*settings, *by_name) for part in ("--env", entry))
 
 
 def _hub_cache() -> Path:

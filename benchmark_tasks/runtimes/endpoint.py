@@ -61,9 +61,9 @@ def look_at(endpoint: AtEndpoint, setup: Setup, say: Callable[[str], None]) -> E
     name, root = str(model["id"]), str(model.get("root") or model["id"])
     if setup.model_id not in (name, root):
         say(f"{endpoint.url} calls its model {name} ({root}); recorded as {setup.model_id} on your word")
-    found = Endpoint(kind.server, endpoint.url, name, root, {str(setup.runtime): version})
-    found.require_idle()
-    return found
+    server = Endpoint(kind.server, endpoint.url, name, root, {str(setup.runtime): version})
+    server.require_idle()
+    return server
 
 
 class Endpoint:
@@ -135,10 +135,10 @@ def _model_of(url: str, kind: RuntimeKind) -> Mapping[str, object]:
 def _is_here(url: str) -> bool:
     """Whether the address is one of this machine's: only those can be listened on."""
     try:
-        found = socket.getaddrinfo(urlsplit(url).hostname, 0, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(urlsplit(url).hostname, 0, type=socket.SOCK_STREAM)
     except OSError:
         return False
-    return any(_can_listen(family, address) for family, _, _, _, address in found)
+    return any(_can_listen(family, address) for family, _, _, _, address in addresses)
 
 
 def _can_listen(family: int, address: tuple[object, ...]) -> bool:

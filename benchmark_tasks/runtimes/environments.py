@@ -99,15 +99,15 @@ def host_versions(settings: Settings) -> tuple[str, ...]:
     where = str(Path(named[0]).absolute())
     first, *others = (re.escape(part) for part in where.split(VERSION))
     folder = re.compile("(?P<version>[^/]+)".join([first, "(?P=version)".join(others)]))
-    found = Path("/").glob(glob.escape(where[1:]).replace(VERSION, "*"))
-    named_so = (folder.fullmatch(str(path)) for path in found if path.is_dir())
+    paths = Path("/").glob(glob.escape(where[1:]).replace(VERSION, "*"))
+    named_so = (folder.fullmatch(str(path)) for path in paths if path.is_dir())
     return tuple(sorted(match["version"] for match in named_so if match))
 
 
 def installed(settings: Settings) -> tuple[str, ...]:
     """Names (`<distribution>-<version>`) of the environments that are complete."""
-    found = (path for path in sorted(settings.environments.glob("[!.]*")) if path.is_dir())
-    return tuple(path.name for path in found if _existing(path) is not None)
+    folders = (path for path in sorted(settings.environments.glob("[!.]*")) if path.is_dir())
+    return tuple(path.name for path in folders if _existing(path) is not None)
 
 
 def host_runtime(settings: Settings, version: str) -> tuple[Environment, dict[str, str]]:
@@ -168,9 +168,9 @@ def _host(distribution: str, version: str, settings: Settings) -> Environment:
     environment, versions = host_runtime(settings, version)
     known = kinds.distributions()
     module = known[distribution].imported_as if distribution in known else None
-    found = [v for name, v in versions.items() if module in (known[name].imported_as, None)]
-    if not any(same_release(has, version) for has in found):
-        has = ", ".join(found) or "no such runtime"
+    releases = [v for name, v in versions.items() if module in (known[name].imported_as, None)]
+    if not any(same_release(has, version) for has in releases):
+        has = ", ".join(releases) or "no such runtime"
         others = [other for other in host_versions(settings) if other]
         folders = f" (there are {', '.join(others)})" if others else ""
         raise UnknownVersion(

@@ -55,9 +55,9 @@ def packages_from(listed: str) -> dict[str, str]:
     return {_canonical(name): version for name, version in sorted(json.loads(listed).items())}
 
 
-def same_release(found: str, wanted: str) -> bool:
+def same_release(installed: str, wanted: str) -> bool:
     """Whether an installed version is the wanted one; a build tag (`0.26.0+cu130`) does not matter."""
-    return Version(found).public == Version(wanted).public
+    return Version(installed).public == Version(wanted).public
 
 
 def clean_variables() -> dict[str, str]:
@@ -69,8 +69,8 @@ def clean_variables() -> dict[str, str]:
 def telling(tail: Sequence[str]) -> str:
     """The last line that names an error; the last line at all if none does."""
     pattern = re.compile(r"error|cause:|╰─▶|not found|failed", re.IGNORECASE)
-    found = [line.strip() for line in tail if pattern.search(line)]
-    return (found or [line.strip() for line in tail] or ["no output"])[-1]
+    lines = [line.strip() for line in tail if pattern.search(line)]
+    return (lines or [line.strip() for line in tail] or ["no output"])[-1]
 
 
 def _canonical(name: str) -> str:

@@ -192,15 +192,15 @@ def _handler(hub: ModelHub) -> type[BaseHTTPRequestHandler]:
         def _list(self, query: dict[str, list[str]]) -> None:
             author, tag = query["author"][0], query.get("pipeline_tag", [None])[0]
             fields = query.get("expand")
-            found = [
+            models = [
                 model.entry(fields, blobs=False)
                 for model in hub.models.values()
                 if model.information["author"] == author and tag in (None, model.information["pipeline_tag"])
             ]
-            found += hub.entries.get(author, [])
+            models += hub.entries.get(author, [])
             start = int(query.get("cursor", ["0"])[0])
             headers = {"Content-Type": "application/json; charset=utf-8"}
-            if start + PAGE_SIZE < len(found):
+            if start + PAGE_SIZE < len(models):
                 rest = "&".join(
                     f"{name}={quote(value)}"
                     for name, values in query.items()
@@ -209,7 +209,7 @@ def _handler(hub: ModelHub) -> type[BaseHTTPRequestHandler]:
                 )
                 next_page = f"{hub.url}/api/models?{rest}&cursor={start + PAGE_SIZE}"
                 headers["Link"] = f'<{next_page}>; rel="next"'
-            self._answer(200, json.dumps(found[start : start + PAGE_SIZE]).encode(), headers)
+            self._answer(200, json.dumps(models[start : start + PAGE_SIZE]).encode(), headers)
 
         def _information(self, model_id: str, revision: str | None, query: dict[str, list[str]]) -> None:
             model = hub.models.get(model_id)

@@ -132,12 +132,12 @@ def _model_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     repeated: dict[int, int] = {}
     written = []
     for row in rows:
-        one = {k: v for k, v in row.items() if k not in degrees | model_level}
-        one["parallelization"] = {k: v for k, v in row.items() if k in degrees}
+        entry = {k: v for k, v in row.items() if k not in degrees | model_level}
+        entry["parallelization"] = {k: v for k, v in row.items() if k in degrees}
         if "max_num_seqs" in row:
             times = repeated[row["max_num_seqs"]] = repeated.get(row["max_num_seqs"], 0) + 1
-            one["output_length_distribution"] = {"bins": _BINS, "counts": [0, 198 * times, 0]}
-        written.append(one)
+            entry["output_length_distribution"] = {"bins": _BINS, "counts": [0, 198 * times, 0]}
+        written.append(entry)
     return written
 
 

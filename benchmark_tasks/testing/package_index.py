@@ -87,9 +87,9 @@ class PackageIndex:
 
     def offer(self, *wheels: Wheel) -> None:
         """Offer wheels."""
-        for one in wheels:
-            self._listed.setdefault(one.project, {})[one.filename] = {}
-            self._files[one.filename] = one.content
+        for offered in wheels:
+            self._listed.setdefault(offered.project, {})[offered.filename] = {}
+            self._files[offered.filename] = offered.content
 
     def page(self, project: str) -> tuple[str, bytes]:
         """Content type and body of a project's page."""

@@ -215,7 +215,7 @@ def sample_generation_run(
             "mean_running_requests": float(batch_size),
         }
     )
-    made = (batches + before) * batch_size
+    items = (batches + before) * batch_size
     model_id = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers" if video else "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"
     tiny = "jouleboard/wan-tiny" if video else "jouleboard/pixart-tiny"
     each = seconds_a_batch * 1000
@@ -240,7 +240,7 @@ def sample_generation_run(
                 "weights": Weights.RANDOM,
             }
         ),
-        "requests": Requests(sent=made, completed=made, failed=0, duration_seconds=80.0),
+        "requests": Requests(sent=items, completed=items, failed=0, duration_seconds=80.0),
         "window_mlenergy": None,
         "window_steady": window,
         "latency": Latency(

@@ -287,12 +287,12 @@ def tokenizer(maximum_tokens: int, vocabulary: int) -> Any:
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     if vocabulary < len(special) + len(letters):
         raise ValueError(f"a vocabulary of {vocabulary} is too small for bytes")
-    made = Tokenizer(models.BPE({token: i for i, token in enumerate(special + letters)}, []))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
+    tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(special + letters)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
     names = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     return PreTrainedTokenizerFast(
-        tokenizer_object=made, model_max_length=maximum_tokens, padding_side="right", **names
+        tokenizer_object=tokenizer, model_max_length=maximum_tokens, padding_side="right", **names
     )
 
 

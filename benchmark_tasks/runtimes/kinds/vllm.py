@@ -93,8 +93,8 @@ def server_command(
     }
     from_file = {flag_of(name) for name in setup.server_options}
     ours = {name: value for name, value in options.items() if flag_of(name) not in from_file}
-    given = () if config is None else ("--config", str(config))
-    return (str(python), "-m", *_MODULES[setup.distribution], source, *given, *flags(ours))
+    options_file = () if config is None else ("--config", str(config))
+    return (str(python), "-m", *_MODULES[setup.distribution], source, *options_file, *flags(ours))
 
 
 def quiet_variables(setup: Setup) -> dict[str, str]:
