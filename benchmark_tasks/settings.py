@@ -107,7 +107,7 @@ class Settings:
 
     @property
     def environments(self) -> Path:
-        """Runtime environments, one a version."""
+        """Runtime environments, one per version."""
         return self.home / "environments"
 
     @property

@@ -152,7 +152,7 @@ def _phases(bench: Bench, window: Window, span_ns: tuple[int, int], mark: int) -
 
 
 def _rows(batches: Batches) -> list[dict[str, object]]:
-    """A row an image or video, as `results.tables.REQUESTS` has them; they have no tokens."""
+    """One row per image or video, as `results.tables.REQUESTS` has them; they have no tokens."""
     rows: list[dict[str, object]] = []
     for begin, end, items in zip(batches.begin_seconds, batches.end_seconds, batches.items, strict=True):
         rows += [

@@ -181,7 +181,7 @@ def _latency_part(run: Run) -> list[str]:
     if latency is not None and latency.itl_ms is not None:
         parts.append(f"median ITL {latency.itl_ms.p50:.2f} ms")
     elif latency is not None and latency.e2e_ms is not None:
-        parts.append(f"{latency.e2e_ms.p50 / 1000:.2f} s a batch")
+        parts.append(f"{latency.e2e_ms.p50 / 1000:.2f} s per batch")
     return parts
 
 

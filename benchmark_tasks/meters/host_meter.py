@@ -143,7 +143,7 @@ def _dram(package: Any) -> _Counter:
 
 
 def _zone(series: Series, zone: Any) -> _Counter:
-    """A sysfs counter, read directly: Zeus starts a process a counter to follow its wrapping."""
+    """A sysfs counter, read directly: Zeus starts a process per counter to follow its wrapping."""
     path = Path(zone.energy_uj_path)
     return _Counter(series, lambda: float(path.read_text()) / 1e6, zone.max_energy_range_uj / 1e6)
 

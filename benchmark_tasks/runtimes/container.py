@@ -142,7 +142,7 @@ def _run(client: str, name: str, lock_mark: str) -> tuple[str, ...]:
 
 
 def _label(lock: str) -> str:
-    """One label a lock, as a run may hold several GPUs: `jouleboard.lock.gpu-0=/home/locks/gpu-0.lock`."""
+    """One label per lock, as a run may hold several GPUs: `jouleboard.lock.gpu-0=/home/locks/gpu-0.lock`."""
     return f"{LABEL}.{Path(lock).stem}={lock}"
 
 

@@ -1,4 +1,4 @@
-"""One isolated environment a runtime version, made on demand from the package index and kept.
+"""One isolated environment per runtime version, made on demand from the package index and kept.
 
     <home>/environments/<distribution>-<version>/      a venv, with environment.json inside
     <home>/environments/<distribution>-<version>.log   what the installers said
@@ -65,7 +65,7 @@ def ensure(
 ) -> Environment:
     """The environment of a runtime version; made if it is not there yet (minutes, gigabytes).
 
-    `progress` is given one line a step, and one every 15 s of a long step.
+    `progress` is given one line per step, and one every 15 s of a long step.
 
     Raises:
         UnknownVersion: the index (or the host's own runtime) has no such version.

@@ -4,7 +4,7 @@ Runs in the runtime's own environment: torch and diffusers, for xDiT also xfuser
 project. It lies alone in its folder, so that nothing of this project can be imported by accident.
 
     python generate.py FOLDER             plain diffusers
-    torchrun ... generate.py FOLDER       xDiT, one process a GPU
+    torchrun ... generate.py FOLDER       xDiT, one process per GPU
 
 Whoever measures talks to it through files in FOLDER, each renamed into place when it is whole:
 
@@ -91,7 +91,7 @@ def generate(pipeline: DiffusersPipeline, ranks: Ranks, folder: Path, number: in
 
 
 class Ranks:
-    """The processes that make one batch together: one a GPU, or a single one."""
+    """The processes that make one batch together: one per GPU, or a single one."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.index, self.size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
