@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 64, 256])
     parser.add_argument("--as-loaded", action="store_true", help="only the weights it was started with")
-    parser.add_argument("--gpu-memory-utilization", type=float, default=0.94)
+    parser.add_argument("--gpu-memory-utilization", type=float, default=0.92)
     arguments = parser.parse_args()
     engine = LLM(
         str(arguments.model), load_format="stand-in", skip_tokenizer_init=True, enforce_eager=True,

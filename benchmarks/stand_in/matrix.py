@@ -37,7 +37,7 @@ from benchmarks.stand_in.prompts import Prompts
 from benchmarks.stand_in.served import GPU_OPTIONS, Served
 from benchmarks.stand_in.stories import STORIES, Point, Story
 
-SETTLE_SECONDS = 4.0
+SETTLE_SECONDS = 3.0
 _SUB_WINDOWS = 10
 _BURST_SECONDS = 0.0005
 _SAMPLING = {"greedy": (0.0, 1.0), "sampled": (0.8, 0.95)}
@@ -158,7 +158,7 @@ class Runner:
                 except Exception as error:  # noqa: BLE001  the story goes on
                     traceback.print_exc()
                     self._write({"number": number, **asdict(point), "error": repr(error)[:1500]})
-                    served.wait(5)
+                    served.wait(400)
         finally:
             for served in running:
                 served.stop()

@@ -180,8 +180,13 @@ def _fill_from_folder(model: torch.nn.Module, folder: Path) -> None:
 
 def _share_of_zeros(model: torch.nn.Module) -> float:
     matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
-    filled = sum(int(torch.count_nonzero(_magnitudes(matrix))) for matrix in matrices)
+    filled = sum(int((_magnitudes(rows) != 0).sum()) for matrix in matrices for rows in _slices(matrix))
     return 1 - filled / max(1, sum(matrix.numel() for matrix in matrices))
+
+
+def _slices(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Some rows at a time: next to a server's cache there is little memory left."""
+    yield from tensor.split(max(1, 2**25 * tensor.shape[0] // max(1, tensor.numel())))
 
 
 def _magnitudes(matrix: torch.Tensor) -> torch.Tensor:
@@ -193,8 +198,8 @@ def _rms(model: torch.nn.Module) -> dict[str, float]:
     """Root mean square of the first layer's and the last parameters, as a check on what was written."""
     parameters = {n: p for n, p in model.named_parameters() if p.element_size() > 1 and p.numel()}
     names = [n for n in parameters if ".layers.0." in n or ".layers." not in n]
-    norms = {n: torch.linalg.vector_norm(parameters[n].reshape(-1), dtype=torch.float32) for n in names}
-    return {n: float(norm) / math.sqrt(parameters[n].numel()) for n, norm in norms.items()}
+    squares = {n: sum(float(rows.float().square().sum()) for rows in _slices(parameters[n])) for n in names}
+    return {n: math.sqrt(square / parameters[n].numel()) for n, square in squares.items()}
 
 
 def _told(logits: torch.Tensor) -> dict[str, Any]:
