@@ -1,13 +1,14 @@
 """How a weight is drawn, from its name, its shape and the model's config. Pure torch, on a CPU or a GPU.
 
-Dummy weights (uniform, +-0.001) leave every layer without effect, and weights of one width everywhere give flat
-next-token distributions. What a server does with either is not what it does with a trained model: the sampler
-searches longer in flat distributions, and a router that was never trained spreads its tokens over other experts.
-This recipe gives signals, attention scores, next-token distributions and expert loads the spread that trained
-models have. Its numbers are part of its version: change one, and the version changes.
+Dummy weights (uniform, +-0.001) leave every layer without effect, and weights of one width everywhere
+give flat next-token distributions. What a server does with either is not what it does with a trained
+model: the sampler searches longer in flat distributions, and a router that was never trained spreads its
+tokens over other experts. This recipe gives signals, attention scores, next-token distributions and
+expert loads the spread that trained models have. Its numbers are part of its version: change one, and the
+version changes.
 
-Every tensor has a generator of its own, seeded from (seed, name): no tensor depends on which others are drawn, in
-which order, or on how many GPUs share the model.
+Every tensor has a generator of its own, seeded from (seed, name): no tensor depends on which others are
+drawn, in which order, or on how many GPUs share the model.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Gives vLLM weights that are drawn while it loads them: `--load-format stand-in`, no disk, no hub.
 
-vLLM calls `register` in every process (entry point group `vllm.general_plugins`). Its own loaders of the model
-fuse, shard and check what comes; each rank draws whole tensors and keeps its share, so that the number of GPUs
-changes nothing. Options travel as `--model-loader-extra-config '{"kind": "stand-in.1", "seed": 0}'`.
+vLLM calls `register` in every process (entry point group `vllm.general_plugins`). Its own loaders of the
+model fuse, shard and check what comes; each rank draws whole tensors and keeps its share, so that the
+number of GPUs changes nothing. Options travel as `--model-loader-extra-config '{"kind": "stand-in.1",
+"seed": 0}'`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How many experts a step of decoding reads, under each kind of weights. Without CUDA graphs, so that hooks run.
+"""How many experts a step of decoding reads, under each kind of weights. Without CUDA graphs, so that hooks
+run.
 
     python -m benchmarks.stand_in.experts MODEL_FOLDER OUT.json [--batches 8 64 256] [--as-loaded]
 
@@ -67,7 +68,14 @@ def main() -> None:
             arguments.out.write_text(json.dumps(lines))
             layers = lines[-1]["layers"].values()
             hit = [layer["hit"] for layer in layers]
-            print(kind.label, batch, "hit", sum(hit) / max(1, len(hit)), lines[-1]["distinct_tokens"], flush=True)
+            print(
+                kind.label,
+                batch,
+                "hit",
+                sum(hit) / max(1, len(hit)),
+                lines[-1]["distinct_tokens"],
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,14 @@ import numpy as np
 
 _PERIOD_SECONDS = 0.02
 _SAMPLED_EVERY = 5
-_THROTTLE_BITS = {1: "gpu_idle", 4: "sw_power_cap", 8: "hw_slowdown", 32: "sw_thermal", 64: "hw_thermal", 128: "hw_brake"}
+_THROTTLE_BITS = {
+    1: "gpu_idle",
+    4: "sw_power_cap",
+    8: "hw_slowdown",
+    32: "sw_thermal",
+    64: "hw_thermal",
+    128: "hw_brake",
+}
 
 
 @dataclass

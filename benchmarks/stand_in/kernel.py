@@ -2,8 +2,8 @@
 
     python -m benchmarks.stand_in.kernel OUT.json [--rows 8 64 256]
 
-Wants a GPU and vLLM. Each case is timed on fresh copies of the same logits (the kernel writes in place), which lie
-in several buffers, so that no cache serves them. Two rounds in opposite orders.
+Wants a GPU and vLLM. Each case is timed on fresh copies of the same logits (the kernel writes in place),
+which lie in several buffers, so that no cache serves them. Two rounds in opposite orders.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ CASES: dict[str, Callable[[int, int], torch.Tensor]] = {
 }
 
 
-def milliseconds(logits: torch.Tensor, top_p: torch.Tensor) -> list[float]:
-    """GPU time of each of `_COPIES` calls."""
+def milliseconds(logits: torch.Tensor, top_p: torch.Tensor, copies: int = _COPIES) -> list[float]:
+    """GPU time of each of so many calls."""
     from vllm.v1.sample.ops.topk_topp_sampler import apply_top_k_top_p
 
-    copies = [logits.clone() for _ in range(_COPIES)]
+    fresh = [logits.clone() for _ in range(copies)]
     apply_top_k_top_p(logits.clone(), None, top_p)
-    starts, ends = ([torch.cuda.Event(enable_timing=True) for _ in copies] for _ in range(2))
+    starts, ends = ([torch.cuda.Event(enable_timing=True) for _ in fresh] for _ in range(2))
     torch.cuda.synchronize()
-    for copy, start, end in zip(copies, starts, ends, strict=True):
+    for copy, start, end in zip(fresh, starts, ends, strict=True):
         start.record()
         apply_top_k_top_p(copy, None, top_p)
         end.record()

@@ -2,8 +2,9 @@
 
     python -m benchmarks.stand_in.loop MODEL_FOLDER OUT.json --gpu 0 [--batches 64 256 1024]
 
-A server of a model this small waits for its processors most of the time, so its energy says little about weights.
-Here a step is transformers' model with a static cache, vLLM's top-k/top-p kernel and a draw of the next token.
+A server of a model this small waits for its processors most of the time, so its energy says little about
+weights. Here a step is transformers' model with a static cache, vLLM's top-k/top-p kernel and a draw of
+the next token.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ class Step:
         cos, sin = (torch.cat([f, f], dim=-1).bfloat16() for f in (turn.cos(), turn.sin()))
         seen = (self._positions <= self.at)[None, None, None, :]
         for layer in range(self._facts["num_hidden_layers"]):
-            x = x + self._attention(layer, self._norm(x, f"model.layers.{layer}.input_layernorm"), cos, sin, seen)
+            x = x + self._attention(
+                layer, self._norm(x, f"model.layers.{layer}.input_layernorm"), cos, sin, seen
+            )
             y = self._norm(x, f"model.layers.{layer}.post_attention_layernorm")
             gate, up = (self._linear(y, f"model.layers.{layer}.mlp.{n}_proj") for n in ("gate", "up"))
             x = x + self._linear(torch.nn.functional.silu(gate) * up, f"model.layers.{layer}.mlp.down_proj")
@@ -94,7 +97,9 @@ class Step:
         return self._linear(out.reshape(batch, -1), f"{name}.o_proj")
 
     def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        return torch.nn.functional.rms_norm(x, x.shape[-1:], self._w[f"{name}.weight"], self._facts["rms_norm_eps"])
+        return torch.nn.functional.rms_norm(
+            x, x.shape[-1:], self._w[f"{name}.weight"], self._facts["rms_norm_eps"]
+        )
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
         return torch.nn.functional.linear(x, self._w[f"{name}.weight"])
@@ -111,7 +116,9 @@ class Loop:
     def __init__(self, step: Step, prompts: list[list[int]]) -> None:
         batch = len(step.token)
         rows = [prompts[i % len(prompts)] for i in range(batch)]
-        self._prompts = torch.tensor([(row * _PROMPT)[:_PROMPT] for row in rows], device="cuda").T.contiguous()
+        self._prompts = torch.tensor(
+            [(row * _PROMPT)[:_PROMPT] for row in rows], device="cuda"
+        ).T.contiguous()
         self._step, self._graph = step, torch.cuda.CUDAGraph()
         with torch.inference_mode():
             for _ in range(3):
@@ -158,7 +165,9 @@ def measured(loop: Loop, gpu: int, seconds: float) -> dict[str, Any]:
 def looked_at(loop: Loop, step: Step) -> dict[str, Any]:
     """The distributions of the last step of a round."""
     loop.round()
-    probabilities = torch.softmax(step.logits.float() / _TEMPERATURE, dim=-1).sort(dim=-1, descending=True).values
+    probabilities = (
+        torch.softmax(step.logits.float() / _TEMPERATURE, dim=-1).sort(dim=-1, descending=True).values
+    )
     nucleus = (probabilities.cumsum(dim=-1) - probabilities < _TOP_P).sum(dim=-1).float()
     return {
         "nucleus_median": float(nucleus.median()),
@@ -187,7 +196,10 @@ def main() -> None:
     config = AutoConfig.from_pretrained(arguments.model, tie_word_embeddings=False)
     facts = json.loads((arguments.model / "config.json").read_text())
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).cuda().eval()
-    real, prompts = load_file(arguments.model / "model.safetensors"), json.loads(arguments.prompts.read_text())
+    real, prompts = (
+        load_file(arguments.model / "model.safetensors"),
+        json.loads(arguments.prompts.read_text()),
+    )
     lines: list[dict[str, Any]] = []
     for batch in arguments.batches:
         step = Step(model, facts, batch)
@@ -200,7 +212,14 @@ def main() -> None:
                 figures = measured(loop, arguments.gpu, arguments.seconds)
                 lines.append({"kind": kind, "batch": batch, **figures, **looked_at(loop, step)})
             arguments.out.write_text(json.dumps(lines))
-            print(kind, batch, figures["step_ms"], figures["joules_per_step"], figures["sampled_watts"], flush=True)
+            print(
+                kind,
+                batch,
+                figures["step_ms"],
+                figures["joules_per_step"],
+                figures["sampled_watts"],
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
     python -m benchmarks.stand_in.matrix STORY --gpu 0 --out FOLDER [--until UNIX_TIME]
 
-A story (`stories.py`) is one server and a list of points. Before a point the server's weights are written anew in
-place if another kind is wanted; then load is offered in its stationary state, and a window of at least 30 s opens
-a few seconds after every slot has its first token. Every point offers the same requests in the same order. One
-JSON line a point goes to FOLDER/STORY.jsonl at once; a point that fails is a line with its error.
+A story (`stories.py`) is one server and a list of points. Before a point the server's weights are written
+anew in place if another kind is wanted; then load is offered in its stationary state, and a window of at
+least 30 s opens a few seconds after every slot has its first token. Every point offers the same requests
+in the same order. One JSON line a point goes to FOLDER/STORY.jsonl at once; a point that fails is a line
+with its error.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def requests_of(story: Story, point: Point) -> RequestSet:
     cut = {"maximum_tokens": longest, "median_tokens": min(330, longest / 2)}
     return SyntheticText(
         task=Task.LM_ARENA_CHAT,
-        input_tokens=chat.input_tokens.model_copy(update={"maximum_tokens": longest, "median_tokens": min(120, longest / 2)}),
+        input_tokens=chat.input_tokens.model_copy(
+            update={"maximum_tokens": longest, "median_tokens": min(120, longest / 2)}
+        ),
         output_tokens=chat.output_tokens.model_copy(update=cut),
         length_control=LengthControl.FIXED,
         vocabulary_size=int(model.hub_config["vocab_size"]),  # type: ignore[arg-type]
@@ -96,7 +99,7 @@ def offer(
 
 
 def gaps_between(events: Events, start: float, end: float) -> tuple[np.ndarray, np.ndarray]:
-    """(seconds a token, tokens) of what arrived in (start, end], bursts of one buffer counted as one arrival."""
+    """(seconds a token, tokens) of what arrived in (start, end]; a buffer's burst is one arrival."""
     gaps = np.diff(events.chunk_seconds, prepend=0.0)
     first = np.zeros(len(gaps), dtype=bool)
     starts = events.chunk_offsets[:-1]
@@ -172,15 +175,18 @@ class Runner:
                 *(server.options if load_format == server.load_formats[0] else ()),
             )  # fmt: skip
             log = self._out / f"{story.name}.server-{index}-{load_format}.log"
-            served = Served(folder, 18700 + max(self._gpu, 0) * 20 + story.port + index, log, options, story.variables)
+            served = Served(
+                folder, 18700 + max(self._gpu, 0) * 20 + story.port + index, log, options, story.variables
+            )
             try:
                 seconds = served.wait(400)
             except RuntimeError as error:
                 served.stop()
                 self._write({"start": load_format, "error": repr(error)[:1500]})
                 continue
-            self._write({"start": load_format, "seconds": seconds, "command": served.command, **self._facts()
-            })
+            self._write(
+                {"start": load_format, "seconds": seconds, "command": served.command, **self._facts()}
+            )
             self._write({"weights_told": self._asked(served, "weights_told"), "server": index})
             return served
         raise SystemExit("no server came up")
@@ -221,7 +227,11 @@ class Runner:
             "preemptions": served.metrics()["num_preemptions_total"] - before,
             "client": outcome.client.model_dump(mode="json"),
             "gpu_uuid": meter.facts()["uuid"],
-            "samples": [[round((s[0] - start) / 1e9, 2), *s[1:]] for s in meter.readings.samples if start <= s[0] <= end],
+            "samples": [
+                [round((s[0] - start) / 1e9, 2), *s[1:]]
+                for s in meter.readings.samples
+                if start <= s[0] <= end
+            ],
         }
 
     def _look(self, served: Served, point: Point) -> dict[str, Any]:
@@ -254,7 +264,11 @@ class Runner:
             return
         answer = served.ask_worker("weights_fill", point.weights, point.options)
         self._held = wanted
-        self._filled = {"digest": answer["digest"], "fill_seconds": answer["seconds"], "share_of_zeros": answer["share_of_zeros"]}
+        self._filled = {
+            "digest": answer["digest"],
+            "fill_seconds": answer["seconds"],
+            "share_of_zeros": answer["share_of_zeros"],
+        }
         self._write({"filled": answer, "options": point.options})
 
     def _asked(self, served: Served, method: str) -> Any:
@@ -267,7 +281,23 @@ class Runner:
     def _write(self, line: dict[str, Any]) -> None:
         with (self._out / f"{self._story.name}.jsonl").open("a") as file:
             file.write(json.dumps({"story": self._story.name, **line}) + "\n")
-        short = {k: line.get(k) for k in ("number", "weights", "sampling", "batch", "what", "joules_per_token", "tokens_per_second", "watts", "error", "start", "skipped") if k in line}
+        short = {
+            k: line.get(k)
+            for k in (
+                "number",
+                "weights",
+                "sampling",
+                "batch",
+                "what",
+                "joules_per_token",
+                "tokens_per_second",
+                "watts",
+                "error",
+                "start",
+                "skipped",
+            )
+            if k in line
+        }
         print(time.strftime("%H:%M:%S"), json.dumps(short), json.dumps(line.get("itl_ms")), flush=True)
 
 
@@ -275,7 +305,9 @@ def main() -> None:
     """Run one story."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("story", choices=sorted(STORIES))
-    parser.add_argument("--gpu", type=int, required=True, help="index as NVML counts; -1: none, only to try it")
+    parser.add_argument(
+        "--gpu", type=int, required=True, help="index as NVML counts; -1: none, only to try it"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--until", type=float, default=float("inf"))
     arguments = parser.parse_args()

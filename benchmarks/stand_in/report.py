@@ -2,9 +2,10 @@
 
     python -m benchmarks.stand_in.report FOLDER... [--against dummy]
 
-Each kind of weights against another under the same server, batch size and sampling. Energy and speed are compared
-over the tenths of the windows (Welch's t, 95 %): the interval knows what scatters within windows of one server on
-one GPU, not what differs between servers or GPUs. A median latency has no parts: its windows are listed.
+Each kind of weights against another under the same server, batch size and sampling. Energy and speed are
+compared over the tenths of the windows (Welch's t, 95 %): the interval knows what scatters within windows
+of one server on one GPU, not what differs between servers or GPUs. A median latency has no parts: its
+windows are listed.
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ def main() -> None:
             print(f"{run}  batch {batch}, {sampling}")
             for label, windows in kinds.items():
                 print(f"  {label}: {described(windows)}")
-            for label in (label for label in kinds if label != arguments.against and arguments.against in kinds):
+            for label in (
+                label for label in kinds if label != arguments.against and arguments.against in kinds
+            ):
                 ours, base = kinds[label], kinds[arguments.against]
                 energy = difference(_parts(ours, True), _parts(base, True))
                 speed = difference(_parts(ours, False), _parts(base, False))

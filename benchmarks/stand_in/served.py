@@ -36,9 +36,15 @@ EXTENSION = "benchmarks.stand_in.worker.WeightsWorker"
 class Served:
     """One server process and what it can be asked."""
 
-    def __init__(self, model: Path, port: int, log: Path, options: Sequence[str], variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, model: Path, port: int, log: Path, options: Sequence[str], variables: Mapping[str, str]
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        module = ("vllm.entrypoints.openai.api_server", "--model") if _cpu() else ("vllm.entrypoints.cli.main", "serve")
+        module = (
+            ("vllm.entrypoints.openai.api_server", "--model")
+            if _cpu()
+            else ("vllm.entrypoints.cli.main", "serve")
+        )
         self.command = [
             sys.executable, "-W", "ignore", "-m", *module, str(model), *_OPTIONS, f"--port={port}",
             f"--worker-extension-cls={EXTENSION}", *options,
@@ -85,7 +91,12 @@ class Served:
     def metrics(self) -> dict[str, float]:
         """Some of the server's own numbers."""
         text = urllib.request.urlopen(f"{self.url}/metrics", timeout=20).read().decode()
-        names = ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc", "num_preemptions_total")
+        names = (
+            "num_requests_running",
+            "num_requests_waiting",
+            "kv_cache_usage_perc",
+            "num_preemptions_total",
+        )
         return {name: _sum_of(text, f"vllm:{name}") for name in names}
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
 """What the factor matrix runs: one story is one GPU's servers and the points it measures on them, in order.
 
-Kinds of weights are compared within a block whose order reads the same from both ends (A B B A), so that heat and
-time fall on all of them alike.
+Kinds of weights are compared within a block whose order reads the same from both ends (A B B A), so that
+heat and time fall on all of them alike.
 """
 
 from __future__ import annotations
@@ -60,7 +60,11 @@ class Story:
     folder: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     servers: tuple[Server, ...] = (Server(),)
-    options: tuple[str, ...] = ("--max-num-seqs=256", "--max-model-len=20480", "--max-num-batched-tokens=8192")
+    options: tuple[str, ...] = (
+        "--max-num-seqs=256",
+        "--max-model-len=20480",
+        "--max-num-batched-tokens=8192",
+    )
     variables: Mapping[str, str] = field(default_factory=dict)
     prompts: str | None = None
     client_processes: int = 2
@@ -89,7 +93,9 @@ def once(kinds: Sequence[Point], batch: int, sampling: str = "sampled", **change
 def looks(kinds: Sequence[Point], batches: Sequence[int], sampling: str = "sampled") -> tuple[Point, ...]:
     """A look at each kind at each batch size; kinds change least often."""
     return tuple(
-        replace(kind, batch=batch, sampling=sampling, what=LOOK, seconds=7.0) for kind in kinds for batch in batches
+        replace(kind, batch=batch, sampling=sampling, what=LOOK, seconds=7.0)
+        for kind in kinds
+        for batch in batches
     )
 
 
@@ -156,8 +162,11 @@ _ALL = (
         folder=f"{SCRATCH}/smollm/model",
         prompts=f"{SCRATCH}/smollm/prompts.json",
         options=(
-            "--max-num-seqs=256", "--max-model-len=4096", "--max-num-batched-tokens=8192",
-            "--stream-interval=10", """--hf-overrides={"tie_word_embeddings": false}""",
+            "--max-num-seqs=256",
+            "--max-model-len=4096",
+            "--max-num-batched-tokens=8192",
+            "--stream-interval=10",
+            """--hf-overrides={"tie_word_embeddings": false}""",
         ),  # fmt: skip
         client_processes=4,
     ),
@@ -172,7 +181,9 @@ _ALL = (
         ),
         model="Qwen/Qwen3-30B-A3B-Instruct-2507",
         options=(
-            "--max-num-seqs=256", "--max-model-len=20480", "--max-num-batched-tokens=8192",
+            "--max-num-seqs=256",
+            "--max-model-len=20480",
+            "--max-num-batched-tokens=8192",
             "--gpu-memory-utilization=0.92",
         ),  # fmt: skip
     ),
@@ -196,7 +207,9 @@ _ALL = (
             Server(("stand-in",)),
         ),
         options=(
-            "--max-num-seqs=64", "--max-model-len=20480", "--max-num-batched-tokens=8192",
+            "--max-num-seqs=64",
+            "--max-model-len=20480",
+            "--max-num-batched-tokens=8192",
             "--gpu-memory-utilization=0.42",
         ),  # fmt: skip
         variables={"VLLM_USE_DEEP_GEMM": "0"},

@@ -1,7 +1,7 @@
 """What the factor matrix asks of a running vLLM worker (`--worker-extension-cls`).
 
-Weights are written anew into the memory they are in already: the same server, graphs, caches and addresses serve
-every kind of weights, so that nothing but values differs between two measurements.
+Weights are written anew into the memory they are in already: the same server, graphs, caches and
+addresses serve every kind of weights, so that nothing but values differs between two measurements.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from benchmark_tasks.stand_in.recipe import Architecture, Kind, Recipe, digest_of
+from benchmarks.stand_in.kernel import milliseconds
 
 TEMPERATURE, TOP_P = 0.8, 0.95
 _KEPT_CALLS = 6
@@ -204,34 +205,21 @@ def _rms(model: torch.nn.Module) -> dict[str, float]:
 
 def _told(logits: torch.Tensor) -> dict[str, Any]:
     """Of one step: distributions at the temperature of the requests, and the kernel's time for them."""
-    from vllm.v1.sample.ops.topk_topp_sampler import apply_top_k_top_p
-
     rows = logits.shape[0]
     scaled = (logits.float() / TEMPERATURE).to(logits.dtype)
     probabilities = torch.softmax(scaled[:256].float(), dim=-1)
     entropy = -(probabilities * probabilities.clamp_min(1e-30).log()).sum(dim=-1)
     ordered = probabilities.sort(dim=-1, descending=True).values
     nucleus = (ordered.cumsum(dim=-1) - ordered < TOP_P).sum(dim=-1).float()
-    top_p = torch.full((rows,), TOP_P, device=logits.device)
-    apply_top_k_top_p(scaled.clone(), None, top_p)
-    times = []
-    for _ in range(9):
-        copy = scaled.clone()
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        apply_top_k_top_p(copy, None, top_p)
-        end.record()
-        torch.cuda.synchronize()
-        times.append(start.elapsed_time(end))
+    times = milliseconds(scaled, torch.full((rows,), TOP_P, device=logits.device), copies=6)
+    levels = torch.tensor([0.05, 0.5, 0.95], device=logits.device)
     return {
         "rows": rows,
         "dtype": str(logits.dtype),
         "std": float(logits.float().std(dim=-1).mean()),
-        "nucleus": [float(q) for q in nucleus.quantile(torch.tensor([0.05, 0.5, 0.95], device=nucleus.device))],
+        "nucleus": [float(q) for q in nucleus.quantile(levels)],
         "nucleus_mean": float(nucleus.mean()),
-        "top_probability": [
-            float(q) for q in ordered[:, 0].quantile(torch.tensor([0.05, 0.5, 0.95], device=nucleus.device))
-        ],
+        "top_probability": [float(q) for q in ordered[:, 0].quantile(levels)],
         "entropy_mean": float(entropy.mean()),
         "distinct_top_tokens": len(scaled.argmax(dim=-1).unique()) / rows,
         "top_p_kernel_ms": statistics.median(times),

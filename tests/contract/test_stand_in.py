@@ -39,7 +39,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     untied = tiny.model_copy(update={"hub_config": {**tiny.hub_config, "tie_word_embeddings": False}})
     model, port = write_model_directory(folder / "model", untied), free_port()
     command = (
-        python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--load-format", "stand-in",
+        python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--load-format",
+        "stand-in",
         "--served-model-name", "measured", "--host", "127.0.0.1", "--port", str(port), "--dtype", "bfloat16",
         "--max-model-len", "1024", "--max-num-seqs", "4", "--enforce-eager", "--no-enable-prefix-caching",
         "--logprobs-mode", "processed_logprobs",
@@ -55,7 +56,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 def nuclei(server: RunningServer, prompt: list[int]) -> list[list[float]]:
     """The probabilities that top-p leaves of each step, at most twenty."""
     asked = {
-        "model": "measured", "prompt": prompt, "max_tokens": 48, "temperature": 0.8, "top_p": 0.95, "logprobs": 20,
+        "model": "measured", "prompt": prompt, "max_tokens": 48, "temperature": 0.8, "top_p": 0.95,
+        "logprobs": 20,
         "ignore_eos": True, "seed": prompt[0], "return_tokens_as_token_ids": True,
     }  # fmt: skip
     request = urllib.request.Request(

@@ -49,9 +49,7 @@ def test_the_bytes_are_those_of_the_version() -> None:
 def test_a_tensor_does_not_depend_on_what_else_is_drawn() -> None:
     name, shape = "model.layers.3.mlp.up_proj.weight", (256, 128)
     alone = Recipe().draw(name, shape, ARCHITECTURE)
-    drawn = dict(
-        weights_of(config_of("Qwen/Qwen3-8B", **TINY), Recipe(), device="cpu", dtype=torch.bfloat16)
-    )
+    drawn = dict(weights_of(config_of("Qwen/Qwen3-8B", **TINY), Recipe(), device="cpu", dtype=torch.bfloat16))
     assert torch.equal(alone, drawn[name])
 
 
