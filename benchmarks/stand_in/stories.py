@@ -222,6 +222,7 @@ _ALL = (
             *block((DUMMY, STAND_IN), 4, seconds=3.0),
         ),
         model="jouleboard/qwen3-tiny",
+        config={"tie_word_embeddings": False},
         options=("--max-num-seqs=8", "--max-model-len=1024", "--enforce-eager"),
         longest=128,
     ),
