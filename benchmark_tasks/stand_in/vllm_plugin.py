@@ -1,0 +1,66 @@
+"""Gives vLLM weights that are drawn while it loads them: `--load-format stand-in`, no disk, no hub.
+
+vLLM calls `register` in every process (entry point group `vllm.general_plugins`). Its own loaders of the
+model fuse, shard and check what comes; each rank draws whole tensors and keeps its share, so that the
+number of GPUs changes nothing. Options travel as `--model-loader-extra-config '{"kind": "stand-in.1",
+"seed": 0}'`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import torch
+
+from .checkpoint import weights_of
+from .recipe import Kind, Recipe
+
+LOAD_FORMAT = "stand-in"
+
+_log = logging.getLogger("vllm.stand_in")
+
+
+def recipe_of(options: Mapping[str, Any]) -> Recipe:
+    """The recipe that the loader's options ask for.
+
+    Raises:
+        ValueError: an option that there is not.
+    """
+    known = {field.name for field in dataclasses.fields(Recipe)}
+    if unknown := set(options) - known:
+        raise ValueError(f"the stand-in has no options {sorted(unknown)}; there are {sorted(known)}")
+    return Recipe(**{**options, "kind": Kind(options.get("kind", Kind.STAND_IN))})
+
+
+def register() -> None:
+    """Add the load format; vLLM may call this several times in one process."""
+    from vllm.model_executor.model_loader import register_model_loader
+    from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
+
+    class StandInLoader(DefaultModelLoader):
+        """The default loader, which reads no files."""
+
+        def __init__(self, load_config: Any) -> None:
+            self._recipe = recipe_of(load_config.model_loader_extra_config or {})
+            super().__init__(dataclasses.replace(load_config, model_loader_extra_config={}))
+
+        def download_model(self, model_config: Any) -> None:
+            """There is nothing to download."""
+
+        def get_all_weights(
+            self, model_config: Any, model: torch.nn.Module
+        ) -> Generator[tuple[str, torch.Tensor], None, None]:
+            """What the checkpoint would hold."""
+            started = time.perf_counter()
+            device = next(model.parameters()).device
+            self.counter_before_loading_weights = started
+            yield from weights_of(
+                model_config.hf_config, self._recipe, device=device, dtype=model_config.dtype
+            )
+            _log.info("drew %s in %.1f s", self._recipe.name, time.perf_counter() - started)
+
+    register_model_loader(LOAD_FORMAT)(StandInLoader)

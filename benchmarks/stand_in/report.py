@@ -1,0 +1,117 @@
+"""Tables of what the factor matrix measured.
+
+    python -m benchmarks.stand_in.report FOLDER... [--against dummy]
+
+Each kind of weights against another under the same server, batch size and sampling. Energy and speed are
+compared over the tenths of the windows (Welch's t, 95 %): the interval knows what scatters within windows
+of one server on one GPU, not what differs between servers or GPUs. A median latency has no parts: its
+windows are listed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+Key = tuple[str, str, int, str]
+WARM_UP = "warm-up"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two means, as a share of the second, with a 95 % half-width."""
+
+    share: float
+    half: float
+
+    def __str__(self) -> str:
+        return f"{self.share:+.2%} +- {self.half:.2%}"
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> Difference:
+    """Welch's interval of the difference of two means."""
+    a, b = stats.sem(ours), stats.sem(theirs)
+    spread = a**2 + b**2
+    freedom = spread**2 / (a**4 / (len(ours) - 1) + b**4 / (len(theirs) - 1))
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(spread)
+    mean = float(theirs.mean())
+    return Difference(float(ours.mean() - mean) / mean, float(half) / mean)
+
+
+def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
+    """All points below a folder that were measured."""
+    for file in sorted(folder.rglob("*.jsonl")):
+        for text in file.read_text().splitlines():
+            line = json.loads(text)
+            if "joules_per_token" in line and line["label"] != WARM_UP:
+                yield {**line, "run": file.relative_to(folder.parent).as_posix()}
+
+
+def grouped(lines: Iterator[dict[str, Any]]) -> dict[tuple[str, int, str], dict[str, list[dict[str, Any]]]]:
+    """Windows of each kind, by run, batch size and sampling."""
+    groups: dict[tuple[str, int, str], dict[str, list[dict[str, Any]]]] = {}
+    for line in lines:
+        key = (line["run"], line["batch"], line["sampling"])
+        groups.setdefault(key, {}).setdefault(line["label"], []).append(line)
+    return groups
+
+
+def _parts(windows: list[dict[str, Any]], per_token: bool) -> np.ndarray:
+    parts = [part for window in windows for part in window["parts"]]
+    return np.array([joules / tokens if per_token else float(tokens) for tokens, joules in parts])
+
+
+def described(windows: list[dict[str, Any]]) -> str:
+    """Means over the windows of a kind."""
+    mean = {key: float(np.mean([window[key] for window in windows])) for key in _MEANS}
+    medians = ", ".join(f"{window['itl_ms']['0.5']:.3f}" for window in windows)
+    figures = " ".join(f"{name} {mean[key]:{form}}" for key, (name, form) in _MEANS.items())
+    return f"{len(windows)} windows  {figures}  median ITL ms {medians}"
+
+
+_MEANS = {
+    "joules_per_token": ("J/token", ".5f"),
+    "tokens_per_second": ("tokens/s", ",.0f"),
+    "itl_mean_ms": ("mean ITL ms", ".3f"),
+    "watts": ("W", ".1f"),
+    "sm_clock_mhz": ("MHz", ".0f"),
+    "temperature_c": ("C", ".1f"),
+}
+
+
+def main() -> None:
+    """Print every group."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--against", default="dummy")
+    arguments = parser.parse_args()
+    for folder in arguments.folders:
+        for (run, batch, sampling), kinds in grouped(lines_of(folder)).items():
+            print(f"{run}  batch {batch}, {sampling}")
+            for label, windows in kinds.items():
+                print(f"  {label}: {described(windows)}")
+            for label in (
+                label for label in kinds if label != arguments.against and arguments.against in kinds
+            ):
+                ours, base = kinds[label], kinds[arguments.against]
+                energy = difference(_parts(ours, True), _parts(base, True))
+                speed = difference(_parts(ours, False), _parts(base, False))
+                latency = _mean_median(ours) - _mean_median(base)
+                share = latency / _mean_median(base)
+                print(f"  {label} against {arguments.against}: energy {energy}, tokens {speed}, "
+                      f"median ITL {latency:+.3f} ms ({share:+.2%})")  # fmt: skip
+
+
+def _mean_median(windows: list[dict[str, Any]]) -> float:
+    return float(np.mean([window["itl_ms"]["0.5"] for window in windows]))
+
+
+if __name__ == "__main__":
+    main()
