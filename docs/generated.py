@@ -60,8 +60,9 @@ def command_line() -> str:
 
     from benchmark_tasks.cli.app import app
 
-    command = typer.main.get_command(app)
-    with typer.Context(command, info_name="jouleboard") as context:
+    command: Any = typer.main.get_command(app)  # typer carries a copy of Click with types of its own
+    context: Any = typer.Context(command, info_name="jouleboard")
+    with context:
         return get_docs_for_click(obj=command, ctx=context, name="jouleboard", title="Command line")
 
 
@@ -76,8 +77,10 @@ def marts() -> str:
         parsed = dbtRunner().invoke(["--quiet", "parse", *read, *write])
     if not parsed.success:
         raise SystemExit(f"dbt cannot parse {project}: {parsed.exception}")
-    nodes = parsed.result.nodes.values()
-    models = [node for node in nodes if node.resource_type == "model" and node.fqn[1] == "marts"]
+    manifest: Any = parsed.result  # one of six types: a Manifest
+    models = [
+        node for node in manifest.nodes.values() if node.resource_type == "model" and node.fqn[1] == "marts"
+    ]
     return "\n".join(_mart_lines(sorted(models, key=lambda model: (model.fqn[2], model.name))))
 
 

@@ -27,8 +27,8 @@ import numpy as np
 from benchmark_tasks.catalog import load
 from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.events import Events
-from benchmark_tasks.client.fleet import FleetOutcome, run_fleet
 from benchmark_tasks.client.load import LoadSpec, Progress
+from benchmark_tasks.client.load_processes import CombinedOutcome, run_in_processes
 from benchmark_tasks.results.histogram import histogram
 from benchmark_tasks.runtimes.model_files import write_model_directory
 from benchmark_tasks.vocabulary import LengthControl, Task
@@ -70,7 +70,7 @@ def requests_of(story: Story, point: Point) -> RequestSet:
 
 def offer(
     story: Story, point: Point, url: str, seconds: float, settle: float, watch: Any = None
-) -> tuple[FleetOutcome, int]:
+) -> tuple[CombinedOutcome, int]:
     """(what was seen, when every slot was at work). `watch` is called once, when the window opens."""
     warm_at: list[int] = []
     watched: list[bool] = []
@@ -92,7 +92,9 @@ def offer(
         arrivals=ClosedLoop(point.batch, stationary_start=story.prompts is None),
         drain=False,
     )
-    outcome = run_fleet(spec, story.client_processes, wants_stop, deadline_seconds=seconds + settle + 90)
+    outcome = run_in_processes(
+        spec, story.client_processes, wants_stop, deadline_seconds=seconds + settle + 90
+    )
     if not warm_at:
         raise RuntimeError(f"never warm: {outcome.events.failures()[:2]}")
     return outcome, warm_at[0]
@@ -197,7 +199,7 @@ class Runner:
         return write_model_directory(self._out / f"model-{self._story.name}", changed)
 
     def _facts(self) -> dict[str, Any]:
-        import importlib.metadata as metadata
+        from importlib import metadata
 
         versions = {}
         for name in ("vllm", "torch", "triton", "transformers"):

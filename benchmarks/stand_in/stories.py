@@ -167,7 +167,7 @@ _ALL = (
             "--max-num-batched-tokens=8192",
             "--stream-interval=10",
             """--hf-overrides={"tie_word_embeddings": false}""",
-        ),  # fmt: skip
+        ),
         client_processes=4,
     ),
     Story(
@@ -185,7 +185,7 @@ _ALL = (
             "--max-model-len=20480",
             "--max-num-batched-tokens=8192",
             "--gpu-memory-utilization=0.92",
-        ),  # fmt: skip
+        ),
     ),
     Story(
         "qwen3-8b-fp8",
@@ -211,7 +211,7 @@ _ALL = (
             "--max-model-len=20480",
             "--max-num-batched-tokens=8192",
             "--gpu-memory-utilization=0.42",
-        ),  # fmt: skip
+        ),
         variables={"VLLM_USE_DEEP_GEMM": "0"},
         port=5,
     ),

@@ -182,7 +182,8 @@ def _fill_from_folder(model: torch.nn.Module, folder: Path) -> None:
 def _share_of_zeros(model: torch.nn.Module) -> float:
     matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
     filled = sum(int((_magnitudes(rows) != 0).sum()) for matrix in matrices for rows in _slices(matrix))
-    return 1 - filled / max(1, sum(matrix.numel() for matrix in matrices))
+    elements: int = sum(matrix.numel() for matrix in matrices)
+    return 1 - filled / max(1, elements)
 
 
 def _slices(tensor: torch.Tensor) -> Iterator[torch.Tensor]:

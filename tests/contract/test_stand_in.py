@@ -15,6 +15,7 @@ import pytest
 from benchmark_tasks import catalog
 from benchmark_tasks.errors import IndexUnreachable
 from benchmark_tasks.runtimes.environments import ensure
+from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.model_files import write_model_directory
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.settings import Settings
@@ -49,7 +50,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         **os.environ, "PYTHONPATH": str(write_plugin_folder(folder / "plugin")), "HF_HUB_OFFLINE": "1",
         "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1",
     }  # fmt: skip
-    with serve(ServerSpec(command, variables, port, folder / "server.log", 280.0)) as running:
+    with serve(
+        ServerSpec(kind_of("vllm").server, command, variables, port, folder / "server.log", 280.0)
+    ) as running:
         yield running
 
 

@@ -99,7 +99,8 @@ def test_a_router_with_spread_prefers_some_experts() -> None:
         counts = torch.bincount(chosen, minlength=128).float()
         return float(counts.max() / counts.mean())
 
-    assert busiest_over_mean(0.0) < 2.0 < 4.0 < busiest_over_mean(0.5) < 7.0
+    assert busiest_over_mean(0.0) < 2.0
+    assert 4.0 < busiest_over_mean(0.5) < 7.0
 
 
 def test_a_shared_head_is_refused_with_what_to_do() -> None:
