@@ -31,8 +31,8 @@ $(READY): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 test: $(READY) ## Set up and pass the tests
 	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(READY) ## Check style, formatting and SQL
-	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory lint-sql
+lint: $(READY) ## Check style, formatting, SQL and types
+	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory lint-sql types
 
 lint-sql: $(READY) ## Check the style of SQL
 	@cd $(ROOT) && $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar $(SQL)

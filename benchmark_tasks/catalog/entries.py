@@ -315,9 +315,11 @@ class Pipeline(Record):
 
 
 class Model(Record):
-    """A model. `hub_config` holds its config.json, so that a dummy-weight copy needs no hub;
-    `pipeline` is the same of a diffusion model. `hub_files` holds what such a copy needs besides, by
-    file name: how pictures are prepared.
+    """A model.
+
+    `hub_config` holds its config.json, so that a copy with dummy weights needs no hub; `pipeline` is the
+    same of a diffusion model. `hub_files` holds what such a copy needs besides, by file name: how
+    pictures are prepared.
 
     `server` holds options of the runtime's server by their Python names (`max_model_len`).
     """

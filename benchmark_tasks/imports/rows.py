@@ -82,6 +82,7 @@ class LanguageRow(Row):
 
     @property
     def items_together(self) -> int:
+        """The batch size: the most requests that the server runs at once."""
         return self.max_num_seqs
 
 
@@ -96,6 +97,7 @@ class DiffusionRow(Row):
 
     @property
     def items_together(self) -> int:
+        """The batch size: images or videos that are generated together."""
         return self.batch_size
 
 

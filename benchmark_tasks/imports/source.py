@@ -39,6 +39,7 @@ class FolderSource:
         self.name = str(root)
 
     def read(self, path: str) -> bytes:
+        """The content of one file; ImportRefused where it cannot be read."""
         try:
             return (self.root / path).read_bytes()
         except OSError as error:
@@ -59,6 +60,7 @@ class WebSource:
         self._client = client
 
     def read(self, path: str) -> bytes:
+        """The content of one file; ImportRefused or IndexUnreachable where it cannot be had."""
         address = f"{self.name}/{path}"
         try:
             with self._client.stream("GET", f"{self._url}/{path}") as response:

@@ -100,8 +100,10 @@ class Sweep(Workload, Placement, Subject):
 
     @property
     def cfg_parallel(self) -> int:
-        """2 where the guided and the unguided half of a batch run on different GPUs: on twice as many as
-        the degrees ask for."""
+        """2 where the guided and the unguided half of a batch run on different GPUs, otherwise 1.
+
+        That is on twice as many GPUs as the degrees ask for.
+        """
         doubled = kind_of(self.runtime).cfg_parallel and self.num_gpus == 2 * self._degree
         return 2 if doubled else 1
 
@@ -120,8 +122,11 @@ class Sweep(Workload, Placement, Subject):
         return self.runtime_version
 
     def revision_of(self, model: Model) -> str | None:
-        """The model's revision as a comparability key: `None` where the weights are not the hub's, or the
-        server is somebody else's, who alone knows what it serves."""
+        """The model's revision as a comparability key.
+
+        `None` where the weights are not the hub's, or where somebody else runs the server and alone knows
+        what it serves.
+        """
         from_hub = self.weights is Weights.REAL and self.weights_folder is None
         return model.revision if from_hub and not isinstance(self.server, AtEndpoint) else None
 

@@ -107,8 +107,9 @@ class Latency(Record):
 
 
 class Requests(Record):
-    """What was asked and what came back, over the whole run. Images and videos count as requests,
-    those that warmed up included; they have no tokens.
+    """What was asked and what came back, over the whole run.
+
+    Images and videos count as requests, those that warmed up included; they have no tokens.
 
     `sent` counts the requests that came to an end: `completed` + `failed`. `cancelled` ones were
     in flight when the load stopped. `mean_output_tokens` is the mean answer length: over completed

@@ -108,7 +108,7 @@ class Recipe:
         """The version, followed by whatever is not as it is there."""
         changed = [
             "" if self.seed == 0 else f"+seed={self.seed}",
-            "" if self.router_spread == 0.5 else f"+router-spread={self.router_spread:g}",
+            "" if self.router_spread == 0.5 else f"+router-spread={self.router_spread:g}",  # noqa: PLR2004
             "" if self.final_norm is None else f"+final-norm={self.final_norm:g}",
         ]
         return self.kind + "".join(changed)

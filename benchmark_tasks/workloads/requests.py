@@ -59,7 +59,9 @@ class RequestSet(Protocol):
         ...
 
     @property
-    def answer_lengths(self) -> LengthDistribution | None: ...
+    def answer_lengths(self) -> LengthDistribution | None:
+        """How long answers are, in tokens; `None` where they end by themselves."""
+        ...
 
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """Request `index`, or one in its place whose answer is `under_way`.

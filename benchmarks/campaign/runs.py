@@ -74,6 +74,7 @@ def group_of(run: Run, served: int) -> str:
 
 
 def gpus_of(run: Run) -> str:
+    """The first characters of each GPU's UUID."""
     return "+".join(sorted(gpu.uuid.removeprefix("GPU-")[:GPU_CHARACTERS] for gpu in run.provenance.gpus))
 
 

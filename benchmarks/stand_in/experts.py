@@ -1,5 +1,6 @@
-"""How many experts a step of decoding reads, under each kind of weights. Without CUDA graphs, so that hooks
-run.
+"""How many experts a step of decoding reads, under each kind of weights.
+
+CUDA graphs are off, so that hooks run.
 
     python -m benchmarks.stand_in.experts MODEL_FOLDER OUT.json [--batches 8 64 256] [--as-loaded]
 

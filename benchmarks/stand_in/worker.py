@@ -142,7 +142,7 @@ class _Experts:
         for name, counts in self.load.items():
             ordered = counts.sort(descending=True).values.float()
             shares = ordered / ordered.sum()
-            enough = int((shares.cumsum(0) < 0.9).sum()) + 1
+            enough = int((shares.cumsum(0) < 0.9).sum()) + 1  # noqa: PLR2004
             layers[name] = {
                 "hit": statistics.mean(self.hit[name]),
                 "busiest_over_mean": float(ordered[0] / ordered.mean()),

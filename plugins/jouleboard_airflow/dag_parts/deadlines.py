@@ -33,7 +33,7 @@ class RunCreated(BaseDeadlineReference):
     Not `DAGRUN_QUEUED_AT`: with it Airflow 3.3.2 answers 500 when a task of the run is cleared.
     """
 
-    def _evaluate_with(self, *, session: Any, **kwargs: Any) -> datetime:
+    def _evaluate_with(self, *, session: Any, **kwargs: Any) -> datetime:  # noqa: ARG002 - Airflow calls it so
         return datetime.now(UTC)
 
 

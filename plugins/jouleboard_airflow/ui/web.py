@@ -108,7 +108,7 @@ def build_app(settings: Settings | None = None) -> FastAPI:
         return HTMLResponse(pages.sweeps(dag_id, overview.recent_runs(dag_id)), headers=_NO_SCRIPT)
 
     @app.get("/{path:path}")
-    def unknown(path: str) -> Response:
+    def unknown(path: str) -> Response:  # noqa: ARG001 - the route names it
         """A path that does not exist asks for a login, too."""
         raise HTTPException(404, "no such page")
 

@@ -134,7 +134,7 @@ def test_it_starts_with_its_own_key_and_nothing_of_another_airflow(tmp_path: Pat
 
 def test_one_worker_a_home(tmp_path: Path) -> None:
     found = read(variables(tmp_path))
-    with worker.take_place(found), pytest.raises(JouleboardError, match="a worker with .* runs already"):
+    with worker.take_place(found), pytest.raises(JouleboardError, match=r"a worker with .* runs already"):
         worker.take_place(found)
     worker.take_place(found).close()
 
