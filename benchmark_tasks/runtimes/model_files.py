@@ -1,8 +1,9 @@
 """Writes a model directory without a hub: the architecture's config, a tokenizer and, for models that
 see, how pictures are prepared; no weights.
 
-The server is then started with dummy weights. Speed and energy depend on the architecture, not
-on what the weights say; every such run carries `weights = dummy` as a comparability key.
+The server is then started with dummy weights. What the weights say changes speed and energy: by 3 to 11 %,
+and more for a mixture of experts (docs/stand-in.md). So every such run carries `weights = dummy` as a
+comparability key.
 """
 
 from __future__ import annotations
