@@ -135,7 +135,7 @@ def _measure_all(running: RunningSweep, runtime: LanguageSessions | DiffusionSes
         todo = waiting.pop(0)
         try:
             landed += _session(running, runtime, todo)
-        except Exception as error:  # a defect costs its point, not those behind it
+        except Exception as error:  # noqa: BLE001  a defect costs its point, not those behind it
             first_error = first_error or error
             lost, kept = _split(todo, error, running.during, runtime.sized_by_batch)
             for point in lost:

@@ -47,8 +47,10 @@ _ELSEWHERE = {
 
 
 def main() -> None:
-    """Run the command; an error that a person is meant to read is one line on stderr. A defect's line
-    comes below its traceback."""
+    """Run the command; an error that a person is meant to read is one line on stderr.
+
+    The line of a defect comes below its traceback.
+    """
     signal.signal(signal.SIGTERM, _leave)
     try:
         sys.exit(app(prog_name="jouleboard", standalone_mode=False))
@@ -59,7 +61,7 @@ def main() -> None:
         sys.exit(_show_usage_error(error))
     except typer.Abort:
         sys.exit(130)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  a defect is shown with its traceback and a last line
         traceback.print_exc()
         said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
         print(

@@ -218,7 +218,7 @@ def _measure_all(
         say(f"sweep {number} of {len(sweeps)}: {sweep.label()}")
         try:
             rows += _rows(measure_sweep(sweep, settings))
-        except Exception as error:  # a defect keeps no other sweep from being measured, either
+        except Exception as error:  # noqa: BLE001  a defect keeps no other sweep from being measured
             failures.append(error)
             if isinstance(error, DiskFull | GpuBusy):
                 break

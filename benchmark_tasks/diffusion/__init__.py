@@ -1,0 +1,1 @@
+"""Measures a process that generates images or videos in batches."""

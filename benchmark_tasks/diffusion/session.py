@@ -24,7 +24,8 @@ class DiffusionSessions:
     sized_by_batch = False
 
     def __init__(self, sweep: Sweep, model: Model, settings: Settings) -> None:
-        """
+        """Choose prompts and procedure; nothing is started.
+
         Raises:
             CatalogError: no such prompts, or the catalog does not say how to build the model.
         """
@@ -34,7 +35,7 @@ class DiffusionSessions:
         self.procedure: Procedure = DIFFUSION_GPU_PROCEDURE if sweep.num_gpus else DIFFUSION_CPU_PROCEDURE
         self._environment: Environment | None = None
 
-    def request_set_id(self, procedure: Procedure) -> str:
+    def request_set_id(self, procedure: Procedure) -> str:  # noqa: ARG002  the contract of sessions
         """Which prompts; the procedure does not change them."""
         return self._prompts.request_set_id
 
@@ -48,7 +49,10 @@ class DiffusionSessions:
 
     @contextmanager
     def start(
-        self, running: RunningSweep, devices: Recorder, largest_batch: int
+        self,
+        running: RunningSweep,
+        devices: Recorder,
+        largest_batch: int,  # noqa: ARG002  the contract of sessions
     ) -> Iterator[Callable[[int], PointResult]]:
         """A pipeline, whatever the largest batch; gives what measures one batch size on it.
 

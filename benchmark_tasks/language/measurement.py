@@ -174,7 +174,8 @@ def _wait_for_death(bench: Bench, seconds: float) -> None:
 
 
 def raise_if_restarted(metrics: Timeline) -> None:
-    """
+    """Refuse a timeline in which another server process answers.
+
     Raises:
         ServerDied: fewer requests had ended at one time than before: another process answers.
     """

@@ -32,7 +32,8 @@ class LanguageSessions:
     def __init__(
         self, sweep: Sweep, model: Model, task: TaskEntry, settings: Settings, port: int | None
     ) -> None:
-        """
+        """Choose requests and procedure; nothing is started.
+
         Raises:
             CatalogError, RequestSetError, IndexUnreachable: the request set cannot be had.
         """

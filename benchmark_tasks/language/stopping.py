@@ -7,6 +7,7 @@ known, so everything is asked with a margin.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -80,8 +81,10 @@ class Watcher:
         return [start for start in starts if last - start >= self._needed_seconds(start)]
 
     def _needed_seconds(self, start: float) -> float:
-        """How long a window from `start` must last: every slot answers `full_turnovers` times inside it,
-        or it takes the long time."""
+        """How long a window from `start` must last.
+
+        Every slot answers `full_turnovers` times inside it, or it takes the long time.
+        """
         inside = self._turnovers[-1] - self._turnovers[int(np.searchsorted(self._at, start))]
         turned = len(inside) > 0 and inside.min() >= self._procedure.full_turnovers
         shortest, longest = self._procedure.minimum_window_seconds, self._procedure.long_window_seconds
@@ -108,7 +111,7 @@ class Watcher:
 def _joules(readings: Timeline, edges: np.ndarray) -> np.ndarray | None:
     """Energy of each sub-window by the counter; `None` without a usable one."""
     try:
-        spans = zip(edges[:-1], edges[1:], strict=True)
+        spans = pairwise(edges)
         return np.array([energy_between(readings, a, b).counter_joules for a, b in spans])
     except MeterError:
         return None

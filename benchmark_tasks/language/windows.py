@@ -5,6 +5,8 @@ Two definitions are kept side by side: ML.ENERGY's, for comparability, and ours,
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from benchmark_tasks.client.events import Events
@@ -20,8 +22,10 @@ from benchmark_tasks.results.schema import Window
 
 
 def mlenergy_window(events: Events, batch_size: int) -> Window:
-    """From the moment `batch_size` requests have produced their first token to the moment
-    `N - batch_size - 1` requests have ended, N being all that were sent.
+    """ML.ENERGY's window.
+
+    From the moment `batch_size` requests have produced their first token to the moment `N - batch_size - 1`
+    requests have ended, N being all that were sent.
 
     Source: ML.ENERGY Benchmark, `RequestTracker`. Tokens are those that arrived in (start, end].
     """
@@ -111,6 +115,6 @@ def _trends(
     events: Events, start: float, end: float, energy: EnergyCurve | None, procedure: Procedure
 ) -> dict[str, float | None]:
     edges = sub_window_edges(start, end, procedure.sub_windows)
-    spans = list(zip(edges[:-1], edges[1:], strict=True))
+    spans = list(pairwise(edges))
     throughput = relative_drift(tokens_in(events, edges))
     return {"throughput_trend": throughput, "power_trend": power_trend(spans, energy)}

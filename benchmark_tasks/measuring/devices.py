@@ -73,7 +73,8 @@ def idle_watts(devices: Recorder, seconds: float) -> tuple[float, ...] | None:
 
 
 def require_gpus(sweep: Sweep, gpu_indices: tuple[int, ...], catalog: Catalog, meter: Meter) -> None:
-    """
+    """Check that the GPUs are those of the sweep and that their energy can be read.
+
     Raises:
         CatalogError: the sweep is for another GPU than this machine's.
         MeterError: the sweep is for GPUs of this machine and they cannot be read.

@@ -115,7 +115,9 @@ class Tensor(Record):
 
 
 class Hub:
-    """A model hub. Every method raises one of two errors, in one line and without secrets:
+    """A model hub.
+
+    Every method raises one of two errors, in one line and without secrets:
 
     IndexUnreachable: the hub did not answer, or with what no hub answers.
     HubRefused: it has no such thing for us.

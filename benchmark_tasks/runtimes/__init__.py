@@ -1,0 +1,1 @@
+"""Starts what is measured: environments, containers, endpoints, processes and their guardian."""

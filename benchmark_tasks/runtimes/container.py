@@ -156,8 +156,11 @@ def _mounted(mounts: Mapping[str, Path]) -> tuple[str, ...]:
 
 
 def _variables(variables: Mapping[str, str], *, hub: bool) -> tuple[str, ...]:
-    """A secret is passed by name alone, and only to what loads from the hub: the client takes its value
-    from its own environment."""
+    """Options that pass environment variables.
+
+    A secret is passed by name alone, and only to what loads from the hub: the client takes its value from its
+    own environment.
+    """
     settings = [f"{name}={value}" for name, value in variables.items()]
     by_name = [name for name in ("HF_TOKEN", "HF_ENDPOINT") if hub and os.environ.get(name)]
     return tuple(part for entry in (*settings, *by_name) for part in ("--env", entry))

@@ -98,7 +98,8 @@ class Endpoint:
         yield self._running(spec)
 
     def require_idle(self) -> None:
-        """
+        """Refuse an endpoint that answers requests of others.
+
         Raises:
             ServerError: it has no `/metrics`, so nobody can tell.
             GpuBusy: it answers other requests.

@@ -72,7 +72,7 @@ def _command_environment() -> dict[str, str]:
     return environment | ({"PYTHONPATH": original} if original else {})
 
 
-def _raise_stop(signum: int, frame: object) -> None:
+def _raise_stop(_signum: int, _frame: object) -> None:
     raise _Stop
 
 

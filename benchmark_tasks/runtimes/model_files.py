@@ -1,5 +1,7 @@
-"""Writes a model directory without a hub: the architecture's config, a tokenizer and, for models that
-see, how pictures are prepared; no weights.
+"""Writes a model directory without a hub.
+
+It holds the architecture's config, a tokenizer and, for models that see, how pictures are prepared. No
+weights are written.
 
 The server is then started with dummy weights. What the weights say changes speed and energy: by 3 to 11 %,
 and more for a mixture of experts (docs/stand-in.md). So every such run carries `weights = dummy` as a

@@ -64,7 +64,8 @@ class RunningServer:
     local: bool = True
 
     def raise_if_dead(self) -> None:
-        """
+        """Refuse to go on with a server that has died.
+
         Raises:
             ServerDied: the process has ended; carries the log's last lines.
         """

@@ -33,7 +33,8 @@ def read_server_options(path: Path, refused: Collection[str]) -> dict[str, JsonV
 
 
 def require_allowed(options: Mapping[str, object], refused: Collection[str]) -> None:
-    """
+    """Refuse options that a sweep decides.
+
     Raises:
         ValueError: an option decides what is measured, which only the sweep does.
     """

@@ -110,7 +110,7 @@ class ModelHub:
         for name, described in (tensors or {}).items():
             files[name], sizes[name] = _weights(described, counts)
         known = {
-            "author": model_id.split("/")[0],
+            "author": model_id.split("/", maxsplit=1)[0],
             "createdAt": f"{created_at:%Y-%m-%dT%H:%M:%S.000Z}",
             "lastModified": f"{created_at:%Y-%m-%dT%H:%M:%S.000Z}",
             "private": False,

@@ -33,6 +33,7 @@ _JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
 
 
 def main(folder: Path) -> None:
+    """Answer as `diffusion/program/generate.py` does, with the fault that the environment names."""
     fault, _, at = os.environ.get("JOULEBOARD_MOCK_FAULT", "").partition(" ")
     if fault and fault not in FAULTS:
         raise SystemExit(f"no fault {fault!r}; there are {', '.join(FAULTS)}")
@@ -49,6 +50,7 @@ def main(folder: Path) -> None:
 
 
 def next_point(folder: Path, number: int) -> int:
+    """Wait for the next order; its batch size, or 0 to leave."""
     order = folder / f"point-{number}.json"
     while not order.exists():
         if (folder / "leave").exists():
@@ -58,6 +60,7 @@ def next_point(folder: Path, number: int) -> int:
 
 
 def generate(folder: Path, number: int, batch_size: int, fault: str) -> None:
+    """Batches of one size that take a fixed time, until told to stop."""
     index, stopped = 0, False
     while not stopped:
         begin = now()
@@ -77,6 +80,7 @@ def generate(folder: Path, number: int, batch_size: int, fault: str) -> None:
 
 
 def misbehave(folder: Path, fault: str) -> None:
+    """Fail as the fault says; nothing happens for a fault of another moment."""
     match fault:
         case "full":
             fail(folder, "OutOfMemoryError: CUDA out of memory", full=True)
@@ -90,16 +94,19 @@ def misbehave(folder: Path, fault: str) -> None:
 
 
 def fail(folder: Path, reason: str, *, full: bool) -> None:
+    """Say that it cannot go on, and end."""
     tell(folder, {"event": "failed", "reason": reason, "out_of_memory": full, "traceback": [reason]})
     raise SystemExit(1)
 
 
 def tell(folder: Path, event: dict[str, object]) -> None:
+    """Append an event to events.jsonl."""
     with (folder / "events.jsonl").open("a") as file:
         file.write(json.dumps(event) + "\n")
 
 
 def now() -> int:
+    """Nanoseconds of CLOCK_MONOTONIC."""
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 

@@ -201,8 +201,10 @@ def sample_generation_run(
     runtime_version: str | None = None,
     **changes: Any,
 ) -> Run:
-    """A completed run of an image model, or a video model, under xDiT: twenty batches inside 60 s and six
-    before. `gpu=False`: the tiny model under plain diffusers, without energy."""
+    """A completed run of an image model, or a video model, under xDiT: 60 s of batches, and six before.
+
+    gpu: `False`: the tiny model under plain diffusers, without energy.
+    """
     batches, before = int(_WINDOW_SECONDS / seconds_a_batch), 6
     base = sample_run(gpu=gpu, power_watts=power_watts)
     assert base.window_steady is not None

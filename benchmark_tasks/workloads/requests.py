@@ -257,4 +257,4 @@ def _order(seed: int, count: int) -> np.ndarray:
 
 
 def _messages(prompt: Prompt) -> list[dict[str, str]]:
-    return [{"role": role, "content": text} for role, text in zip(cycle(_ROLES), prompt)]  # noqa: B905
+    return [{"role": role, "content": text} for role, text in zip(cycle(_ROLES), prompt)]

@@ -19,6 +19,7 @@ import threading
 import time
 import traceback
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def told(events: Events, readings: Readings, start_ns: float, end_ns: float) -> 
     every = np.repeat(gaps, weights)
     edges = np.linspace(start, end, _SUB_WINDOWS + 1)
     parts = np.histogram(events.chunk_seconds, bins=edges, weights=events.chunk_tokens)[0]
-    spans = list(zip(edges[:-1], edges[1:], strict=True))
+    spans = list(pairwise(edges))
     part_joules = [readings.joules(a * 1e9 + events.origin_ns, b * 1e9 + events.origin_ns) for a, b in spans]
     return {
         "seconds": end - start,

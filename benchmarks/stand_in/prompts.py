@@ -66,7 +66,7 @@ class Prompts:
         """The prescribed lengths."""
         return _ANSWERS
 
-    def request(self, index: int, under_way: UnderWay | None = None) -> Request:
+    def request(self, index: int, under_way: UnderWay | None = None) -> Request:  # noqa: ARG002  a contract
         """Request `index`."""
         prompt, tokens = self.prompts[index % len(self.prompts)], length_at(_ANSWERS, evenly(0, index)[1])
         return streamed(self, {"prompt": list(prompt)}, "max_tokens", tokens, fixed=True)
