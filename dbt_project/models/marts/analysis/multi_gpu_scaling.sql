@@ -25,15 +25,7 @@ one_parallelism as (
                 batch_size
         )
     qualify row_number() over (
-        partition by
-            comparability_id,
-            task,
-            model_id,
-            weight_precision,
-            workload_id,
-            gpu_model,
-            num_gpus,
-            batch_size
+        same
         order by energy_per_output_joules nulls last, latency_seconds, leaderboard_id
     ) = 1
 
