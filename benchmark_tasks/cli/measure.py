@@ -21,85 +21,101 @@ if TYPE_CHECKING:
     from benchmark_tasks.run import MeasureResult
 
 
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="Measure the sweeps of this file.")]
+Index = Annotated[int | None, typer.Option(min=0, help="Only this sweep of the plan (from 0).")]
+ModelId = Annotated[str | None, typer.Option(help="Without a plan: the model.")]
+TaskOption = Annotated[Task, typer.Option(help="Without a plan: the task.")]
+BatchSizes = Annotated[list[int] | None, typer.Option(min=1, help="Batch size (repeatable).")]
+Versions = Annotated[list[str] | None, typer.Option(help="Release (repeatable).")]
+GpusToUse = Annotated[int | None, typer.Option(min=0, help="GPUs to use; default 1, or 0 without any.")]
+RepeatsByHand = Annotated[int, typer.Option(min=1, help="Runs of each batch size.")]
+RequestSet = Annotated[str | None, typer.Option(help="A data set of the task, or synthetic.")]
+Length = Annotated[LengthControl | None, typer.Option(help="How answers end.")]
+OtherRuntime = Annotated[
+    RuntimeName | None, typer.Option(help="Without a plan: another runtime than the catalog's.")
+]
+Steps = Annotated[int | None, typer.Option(min=1, help="Denoising steps of an image or video.")]
+Height = Annotated[int | None, typer.Option(min=1, help="Its height, pixels.")]
+Width = Annotated[int | None, typer.Option(min=1, help="Its width, pixels.")]
+Frames = Annotated[int | None, typer.Option(min=1, help="Frames of a video.")]
+Ulysses = Annotated[int | None, typer.Option(min=1, help="Without a plan: Ulysses degree.")]
+Ring = Annotated[int | None, typer.Option(min=1, help="Without a plan: ring degree.")]
+WeightsFolder = Annotated[
+    Path | None, typer.Option(help="Real weights of an image or video model, as the hub has them.")
+]
+ServerPerPoint = Annotated[bool, typer.Option(help="Restart the server for every batch size.")]
+ServerConfig = Annotated[
+    Path | None, typer.Option(help="YAML file of further options, as the runtime takes it.")
+]
+Container = Annotated[
+    str | None, typer.Option(metavar="IMAGE", help="Serve from this image; {version} is replaced.")
+]
+ContainerClient = Annotated[str, typer.Option(help="docker or podman.")]
+Endpoint = Annotated[
+    str | None, typer.Option(metavar="URL", help="Measure a server that runs already: http://host:port.")
+]
+GpuIndices = Annotated[
+    list[int] | None, typer.Option(min=0, help="A GPU here that the endpoint runs on (repeatable).")
+]
+OtherGpu = Annotated[
+    str | None, typer.Option(help="The endpoint's GPU, or another than the plan's, by its catalog name.")
+]
+
+
 def measure(
-    plan_file: Annotated[Path | None, typer.Option("--plan", help="Measure the sweeps of this file.")] = None,
-    index: Annotated[int | None, typer.Option(min=0, help="Only this sweep of the plan (from 0).")] = None,
-    model: Annotated[str | None, typer.Option(help="Without a plan: the model.")] = None,
-    task: Annotated[Task, typer.Option(help="Without a plan: the task.")] = Task.LM_ARENA_CHAT,
-    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="Batch size (repeatable).")] = None,
-    runtime_version: Annotated[list[str] | None, typer.Option(help="Release (repeatable).")] = None,
-    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs to use; default 1, or 0 without any.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Runs of each batch size.")] = 1,
+    plan_file: PlanFile = None,
+    index: Index = None,
+    model: ModelId = None,
+    task: TaskOption = Task.LM_ARENA_CHAT,
+    batch_size: BatchSizes = None,
+    runtime_version: Versions = None,
+    gpus: GpusToUse = None,
+    repeats: RepeatsByHand = 1,
     weights: WeightsOption = None,
-    request_set: Annotated[str | None, typer.Option(help="A data set of the task, or synthetic.")] = None,
-    length: Annotated[LengthControl | None, typer.Option(help="How answers end.")] = None,
-    runtime: Annotated[
-        RuntimeName | None, typer.Option(help="Without a plan: another runtime than the catalog's.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps of an image or video.")] = None,
-    height: Annotated[int | None, typer.Option(min=1, help="Its height, pixels.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Its width, pixels.")] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="Frames of a video.")] = None,
-    ulysses: Annotated[int | None, typer.Option(min=1, help="Without a plan: Ulysses degree.")] = None,
-    ring: Annotated[int | None, typer.Option(min=1, help="Without a plan: ring degree.")] = None,
-    weights_folder: Annotated[
-        Path | None, typer.Option(help="Real weights of an image or video model, as the hub has them.")
-    ] = None,
-    server_per_point: Annotated[bool, typer.Option(help="Restart the server for every batch size.")] = False,
-    server_config: Annotated[
-        Path | None, typer.Option(help="YAML file of further options, as the runtime takes it.")
-    ] = None,
-    container: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="Serve from this image; {version} is replaced.")
-    ] = None,
-    container_client: Annotated[str, typer.Option(help="docker or podman.")] = "docker",
-    endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="Measure a server that runs already: http://host:port.")
-    ] = None,
-    gpu_index: Annotated[
-        list[int] | None, typer.Option(min=0, help="A GPU here that the endpoint runs on (repeatable).")
-    ] = None,
-    gpu_model: Annotated[
-        str | None, typer.Option(help="The endpoint's GPU, or another than the plan's, by its catalog name.")
-    ] = None,
+    request_set: RequestSet = None,
+    length: Length = None,
+    runtime: OtherRuntime = None,
+    steps: Steps = None,
+    height: Height = None,
+    width: Width = None,
+    frames: Frames = None,
+    ulysses: Ulysses = None,
+    ring: Ring = None,
+    weights_folder: WeightsFolder = None,
+    server_per_point: ServerPerPoint = False,
+    server_config: ServerConfig = None,
+    container: Container = None,
+    container_client: ContainerClient = "docker",
+    endpoint: Endpoint = None,
+    gpu_index: GpuIndices = None,
+    gpu_model: OtherGpu = None,
     note: Note = None,
     as_json: Json = False,
 ) -> None:
     """Measure a plan, or one model by hand; every run is landed, a failed one too."""
     settings = Settings.from_environment()
-    changes: dict[str, Any] = {
-        "request_set": request_set,
-        "length_control": length,
+    requests = {"request_set": request_set, "length_control": length or _length_control_of(request_set)}
+    server = _server(container, container_client, endpoint, gpu_index)
+    serving = {
+        "server": server,
         "server_options": server_config,
+        "server_per_point": server_per_point or None,
     }
-    changes["server"] = _server(container, container_client, endpoint, gpu_index)
-    if length is None and request_set not in (None, "synthetic"):
-        changes["length_control"] = LengthControl.NATURAL  # what real prompts are for
-    changes["server_per_point"] = server_per_point or None
-    changes |= {"inference_steps": steps, "height": height, "width": width, "num_frames": frames}
-    changes["weights_folder"] = None if weights_folder is None else str(weights_folder.absolute())
+    generation = {"inference_steps": steps, "height": height, "width": width, "num_frames": frames}
+    changes: dict[str, Any] = {**requests, **serving, **generation, "weights_folder": weights_folder}
     if plan_file is not None:
         sweeps = sweeps_of(read_plan(plan_file), index)
         changes["gpu_model"] = gpu_model
     elif model is not None:
-        options: dict[str, Any] = {
-            "model_id": model,
-            "task": task,
-            "batch_sizes": batch_size,
-            "repeats": repeats,
-        }
-        degrees = {"ulysses_degree": ulysses, "ring_degree": ring}
-        options |= {"weights": weights, "note": note, "runtime": runtime}
-        options["degrees"] = {name: degree for name, degree in degrees.items() if degree is not None}
-        versions = runtime_version or _endpoint_version(
-            endpoint, runtime or installed_catalog().model(model).runtime
-        )
+        runtime = runtime or installed_catalog().model(model).runtime
+        versions = runtime_version or _endpoint_version(endpoint, runtime)
         machine = _measured_machine(endpoint, gpu_model, gpus)
-        sweeps = _sweeps_by_hand(versions, machine, gpus, settings, **options)
+        options = {"model_id": model, "task": task, "batch_sizes": batch_size, "repeats": repeats}
+        options |= {"weights": weights, "note": note, "degrees": _degrees(ulysses, ring)}
+        sweeps = _sweeps_by_hand(runtime, versions, machine, gpus, settings, **options)
     else:
         raise CatalogError("say what to measure: --plan FILE, or --model with --runtime-version")
-    sweeps = _changed(sweeps, changes)
-    rows, failure = _measure_all(sweeps, settings)
+    rows, failure = _measure_all(_changed(sweeps, changes), settings)
     print_rows(rows, as_json, lambda row: (row["status"], row["path"]))
     if failure is not None:
         raise failure
@@ -178,6 +194,8 @@ def _changed(sweeps: Sequence[Sweep], changes: dict[str, Any]) -> Sequence[Sweep
     if "server_options" in wanted:
         refused = {option for sweep in sweeps for option in kind_of(sweep.runtime).refused_options}
         wanted["server_options"] = read_server_options(wanted["server_options"], refused)
+    if "weights_folder" in wanted:
+        wanted["weights_folder"] = str(wanted["weights_folder"].absolute())
     try:
         return [Sweep.model_validate({**sweep.model_dump(), **wanted}) for sweep in sweeps]
     except ValidationError as error:
@@ -186,20 +204,37 @@ def _changed(sweeps: Sequence[Sweep], changes: dict[str, Any]) -> Sequence[Sweep
         raise SettingsError(f"{field}: {first['msg']}") from error
 
 
+def _length_control_of(request_set: str | None) -> LengthControl | None:
+    """Natural for real prompts, which is what they are for; otherwise as the catalog has it."""
+    return None if request_set in (None, "synthetic") else LengthControl.NATURAL
+
+
+def _degrees(ulysses: int | None, ring: int | None) -> dict[str, int]:
+    """How an image or video model is spread, as far as it was said."""
+    degrees = {"ulysses_degree": ulysses, "ring_degree": ring}
+    return {name: degree for name, degree in degrees.items() if degree is not None}
+
+
 def _sweeps_by_hand(
-    versions: list[str] | None, machine: Machine, gpus: int | None, settings: Settings, **options: Any
+    runtime: RuntimeName,
+    versions: list[str] | None,
+    machine: Machine,
+    gpus: int | None,
+    settings: Settings,
+    **options: Any,
 ) -> list[Sweep]:
     """One sweep per runtime version, on a machine; `options` are `single_sweep`'s."""
     from benchmark_tasks.plan import gpus_to_use, single_sweep, version_to_measure
 
     catalog = installed_catalog()
-    num_gpus = gpus_to_use(machine, gpus)
-    runtime = options["runtime"] or catalog.model(options["model_id"]).runtime
+    where: dict[str, Any] = {"gpu_model": machine.gpu_model, "num_gpus": gpus_to_use(machine, gpus)}
     chosen = versions or [
         version_to_measure(catalog, runtime, None, has_gpu=machine.has_gpu, settings=settings)
     ]
-    where: dict[str, Any] = {"gpu_model": machine.gpu_model, "num_gpus": num_gpus}
-    return [single_sweep(catalog, runtime_version=version, **where, **options) for version in chosen]
+    return [
+        single_sweep(catalog, runtime=runtime, runtime_version=version, **where, **options)
+        for version in chosen
+    ]
 
 
 def _measure_all(

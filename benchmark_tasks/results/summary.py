@@ -14,7 +14,19 @@ import pyarrow as pa
 
 from benchmark_tasks.results.identity import Comparability, Configuration
 from benchmark_tasks.results.record import Record
-from benchmark_tasks.results.schema import Phase, Quantiles, Run, Window
+from benchmark_tasks.results.schema import (
+    Client,
+    Device,
+    Failure,
+    Latency,
+    Phase,
+    Provenance,
+    Quantiles,
+    Requests,
+    Run,
+    Server,
+    Window,
+)
 from benchmark_tasks.statistics import energy_interval
 
 _WINDOW_COLUMNS: list[tuple[str, pa.DataType]] = [
@@ -149,9 +161,7 @@ def runs_table(runs: Iterable[tuple[Run, Path]]) -> pa.Table:
 
 def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
     """The flat row of one run; absent measurements are `None`."""
-    phases: dict[str, Phase] = {phase.name: phase for phase in run.phases}
-    device, provenance = run.device, run.provenance
-    row: dict[str, Any] = {
+    return {
         "run_id": run.run_id,
         "schema_version": run.schema_version,
         "status": run.status.value,
@@ -169,62 +179,16 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         **_window_row("mlenergy", run.window_mlenergy),
         **_window_row("steady", run.window_steady),
         "steady_within_run_interval": run.window_steady and within_run_interval(run.window_steady),
-        **device.model_dump(exclude={"throttle_reasons"}),
-        "throttle_reasons": None if device.throttle_reasons is None else ",".join(device.throttle_reasons),
-        "jouleboard_version": provenance.jouleboard_version,
-        "git_commit": provenance.git_commit,
-        "catalog_hash": provenance.catalog_hash,
-        "server_kind": provenance.server_kind.value,
-        "runtime_distribution": provenance.runtime_distribution,
-        "torch_version": provenance.runtime_packages.get("torch"),
-        "driver_version": provenance.driver_version,
-        "cuda_version": provenance.cuda_version,
+        **_device_row(run.device),
+        **_provenance_row(run.provenance),
         "gpu_uuids": gpu_uuids(run),
-        "host": provenance.host,
+        **_phases_row(run.phases),
+        **_requests_row(run.requests),
+        **_latency_row(run.latency),
+        **_server_row(run.server),
+        **_client_row(run.client),
+        **_failure_row(run.failure),
     }
-    for name in _PHASES:
-        phase = phases.get(name)
-        row[f"{name.replace('-', '_')}_seconds"] = phase and phase.seconds
-        row[f"{name.replace('-', '_')}_joules"] = phase and phase.joules
-    if run.requests is not None:
-        requests = run.requests
-        row |= {
-            "requests_sent": requests.sent,
-            "requests_completed": requests.completed,
-            "requests_failed": requests.failed,
-            "requests_cancelled": requests.cancelled,
-            "mean_output_tokens": requests.mean_output_tokens,
-            "requests_at_length_cap": requests.at_length_cap,
-            "prompt_tokens": requests.prompt_tokens,
-            "output_tokens": requests.output_tokens,
-            "duration_seconds": requests.duration_seconds,
-        }
-    if run.latency is not None:
-        row |= _quantile_row("ttft", run.latency.ttft_ms)
-        row |= _quantile_row("itl", run.latency.itl_ms)
-        row |= _quantile_row("e2e", run.latency.e2e_ms)
-    if run.server is not None:
-        row |= {
-            "server_session_id": run.server.session_id,
-            "server_metric_samples": run.server.metric_samples,
-            "max_kv_cache_usage": run.server.max_kv_cache_usage,
-            "mean_kv_cache_usage": run.server.mean_kv_cache_usage,
-            "mean_preprocessing_ms": run.server.mean_preprocessing_ms,
-            "server_cpu_seconds": run.server.cpu_seconds,
-            "server_frontend_cpu_seconds": run.server.frontend_cpu_seconds,
-            "preemptions": run.server.preemptions,
-            "prefix_cache_hits": run.server.prefix_cache_hits,
-            "multimodal_cache_hits": run.server.multimodal_cache_hits,
-        }
-    if run.client is not None:
-        row |= {f"client_{name}": value for name, value in run.client.model_dump().items()}
-    if run.failure is not None:
-        row |= {
-            "failure_phase": run.failure.phase,
-            "failure_error": run.failure.error,
-            "failure_message": run.failure.message,
-        }
-    return row
 
 
 def gpu_uuids(run: Run) -> str | None:
@@ -245,6 +209,96 @@ def _window_row(prefix: str, window: Window | None) -> dict[str, Any]:
     if window.energy is not None:
         values |= window.energy.model_dump(exclude={"counter_joules_per_gpu"})
     return {f"{prefix}_{name}": value for name, value in values.items()}
+
+
+def _device_row(device: Device) -> dict[str, Any]:
+    values = device.model_dump(exclude={"throttle_reasons"})
+    reasons = device.throttle_reasons
+    return {**values, "throttle_reasons": None if reasons is None else ",".join(reasons)}
+
+
+def _provenance_row(provenance: Provenance) -> dict[str, Any]:
+    names = {
+        "jouleboard_version",
+        "git_commit",
+        "catalog_hash",
+        "server_kind",
+        "runtime_distribution",
+        "driver_version",
+        "cuda_version",
+        "host",
+    }
+    values = provenance.model_dump(mode="json", include=names)
+    return {**values, "torch_version": provenance.runtime_packages.get("torch")}
+
+
+def _phases_row(phases: Iterable[Phase]) -> dict[str, Any]:
+    """Seconds and joules of each phase that the record has."""
+    row: dict[str, Any] = {}
+    for phase in phases:
+        if phase.name in _PHASES:
+            prefix = phase.name.replace("-", "_")
+            row |= {f"{prefix}_seconds": phase.seconds, f"{prefix}_joules": phase.joules}
+    return row
+
+
+def _requests_row(requests: Requests | None) -> dict[str, Any]:
+    if requests is None:
+        return {}
+    return {
+        "requests_sent": requests.sent,
+        "requests_completed": requests.completed,
+        "requests_failed": requests.failed,
+        "requests_cancelled": requests.cancelled,
+        "mean_output_tokens": requests.mean_output_tokens,
+        "requests_at_length_cap": requests.at_length_cap,
+        "prompt_tokens": requests.prompt_tokens,
+        "output_tokens": requests.output_tokens,
+        "duration_seconds": requests.duration_seconds,
+    }
+
+
+def _latency_row(latency: Latency | None) -> dict[str, Any]:
+    if latency is None:
+        return {}
+    return {
+        **_quantile_row("ttft", latency.ttft_ms),
+        **_quantile_row("itl", latency.itl_ms),
+        **_quantile_row("e2e", latency.e2e_ms),
+    }
+
+
+def _server_row(server: Server | None) -> dict[str, Any]:
+    if server is None:
+        return {}
+    return {
+        "server_session_id": server.session_id,
+        "server_metric_samples": server.metric_samples,
+        "max_kv_cache_usage": server.max_kv_cache_usage,
+        "mean_kv_cache_usage": server.mean_kv_cache_usage,
+        "mean_preprocessing_ms": server.mean_preprocessing_ms,
+        "server_cpu_seconds": server.cpu_seconds,
+        "server_frontend_cpu_seconds": server.frontend_cpu_seconds,
+        "preemptions": server.preemptions,
+        "prefix_cache_hits": server.prefix_cache_hits,
+        "multimodal_cache_hits": server.multimodal_cache_hits,
+    }
+
+
+def _client_row(client: Client | None) -> dict[str, Any]:
+    if client is None:
+        return {}
+    return {f"client_{name}": value for name, value in client.model_dump().items()}
+
+
+def _failure_row(failure: Failure | None) -> dict[str, Any]:
+    if failure is None:
+        return {}
+    return {
+        "failure_phase": failure.phase,
+        "failure_error": failure.error,
+        "failure_message": failure.message,
+    }
 
 
 def _quantile_row(prefix: str, quantiles: Quantiles | None) -> dict[str, Any]:

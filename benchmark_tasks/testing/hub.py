@@ -18,6 +18,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -133,7 +134,7 @@ class ModelHub:
         return model
 
     def __enter__(self) -> ModelHub:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -162,116 +163,119 @@ def _weights(described: Mapping[str, tuple[str, list[int]]], counts: dict[str, i
     return struct.pack("<Q", len(text)) + text, 8 + len(text) + offset
 
 
-def _handler(hub: ModelHub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # headers and body in one packet: apart they wait for an acknowledgement
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one connection from a hub's models."""
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            path, query = unquote(parts.path), parse_qs(parts.query)
-            hub.asked.append(f"{self.command} {self.path}")
-            fault = next((fault for part, fault in hub.faults.items() if part in self.path), None)
-            if isinstance(fault, bytes):
-                self._answer(200, fault, {"Content-Type": "application/json"})
-            elif fault is not None:
-                self._answer(fault, b"trouble", {"Retry-After": "86400"})
-            elif path == "/api/models":
-                self._list(query)
-            elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+?)(?:/revision/([^/]+))?", path):
-                self._information(match[1], match[2], query)
-            elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-                self._resolve(match[1], match[2], match[3])
-            elif match := re.fullmatch(r"/stored/([^/]+/[^/]+)/(.+)", path):
-                self._send_file(hub.models[match[1]].files[match[2]], {})
-            else:
-                self._refuse(404, "EntryNotFound", "Entry not found")
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet: apart they wait for an acknowledgement
 
-        do_HEAD = do_GET
+    def __init__(self, hub: ModelHub, *arguments: Any) -> None:
+        self.hub = hub
+        super().__init__(*arguments)
 
-        def _list(self, query: dict[str, list[str]]) -> None:
-            author, tag = query["author"][0], query.get("pipeline_tag", [None])[0]
-            fields = query.get("expand")
-            models = [
-                model.entry(fields, blobs=False)
-                for model in hub.models.values()
-                if model.information["author"] == author and tag in (None, model.information["pipeline_tag"])
-            ]
-            models += hub.entries.get(author, [])
-            start = int(query.get("cursor", ["0"])[0])
-            headers = {"Content-Type": "application/json; charset=utf-8"}
-            if start + PAGE_SIZE < len(models):
-                rest = "&".join(
-                    f"{name}={quote(value)}"
-                    for name, values in query.items()
-                    if name != "cursor"
-                    for value in values
-                )
-                next_page = f"{hub.url}/api/models?{rest}&cursor={start + PAGE_SIZE}"
-                headers["Link"] = f'<{next_page}>; rel="next"'
-            self._answer(200, json.dumps(models[start : start + PAGE_SIZE]).encode(), headers)
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        path, query = unquote(parts.path), parse_qs(parts.query)
+        self.hub.asked.append(f"{self.command} {self.path}")
+        fault = next((fault for part, fault in self.hub.faults.items() if part in self.path), None)
+        if isinstance(fault, bytes):
+            self._answer(200, fault, {"Content-Type": "application/json"})
+        elif fault is not None:
+            self._answer(fault, b"trouble", {"Retry-After": "86400"})
+        elif path == "/api/models":
+            self._list(query)
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+?)(?:/revision/([^/]+))?", path):
+            self._information(match[1], match[2], query)
+        elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            self._resolve(match[1], match[2], match[3])
+        elif match := re.fullmatch(r"/stored/([^/]+/[^/]+)/(.+)", path):
+            self._send_file(self.hub.models[match[1]].files[match[2]], {})
+        else:
+            self._refuse(404, "EntryNotFound", "Entry not found")
 
-        def _information(self, model_id: str, revision: str | None, query: dict[str, list[str]]) -> None:
-            model = hub.models.get(model_id)
-            if model is None:
-                self._refuse(404, "RepoNotFound", "Repository not found")
-            elif revision not in (None, "main", model.revision):
-                self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
-            else:
-                entry = model.entry(query.get("expand"), blobs="blobs" in query)
-                self._answer(200, json.dumps(entry).encode(), {"Content-Type": "application/json"})
+    do_HEAD = do_GET
 
-        def _resolve(self, model_id: str, revision: str, name: str) -> None:
-            model = hub.models.get(model_id)
-            if model is None:
-                self._refuse(404, "RepoNotFound", "Repository not found")
-            elif model_id in hub.gated:
-                self._refuse(
-                    403 if self.headers.get("Authorization") else 401, "GatedRepo", "Access is restricted"
-                )
-            elif revision not in ("main", model.revision):
-                self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
-            elif name not in model.files:
-                self._refuse(404, "EntryNotFound", "Entry not found")
-            else:
-                self._send_model_file(model, name)
+    def _list(self, query: dict[str, list[str]]) -> None:
+        author, tag = query["author"][0], query.get("pipeline_tag", [None])[0]
+        fields = query.get("expand")
+        models = [
+            model.entry(fields, blobs=False)
+            for model in self.hub.models.values()
+            if model.information["author"] == author and tag in (None, model.information["pipeline_tag"])
+        ]
+        models += self.hub.entries.get(author, [])
+        start = int(query.get("cursor", ["0"])[0])
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        if start + PAGE_SIZE < len(models):
+            rest = "&".join(
+                f"{name}={quote(value)}"
+                for name, values in query.items()
+                if name != "cursor"
+                for value in values
+            )
+            next_page = f"{self.hub.url}/api/models?{rest}&cursor={start + PAGE_SIZE}"
+            headers["Link"] = f'<{next_page}>; rel="next"'
+        self._answer(200, json.dumps(models[start : start + PAGE_SIZE]).encode(), headers)
 
-        def _send_model_file(self, model: Model, name: str) -> None:
-            content = model.files[name]
-            headers = {"X-Repo-Commit": model.revision, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
-            if not name.endswith(".safetensors"):
-                self._send_file(content, headers)
-                return
-            headers |= {
-                "X-Linked-Etag": f'"{hashlib.sha256(content).hexdigest()}"',
-                "X-Linked-Size": str(model.sizes.get(name, len(content))),
-                "Location": f"{hub.url}/stored/{model.model_id}/{name}",
-            }
-            self._answer(302, b"", headers)
+    def _information(self, model_id: str, revision: str | None, query: dict[str, list[str]]) -> None:
+        model = self.hub.models.get(model_id)
+        if model is None:
+            self._refuse(404, "RepoNotFound", "Repository not found")
+        elif revision not in (None, "main", model.revision):
+            self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        else:
+            entry = model.entry(query.get("expand"), blobs="blobs" in query)
+            self._answer(200, json.dumps(entry).encode(), {"Content-Type": "application/json"})
 
-        def _send_file(self, content: bytes, headers: dict[str, str]) -> None:
-            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-            if wanted is None:
-                self._answer(200, content, {**headers, "Accept-Ranges": "bytes"})
-                return
-            start, end = int(wanted[1]), min(int(wanted[2]), len(content) - 1)
-            headers = {**headers, "Content-Range": f"bytes {start}-{end}/{len(content)}"}
-            self._answer(206, content[start : end + 1], headers)
+    def _resolve(self, model_id: str, revision: str, name: str) -> None:
+        model = self.hub.models.get(model_id)
+        if model is None:
+            self._refuse(404, "RepoNotFound", "Repository not found")
+        elif model_id in self.hub.gated:
+            self._refuse(
+                403 if self.headers.get("Authorization") else 401, "GatedRepo", "Access is restricted"
+            )
+        elif revision not in ("main", model.revision):
+            self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        elif name not in model.files:
+            self._refuse(404, "EntryNotFound", "Entry not found")
+        else:
+            self._send_model_file(model, name)
 
-        def _refuse(self, status: int, code: str, message: str) -> None:
-            headers = {"X-Error-Code": code, "X-Error-Message": message, "Content-Type": "application/json"}
-            self._answer(status, json.dumps({"error": message}).encode(), headers)
+    def _send_model_file(self, model: Model, name: str) -> None:
+        content = model.files[name]
+        headers = {"X-Repo-Commit": model.revision, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
+        if not name.endswith(".safetensors"):
+            self._send_file(content, headers)
+            return
+        headers |= {
+            "X-Linked-Etag": f'"{hashlib.sha256(content).hexdigest()}"',
+            "X-Linked-Size": str(model.sizes.get(name, len(content))),
+            "Location": f"{self.hub.url}/stored/{model.model_id}/{name}",
+        }
+        self._answer(302, b"", headers)
 
-        def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+    def _send_file(self, content: bytes, headers: dict[str, str]) -> None:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if wanted is None:
+            self._answer(200, content, {**headers, "Accept-Ranges": "bytes"})
+            return
+        start, end = int(wanted[1]), min(int(wanted[2]), len(content) - 1)
+        headers = {**headers, "Content-Range": f"bytes {start}-{end}/{len(content)}"}
+        self._answer(206, content[start : end + 1], headers)
 
-        def log_message(self, *arguments: Any) -> None:
-            """Quiet."""
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        headers = {"X-Error-Code": code, "X-Error-Message": message, "Content-Type": "application/json"}
+        self._answer(status, json.dumps({"error": message}).encode(), headers)
 
-    return Handler
+    def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *arguments: Any) -> None:
+        """Quiet."""

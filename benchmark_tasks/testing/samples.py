@@ -42,7 +42,8 @@ from benchmark_tasks.vocabulary import (
 )
 
 _STARTED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-_WINDOW_START, _WINDOW_SECONDS = 10.0, 60.0
+_WINDOW_START, _WINDOW_SECONDS, _LOAD_SECONDS = 10.0, 60.0, 80.0
+_TOKENS_PER_REQUEST = 500
 
 
 def sample_run(
@@ -60,135 +61,26 @@ def sample_run(
 
     `changes` replace whole fields of the record.
     """
-    energy = WindowEnergy(
-        counter_joules=power_watts * _WINDOW_SECONDS,
-        counter_joules_per_gpu=(power_watts * _WINDOW_SECONDS,),
-        counter_seconds=_WINDOW_SECONDS,
-        integral_joules=power_watts * _WINDOW_SECONDS,
-        power_samples=int(_WINDOW_SECONDS * 10),
-    )
-    window = Window(
-        settled=True,
-        start_seconds=_WINDOW_START,
-        end_seconds=_WINDOW_START + _WINDOW_SECONDS,
-        output_tokens=int(tokens_per_second * _WINDOW_SECONDS),
-        completed_requests=int(tokens_per_second * _WINDOW_SECONDS / 500),
-        turnovers=tokens_per_second * _WINDOW_SECONDS / 500 / batch_size,
-        mean_running_requests=float(batch_size),
-        power_trend=0.0 if gpu else None,
-        throughput_trend=0.0,
-        energy=energy if gpu else None,
-    )
-    total_tokens = int(tokens_per_second * 80)
+    tokens = int(tokens_per_second * _LOAD_SECONDS)
     fields: dict[str, Any] = {
         "run_id": run_id or new_run_id(),
         "status": RunStatus.COMPLETED,
         "started_at": _STARTED,
         "finished_at": _STARTED + timedelta(seconds=90),
-        "configuration": Configuration(
-            model_id=model_id,
-            weight_precision=WeightPrecision.BFLOAT16,
-            task=Task.LM_ARENA_CHAT,
-            gpu_model="H200" if gpu else NO_GPU,
-            num_gpus=1 if gpu else 0,
-            batch_size=batch_size,
-        ),
-        "comparability": Comparability(
-            runtime=DEFAULT_RUNTIME,
-            runtime_version=runtime_version,
-            request_set_id="synthetic-sample-chat",
-            length_control=LengthControl.FIXED,
-            power_limit_watts=700.0 if gpu else None,
-            weights=Weights.DUMMY,
-        ),
+        "configuration": _configuration(model_id, batch_size, gpu=gpu),
+        "comparability": _comparability(runtime_version, gpu=gpu),
         "energy_source": EnergySource.NVML_COUNTER if gpu else EnergySource.NONE,
         "energy_absent_reason": None if gpu else "this machine has no GPU energy counter",
-        "requests": Requests(
-            sent=total_tokens // 500,
-            completed=total_tokens // 500,
-            failed=0,
-            prompt_tokens=total_tokens // 2,
-            output_tokens=total_tokens,
-            at_length_cap=0,
-            duration_seconds=80.0,
-        ),
-        "window_mlenergy": window,
-        "window_steady": window,
-        "latency": Latency(
-            ttft_ms=Quantiles(p50=50, p90=80, p95=90, p99=120),
-            itl_ms=_spread(1000 * batch_size / tokens_per_second),
-            e2e_ms=Quantiles(p50=4000, p90=4500, p95=4600, p99=5000),
-            itl_histogram={100: total_tokens},
-        ),
-        "device": Device(
-            idle_watts_before_server=83.0,
-            idle_watts_before_server_max_per_gpu=83.0,
-            idle_watts_loaded=120.0,
-            temperature_min_celsius=45.0,
-            temperature_max_celsius=60.0,
-            sm_clock_median_mhz=1900.0,
-            memory_clock_median_mhz=3201.0,
-            power_max_watts_per_gpu=power_watts * 1.02,
-            throttle_reasons=(),
-        )
-        if gpu
-        else Device(),
-        "server": Server(
-            session_id=new_run_id(),
-            metric_samples=60,
-            max_kv_cache_usage=0.4,
-            mean_kv_cache_usage=0.35,
-            mean_preprocessing_ms=2.0,
-            cpu_seconds=90.0,
-            frontend_cpu_seconds=30.0,
-            preemptions=0,
-            prefix_cache_hits=0,
-            multimodal_cache_hits=0,
-        ),
-        "client": Client(
-            processes=1,
-            cpu_seconds=4.0,
-            cpu_share=0.05,
-            loop_lag_p99_ms=0.4,
-            loop_lag_max_ms=2.0,
-            lagged=False,
-        ),
-        "phases": (
-            Phase(name="server-start", seconds=90.0, joules=9000.0 if gpu else None),
-            Phase(name="warm-up", seconds=5.0, joules=2000.0 if gpu else None),
-            Phase(name="measure", seconds=80.0, joules=power_watts * 80 if gpu else None),
-        ),
-        "provenance": Provenance(
-            jouleboard_version="0.1.0",
-            git_commit=None,
-            catalog_hash="sample",
-            model_revision=None,
-            runtime_distribution="vllm",
-            runtime_packages={"vllm": runtime_version, "torch": "2.11.0"},
-            server_arguments=(),
-            host="sample",
-            operating_system="Linux",
-            cpu_model="sample",
-            cpu_count=1,
-            python_version="3.11",
-            driver_version="580.0" if gpu else None,
-            cuda_version="13.0" if gpu else None,
-            gpus=(
-                Gpu(
-                    index=0,
-                    name="NVIDIA H200",
-                    uuid="GPU-sample",
-                    vbios=None,
-                    memory_bytes=150_754_820_096,
-                    power_limit_watts=700.0,
-                ),
-            )
-            if gpu
-            else (),
-            seed=0,
-        ),
+        "requests": _requests_counted(tokens),
+        "latency": _latency(1000 * batch_size / tokens_per_second, tokens),
+        "device": _device(power_watts) if gpu else Device(),
+        "server": _server(),
+        "client": _client(),
+        "phases": _phases(power_watts if gpu else None),
+        "provenance": _provenance(runtime_version, gpu=gpu),
     }
-    return Run(**(fields | changes))
+    window = _window(tokens_per_second, batch_size, power_watts if gpu else None)
+    return Run(**(fields | {"window_mlenergy": window, "window_steady": window} | changes))
 
 
 def sample_generation_run(
@@ -205,35 +97,12 @@ def sample_generation_run(
 
     gpu: `False`: the tiny model under plain diffusers, without energy.
     """
-    batches, before = int(_WINDOW_SECONDS / seconds_a_batch), 6
     base = sample_run(gpu=gpu, power_watts=power_watts)
-    assert base.window_steady is not None
-    window = base.window_steady.model_copy(
-        update={
-            "output_tokens": None,
-            "output_items": batches * batch_size,
-            "completed_requests": batches * batch_size,
-            "turnovers": float(batches),
-            "mean_running_requests": float(batch_size),
-        }
-    )
+    batches, before = int(_WINDOW_SECONDS / seconds_a_batch), 6
     items = (batches + before) * batch_size
-    model_id = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers" if video else "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"
-    tiny = "jouleboard/wan-tiny" if video else "jouleboard/pixart-tiny"
     each = seconds_a_batch * 1000
     fields: dict[str, Any] = {
-        "configuration": base.configuration.model_copy(
-            update={
-                "model_id": model_id if gpu else tiny,
-                "weight_precision": WeightPrecision.BFLOAT16 if gpu else WeightPrecision.FLOAT32,
-                "task": Task.TEXT_TO_VIDEO if video else Task.TEXT_TO_IMAGE,
-                "batch_size": batch_size,
-                "inference_steps": 50 if video else 20,
-                "height": 480 if video else 1024,
-                "width": 832 if video else 1024,
-                "num_frames": 81 if video else None,
-            }
-        ),
+        "configuration": _generating(base.configuration, batch_size, video=video, gpu=gpu),
         "comparability": base.comparability.model_copy(
             update={
                 "runtime": "xdit" if gpu else "diffusers",
@@ -244,7 +113,7 @@ def sample_generation_run(
         ),
         "requests": Requests(sent=items, completed=items, failed=0, duration_seconds=80.0),
         "window_mlenergy": None,
-        "window_steady": window,
+        "window_steady": _window_of_batches(base, batches, batch_size),
         "latency": Latency(
             ttft_ms=None, itl_ms=None, e2e_ms=Quantiles(p50=each, p90=each, p95=each, p99=each * 1.01)
         ),
@@ -280,9 +149,194 @@ def write_sample(directory: Path, run: Run) -> Path:
     return path
 
 
+def _configuration(model_id: str, batch_size: int, *, gpu: bool) -> Configuration:
+    return Configuration(
+        model_id=model_id,
+        weight_precision=WeightPrecision.BFLOAT16,
+        task=Task.LM_ARENA_CHAT,
+        gpu_model="H200" if gpu else NO_GPU,
+        num_gpus=1 if gpu else 0,
+        batch_size=batch_size,
+    )
+
+
+def _generating(base: Configuration, batch_size: int, *, video: bool, gpu: bool) -> Configuration:
+    """The configuration of an image model, or a video model; without a GPU that of the tiny one."""
+    model_id = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers" if video else "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"
+    tiny = "jouleboard/wan-tiny" if video else "jouleboard/pixart-tiny"
+    return base.model_copy(
+        update={
+            "model_id": model_id if gpu else tiny,
+            "weight_precision": WeightPrecision.BFLOAT16 if gpu else WeightPrecision.FLOAT32,
+            "task": Task.TEXT_TO_VIDEO if video else Task.TEXT_TO_IMAGE,
+            "batch_size": batch_size,
+            "inference_steps": 50 if video else 20,
+            "height": 480 if video else 1024,
+            "width": 832 if video else 1024,
+            "num_frames": 81 if video else None,
+        }
+    )
+
+
+def _comparability(runtime_version: str, *, gpu: bool) -> Comparability:
+    return Comparability(
+        runtime=DEFAULT_RUNTIME,
+        runtime_version=runtime_version,
+        request_set_id="synthetic-sample-chat",
+        length_control=LengthControl.FIXED,
+        power_limit_watts=700.0 if gpu else None,
+        weights=Weights.DUMMY,
+    )
+
+
+def _window(tokens_per_second: float, batch_size: int, power_watts: float | None) -> Window:
+    """The steady state; without power no energy."""
+    requests = tokens_per_second * _WINDOW_SECONDS / _TOKENS_PER_REQUEST
+    return Window(
+        settled=True,
+        start_seconds=_WINDOW_START,
+        end_seconds=_WINDOW_START + _WINDOW_SECONDS,
+        output_tokens=int(tokens_per_second * _WINDOW_SECONDS),
+        completed_requests=int(requests),
+        turnovers=requests / batch_size,
+        mean_running_requests=float(batch_size),
+        power_trend=None if power_watts is None else 0.0,
+        throughput_trend=0.0,
+        energy=None if power_watts is None else _energy(power_watts * _WINDOW_SECONDS),
+    )
+
+
+def _window_of_batches(base: Run, batches: int, batch_size: int) -> Window:
+    """The same span and energy, with images or videos instead of tokens."""
+    assert base.window_steady is not None
+    return base.window_steady.model_copy(
+        update={
+            "output_tokens": None,
+            "output_items": batches * batch_size,
+            "completed_requests": batches * batch_size,
+            "turnovers": float(batches),
+            "mean_running_requests": float(batch_size),
+        }
+    )
+
+
+def _energy(joules: float) -> WindowEnergy:
+    """Two instruments that agree."""
+    return WindowEnergy(
+        counter_joules=joules,
+        counter_joules_per_gpu=(joules,),
+        counter_seconds=_WINDOW_SECONDS,
+        integral_joules=joules,
+        power_samples=int(_WINDOW_SECONDS * 10),
+    )
+
+
+def _requests_counted(tokens: int) -> Requests:
+    """Requests of the whole load."""
+    return Requests(
+        sent=tokens // _TOKENS_PER_REQUEST,
+        completed=tokens // _TOKENS_PER_REQUEST,
+        failed=0,
+        prompt_tokens=tokens // 2,
+        output_tokens=tokens,
+        at_length_cap=0,
+        duration_seconds=_LOAD_SECONDS,
+    )
+
+
+def _latency(median_itl_ms: float, tokens: int) -> Latency:
+    return Latency(
+        ttft_ms=Quantiles(p50=50, p90=80, p95=90, p99=120),
+        itl_ms=_spread(median_itl_ms),
+        e2e_ms=Quantiles(p50=4000, p90=4500, p95=4600, p99=5000),
+        itl_histogram={100: tokens},
+    )
+
+
 def _spread(median_ms: float) -> Quantiles:
     """Quantiles around a median, in the proportions of a quiet server."""
     return Quantiles(p50=median_ms, p90=median_ms * 1.125, p95=median_ms * 1.25, p99=median_ms * 1.875)
+
+
+def _device(power_watts: float) -> Device:
+    return Device(
+        idle_watts_before_server=83.0,
+        idle_watts_before_server_max_per_gpu=83.0,
+        idle_watts_loaded=120.0,
+        temperature_min_celsius=45.0,
+        temperature_max_celsius=60.0,
+        sm_clock_median_mhz=1900.0,
+        memory_clock_median_mhz=3201.0,
+        power_max_watts_per_gpu=power_watts * 1.02,
+        throttle_reasons=(),
+    )
+
+
+def _server() -> Server:
+    return Server(
+        session_id=new_run_id(),
+        metric_samples=60,
+        max_kv_cache_usage=0.4,
+        mean_kv_cache_usage=0.35,
+        mean_preprocessing_ms=2.0,
+        cpu_seconds=90.0,
+        frontend_cpu_seconds=30.0,
+        preemptions=0,
+        prefix_cache_hits=0,
+        multimodal_cache_hits=0,
+    )
+
+
+def _client() -> Client:
+    return Client(
+        processes=1,
+        cpu_seconds=4.0,
+        cpu_share=0.05,
+        loop_lag_p99_ms=0.4,
+        loop_lag_max_ms=2.0,
+        lagged=False,
+    )
+
+
+def _phases(power_watts: float | None) -> tuple[Phase, ...]:
+    """What the run took besides its window; without power no energy."""
+    joules = (None, None, None) if power_watts is None else (9000.0, 2000.0, power_watts * _LOAD_SECONDS)
+    lasted = {"server-start": 90.0, "warm-up": 5.0, "measure": _LOAD_SECONDS}
+    return tuple(
+        Phase(name=name, seconds=seconds, joules=energy)
+        for (name, seconds), energy in zip(lasted.items(), joules, strict=True)
+    )
+
+
+def _provenance(runtime_version: str, *, gpu: bool) -> Provenance:
+    return Provenance(
+        jouleboard_version="0.1.0",
+        git_commit=None,
+        catalog_hash="sample",
+        model_revision=None,
+        runtime_distribution=DEFAULT_RUNTIME,
+        runtime_packages={DEFAULT_RUNTIME: runtime_version, "torch": "2.11.0"},
+        server_arguments=(),
+        host="sample",
+        operating_system="Linux",
+        cpu_model="sample",
+        cpu_count=1,
+        python_version="3.11",
+        driver_version="580.0" if gpu else None,
+        cuda_version="13.0" if gpu else None,
+        gpus=(_H200,) if gpu else (),
+        seed=0,
+    )
+
+
+_H200 = Gpu(
+    index=0,
+    name="NVIDIA H200",
+    uuid="GPU-sample",
+    vbios=None,
+    memory_bytes=150_754_820_096,
+    power_limit_watts=700.0,
+)
 
 
 def _requests(run: Run) -> list[dict[str, Any]]:
