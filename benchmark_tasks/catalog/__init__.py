@@ -1,6 +1,7 @@
 """Models, tasks, GPUs and what to watch upstream: typed YAML, one file per model.
 
-`load()` reads the shipped catalog (`data/`), or another folder of the same layout:
+The catalog says what exists and what to measure; it never holds a measured value. `load()` reads the
+shipped catalog (`data/`), or another folder of the same layout:
 
     tasks/<task>.yaml  gpus/<gpu>.yaml  models/<organisation>__<name>.yaml  watch.yaml
 
@@ -23,27 +24,19 @@ from typing import TypeVar
 
 from pydantic import Field
 
-from benchmark_tasks.catalog.entries import (
-    Asking,
+from benchmark_tasks.catalog.gpus import GpuEntry
+from benchmark_tasks.catalog.models import Deployment, Modality, Model, ModelArchitecture, ModelTask
+from benchmark_tasks.catalog.reading import Entry, read
+from benchmark_tasks.catalog.revisions import Revisions
+from benchmark_tasks.catalog.tasks import (
     DataSetEntry,
-    Deployment,
-    GpuEntry,
-    HubWatch,
     LengthDistribution,
-    Modality,
-    Model,
-    ModelArchitecture,
-    ModelTask,
     PromptForm,
     RequestDefaults,
-    Revisions,
     SyntheticMedia,
     TaskEntry,
-    Watch,
-    WatchedFamily,
-    WatchedProject,
 )
-from benchmark_tasks.catalog.reading import Entry, read
+from benchmark_tasks.catalog.watch import Asking, HubWatch, Watch, WatchedFamily, WatchedProject
 from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.results.record import Record

@@ -110,7 +110,12 @@ def measure(
         runtime = runtime or installed_catalog().model(model).runtime
         versions = runtime_version or _endpoint_version(endpoint, runtime)
         machine = _measured_machine(endpoint, gpu_model, gpus)
-        options = {"model_id": model, "task": task, "batch_sizes": batch_size, "repeats": repeats}
+        options: dict[str, Any] = {
+            "model_id": model,
+            "task": task,
+            "batch_sizes": batch_size,
+            "repeats": repeats,
+        }
         options |= {"weights": weights, "note": note, "degrees": _degrees(ulysses, ring)}
         sweeps = _sweeps_by_hand(runtime, versions, machine, gpus, settings, **options)
     else:

@@ -7,7 +7,7 @@ import json
 
 from pydantic import Field, JsonValue, model_validator
 
-from benchmark_tasks.catalog.entries import Model
+from benchmark_tasks.catalog.models import Model
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.identity import (
     CONFIGURATION_KEYS,

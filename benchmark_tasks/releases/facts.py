@@ -14,8 +14,15 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from benchmark_tasks.catalog import Catalog, HubWatch, Modality, ModelArchitecture
-from benchmark_tasks.catalog.entries import GpuEntry, LengthDistribution, TaskEntry
+from benchmark_tasks.catalog import (
+    Catalog,
+    GpuEntry,
+    HubWatch,
+    LengthDistribution,
+    Modality,
+    ModelArchitecture,
+    TaskEntry,
+)
 from benchmark_tasks.errors import HubRefused
 from benchmark_tasks.releases.hub import Hub, Repository, Tensor
 from benchmark_tasks.results.record import Record

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from pydantic import Field, ValidationError
 
-from benchmark_tasks.catalog.entries import Commit, HubId
+from benchmark_tasks.catalog.fields import Commit, HubId
 from benchmark_tasks.errors import DiskFull, HubRefused, IndexUnreachable
 from benchmark_tasks.releases.index import without_credentials
 from benchmark_tasks.results.record import Count, Record

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import JsonValue, ValidationError
 
 from benchmark_tasks.catalog import Asking, Catalog, Deployment, HubWatch, Model
-from benchmark_tasks.catalog.entries import Commit, HubId
+from benchmark_tasks.catalog.fields import Commit, HubId
 from benchmark_tasks.catalog.reading import read
 from benchmark_tasks.errors import HubRefused, ProposalError
 from benchmark_tasks.releases import records, revisions

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from benchmark_tasks.catalog import Catalog, Model
-from benchmark_tasks.catalog.entries import Revision, Revisions
 from benchmark_tasks.catalog.reading import read
+from benchmark_tasks.catalog.revisions import Revision, Revisions
 from benchmark_tasks.errors import HubRefused
 from benchmark_tasks.releases import records
 from benchmark_tasks.releases.hub import Hub

@@ -1,0 +1,34 @@
+"""`gpus/<gpu>.yaml`: a GPU model."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import Field, field_validator
+
+from benchmark_tasks.catalog.fields import Name, Positive
+from benchmark_tasks.results.record import Record
+
+
+class GpuEntry(Record):
+    """A GPU model. TDP in watts, memory in GiB as its maker states them.
+
+    `nvml_names` are regular expressions, matched from the start of the name NVML gives.
+    """
+
+    gpu_model: Name
+    display_name: Name
+    tdp_watts: Positive
+    memory_gib: Positive
+    nvml_names: tuple[Name, ...] = Field(min_length=1)
+    source: Name
+
+    @field_validator("nvml_names")
+    @classmethod
+    def _compiles(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+        return patterns

@@ -1,0 +1,148 @@
+"""`models/<organisation>__<name>.yaml`: a model, and how it is measured on which GPUs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
+
+from benchmark_tasks.catalog.fields import HubId, Name, Positive, ascending, known_gpu
+from benchmark_tasks.results.identity import NO_GPU, Placement, Workload
+from benchmark_tasks.results.record import Degree, Record
+from benchmark_tasks.vocabulary import RUNTIME_PATTERN, RuntimeName, Task, WeightPrecision, Weights
+
+
+class ModelArchitecture(StrEnum):
+    """How a language model is built; diffusion models have none."""
+
+    DENSE = "Dense Transformer"
+    MOE = "MoE"
+    HYBRID = "Mamba-Transformer Hybrid"
+
+
+class Modality(StrEnum):
+    """What a model takes in besides text, or what it makes."""
+
+    TEXT = "text"
+    MULTIMODAL = "multimodal"
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+class Deployment(Placement):
+    """One way to place a model on GPUs, and the batch sizes to sweep there."""
+
+    batch_sizes: tuple[Degree, ...] = Field(min_length=1)
+
+    @field_validator("gpu_model")
+    @classmethod
+    def _known(cls, gpu_model: str, info: ValidationInfo) -> str:
+        return known_gpu(gpu_model, info)
+
+    @field_validator("batch_sizes")
+    @classmethod
+    def _ascending(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        return ascending(sizes)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Deployment:
+        if (self.gpu_model == NO_GPU) != (self.num_gpus == 0):
+            raise ValueError(f"num_gpus 0 goes with gpu_model {NO_GPU}, and only with it")
+        degrees = (self.tensor_parallel, self.expert_parallel, self.data_parallel)
+        diffusion = self.ulysses_degree * self.ring_degree
+        if max(*degrees, diffusion) > max(self.num_gpus, 1):
+            raise ValueError("a parallel degree is larger than num_gpus")
+        if diffusion > 1 and self.num_gpus not in (diffusion, 2 * diffusion):
+            raise ValueError("num_gpus must be ulysses_degree x ring_degree, or twice that (CFG parallel)")
+        return self
+
+    @property
+    def placement(self) -> tuple[str | int, ...]:
+        """Everything but the batch sizes: two deployments of a task must differ in it."""
+        return tuple(getattr(self, name) for name in Placement.model_fields)
+
+
+class ModelTask(Record):
+    """A task that a model is measured on. `generation`: what one image or video is."""
+
+    generation: Workload = Workload()
+    deployments: tuple[Deployment, ...] = ()
+
+    @field_validator("deployments")
+    @classmethod
+    def _distinct(cls, deployments: tuple[Deployment, ...]) -> tuple[Deployment, ...]:
+        placements = [deployment.placement for deployment in deployments]
+        for placement in placements:
+            if placements.count(placement) > 1:
+                raise ValueError(f"two deployments on {placement[1]}x {placement[0]} alike")
+        return deployments
+
+
+class Component(Record):
+    """One part of a pipeline: a class of diffusers or transformers, and the configuration it is made from.
+
+    `Tokenizer` stands for one made on the spot, of `maximum_tokens`.
+    """
+
+    class_name: Name
+    config: dict[str, JsonValue] = {}
+
+
+class Pipeline(Record):
+    """How diffusers builds a model, so that one with random weights of full size needs no hub.
+
+    options: further arguments of the pipeline's constructor. call: arguments of every generation
+    beside steps, size and frames, where the pipeline's own defaults are not the model's. vae_tiling:
+    decode in tiles, where the pixels of a whole video would not fit. cfg_parallel: whether xfuser can
+    give the guided and the unguided half of a batch to different GPUs.
+    """
+
+    class_name: Name
+    options: dict[str, JsonValue] = {}
+    call: dict[str, JsonValue] = {}
+    vae_tiling: bool = False
+    cfg_parallel: bool = False
+    components: dict[Name, Component] = Field(min_length=1)
+
+
+class Model(Record):
+    """A model.
+
+    `hub_config` holds its config.json, so that a copy with dummy weights needs no hub; `pipeline` is the
+    same of a diffusion model. `hub_files` holds what such a copy needs besides, by file name: how
+    pictures are prepared.
+
+    `server` holds options of the runtime's server by their Python names (`max_model_len`).
+    """
+
+    model_id: HubId
+    nickname: Name
+    organisation: Name
+    family: Name
+    architecture: ModelArchitecture | None = None
+    modality: Modality
+    total_params_billions: Positive
+    activated_params_billions: Positive
+    weight_precision: WeightPrecision
+    runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN)
+    weights: Weights = Weights.REAL
+    revision: str | None = None
+    trust_remote_code: bool = False
+    hub_config: dict[str, JsonValue] | None = None
+    hub_files: dict[Annotated[str, Field(pattern=r"^[a-z_]+\.json$")], dict[str, JsonValue]] = {}
+    pipeline: Pipeline | None = None
+    server: dict[str, JsonValue] = {}
+    tasks: dict[Task, ModelTask] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Model:
+        if self.activated_params_billions > self.total_params_billions:
+            raise ValueError("activated_params_billions is larger than total_params_billions")
+        if self.weights is Weights.DUMMY and self.hub_config is None:
+            raise ValueError("weights: dummy needs hub_config")
+        if self.weights is Weights.RANDOM and self.pipeline is None:
+            raise ValueError("weights: random needs pipeline")
+        for task, entry in self.tasks.items():
+            entry.generation.require_complete(task)
+        return self

@@ -1,0 +1,160 @@
+"""`tasks/<task>.yaml`: how a task is asked, and with what it is compared."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from benchmark_tasks.catalog.fields import HubId, Name, Positive
+from benchmark_tasks.results.record import Count, Degree, Record
+from benchmark_tasks.vocabulary import Architecture, LengthControl, MediaKind, OutputUnit, Task
+
+
+class LengthDistribution(Record):
+    """Lengths in tokens, log-normal and clipped: exp(Normal(ln median, sigma)) kept in [minimum, maximum]."""
+
+    median_tokens: Positive
+    sigma: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    minimum_tokens: Degree
+    maximum_tokens: Degree
+    source: Name
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LengthDistribution:
+        if not self.minimum_tokens <= self.median_tokens <= self.maximum_tokens:
+            raise ValueError("minimum_tokens <= median_tokens <= maximum_tokens does not hold")
+        return self
+
+
+class SyntheticMedia(Record):
+    """The one item that a synthetic request carries.
+
+    sizes: width and height in pixels of pictures and clips; each is as frequent as the others.
+    frames: stills of a clip. seconds, samples_per_second: of a recording.
+    """
+
+    kind: MediaKind
+    sizes: tuple[tuple[Degree, Degree], ...] = ()
+    frames: Degree = 1
+    seconds: Positive | None = None
+    samples_per_second: Degree = 16_000
+    source: Name
+
+    @model_validator(mode="after")
+    def _complete(self) -> SyntheticMedia:
+        if (self.kind is MediaKind.AUDIO) != (self.seconds is not None):
+            raise ValueError("recordings have `seconds`, and only they")
+        if (self.kind is MediaKind.AUDIO) == bool(self.sizes):
+            raise ValueError("pictures and clips have `sizes`, and only they")
+        if (self.kind is MediaKind.VIDEO) != (self.frames > 1):
+            raise ValueError("a clip has several `frames`, and only a clip")
+        return self
+
+
+class RequestDefaults(Record):
+    """How a language task is asked."""
+
+    request_set: Name = "synthetic"
+    length_control: LengthControl = LengthControl.FIXED
+    input_tokens: LengthDistribution
+    output_tokens: LengthDistribution
+    media: SyntheticMedia | None = None
+    seed: Count = 0
+
+
+class PromptForm(StrEnum):
+    """How a data set's rows become prompts; decides between Chat Completions and Completions, too."""
+
+    CONVERSATION = "conversation"
+    MULTIPLE_CHOICE = "multiple-choice"
+    FILL_IN_THE_MIDDLE = "fill-in-the-middle"
+    IMAGE_CONVERSATION = "image-conversation"
+    VIDEO_QUESTION = "video-question"
+    AUDIO_QUESTION = "audio-question"
+
+    @property
+    def media(self) -> MediaKind | None:
+        """What each row carries besides text."""
+        return _MEDIA.get(self)
+
+
+_MEDIA = {
+    PromptForm.IMAGE_CONVERSATION: MediaKind.IMAGE,
+    PromptForm.VIDEO_QUESTION: MediaKind.VIDEO,
+    PromptForm.AUDIO_QUESTION: MediaKind.AUDIO,
+}
+
+
+class DataSetEntry(Record):
+    """A real data set on the model hub.
+
+    revision: a commit, or a branch that is resolved to its commit when the data is fetched.
+    kept_prompts: how many prompts, chosen by the seed, a request set holds before it starts again.
+    first_rows: how many rows are fetched from the hub, from the first on; `None` fetches all.
+    """
+
+    hub_id: HubId
+    subset: Name | None = None
+    split: Name = "train"
+    revision: Name
+    form: PromptForm
+    maximum_output_tokens: Degree
+    kept_prompts: Degree = 8192
+    first_rows: Degree | None = None
+    source: Name
+
+
+class TaskEntry(Record):
+    """A task: what people call it, how it is asked, what it is compared with.
+
+    requests: of a language task; images and videos are asked for by `diffusion/prompts.py`.
+    reference_tasks: with which tasks it is compared, model by model.
+    median_itl_ceilings_ms, batch_latency_ceilings_seconds: latencies under which GPU models are compared;
+        the first for tasks that answer in tokens, the second for all others.
+    """
+
+    task: Task
+    display_name: Name
+    requests: RequestDefaults | None = None
+    data_sets: dict[Name, DataSetEntry] = {}
+    reference_tasks: tuple[Task, ...] = ()
+    median_itl_ceilings_ms: tuple[Positive, ...] = ()
+    batch_latency_ceilings_seconds: tuple[Positive, ...] = ()
+
+    @property
+    def architecture(self) -> Architecture:
+        """What answers it."""
+        return self.task.architecture
+
+    @property
+    def output_unit(self) -> OutputUnit:
+        """What its output is counted in."""
+        return self.task.output_unit
+
+    @property
+    def input_media(self) -> MediaKind | None:
+        """What a request carries besides text; `None` for text alone."""
+        return self.task.input_media
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TaskEntry:
+        if (self.requests is None) != (self.architecture is Architecture.DIFFUSION):
+            raise ValueError("language tasks have `requests`, diffusion tasks have none")
+        media = self.requests.media if self.requests else None
+        if (media.kind if media else None) is not self.input_media:
+            raise ValueError(
+                f"requests of {self.task} carry {self.input_media or 'no media'}: see `requests.media`"
+            )
+        if self.data_sets and (self.requests is None or "synthetic" in self.data_sets):
+            raise ValueError("data sets go with `requests`, and `synthetic` names none")
+        self._require_fitting_ceilings()
+        return self
+
+    def _require_fitting_ceilings(self) -> None:
+        in_tokens = self.output_unit is OutputUnit.TOKEN
+        if self.batch_latency_ceilings_seconds if in_tokens else self.median_itl_ceilings_ms:
+            raise ValueError("tasks that answer in tokens have ceilings of ITL, others of batch latency")
+        if self.task in self.reference_tasks:
+            raise ValueError("a task is not compared with itself")
