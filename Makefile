@@ -11,7 +11,6 @@ export PYTHONPATH := $(ROOT)/plugins
 export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
-export VLLM_NO_USAGE_STATS = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test lint lint-sql types format coverage docs hooks demo up down status gpu-worker constraints clean findings

@@ -25,9 +25,12 @@ from benchmark_tasks.errors import CatalogError, JouleboardError
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.processes import guarded, log_tail, new_lines
+from benchmark_tasks.runtimes.kinds import all_kinds
 from benchmark_tasks.settings import Settings
 
 POLL_SECONDS = 0.2
+_TORCH_CACHES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
+"""What PyTorch compiles, under whatever runtime."""
 _NUMBERS = re.compile(r"\d+(\+\d+)*")
 
 
@@ -100,12 +103,13 @@ def environment_for(gpus: Sequence[int], settings: Settings, ours: Mapping[str, 
     if not gpus:
         return dict(ours)
     caches = settings.home / "caches" / "+".join(str(gpu) for gpu in gpus)
+    folders = dict(_TORCH_CACHES)
+    for kind in all_kinds():
+        folders |= kind.cache_variables
     return {
         **ours,
         vendor_here().visible_variable: ",".join(str(gpu) for gpu in gpus),
-        "VLLM_CACHE_ROOT": str(caches / "vllm"),
-        "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
-        "TRITON_CACHE_DIR": str(caches / "triton"),
+        **{variable: str(caches / folder) for variable, folder in folders.items()},
     }
 
 

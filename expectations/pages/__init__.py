@@ -1,5 +1,5 @@
 """Self-contained HTML pages: Jinja2 templates that escape every value, one style sheet, nothing fetched."""
 
-from expectations.pages.render import render_page
+from expectations.pages.render import render_page, templates_in
 
-__all__ = ["render_page"]
+__all__ = ["render_page", "templates_in"]

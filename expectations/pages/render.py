@@ -24,18 +24,27 @@ def render_page(template: str, **values: object) -> str:
     return _environment().get_template(template).render(values)
 
 
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
+def templates_in(folder: Path) -> Environment:
+    """The templates of a folder, set up as every page of this project needs them.
 
-    environment = Environment(
-        loader=FileSystemLoader(ROOM),
+    Values are escaped. A name that a template uses and that was not passed is an error, not an empty text.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@cache
+def _environment() -> Environment:
+    from markupsafe import Markup
+
+    environment = templates_in(ROOM)
     environment.policies["json.dumps_kwargs"] = {
         "separators": (",", ":"),
         "default": str,

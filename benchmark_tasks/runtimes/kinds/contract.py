@@ -7,7 +7,7 @@ releases are measured is said by an entry in `catalog/data/watch.yaml`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -142,6 +142,7 @@ class RuntimeKind:
     name: as run records have it. title: as people write it.
     architectures: what it generates with.
     distributions: the packages that provide it, by name.
+    cache_variables: variables that say in which folder it keeps what it compiles, and names of the folders.
     maximum_gpus: on how many GPUs it can run; `None`: on as many as there are.
     cfg_parallel: whether the guided and the unguided half of a batch can run on different GPUs, on twice as
         many as the parallel degrees ask for.
@@ -152,6 +153,7 @@ class RuntimeKind:
     contract: ServerContract | ProcessContract
     architectures: frozenset[Architecture]
     distributions: Mapping[str, Distribution]
+    cache_variables: Mapping[str, str] = field(default_factory=dict)
     maximum_gpus: int | None = None
     cfg_parallel: bool = False
 

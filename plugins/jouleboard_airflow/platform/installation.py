@@ -33,7 +33,6 @@ QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "SCARF_NO_ANALYTICS": "true",
-    "VLLM_NO_USAGE_STATS": "1",
 }
 
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
+from expectations.pages import templates_in
 from jouleboard_airflow.ui.overview import MEASURING_DAGS, Run, Sweep
 
 STATIC = Path(__file__).parent / "static"
@@ -55,14 +56,7 @@ def _render(template: str, **values: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    """The templates. A name that a template uses and nobody gives it is an error, not an empty text."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_in(TEMPLATES)
     environment.filters |= {"utc_minute": _utc_minute, "duration": _duration}
     return environment
 
