@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def _copy_mart(connection: Any, name: str, folder: Path) -> dict[str, Any]:
     _copy_comments(connection, name)
     path = folder / PARQUET_FOLDER / f"{name}.parquet"
     connection.execute(
-        f"copy (select * from {table} order by all) to {literal(path)} (format parquet, compression zstd)"
+        f"copy (select * from {table} order by all) to {literal(path)}"
+        f" (format parquet, compression zstd, kv_metadata {_metadata(connection, name)})"
     )
     columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
     return {"rows": connection.execute(f"select count(*) from {table}").fetchone()[0], "columns": columns}
@@ -67,6 +69,22 @@ def _copy_comments(connection: Any, name: str) -> None:
         f"select column_name, comment from duckdb_columns() where {where} and comment is not null", [name]
     ).fetchall():
         connection.execute(f"comment on column {table}.{_identifier(column)} is {literal(comment)}")
+
+
+def _metadata(connection: Any, name: str) -> str:
+    """Metadata of the Parquet file, as a DuckDB struct: `description`, and `columns` as JSON by column."""
+    (description,) = connection.execute(
+        "select comment from duckdb_tables() where database_name = current_database() and schema_name = ?"
+        " and table_name = ?",
+        [MART_SCHEMA, name],
+    ).fetchone()
+    columns = connection.execute(
+        "select column_name, comment from duckdb_columns() where database_name = current_database()"
+        " and schema_name = ? and table_name = ? and comment is not null order by column_index",
+        [MART_SCHEMA, name],
+    ).fetchall()
+    columns_json = json.dumps(dict(columns))
+    return f"{{description: {literal(description or '')}, columns: {literal(columns_json)}}}"
 
 
 def _mart_names(connection: Any) -> list[str]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet
 import pytest
+
+from expectations.candidate.build import PROJECT
+from expectations.publications.marts import write_marts
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text()
 QUESTIONS = re.findall(
@@ -22,8 +27,15 @@ def cell(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def test_there_are_ten_questions() -> None:
-    assert len(QUESTIONS) == 10
+def test_there_are_eleven_questions() -> None:
+    assert len(QUESTIONS) == 11
+
+
+def test_the_index_names_every_mart() -> None:
+    index = GUIDE[GUIDE.index("## Which mart answers what") : GUIDE.index("## Opening it")]
+    rows = [line for line in index.splitlines() if line.startswith("|")]
+    marts = {path.stem for path in (PROJECT / "models" / "marts").rglob("*.sql")}
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == marts
 
 
 @pytest.mark.parametrize(("question", "query", "answer"), QUESTIONS, ids=[q[0][:50] for q in QUESTIONS])
@@ -37,26 +49,39 @@ def test_the_answer_is_the_one_shown(
     assert [header, *rows] == [shown[0], *shown[2:]]
 
 
-@pytest.fixture
-def publication(marts: duckdb.DuckDBPyConnection, warehouse: Any, tmp_path: Path) -> Path:
-    """The files that the snippets open, at the place where they open them."""
-    folder = tmp_path / "var" / "published" / "current"
-    (folder / "parquet").mkdir(parents=True)
-    for name in ("leaderboard", "min_energy_configurations"):
-        marts.execute(f"copy marts.{name} to '{folder}/parquet/{name}.parquet' (format parquet)")
-    with duckdb.connect(str(folder / "leaderboard.duckdb")) as database:
-        database.execute("create schema marts")
-        database.execute(f"create table marts.leaderboard as from '{folder}/parquet/leaderboard.parquet'")
-    return tmp_path
+@pytest.fixture(scope="module")
+def written(warehouse: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a publication that the snippets open, at the place where they open them."""
+    root = tmp_path_factory.mktemp("guide")
+    folder = root / "var" / "published" / "current"
+    folder.mkdir(parents=True)
+    write_marts(warehouse.built.database, folder)
+    return root
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["duckdb", "pandas", "polars", "arrow"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["descriptions", "duckdb", "pandas", "polars", "arrow"])
 def test_the_snippets_run(
     snippet: str,
-    publication: Path,
+    written: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(publication)
+    monkeypatch.chdir(written)
     exec(compile(snippet, "docs/analysts.md", "exec"), {})
     assert capsys.readouterr().out.strip()
+
+
+def test_every_published_table_and_column_says_what_it_is(written: Path) -> None:
+    folder = written / "var" / "published" / "current"
+    with duckdb.connect(str(folder / "leaderboard.duckdb"), read_only=True) as database:
+        tables = dict(database.execute("select table_name, comment from duckdb_tables()").fetchall())
+        columns = database.execute(
+            "select table_name, column_name, comment from duckdb_columns() where schema_name = 'marts'"
+        ).fetchall()
+    assert [name for name, comment in tables.items() if not comment.startswith("Grain: one row per ")] == []
+    assert [(table, column) for table, column, comment in columns if not comment] == []
+    for name, comment in tables.items():
+        metadata = pyarrow.parquet.read_schema(folder / "parquet" / f"{name}.parquet").metadata
+        assert metadata[b"description"].decode() == comment
+        described = {column: text for table, column, text in columns if table == name}
+        assert json.loads(metadata[b"columns"]) == described

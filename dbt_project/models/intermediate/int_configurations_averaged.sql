@@ -55,6 +55,7 @@ averaged as (
         architecture,
         output_unit,
         {{ identity_columns() }},
+        max(frames_per_second) as frames_per_second,
         coalesce(max(energy_source) filter (energy_per_output_joules is not null), 'none') as energy_source,
         count(*) as repeats,
         max(measured_at) as last_measured_at,

@@ -8,8 +8,8 @@ token_ceilings as (
 
     select
         task,
-        unnest(median_itl_ceilings_ms) as max_median_itl_ms,
-        cast(null as double) as max_batch_latency_seconds
+        unnest(median_itl_ceilings_ms) as median_itl_ceiling_ms,
+        cast(null as double) as batch_latency_ceiling_seconds
     from tasks
 
 ),
@@ -18,8 +18,8 @@ batch_ceilings as (
 
     select
         task,
-        cast(null as double) as max_median_itl_ms,
-        unnest(batch_latency_ceilings_seconds) as max_batch_latency_seconds
+        cast(null as double) as median_itl_ceiling_ms,
+        unnest(batch_latency_ceilings_seconds) as batch_latency_ceiling_seconds
     from tasks
 
 ),
@@ -34,5 +34,5 @@ ceilings as (
 
 select
     *,
-    coalesce(max_median_itl_ms / 1e3, max_batch_latency_seconds) as ceiling_seconds
+    coalesce(median_itl_ceiling_ms / 1e3, batch_latency_ceiling_seconds) as ceiling_seconds
 from ceilings

@@ -59,6 +59,7 @@ published as (
         {{ identity_columns() }},
         energy_source,
         replicate,
+        frames_per_second,
         -- Of two published measurements of one configuration the first in the published order stands.
         replicate = 1 as counts_for_speed,
         replicate = 1 as counts_for_energy,

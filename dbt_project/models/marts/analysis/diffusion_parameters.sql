@@ -13,6 +13,7 @@ select
     total_params_billions,
     {{ identity_columns() }},
     output_unit,
+    cast(frames_per_second as integer) as frames_per_second,
     cast(height as double) * width * coalesce(num_frames, 1) as pixels_per_output,
     energy_per_output_joules,
     batch_latency_seconds,

@@ -27,16 +27,16 @@ under_ceiling as (
 
     select
         configurations.*,
-        ceilings.max_median_itl_ms,
-        ceilings.max_batch_latency_seconds,
+        ceilings.median_itl_ceiling_ms,
+        ceilings.batch_latency_ceiling_seconds,
         ceilings.ceiling_seconds
     from configurations
     inner join ceilings
         on
             configurations.task = ceilings.task
             and (
-                configurations.median_itl_ms <= ceilings.max_median_itl_ms
-                or configurations.batch_latency_seconds <= ceilings.max_batch_latency_seconds
+                configurations.median_itl_ms <= ceilings.median_itl_ceiling_ms
+                or configurations.batch_latency_seconds <= ceilings.batch_latency_ceiling_seconds
             )
     qualify row_number() over (
         partition by
@@ -46,8 +46,8 @@ under_ceiling as (
             configurations.weight_precision,
             configurations.workload_id,
             configurations.gpu_model,
-            ceilings.max_median_itl_ms,
-            ceilings.max_batch_latency_seconds
+            ceilings.median_itl_ceiling_ms,
+            ceilings.batch_latency_ceiling_seconds
         order by
             configurations.energy_per_output_joules,
             configurations.batch_size,
@@ -75,8 +75,8 @@ select
     newer.weights,
     newer.energy_boundary,
     newer.model_revision,
-    newer.max_median_itl_ms,
-    newer.max_batch_latency_seconds,
+    newer.median_itl_ceiling_ms,
+    newer.batch_latency_ceiling_seconds,
     newer.gpu_model as new_gpu_model,
     older.gpu_model as old_gpu_model,
     newer.power_limit_watts as new_power_limit_watts,

@@ -34,6 +34,7 @@ select
     fp8.task,
     fp8.base_model_id,
     bf16.nickname,
+    fp8.nickname as fp8_nickname,
     fp8.model_id as fp8_model_id,
     bf16.model_id as bf16_model_id,
     fp8.gpu_model,

@@ -80,6 +80,7 @@ select
     configurations.last_measured_at,
     configurations.energy_source,
     configurations.output_unit,
+    cast(configurations.frames_per_second as integer) as frames_per_second,
     cast(configurations.measurements as integer) as measurements,
     cast(configurations.repeats as integer) as repeats,
     cast(configurations.energy_repeats as integer) as energy_repeats,

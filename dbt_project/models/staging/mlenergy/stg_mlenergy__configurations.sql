@@ -19,7 +19,7 @@ select
     {%- for key in var('configuration_keys') %}
         {{ key }},
     {%- endfor %}
-    fps,
+    fps as frames_per_second,
     {%- for key in var('comparability_keys') %}
         {{ published.get(key, 'null') }} as {{ key }},
     {%- endfor %}
