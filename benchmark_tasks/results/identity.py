@@ -4,8 +4,10 @@ Everything that lists keys derives its list from here: sweeps, the catalog's dep
 row of a run, imported rows, dbt's variables, the checks across runs, the publication suite, the recheck.
 
 To add a key, declare it in the class it belongs to, as `Annotated[<type> | None, ADDED_LATER]` with the
-default `None`. It is left out of ids while it is `None`, so that no id of an existing run changes. A test
-says which lists in `dbt_project.yml` to extend; a mart shows the key once its YAML describes it.
+default `None`. It is left out of ids while it is `None`, so that no id of an existing run changes. A mart
+shows the key once its YAML describes it.
+
+    python -m benchmark_tasks.results.identity    the lists as dbt's variables, for dbt without a refresh
 """
 
 from __future__ import annotations
@@ -230,3 +232,7 @@ def _titles(kind: type[Record]) -> list[tuple[str, str]]:
 
 def _plain(value: Any) -> Any:
     return getattr(value, "value", value)
+
+
+if __name__ == "__main__":
+    print(json.dumps(dbt_variables()))

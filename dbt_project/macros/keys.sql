@@ -32,6 +32,10 @@
 {# Configuration and comparability columns, for select lists that carry a measurement's identity. A mart has
    those that its contract names: a key that was added later is shown where somebody describes it. #}
 {% macro identity_columns(relation=none) -%}
+    {%- if not var('configuration_keys', none) -%}
+        {%- set given = '--vars "$(python -m benchmark_tasks.results.identity)"' -%}
+        {{ exceptions.raise_compiler_error('there are no lists of keys: add ' ~ given) }}
+    {%- endif -%}
     {%- set keys = var('configuration_keys') + var('comparability_keys') -%}
     {%- if model is defined and model.config.contract.enforced -%}
         {%- set keys = keys | select('in', model.columns) | list -%}
