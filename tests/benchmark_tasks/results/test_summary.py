@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmark_tasks.results.identity import KEYS_ADDED_LATER, WORKLOAD_KEYS
 from benchmark_tasks.results.schema import Device, Failure, SubWindow
 from benchmark_tasks.results.summary import COLUMNS, runs_table
 from benchmark_tasks.testing.samples import on_gpus, sample_run
@@ -39,10 +40,8 @@ def test_a_completed_run_fills_its_row() -> None:
         "sweep_id",
         "mean_output_tokens",
         "note",
-        "inference_steps",
-        "height",
-        "width",
-        "num_frames",
+        *WORKLOAD_KEYS,
+        *KEYS_ADDED_LATER,
         "energy_absent_reason",
         "mlenergy_reason",
         "mlenergy_output_items",
