@@ -3,7 +3,7 @@
     lock GPUs -> idle power -> start the runtime -> ready -> for each repeat, each batch size:
     warm up, offer load, find the window, read the energy, write, land -> stop the runtime
 
-The runtime of a language model is a server under requests (`language.py`); that of an image or video
+The runtime of a language model is a server under requests (`language/`); that of an image or video
 model is a process that generates batches (`diffusion/`). A run that fails is landed as failed, with its
 log's last lines; a configuration that does not fit is landed as infeasible. The first failure is raised
 after everything else was tried: an error for people, or whatever a defect raised.

@@ -6,6 +6,7 @@ settings from operations.md, and the pages that live outside docs/.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tempfile
@@ -70,11 +71,14 @@ def marts() -> str:
     """Grain and columns of every mart, with doc blocks resolved by dbt itself."""
     from dbt.cli.main import dbtRunner
 
+    from benchmark_tasks.results.identity import dbt_variables
+
     project = str(REPOSITORY / "dbt_project")
     with tempfile.TemporaryDirectory() as scratch:
         read = ["--project-dir", project, "--profiles-dir", project, "--no-partial-parse"]
         write = ["--target-path", scratch, "--log-path", scratch]
-        parsed = dbtRunner().invoke(["--quiet", "parse", *read, *write])
+        keys = ["--vars", json.dumps(dbt_variables())]
+        parsed = dbtRunner().invoke(["--quiet", "parse", *read, *write, *keys])
     if not parsed.success:
         raise SystemExit(f"dbt cannot parse {project}: {parsed.exception}")
     manifest: Any = parsed.result  # one of six types: a Manifest
