@@ -54,7 +54,7 @@ hooks: $(READY) ## Check each commit before it is made
 demo: $(READY) ## Set everything up and run the main job end to end, without a GPU
 	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.demo
 
-up: $(READY) ## Start the platform (Airflow with SQLite) in the background
+up: $(READY) ## Start the platform (Airflow, and a PostgreSQL for it) in the background
 	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform up
 
 down: $(READY) ## Stop the platform

@@ -1,12 +1,10 @@
 """What the platform itself costs: parsing, scheduling, and the way from a release to its first GPU task.
 
-    python -m benchmarks.orchestration [--database postgresql] [--configurations 300] [--one-a-task 60]
-                                       [--releases 3] [--json]
+    python -m benchmarks.orchestration [--configurations 300] [--one-a-task 60] [--releases 3] [--json]
 
-A real platform (scheduler, LocalExecutor; SQLite, or a PostgreSQL that is started for it) in a home of its
-own; measuring itself is a command that does nothing. Targets: all DAG files parsed within 1 s; a release
-that was seen has its first GPU task queued within 60 s. Figures depend on the machine and on what else runs
-on it: run it alone.
+A real platform, as `make up` starts it, in a home of its own; measuring itself is a command that does
+nothing. Targets: all DAG files parsed within 1 s; a release that was seen has its first GPU task queued
+within 60 s. Figures depend on the machine and on what else runs on it: run it alone.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import argparse
 import configparser
 import json
 import os
-import secrets
 import shutil
 import socket
 import statistics
@@ -25,8 +22,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +32,7 @@ from sqlalchemy import create_engine, text
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.waiting import until
-from jouleboard_airflow.platform import commands, components
+from jouleboard_airflow.platform import commands, components, database
 from jouleboard_airflow.platform.api import Airflow, DagRun
 from jouleboard_airflow.platform.components import Component
 from jouleboard_airflow.platform.installation import REPOSITORY, Installation
@@ -46,6 +41,7 @@ SQL = Path(__file__).with_name("sql")
 PARSE_TARGET_SECONDS = 1.0
 QUEUED_TARGET_SECONDS = 60.0
 PARSES = 5
+DAGS = ("watch_releases", "benchmark_release", "no_op_sweeps")
 BATCH_SIZES = 6
 """Configurations that a sweep measures on one server, as the catalog's deployments have them."""
 
@@ -88,13 +84,6 @@ no_op_sweeps()
 """
 
 
-class Database(StrEnum):
-    """Where Airflow keeps its records: as `make up` has it, or as `docker-compose.yml` does."""
-
-    SQLITE = "sqlite"
-    POSTGRESQL = "postgresql"
-
-
 @dataclass(frozen=True)
 class Sweeps:
     """What scheduling some configurations cost.
@@ -126,31 +115,18 @@ class Sweeps:
 
 @dataclass(frozen=True)
 class BenchInstallation(Installation):
-    """An installation with a DAG folder of its own.
-
-    other_database: address of Airflow's database where it is not SQLite.
-    """
+    """An installation with a DAG folder of its own."""
 
     dags: Path = Path()
-    other_database: str | None = None
-
-    @property
-    def database(self) -> str:
-        """Address of Airflow's database."""
-        return self.other_database or f"sqlite:///{self.home / 'airflow.db'}"
 
     def environment(self) -> dict[str, str]:
-        """The environment of every component: these variables stand above `airflow.cfg`."""
-        return super().environment() | {
-            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database,
-        }
+        """The environment of every component: this variable stands above `airflow.cfg`."""
+        return super().environment() | {"AIRFLOW__CORE__DAGS_FOLDER": str(self.dags)}
 
 
 def main() -> None:
     """Measure, print, and fail when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--database", type=Database, choices=list(Database), default=Database.SQLITE)
     parser.add_argument("--configurations", type=int, default=300, help="measured in sweeps")
     parser.add_argument("--one-a-task", type=int, default=60, help="measured one per task, for comparison")
     parser.add_argument("--releases", type=int, default=3)
@@ -161,8 +137,7 @@ def main() -> None:
     with (
         PackageIndex({"vllm": versions, "xfuser": ["0.1.0"]}) as index,
         tempfile.TemporaryDirectory() as folder,
-        database(options.database) as other_database,
-        running(Path(folder), index.url, other_database) as (installation, airflow),
+        running(Path(folder), index.url, fleet="H200:8", dags=DAGS) as (installation, airflow),
     ):
         queued_seconds = releases(installation, airflow, versions)
         one_a_task = sweeps(installation, airflow, options.one_a_task, points=1)
@@ -200,42 +175,35 @@ def parse() -> float:
 
 
 @contextmanager
-def database(kind: Database) -> Iterator[str | None]:
-    """Address of a fresh PostgreSQL; None for SQLite, which is a file of the installation."""
-    if kind is Database.SQLITE:
-        yield None
-        return
-    from tests.e2e.postgres import running_postgres
-
-    with running_postgres(_free_port(), secrets.token_hex(16)) as server:
-        yield f"postgresql+psycopg2://airflow:{server.password}@127.0.0.1:{server.port}/airflow"
-
-
-@contextmanager
 def running(
-    folder: Path, index_url: str, other_database: str | None
+    folder: Path, index_url: str, *, fleet: str, dags: tuple[str, ...]
 ) -> Iterator[tuple[BenchInstallation, Airflow]]:
-    """A platform with 8 H200 that are not there, and DAGs that measure nothing; stopped at the end."""
-    dags = folder / "dags"
-    shutil.copytree(REPOSITORY / "dags", dags)
-    (dags / "no_op_sweeps.py").write_text(_NO_OP_DAG + _MEASURES_NOTHING)
-    with (dags / "benchmark_release.py").open("a") as release:
-        release.write(_MEASURES_NOTHING)
+    """A platform with DAGs that measure nothing; stopped at the end.
+
+    folder: for its home and DAGs. fleet: GPUs that are not there. dags: those that are unpaused.
+    """
+    folder.chmod(0o755)  # the database of root has a user of its own
+    dag_files = folder / "dags"
+    shutil.copytree(REPOSITORY / "dags", dag_files)
+    (dag_files / "no_op_sweeps.py").write_text(_NO_OP_DAG + _MEASURES_NOTHING)
+    for name in ("benchmark_release", "benchmark_on_demand"):
+        with (dag_files / f"{name}.py").open("a") as measuring:
+            measuring.write(_MEASURES_NOTHING)
     os.environ |= {
         "JOULEBOARD_HOME": str(folder / "home"),
         "JOULEBOARD_PORT": str(_free_port()),
         "JOULEBOARD_INDEX_URL": index_url,
-        "JOULEBOARD_FLEET": "H200:8",
+        "JOULEBOARD_FLEET": fleet,
         "CUDA_VISIBLE_DEVICES": "",
         "HF_HUB_OFFLINE": "1",
         "AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS": "inf",
     }
     plain = Installation.from_environment()
-    installation = BenchInstallation(plain.settings, plain.port, dags, other_database)
+    installation = BenchInstallation(plain.settings, plain.port, plain.database_folder, dag_files)
     try:
         commands.up(installation, say=_say, die_with_me=True)
         airflow = Airflow(installation)
-        for dag_id in ("watch_releases", "benchmark_release", "no_op_sweeps"):
+        for dag_id in dags:
             until(partial(_is_known, airflow, dag_id), 120, f"the DAG {dag_id}")
             airflow.set_paused(dag_id, False)
         yield installation, airflow
@@ -254,7 +222,7 @@ def releases(installation: BenchInstallation, airflow: Airflow, versions: list[s
 
     until(lambda: len(first_gpu_tasks()) == len(versions), 180, "a GPU task of every release")
     ((seen,),) = _rows(installation, "releases_found")
-    waited = [(_time(queued) - _time(seen)).total_seconds() for _, queued in first_gpu_tasks()]
+    waited = [(queued - seen).total_seconds() for _, queued in first_gpu_tasks()]
     for run in airflow.runs("benchmark_release"):
         _finish(airflow, run)
     return waited
@@ -270,8 +238,7 @@ def sweeps(installation: BenchInstallation, airflow: Airflow, tasks: int, points
     _finish(airflow, run)
     rows = _rows(installation, "measuring_tasks", run_id=run.run_id)
     assert len(rows) == tasks
-    times = [[_time(stamp) for stamp in row] for row in rows]
-    first, last = min(row[0] for row in times), max(row[3] for row in times)
+    first, last = min(row[0] for row in rows), max(row[3] for row in rows)
     return Sweeps(
         configurations=tasks * points,
         tasks=tasks,
@@ -279,8 +246,8 @@ def sweeps(installation: BenchInstallation, airflow: Airflow, tasks: int, points
         wall_seconds=(last - first).total_seconds(),
         scheduler_cpu_seconds=_cpu_seconds(scheduler) - before,
         platform_cpu_seconds=_platform_cpu_seconds(installation) - all_before,
-        median_wait_seconds=statistics.median((row[2] - row[1]).total_seconds() for row in times),
-        median_task_seconds=statistics.median((row[3] - row[2]).total_seconds() for row in times),
+        median_wait_seconds=statistics.median((row[2] - row[1]).total_seconds() for row in rows),
+        median_task_seconds=statistics.median((row[3] - row[2]).total_seconds() for row in rows),
     )
 
 
@@ -342,17 +309,12 @@ def _finish(airflow: Airflow, run: DagRun) -> None:
 def _rows(installation: BenchInstallation, query: str, **values: Any) -> list[tuple[Any, ...]]:
     """What a file of `sql/` selects from Airflow's records, as its API lacks some time stamps."""
     statement = text((SQL / f"{query}.sql").read_text())
-    engine = create_engine(installation.database)
+    engine = create_engine(database.address(installation))
     try:
         with engine.connect() as connection:
             return [tuple(row) for row in connection.execute(statement, values)]
     finally:
         engine.dispose()
-
-
-def _time(stamp: datetime | str) -> datetime:
-    """A time stamp; SQLite returns text."""
-    return datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

@@ -21,6 +21,7 @@ from jouleboard_airflow.demo.main_job import DAGS
 from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.api import Airflow
 from jouleboard_airflow.platform.installation import Installation
+from tests.folders import folder_for_everybody
 
 NEWEST = "0.32.0"
 BROKEN = "0.31.0"
@@ -49,11 +50,16 @@ def index() -> Iterator[PackageIndex]:
 
 
 @pytest.fixture(scope="module")
-def variables(tmp_path_factory: pytest.TempPathFactory, index: PackageIndex) -> dict[str, str]:
+def variables(index: PackageIndex) -> Iterator[dict[str, str]]:
     """The environment of a machine without a GPU, with an empty home."""
+    with folder_for_everybody() as folder:
+        yield _variables(str(folder / "home"), index)
+
+
+def _variables(home: str, index: PackageIndex) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("JOULEBOARD_")},
-        "JOULEBOARD_HOME": str(tmp_path_factory.mktemp("platform") / "home"),
+        "JOULEBOARD_HOME": home,
         "JOULEBOARD_PORT": str(free_port()),
         "JOULEBOARD_INDEX_URL": index.url,
         "JOULEBOARD_SCHEDULES": "off",

@@ -7,8 +7,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -19,12 +21,13 @@ import pytest
 from benchmark_tasks.errors import JouleboardError
 from expectations.publications import query
 from jouleboard_airflow.demo.following import Clock, follow
-from jouleboard_airflow.platform import commands, components, health
+from jouleboard_airflow.platform import commands, components, database, health
 from jouleboard_airflow.platform.api import Airflow, DagRun
 from jouleboard_airflow.platform.installation import USER
 from tests.e2e.browser import CHROMIUM, running_browser
 from tests.e2e.conftest import BROKEN, NEWEST, World, free_port, processes_of
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed
+from tests.folders import folder_for_everybody
 
 T = TypeVar("T")
 
@@ -220,8 +223,36 @@ def test_no_gpu_is_lost_whatever_happens_to_a_measurement(world: World) -> None:
     mark_failed(bench, run, measurement)
 
 
+def test_many_who_trigger_at_once_all_get_their_run(world: World) -> None:
+    """Of a DAG that is paused: nothing runs, and the API server alone must hold."""
+    at_once = threading.Barrier(24)
+
+    def trigger(number: int) -> DagRun:
+        airflow = Airflow(world.installation)
+        at_once.wait(60)
+        return airflow.trigger("import_published_results", {"source": f"https://example.org/{number}"})
+
+    with ThreadPoolExecutor(at_once.parties) as pool:
+        runs = list(pool.map(trigger, range(at_once.parties)))
+    assert {run.state for run in runs} == {"queued"}
+    assert {run.run_id for run in world.airflow.runs("import_published_results")} == {r.run_id for r in runs}
+    health.require_up(world.installation)
+
+
+def test_a_database_that_was_killed_comes_back_with_what_it_knew(world: World) -> None:
+    before = world.airflow.runs("benchmark_release")
+    server = database.cluster(world.installation).server()
+    server.kill()
+    until(lambda: not server.is_running(), 10, "the database's end")
+    with pytest.raises(JouleboardError, match="database has ended"):
+        health.require_up(world.installation)
+    assert commands.up(world.installation, say=print, die_with_me=True)
+    assert Airflow(world.installation).runs("benchmark_release") == before
+
+
 def test_down_leaves_no_process_and_no_port(world: World) -> None:
     home = world.variables["JOULEBOARD_HOME"]
+    assert database.cluster(world.installation).processes()
     assert processes_of(home)
     record = components.read_record(world.installation)
     os.kill(record.components[components.Component.SCHEDULER].pid, signal.SIGKILL)
@@ -230,12 +261,19 @@ def test_down_leaves_no_process_and_no_port(world: World) -> None:
         health.require_up(world.installation)
     commands.down(world.installation, say=print)
     assert processes_of(home) == []
+    assert database.cluster(world.installation).processes() == []
     commands.check_port(world.installation.port)
     commands.down(world.installation, say=print)
 
 
-def test_interrupting_the_demo_stops_what_it_started(variables: dict[str, str], tmp_path: Path) -> None:
-    own = {**variables, "JOULEBOARD_HOME": str(tmp_path / "home"), "JOULEBOARD_PORT": str(free_port())}
+@pytest.fixture
+def other_home() -> Iterator[Path]:
+    with folder_for_everybody() as folder:
+        yield folder / "home"
+
+
+def test_interrupting_the_demo_stops_what_it_started(variables: dict[str, str], other_home: Path) -> None:
+    own = {**variables, "JOULEBOARD_HOME": str(other_home), "JOULEBOARD_PORT": str(free_port())}
     said = []
     with subprocess.Popen(
         DEMO, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True

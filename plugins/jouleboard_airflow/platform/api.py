@@ -52,8 +52,8 @@ class Airflow:
         self.installation = installation
         credentials = {"username": USER, "password": installation.password()}
         self._http = httpx.Client(base_url=installation.url, timeout=_TIMEOUT_SECONDS)
-        token = self._call("POST", "/auth/token", json=credentials)["access_token"]
-        self._http.headers["Authorization"] = f"Bearer {token}"
+        self.token = str(self._call("POST", "/auth/token", json=credentials)["access_token"])
+        self._http.headers["Authorization"] = f"Bearer {self.token}"
 
     def is_paused(self, dag_id: str) -> bool | None:
         """Whether a DAG is paused; None while the scheduler does not know it."""

@@ -1,8 +1,8 @@
-"""Start and stop the platform: `python -m jouleboard_airflow.platform up|down|status`.
+"""Start and stop the platform: `python -m jouleboard_airflow.platform up|down|status|database PROGRAM`.
 
-The platform is Airflow's four components on one machine, with SQLite, on the loopback interface. It is not
-`airflow standalone`: that leaves child processes behind when it is killed, and everybody can read its
-password.
+The platform is a PostgreSQL server and Airflow's four components on one machine, on the loopback interface.
+It is not `airflow standalone`: that leaves child processes behind when it is killed, and everybody can read
+its password.
 """
 
 from __future__ import annotations
@@ -16,16 +16,23 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
 
 from benchmark_tasks.errors import JouleboardError, PortInUse
 from benchmark_tasks.host.machine import gpu_names
 from benchmark_tasks.processes import log_tail
 from jouleboard_airflow.gpu_hosts import fleet_here
-from jouleboard_airflow.platform import components
+from jouleboard_airflow.platform import components, database
 from jouleboard_airflow.platform.components import Component, Record, Started
 from jouleboard_airflow.platform.configuration import write_configuration
-from jouleboard_airflow.platform.health import error_with_log, wait_until_healthy
+from jouleboard_airflow.platform.health import (
+    error_with_log,
+    wait_until_database_answers,
+    wait_until_healthy,
+)
 from jouleboard_airflow.platform.installation import USER, Installation
+from jouleboard_airflow.platform.postgres import installed_programs
 
 PREPARE_SECONDS = 300.0
 
@@ -35,16 +42,22 @@ Say = Callable[[str], None]
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit code; an error is one line on stderr."""
     parser = argparse.ArgumentParser(prog="platform", description="Start, stop or show the platform.")
-    parser.add_argument("command", choices=("up", "down", "status"))
-    command = parser.parse_args(arguments).command
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("up", "down", "status"):
+        commands.add_parser(name)
+    client = commands.add_parser("database", help="run psql, pg_dump, ... logged in to the database")
+    client.add_argument("client", nargs=argparse.REMAINDER, help="a program of PostgreSQL and its options")
+    options = parser.parse_args(arguments)
     try:
         installation = Installation.from_environment()
-        match command:
+        match options.command:
             case "up":
                 up(installation, say=_print)
                 _print(where_to_look(installation))
             case "down":
                 down(installation, say=_print)
+            case "database":
+                become_client(installation, options.client or ["psql"])
             case _:
                 return status(installation)
     except JouleboardError as error:
@@ -58,6 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def up(installation: Installation, *, say: Say, die_with_me: bool = False) -> bool:
     """Start the components that do not run, and wait until all are healthy.
+
+    Without its database, what still runs is stopped first.
 
     Args:
         installation: the Airflow to start.
@@ -83,14 +98,18 @@ def up(installation: Installation, *, say: Say, die_with_me: bool = False) -> bo
         if not missing:
             say(f"the platform is already up at {installation.url}")
             return False
+        if Component.DATABASE in running:
+            components.stop_leftovers(installation, record)
+        else:  # nothing works without it, and it comes back on another port
+            components.stop_all(installation)
+            running, missing = {}, list(Component)
         if Component.API_SERVER in missing:
             check_port(installation.port)
-        if running:
-            components.stop_leftovers(installation, record)
-        else:
+        try:
+            _start(installation, running, missing, say=say, die_with_me=die_with_me)
+        except BaseException:
             components.stop_all(installation)
-        prepare(installation, say=say)
-        _start(installation, running, missing, say=say, die_with_me=die_with_me)
+            raise
         return True
 
 
@@ -111,6 +130,18 @@ def status(installation: Installation) -> int:
         _print(where_to_look(Installation(installation.settings, record.port)))
         return 0
     return 1
+
+
+def become_client(installation: Installation, command: list[str]) -> NoReturn:
+    """Turn this process into a program of PostgreSQL that is logged in to the running database.
+
+    Raises:
+        JouleboardError: there is no such program, or the database does not run.
+    """
+    program = installed_programs() / Path(command[0]).name
+    if not program.is_file():
+        raise JouleboardError(f"{command[0]}: not a program of PostgreSQL; psql and pg_dump are two")
+    os.execve(program, command, os.environ | database.client_variables(installation))
 
 
 def where_to_look(installation: Installation) -> str:
@@ -135,17 +166,34 @@ def check_port(port: int) -> None:
             ) from error
 
 
+def make_database_ready(installation: Installation, *, say: Say) -> None:
+    """Make the database's files unless they are there.
+
+    Raises:
+        JouleboardError: they could not be made; says why.
+    """
+    installation.component_logs.mkdir(parents=True, exist_ok=True)
+    new = database.make_ready(installation)
+    before = installation.home / "airflow.db"
+    if new and before.exists():
+        say(
+            f"Airflow's history until now stays in {before} (SQLite) and is not read any more: unpause the "
+            "DAGs and set Airflow's variables again (docs/operations.md); measured runs and publications are "
+            "as they were"
+        )
+
+
 def prepare(installation: Installation, *, say: Say) -> None:
-    """Write the configuration; migrate the database and set the pools unless that is done already.
+    """Write the configuration; migrate the running database and set the pools unless that is done already.
 
     Raises:
         JouleboardError: Airflow's database could not be prepared; has the last log lines.
     """
     fleet = fleet_here(os.environ)
-    write_configuration(installation, len(gpu_names()), fleet)
-    stamp = installation.home / "prepared.json"
+    write_configuration(installation, database.address(installation), len(gpu_names()), fleet)
+    stamp = database.stamp_file(installation)
     wanted = json.dumps({"airflow": version("apache-airflow"), "fleet": fleet})
-    if stamp.exists() and stamp.read_text() == wanted and (installation.home / "airflow.db").exists():
+    if stamp.exists() and stamp.read_text() == wanted:
         return
     say(f"preparing Airflow's database and pools in {installation.home}")
     log = installation.component_logs / "prepare.log"
@@ -174,17 +222,23 @@ def _start(
     say: Say,
     die_with_me: bool,
 ) -> None:
-    """Start the missing components and wait until all are healthy; stop all when that fails."""
+    """Start the missing components, the database before the others, and wait until all are healthy."""
     began = datetime.now(UTC)
-    say(f"starting {', '.join(missing)}")
-    for component in missing:
+
+    def start(component: Component) -> Started:
         running[component] = components.start(component, installation, die_with_me=die_with_me)
         components.write_record(installation, Record(installation.port, running))
-    try:
-        wait_until_healthy(installation, Record(installation.port, running), began, set(missing))
-    except BaseException:
-        components.stop_all(installation)
-        raise
+        return running[component]
+
+    say(f"starting {', '.join(missing)}")
+    if Component.DATABASE in missing:
+        make_database_ready(installation, say=say)
+        wait_until_database_answers(installation, start(Component.DATABASE))
+    prepare(installation, say=say)
+    for component in missing:
+        if component is not Component.DATABASE:
+            start(component)
+    wait_until_healthy(installation, Record(installation.port, running), began, set(missing))
     say(f"all components are healthy after {(datetime.now(UTC) - began).total_seconds():.0f} s")
 
 

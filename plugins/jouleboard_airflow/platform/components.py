@@ -16,13 +16,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import psutil
 
 from benchmark_tasks import disk
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.processes import die_with_parent
+from jouleboard_airflow.platform import database
 from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
 
 STOP_SECONDS = 20.0
@@ -30,8 +33,12 @@ KILL_SECONDS = 10.0
 
 
 class Component(StrEnum):
-    """One process of Airflow; the value is the `airflow` command that runs it."""
+    """One process of the platform. In the order of their start; the database is stopped last.
 
+    The value of each but the database is the `airflow` command that runs it.
+    """
+
+    DATABASE = "database"
     API_SERVER = "api-server"
     SCHEDULER = "scheduler"
     DAG_PROCESSOR = "dag-processor"
@@ -39,7 +46,7 @@ class Component(StrEnum):
 
     @property
     def command(self) -> list[str]:
-        """Its command line, without a log server: that would listen on every interface."""
+        """Airflow's command line, without a log server: that would listen on every interface."""
         serves_logs = self in (Component.SCHEDULER, Component.TRIGGERER)
         options = ["--skip-serve-logs"] if serves_logs else []
         return [sys.executable, "-m", "airflow", self.value, *options]
@@ -101,29 +108,37 @@ def start(component: Component, installation: Installation, *, die_with_me: bool
     die_with_me: it is told to stop when this process ends, however it ends.
     """
     with log_file(installation, component).open("wb") as log:
-        process = subprocess.Popen(
-            component.command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=installation.environment(),
-            cwd=installation.home,
-            start_new_session=True,
-            preexec_fn=die_with_parent if die_with_me else None,  # noqa: PLW1509  this process has one thread
-        )
+        launch = database.start if component is Component.DATABASE else partial(_start_airflow, component)
+        process = launch(installation, log, die_with_me=die_with_me)
     return Started(process.pid, psutil.Process(process.pid).create_time())
+
+
+def _start_airflow(
+    component: Component, installation: Installation, log: IO[bytes], *, die_with_me: bool
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        component.command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=installation.environment(),
+        cwd=installation.home,
+        start_new_session=True,
+        preexec_fn=die_with_parent if die_with_me else None,  # noqa: PLW1509  this process has one thread
+    )
 
 
 def stop_all(installation: Installation) -> int:
     """Stop every process of this installation. Returns how many there were.
 
     The scheduler and its workers end first, as they stop their tasks, which still report to the API server.
-    The other components end their own children.
+    The other components end their own children. The database ends last.
     """
     record = read_record(installation)
     running = record.running if record else {}
     processes = {name: process for name, started in running.items() if (process := started.process())}
     count = len(descendants(installation))
+    processes.pop(Component.DATABASE, None)
     scheduler = processes.pop(Component.SCHEDULER, None)
     if scheduler:
         _signal_group(scheduler.pid, signal.SIGTERM)
@@ -131,6 +146,7 @@ def stop_all(installation: Installation) -> int:
     for process in processes.values():
         _signal(process, signal.SIGTERM)
     _await_end(list(processes.values()))
+    database.cluster(installation).stop()
     _kill(descendants(installation))
     _record_file(installation).unlink(missing_ok=True)
     return count

@@ -6,30 +6,34 @@ import configparser
 import io
 
 from benchmark_tasks import disk
+from jouleboard_airflow.platform.database import POOL_LIMIT, POOL_SIZE
 from jouleboard_airflow.platform.installation import REPOSITORY, USER, Installation
 
 _LOCAL_WORKERS = 4
 """Tasks at a time beside those that use a GPU; LocalExecutor forks all workers at its start."""
 
 
-def write_configuration(installation: Installation, num_gpus: int, fleet: str = "") -> None:
+def write_configuration(installation: Installation, database: str, num_gpus: int, fleet: str = "") -> None:
     """Write `airflow.cfg` anew, mode 0600: settings may have changed; secrets stay the same.
 
     Args:
         installation: the Airflow to configure.
+        database: URL of its metadata database, with the password.
         num_gpus: GPUs of this machine.
         fleet: all GPU hosts, as `gpu_hosts.py` reads them.
     """
     installation.component_logs.mkdir(parents=True, exist_ok=True)
     installation.password()
     parser = configparser.ConfigParser(interpolation=None)
-    parser.read_dict(_settings(installation, num_gpus, fleet))
+    parser.read_dict(_settings(installation, database, num_gpus, fleet))
     text = io.StringIO()
     parser.write(text)
     disk.replace(installation.home / "airflow.cfg", text.getvalue(), mode=disk.PRIVATE)
 
 
-def _settings(installation: Installation, num_gpus: int, fleet: str) -> dict[str, dict[str, str]]:
+def _settings(
+    installation: Installation, database: str, num_gpus: int, fleet: str
+) -> dict[str, dict[str, str]]:
     secrets = installation.secrets()
     return {
         "core": {
@@ -47,8 +51,9 @@ def _settings(installation: Installation, num_gpus: int, fleet: str) -> dict[str
             "fernet_key": secrets.fernet_key,
         },
         "database": {
-            # Whoever finds the database locked waits for a minute, not for five seconds.
-            "sql_alchemy_conn": f"sqlite:///{installation.home / 'airflow.db'}?timeout=60",
+            "sql_alchemy_conn": database,
+            "sql_alchemy_pool_size": str(POOL_SIZE),
+            "sql_alchemy_max_overflow": str(POOL_LIMIT - POOL_SIZE),
             "load_default_connections": "False",
         },
         "api": {

@@ -9,14 +9,17 @@ import httpx
 
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.processes import log_tail
-from jouleboard_airflow.platform import components
-from jouleboard_airflow.platform.components import Component, Record
+from jouleboard_airflow.platform import components, database
+from jouleboard_airflow.platform.components import Component, Record, Started
 from jouleboard_airflow.platform.installation import Installation
 
 HEALTHY_SECONDS = 180.0
+DATABASE_SECONDS = 300.0
+"""A database that was killed first works through its journal."""
 _ANSWER_SECONDS = 5.0
 _LOG_LINES = 8
 _POLL_SECONDS = 0.5
+_DATABASE_POLL_SECONDS = 0.05
 
 
 def require_up(installation: Installation) -> None:
@@ -33,10 +36,26 @@ def require_up(installation: Installation) -> None:
     require_alive(installation, record, "has ended; `make up` starts it again")
 
 
+def wait_until_database_answers(installation: Installation, started: Started) -> None:
+    """Wait until the database accepts a login.
+
+    Raises:
+        JouleboardError: it died or did not answer in time; has its last log lines.
+    """
+    deadline = time.monotonic() + DATABASE_SECONDS
+    while not database.answers(installation):
+        if started.process() is None:
+            raise _component_error(installation, Component.DATABASE, "died while it started")
+        if time.monotonic() > deadline:
+            what = f"did not answer within {DATABASE_SECONDS:.0f} s"
+            raise _component_error(installation, Component.DATABASE, what)
+        time.sleep(_DATABASE_POLL_SECONDS)
+
+
 def wait_until_healthy(
     installation: Installation, record: Record, began: datetime, fresh: set[Component]
 ) -> None:
-    """Wait until every component reports health.
+    """Wait until every component reports health; the database answers already.
 
     Args:
         installation: the platform's Airflow.
@@ -48,7 +67,7 @@ def wait_until_healthy(
         JouleboardError: a component died or was not healthy in time; has its last log lines.
     """
     deadline = time.monotonic() + HEALTHY_SECONDS
-    waiting = set(Component)
+    waiting = set(Component) - {Component.DATABASE}
     while waiting:
         require_alive(installation, record, "died while it started")
         if time.monotonic() > deadline:
@@ -82,7 +101,7 @@ def _healthy(installation: Installation, began: datetime, fresh: set[Component])
     except (httpx.HTTPError, ValueError):
         return set()
     healthy = {Component.API_SERVER}
-    for component in set(Component) - healthy:
+    for component in set(Component) - {Component.API_SERVER, Component.DATABASE}:
         key = component.value.replace("-", "_")
         part = report.get(key) or {}
         beat = part.get(f"latest_{key}_heartbeat")

@@ -4,7 +4,7 @@ airflow/
     airflow.cfg          written at every start, holds the secrets, mode 0600
     secrets.json         made once, mode 0600
     passwords.json       the UI's login, made once, mode 0600
-    airflow.db           metadata (SQLite)
+    postgres/            metadata, and the server's programs where needed (`database.py`)
     logs/                of tasks and, under `components/`, of the platform itself
 """
 
@@ -15,7 +15,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from benchmark_tasks import disk
@@ -44,18 +44,23 @@ class Secrets:
     jwt_secret: str
     api_secret_key: str
     platform_token: str
+    database_password: str
 
 
 @dataclass(frozen=True)
 class Installation:
-    """Where one Airflow lives and how it is reached; it listens on the loopback interface only."""
+    """Where one Airflow lives and how it is reached; it listens on the loopback interface only.
+
+    database_folder: where the database's files lie, if not where `database.py` puts them.
+    """
 
     settings: Settings
     port: int
+    database_folder: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Installation:
-        """Read `JOULEBOARD_HOME` and `JOULEBOARD_PORT`.
+        """Read `JOULEBOARD_HOME`, `JOULEBOARD_PORT` and `JOULEBOARD_DATABASE_FOLDER`.
 
         Raises:
             SettingsError: the port is not a number from 1 to 65535.
@@ -63,7 +68,10 @@ class Installation:
         text = environment.get("JOULEBOARD_PORT") or str(DEFAULT_PORT)
         if not text.isdigit() or not 0 < int(text) < 65536:
             raise SettingsError(f"JOULEBOARD_PORT={text}: not a port; use a number from 1 to 65535")
-        return cls(Settings.from_environment(environment), int(text))
+        folder = environment.get("JOULEBOARD_DATABASE_FOLDER")
+        return cls(
+            Settings.from_environment(environment), int(text), Path(folder).resolve() if folder else None
+        )
 
     @property
     def home(self) -> Path:
@@ -87,12 +95,12 @@ class Installation:
 
     def password(self) -> str:
         """The UI's password for `USER`; made on the first call."""
-        passwords = _read_or_make(self.password_file, lambda: {USER: secrets.token_urlsafe(18)})
-        return passwords[USER]
+        return _read_or_make(self.password_file, (USER,), lambda: {USER: secrets.token_urlsafe(18)})[USER]
 
     def secrets(self) -> Secrets:
         """This installation's secrets; made on the first call."""
-        return Secrets(**_read_or_make(self.home / "secrets.json", _new_secrets))
+        names = tuple(secret.name for secret in fields(Secrets))
+        return Secrets(**_read_or_make(self.home / "secrets.json", names, _new_secrets))
 
     def environment(self) -> dict[str, str]:
         """The environment of every component. Secrets are not in it: they stay in `airflow.cfg`."""
@@ -121,15 +129,19 @@ def _new_secrets() -> dict[str, str]:
         "jwt_secret": secrets.token_urlsafe(64),
         "api_secret_key": secrets.token_urlsafe(32),
         "platform_token": secrets.token_hex(16),
+        "database_password": secrets.token_urlsafe(32),
     }
 
 
-def _read_or_make(path: Path, make: Callable[[], dict[str, str]]) -> dict[str, str]:
+def _read_or_make(path: Path, names: tuple[str, ...], make: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """The values of a file; those that it lacks are made, all of them on the first call."""
     try:
         values: dict[str, str] = json.loads(path.read_text())
     except FileNotFoundError:
-        values = make()
-        disk.replace(path, json.dumps(values) + "\n", mode=disk.PRIVATE)
+        values = {}
     except ValueError as error:
         raise SettingsError(f"{path}: not valid JSON; remove it and start again") from error
+    if any(name not in values for name in names):
+        values = make() | values
+        disk.replace(path, json.dumps(values) + "\n", mode=disk.PRIVATE)
     return values

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,7 @@ from jouleboard_airflow.platform.components import Component, Record, Started
 from jouleboard_airflow.platform.configuration import write_configuration
 from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
 
+DATABASE = "postgresql+psycopg2://airflow:password@127.0.0.1:5432/airflow"
 SLEEPER = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
 
 
@@ -39,9 +41,9 @@ def sleeper(environment: dict[str, str]) -> subprocess.Popen[bytes]:
 
 
 def test_secrets_are_made_once_and_only_the_owner_reads_them(installation: Installation) -> None:
-    write_configuration(installation, num_gpus=0)
+    write_configuration(installation, DATABASE, num_gpus=0)
     first = installation.secrets(), installation.password()
-    write_configuration(installation, num_gpus=0)
+    write_configuration(installation, DATABASE, num_gpus=0)
     assert (installation.secrets(), installation.password()) == first
     assert len(installation.secrets().jwt_secret) >= 64
     for name in ("airflow.cfg", "secrets.json", "passwords.json"):
@@ -49,14 +51,15 @@ def test_secrets_are_made_once_and_only_the_owner_reads_them(installation: Insta
 
 
 def test_no_secret_is_in_the_environment_of_what_is_started(installation: Installation) -> None:
-    write_configuration(installation, num_gpus=0)
+    write_configuration(installation, DATABASE, num_gpus=0)
     values = set(installation.environment().values())
     own = installation.secrets()
-    assert values.isdisjoint({own.fernet_key, own.jwt_secret, own.api_secret_key, installation.password()})
+    secrets = {own.fernet_key, own.jwt_secret, own.api_secret_key, own.database_password}
+    assert values.isdisjoint(secrets | {installation.password()})
 
 
 def test_the_platform_listens_on_loopback_and_nothing_phones_home(installation: Installation) -> None:
-    write_configuration(installation, num_gpus=2)
+    write_configuration(installation, DATABASE, num_gpus=2)
     configuration = configparser.ConfigParser(interpolation=None)
     configuration.read(installation.home / "airflow.cfg")
     assert configuration["api"]["host"] == "127.0.0.1"
@@ -94,7 +97,7 @@ def test_a_port_in_use_is_one_line_and_nothing_is_started(tmp_path: Path) -> Non
     assert answer.stderr == (
         f"error: port {port} is in use by another program: stop it, or choose another with JOULEBOARD_PORT\n"
     )
-    assert not (tmp_path / "home" / "airflow" / "airflow.db").exists()
+    assert not (tmp_path / "home" / "airflow" / "postgres").exists()
 
 
 def test_a_recycled_pid_is_not_taken_for_a_component(installation: Installation) -> None:
@@ -135,10 +138,11 @@ def test_two_commands_do_not_meet(installation: Installation) -> None:
 
 
 def test_a_component_that_dies_is_named_with_its_last_lines(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commands, "prepare", lambda installation, say: None)
     monkeypatch.setattr(commands, "check_port", lambda port: None)
+    installation = replace(installation, database_folder=open_folder / "postgres")
     script = "import sys; sys.exit('no such table: dag')"
     monkeypatch.setattr(Component, "command", [sys.executable, "-c", script])
     installation.component_logs.mkdir(parents=True)

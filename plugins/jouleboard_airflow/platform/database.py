@@ -1,0 +1,151 @@
+"""Airflow's metadata database on one machine: a PostgreSQL server of the installation's own.
+
+Its files lie in `$JOULEBOARD_HOME/airflow/postgres`. A server of root runs as `nobody`; where `nobody` cannot
+reach that folder (a home below /root, or of mode 0700), they lie in `/var/lib/jouleboard/<installation>`.
+`JOULEBOARD_DATABASE_FOLDER` names any other folder. The port is a free one, chosen at every start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import socket
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.processes import die_with_parent
+from jouleboard_airflow.platform import postgres
+from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
+from jouleboard_airflow.platform.postgres import LOOPBACK, NAME, Cluster, account_for
+
+POOL_SIZE = 5
+"""Connections that an engine of Airflow keeps open."""
+
+POOL_LIMIT = 200
+"""Connections that an engine opens at most. The API server waits for a connection in its event loop, where
+those that hold one must end: with a pool of fewer than the requests at a time it stands still."""
+
+MAX_CONNECTIONS = 2 * POOL_LIMIT + 100
+"""Both engines of the API server may use their pools up; the other components never use more than a few."""
+
+
+def cluster(installation: Installation) -> Cluster:
+    """The installation's database server."""
+    return Cluster.at(folder(installation))
+
+
+def folder(installation: Installation) -> Path:
+    """Where its files lie.
+
+    Raises:
+        JouleboardError: the server's user cannot reach them any more.
+    """
+    if installation.database_folder:
+        return installation.database_folder
+    inside = installation.home.resolve() / "postgres"
+    outside = (
+        postgres.ROOTS_FOLDER
+        / hashlib.sha256(installation.secrets().platform_token.encode()).hexdigest()[:16]
+    )
+    account = account_for(inside / "data")
+    barrier = account.barrier(inside.parent) if account else None
+    if account is None or (barrier is None and not outside.exists()):
+        return inside
+    if barrier and (inside / "data").exists():
+        raise JouleboardError(
+            f"PostgreSQL runs as {account.name}, who cannot enter {barrier}: `chmod o+x {barrier}`, or move "
+            f"{inside} to a place that {account.name} can reach and name it in JOULEBOARD_DATABASE_FOLDER"
+        )
+    return outside
+
+
+def make_ready(installation: Installation) -> bool:
+    """Make what is missing. Returns whether the database is new.
+
+    Raises:
+        DiskFull: no space.
+        JouleboardError: it could not be made; says why.
+    """
+    own = cluster(installation)
+    new = not own.exists
+    try:
+        if own.folder.parent == postgres.ROOTS_FOLDER:
+            postgres.make_roots_folder()
+        own.make_ready(installation.secrets().database_password)
+    except OSError as error:
+        raise JouleboardError(
+            f"the database cannot be made in {own.folder} ({error.strerror}): "
+            "name another folder in JOULEBOARD_DATABASE_FOLDER"
+        ) from error
+    return new
+
+
+def start(installation: Installation, log: IO[bytes], *, die_with_me: bool) -> subprocess.Popen[bytes]:
+    """Start the server; returns before it answers.
+
+    die_with_me: when this process ends, the server ends as soon as nobody is connected any more.
+    """
+    return cluster(installation).start(
+        _free_port(),
+        log,
+        max_connections=MAX_CONNECTIONS,
+        variables={
+            TOKEN_VARIABLE: installation.secrets().platform_token,
+            "JOULEBOARD_HOME": str(installation.settings.home),
+        },
+        preexec=partial(die_with_parent, signal.SIGTERM) if die_with_me else None,
+    )
+
+
+def answers(installation: Installation) -> bool:
+    """Whether the server accepts the installation's login."""
+    own = cluster(installation)
+    port = own.port()
+    return port is not None and own.answers(port, installation.secrets().database_password)
+
+
+def address(installation: Installation) -> str:
+    """The URL of the running database, with its password.
+
+    Raises:
+        JouleboardError: it does not run.
+    """
+    place = f"{LOOPBACK}:{_port(installation)}/{NAME}"
+    return f"postgresql+psycopg2://{NAME}:{installation.secrets().database_password}@{place}"
+
+
+def client_variables(installation: Installation) -> dict[str, str]:
+    """What a client program of PostgreSQL needs in its environment to log in.
+
+    Raises:
+        JouleboardError: the database does not run.
+    """
+    return {
+        "PGHOST": LOOPBACK,
+        "PGPORT": str(_port(installation)),
+        "PGUSER": NAME,
+        "PGDATABASE": NAME,
+        "PGPASSWORD": installation.secrets().database_password,
+    }
+
+
+def stamp_file(installation: Installation) -> Path:
+    """Says what the database was prepared for; it is gone with the database."""
+    return folder(installation) / "prepared.json"
+
+
+def _port(installation: Installation) -> int:
+    port = cluster(installation).port()
+    if port is None:
+        home = installation.settings.home
+        raise JouleboardError(f"the database of {home} does not run: `make up` starts it")
+    return port
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
