@@ -241,9 +241,9 @@ def test_many_who_trigger_at_once_all_get_their_run(world: World) -> None:
 
 def test_a_database_that_was_killed_comes_back_with_what_it_knew(world: World) -> None:
     before = world.airflow.runs("benchmark_release")
-    server = database.cluster(world.installation).server()
-    server.kill()
-    until(lambda: not server.is_running(), 10, "the database's end")
+    cluster = database.cluster(world.installation)
+    cluster.server().kill()
+    until(lambda: cluster.server() is None, 10, "the database's end")
     with pytest.raises(JouleboardError, match="database has ended"):
         health.require_up(world.installation)
     assert commands.up(world.installation, say=print, die_with_me=True)

@@ -134,7 +134,7 @@ def client_variables(installation: Installation) -> dict[str, str]:
 
 def stamp_file(installation: Installation) -> Path:
     """Says what the database was prepared for; it is gone with the database."""
-    return folder(installation) / "prepared.json"
+    return folder(installation) / postgres.STAMP
 
 
 def _port(installation: Installation) -> int:

@@ -23,7 +23,7 @@ from typing import IO, Any
 import psutil
 
 from benchmark_tasks import disk
-from benchmark_tasks.errors import DiskFull, JouleboardError
+from benchmark_tasks.errors import DiskFull, JouleboardError, SettingsError
 from benchmark_tasks.processes import kill_all
 
 LOOPBACK = "127.0.0.1"
@@ -32,6 +32,10 @@ ROOTS_FOLDER = Path("/var/lib/jouleboard")
 NAME = "airflow"
 """Of the one database, and of its user."""
 
+STAMP = "prepared.json"
+"""A file beside the data for whoever uses the cluster; gone with it."""
+
+_OWN_NAMES = {"data", "data.new", STAMP}
 _UNPRIVILEGED = "nobody"
 _PROGRAM_SECONDS = 300.0
 _CONNECT_SECONDS = 5
@@ -138,7 +142,8 @@ class Cluster:
 
         Raises:
             DiskFull: no space; nothing was kept.
-            JouleboardError: PostgreSQL refused; has its reason.
+            SettingsError: the folder holds files of others; nothing was changed.
+        JouleboardError: PostgreSQL refused; has its reason.
         """
         with disk.disk_full_is_an_error(self.folder.parent):
             self._make_folder()
@@ -237,6 +242,10 @@ class Cluster:
 
     def _make_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        if others := {path.name for path in self.folder.iterdir()} - _OWN_NAMES:
+            raise SettingsError(
+                f"{self.folder} holds other files ({min(others)}): name a folder that is the database's alone"
+            )
         self.folder.chmod(0o700)
         if self.account and self.folder.stat().st_uid != self.account.uid:
             self._give(self.folder)
@@ -273,7 +282,7 @@ class Cluster:
             check=False,
             **self._identity(),
         )
-        said = ended.stdout.decode(errors="replace")
+        said: str = ended.stdout.decode(errors="replace")
         _raise_if_full(said, self.folder)
         if ended.returncode != 0:
             raise JouleboardError(_refusal(program, self.folder, said))

@@ -16,7 +16,7 @@ import psutil
 import psycopg2
 import pytest
 
-from benchmark_tasks.errors import DiskFull, JouleboardError
+from benchmark_tasks.errors import DiskFull, JouleboardError, SettingsError
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.waiting import until
 from jouleboard_airflow.platform import commands, components, database, postgres
@@ -76,6 +76,7 @@ def test_it_is_made_started_and_stopped_and_started_again(installation: Installa
 def test_only_its_password_opens_it_and_only_from_this_machine(installation: Installation) -> None:
     with running(installation) as cluster:
         port = cluster.port()
+        assert port is not None
         assert not cluster.answers(port, "another")
         assert not cluster.answers(port, "")
         listening = [c.laddr.ip for c in cluster.server().net_connections() if c.status == psutil.CONN_LISTEN]
@@ -100,7 +101,9 @@ def test_another_password_in_the_secrets_is_the_databases_at_the_next_start(
     secrets = installation.home / "secrets.json"
     secrets.write_text(json.dumps(json.loads(secrets.read_text()) | {"database_password": "changed"}))
     with running(installation) as cluster:
-        assert cluster.answers(cluster.port(), "changed")
+        port = cluster.port()
+        assert port is not None
+        assert cluster.answers(port, "changed")
 
 
 def test_a_killed_server_starts_again_also_when_its_process_id_is_another_process_by_now(
@@ -304,6 +307,16 @@ def test_a_program_of_postgresql_is_logged_in(installation: Installation) -> Non
     refused = run("psql")
     assert refused.returncode == 1
     assert refused.stderr.endswith("does not run: `make up` starts it\n")
+
+
+def test_a_folder_with_files_of_others_is_left_as_it_is(open_folder: Path) -> None:
+    theirs = open_folder / "theirs"
+    theirs.write_text("kept")
+    before = open_folder.stat(), theirs.stat()
+    with pytest.raises(SettingsError, match=r"holds other files \(theirs\): name a folder that is the"):
+        Cluster.at(open_folder).make_ready(PASSWORD)
+    after = open_folder.stat(), theirs.stat()
+    assert [(s.st_mode, s.st_uid) for s in after] == [(s.st_mode, s.st_uid) for s in before]
 
 
 def test_history_of_before_is_left_where_it_is_and_one_line_says_so(
