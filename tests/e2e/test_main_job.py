@@ -223,19 +223,20 @@ def test_no_gpu_is_lost_whatever_happens_to_a_measurement(world: World) -> None:
     mark_failed(bench, run, measurement)
 
 
-def test_many_who_trigger_at_once_all_get_their_run(world: World) -> None:
+def test_many_who_trigger_at_once_all_get_their_runs(world: World) -> None:
     """Of a DAG that is paused: nothing runs, and the API server alone must hold."""
-    at_once = threading.Barrier(24)
+    at_once = threading.Barrier(12)
 
-    def trigger(number: int) -> DagRun:
+    def trigger_some(client: int) -> list[str]:
         airflow = Airflow(world.installation)
         at_once.wait(60)
-        return airflow.trigger("import_published_results", {"source": f"https://example.org/{number}"})
+        source = f"https://example.org/{client}"
+        return [airflow.trigger("import_published_results", {"source": source}).run_id for _ in range(5)]
 
     with ThreadPoolExecutor(at_once.parties) as pool:
-        runs = list(pool.map(trigger, range(at_once.parties)))
-    assert {run.state for run in runs} == {"queued"}
-    assert {run.run_id for run in world.airflow.runs("import_published_results")} == {r.run_id for r in runs}
+        started = [run_id for runs in pool.map(trigger_some, range(at_once.parties)) for run_id in runs]
+    assert len(started) == 60
+    assert {run.run_id for run in world.airflow.runs("import_published_results")} == set(started)
     health.require_up(world.installation)
 
 
