@@ -74,6 +74,10 @@ class ServerDied(ServerError):
     """The server process ended before it was told to."""
 
 
+class WeightsNotAsAsked(ServerError):
+    """The runtime did not draw the weights that it was asked for, or its processes drew different ones."""
+
+
 class OutOfMemory(ServerError):
     """The configuration does not fit the device: infeasible, not worth a retry."""
 

@@ -30,6 +30,7 @@ from benchmark_tasks.measuring.instruments import phase
 from benchmark_tasks.measuring.landing import land_failure, land_result, scratch_folder
 from benchmark_tasks.measuring.session import RunningSweep
 from benchmark_tasks.meters.meter import Meter, Recorder
+from benchmark_tasks.plan.deployment import require_weights
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.store import Store
@@ -118,6 +119,7 @@ def _sessions_of(
     kind = kind_of(sweep.runtime)
     if not kind.serves(sweep.task):
         raise CatalogError(f"runtime {sweep.runtime} cannot be measured on {sweep.task}")
+    require_weights(model, sweep.weights, sweep.runtime)
     match kind.contract:
         case ServerContract():
             return LanguageSessions(sweep, model, catalog.tasks[sweep.task], settings, port)

@@ -88,9 +88,15 @@ class WeightPrecision(StrEnum):
 
 
 class Weights(StrEnum):
-    """Whether the weights were the published ones; a comparability key."""
+    """Whether the weights were the published ones, and if not, what they were; a comparability key.
+
+    REAL: the published ones. STAND_IN: drawn so that the model computes as a trained one does, by the recipe
+    of this version (`stand_in`); a recipe with other numbers is another value. DUMMY: vLLM's own, uniform and
+    close to zero. RANDOM: as PyTorch initialises a diffusion model.
+    """
 
     REAL = "real"
+    STAND_IN = "stand-in.1"
     DUMMY = "dummy"
     RANDOM = "random"
 

@@ -50,6 +50,7 @@ CATALOG, NOTICE = forms.installed_catalog()
         ),
         "version": forms.version(),
         "repeats": forms.repeats(),
+        "weights": forms.weights(),
         "force": forms.force(),
         "note": forms.note(),
     },

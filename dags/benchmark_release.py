@@ -53,6 +53,7 @@ CATALOG, NOTICE = forms.installed_catalog()
             None, type=["null", "array"], title="Tasks", description="One task per line. Empty: every task."
         ),
         "repeats": forms.repeats(),
+        "weights": forms.weights(),
         "gpu_model": forms.gpu_model(),
         "force": forms.force(),
         "revision": Param(

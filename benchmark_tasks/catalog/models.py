@@ -113,6 +113,8 @@ class Model(Record):
     same of a diffusion model. `hub_files` holds what such a copy needs besides, by file name: how
     pictures are prepared.
 
+    `weights`: what it is always measured with; `None` leaves the choice to the plan
+    (`plan.deployment.usual_weights`).
     `server` holds options of the runtime's server by their Python names (`max_model_len`).
     """
 
@@ -126,7 +128,7 @@ class Model(Record):
     activated_params_billions: Positive
     weight_precision: WeightPrecision
     runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN)
-    weights: Weights = Weights.REAL
+    weights: Weights | None = None
     revision: str | None = None
     trust_remote_code: bool = False
     hub_config: dict[str, JsonValue] | None = None
@@ -143,6 +145,8 @@ class Model(Record):
             raise ValueError("weights: dummy needs hub_config")
         if self.weights is Weights.RANDOM and self.pipeline is None:
             raise ValueError("weights: random needs pipeline")
+        if self.weights is Weights.STAND_IN and self.hub_config is None and self.pipeline is None:
+            raise ValueError(f"weights: {self.weights} needs hub_config or pipeline")
         for task, entry in self.tasks.items():
             entry.generation.require_complete(task)
         return self

@@ -13,7 +13,7 @@ from benchmark_tasks.cli.options import Json, Note, WeightsOption
 from benchmark_tasks.cli.output import print_rows, say
 from benchmark_tasks.errors import CatalogError, DiskFull, GpuBusy, JouleboardError, SettingsError
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import LengthControl, RuntimeName, Task
+from benchmark_tasks.vocabulary import LengthControl, RuntimeName, Task, Weights
 
 if TYPE_CHECKING:
     from benchmark_tasks.host.machine import Machine
@@ -116,6 +116,8 @@ def measure(
             "batch_sizes": batch_size,
             "repeats": repeats,
         }
+        if endpoint is not None:
+            weights = weights or Weights.REAL  # what it loads, only its owner knows
         options |= {"weights": weights, "note": note, "degrees": _degrees(ulysses, ring)}
         sweeps = _sweeps_by_hand(runtime, versions, machine, gpus, settings, **options)
     else:

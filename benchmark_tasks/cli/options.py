@@ -19,6 +19,7 @@ Models = Annotated[list[str] | None, typer.Option("--model", help="Only this mod
 Tasks = Annotated[list[Task] | None, typer.Option("--task", help="Only this task (repeatable).")]
 Repeats = Annotated[int | None, typer.Option(min=1, help="Completed runs wanted: 3, without a GPU 1.")]
 WeightsOption = Annotated[
-    Weights | None, typer.Option("--weights", help="Real or dummy weights, instead of the catalog's choice.")
+    Weights | None,
+    typer.Option("--weights", help="Which weights; default: the catalog's choice, else stand-in.1 or real."),
 ]
 Note = Annotated[str | None, typer.Option(help="Why; recorded in each run.")]

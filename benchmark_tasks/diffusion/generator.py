@@ -30,7 +30,9 @@ from benchmark_tasks.results.record import Count, Degree, Record
 from benchmark_tasks.results.schema import Sample, new_run_id
 from benchmark_tasks.runtimes.environments import Environment
 from benchmark_tasks.runtimes.kinds import MOCK, kind_of
+from benchmark_tasks.runtimes.launch import STAND_IN_FOLDER
 from benchmark_tasks.runtimes.server import POLL_SECONDS, death
+from benchmark_tasks.stand_in.installing import write_plugin_folder
 from benchmark_tasks.vocabulary import Weights
 
 PROGRAM = Path(__file__).parents[1] / "diffusion" / "program" / "generate.py"
@@ -43,11 +45,15 @@ _ARGUMENTS = {"inference_steps": "num_inference_steps"}
 
 
 class Ready(Record):
-    """The pipeline stands on `devices` GPUs, or on the CPU as one."""
+    """The pipeline stands on `devices` GPUs, or on the CPU as one.
+
+    `stand_in`: the weights that each process drew; empty where they are others.
+    """
 
     event: Literal["ready"]
     at_ns: int
     devices: Degree
+    stand_in: tuple[dict[str, JsonValue], ...] = ()
 
 
 class Batch(Record):
@@ -97,11 +103,15 @@ class GeneratorSpec:
 
 
 class RunningGenerator:
-    """A pipeline that stands ready. `start_seconds`: how long it took to."""
+    """A pipeline that stands ready.
+
+    `start_seconds`: how long it took to. `stand_in`: the weights that its processes drew.
+    """
 
     def __init__(self, spec: GeneratorSpec, process: subprocess.Popen[bytes]) -> None:
         self.session_id = new_run_id()
         self.start_seconds = 0.0
+        self.stand_in: tuple[Mapping[str, JsonValue], ...] = ()
         self._spec, self._process = spec, process
         self._read, self._points = 0, 0
 
@@ -178,7 +188,7 @@ def start(spec: GeneratorSpec) -> Iterator[RunningGenerator]:
     started = time.monotonic()
     with guarded(spec.command, log=spec.log, environment=spec.environment) as process:
         running = RunningGenerator(spec, process)
-        running.wait_for(Ready, spec.start_seconds, "had no pipeline")
+        running.stand_in = running.wait_for(Ready, spec.start_seconds, "had no pipeline").stand_in
         running.start_seconds = time.monotonic() - started
         yield running
 
@@ -204,9 +214,13 @@ def generator_spec(
     folder = scratch / f"generator-{new_run_id()}"
     launcher = kind_of(sweep.runtime).process.launcher(sweep.num_gpus)
     program = MOCK_PROGRAM if sweep.distribution == MOCK else PROGRAM
+    variables = _variables(environment, sweep, gpu_indices, lock_mark)
+    if sweep.weights is Weights.STAND_IN:
+        paths = (str(write_plugin_folder(scratch / STAND_IN_FOLDER)), variables.get("PYTHONPATH"))
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     return GeneratorSpec(
         command=(str(environment.python), *launcher, str(program), str(folder)),
-        environment=_variables(environment, sweep, gpu_indices, lock_mark),
+        environment=variables,
         folder=folder,
         job=job_of(sweep, model, prompts, seed),
         log=log,
@@ -229,6 +243,7 @@ def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dic
         )
     random = sweep.weights is not Weights.REAL
     return {
+        "weights": sweep.weights.value,
         "runtime": sweep.runtime,
         "num_gpus": sweep.num_gpus,
         "dtype": sweep.weight_precision.value,

@@ -14,8 +14,10 @@ from benchmark_tasks.measuring.session import Installed, PointResult, RunningSwe
 from benchmark_tasks.meters.meter import Recorder
 from benchmark_tasks.plan.procedure import DIFFUSION_CPU_PROCEDURE, DIFFUSION_GPU_PROCEDURE, Procedure
 from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.runtimes.drawn import agreed
 from benchmark_tasks.runtimes.environments import Environment, ensure
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import Weights
 
 
 class DiffusionSessions:
@@ -57,11 +59,13 @@ class DiffusionSessions:
         """A pipeline, whatever the largest batch; gives what measures one batch size on it.
 
         Raises:
-            ServerDied, ServerNeverHealthy, OutOfMemory
+            ServerDied, ServerNeverHealthy, OutOfMemory, WeightsNotAsAsked
         """
         running.tell(f"building the pipeline for {running.sweep.label()}")
         with start(self._spec(running)) as generator:
             running.tell(f"ready after {generator.start_seconds:.0f} s")
+            if running.sweep.weights is Weights.STAND_IN:
+                running.stand_in = agreed(generator.stand_in)
             bench = Bench(generator, devices, running.procedure, running.tell)
             yield partial(measure_point, bench)
 

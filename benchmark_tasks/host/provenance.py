@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from benchmark_tasks import __version__
 from benchmark_tasks.meters.vendors import vendor_here
-from benchmark_tasks.results.schema import Gpu, Provenance
+from benchmark_tasks.results.schema import Gpu, Provenance, StandIn
 from benchmark_tasks.vocabulary import ServerKind
 
 SECRET_ENDINGS = ("token", "secret", "password", "api-key")
@@ -32,6 +32,7 @@ def collect(
     server_kind: ServerKind = ServerKind.ENVIRONMENT,
     server_image: str | None = None,
     server_options: Mapping[str, JsonValue] = MappingProxyType({}),
+    stand_in: StandIn | None = None,
 ) -> Provenance:
     """Everything known about where this run happens; what cannot be read is `None`."""
     driver, cuda = vendor_here().driver_versions() if gpus else (None, None)
@@ -46,6 +47,7 @@ def collect(
         server_kind=server_kind,
         server_image=server_image,
         server_options=_without_secrets(server_options),
+        stand_in=stand_in,
         host=platform.node() or "unknown",
         operating_system=platform.platform(),
         cpu_model=_cpu_model(),

@@ -13,11 +13,13 @@ from benchmark_tasks.measuring.session import Installed, PointResult, RunningSwe
 from benchmark_tasks.meters.meter import Reading, Recorder
 from benchmark_tasks.plan.procedure import CPU_PROCEDURE, GPU_PROCEDURE, Procedure
 from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.runtimes.drawn import weights_drawn
 from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.launch import Launch, Origin
 from benchmark_tasks.runtimes.origins import origin_of
 from benchmark_tasks.runtimes.server import RunningServer
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import Weights
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 
 METRICS_PERIOD_SECONDS = 1.0
@@ -60,7 +62,7 @@ class LanguageSessions:
         """A server for batches up to `largest_batch`; gives what measures one batch size on it.
 
         Raises:
-            ServerDied, ServerNeverHealthy, OutOfMemory
+            ServerDied, ServerNeverHealthy, OutOfMemory, WeightsNotAsAsked
         """
         running.tell(f"starting the server for {running.sweep.label()}")
         with self._server(running, largest_batch) as server:
@@ -111,6 +113,9 @@ class LanguageSessions:
         running.command = spec.command
         spec.log.write_bytes(b"")
         with self._origin.serve(spec) as server:
+            if running.sweep.weights is Weights.STAND_IN:
+                running.stand_in = weights_drawn(spec.log)
+                running.tell(f"weights: {running.stand_in.recipe}, digest {running.stand_in.digest[:12]}")
             yield server
 
 

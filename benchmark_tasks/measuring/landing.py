@@ -133,6 +133,7 @@ def _common(running: RunningSweep, point: SweepPoint) -> dict[str, object]:
             server_kind=sweep.server.kind,
             server_image=running.installed.image,
             server_options=sweep.server_options,
+            stand_in=running.stand_in,
             gpus=gpus,
             seed=running.procedure.seed,
         ),

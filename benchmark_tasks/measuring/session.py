@@ -21,6 +21,7 @@ from benchmark_tasks.results.schema import (
     Requests,
     Sample,
     Server,
+    StandIn,
     Window,
 )
 from benchmark_tasks.results.store import Store
@@ -38,7 +39,8 @@ class Installed:
 class RunningSweep:
     """A sweep while it is measured: what stays the same meanwhile, and how far it is.
 
-    command: what was started last. during, begun: the phase it is in, and since when.
+    command: what was started last. stand_in: the weights that it drew.
+    during, begun: the phase it is in, and since when.
     lines: `driver.log`, so far.
     """
 
@@ -56,6 +58,7 @@ class RunningSweep:
     say: Callable[[str], None]
     lines: list[str] = field(default_factory=list)
     command: tuple[str, ...] = ()
+    stand_in: StandIn | None = None
     during: Literal["server-start", "load"] = "server-start"
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))
 

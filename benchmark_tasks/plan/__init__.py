@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmark_tasks.plan.deployment import usual_repeats
+    from benchmark_tasks.plan.deployment import usual_repeats, usual_weights
     from benchmark_tasks.plan.landed import is_recheck, runs_that_count, still_missing, what_is_missing
     from benchmark_tasks.plan.recheck import last_rechecks, recheck_campaign, sweep_again
     from benchmark_tasks.plan.release import is_canary, plan_release, plan_release_on, superseded
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchmark_tasks.plan.versions import newest_version, version_to_measure, versions_to_measure
 
 _MODULES = {
-    "deployment": ("usual_repeats",),
+    "deployment": ("usual_repeats", "usual_weights"),
     "landed": ("is_recheck", "runs_that_count", "still_missing", "what_is_missing"),
     "recheck": ("last_rechecks", "recheck_campaign", "sweep_again"),
     "release": ("is_canary", "plan_release", "plan_release_on", "superseded"),
@@ -51,6 +51,7 @@ __all__ = [
     "superseded",
     "sweep_again",
     "usual_repeats",
+    "usual_weights",
     "version_to_measure",
     "versions_to_measure",
     "what_is_missing",

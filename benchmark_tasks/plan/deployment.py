@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark_tasks.catalog import Catalog, Deployment, Model, TaskEntry
+from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.identity import NO_GPU
+from benchmark_tasks.runtimes.kinds import ServerContract, kind_of
 from benchmark_tasks.vocabulary import LengthControl, RuntimeName, Task, Weights
 
 REPEATS_WITH_GPU = 3
@@ -23,6 +25,46 @@ def distribution_of(catalog: Catalog, runtime: RuntimeName, gpu_model: str) -> s
     return catalog.project_of(runtime).distribution(has_gpu=gpu_model != NO_GPU)
 
 
+def usual_weights(model: Model, runtime: RuntimeName) -> Weights:
+    """What a model is measured with where nobody says otherwise.
+
+    Its catalog entry decides first. Real weights are meant where the entry names a revision of them: the hub
+    has been asked, and has them. Otherwise a language model has the stand-in, if the runtime can draw it.
+    An image or video model has real weights until the stand-in has been compared with them.
+    """
+    if model.weights is not None:
+        return model.weights
+    kind = kind_of(runtime)
+    served = isinstance(kind.contract, ServerContract)
+    if model.revision is not None or not served or kind.no_stand_in(model):
+        return Weights.REAL
+    return Weights.STAND_IN
+
+
+def require_weights(model: Model, weights: Weights, runtime: RuntimeName) -> None:
+    """Refuse stand-in weights that a runtime cannot draw for a model, before anything is started.
+
+    Raises:
+        CatalogError: says why.
+    """
+    if weights is Weights.STAND_IN and (reason := kind_of(runtime).no_stand_in(model)):
+        raise CatalogError(f"{model.model_id} cannot be measured with {weights} weights: {reason}")
+
+
+def can_have(model: Model, weights: Weights | None, runtime: RuntimeName) -> bool:
+    """Whether the catalog knows enough of a model for these weights (`None`: the usual) under a runtime."""
+    kind = kind_of(runtime)
+    match weights or usual_weights(model, runtime):
+        case Weights.STAND_IN:
+            return kind.no_stand_in(model) is None
+        case Weights.DUMMY:
+            return model.hub_config is not None
+        case Weights.RANDOM:
+            return model.pipeline is not None
+        case Weights.REAL:
+            return model.pipeline is not None or isinstance(kind.contract, ServerContract)
+
+
 def sweep_of(
     catalog: Catalog,
     model: Model,
@@ -36,18 +78,24 @@ def sweep_of(
 ) -> Sweep:
     """The sweep of one deployment, one repeat per batch size.
 
-    weights, runtime: instead of the catalog's.
+    weights, runtime: instead of the usual ones.
+
+    Raises:
+        CatalogError: the runtime cannot draw such weights for the model.
     """
+    runtime = runtime or model.runtime
+    weights = weights or usual_weights(model, runtime)
+    require_weights(model, weights, runtime)
     return Sweep(
         model_id=model.model_id,
         model=model if model.model_id in catalog.added or model.revision else None,
         weight_precision=model.weight_precision,
         task=task,
         **deployment.model_dump(exclude={"batch_sizes"}),
-        runtime=runtime or model.runtime,
+        runtime=runtime,
         runtime_version=runtime_version,
         distribution=distribution,
-        weights=weights or model.weights,
+        weights=weights,
         **_asked(catalog.tasks[task]),
         **model.tasks[task].generation.model_dump(exclude_none=True),
         points=tuple(SweepPoint(batch_size=size) for size in batch_sizes),

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.catalog import Catalog, Deployment, Model
-from benchmark_tasks.plan.deployment import distribution_of, sweep_of, usual_repeats
+from benchmark_tasks.plan.deployment import can_have, distribution_of, sweep_of, usual_repeats
 from benchmark_tasks.plan.landed import runs_that_count, what_is_missing
 from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.plan.versions import normal_version, version_to_measure
 from benchmark_tasks.results.store import Listing
-from benchmark_tasks.runtimes.kinds import ServerContract, kind_of
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName, Task, Weights
 
@@ -76,9 +75,9 @@ def plan_release(
     A point is planned for as many repeats as are missing to `repeats` completed runs (default 3
     with a GPU, 1 without); runs at another revision of the model are not among them. A point that did
     not fit the device is not tried again. `force` plans every point anew, but for what the campaign itself
-    has landed. `models` and `tasks` narrow the choice; `weights` replaces the catalog's (dummy weights only
-    for models whose config.json the catalog holds). Small models come first: a release that is broken shows
-    on the cheapest sweep.
+    has landed. `models` and `tasks` narrow the choice; `weights` replaces the usual ones
+    (`usual_weights`), for the models that can have them. Small models come first: a release that is broken
+    shows on the cheapest sweep.
 
     Raises:
         CatalogError: a model is not in the catalog.
@@ -126,7 +125,7 @@ def _offered(
     offers = [
         (model, task, deployment)
         for model in chosen
-        if _is_measured_on(catalog, model, runtime) and _can_have(model, weights, runtime)
+        if _is_measured_on(catalog, model, runtime) and can_have(model, weights, runtime)
         for task, entry in model.tasks.items()
         if not tasks or task in tasks
         for deployment in entry.deployments
@@ -147,14 +146,3 @@ def _offered(
 
 def _is_measured_on(catalog: Catalog, model: Model, runtime: RuntimeName) -> bool:
     return model.runtime == runtime or model.model_id in catalog.project_of(runtime).models
-
-
-def _can_have(model: Model, weights: Weights | None, runtime: RuntimeName) -> bool:
-    """Whether the catalog knows enough of a model for these weights under a runtime."""
-    match weights:
-        case Weights.DUMMY:
-            return model.hub_config is not None
-        case Weights.RANDOM:
-            return model.pipeline is not None
-        case _:
-            return model.pipeline is not None or isinstance(kind_of(runtime).contract, ServerContract)

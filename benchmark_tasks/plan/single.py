@@ -35,6 +35,7 @@ def plan_single(
     num_gpus: int | None = None,
     batch_sizes: Sequence[int] | None = None,
     repeats: int | None = None,
+    weights: Weights | None = None,
     campaign_id: str | None = None,
     note: str | None = None,
     force: bool = False,
@@ -42,8 +43,8 @@ def plan_single(
     """The sweep that somebody asks for on a machine, and what of it is still to be measured.
 
     version: the newest one that can be measured there when `None`. num_gpus: one by default, where there
-    are any. repeats: the usual number by default. force: measure it again, but for what the campaign itself
-    has landed.
+    are any. repeats, weights: the usual ones by default. force: measure it again, but for what the campaign
+    itself has landed.
 
     Raises:
         CatalogError, SettingsError, UnknownVersion, NoBuildHere, IndexUnreachable
@@ -60,6 +61,7 @@ def plan_single(
         num_gpus=gpus,
         batch_sizes=batch_sizes,
         repeats=repeats or usual_repeats(machine.gpu_model),
+        weights=weights,
         note=note,
     ).model_copy(update={"campaign_id": campaign_id})
     return sweep, still_missing(sweep, runs_that_count(runs, campaign_id=campaign_id, force=force))
@@ -84,11 +86,12 @@ def single_sweep(
 
     Batch sizes default to the catalog's. Where the catalog has no deployment, batch sizes must be
     given, and a language model is spread by tensor parallelism, another one by Ulysses. `runtime`
-    replaces the catalog's; `degrees` say how an image or video model is spread (`ulysses_degree`,
-    `ring_degree`).
+    replaces the catalog's, `weights` the usual ones; `degrees` say how an image or video model is spread
+    (`ulysses_degree`, `ring_degree`).
 
     Raises:
-        CatalogError: the model is unknown, is not measured on the task, or has no batch sizes.
+        CatalogError: the model is unknown, is not measured on the task, has no batch sizes, or cannot have
+            these weights.
     """
     model = catalog.model(model_id)
     if task not in model.tasks:

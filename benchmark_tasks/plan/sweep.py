@@ -76,6 +76,8 @@ class Sweep(Workload, Placement, Subject):
             raise ValueError(f"the entry of {self.model.model_id} travels with a sweep of {self.model_id}")
         if isinstance(self.server, AtEndpoint) and (self.server_options or self.server_per_point):
             raise ValueError("an endpoint is neither started nor configured here")
+        if isinstance(self.server, AtEndpoint) and self.weights is Weights.STAND_IN:
+            raise ValueError(f"an endpoint loads what its owner chose, not {self.weights} weights")
         self.require_complete(self.task)
         most = kind_of(self.runtime).maximum_gpus
         if most is not None and self.num_gpus > most:

@@ -54,7 +54,7 @@ def watched(catalog: Catalog) -> list[Model]:
     return [
         model
         for model in catalog.models.values()
-        if model.weights is Weights.REAL
+        if model.weights in (None, Weights.REAL)
         and any(task.architecture is not Architecture.DIFFUSION for task in model.tasks)
     ]
 

@@ -228,9 +228,28 @@ class Gpu(Record):
     power_limit_watts: Measured | None
 
 
+class StandIn(Record):
+    """The weights that a runtime drew itself, as it reported them.
+
+    recipe: its version, and what is not as it is there. digest: SHA-256 over names, shapes, types and a
+        sample of the values of all tensors.
+    tensors, values: how many there are. processes: how many drew them, all alike.
+    device: where they were drawn; equal seeds give equal weights on one kind of device.
+    """
+
+    recipe: str
+    seed: int
+    digest: str
+    tensors: Count
+    values: Count
+    device: str
+    processes: Degree = 1
+
+
 class Provenance(Record):
     """Where a number comes from.
 
+    `stand_in`: what was drawn, where the weights are a stand-in and were drawn before the run failed.
     `server_image`: the container's image as the registry names it, with its digest where it has one.
     `server_options`: the runtime's options that a person added (`--server-config`).
     """
@@ -245,6 +264,7 @@ class Provenance(Record):
     server_kind: ServerKind = ServerKind.ENVIRONMENT
     server_image: str | None = None
     server_options: dict[str, JsonValue] = {}
+    stand_in: StandIn | None = None
     host: str
     operating_system: str
     cpu_model: str

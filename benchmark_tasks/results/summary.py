@@ -142,6 +142,8 @@ COLUMNS: pa.Schema = pa.schema(
         ("catalog_hash", pa.string()),
         ("runtime_distribution", pa.string()),
         ("torch_version", pa.string()),
+        ("weights_digest", pa.string()),
+        ("weights_seed", pa.int64()),
         ("driver_version", pa.string()),
         ("cuda_version", pa.string()),
         ("gpu_uuids", pa.string()),
@@ -229,7 +231,13 @@ def _provenance_row(provenance: Provenance) -> dict[str, Any]:
         "host",
     }
     values = provenance.model_dump(mode="json", include=names)
-    return {**values, "torch_version": provenance.runtime_packages.get("torch")}
+    drawn = provenance.stand_in
+    return {
+        **values,
+        "torch_version": provenance.runtime_packages.get("torch"),
+        "weights_digest": drawn and drawn.digest,
+        "weights_seed": drawn and drawn.seed,
+    }
 
 
 def _phases_row(phases: Iterable[Phase]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ REMOVE_SECONDS = 60.0
 REAP_SECONDS = 30.0
 _MODEL_FOLDER = "/jouleboard/model"
 _OPTIONS_FILE = "/jouleboard/server.yaml"
+_STAND_IN_FOLDER = "/jouleboard/stand-in"
 _HUB_CACHE = "/root/.cache/huggingface"
 
 
@@ -96,11 +97,15 @@ class ContainerImage:
         )
         mounts = {_HUB_CACHE: _hub_cache()} if in_container == source else {_MODEL_FOLDER: Path(source)}
         mounts |= {_OPTIONS_FILE: options} if options else {}
+        variables = dict(contract.variables(launch.setup))
+        if (folder := launch.stand_in_folder()) is not None:
+            mounts[_STAND_IN_FOLDER] = folder
+            variables["PYTHONPATH"] = _STAND_IN_FOLDER
         command = (
             *_run(self._client, f"jouleboard-{new_run_id()}", launch.lock_mark),
             *vendor_here().container_arguments(self._client, launch.gpu_indices),
             *_mounted(mounts),
-            *_variables(contract.variables(launch.setup), hub=in_container == source),
+            *_variables(variables, hub=in_container == source),
             "--entrypoint",
             module[0],
             self._reference,

@@ -11,14 +11,16 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 
 from benchmark_tasks.catalog import Model
+from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.results.bundle import SERVER_LOG
 from benchmark_tasks.results.record import Count, Record
 from benchmark_tasks.runtimes.kinds import RuntimeKind, Setup, kind_of
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec
 from benchmark_tasks.runtimes.server_options import write_server_options
-from benchmark_tasks.vocabulary import ServerKind
+from benchmark_tasks.vocabulary import ServerKind, Weights
 
 SERVER_OPTIONS_FILE = "server.yaml"
+STAND_IN_FOLDER = "stand-in"
 
 
 class InEnvironment(Record):
@@ -77,6 +79,19 @@ class Launch:
     def log(self) -> Path:
         """The server's log."""
         return self.scratch / SERVER_LOG
+
+    def stand_in_folder(self) -> Path | None:
+        """What draws stand-in weights, for the server's PYTHONPATH; `None` where none are asked for.
+
+        Raises:
+            CatalogError: the runtime has no way to.
+        """
+        if self.setup.weights is not Weights.STAND_IN:
+            return None
+        write = self.kind.server.stand_in_folder
+        if write is None:
+            raise CatalogError(f"{self.kind.title} has no way to load weights that are drawn")
+        return write(self.scratch / STAND_IN_FOLDER)
 
     def options_file(self) -> Path | None:
         """The setup's `server_options` as the runtime's own YAML file; `None` without any."""

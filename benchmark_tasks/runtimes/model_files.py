@@ -3,9 +3,10 @@
 It holds the architecture's config, a tokenizer and, for models that see, how pictures are prepared. No
 weights are written.
 
-The server is then started with dummy weights. What the weights say changes speed and energy: by 3 to 11 %,
-and more for a mixture of experts (docs/stand-in.md). So every such run carries `weights = dummy` as a
-comparability key.
+The server then makes its weights while it loads: stand-in weights, which are drawn so that the model computes
+as a trained one does, or vLLM's dummy weights. What the weights say changes speed and energy: dummy weights
+by up to 11 %, and more for a mixture of experts (docs/stand-in.md). So every run carries its kind of weights
+as a comparability key.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError
+from benchmark_tasks.stand_in.support import untied
 from benchmark_tasks.vocabulary import Weights
 from benchmark_tasks.workloads.words import WORDS
 
@@ -44,15 +46,17 @@ _CHAT_TEMPLATE = (
 
 
 def model_source(model: Model, weights: Weights, scratch: Path) -> str:
-    """What a server loads: a directory written on the spot for dummy weights, else the hub id.
+    """What a server loads: the hub id for real weights, otherwise a directory written on the spot.
 
     Raises:
-        CatalogError: dummy weights were asked for but the catalog has no `hub_config`.
+        CatalogError: the weights are not real, but the catalog has no `hub_config`.
     """
     if weights is Weights.REAL:
         return model.model_id
     if model.hub_config is None:
         raise CatalogError(f"{model.model_id} has no hub_config in the catalog: it needs real weights")
+    if weights is Weights.STAND_IN:
+        model = model.model_copy(update={"hub_config": untied(model.hub_config)})
     return str(write_model_directory(scratch / "model", model))
 
 

@@ -75,6 +75,9 @@ class FromEnvironment:
             config=launch.options_file(),
         )
         variables = server_environment(self._environment, launch.setup, launch.gpu_indices, launch.lock_mark)
+        if (folder := launch.stand_in_folder()) is not None:
+            paths = (str(folder), variables.get("PYTHONPATH"))
+            variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         return ServerSpec(contract, command, variables, port, launch.log, launch.start_seconds)
 
     def serve(self, spec: ServerSpec) -> AbstractContextManager[RunningServer]:

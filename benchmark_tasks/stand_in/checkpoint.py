@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from .recipe import Architecture, Recipe, Role, role_of
+from .support import refusal
 
 _FUSED_EXPERTS = re.compile(r"^(?P<layer>.*\.experts)\.(?P<what>gate_up_proj|down_proj)$")
 _SPLIT = {"gate_up_proj": ("gate_proj", "up_proj"), "down_proj": ("down_proj",)}
@@ -40,9 +41,8 @@ class Fp8:
         told = config.get("quantization_config")
         if not told:
             return None
-        method = told.get("quant_method")
-        if method != "fp8":
-            raise ValueError(f"a checkpoint quantized by {method!r} has no stand-in yet, only 'fp8' has")
+        if reason := refusal(config):
+            raise ValueError(reason)
         rows_columns = told.get("weight_block_size")
         skipped = tuple(told.get("modules_to_not_convert") or told.get("ignored_layers") or ())
         if rows_columns is None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 PACKAGE = "jouleboard_stand_in"
-_MODULES = ("recipe.py", "checkpoint.py", "vllm_plugin.py")
+_MODULES = ("support.py", "recipe.py", "checkpoint.py", "pipelines.py", "vllm_plugin.py")
 _METADATA = "Metadata-Version: 2.1\nName: jouleboard-stand-in\nVersion: 1\n"
 _ENTRY_POINTS = f"[vllm.general_plugins]\njouleboard_stand_in = {PACKAGE}.vllm_plugin:register\n"
 

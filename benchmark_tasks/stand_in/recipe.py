@@ -22,8 +22,7 @@ from typing import Any
 
 import torch
 
-VERSION = "stand-in.1"
-"""Names the numbers below; a comparability key of every result."""
+from .support import VERSION
 
 _SIGNAL = 1.28
 """A matrix takes a signal of rms 1 to this rms: 0.02 at a width of 4,096, the scale of trained models."""
@@ -211,16 +210,37 @@ def tensor_seed(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8], "big") >> 1
 
 
-def digest_of(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
-    """Names, shapes, types and up to 4,096 values of each tensor, evenly spread, as one SHA-256.
+class Account:
+    """What was drawn so far: how many tensors and values, and one digest of them all.
 
-    Random numbers may differ between kinds of GPU; two digests that agree say that they did not.
+    The SHA-256 is over names, shapes, types and up to 4,096 values of each tensor, evenly spread. Random
+    numbers may differ between kinds of GPU; two digests that agree say that they did not.
     """
-    total = hashlib.sha256()
-    for name, tensor in tensors:
+
+    def __init__(self) -> None:
+        self.tensors = 0
+        self.values = 0
+        self._digest = hashlib.sha256()
+
+    def add(self, name: str, tensor: torch.Tensor) -> None:
+        """Count one tensor."""
         flat = tensor.detach().reshape(-1)
         step = max(1, flat.numel() // _DIGEST_VALUES)
         values = flat[::step][:_DIGEST_VALUES].contiguous().view(torch.uint8).cpu()
-        total.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype}".encode())
-        total.update(bytes(values.tolist()))
-    return total.hexdigest()
+        self._digest.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype}".encode())
+        self._digest.update(values.numpy().tobytes())
+        self.tensors += 1
+        self.values += flat.numel()
+
+    @property
+    def digest(self) -> str:
+        """Of all that was added, in hexadecimal."""
+        return self._digest.hexdigest()
+
+
+def digest_of(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """The digest of an `Account` of these tensors."""
+    account = Account()
+    for name, tensor in tensors:
+        account.add(name, tensor)
+    return account.digest

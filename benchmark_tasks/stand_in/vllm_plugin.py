@@ -9,7 +9,7 @@ number of GPUs changes nothing. Options travel as `--model-loader-extra-config '
 from __future__ import annotations
 
 import dataclasses
-import logging
+import sys
 import time
 from collections.abc import Generator, Mapping
 from typing import Any
@@ -17,11 +17,10 @@ from typing import Any
 import torch
 
 from .checkpoint import weights_of
-from .recipe import Kind, Recipe
+from .recipe import Account, Kind, Recipe
+from .support import report_line
 
 LOAD_FORMAT = "stand-in"
-
-_log = logging.getLogger("vllm.stand_in")
 
 
 def recipe_of(options: Mapping[str, Any]) -> Recipe:
@@ -34,6 +33,21 @@ def recipe_of(options: Mapping[str, Any]) -> Recipe:
     if unknown := set(options) - known:
         raise ValueError(f"the stand-in has no options {sorted(unknown)}; there are {sorted(known)}")
     return Recipe(**{**options, "kind": Kind(options.get("kind", Kind.STAND_IN))})
+
+
+def _report(recipe: Recipe, account: Account, device: torch.device, seconds: float) -> None:
+    """One line to the log of the server, whatever its level of logging is."""
+    facts = {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "digest": account.digest,
+        "tensors": account.tensors,
+        "values": account.values,
+        "device": device.type,
+        "seconds": round(seconds, 3),
+    }
+    sys.stderr.write(report_line(facts) + "\n")
+    sys.stderr.flush()
 
 
 def register() -> None:
@@ -55,12 +69,14 @@ def register() -> None:
             self, model_config: Any, model: torch.nn.Module
         ) -> Generator[tuple[str, torch.Tensor], None, None]:
             """What the checkpoint would hold."""
-            started = time.perf_counter()
+            started, account = time.perf_counter(), Account()
             device = next(model.parameters()).device
             self.counter_before_loading_weights = started
-            yield from weights_of(
+            for name, tensor in weights_of(
                 model_config.hf_config, self._recipe, device=device, dtype=model_config.dtype
-            )
-            _log.info("drew %s in %.1f s", self._recipe.name, time.perf_counter() - started)
+            ):
+                account.add(name, tensor)
+                yield name, tensor
+            _report(self._recipe, account, device, time.perf_counter() - started)
 
     register_model_loader(LOAD_FORMAT)(StandInLoader)

@@ -26,9 +26,22 @@ import httptools
 import orjson
 import uvloop
 
+from benchmark_tasks.stand_in.support import VERSION, report_line
+
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 _BACKLOG_BYTES = 65_536
+
+_DRAWN = {
+    "recipe": VERSION,
+    "seed": 0,
+    "digest": hashlib.sha256(b"nothing").hexdigest(),
+    "tensors": 0,
+    "values": 0,
+    "device": "none",
+    "seconds": 0.0,
+}
+"""What is said of weights that there are none of."""
 
 
 class Fault(StrEnum):
@@ -341,6 +354,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--rename-metric", action="append", default=[], help="vllm:NAME=other:NAME, for another runtime"
     )
+    parser.add_argument("--load-format", default="auto", help="stand-in: report weights as our plugin does")
     parser.add_argument("--ttft-ms", type=float, default=5.0)
     parser.add_argument("--itl-ms", type=float, default=2.0, help="0: as fast as the clients read")
     parser.add_argument("--tokens-per-chunk", type=int, default=1)
@@ -368,6 +382,8 @@ def main() -> None:
         sys.exit("mock server: refusing to start, as asked")
     if options.fault == Fault.OUT_OF_MEMORY and options.max_num_seqs > options.fits:
         sys.exit("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")
+    if options.load_format == "stand-in":
+        print(report_line(_DRAWN), file=sys.stderr, flush=True)
     uvloop.run(serve(options))
 
 

@@ -49,8 +49,22 @@ function element(name, attributes = {}, ...children) {
 function modelCell(row) {
   const parts = [row.nickname || row.model_id, element("small", {}, row.model_id)];
   if (row.model_revision) parts.push(element("small", { title: row.model_revision }, `revision ${row.model_revision.slice(0, 12)}`));
-  if (row.weights && row.weights !== "real") parts.push(element("span", { class: "badge plain" }, `${row.weights} weights`));
+  if (row.weights && row.weights !== "real") parts.push(weightsBadge(row));
   return parts;
+}
+
+// Weights that are not real: what they are and, for those that have a better stand-in, how far they are off.
+function weightsBadge(row) {
+  if (row.weights.startsWith("stand-in"))
+    return element("span", { class: "badge plain", title: "drawn so that the model computes as a trained one does" }, `${row.weights} weights`);
+  const percent = (share) => `${share > 0 ? "+" : ""}${(100 * share).toFixed(1)}`;
+  const difference = row.weights_energy_difference;
+  if (difference === null)
+    return element("span", { class: "badge plain", title: "how far this kind of weights is off was not measured here" }, `${row.weights} weights, difference not measured`);
+  const half = (100 * row.weights_energy_difference_half_width).toFixed(1);
+  const itl = row.weights_median_itl_difference === null ? "" : `, median ITL ${percent(row.weights_median_itl_difference)} %`;
+  const title = `measured apart from this row, against ${row.weights_reference} weights on one GPU: energy ${percent(difference)} \u00b1 ${half} %${itl}; the figures of this row are as measured`;
+  return element("span", { class: "badge plain", title }, `${row.weights} weights, energy ${percent(difference)} %`);
 }
 
 function gpuCell(row) {
@@ -105,7 +119,7 @@ function chosen() {
 
 function filtered() {
   const text = $("search").value.trim().toLowerCase();
-  const equal = { gpu_model: $("gpu").value, num_gpus: $("gpus").value, runtime_version: $("version").value };
+  const equal = { gpu_model: $("gpu").value, num_gpus: $("gpus").value, runtime_version: $("version").value, weights: $("weights").value };
   return chosen().filter((row) =>
     Object.entries(equal).every(([key, value]) => !value || String(row[key]) === value) &&
     (!text || `${row.nickname} ${row.model_id} ${row.model_revision ?? ""} ${row.organisation ?? ""}`.toLowerCase().includes(text)) &&
@@ -217,6 +231,7 @@ function refine() {
   fill($("gpu"), options("gpu_model", within), true);
   fill($("gpus"), options("num_gpus", within), true);
   fill($("version"), options("runtime_version", within), true);
+  fill($("weights"), options("weights", within), true);
   draw();
 }
 
@@ -235,7 +250,7 @@ if (rows.length) {
   if (first) $("task").value = first[0];
   $("task").addEventListener("change", sources);
   $("source").addEventListener("change", refine);
-  for (const id of ["gpu", "gpus", "version", "best"]) $(id).addEventListener("change", draw);
+  for (const id of ["gpu", "gpus", "version", "weights", "best"]) $(id).addEventListener("change", draw);
   $("search").addEventListener("input", draw);
   sources();
 } else {

@@ -30,6 +30,7 @@ from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import INCOMING
+from benchmark_tasks.results.summary import run_row
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.run import MeasureResult, measure, sessions
 from benchmark_tasks.runtimes import server
@@ -65,6 +66,26 @@ def test_without_a_gpu_a_run_has_speed_and_what_the_cpu_counts(settings: Setting
     assert run.device.dram_joules is None, "no counter"
     assert run.requests.failed == 0 and run.requests.completed == run.requests.sent
     assert run.server.prefix_cache_hits == 0 and run.server.metric_samples >= 1
+
+
+def test_a_run_of_the_stand_in_says_what_was_drawn(settings: Settings) -> None:
+    go(settings, quick_sweep(4, weights=Weights.STAND_IN))
+    (run,) = landed(settings)
+    assert run.comparability.weights is Weights.STAND_IN and run.comparability.model_revision is None
+    drawn = run.provenance.stand_in
+    assert (drawn.recipe, drawn.seed, len(drawn.digest), drawn.processes) == ("stand-in.1", 0, 64, 1)
+    assert "--load-format=stand-in" in run.provenance.server_arguments
+    row = run_row(run, settings.home)
+    assert (row["weights_digest"], row["weights_seed"]) == (drawn.digest, 0)
+
+
+def test_weights_that_cannot_be_drawn_are_refused_before_anything_is_started(settings: Settings) -> None:
+    shipped = load().model("jouleboard/qwen3-tiny")
+    config = {**shipped.hub_config, "quantization_config": {"quant_method": "mxfp4"}}
+    model = shipped.model_copy(update={"hub_config": config})
+    with pytest.raises(CatalogError, match=r"cannot be measured with stand-in\.1 weights: .*'mxfp4'"):
+        go(settings, quick_sweep(4, weights=Weights.STAND_IN, model=model))
+    assert landed(settings) == []
 
 
 def test_a_model_that_is_not_shipped_travels_with_its_sweep(settings: Settings) -> None:

@@ -1,7 +1,8 @@
 """Generates images or videos in batches, as told, and says when each batch began and ended.
 
 Runs in the runtime's own environment: torch and diffusers, for xDiT also xfuser, nothing of this
-project. It lies alone in its folder, so that nothing of this project can be imported by accident.
+project but the recipe of stand-in weights where a job asks for them. It lies alone in its folder, so that
+nothing of this project can be imported by accident.
 
     python generate.py FOLDER             plain diffusers
     torchrun ... generate.py FOLDER       xDiT, one process per GPU
@@ -40,6 +41,10 @@ SAMPLE_PIXELS = 768
 SHEET = 3
 """A video's sample shows SHEET x SHEET of its frames."""
 
+STAND_IN = "stand-in.1"
+"""A job whose weights are drawn by a recipe: the one module of this project that is used here, and only then;
+whoever measures puts it on the PYTHONPATH."""
+
 WITH_XFUSER_TRANSFORMER = {
     "WanPipeline": ("transformer_wan", "xFuserWanTransformer3DWrapper"),
     "HunyuanVideoPipeline": ("transformer_hunyuan_video", "xFuserHunyuanVideoTransformer3DWrapper"),
@@ -54,7 +59,8 @@ def main(folder: Path) -> None:
     ranks = Ranks(job)
     pipeline = XditPipeline(job, ranks) if job["runtime"] == "xdit" else DiffusersPipeline(job, ranks)
     ranks.synchronise()
-    ranks.tell(folder, {"event": "ready", "at_ns": now(), "devices": ranks.size})
+    drawn = ranks.all_of(pipeline.drawn)
+    ranks.tell(folder, {"event": "ready", "at_ns": now(), "devices": ranks.size, "stand_in": drawn})
     number = 0
     while batch_size := next_point(folder, number):
         generate(pipeline, ranks, folder, number, batch_size)
@@ -152,6 +158,7 @@ class DiffusersPipeline:
 
     def __init__(self, job: dict[str, Any], ranks: Ranks) -> None:
         self.job, self.ranks = job, ranks
+        self.drawn: dict[str, Any] | None = None
         self.pipe = self.wrap(self.build()).to(ranks.device)
         plain = getattr(self.pipe, "module", self.pipe)
         plain.set_progress_bar_config(disable=True)
@@ -160,7 +167,7 @@ class DiffusersPipeline:
         self.arguments = self.call_arguments(plain)
 
     def build(self) -> Any:
-        """The pipeline with real weights from a source, or random ones from its configuration."""
+        """The pipeline with real weights from a source, or with others from its configuration."""
         import diffusers
 
         facts, dtype = self.job["pipeline"], getattr(torch, self.job["dtype"])
@@ -169,6 +176,8 @@ class DiffusersPipeline:
             parts = {name: self.part(part, dtype) for name, part in facts["components"].items()} | facts[
                 "options"
             ]
+            if self.job.get("weights") == STAND_IN:
+                self.drawn = importlib.import_module("jouleboard_stand_in.pipelines").fill_pipeline(parts)
             return kind(**parts, **dict.fromkeys(optional_parts(kind, parts)))
         return kind.from_pretrained(self.job["source"], torch_dtype=dtype, revision=self.job["revision"])
 

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.installer import Distribution
+from benchmark_tasks.stand_in.support import refusal
 from benchmark_tasks.vocabulary import Architecture, RuntimeName, Task, Weights
 
 MOCK = "jouleboard-mock"
@@ -47,7 +48,7 @@ class Setup(Protocol):
 
     @property
     def weights(self) -> Weights:
-        """Whether the weights are the published ones."""
+        """Which weights it is given."""
 
     @property
     def num_gpus(self) -> int:
@@ -106,6 +107,8 @@ class ServerContract:
     refused_options: options that are part of the configuration, a comparability key or the method, so
         that nobody may give them.
     out_of_memory: regular expressions of log lines that say the configuration does not fit.
+    stand_in_folder: writes what draws stand-in weights while the server loads, into a folder that goes onto
+        its PYTHONPATH; the command asks for them. `None`: it cannot have stand-in weights.
     smallest_gpu_server: `max_num_seqs` on GPUs, at least, so that a batch size meets the same server
         alone as in a sweep.
     health_path, metrics_path, version_path: answers 200 when it is ready; its metrics; `{"version": ...}`.
@@ -119,6 +122,7 @@ class ServerContract:
     cpu_variables: Callable[[], Mapping[str, str]] = dict
     engine_titles: tuple[str, ...] = ()
     out_of_memory: tuple[str, ...] = ()
+    stand_in_folder: Callable[[Path], Path] | None = None
     smallest_gpu_server: int = 1
     health_path: str = "/health"
     metrics_path: str = "/metrics"
@@ -160,6 +164,16 @@ class RuntimeKind:
     def serves(self, task: Task) -> bool:
         """Whether it can be measured on a task."""
         return task.architecture in self.architectures
+
+    def no_stand_in(self, model: Model) -> str | None:
+        """Why it cannot measure a model with stand-in weights; `None` where it can."""
+        if isinstance(self.contract, ProcessContract):
+            return None if model.pipeline else f"the catalog has no pipeline of {model.model_id}"
+        if self.contract.stand_in_folder is None:
+            return f"{self.title} has no way to load weights that are drawn"
+        if model.hub_config is None:
+            return f"the catalog has no hub_config of {model.model_id}"
+        return refusal(model.hub_config)
 
     def reports(self, series: Series) -> bool:
         """Whether its server says a series on its metrics page."""

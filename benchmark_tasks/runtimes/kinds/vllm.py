@@ -14,6 +14,7 @@ from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.installer import Distribution, Installer
 from benchmark_tasks.runtimes.kinds.contract import MOCK, RuntimeKind, ServerContract, Setup
 from benchmark_tasks.runtimes.server_options import flag_of, flags
+from benchmark_tasks.stand_in.installing import write_plugin_folder
 from benchmark_tasks.vocabulary import Architecture, MediaKind, Weights
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
 
@@ -31,6 +32,9 @@ _MULTIMODAL_OPTIONS: dict[str, JsonValue] = {"mm_processor_cache_gb": 0}
 """Every item is prepared and encoded anew: with prefix caching off as well, vLLM does not even compare
 items, and a number does not depend on how often a request set shows the same one."""
 
+_LOAD_FORMATS = {Weights.DUMMY: "dummy", Weights.STAND_IN: "stand-in"}
+"""Where weights come from that are not the model's own; `stand-in` is added by our plugin."""
+
 _DECIDED_ELSEWHERE = frozenset(
     [
         "model",
@@ -43,6 +47,7 @@ _DECIDED_ELSEWHERE = frozenset(
         "seed",
         "revision",
         "load-format",
+        "model-loader-extra-config",
         "dtype",
         "quantization",
         "enable-prefix-caching",
@@ -86,7 +91,7 @@ def server_command(
         **(_GPU_OPTIONS if setup.num_gpus else {}),
         **_parallel_options(setup),
         **_multimodal_options(setup),
-        **({"load_format": "dummy"} if setup.weights is Weights.DUMMY else {}),
+        "load_format": _LOAD_FORMATS.get(setup.weights),
         **({"revision": model.revision} if model.revision else {}),
         **model.server,
         **({"trust_remote_code": True} if model.trust_remote_code else {}),
@@ -98,7 +103,7 @@ def server_command(
 
 
 def quiet_variables(setup: Setup) -> dict[str, str]:
-    """What every server is told: no usage statistics, no hub for dummy weights."""
+    """What every server is told: no usage statistics, no hub for weights that are not from there."""
     variables = {
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
@@ -106,7 +111,7 @@ def quiet_variables(setup: Setup) -> dict[str, str]:
         "VLLM_USE_FLASHINFER_SAMPLER": "0",
         "PYTHONUNBUFFERED": "1",
     }
-    if setup.weights is Weights.DUMMY:
+    if setup.weights is not Weights.REAL:
         variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     return variables
 
@@ -192,6 +197,7 @@ RUNTIME = RuntimeKind(
             r"larger than the available KV cache memory",
             r"less than desired GPU memory utilization",
         ),
+        stand_in_folder=write_plugin_folder,
         # It captures CUDA graphs for steps of up to 2 x max_num_seqs tokens, 512 at most. A smaller server
         # runs the steps that hold a prompt without one: 6 % fewer tokens/s at batch size 64.
         smallest_gpu_server=256,

@@ -10,7 +10,7 @@ from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import JouleboardError, one_line
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Task
+from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Task, Weights
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,20 @@ def floor(project: str) -> Param:
         pattern=VERSION_PATTERN,
         title=f"Oldest {project} release",
         description="Empty: the configured floor.",
+    )
+
+
+def weights() -> Param:
+    """A kind of weights, or the usual one of each model."""
+    return Param(
+        None,
+        type=["null", "string"],
+        enum=[None, *(kind.value for kind in Weights)],
+        title="Weights",
+        description=(
+            "Empty: what the catalog names; otherwise real weights for a model with a known revision, "
+            "and stand-in weights for a language model without one."
+        ),
     )
 
 

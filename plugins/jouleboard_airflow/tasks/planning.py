@@ -20,7 +20,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from benchmark_tasks.errors import CatalogError, SettingsError
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Task
+from benchmark_tasks.vocabulary import Task, Weights
 from jouleboard_airflow.gpu_hosts import describe_fleet, read_fleet
 from jouleboard_airflow.lanes import lane_of
 
@@ -59,6 +59,7 @@ def plan_release(params: Mapping[str, Any], run_id: str) -> list[Planned]:
             runtime=runtime,
             version=params["version"],
             repeats=params["repeats"],
+            weights=_weights(params),
             models=params["models"] or None,
             tasks=[_task(name) for name in params["tasks"] or ()] or None,
             campaign_id=run_id,
@@ -95,6 +96,7 @@ def plan_on_demand(params: Mapping[str, Any], run_id: str) -> list[Planned]:
             num_gpus=params["num_gpus"],
             batch_sizes=batch_sizes(params["batch_sizes"]),
             repeats=params["repeats"],
+            weights=_weights(params),
             campaign_id=run_id,
             note=params["note"],
             force=params["force"],
@@ -248,6 +250,11 @@ def _skipping_without_build() -> Iterator[None]:
         yield
     except NoBuildHere as error:
         raise AirflowSkipException(f"nothing to measure: {error}") from error
+
+
+def _weights(params: Mapping[str, Any]) -> Weights | None:
+    """The kind of weights of a form; `None` for the usual one of each model."""
+    return Weights(params["weights"]) if params.get("weights") else None
 
 
 def _task(name: str) -> Task:

@@ -93,6 +93,13 @@ def test_a_run_says_what_was_generated(settings: Settings) -> None:
     assert min(took) * 1e3 <= run.latency.e2e_ms.p50 <= max(took) * 1e3
 
 
+def test_a_run_of_the_stand_in_says_what_was_drawn(settings: Settings) -> None:
+    go(settings, sweep(4, weights=Weights.STAND_IN))
+    [run] = landed(settings)
+    assert run.comparability.weights is Weights.STAND_IN
+    assert run.provenance.stand_in is not None and run.provenance.stand_in.recipe == "stand-in.1"
+
+
 def test_without_a_counter_a_run_has_speed_and_no_energy(settings: Settings) -> None:
     go(settings, sweep(4))
     [run] = landed(settings)

@@ -295,6 +295,15 @@ def test_what_docker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "HF_TOKEN" not in text  # dummy weights need no hub
 
 
+def test_a_container_gets_what_draws_its_weights(tmp_path: Path) -> None:
+    text = " ".join(container_command(tmp_path, "docker", weights=Weights.STAND_IN))
+    assert f"--volume {tmp_path}/stand-in:/jouleboard/stand-in:ro" in text
+    assert "--env PYTHONPATH=/jouleboard/stand-in" in text and "--load-format=stand-in" in text
+    assert (tmp_path / "stand-in" / "jouleboard_stand_in" / "vllm_plugin.py").exists()
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config["tie_word_embeddings"] is False, "the recipe needs a head of its own"
+
+
 def test_podman_names_gpus_its_own_way_and_real_weights_come_from_the_hub_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

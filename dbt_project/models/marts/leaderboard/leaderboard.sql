@@ -61,6 +61,12 @@ ranked as (
         ) as energy_rank
     from gaps
 
+),
+
+differences as (
+
+    select * from {{ ref('weights_differences') }}
+
 )
 
 select
@@ -76,6 +82,7 @@ select
     configurations.total_params_billions,
     configurations.activated_params_billions,
     {{ identity_columns('configurations') }},
+    {{ weights_difference_columns('differences') }},
     configurations.is_current_revision,
     configurations.last_measured_at,
     configurations.energy_source,
@@ -122,5 +129,6 @@ select
 from configurations
 left join positions using (leaderboard_id)
 left join ranked using (leaderboard_id)
+left join differences on {{ difference_of_weights('differences', 'configurations') }}
 order by
     configurations.data_source, configurations.task, positions.energy_position, configurations.leaderboard_id

@@ -14,6 +14,12 @@ models as (
 
     select * from {{ ref('int_models') }}
 
+),
+
+differences as (
+
+    select * from {{ ref('weights_differences') }}
+
 )
 
 select
@@ -24,6 +30,9 @@ select
     measurements.architecture,
     coalesce(models.nickname, measurements.model_id) as nickname,
     {{ identity_columns('measurements') }},
+    {{ weights_difference_columns('differences') }},
+    runs.weights_digest,
+    runs.weights_seed,
     coalesce(runs.status, 'published') as status,
     -- A published row is accepted by its import.
     coalesce(runs.is_accepted, true) as is_accepted,
@@ -80,4 +89,5 @@ select
 from measurements
 left join runs on measurements.measurement_id = runs.run_id
 left join models on measurements.model_id = models.model_id and measurements.data_source = models.data_source
+left join differences on {{ difference_of_weights('differences', 'measurements') }}
 order by measurements.data_source, runs.started_at, run_id

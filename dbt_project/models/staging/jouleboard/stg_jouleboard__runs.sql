@@ -103,6 +103,8 @@ select
     catalog_hash,
     runtime_distribution,
     torch_version,
+    weights_digest,
+    weights_seed,
     driver_version,
     cuda_version,
     gpu_uuids,

@@ -1,0 +1,50 @@
+"""Which stand-in weights a runtime drew, as its processes say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from benchmark_tasks.errors import WeightsNotAsAsked
+from benchmark_tasks.results.schema import StandIn
+from benchmark_tasks.stand_in.support import reports_in
+from benchmark_tasks.vocabulary import Weights
+
+
+def weights_drawn(log: Path) -> StandIn:
+    """What all processes of a server drew, each for itself.
+
+    Raises:
+        WeightsNotAsAsked
+    """
+    return agreed(reports_in(log.read_text(errors="replace").splitlines()))
+
+
+def agreed(reports: Sequence[Mapping[str, Any]]) -> StandIn:
+    """The one set of weights that several processes report.
+
+    Raises:
+        WeightsNotAsAsked: there is no report, it is another recipe, or they drew different weights.
+    """
+    try:
+        drawn = [StandIn.model_validate(_known(report)) for report in reports]
+    except ValidationError as error:
+        field = error.errors()[0]["loc"]
+        raise WeightsNotAsAsked(f"the runtime's report on its weights is wrong: {field}") from error
+    if not drawn:
+        raise WeightsNotAsAsked("the runtime did not say which weights it drew")
+    first = drawn[0]
+    if first.recipe != Weights.STAND_IN:
+        raise WeightsNotAsAsked(f"the runtime drew {first.recipe}, not {Weights.STAND_IN}")
+    if any(report != first for report in drawn):
+        digests = ", ".join(sorted({report.digest[:12] for report in drawn}))
+        raise WeightsNotAsAsked(f"the runtime's processes drew different weights: {digests}")
+    return first.model_copy(update={"processes": len(drawn)})
+
+
+def _known(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is no property of the weights."""
+    return {name: value for name, value in report.items() if name in StandIn.model_fields}
