@@ -99,4 +99,4 @@ def _spread(
 def _inputs(module: torch.nn.Module, parameter: torch.Tensor) -> int:
     """How many values are summed up for each output."""
     transposed = isinstance(module, torch.nn.modules.conv._ConvTransposeNd)
-    return parameter.numel() // parameter.shape[1 if transposed else 0]
+    return int(parameter.numel() // parameter.shape[1 if transposed else 0])

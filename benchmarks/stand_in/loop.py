@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from benchmark_tasks.stand_in.recipe import VERSION, Architecture, Kind, Recipe
+from benchmark_tasks.stand_in.recipe import Architecture, Kind, Recipe
+from benchmark_tasks.stand_in.support import VERSION
 from benchmarks.stand_in.gpu_meter import GpuMeter
 
 KINDS = ("real", VERSION, "dummy", "normal")

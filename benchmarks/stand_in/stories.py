@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark_tasks.stand_in.recipe import VERSION
+from benchmark_tasks.stand_in.support import VERSION
 
 MEASURE, LOOK = "measure", "look"
 SCRATCH = os.environ.get("STAND_IN_SCRATCH", "/tmp/stand-in")

@@ -81,7 +81,7 @@ def test_a_run_of_the_stand_in_says_what_was_drawn(settings: Settings) -> None:
 
 def test_weights_that_cannot_be_drawn_are_refused_before_anything_is_started(settings: Settings) -> None:
     shipped = load().model("jouleboard/qwen3-tiny")
-    config = {**shipped.hub_config, "quantization_config": {"quant_method": "mxfp4"}}
+    config = {**(shipped.hub_config or {}), "quantization_config": {"quant_method": "mxfp4"}}
     model = shipped.model_copy(update={"hub_config": config})
     with pytest.raises(CatalogError, match=r"cannot be measured with stand-in\.1 weights: .*'mxfp4'"):
         go(settings, quick_sweep(4, weights=Weights.STAND_IN, model=model))
