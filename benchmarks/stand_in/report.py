@@ -63,9 +63,10 @@ def grouped(lines: Iterator[dict[str, Any]]) -> dict[tuple[str, int, str], dict[
     return groups
 
 
-def _parts(windows: list[dict[str, Any]], per_token: bool) -> np.ndarray:
-    parts = [part for window in windows for part in window["parts"]]
-    return np.array([joules / tokens if per_token else float(tokens) for tokens, joules in parts])
+def parts(windows: list[dict[str, Any]], per_token: bool) -> np.ndarray:
+    """The tenths of the windows: joules per token, or tokens."""
+    tenths = [part for window in windows for part in window["parts"]]
+    return np.array([joules / tokens if per_token else float(tokens) for tokens, joules in tenths])
 
 
 def described(windows: list[dict[str, Any]]) -> str:
@@ -101,15 +102,16 @@ def main() -> None:
                 label for label in kinds if label != arguments.against and arguments.against in kinds
             ):
                 ours, base = kinds[label], kinds[arguments.against]
-                energy = difference(_parts(ours, True), _parts(base, True))
-                speed = difference(_parts(ours, False), _parts(base, False))
-                latency = _mean_median(ours) - _mean_median(base)
-                share = latency / _mean_median(base)
+                energy = difference(parts(ours, True), parts(base, True))
+                speed = difference(parts(ours, False), parts(base, False))
+                latency = mean_median(ours) - mean_median(base)
+                share = latency / mean_median(base)
                 print(f"  {label} against {arguments.against}: energy {energy}, tokens {speed}, "
                       f"median ITL {latency:+.3f} ms ({share:+.2%})")  # fmt: skip
 
 
-def _mean_median(windows: list[dict[str, Any]]) -> float:
+def mean_median(windows: list[dict[str, Any]]) -> float:
+    """Mean of the windows' median latencies, ms."""
     return float(np.mean([window["itl_ms"]["0.5"] for window in windows]))
 
 

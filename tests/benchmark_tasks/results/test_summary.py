@@ -56,6 +56,8 @@ def test_a_completed_run_fills_its_row() -> None:
         "failure_phase",
         "failure_error",
         "failure_message",
+        "weights_digest",
+        "weights_seed",
     }
 
 
