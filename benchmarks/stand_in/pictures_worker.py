@@ -7,6 +7,7 @@ Prints one JSON object. The pipeline is that of `diffusion/program/generate.py`,
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
@@ -54,7 +55,7 @@ class Watch:
 def main(program: Path, job: Path, batch_size: int) -> None:
     """Two batches: the first to warm up, the second is told."""
     sys.path.insert(0, str(program))
-    import generate
+    generate: Any = importlib.import_module("generate")
 
     facts = json.loads(job.read_text())
     torch.manual_seed(facts["seed"])
