@@ -32,13 +32,11 @@ _OUTWARD = ("to_out.0", "to_add_out", "net.2", "proj_out", "conv2", "wo", "o", "
 def fill_pipeline(components: Mapping[str, Any]) -> dict[str, Any]:
     """Draw the weights of every component that has any; returns what was drawn, as it is reported."""
     account, device = Account(), "cpu"
-    with torch.no_grad():
-        for component, module in sorted(components.items()):
-            if not isinstance(module, torch.nn.Module):
-                continue
-            for name, parameter in fill(component, module):
-                account.add(name, parameter)
-                device = parameter.device.type
+    modules = {name: part for name, part in components.items() if isinstance(part, torch.nn.Module)}
+    for component, module in sorted(modules.items()):
+        for name, parameter in fill(component, module):
+            account.add(name, parameter)
+            device = parameter.device.type
     return {
         "recipe": VERSION,
         "seed": SEED,
@@ -63,6 +61,7 @@ def fill(component: str, root: torch.nn.Module) -> Iterator[tuple[str, torch.Ten
             yield name, parameter
 
 
+@torch.no_grad()
 def _draw(parameter: torch.Tensor, name: str, spread: float | None) -> None:
     """Constant 1 where there is no spread, 0 where it is 0, and otherwise normal."""
     if spread is None:

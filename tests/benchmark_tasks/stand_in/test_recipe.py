@@ -39,11 +39,18 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others() -> None:
     assert digest(config, Recipe()) != digest(config, Recipe(seed=1))
 
 
-def test_the_bytes_are_those_of_the_version() -> None:
-    """Whoever changes a number of the recipe changes this, and with it the version."""
-    drawn = digest(config_of("Qwen/Qwen3-8B", **TINY), Recipe())
-    stored = json.loads(Path(__file__).with_name("digests.json").read_text())
-    assert drawn == stored["stand-in.1"]
+STORED = json.loads(Path(__file__).with_name("values.json").read_text())["stand-in.1"]
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_the_values_are_those_of_the_version(name: str) -> None:
+    """Whoever changes a number of the recipe changes these, and with it the version.
+
+    Builds of torch and kinds of processor may differ in the last of bfloat16's eight bits.
+    """
+    shapes = {**shapes_of(config_of("Qwen/Qwen3-8B", **TINY)), "model.layers.0.mlp.gate.weight": (8, 128)}
+    drawn = Recipe().draw(name, shapes[name], ARCHITECTURE).flatten()[::37][:5].float().tolist()
+    assert drawn == pytest.approx(STORED[name], rel=2**-7)
 
 
 def test_a_tensor_does_not_depend_on_what_else_is_drawn() -> None:
