@@ -11,17 +11,19 @@ import psutil
 
 from benchmark_tasks import catalog as catalog_package
 from benchmark_tasks.catalog import Catalog, WatchedProject
-from benchmark_tasks.errors import JouleboardError, MeterError
-from benchmark_tasks.host.machine import Machine, gpu_names, this_machine
+from benchmark_tasks.errors import JouleboardError, MeterError, SettingsError
+from benchmark_tasks.host.limits import Need, shortages
+from benchmark_tasks.host.machine import Machine, instruments, this_machine
+from benchmark_tasks.measuring.surroundings import need_of
 from benchmark_tasks.meters.host_meter import HostMeter
+from benchmark_tasks.meters.instruments import GpuInstruments
 from benchmark_tasks.meters.vendors import VENDORS, vendor_here
-from benchmark_tasks.meters.zeus_meter import meter_for
 from benchmark_tasks.plan import plan_release, versions_to_measure
+from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.store import Listing, Store
 from benchmark_tasks.runtimes.container import CLIENTS
 from benchmark_tasks.runtimes.environments import host_runtime, host_versions, installed
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import EnergySource
 
 GIB = 2**30
 ENVIRONMENT_GIB = {True: 15.0, False: 5.0}
@@ -65,17 +67,20 @@ def examine(settings: Settings) -> Diagnosis:
     """Look at everything; never raises a `JouleboardError`. Asks the package index once."""
     try:
         catalog = catalog_package.load(overlay=settings.catalog)
-        machine = this_machine(catalog)
     except JouleboardError as error:
         return Diagnosis((HostFinding("catalog", State.BROKEN, str(error), "correct the catalog"),))
+    try:
+        machine = this_machine(catalog)
+    except JouleboardError as error:
+        return Diagnosis((_catalog(catalog), *_unusable(error)))
     has_runtime, runtime = _runtimes(catalog, settings, machine)
     return Diagnosis(
         (
             _catalog(catalog),
-            _gpus(machine),
-            _energy_counter(machine),
+            *_gpus(machine),
             _cpu_energy(),
             _memory(machine),
+            _limits(catalog, machine),
             _disk(settings, machine),
             runtime,
             _containers(),
@@ -92,22 +97,46 @@ def _catalog(catalog: Catalog) -> HostFinding:
     return HostFinding("catalog", State.OK, f"{counts}; hash {catalog.content_hash[:12]}")
 
 
-def _gpus(machine: Machine) -> HostFinding:
+def _unusable(error: JouleboardError) -> list[HostFinding]:
+    """Why no GPU of this machine can be measured; then nothing is, unless the CPU is asked for."""
+    finding = HostFinding("GPU", State.BROKEN, str(error), "correct it, or measure the CPU (--gpus 0)")
+    try:
+        return [finding, *(_instruments(gpu, State.BROKEN) for gpu in instruments().gpus)]
+    except SettingsError:
+        return [finding]
+
+
+def _gpus(machine: Machine) -> list[HostFinding]:
+    """What a measurement will get, GPU by GPU, from the questions that a measurement asks."""
     if not machine.has_gpu:
         makers = " or ".join(vendor.name for vendor in VENDORS)
         remedy = f"none needed for a trial; for energy, run on a host with a GPU and its driver ({makers})"
-        return HostFinding("GPU", State.LIMITED, "none: only small models, speed only", remedy)
+        none = "no GPU energy counter; energy stays empty, never estimated"
+        return [
+            HostFinding("GPU", State.LIMITED, "none: only small models, speed only", remedy),
+            HostFinding("energy counter", State.LIMITED, none, "no energy ranking from this machine"),
+        ]
+    report = instruments()
     driver, cuda = vendor_here().driver_versions()
-    names = f"{machine.num_gpus}x {gpu_names()[0]} (catalog: {machine.gpu_model})"
-    return HostFinding("GPU", State.OK, f"{names}, driver {driver}, CUDA {cuda}")
+    detail = (
+        f"{machine.num_gpus} of {len(report.gpus)} can be measured (catalog: {machine.gpu_model}), "
+        f"driver {driver or 'unknown'}, CUDA {cuda or 'unknown'}"
+    )
+    state = State.OK if machine.num_gpus == len(report.gpus) else State.LIMITED
+    gpus = (_instruments(gpu, State.LIMITED) for gpu in report.gpus)
+    return [HostFinding("GPU", state, detail), *gpus]
 
 
-def _energy_counter(machine: Machine) -> HostFinding:
-    meter = meter_for(range(machine.num_gpus))
-    if meter.source is not EnergySource.NONE:
-        return HostFinding("energy counter", State.OK, f"{meter.source} on {machine.num_gpus} GPUs")
-    detail = f"{meter.absent_reason}; energy stays empty, never estimated"
-    return HostFinding("energy counter", State.LIMITED, detail, "no energy ranking from this machine")
+def _instruments(gpu: GpuInstruments, refused: State) -> HostFinding:
+    """What one GPU can say; what it cannot stays empty in every run on it. refused: if it is not measured."""
+    name = f"GPU {gpu.index}"
+    what = f"{gpu.gpu.name}, {gpu.gpu.uuid}: " if gpu.gpu else ""
+    if gpu.problem is not None:
+        return HostFinding(name, refused, f"{what}cannot be measured: {gpu.problem}")
+    read = ", ".join(query.series for query in gpu.queries)
+    if not gpu.unanswered:
+        return HostFinding(name, State.OK, f"{what}{read}")
+    return HostFinding(name, State.LIMITED, f"{what}{read}; not answered: {'; '.join(gpu.unanswered)}")
 
 
 def _cpu_energy() -> HostFinding:
@@ -129,6 +158,20 @@ def _memory(machine: Machine) -> HostFinding:
         return HostFinding("memory", State.OK, detail)
     remedy = f"the CPU server wants {MEMORY_GIB:.0f} GiB: stop something"
     return HostFinding("memory", State.LIMITED, detail, remedy)
+
+
+def _limits(catalog: Catalog, machine: Machine) -> HostFinding:
+    """Whether the operating system allows the largest load that the catalog plans here."""
+    sweeps = _sweeps_here(catalog, machine)
+    needs = [need_of(sweep) for sweep in sweeps]
+    need = Need(
+        connections=max((need.connections for need in needs), default=0),
+        num_gpus=max((need.num_gpus for need in needs), default=0),
+    )
+    short = shortages(need)
+    if not short:
+        return HostFinding("limits", State.OK, f"enough for {need.connections} requests in flight")
+    return HostFinding("limits", State.LIMITED, "; ".join(shortage.line for shortage in short))
 
 
 def _disk(settings: Settings, machine: Machine) -> HostFinding:
@@ -227,7 +270,8 @@ def _landed(settings: Settings) -> HostFinding:
     return HostFinding("landing zone", State.LIMITED, f"{detail}; {len(listing.broken)} broken: {first}")
 
 
-def _measurable(catalog: Catalog, machine: Machine) -> HostFinding:
+def _sweeps_here(catalog: Catalog, machine: Machine) -> list[Sweep]:
+    """What the catalog plans for this machine, per release."""
     plans = [
         plan_release(
             catalog,
@@ -239,7 +283,11 @@ def _measurable(catalog: Catalog, machine: Machine) -> HostFinding:
         )
         for project in catalog.watch.projects
     ]
-    sweeps = [sweep for plan in plans for sweep in plan.sweeps]
+    return [sweep for plan in plans for sweep in plan.sweeps]
+
+
+def _measurable(catalog: Catalog, machine: Machine) -> HostFinding:
+    sweeps = _sweeps_here(catalog, machine)
     points = sum(len(sweep.points) for sweep in sweeps)
     models = len({sweep.model_id for sweep in sweeps})
     detail = f"{points} configurations of {models} models per release"

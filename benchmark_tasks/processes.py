@@ -24,6 +24,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 _OURS = ("AIRFLOW", "_AIRFLOW", "POSTGRES_", "JOULEBOARD_WORKER_SECRET", "AWS_")
 _HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
+PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 STOP_SECONDS = 20.0
 KILL_SECONDS = 10.0
 
@@ -37,6 +40,16 @@ def without_secrets(variables: Mapping[str, str], *, hub: bool = False) -> dict[
     return {
         name: value for name, value in variables.items() if not name.startswith(_OURS) and name not in refused
     }
+
+
+def beside_proxies(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables, with this machine's own addresses never behind a proxy.
+
+    Both spellings of NO_PROXY say so: clients differ in which one they read.
+    """
+    named = ",".join(filter(None, (variables.get("no_proxy"), variables.get("NO_PROXY")))).split(",")
+    hosts = ",".join(dict.fromkeys([*(host.strip() for host in named if host.strip()), *LOOPBACK]))
+    return {**variables, "NO_PROXY": hosts, "no_proxy": hosts}
 
 
 def die_with_parent(sent: signal.Signals = signal.SIGTERM) -> None:

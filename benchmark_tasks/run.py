@@ -1,7 +1,8 @@
 """The story of a sweep: hold the device, start the runtime, measure every point, land every run.
 
-    lock GPUs -> idle power -> start the runtime -> ready -> for each repeat, each batch size:
-    warm up, offer load, find the window, read the energy, write, land -> stop the runtime
+    lock GPUs -> ask the instruments -> install the runtime -> idle power -> start it -> ready ->
+    for each repeat, each batch size: warm up, offer load, find the window, read the energy, write, land ->
+    stop the runtime
 
 The runtime of a language model is a server under requests (`language/`); that of an image or video
 model is a process that generates batches (`diffusion/`). A run that fails is landed as failed, with its
@@ -22,14 +23,15 @@ from typing import assert_never
 from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog, Model
 from benchmark_tasks.diffusion.session import DiffusionSessions
-from benchmark_tasks.errors import CatalogError, OutOfMemory
+from benchmark_tasks.errors import CatalogError, JouleboardError, OutOfMemory
 from benchmark_tasks.host.device_lock import hold_free_devices
 from benchmark_tasks.language.session import LanguageSessions
 from benchmark_tasks.measuring.devices import gpus_for, idle_watts, meter_of, require_gpus
 from benchmark_tasks.measuring.instruments import phase
 from benchmark_tasks.measuring.landing import land_failure, land_result, scratch_folder
-from benchmark_tasks.measuring.session import RunningSweep
-from benchmark_tasks.meters.meter import Meter, Recorder
+from benchmark_tasks.measuring.session import NOT_INSTALLED, RunningSweep
+from benchmark_tasks.measuring.surroundings import prepare_surroundings
+from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.plan.deployment import require_weights
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
@@ -80,8 +82,6 @@ def measure(
         holding = hold_free_devices(settings.home, candidates, sweep.num_gpus, sweep.label())
         gpu_indices, mark = stack.enter_context(holding)
         container.end_leftovers(mark)
-        meter = meter or meter_of(sweep, gpu_indices)
-        require_gpus(sweep, gpu_indices, catalog, meter)
         procedure = procedure or sweep.procedure or runtime.procedure
         running = RunningSweep(
             sweep=sweep,
@@ -89,14 +89,18 @@ def measure(
             catalog=catalog,
             model=model,
             request_set_id=runtime.request_set_id(procedure),
-            installed=runtime.install(say),
-            meter=meter,
+            installed=NOT_INSTALLED,
+            meter=meter or NoMeter("it was not opened"),
             gpu_indices=gpu_indices,
             lock_mark=mark,
             scratch=stack.enter_context(scratch_folder(settings, mark)),
             store=store,
             say=say,
         )
+        _open_meter(running, meter)
+        for line in prepare_surroundings(sweep):
+            running.tell(line)
+        running.installed = runtime.install(say)
         result = _measure_all(running, runtime)
     store.send()
     return result
@@ -127,6 +131,27 @@ def _sessions_of(
             return DiffusionSessions(sweep, model, settings)
         case _:
             assert_never(kind.contract)
+
+
+def _open_meter(running: RunningSweep, meter: Meter | None) -> None:
+    """Ask the instruments before anything is installed or started.
+
+    Raises:
+        CatalogError: the GPUs are not the sweep's.
+        MeterError: what is indispensable cannot be read.
+        Exception: what a defect raised; every point is landed as failed before that.
+    """
+    sweep = running.sweep
+    try:
+        running.meter = meter or meter_of(sweep, running.gpu_indices)
+        require_gpus(sweep, running.gpu_indices, running.catalog, running.meter)
+    except JouleboardError:
+        raise  # refused: nothing was tried
+    except Exception as error:
+        for point in sweep.points:
+            land_failure(running, point, error)
+        running.store.send()
+        raise
 
 
 def _measure_all(running: RunningSweep, runtime: LanguageSessions | DiffusionSessions) -> MeasureResult:

@@ -7,6 +7,7 @@ stderr; an error is one line, `error: ...`.
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -17,6 +18,7 @@ import typer
 
 from benchmark_tasks.cli import data_sets, doctor, landing, measure, plan, releases
 from benchmark_tasks.errors import ERROR_PREFIX, JouleboardError, one_line
+from benchmark_tasks.processes import beside_proxies
 
 app = typer.Typer(
     help="An energy leaderboard of generative-AI inference: measured, audited, published.",
@@ -52,6 +54,7 @@ def main() -> None:
     The line of a defect comes below its traceback.
     """
     signal.signal(signal.SIGTERM, _leave)
+    os.environ |= beside_proxies(os.environ)
     try:
         sys.exit(app(prog_name="jouleboard", standalone_mode=False))
     except JouleboardError as error:

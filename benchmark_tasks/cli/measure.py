@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,6 +48,13 @@ ServerPerPoint = Annotated[bool, typer.Option(help="Restart the server for every
 ServerConfig = Annotated[
     Path | None, typer.Option(help="YAML file of further options, as the runtime takes it.")
 ]
+ServerEnv = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[=VALUE]",
+        help="An environment variable that changes what the runtime does (repeatable); it is recorded.",
+    ),
+]
 Container = Annotated[
     str | None, typer.Option(metavar="IMAGE", help="Serve from this image; {version} is replaced.")
 ]
@@ -84,6 +92,7 @@ def measure(
     weights_folder: WeightsFolder = None,
     server_per_point: ServerPerPoint = False,
     server_config: ServerConfig = None,
+    server_env: ServerEnv = None,
     container: Container = None,
     container_client: ContainerClient = "docker",
     endpoint: Endpoint = None,
@@ -99,6 +108,7 @@ def measure(
     serving = {
         "server": server,
         "server_options": server_config,
+        "server_environment": _variables(server_env),
         "server_per_point": server_per_point or None,
     }
     generation = {"inference_steps": steps, "height": height, "width": width, "num_frames": frames}
@@ -110,6 +120,8 @@ def measure(
         runtime = runtime or installed_catalog().model(model).runtime
         versions = runtime_version or _endpoint_version(endpoint, runtime)
         machine = _measured_machine(endpoint, gpu_model, gpus)
+        if endpoint is None:
+            _require_gpu_or_wish(model, task, machine, gpu_model, gpus)
         options: dict[str, Any] = {
             "model_id": model,
             "task": task,
@@ -135,6 +147,7 @@ def measure_all(
     gpu_model: Annotated[
         str | None, typer.Option(help="Another GPU than the plans', by its catalog name.")
     ] = None,
+    server_env: ServerEnv = None,
 ) -> None:
     """Measure several plans at once, each on GPUs of its own as soon as enough are free.
 
@@ -151,7 +164,8 @@ def measure_all(
         if not sweeps:
             raise JouleboardError(f"{path}: the plan has no sweeps: nothing to measure")
         name = "-".join(map(str, (number, path.stem, *indices)))
-        chains.append(Chain(name, tuple(_changed(sweeps, {"gpu_model": gpu_model}))))
+        changes = {"gpu_model": gpu_model, "server_environment": _variables(server_env)}
+        chains.append(Chain(name, tuple(_changed(sweeps, changes))))
     measure_chains(chains, usable_indices(), Settings.from_environment(), say=say)
 
 
@@ -166,6 +180,19 @@ def _server(
     if endpoint is not None:
         return {"kind": "endpoint", "url": endpoint, "gpu_indices": gpu_index or ()}
     return None if image is None else {"kind": "container", "image": image, "client": client}
+
+
+def _variables(wanted: list[str] | None) -> dict[str, str] | None:
+    """`NAME=VALUE`, or `NAME` with the value that it has here; `None` leaves a sweep as it is."""
+    if not wanted:
+        return None
+    variables = {}
+    for text in wanted:
+        name, given, value = text.partition("=")
+        if not given and name not in os.environ:
+            raise SettingsError(f"--server-env {name}: it is not set here: give {name}=VALUE")
+        variables[name] = value if given else os.environ[name]
+    return variables
 
 
 def _endpoint_version(endpoint: str | None, runtime: RuntimeName) -> list[str] | None:
@@ -187,6 +214,17 @@ def _measured_machine(endpoint: str | None, gpu_model: str | None, gpus: int | N
     if endpoint is not None and gpu_model is not None:
         return machine_of(installed_catalog(), gpu_model, gpus)
     return this_machine(installed_catalog(), NO_GPU if gpus == 0 else gpu_model)
+
+
+def _require_gpu_or_wish(
+    model: str, task: Task, machine: Machine, gpu_model: str | None, gpus: int | None
+) -> None:
+    """A model of GPUs goes to the CPU only if that is asked for, by number or by name."""
+    from benchmark_tasks.plan import require_gpu_or_wish
+    from benchmark_tasks.results.identity import NO_GPU
+
+    wanted = 0 if gpu_model == NO_GPU else gpus
+    require_gpu_or_wish(installed_catalog().model(model), task, machine, wanted=wanted)
 
 
 def _changed(sweeps: Sequence[Sweep], changes: dict[str, Any]) -> Sequence[Sweep]:

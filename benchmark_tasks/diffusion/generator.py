@@ -21,10 +21,8 @@ from pydantic import Field, JsonValue, TypeAdapter
 from benchmark_tasks import disk
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError, OutOfMemory, ServerDied, ServerNeverHealthy
-from benchmark_tasks.host.device_lock import MARK
-from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.plan.sweep import Sweep
-from benchmark_tasks.processes import guarded, log_tail, new_lines, without_secrets
+from benchmark_tasks.processes import guarded, log_tail, new_lines
 from benchmark_tasks.results.identity import WORKLOAD_KEYS
 from benchmark_tasks.results.record import Count, Degree, Record
 from benchmark_tasks.results.schema import Sample, new_run_id
@@ -32,6 +30,7 @@ from benchmark_tasks.runtimes.environments import Environment
 from benchmark_tasks.runtimes.kinds import MOCK, kind_of
 from benchmark_tasks.runtimes.launch import STAND_IN_FOLDER
 from benchmark_tasks.runtimes.server import POLL_SECONDS, death
+from benchmark_tasks.runtimes.variables import runtime_variables
 from benchmark_tasks.stand_in.installing import write_plugin_folder
 from benchmark_tasks.vocabulary import Weights
 
@@ -212,9 +211,11 @@ def generator_spec(
         CatalogError: the catalog does not say how to build the model.
     """
     folder = scratch / f"generator-{new_run_id()}"
-    launcher = kind_of(sweep.runtime).process.launcher(sweep.num_gpus)
+    kind = kind_of(sweep.runtime)
+    own = {**environment.variables, **kind.sets(sweep)}
+    launcher = kind.process.launcher(sweep.num_gpus)
     program = MOCK_PROGRAM if sweep.distribution == MOCK else PROGRAM
-    variables = _variables(environment, sweep, gpu_indices, lock_mark)
+    variables = runtime_variables(sweep, own, gpu_indices, lock_mark)
     if sweep.weights is Weights.STAND_IN:
         paths = (str(write_plugin_folder(scratch / STAND_IN_FOLDER)), variables.get("PYTHONPATH"))
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
@@ -259,26 +260,6 @@ def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dic
         },
         "generation": {_ARGUMENTS.get(key, key): getattr(sweep, key) for key in WORKLOAD_KEYS},
     }
-
-
-def _variables(
-    environment: Environment, sweep: Sweep, gpu_indices: Sequence[int], lock_mark: str
-) -> dict[str, str]:
-    variables = {
-        **without_secrets(os.environ, hub=sweep.weights is Weights.REAL),
-        **environment.variables,
-        "DO_NOT_TRACK": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONUNBUFFERED": "1",
-        MARK: lock_mark,
-    }
-    if sweep.weights is not Weights.REAL or sweep.weights_folder:
-        variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    # The ranks of one host meet on its loopback interface, whatever its name resolves to.
-    variables.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    variables[vendor_here().visible_variable] = ",".join(str(index) for index in gpu_indices)
-    return variables
 
 
 def _failure(event: Failed) -> ServerDied | OutOfMemory:

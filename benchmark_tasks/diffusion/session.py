@@ -16,6 +16,7 @@ from benchmark_tasks.plan.procedure import DIFFUSION_CPU_PROCEDURE, DIFFUSION_GP
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.runtimes.drawn import agreed
 from benchmark_tasks.runtimes.environments import Environment, ensure
+from benchmark_tasks.runtimes.variables import recorded
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Weights
 
@@ -83,6 +84,6 @@ class DiffusionSessions:
             start_seconds=running.procedure.server_start_seconds,
             log=running.log,
         )
-        running.command = spec.command
+        running.command, running.environment = spec.command, recorded(spec.environment)
         spec.log.write_bytes(b"")
         return spec

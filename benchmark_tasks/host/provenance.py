@@ -33,6 +33,7 @@ def collect(
     server_image: str | None = None,
     server_options: Mapping[str, JsonValue] = MappingProxyType({}),
     stand_in: StandIn | None = None,
+    server_environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Provenance:
     """Everything known about where this run happens; what cannot be read is `None`."""
     driver, cuda = vendor_here().driver_versions() if gpus else (None, None)
@@ -48,6 +49,9 @@ def collect(
         server_image=server_image,
         server_options=_without_secrets(server_options),
         stand_in=stand_in,
+        server_environment={
+            name: "***" if _is_secret(name) else value for name, value in server_environment.items()
+        },
         host=platform.node() or "unknown",
         operating_system=platform.platform(),
         cpu_model=_cpu_model(),

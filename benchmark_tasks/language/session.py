@@ -110,7 +110,7 @@ class LanguageSessions:
                 port=self._port,
             )
         )
-        running.command = spec.command
+        running.command, running.environment = spec.command, spec.recorded
         spec.log.write_bytes(b"")
         with self._origin.serve(spec) as server:
             if running.sweep.weights is Weights.STAND_IN:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, MeterError
-from benchmark_tasks.host.machine import usable_indices, visible_indices
+from benchmark_tasks.host.machine import instruments, usable_indices, visible_indices
 from benchmark_tasks.meters.host_meter import with_host
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.meters.vendors import vendor_here
@@ -18,13 +19,14 @@ from benchmark_tasks.runtimes.launch import AtEndpoint
 
 
 def gpus_for(sweep: Sweep) -> tuple[int, ...]:
-    """The driver's indices of the GPUs that the sweep may run on; none where they cannot be read.
+    """The driver's indices of the GPUs that the sweep may run on; none for an endpoint that names none.
 
     An endpoint runs where it runs. A server takes as many as it needs of those that this process may use.
 
     Raises:
-        CatalogError: this process may use fewer than the sweep needs, or another number was named.
-        SettingsError: CUDA_VISIBLE_DEVICES names GPUs in another way than by index.
+        CatalogError: fewer can be used and measured than the sweep needs, or another number was named.
+        MeterError: there are GPUs or a driver, and none of them can be measured.
+        SettingsError: CUDA_VISIBLE_DEVICES names a GPU that is not here.
     """
     if isinstance(sweep.server, AtEndpoint):
         named = sweep.server.gpu_indices
@@ -35,29 +37,33 @@ def gpus_for(sweep: Sweep) -> tuple[int, ...]:
         return ()
     usable = usable_indices(at_least=sweep.num_gpus)
     if len(usable) < sweep.num_gpus:
-        raise CatalogError(f"{vendor_here().visible_variable} leaves {len(usable)} of {sweep.num_gpus} GPUs")
+        raise CatalogError(_too_few(sweep, len(usable)))
     return usable
+
+
+def _too_few(sweep: Sweep, usable: int) -> str:
+    report, variable = instruments(), vendor_here().visible_variable
+    problems = f": {report.problems}" if report.problems else ""
+    if variable in os.environ:
+        return f"{variable} leaves {usable} of {sweep.num_gpus} GPUs{problems}"
+    return f"{usable} GPU(s) of this machine can be measured, not {sweep.num_gpus}{problems}"
 
 
 def meter_of(sweep: Sweep, gpu_indices: tuple[int, ...]) -> Meter:
     """The best meter for these GPUs, with the host's counters beside it where there are some.
-
-    Zeus counts GPUs among the visible ones.
 
     Raises:
         CatalogError: a named GPU is not visible to this process.
     """
     if not gpu_indices and sweep.num_gpus:
         return NoMeter("measured at an endpoint without naming its GPUs (--gpu-index)")
-    visible = visible_indices()
-    if visible is None or not gpu_indices:
-        return with_host(meter_for(gpu_indices))
-    hidden = [i for i in gpu_indices if i not in visible]
+    visible = visible_indices() if gpu_indices else None
+    hidden = set() if visible is None else set(gpu_indices) - set(visible)
     if hidden:
         raise CatalogError(
-            f"{vendor_here().visible_variable} hides GPU {hidden[0]}: its energy cannot be read"
+            f"{vendor_here().visible_variable} hides GPU {min(hidden)}: its energy cannot be read"
         )
-    return with_host(meter_for([visible.index(i) for i in gpu_indices]))
+    return with_host(meter_for(gpu_indices))
 
 
 def idle_watts(devices: Recorder, seconds: float) -> tuple[float, ...] | None:

@@ -7,7 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmark_tasks.errors import MeterError
-from benchmark_tasks.meters.energy import energy_between, host_joules, spent_between
+from benchmark_tasks.meters.energy import (
+    energy_between,
+    host_joules,
+    require_sound_counters,
+    spent_between,
+)
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.results.schema import Device, Phase, Window
@@ -18,8 +23,11 @@ def phase(name: str, start_ns: int, end_ns: int, devices: Recorder, since: int =
     """Seconds and joules between two instants; joules are `None` where the counter cannot say."""
     seconds = (end_ns - start_ns) / 1e9
     devices.wait_past(end_ns)
+    timeline = devices.timeline(start_ns, since)
     try:
-        joules = spent_between(devices.timeline(start_ns, since), 0.0, seconds)
+        _require_every_gpu(timeline, devices)
+        joules = spent_between(timeline, 0.0, seconds)
+        require_sound_counters(timeline, 0.0, seconds)
     except MeterError:
         joules = None
     return Phase(name=name, seconds=seconds, joules=joules)
@@ -32,14 +40,22 @@ def with_energy(window: Window, timeline: Timeline, devices: Recorder) -> tuple[
     if window.start_seconds is None or window.end_seconds is None:
         return window, window.reason
     try:
+        _require_every_gpu(timeline, devices)
         energy = energy_between(timeline, window.start_seconds, window.end_seconds)
+        require_sound_counters(timeline, window.start_seconds, window.end_seconds)
     except MeterError as error:
-        return window, "; ".join([str(error), *devices.failures])
+        return window, "; ".join([str(error), *devices.failures, *devices.meter.troubles])
     return window.model_copy(update={"energy": energy}), None
 
 
+def _require_every_gpu(timeline: Timeline, devices: Recorder) -> None:
+    silent = {gpu.index for gpu in devices.meter.gpus} - set(timeline.gpu_indices())
+    if silent:
+        raise MeterError(f"GPU {min(silent)} answered nothing")
+
+
 def device_during(timeline: Timeline, window: Window) -> Device:
-    """What the GPUs did in a window, without what they drew when idle."""
+    """What the GPUs did in a window, without what they drew when idle; `None` where one does not say."""
     if window.start_seconds is None or window.end_seconds is None:
         return Device()
     host = {
@@ -53,18 +69,26 @@ def device_during(timeline: Timeline, window: Window) -> Device:
     if not timeline.gpu_indices():
         return Device(**host)
     inside = timeline.between(window.start_seconds, window.end_seconds)
-    temperature = inside.of(Series.TEMPERATURE_CELSIUS)[1]
-    power = inside.of(Series.POWER_WATTS)[1]
-    bits = np.bitwise_or.reduce(inside.of(Series.THROTTLE_REASON_BITS)[1].astype(np.int64), initial=0)
+    gpus = timeline.gpu_indices()
+    temperature = _of_all(inside, Series.TEMPERATURE_CELSIUS, gpus)
+    power = _of_all(inside, Series.POWER_WATTS, gpus)
+    reasons = _of_all(inside, Series.THROTTLE_REASON_BITS, gpus).astype(np.int64)
+    throttled = vendor_here().throttle_names(int(np.bitwise_or.reduce(reasons, initial=0)))
     return Device(
         **host,
         temperature_min_celsius=statistic_of(np.min, temperature),
         temperature_max_celsius=statistic_of(np.max, temperature),
-        sm_clock_median_mhz=statistic_of(np.median, inside.of(Series.SM_CLOCK_MHZ)[1]),
-        memory_clock_median_mhz=statistic_of(np.median, inside.of(Series.MEMORY_CLOCK_MHZ)[1]),
+        sm_clock_median_mhz=statistic_of(np.median, _of_all(inside, Series.SM_CLOCK_MHZ, gpus)),
+        memory_clock_median_mhz=statistic_of(np.median, _of_all(inside, Series.MEMORY_CLOCK_MHZ, gpus)),
         power_max_watts_per_gpu=statistic_of(np.max, power),
-        throttle_reasons=vendor_here().throttle_names(int(bits)),
+        throttle_reasons=throttled if len(reasons) else None,
     )
+
+
+def _of_all(timeline: Timeline, series: Series, gpus: list[int]) -> np.ndarray:
+    """The values of a series of some GPUs; none where one of them has none."""
+    of_gpus = [timeline.of(series, gpu)[1] for gpu in gpus]
+    return np.concatenate(of_gpus) if all(map(len, of_gpus)) else np.array([])
 
 
 def statistic_of(statistic: Callable[[np.ndarray], float], values: np.ndarray) -> float | None:

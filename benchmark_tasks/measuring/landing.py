@@ -108,6 +108,7 @@ def _common(running: RunningSweep, point: SweepPoint) -> dict[str, object]:
     sweep = running.sweep
     gpus = running.meter.gpus
     limits = [gpu.power_limit_watts for gpu in gpus if gpu.power_limit_watts is not None]
+    all_say = len(limits) == len(gpus) > 0
     return {
         "run_id": new_run_id(),
         "started_at": running.begun,
@@ -120,7 +121,7 @@ def _common(running: RunningSweep, point: SweepPoint) -> dict[str, object]:
             runtime_version=sweep.measured_version,
             request_set_id=running.request_set_id,
             length_control=sweep.length_control,
-            power_limit_watts=sum(limits) / len(limits) if limits else None,
+            power_limit_watts=sum(limits) / len(limits) if all_say else None,
             weights=sweep.weights,
             model_revision=sweep.revision_of(running.model),
         ),
@@ -134,6 +135,7 @@ def _common(running: RunningSweep, point: SweepPoint) -> dict[str, object]:
             server_image=running.installed.image,
             server_options=sweep.server_options,
             stand_in=running.stand_in,
+            server_environment=running.environment,
             gpus=gpus,
             seed=running.procedure.seed,
         ),

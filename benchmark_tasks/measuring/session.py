@@ -35,11 +35,16 @@ class Installed:
     image: str | None
 
 
+NOT_INSTALLED = Installed({}, None)
+"""Before the runtime was installed."""
+
+
 @dataclass
 class RunningSweep:
     """A sweep while it is measured: what stays the same meanwhile, and how far it is.
 
-    command: what was started last. stand_in: the weights that it drew.
+    command, environment: what was started last, and what is recorded of its variables.
+    stand_in: the weights that it drew.
     during, begun: the phase it is in, and since when.
     lines: `driver.log`, so far.
     """
@@ -59,6 +64,7 @@ class RunningSweep:
     lines: list[str] = field(default_factory=list)
     command: tuple[str, ...] = ()
     stand_in: StandIn | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
     during: Literal["server-start", "load"] = "server-start"
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))
 

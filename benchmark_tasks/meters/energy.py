@@ -16,6 +16,21 @@ from benchmark_tasks.results.tables import Series
 MAXIMUM_GAP_SECONDS = 1.0
 """A counter that was not read for longer than this near the edge of a span cannot date its energy."""
 
+REFRESH_SECONDS = 0.1
+"""NVML refreshes counter and power about this often: what either may be late by at an edge."""
+
+AGREEMENT = 0.05
+"""By what share counter and integral of one GPU may differ before its counter is not believed.
+
+nvml.h gives 5 % as the accuracy of a power reading (`nvmlDeviceGetPowerUsage`). In 200 recorded windows of
+H100s and H200s they differ by 2.4 % at most. The gate is stricter (2 % over all GPUs); this finds a counter
+that is broken."""
+
+STEP = 1.5
+"""How much more than at the highest power a counter may gain between two readings.
+
+In the recorded windows it gains 0.7 of that at most."""
+
 
 @dataclass(frozen=True)
 class EnergyCurve:
@@ -42,11 +57,12 @@ def energy_curve(timeline: Timeline) -> EnergyCurve | None:
     """Energy summed over the GPUs at the first GPU's reading times; `None` without readings.
 
     From the counters: power that jumps (pictures are encoded in bursts) scatters between samples 100 ms
-    apart by more than a window may drift. From sampled power where a counter is missing or fell.
+    apart by more than a window may drift. From sampled power where a counter is missing, fell, or is broken.
     """
     gpus = timeline.gpu_indices()
     counters = [timeline.of(Series.ENERGY_COUNTER_JOULES, gpu) for gpu in gpus]
-    if counters and all(len(joules) > 1 and np.all(np.diff(joules) >= 0) for _, joules in counters):
+    rising = all(len(joules) > 1 and np.all(np.diff(joules) >= 0) for _, joules in counters)
+    if counters and rising and not any(_broken(timeline, gpu) for gpu in gpus):
         return EnergyCurve(*_summed(counters))
     power = [timeline.of(Series.POWER_WATTS, gpu) for gpu in gpus]
     if not power or not all(len(watts) for _, watts in power):
@@ -80,6 +96,29 @@ def energy_between(timeline: Timeline, start: float, end: float) -> WindowEnergy
         else sum(j for j in integrals if j is not None),
         power_samples=len(seconds),
     )
+
+
+def require_sound_counters(timeline: Timeline, start: float, end: float) -> None:
+    """Hold every GPU's counter against its sampled power, from `start` to `end` (seconds).
+
+    A counter that stands still, counts at another scale or jumps is found; where power was not sampled
+    throughout, there is nothing to hold it against.
+
+    Raises:
+        MeterError: a counter and the integral of power differ by more than either can be off.
+    """
+    for gpu in timeline.gpu_indices():
+        integral = _integral_joules(timeline, gpu, start, end)
+        if integral is None:
+            continue
+        highest = _highest_watts(timeline, gpu, start, end)
+        counted = _increase(timeline, gpu, start, end)
+        if abs(counted - integral) > AGREEMENT * integral + 2 * REFRESH_SECONDS * highest:
+            raise MeterError(
+                f"energy counter of GPU {gpu} counted {counted:.0f} J where its power adds up to "
+                f"{integral:.0f} J: the counter is not believed"
+            )
+        _require_no_jump(timeline, gpu, start, end, highest)
 
 
 def host_joules(timeline: Timeline, series: Series, start: float, end: float) -> float | None:
@@ -144,7 +183,9 @@ def _increase(timeline: Timeline, gpu: int, start: float, end: float) -> float:
     first = max(0, int(np.searchsorted(seconds, start, side="right")) - 1)
     last = int(np.searchsorted(seconds, end, side="left"))
     if np.any(np.diff(joules[first : last + 1]) < 0):
-        raise MeterError(f"energy counter of GPU {gpu} went backwards: it was reset or the GPU was swapped")
+        raise MeterError(
+            f"energy counter of GPU {gpu} went backwards: it was reset or wrapped, or the GPU was swapped"
+        )
     before, after = np.interp([start, end], seconds, joules)
     return float(after - before)
 
@@ -160,6 +201,42 @@ def _integral_joules(timeline: Timeline, gpu: int, start: float, end: float) -> 
     t = np.concatenate([[start], seconds[inside], [end]])
     w = np.interp(t, seconds, watts)
     return float(np.trapezoid(w, t))
+
+
+def _highest_watts(timeline: Timeline, gpu: int, start: float, end: float) -> float:
+    """The highest power sampled from just before `start` to just after `end`."""
+    seconds, watts = timeline.of(Series.POWER_WATTS, gpu)
+    near = (seconds >= start - MAXIMUM_GAP_SECONDS) & (seconds <= end + MAXIMUM_GAP_SECONDS)
+    return float(np.max(watts[near], initial=0.0))
+
+
+def _require_no_jump(timeline: Timeline, gpu: int, start: float, end: float, highest: float) -> None:
+    seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
+    inside = (seconds >= start) & (seconds <= end)
+    gained, lasted = np.diff(joules[inside]), np.diff(seconds[inside])
+    jumps = gained > STEP * highest * (lasted + 2 * REFRESH_SECONDS)
+    if np.any(jumps):
+        raise MeterError(
+            f"energy counter of GPU {gpu} jumped by {np.max(gained[jumps]):.0f} J between two readings, more "
+            f"than its power of at most {highest:.0f} W allows: the counter is not believed"
+        )
+
+
+def _broken(timeline: Timeline, gpu: int) -> bool:
+    """Whether a counter that never fell does not go with the GPU's sampled power while both were read."""
+    mask = timeline.gpu_index == gpu
+    alone = Timeline(
+        timeline.series[mask], timeline.gpu_index[mask], timeline.seconds[mask], timeline.values[mask]
+    )
+    counted, sampled = (alone.of(series)[0] for series in (Series.ENERGY_COUNTER_JOULES, Series.POWER_WATTS))
+    if not len(sampled):
+        return False
+    try:
+        start, end = max(counted[0], sampled[0]), min(counted[-1], sampled[-1])
+        require_sound_counters(alone, float(start), float(end))
+    except MeterError:
+        return True
+    return False
 
 
 def _require_cover(seconds: np.ndarray, start: float, end: float, what: str) -> None:

@@ -99,6 +99,7 @@ class WithHost:
         self.source: EnergySource = meter.source
         self.absent_reason: str | None = meter.absent_reason
         self.gpus: tuple[Gpu, ...] = meter.gpus
+        self.troubles: list[str] = meter.troubles
 
     def read(self) -> list[Reading] | None:
         """Every series of every GPU and of the host, now; `None` if the GPUs could not be read this time."""

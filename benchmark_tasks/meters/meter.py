@@ -34,11 +34,15 @@ class Reading:
 
 
 class Meter(Protocol):
-    """Something that can be asked for readings of the GPUs of one configuration."""
+    """Something that can be asked for readings of the GPUs of one configuration.
+
+    troubles: queries that failed while it was read, each with its reason once.
+    """
 
     source: EnergySource
     absent_reason: str | None
     gpus: tuple[Gpu, ...]
+    troubles: list[str]
 
     def read(self) -> list[Reading] | None:
         """Every series of every GPU, now; `None` if nothing could be read this time.
@@ -57,6 +61,7 @@ class NoMeter:
 
     def __init__(self, reason: str) -> None:
         self.absent_reason: str | None = reason
+        self.troubles: list[str] = []
 
     def read(self) -> list[Reading]:
         """Nothing."""

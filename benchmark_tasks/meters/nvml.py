@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from benchmark_tasks.meters.vendor import GpuVendor
+from benchmark_tasks.meters.vendor import Driver, GpuVendor, Interview, Query
 from benchmark_tasks.results.schema import Gpu
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.vocabulary import EnergySource
@@ -23,22 +25,32 @@ THROTTLE_REASONS = {
 }
 """NVML's `nvmlClocksEventReason*` bits (nvml.h)."""
 
+DEVICE_FILES = Path("/dev")
+"""Where the driver puts a file per GPU: `nvidia0`, `nvidia1`, ..."""
 
-def names() -> list[str]:
-    """Name of every NVIDIA GPU of this machine, as the driver gives it; empty without a driver."""
+
+def driver() -> Driver:
+    """How many GPUs the driver lists. Without its library and without a device file there is none."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
+    except pynvml.NVMLError as error:
+        if error.value != pynvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+            return Driver(problem=f"the NVIDIA driver cannot be used: nvmlInit: {error}{_hint(error)}")
+        device = next(DEVICE_FILES.glob("nvidia[0-9]*"), None)
+        if device is None:
+            return Driver()
+        return Driver(
+            problem=f"{device} is here but the driver's library is not: install libnvidia-ml.so.1, in a "
+            "container by the NVIDIA container toolkit"
+        )
     try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        return [pynvml.nvmlDeviceGetName(handle) for handle in handles]
-    except pynvml.NVMLError:
-        return []
+        return Driver(pynvml.nvmlDeviceGetCount())
+    except pynvml.NVMLError as error:
+        return Driver(problem=f"the NVIDIA driver cannot be used: nvmlDeviceGetCount: {error}{_hint(error)}")
     finally:
-        pynvml.nvmlShutdown()
+        close()
 
 
 def driver_versions() -> tuple[str | None, str | None]:
@@ -47,40 +59,94 @@ def driver_versions() -> tuple[str | None, str | None]:
         import pynvml
 
         pynvml.nvmlInit()
-        cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
-        return str(pynvml.nvmlSystemGetDriverVersion()), f"{cuda // 1000}.{cuda % 1000 // 10}"
     except Exception:  # noqa: BLE001  whatever is wrong with the driver, there is no version to record
         return None, None
+    asked = Interview()
+    version = asked.ask("driver", "nvmlSystemGetDriverVersion", pynvml.nvmlSystemGetDriverVersion)
+    cuda = asked.ask("CUDA", "nvmlSystemGetCudaDriverVersion", pynvml.nvmlSystemGetCudaDriverVersion_v2)
+    close()
+    return version and str(version), None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}"
 
 
-def describe(index: int, device: Any) -> Gpu:
-    """The record of a GPU that Zeus has opened."""
+def open_device(index: int) -> Any:
+    """Zeus's device at the driver's index, whatever `CUDA_VISIBLE_DEVICES` says and other GPUs do."""
+    import pynvml
+    from zeus.device.gpu.nvidia import NVIDIAGPU
+
+    pynvml.nvmlInit()
+    return NVIDIAGPU(index)
+
+
+def close() -> None:
+    """Undo one `nvmlInit`; NVML counts them."""
+    import pynvml
+
+    with contextlib.suppress(pynvml.NVMLError):
+        pynvml.nvmlShutdown()
+
+
+def refusal(device: Any) -> str | None:
+    """MIG and vGPU: the energy counter counts the whole GPU, and others may work on it."""
+    import pynvml
+
+    try:
+        mig, _ = pynvml.nvmlDeviceGetMigMode(device.handle)
+    except pynvml.NVMLError as error:
+        if error.value not in (
+            pynvml.NVML_ERROR_NOT_SUPPORTED,
+            pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,
+        ):
+            return f"it does not say whether MIG is enabled (nvmlDeviceGetMigMode: {error})"
+        mig = pynvml.NVML_DEVICE_MIG_DISABLE
+    if mig == pynvml.NVML_DEVICE_MIG_ENABLE:
+        return (
+            "MIG is enabled, and its energy counter counts the whole GPU: disable it (nvidia-smi -mig 0) "
+            "or choose another GPU"
+        )
+    try:
+        mode = pynvml.nvmlDeviceGetVirtualizationMode(device.handle)
+    except pynvml.NVMLError:
+        return None
+    if mode in (pynvml.NVML_GPU_VIRTUALIZATION_MODE_NONE, pynvml.NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH):
+        return None
+    return "it is shared by virtual machines (vGPU), and its energy counter counts them all: use another GPU"
+
+
+def describe(index: int, device: Any, asked: Interview) -> Gpu | None:
+    """The record of a GPU that Zeus has opened; `None` if it does not say which one it is."""
     import pynvml
 
     handle = device.handle
-    try:
-        vbios = pynvml.nvmlDeviceGetVbiosVersion(handle)
-    except pynvml.NVMLError:
-        vbios = None
+    name = asked.ask("name", "nvmlDeviceGetName", device.get_name)
+    uuid = asked.ask("uuid", "nvmlDeviceGetUUID", lambda: pynvml.nvmlDeviceGetUUID(handle))
+    vbios = asked.ask("vbios", "nvmlDeviceGetVbiosVersion", lambda: pynvml.nvmlDeviceGetVbiosVersion(handle))
+    memory = asked.ask("memory_bytes", "nvmlDeviceGetMemoryInfo", lambda: _memory_bytes(handle))
+    limit = asked.ask(
+        "power_limit_watts", "nvmlDeviceGetPowerManagementLimit", device.get_power_management_limit
+    )
+    if not name or not uuid:
+        return None
     return Gpu(
         index=index,
-        name=device.get_name(),
-        uuid=pynvml.nvmlDeviceGetUUID(handle),
+        name=name,
+        uuid=uuid,
         vbios=vbios,
-        memory_bytes=pynvml.nvmlDeviceGetMemoryInfo(handle).total,
-        power_limit_watts=device.get_power_management_limit() / 1000,
+        memory_bytes=memory,
+        power_limit_watts=None if limit is None else limit / 1000,
     )
 
 
-def series(device: Any) -> tuple[tuple[Series, Callable[[], float]], ...]:
-    """Clocks in MHz and throttle bits, which Zeus does not read."""
+def queries(device: Any) -> tuple[Query, ...]:
+    """Clocks in MHz and throttle bits, which Zeus does not read, and power as older drivers have it."""
     import pynvml
 
     handle = device.handle
+    clock, throttle = "nvmlDeviceGetClockInfo", "nvmlDeviceGetCurrentClocksEventReasons"
     return (
-        (Series.SM_CLOCK_MHZ, lambda: pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)),
-        (Series.MEMORY_CLOCK_MHZ, lambda: pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_MEM)),
-        (Series.THROTTLE_REASON_BITS, lambda: _throttle_bits(handle)),
+        Query(Series.POWER_WATTS, "nvmlDeviceGetPowerUsage", lambda: _power_watts(handle)),
+        Query(Series.SM_CLOCK_MHZ, clock, lambda: _clock_mhz(handle, pynvml.NVML_CLOCK_SM)),
+        Query(Series.MEMORY_CLOCK_MHZ, clock, lambda: _clock_mhz(handle, pynvml.NVML_CLOCK_MEM)),
+        Query(Series.THROTTLE_REASON_BITS, throttle, lambda: _throttle_bits(handle)),
     )
 
 
@@ -98,6 +164,25 @@ def container_arguments(client: str, indices: Sequence[int]) -> tuple[str, ...]:
     return ("--gpus", f'"device={",".join(str(i) for i in indices)}"')
 
 
+def _memory_bytes(handle: Any) -> int:
+    import pynvml
+
+    return int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+
+
+def _power_watts(handle: Any) -> float:
+    """What drivers before 530 have instead of the field for instantaneous power."""
+    import pynvml
+
+    return float(pynvml.nvmlDeviceGetPowerUsage(handle)) / 1000
+
+
+def _clock_mhz(handle: Any, clock: int) -> float:
+    import pynvml
+
+    return float(pynvml.nvmlDeviceGetClockInfo(handle, clock))
+
+
 def _throttle_bits(handle: Any) -> int:
     """NVML renamed the call; older bindings have only the old name."""
     import pynvml
@@ -108,14 +193,30 @@ def _throttle_bits(handle: Any) -> int:
         return int(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
 
 
+def _hint(error: Any) -> str:
+    """What to do about an error of the whole driver, where that is known."""
+    import pynvml
+
+    hints = {
+        pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "; reboot, or load the kernel module of the new driver",
+        pynvml.NVML_ERROR_DRIVER_NOT_LOADED: "; load it (nvidia-smi says more), or give --gpus 0 for the CPU",
+        pynvml.NVML_ERROR_NO_PERMISSION: "; let this user open /dev/nvidia*",
+    }
+    return hints.get(error.value, "; nvidia-smi says more")
+
+
 NVIDIA = GpuVendor(
     name="NVIDIA",
     energy_source=EnergySource.NVML_COUNTER,
     visible_variable="CUDA_VISIBLE_DEVICES",
-    names=names,
+    order_variables={"CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+    driver=driver,
     driver_versions=driver_versions,
+    open=open_device,
+    close=close,
+    refusal=refusal,
     describe=describe,
-    series=series,
+    queries=queries,
     throttle_names=throttle_names,
     container_arguments=container_arguments,
 )

@@ -12,4 +12,4 @@ VENDORS: tuple[GpuVendor, ...] = (NVIDIA,)
 def vendor_here() -> GpuVendor:
     """The first vendor whose driver shows a GPU here; the first of all where none does."""
     first, *others = VENDORS
-    return next((vendor for vendor in others if not first.names() and vendor.names()), first)
+    return next((vendor for vendor in others if not first.driver().count and vendor.driver().count), first)

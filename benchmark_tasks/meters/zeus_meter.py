@@ -1,20 +1,20 @@
 """GPUs through Zeus's device layer (`zeus.device.gpu`), the rest through their vendor's library.
 
 Zeus gives energy, power and temperature; clocks and throttle reasons, which it does not offer,
-come from the same device (`vendor.py`).
+come from the same device (`vendor.py`). What is read is what a GPU answered when it was asked first
+(`instruments.py`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from benchmark_tasks.errors import MeterError
+from benchmark_tasks.meters.instruments import ask
 from benchmark_tasks.meters.meter import Meter, NoMeter, Reading
-from benchmark_tasks.meters.vendor import GpuVendor
+from benchmark_tasks.meters.vendor import GpuVendor, Query
 from benchmark_tasks.meters.vendors import vendor_here
-from benchmark_tasks.results.tables import Series
 
 
 def meter_for(gpu_indices: Sequence[int]) -> Meter:
@@ -33,49 +33,46 @@ class ZeusMeter:
     absent_reason: str | None = None
 
     def __init__(self, gpu_indices: Sequence[int], vendor: GpuVendor | None = None) -> None:
-        """Open the devices of a vendor, by default that of this machine.
+        """Ask the GPUs at the driver's indices what they can say.
+
+        vendor: whose GPUs; by default that of this machine.
 
         Raises:
-            MeterError: the driver's library is missing, an index does not exist, or a GPU has no counter.
+            MeterError: a library is missing, or a GPU does not exist or cannot be measured; says why.
         """
         try:
-            from zeus.device.gpu import get_gpus
-            from zeus.exception import ZeusBaseError
+            import zeus.device.gpu  # noqa: F401  without it no GPU can be opened
         except (ImportError, OSError) as error:
             raise MeterError(f"NVML cannot be used: {error}") from error
-        try:
-            devices = get_gpus().gpus
-            self._devices = [(i, devices[i]) for i in gpu_indices]
-            without = [i for i, device in self._devices if not device.supports_get_total_energy_consumption()]
-        except IndexError as error:
-            raise MeterError(
-                f"this machine has no GPU with one of the indices {list(gpu_indices)}"
-            ) from error
-        except (ZeusBaseError, OSError) as error:
-            raise MeterError(f"NVML cannot be used: {error}") from error
-        if without:
-            raise MeterError(f"GPU {without[0]} has no energy counter")
-        self._vendor = vendor or vendor_here()
-        self.source = self._vendor.energy_source
-        self.gpus = tuple(self._vendor.describe(i, device) for i, device in self._devices)
+        vendor = vendor or vendor_here()
+        report = ask(vendor, gpu_indices)
+        if report.problems:
+            raise MeterError(report.driver.problem or report.problems)
+        self.source = vendor.energy_source
+        self.gpus = tuple(asked.gpu for asked in report.gpus if asked.gpu is not None)
+        self.troubles: list[str] = []
+        self._queries = tuple((asked.index, query) for asked in report.gpus for query in asked.queries)
 
     def read(self) -> list[Reading]:
-        """All series of all GPUs; each is stamped when it is read."""
-        try:
-            return [reading for i, device in self._devices for reading in self._read_device(i, device)]
-        except Exception as error:
-            raise MeterError(f"a GPU stopped answering: {error}") from error
+        """All series of all GPUs; each is stamped when it is read. One that is not answered is a gap.
 
-    def _read_device(self, index: int, device: Any) -> list[Reading]:
-        sources: tuple[tuple[Series, Callable[[], float]], ...] = (
-            (Series.ENERGY_COUNTER_JOULES, lambda: device.get_total_energy_consumption() / 1000),
-            (Series.POWER_WATTS, lambda: device.get_instant_power_usage() / 1000),
-            (Series.TEMPERATURE_CELSIUS, device.get_gpu_temperature),
-            *self._vendor.series(device),
-        )
-        readings = []
-        for series, read in sources:
-            before = time.perf_counter_ns()
-            value = float(read())
-            readings.append(Reading(series, index, (before + time.perf_counter_ns()) // 2, value))
-        return readings
+        Raises:
+            MeterError: a GPU is lost.
+        """
+        readings = (self._read(index, query) for index, query in self._queries)
+        return [reading for reading in readings if reading is not None]
+
+    def _read(self, index: int, query: Query) -> Reading | None:
+        from zeus.device.gpu.common import ZeusGPULostError, ZeusGPUResetRequiredError
+
+        before = time.perf_counter_ns()
+        try:
+            value = float(query.read())
+        except (ZeusGPULostError, ZeusGPUResetRequiredError) as error:
+            raise MeterError(f"GPU {index} stopped answering: {query.name}: {error}") from error
+        except Exception as error:  # noqa: BLE001  what is not answered now may be at the next reading
+            trouble = f"GPU {index}: {query.series}: {query.name}: {error}"
+            if trouble not in self.troubles:
+                self.troubles.append(trouble)
+            return None
+        return Reading(query.series, index, (before + time.perf_counter_ns()) // 2, value)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmark_tasks.plan.landed import is_recheck, runs_that_count, still_missing, what_is_missing
     from benchmark_tasks.plan.recheck import last_rechecks, recheck_campaign, sweep_again
     from benchmark_tasks.plan.release import is_canary, plan_release, plan_release_on, superseded
-    from benchmark_tasks.plan.single import gpus_to_use, plan_single, single_sweep
+    from benchmark_tasks.plan.single import gpus_to_use, plan_single, require_gpu_or_wish, single_sweep
     from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
     from benchmark_tasks.plan.versions import newest_version, version_to_measure, versions_to_measure
 
@@ -26,7 +26,7 @@ _MODULES = {
     "landed": ("is_recheck", "runs_that_count", "still_missing", "what_is_missing"),
     "recheck": ("last_rechecks", "recheck_campaign", "sweep_again"),
     "release": ("is_canary", "plan_release", "plan_release_on", "superseded"),
-    "single": ("gpus_to_use", "plan_single", "single_sweep"),
+    "single": ("gpus_to_use", "plan_single", "require_gpu_or_wish", "single_sweep"),
     "sweep": ("Plan", "Sweep", "SweepPoint"),
     "versions": ("newest_version", "version_to_measure", "versions_to_measure"),
 }
@@ -45,6 +45,7 @@ __all__ = [
     "plan_release_on",
     "plan_single",
     "recheck_campaign",
+    "require_gpu_or_wish",
     "runs_that_count",
     "single_sweep",
     "still_missing",

@@ -108,6 +108,7 @@ def environment_for(gpus: Sequence[int], settings: Settings, ours: Mapping[str, 
         folders |= kind.cache_variables
     return {
         **ours,
+        **vendor_here().order_variables,
         vendor_here().visible_variable: ",".join(str(gpu) for gpu in gpus),
         **{variable: str(caches / folder) for variable, folder in folders.items()},
     }

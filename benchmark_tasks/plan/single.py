@@ -50,6 +50,7 @@ def plan_single(
         CatalogError, SettingsError, UnknownVersion, NoBuildHere, IndexUnreachable
     """
     model = catalog.model(model_id)
+    require_gpu_or_wish(model, task, machine, wanted=num_gpus)
     gpus = gpus_to_use(machine, num_gpus)
     chosen = version_to_measure(catalog, model.runtime, version, has_gpu=machine.has_gpu, settings=settings)
     sweep = single_sweep(
@@ -107,6 +108,23 @@ def single_sweep(
     sweep = sweep_of(catalog, model, task, deployment, sizes, version, distribution, weights, runtime)
     points = tuple(SweepPoint(batch_size=size, repeats=repeats) for size in sizes)
     return sweep.model_copy(update={"points": points, "note": note})
+
+
+def require_gpu_or_wish(model: Model, task: Task, machine: Machine, *, wanted: int | None) -> None:
+    """Refuse to measure a model of GPUs on a CPU unless somebody asked for no GPU (`wanted` is 0).
+
+    The catalog says by its deployments whether a model is meant for CPUs.
+
+    Raises:
+        CatalogError: it is not, the machine has no GPU, and nobody asked for that.
+    """
+    if machine.has_gpu or wanted == 0 or task not in model.tasks:
+        return
+    if not any(deployment.num_gpus == 0 for deployment in model.tasks[task].deployments):
+        raise CatalogError(
+            f"{model.model_id} is measured on GPUs, and this machine has none: run it on a GPU host, or "
+            "ask for the CPU (--gpus 0)"
+        )
 
 
 def gpus_to_use(machine: Machine, wanted: int | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -21,6 +22,7 @@ from benchmark_tasks.results.record import Degree, Record
 from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.launch import AtEndpoint, InEnvironment, ServerOrigin
 from benchmark_tasks.runtimes.server_options import require_allowed
+from benchmark_tasks.runtimes.variables import require_askable
 from benchmark_tasks.vocabulary import (
     RUNTIME_PATTERN,
     Architecture,
@@ -51,6 +53,8 @@ class Sweep(Workload, Placement, Subject):
     `weights_folder` holds real weights as the hub has them, instead of the hub.
     `server` says where the model server comes from; `server_options` are options of the runtime by
     its own names, added to or replacing the catalog's (never those that decide what is measured).
+    `server_environment` has environment variables that the runtime gets beside the usual ones
+    (`runtimes/variables.py`).
     """
 
     campaign_id: str | None = None
@@ -68,13 +72,16 @@ class Sweep(Workload, Placement, Subject):
     procedure: Procedure | None = None
     server: ServerOrigin = InEnvironment()
     server_options: dict[str, JsonValue] = {}
+    server_environment: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _possible(self) -> Sweep:
         require_allowed(self.server_options, kind_of(self.runtime).refused_options)
         if self.model is not None and self.model.model_id != self.model_id:
             raise ValueError(f"the entry of {self.model.model_id} travels with a sweep of {self.model_id}")
-        if isinstance(self.server, AtEndpoint) and (self.server_options or self.server_per_point):
+        require_askable(self.server_environment)
+        changed = self.server_options or self.server_environment or self.server_per_point
+        if isinstance(self.server, AtEndpoint) and changed:
             raise ValueError("an endpoint is neither started nor configured here")
         if isinstance(self.server, AtEndpoint) and self.weights is Weights.STAND_IN:
             raise ValueError(f"an endpoint loads what its owner chose, not {self.weights} weights")
@@ -114,14 +121,16 @@ class Sweep(Workload, Placement, Subject):
         """The version as a comparability key.
 
         A local label (PEP 440) keeps apart what was not started the usual way: an endpoint, whose
-        options nobody here knows, and added options, by their hash.
+        options nobody here knows, and added options and environment variables, by their hashes.
         """
         if isinstance(self.server, AtEndpoint):
             return f"{self.runtime_version}+endpoint"
-        if self.server_options:
-            canonical = json.dumps(self.server_options, sort_keys=True)
-            return f"{self.runtime_version}+config.{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
-        return self.runtime_version
+        added: dict[str, Mapping[str, JsonValue]] = {
+            "config": self.server_options,
+            "environment": dict(self.server_environment),
+        }
+        labels = [f"{name}.{_hash(values)}" for name, values in added.items() if values]
+        return self.runtime_version + ("+" + ".".join(labels) if labels else "")
 
     def revision_of(self, model: Model) -> str | None:
         """The model's revision as a comparability key.
@@ -149,6 +158,10 @@ class Sweep(Workload, Placement, Subject):
         one = self.configuration(self.points[0])
         parts = (self.model_id, self.task, runtime, one.where, one.size, f"batch {sizes}")
         return " | ".join(filter(None, parts))
+
+
+def _hash(values: Mapping[str, JsonValue]) -> str:
+    return hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:8]
 
 
 class Plan(Record):

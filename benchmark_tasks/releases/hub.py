@@ -266,10 +266,11 @@ def _client(endpoint: str, shown: str) -> HfApi:
             raise _unreachable(shown, what) from None
 
     hooks = {"request": [hf_request_event_hook]}
+    directly = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}  # behind no proxy
     huggingface_hub.logging.set_verbosity_error()
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would tell every request
     huggingface_hub.set_client_factory(
-        lambda: AskedOnce(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT_SECONDS)
+        lambda: AskedOnce(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT_SECONDS, mounts=directly)
     )
     return huggingface_hub.HfApi(endpoint=endpoint, library_name="jouleboard")
 

@@ -170,7 +170,8 @@ class Comparability(Record):
     request_set_id: str = Field(min_length=1, title="request set", description="which requests were sent")
     length_control: LengthControl = Field(description="whether answers end by themselves")
     power_limit_watts: Measured | None = Field(
-        title="power limit, W", description="power cap of each GPU, watts; `None` without a GPU"
+        title="power limit, W",
+        description="power cap of each GPU, watts; `None` without a GPU, or where one does not say",
     )
     weights: Weights = Field(description="whether the weights are the published ones")
     energy_boundary: EnergyBoundary = Field(EnergyBoundary.GPU, description="what the energy covers")

@@ -218,14 +218,19 @@ class Phase(Record):
 
 
 class Gpu(Record):
-    """One physical GPU."""
+    """One physical GPU; `index` is the driver's.
+
+    unanswered: what it did not answer when it was asked before the load: field or series, query, and the
+        driver's reason. What is named there is `None`, or comes from another query.
+    """
 
     index: Count
     name: str
     uuid: str
     vbios: str | None
-    memory_bytes: Count
+    memory_bytes: Count | None
     power_limit_watts: Measured | None
+    unanswered: tuple[str, ...] = ()
 
 
 class StandIn(Record):
@@ -252,6 +257,7 @@ class Provenance(Record):
     `stand_in`: what was drawn, where the weights are a stand-in and were drawn before the run failed.
     `server_image`: the container's image as the registry names it, with its digest where it has one.
     `server_options`: the runtime's options that a person added (`--server-config`).
+    `server_environment`: environment variables of its process, without those that only say where things are.
     """
 
     jouleboard_version: str
@@ -265,6 +271,7 @@ class Provenance(Record):
     server_image: str | None = None
     server_options: dict[str, JsonValue] = {}
     stand_in: StandIn | None = None
+    server_environment: dict[str, str] = {}
     host: str
     operating_system: str
     cpu_model: str

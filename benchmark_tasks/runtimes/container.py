@@ -95,6 +95,11 @@ class ContainerImage:
             seed=launch.seed,
             config=_OPTIONS_FILE if options else None,
         )
+        variables = {
+            **contract.variables(launch.setup),
+            **launch.setup.server_environment,
+            **vendor_here().order_variables,
+        }
         mounts = {_HUB_CACHE: _hub_cache()} if in_container == source else {_MODEL_FOLDER: Path(source)}
         mounts |= {_OPTIONS_FILE: options} if options else {}
         variables = dict(contract.variables(launch.setup))
@@ -111,7 +116,9 @@ class ContainerImage:
             self._reference,
             *module[1:],
         )
-        return ServerSpec(contract, command, dict(os.environ), port, launch.log, launch.start_seconds)
+        return ServerSpec(
+            contract, command, dict(os.environ), port, launch.log, launch.start_seconds, variables
+        )
 
     @contextlib.contextmanager
     def serve(self, spec: ServerSpec) -> Iterator[RunningServer]:

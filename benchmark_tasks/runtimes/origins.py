@@ -10,9 +10,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import assert_never
 
-from benchmark_tasks.host.device_lock import MARK
-from benchmark_tasks.meters.vendors import vendor_here
-from benchmark_tasks.processes import without_secrets
 from benchmark_tasks.runtimes.container import prepare_image
 from benchmark_tasks.runtimes.endpoint import look_at
 from benchmark_tasks.runtimes.environments import Environment, ensure
@@ -27,8 +24,8 @@ from benchmark_tasks.runtimes.launch import (
 )
 from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
+from benchmark_tasks.runtimes.variables import recorded, runtime_variables
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Weights
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
 
 
@@ -78,7 +75,9 @@ class FromEnvironment:
         if (folder := launch.stand_in_folder()) is not None:
             paths = (str(folder), variables.get("PYTHONPATH"))
             variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-        return ServerSpec(contract, command, variables, port, launch.log, launch.start_seconds)
+        return ServerSpec(
+            contract, command, variables, port, launch.log, launch.start_seconds, recorded(variables)
+        )
 
     def serve(self, spec: ServerSpec) -> AbstractContextManager[RunningServer]:
         """The module as a guarded child process."""
@@ -88,11 +87,6 @@ class FromEnvironment:
 def server_environment(
     environment: Environment, setup: Setup, gpu_indices: Sequence[int], lock_mark: str
 ) -> dict[str, str]:
-    """The environment of the server process: this one's without secrets, and what its runtime wants."""
-    contract = kind_of(setup.runtime).server
-    ours = without_secrets(os.environ, hub=setup.weights is Weights.REAL)
-    variables = {**ours, **environment.variables, **contract.variables(setup), MARK: lock_mark}
-    if gpu_indices:
-        variables[vendor_here().visible_variable] = ",".join(str(index) for index in gpu_indices)
-        return variables
-    return {**contract.cpu_variables(), **variables}
+    """The environment of the server process (`variables.py`)."""
+    own = {**environment.variables, **kind_of(setup.runtime).sets(setup)}
+    return runtime_variables(setup, own, gpu_indices, lock_mark)

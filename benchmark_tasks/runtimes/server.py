@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 
@@ -29,12 +29,17 @@ QUIET_SECONDS = 60.0
 STANDSTILL_SECONDS = 3.0
 """A server's gauges may show its last step that served somebody, also when all was cancelled since."""
 
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 _OUT_OF_MEMORY = r"CUDA out of memory|OutOfMemoryError|DefaultCPUAllocator: can't allocate memory"
 
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """What to start, and how it talks. `command` is a list and never meets a shell."""
+    """What to start, and how it talks. `command` is a list and never meets a shell.
+
+    recorded: which of its environment variables a run records.
+    """
 
     contract: ServerContract
     command: tuple[str, ...]
@@ -42,6 +47,7 @@ class ServerSpec:
     port: int
     log: Path
     start_seconds: float
+    recorded: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -230,9 +236,9 @@ def _require_free(port: int) -> None:
 
 
 def get(url: str) -> bytes:
-    """The body at a URL, within `HTTP_SECONDS`; raises OSError."""
+    """The body at a URL, within `HTTP_SECONDS`, through no proxy, as the load; raises OSError."""
     try:
-        with urllib.request.urlopen(url, timeout=HTTP_SECONDS) as response:
+        with _DIRECTLY.open(url, timeout=HTTP_SECONDS) as response:
             return bytes(response.read())
     except HTTPException as error:  # an answer that breaks off, or none of HTTP
         raise ConnectionError(f"{type(error).__name__}: {error}") from error

@@ -35,6 +35,7 @@ class ReplayMeter:
         self._lost, self._reset = lost_after_seconds, reset_every_seconds
         self._start_ns = self._last_ns = now_ns()
         self._joules = 0.0
+        self.troubles: list[str] = []
         self._next_reset = reset_every_seconds or 0.0
         self.gpus = tuple(
             Gpu(

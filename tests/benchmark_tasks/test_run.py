@@ -24,6 +24,7 @@ from benchmark_tasks.errors import (
     MeterError,
     OutOfMemory,
     ServerDied,
+    SettingsError,
 )
 from benchmark_tasks.meters.meter import Meter, Reading
 from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
@@ -35,6 +36,7 @@ from benchmark_tasks.results.tables import Series
 from benchmark_tasks.run import MeasureResult, measure, sessions
 from benchmark_tasks.runtimes import server
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.nvml import ENERGY, MISMATCH, NOT_SUPPORTED, MadeUpGpu, MadeUpNvml
 from benchmark_tasks.testing.powercap import add_zone
 from benchmark_tasks.testing.quick import QUICK, landed, quick_sweep
 from benchmark_tasks.testing.replay_meter import ReplayMeter
@@ -306,6 +308,103 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(
 ) -> None:
     with pytest.raises(error, match=message):
         go(settings, quick_sweep(4, **changes))
+    assert landed(settings) == []
+
+
+# --- on GPUs whose driver is made up ------------------------------------------------------------
+
+H100 = {"gpu_model": "H100", "num_gpus": 1}
+
+
+def test_what_a_gpu_cannot_say_is_empty_in_its_run_and_costs_no_energy(
+    settings: Settings, nvml: MadeUpNvml
+) -> None:
+    silent = ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetClockInfo", "nvmlDeviceGetCurrentClocksEventReasons")
+    refused = ("nvmlDeviceGetMemoryInfo", "nvmlDeviceGetPowerManagementLimit")
+    nvml.answer([MadeUpGpu(errors=dict.fromkeys((*silent, *refused), NOT_SUPPORTED))])
+    go(settings, quick_sweep(4, **H100))
+    (run,) = landed(settings)
+    window = run.window_steady
+    assert window.energy.counter_joules == pytest.approx(400 * window.energy.counter_seconds, rel=0.02)
+    assert (run.device.temperature_max_celsius, run.device.sm_clock_median_mhz) == (None, None)
+    assert run.device.throttle_reasons is None and run.device.power_max_watts_per_gpu == 400
+    (gpu,) = run.provenance.gpus
+    assert (gpu.memory_bytes, gpu.power_limit_watts, run.comparability.power_limit_watts) == (None,) * 3
+    assert {line.split(": ")[1] for line in gpu.unanswered} == {
+        *("get_gpu_temperature", "nvmlDeviceGetClockInfo", "nvmlDeviceGetCurrentClocksEventReasons"),
+        *refused,
+    }
+    assert run.provenance.server_environment["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "reason"),
+    [
+        (MadeUpGpu(scale=1.2), "energy counter of GPU 0 counted"),
+        (MadeUpGpu(offset_joules=1e9, scale=-1), "went backwards"),
+        (MadeUpGpu(wraps_at_joules=100), "went backwards"),
+        (MadeUpGpu().frozen_now(), "energy counter of GPU 0 counted 0 J"),
+    ],
+    ids=["another scale", "backwards", "wraps", "frozen"],
+)
+def test_with_a_broken_counter_a_run_has_speed_and_the_reason(
+    settings: Settings, nvml: MadeUpNvml, gpu: MadeUpGpu, reason: str
+) -> None:
+    nvml.answer([gpu])
+    go(settings, quick_sweep(4, **H100))
+    (run,) = landed(settings)
+    assert run.window_steady.settled and run.window_steady.energy is None
+    assert run.energy_source is EnergySource.NONE and reason in run.energy_absent_reason
+    assert all(phase.joules is None for phase in run.phases)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "errors", "message"),
+    [
+        ([MadeUpGpu(errors={ENERGY: NOT_SUPPORTED})], {}, "GPU 0.*energy counter cannot be read"),
+        ([MadeUpGpu(mig=True)], {}, "GPU 0.*MIG is enabled"),
+        ([MadeUpGpu()], {"nvmlInitWithFlags": MISMATCH}, "driver cannot be used"),
+        ([MadeUpGpu(name="NVIDIA H200")], {}, "the sweep is for H100, but GPU 0 is NVIDIA H200"),
+    ],
+)
+def test_without_an_instrument_nothing_is_installed_or_started(
+    settings: Settings,
+    nvml: MadeUpNvml,
+    monkeypatch: pytest.MonkeyPatch,
+    gpus: list[MadeUpGpu],
+    errors: dict[str, int],
+    message: str,
+) -> None:
+    monkeypatch.setattr("benchmark_tasks.runtimes.origins.ensure", lambda *_, **__: pytest.fail("installed"))
+    nvml.answer(gpus, errors)
+    said: list[str] = []
+    with pytest.raises(JouleboardError, match=message):
+        measure(quick_sweep(4, **H100), settings, say=said.append)
+    assert landed(settings) == [] and said == []
+
+
+def test_a_defect_while_the_meter_is_opened_leaves_a_failed_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> Meter:
+        raise RuntimeError("a driver that nobody has thought of")
+
+    monkeypatch.setattr("benchmark_tasks.run.meter_of", breaks)
+    with pytest.raises(RuntimeError, match="nobody has thought of"):
+        go(settings, quick_sweep(2, 4, **ON_A_GPU))
+    assert [run.configuration.batch_size for run in landed(settings)] == [2, 4]
+    for run in landed(settings):
+        assert (run.status, run.failure.error) == (RunStatus.FAILED, "RuntimeError")
+        (folder,) = settings.raw.glob(f"*/*/{run.run_id}")
+        assert "in breaks" in (folder / bundle.DRIVER_LOG).read_text()
+
+
+def test_a_load_that_the_operating_system_cannot_carry_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark_tasks.host.limits.OWN_FILES", 10**9)
+    with pytest.raises(SettingsError, match="4 requests in flight need 1000000004 open files"):
+        go(settings, quick_sweep(4))
     assert landed(settings) == []
 
 

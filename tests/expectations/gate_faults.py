@@ -606,8 +606,28 @@ def good_runs() -> list[Run]:
     ]
 
 
+def _silent_gpu() -> Run:
+    """Its energy counter and its power are all that is known of it."""
+    run = sample_run()
+    unsaid = ("temperature_min_celsius", "temperature_max_celsius", "throttle_reasons")
+    clocks = ("sm_clock_median_mhz", "memory_clock_median_mhz")
+    gpus = tuple(
+        gpu.model_copy(
+            update={"memory_bytes": None, "power_limit_watts": None, "unanswered": ("memory_bytes: a: b",)}
+        )
+        for gpu in run.provenance.gpus
+    )
+    return run.model_copy(
+        update={
+            "device": run.device.model_copy(update=dict.fromkeys((*unsaid, *clocks))),
+            "provenance": run.provenance.model_copy(update={"gpus": gpus}),
+            "comparability": run.comparability.model_copy(update={"power_limit_watts": None}),
+        }
+    )
+
+
 def imperfect_runs() -> dict[str, tuple[Run, set[str]]]:
-    """Runs that are accepted with a warning: what they are, and the checks that warn."""
+    """Runs that are accepted although something lacks: what they are, and the checks that warn."""
     no_counter = sample_run(gpu=False)
     window = no_counter.window_steady
     assert window is not None and no_counter.client is not None
@@ -629,6 +649,7 @@ def imperfect_runs() -> dict[str, tuple[Run, set[str]]]:
             {"client_kept_up__speed_only"},
         ),
         "never settled, so no energy": (sample_run(window_steady=never), {"steady_window_settled"}),
+        "a GPU that does not say its memory, power cap, temperature and clocks": (_silent_gpu(), set()),
         "at the power cap": (
             sample_run(device=sample_run().device.model_copy(update={"throttle_reasons": ("sw_power_cap",)})),
             {"not_at_power_cap"},

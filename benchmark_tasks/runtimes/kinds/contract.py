@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from pydantic import JsonValue
 
@@ -51,6 +51,10 @@ class Setup(Protocol):
         """Which weights it is given."""
 
     @property
+    def weights_folder(self) -> str | None:
+        """A folder with real weights, instead of the hub."""
+
+    @property
     def num_gpus(self) -> int:
         """How many GPUs it gets; 0: the CPU."""
 
@@ -69,6 +73,10 @@ class Setup(Protocol):
     @property
     def server_options(self) -> Mapping[str, JsonValue]:
         """A person's own options, by the runtime's names."""
+
+    @property
+    def server_environment(self) -> Mapping[str, str]:
+        """A person's own environment variables."""
 
 
 class ServerCommand(Protocol):
@@ -100,7 +108,9 @@ class ServerContract:
 
     command: how it is started.
     variables: environment variables that every server gets.
-    cpu_variables: variables of a server without a GPU, where the environment has none of that name.
+    cpu_variables: further ones of a server without a GPU.
+    inherits: names of variables that it may have from this program's environment, beside those that every
+        runtime may (`runtimes/variables.py`): its caches.
     metrics: which names on its metrics page (Prometheus) are which series.
     token_counters: names of counters that stand still when it computes nothing.
     engine_titles: how the titles of its engine's processes begin; the others receive requests.
@@ -120,6 +130,7 @@ class ServerContract:
     refused_options: frozenset[str]
     variables: Callable[[Setup], Mapping[str, str]] = lambda setup: {}
     cpu_variables: Callable[[], Mapping[str, str]] = dict
+    inherits: frozenset[str] = frozenset()
     engine_titles: tuple[str, ...] = ()
     out_of_memory: tuple[str, ...] = ()
     stand_in_folder: Callable[[Path], Path] | None = None
@@ -134,9 +145,26 @@ class ProcessContract:
     """A runtime that is a process which generates batches (`diffusion/program/generate.py`).
 
     launcher: by number of GPUs, what stands between the interpreter and the program.
+    inherits: as a server's.
     """
 
     launcher: Callable[[int], tuple[str, ...]]
+    inherits: frozenset[str] = frozenset()
+
+
+def generator_variables(setup: Setup) -> dict[str, str]:
+    """What every process that generates batches is told: no usage statistics, no hub for random weights."""
+    variables = {
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+        # The ranks of one host meet on its loopback interface, whatever its name resolves to.
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    if setup.weights is not Weights.REAL or setup.weights_folder:
+        variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    return variables
 
 
 @dataclass(frozen=True)
@@ -178,6 +206,22 @@ class RuntimeKind:
     def reports(self, series: Series) -> bool:
         """Whether its server says a series on its metrics page."""
         return isinstance(self.contract, ServerContract) and series in self.contract.metrics.values()
+
+    @property
+    def inherits(self) -> frozenset[str]:
+        """Names of variables that it may have from this program's environment."""
+        return self.contract.inherits
+
+    def sets(self, setup: Setup) -> Mapping[str, str]:
+        """Environment variables that this program sets for it."""
+        match self.contract:
+            case ServerContract() as server:
+                on_cpu = {} if setup.num_gpus else server.cpu_variables()
+                return {**on_cpu, **server.variables(setup)}
+            case ProcessContract():
+                return generator_variables(setup)
+            case _:
+                assert_never(self.contract)
 
     @property
     def refused_options(self) -> frozenset[str]:

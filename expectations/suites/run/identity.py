@@ -48,7 +48,11 @@ def _other_precision(runs: LandedRuns) -> pd.Series:
 
 def _memory(runs: LandedRuns, extreme: Callable[..., int | None]) -> pd.Series:
     """Smallest or largest memory of the run's GPUs, as a share of the GPU model's."""
-    found = runs.each(lambda run: extreme((gpu.memory_bytes for gpu in run.provenance.gpus), default=None))
+    found = runs.each(
+        lambda run: extreme(
+            (gpu.memory_bytes for gpu in run.provenance.gpus if gpu.memory_bytes), default=None
+        )
+    )
     return ratio(found / _GIB, runs["memory_gib"])
 
 

@@ -51,7 +51,7 @@ class Airflow:
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
         credentials = {"username": USER, "password": installation.password()}
-        self._http = httpx.Client(base_url=installation.url, timeout=_TIMEOUT_SECONDS)
+        self._http = httpx.Client(base_url=installation.url, timeout=_TIMEOUT_SECONDS, trust_env=False)
         self.token = str(self._call("POST", "/auth/token", json=credentials)["access_token"])
         self._http.headers["Authorization"] = f"Bearer {self.token}"
 

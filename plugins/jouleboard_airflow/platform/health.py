@@ -94,7 +94,7 @@ def _healthy(installation: Installation, began: datetime, fresh: set[Component])
     """Components that report health; of those just started, only by a heartbeat of this start."""
     try:
         report = (
-            httpx.get(f"{installation.url}/api/v2/monitor/health", timeout=_ANSWER_SECONDS)
+            httpx.get(f"{installation.url}/api/v2/monitor/health", timeout=_ANSWER_SECONDS, trust_env=False)
             .raise_for_status()
             .json()
         )

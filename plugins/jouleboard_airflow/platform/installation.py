@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmark_tasks import disk
 from benchmark_tasks.errors import SettingsError
+from benchmark_tasks.processes import beside_proxies
 from benchmark_tasks.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -106,7 +107,7 @@ class Installation:
         """The environment of every component. Secrets are not in it: they stay in `airflow.cfg`."""
         search_path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
-        return inherited | {
+        return beside_proxies(inherited) | {
             **QUIET,
             "AIRFLOW_HOME": str(self.home),
             "JOULEBOARD_HOME": str(self.settings.home),

@@ -18,6 +18,7 @@ from typing import IO, NoReturn
 
 from benchmark_tasks import disk
 from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.processes import beside_proxies
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.platform.edge_api import report_offline
 from jouleboard_airflow.platform.gpu_host import Worker, is_of_another_airflow, read
@@ -89,6 +90,7 @@ def become(worker: Worker, lock: IO[str]) -> NoReturn:
     Raises:
         ControlPlaneUnreachable: it does not answer, or does not accept this host.
     """
+    os.environ |= beside_proxies(os.environ)
     environment = worker.environment(os.environ)
     os.environ |= {name: value for name, value in environment.items() if name.startswith("AIRFLOW__")}
     asyncio.run(report_offline(worker))

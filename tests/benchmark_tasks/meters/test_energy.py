@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark_tasks.errors import MeterError
-from benchmark_tasks.meters.energy import energy_between, energy_curve, spent_between
+from benchmark_tasks.meters.energy import (
+    energy_between,
+    energy_curve,
+    require_sound_counters,
+    spent_between,
+)
 from benchmark_tasks.meters.meter import Timeline
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import WindowEnergy
@@ -148,3 +153,75 @@ def test_timelines_recorded_on_gpus_give_the_joules_that_their_records_say() -> 
 def _numbers(energy: WindowEnergy) -> list[float]:
     fields = energy.model_dump()
     return [*fields.pop("counter_joules_per_gpu"), *fields.values()]
+
+
+def broken(kind: str) -> np.ndarray:
+    """Counters of a GPU that draws 400 W for a minute, as they have been seen to break."""
+    sound = 5e6 + 400.0 * TENTHS
+    match kind:
+        case "frozen":
+            return np.full(len(TENTHS), 5e6)
+        case "frozen from the middle on":
+            return np.minimum(sound, 5e6 + 400.0 * 30)
+        case "another scale":
+            return sound * 1.1
+        case "millijoules":
+            return sound * 1000
+        case "counts half":
+            return sound / 2
+        case "jumps ahead":
+            return sound + 500.0 * (TENTHS > 25)
+        case "goes on after a standstill":
+            return np.where((TENTHS > 20) & (TENTHS < 24), 5e6 + 400.0 * 20, sound)
+    raise ValueError(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("frozen", "counted 0 J where its power adds up to 16000 J"),
+        ("frozen from the middle on", "counted 8000 J"),
+        ("another scale", "counted 17600 J"),
+        ("millijoules", "counted 16000000 J"),
+        ("counts half", "counted 8000 J"),
+        ("jumps ahead", "jumped by 540 J between two readings"),
+        ("goes on after a standstill", "jumped by"),
+    ],
+)
+def test_a_broken_counter_is_not_believed(kind: str, message: str) -> None:
+    """By what nvml.h says of a power reading: accurate to 5 %."""
+    watts = np.full(len(TENTHS), 400.0)
+    line = timeline(TENTHS, watts, broken(kind))
+    with pytest.raises(MeterError, match=f"energy counter of GPU 0 {message}"):
+        require_sound_counters(line, 10.0, 50.0)
+    curve = energy_curve(line)
+    assert curve is not None and curve.mean_watts(10, 50) == pytest.approx(400), "power itself is sound"
+
+
+def test_a_sound_counter_is_believed_whatever_the_power_does() -> None:
+    for watts in (350 + 0 * TENTHS, 400 + 300 * np.sin(TENTHS), np.where(TENTHS > 30, 700.0, 70.0)):
+        line = timeline(TENTHS, watts, gpus=2)
+        require_sound_counters(line, 10.03, 50.07)
+        require_sound_counters(line, 29.9, 30.6)
+
+
+def test_one_broken_counter_of_eight_is_found() -> None:
+    watts = np.full(len(TENTHS), 400.0)
+    eight = timeline(TENTHS, watts, gpus=8)
+    values = eight.values.copy()
+    counter = (eight.series == Series.ENERGY_COUNTER_JOULES.value) & (eight.gpu_index == 5)
+    values[counter] = 5e6
+    with pytest.raises(MeterError, match="energy counter of GPU 5"):
+        require_sound_counters(Timeline(eight.series, eight.gpu_index, eight.seconds, values), 10.0, 50.0)
+
+
+def test_counters_of_recorded_runs_are_believed() -> None:
+    """Over the whole load, with its beginning and its end."""
+    believed = 0
+    for folder in RECORDED[::5]:
+        recorded = Timeline.from_table(pq.read_table(folder / bundle.TIMELINES_FILE))
+        seconds, _ = recorded.of(Series.ENERGY_COUNTER_JOULES)
+        if len(seconds):
+            require_sound_counters(recorded, float(seconds.min()) + 0.2, float(seconds.max()) - 0.2)
+            believed += 1
+    assert believed > 10

@@ -1,4 +1,4 @@
-"""One contract for every meter: the replayed one everywhere, the real one where there is a GPU."""
+"""One contract for every meter: replayed, Zeus on a made-up NVML, and Zeus where there is a GPU."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.meters.nvml import throttle_names
 from benchmark_tasks.meters.zeus_meter import ZeusMeter, meter_for
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.testing.nvml import MadeUpGpu
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.vocabulary import EnergySource
 
 
-@pytest.fixture(params=["replay", "zeus"])
+@pytest.fixture(params=["replay", "zeus on a made-up NVML", "zeus"])
 def meter(request: pytest.FixtureRequest) -> Meter:
     if request.param == "replay":
         return ReplayMeter(lambda seconds: 300 + 10 * seconds)
+    if request.param != "zeus":
+        request.getfixturevalue("nvml").answer([MadeUpGpu(), MadeUpGpu(watts=300)])
+        return ZeusMeter([1, 0])
     try:
         return ZeusMeter([0])
     except MeterError as error:
@@ -78,7 +82,7 @@ def test_a_machine_without_the_libraries_is_told_in_one_line(
 
 def test_a_gpu_that_does_not_exist_gives_no_meter_but_a_reason() -> None:
     meter = meter_for([99])
-    assert isinstance(meter, NoMeter) and meter.absent_reason
+    assert isinstance(meter, NoMeter) and "GPU 99: there is no such GPU" in str(meter.absent_reason)
 
 
 def test_throttle_bits_have_names() -> None:

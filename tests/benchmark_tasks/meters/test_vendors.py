@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from benchmark_tasks.host import machine
 from benchmark_tasks.meters import vendors
-from benchmark_tasks.meters.vendor import GpuVendor
+from benchmark_tasks.meters.vendor import Driver, GpuVendor, Query
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.meters.zeus_meter import ZeusMeter
 from benchmark_tasks.results.schema import Gpu
@@ -34,12 +34,8 @@ class Device:
         return 60
 
 
-class Devices:
-    gpus = (Device(), Device())
-
-
-def series(device: Any) -> tuple[tuple[Series, Callable[[], float]], ...]:
-    return ((Series.SM_CLOCK_MHZ, lambda: 2100.0),)
+def queries(device: Any) -> tuple[Query, ...]:
+    return (Query(Series.SM_CLOCK_MHZ, "other_get_clock", lambda: 2100.0),)
 
 
 def container_arguments(client: str, indices: Sequence[int]) -> tuple[str, ...]:
@@ -50,12 +46,13 @@ OTHER = GpuVendor(
     name="Other",
     energy_source=EnergySource.REPLAY,
     visible_variable="OTHER_VISIBLE_DEVICES",
-    names=lambda: ["Other One", "Other One"],
+    driver=lambda: Driver(2),
     driver_versions=lambda: ("7.0", None),
-    describe=lambda index, device: Gpu(
+    open=lambda index: Device(),
+    describe=lambda index, device, asked: Gpu(
         index=index, name="Other One", uuid=f"u-{index}", vbios=None, memory_bytes=1, power_limit_watts=750.0
     ),
-    series=series,
+    queries=queries,
     throttle_names=lambda bits: (),
     container_arguments=container_arguments,
 )
@@ -64,15 +61,15 @@ OTHER = GpuVendor(
 @pytest.fixture
 def other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with two GPUs of the second vendor and none of the first."""
-    without_gpu = replace(vendors.VENDORS[0], names=list)
+    without_gpu = replace(vendors.VENDORS[0], driver=Driver)
     monkeypatch.setattr(vendors, "VENDORS", (without_gpu, OTHER))
-    monkeypatch.setattr("zeus.device.gpu.get_gpus", Devices)
 
 
 @pytest.mark.usefixtures("other")
 def test_its_gpus_are_this_machines() -> None:
     assert vendor_here() is OTHER
-    assert machine.gpu_names({"OTHER_VISIBLE_DEVICES": "1"}) == ["Other One"]
+    visible = machine.instruments({"OTHER_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": "7"}).measurable
+    assert [gpu.gpu.name for gpu in visible if gpu.gpu] == ["Other One"]
     assert machine.visible_indices({"OTHER_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": "7"}) == (1,)
 
 

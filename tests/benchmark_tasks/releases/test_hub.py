@@ -49,6 +49,17 @@ def test_a_list_is_read_page_by_page(server: ModelHub, hub: Hub) -> None:
     assert found[0].revision == server.models["Qwen/Q-0"].revision
 
 
+def test_a_mirror_on_this_machine_is_behind_no_proxy(
+    server: ModelHub, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    model = add_dense(server)
+    assert hub.head("Qwen/Qwen3-9B") == model.revision
+
+
 def test_a_repository_has_its_files_config_and_tensors(server: ModelHub, hub: Hub) -> None:
     model = add_dense(server)
     repository = hub.repository("Qwen/Qwen3-9B")
