@@ -8,8 +8,10 @@ import numpy as np
 
 from benchmark_tasks.errors import MeterError
 from benchmark_tasks.meters.energy import (
+    PHASE_AGREEMENT,
     energy_between,
     host_joules,
+    require_agreement,
     require_sound_counters,
     spent_between,
 )
@@ -27,7 +29,7 @@ def phase(name: str, start_ns: int, end_ns: int, devices: Recorder, since: int =
     try:
         _require_every_gpu(timeline, devices)
         joules = spent_between(timeline, 0.0, seconds)
-        require_sound_counters(timeline, 0.0, seconds)
+        require_agreement(timeline, 0.0, seconds, PHASE_AGREEMENT)
     except MeterError:
         joules = None
     return Phase(name=name, seconds=seconds, joules=joules)

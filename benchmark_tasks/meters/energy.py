@@ -26,6 +26,9 @@ nvml.h gives 5 % as the accuracy of a power reading (`nvmlDeviceGetPowerUsage`).
 H100s and H200s they differ by 2.4 % at most. The gate is stricter (2 % over all GPUs); this finds a counter
 that is broken."""
 
+PHASE_AGREEMENT = 0.1
+"""The same for a phase, whose power comes in bursts that samples miss: it finds a counter that is useless."""
+
 STEP = 1.5
 """How much more than at the highest power a counter may gain between two readings.
 
@@ -57,12 +60,11 @@ def energy_curve(timeline: Timeline) -> EnergyCurve | None:
     """Energy summed over the GPUs at the first GPU's reading times; `None` without readings.
 
     From the counters: power that jumps (pictures are encoded in bursts) scatters between samples 100 ms
-    apart by more than a window may drift. From sampled power where a counter is missing, fell, or is broken.
+    apart by more than a window may drift. From sampled power where a counter is missing or fell.
     """
     gpus = timeline.gpu_indices()
     counters = [timeline.of(Series.ENERGY_COUNTER_JOULES, gpu) for gpu in gpus]
-    rising = all(len(joules) > 1 and np.all(np.diff(joules) >= 0) for _, joules in counters)
-    if counters and rising and not any(_broken(timeline, gpu) for gpu in gpus):
+    if counters and all(len(joules) > 1 and np.all(np.diff(joules) >= 0) for _, joules in counters):
         return EnergyCurve(*_summed(counters))
     power = [timeline.of(Series.POWER_WATTS, gpu) for gpu in gpus]
     if not power or not all(len(watts) for _, watts in power):
@@ -99,26 +101,35 @@ def energy_between(timeline: Timeline, start: float, end: float) -> WindowEnergy
 
 
 def require_sound_counters(timeline: Timeline, start: float, end: float) -> None:
-    """Hold every GPU's counter against its sampled power, from `start` to `end` (seconds).
+    """Hold every GPU's counter against its sampled power, from `start` to `end` (seconds) of steady work.
 
     A counter that stands still, counts at another scale or jumps is found; where power was not sampled
     throughout, there is nothing to hold it against.
 
     Raises:
-        MeterError: a counter and the integral of power differ by more than either can be off.
+        MeterError: a counter and the integral of power differ by more than either can be off, or it jumps.
+    """
+    require_agreement(timeline, start, end, AGREEMENT)
+    for gpu in timeline.gpu_indices():
+        _require_no_jump(timeline, gpu, start, end)
+
+
+def require_agreement(timeline: Timeline, start: float, end: float, share: float) -> None:
+    """The part of `require_sound_counters` that holds of any work, by how much they may differ.
+
+    Raises:
+        MeterError: a counter and the integral of power differ by more than that.
     """
     for gpu in timeline.gpu_indices():
         integral = _integral_joules(timeline, gpu, start, end)
         if integral is None:
             continue
-        highest = _highest_watts(timeline, gpu, start, end)
-        counted = _increase(timeline, gpu, start, end)
-        if abs(counted - integral) > AGREEMENT * integral + 2 * REFRESH_SECONDS * highest:
+        counted, highest = _increase(timeline, gpu, start, end), _highest_watts(timeline, gpu, start, end)
+        if abs(counted - integral) > share * integral + 2 * REFRESH_SECONDS * highest:
             raise MeterError(
                 f"energy counter of GPU {gpu} counted {counted:.0f} J where its power adds up to "
                 f"{integral:.0f} J: the counter is not believed"
             )
-        _require_no_jump(timeline, gpu, start, end, highest)
 
 
 def host_joules(timeline: Timeline, series: Series, start: float, end: float) -> float | None:
@@ -210,7 +221,10 @@ def _highest_watts(timeline: Timeline, gpu: int, start: float, end: float) -> fl
     return float(np.max(watts[near], initial=0.0))
 
 
-def _require_no_jump(timeline: Timeline, gpu: int, start: float, end: float, highest: float) -> None:
+def _require_no_jump(timeline: Timeline, gpu: int, start: float, end: float) -> None:
+    if _integral_joules(timeline, gpu, start, end) is None:
+        return
+    highest = _highest_watts(timeline, gpu, start, end)
     seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
     inside = (seconds >= start) & (seconds <= end)
     gained, lasted = np.diff(joules[inside]), np.diff(seconds[inside])
@@ -220,23 +234,6 @@ def _require_no_jump(timeline: Timeline, gpu: int, start: float, end: float, hig
             f"energy counter of GPU {gpu} jumped by {np.max(gained[jumps]):.0f} J between two readings, more "
             f"than its power of at most {highest:.0f} W allows: the counter is not believed"
         )
-
-
-def _broken(timeline: Timeline, gpu: int) -> bool:
-    """Whether a counter that never fell does not go with the GPU's sampled power while both were read."""
-    mask = timeline.gpu_index == gpu
-    alone = Timeline(
-        timeline.series[mask], timeline.gpu_index[mask], timeline.seconds[mask], timeline.values[mask]
-    )
-    counted, sampled = (alone.of(series)[0] for series in (Series.ENERGY_COUNTER_JOULES, Series.POWER_WATTS))
-    if not len(sampled):
-        return False
-    try:
-        start, end = max(counted[0], sampled[0]), min(counted[-1], sampled[-1])
-        require_sound_counters(alone, float(start), float(end))
-    except MeterError:
-        return True
-    return False
 
 
 def _require_cover(seconds: np.ndarray, start: float, end: float, what: str) -> None:

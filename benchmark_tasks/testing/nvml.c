@@ -137,6 +137,7 @@ int nvmlDeviceGetPowerManagementLimit(void *device, unsigned *out) { QUERY(*out 
 int nvmlDeviceGetArchitecture(void *device, unsigned *out) { QUERY(*out = 9); }
 int nvmlDeviceGetMigMode(void *device, unsigned *is, unsigned *will) { QUERY(*is = *will = gpu_of(device)->mig); }
 int nvmlDeviceGetVirtualizationMode(void *device, unsigned *out) { QUERY(*out = gpu_of(device)->virtualization); }
+int nvmlDeviceGetC2cModeInfoV(void *device, unsigned *out) { QUERY(*out = 0); }
 int nvmlDeviceGetClockInfo(void *device, int type, unsigned *out) { QUERY(*out = type == 2 ? 2619 : 1980); }
 int nvmlDeviceGetCurrentClocksEventReasons(void *device, unsigned long long *out) { QUERY(*out = 0); }
 int nvmlDeviceGetTemperatureV(void *device, Temperature *out) { QUERY(out->temperature = 50); }

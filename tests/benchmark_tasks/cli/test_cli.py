@@ -230,7 +230,12 @@ def test_a_model_of_gpus_goes_to_the_cpu_only_if_asked(
     jouleboard: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Sweep] = []
-    monkeypatch.setattr(run, "measure", lambda sweep, _: asked.append(sweep) or run.MeasureResult(()))
+
+    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
+        asked.append(sweep)
+        return run.MeasureResult(())
+
+    monkeypatch.setattr(run, "measure", measure)
     model = ("measure", "--model", "Qwen/Qwen3-8B", "--batch-size", 8)
     code, _, stderr = jouleboard(*model)
     assert code == 1 and stderr.startswith(

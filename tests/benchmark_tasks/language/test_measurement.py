@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
 
 import psutil
 import pytest
@@ -102,8 +101,10 @@ def test_a_round_that_could_not_be_read_is_not_waited_for_in_vain() -> None:
         source: EnergySource = EnergySource.NONE
         absent_reason: str | None = "a test"
         gpus: tuple[Gpu, ...] = ()
-        troubles: ClassVar[list[str]] = []
         rounds = 0
+
+        def __init__(self) -> None:
+            self.troubles: list[str] = []
 
         def read(self) -> list[Reading] | None:
             self.rounds += 1

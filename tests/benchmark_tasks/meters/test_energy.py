@@ -194,8 +194,6 @@ def test_a_broken_counter_is_not_believed(kind: str, message: str) -> None:
     line = timeline(TENTHS, watts, broken(kind))
     with pytest.raises(MeterError, match=f"energy counter of GPU 0 {message}"):
         require_sound_counters(line, 10.0, 50.0)
-    curve = energy_curve(line)
-    assert curve is not None and curve.mean_watts(10, 50) == pytest.approx(400), "power itself is sound"
 
 
 def test_a_sound_counter_is_believed_whatever_the_power_does() -> None:
