@@ -50,8 +50,8 @@ def plan_single(
         CatalogError, SettingsError, UnknownVersion, NoBuildHere, IndexUnreachable
     """
     model = catalog.model(model_id)
-    require_gpu_or_wish(model, task, machine, wanted=num_gpus)
     gpus = gpus_to_use(machine, num_gpus)
+    require_gpu_or_wish(model, task, machine, wanted=num_gpus)
     chosen = version_to_measure(catalog, model.runtime, version, has_gpu=machine.has_gpu, settings=settings)
     sweep = single_sweep(
         catalog,

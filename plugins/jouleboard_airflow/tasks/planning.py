@@ -93,7 +93,7 @@ def plan_on_demand(params: Mapping[str, Any], run_id: str) -> list[Planned]:
             model_id=params["model"],
             task=_task(params["task"]),
             version=params["version"],
-            num_gpus=0 if params["gpu_model"] == NO_GPU else params["num_gpus"],
+            num_gpus=_no_gpu_if_asked(params["gpu_model"], params["num_gpus"]),
             batch_sizes=batch_sizes(params["batch_sizes"]),
             repeats=params["repeats"],
             weights=_weights(params),
@@ -106,6 +106,11 @@ def plan_on_demand(params: Mapping[str, Any], run_id: str) -> list[Planned]:
             f"nothing to measure: {sweep.label()} is landed; `force` measures it again"
         )
     return planned(catalog, [missing], _of_campaign(landed, run_id))
+
+
+def _no_gpu_if_asked(gpu_model: str | None, num_gpus: int | None) -> int | None:
+    """How many GPUs the form asks for; its choice of no GPU is a number, too."""
+    return 0 if gpu_model == NO_GPU and num_gpus is None else num_gpus
 
 
 def plan_recheck(params: Mapping[str, Any], run_id: str) -> list[Planned]:
