@@ -1,7 +1,7 @@
 """Environment variables of the process that is measured: an allow-list, and what a sweep asks for.
 
 One rule: of this process's variables a runtime gets those that say where things are (`PLACES`), those that
-its kind declares (`inherits`), and nothing else. What its kind sets itself and what the sweep asks for
+its kind declares (`cache_variables`), and nothing else. What its kind sets itself and what the sweep asks for
 (`server_environment`) come on top. Everything that it gets stands in the record, but for places and secrets.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from benchmark_tasks.host.device_lock import MARK
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.processes import PROXIES, beside_proxies
+from benchmark_tasks.runtimes import kinds
 from benchmark_tasks.runtimes.kinds import MOCK, Setup, kind_of
 from benchmark_tasks.vocabulary import Weights
 
@@ -43,22 +44,11 @@ _HUB = frozenset(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", *PROXIES])
 _MOCK = frozenset(["JOULEBOARD_MOCK_FAULT", "JOULEBOARD_MOCK_FITS"])
 
 _TELLING = (
-    *(
-        "VLLM_",
-        "CUDA_",
-        "CUBLAS",
-        "CUDNN",
-        "NVIDIA_TF32",
-        "NCCL_",
-        "NVSHMEM_",
-        "TORCH",
-        "PYTORCH_",
-        "TRITON_",
-    ),
-    *("XFORMERS_", "FLASHINFER_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "LD_PRELOAD", "MALLOC_"),
-    *("GLOO_", "DIFFUSERS_", "XDIT_"),
+    *("CUDA_", "CUBLAS", "CUDNN", "NVIDIA_TF32", "NCCL_", "NVSHMEM_", "GLOO_"),
+    *("TORCH", "PYTORCH_", "TRITON_", "XFORMERS_", "FLASHINFER_"),
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "LD_PRELOAD", "MALLOC_"),
 )
-"""How the names of variables begin that would change what a runtime does."""
+"""How the names of variables begin that would change what any runtime does; its own begin with its name."""
 
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
 
@@ -109,7 +99,8 @@ def require_askable(variables: Mapping[str, str]) -> None:
 
 def recorded(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables of a runtime's process as its runs record them: without places, secrets and our mark."""
-    silent = {*PLACES, *_HUB, *_MOCK, MARK, "NO_PROXY", "no_proxy"}
+    caches = {name for kind in kinds.all_kinds() for name in kind.cache_variables}
+    silent = {*PLACES, *_HUB, *_MOCK, *caches, MARK, "NO_PROXY", "no_proxy"}
     return {name: variables[name] for name in sorted(variables) if name not in silent}
 
 
@@ -119,7 +110,8 @@ def left_out(setup: Setup, ours: Mapping[str, str] = os.environ) -> list[str]:
     vendor = vendor_here()
     given = {*kind.sets(setup), *setup.server_environment, vendor.visible_variable, *_SAYS_NOTHING}
     given |= {name for name, value in vendor.order_variables.items() if ours.get(name) == value}
-    telling = (name for name in ours if name.startswith(_TELLING))
+    own = tuple(f"{name.upper()}_" for name in kinds.names())
+    telling = (name for name in ours if name.startswith((*own, *_TELLING)))
     return sorted(name for name in telling if name not in given and not _passes(name, setup))
 
 
@@ -128,7 +120,7 @@ def _passes(name: str, setup: Setup) -> bool:
         name in PLACES
         or name in RECORDED
         or name.startswith("LC_")
-        or name in kind_of(setup.runtime).inherits
+        or name in kind_of(setup.runtime).cache_variables
         or (name in _HUB and setup.weights is Weights.REAL)
         or (name in _MOCK and setup.distribution == MOCK)
     )

@@ -109,8 +109,6 @@ class ServerContract:
     command: how it is started.
     variables: environment variables that every server gets.
     cpu_variables: further ones of a server without a GPU.
-    inherits: names of variables that it may have from this program's environment, beside those that every
-        runtime may (`runtimes/variables.py`): its caches.
     metrics: which names on its metrics page (Prometheus) are which series.
     token_counters: names of counters that stand still when it computes nothing.
     engine_titles: how the titles of its engine's processes begin; the others receive requests.
@@ -130,7 +128,6 @@ class ServerContract:
     refused_options: frozenset[str]
     variables: Callable[[Setup], Mapping[str, str]] = lambda setup: {}
     cpu_variables: Callable[[], Mapping[str, str]] = dict
-    inherits: frozenset[str] = frozenset()
     engine_titles: tuple[str, ...] = ()
     out_of_memory: tuple[str, ...] = ()
     stand_in_folder: Callable[[Path], Path] | None = None
@@ -145,11 +142,9 @@ class ProcessContract:
     """A runtime that is a process which generates batches (`diffusion/program/generate.py`).
 
     launcher: by number of GPUs, what stands between the interpreter and the program.
-    inherits: as a server's.
     """
 
     launcher: Callable[[int], tuple[str, ...]]
-    inherits: frozenset[str] = frozenset()
 
 
 def generator_variables(setup: Setup) -> dict[str, str]:
@@ -206,11 +201,6 @@ class RuntimeKind:
     def reports(self, series: Series) -> bool:
         """Whether its server says a series on its metrics page."""
         return isinstance(self.contract, ServerContract) and series in self.contract.metrics.values()
-
-    @property
-    def inherits(self) -> frozenset[str]:
-        """Names of variables that it may have from this program's environment."""
-        return self.contract.inherits
 
     def sets(self, setup: Setup) -> Mapping[str, str]:
         """Environment variables that this program sets for it."""

@@ -188,7 +188,6 @@ RUNTIME = RuntimeKind(
         command=server_command,
         variables=quiet_variables,
         cpu_variables=_cpu_variables,
-        inherits=frozenset({"VLLM_CACHE_ROOT", "VLLM_CONFIG_ROOT"}),
         metrics=_METRICS,
         token_counters=("vllm:prompt_tokens_total", "vllm:generation_tokens_total"),
         engine_titles=("VLLM::Engine", "VLLM::Worker"),
