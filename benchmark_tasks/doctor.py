@@ -16,7 +16,7 @@ from benchmark_tasks.host.limits import Need, shortages
 from benchmark_tasks.host.machine import Machine, instruments, this_machine
 from benchmark_tasks.measuring.surroundings import need_of
 from benchmark_tasks.meters.host_meter import HostMeter
-from benchmark_tasks.meters.instruments import GpuInstruments
+from benchmark_tasks.meters.probe import GpuInstruments
 from benchmark_tasks.meters.vendors import VENDORS, vendor_here
 from benchmark_tasks.plan import plan_release, versions_to_measure
 from benchmark_tasks.plan.sweep import Sweep
@@ -197,7 +197,7 @@ def _runtimes(catalog: Catalog, settings: Settings, machine: Machine) -> tuple[b
 
 
 def _host_runtime(settings: Settings) -> tuple[bool, HostFinding]:
-    found: list[str] = []
+    runtimes: list[str] = []
     broken: list[str] = []
     for version in host_versions(settings):
         try:
@@ -205,18 +205,18 @@ def _host_runtime(settings: Settings) -> tuple[bool, HostFinding]:
         except JouleboardError as error:
             broken.append(str(error))
             continue
-        found += [f"{name} {release}" for name, release in versions.items()]
-    said = ", ".join(dict.fromkeys(found)) or "no runtime"
-    detail = "; ".join([f"{said} in {settings.runtime_python}", *broken])
-    if found and not broken:
+        runtimes += [f"{name} {release}" for name, release in versions.items()]
+    names = ", ".join(dict.fromkeys(runtimes)) or "no runtime"
+    detail = "; ".join([f"{names} in {settings.runtime_python}", *broken])
+    if runtimes and not broken:
         return True, HostFinding("runtimes", State.OK, detail)
     remedy = "correct JOULEBOARD_RUNTIME_PYTHON or JOULEBOARD_RUNTIME_PYTHONPATH"
-    return bool(found), HostFinding("runtimes", State.LIMITED, detail, remedy)
+    return bool(runtimes), HostFinding("runtimes", State.LIMITED, detail, remedy)
 
 
 def _containers() -> HostFinding:
-    found = [client for client in CLIENTS if shutil.which(client)]
-    detail = ", ".join(found) or "no docker or podman: servers run in environments of their own"
+    clients = [client for client in CLIENTS if shutil.which(client)]
+    detail = ", ".join(clients) or "no docker or podman: servers run in environments of their own"
     return HostFinding("containers", State.OK, detail)
 
 
@@ -241,7 +241,7 @@ def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: 
         return HostFinding("package index", state, f"cannot be asked: {error.name} is not installed here")
     shown = without_credentials(index_url(settings))
     try:
-        said = [
+        releases = [
             f"{project.project} releases to measure here: {_versions(project, settings, machine)}"
             for project in catalog.watch.projects
             if project.distribution(has_gpu=machine.has_gpu)
@@ -249,7 +249,7 @@ def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: 
     except JouleboardError as error:
         state = State.LIMITED if has_runtime else State.BROKEN
         return HostFinding("package index", state, str(error), "releases and runtimes come from there")
-    return HostFinding("package index", State.OK, f"{shown}: {'; '.join(said)}")
+    return HostFinding("package index", State.OK, f"{shown}: {'; '.join(releases)}")
 
 
 def _versions(project: WatchedProject, settings: Settings, machine: Machine) -> str:

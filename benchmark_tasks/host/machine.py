@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, JouleboardError, MeterError, SettingsError
-from benchmark_tasks.meters.instruments import GpuInstruments, InstrumentReport, asked_and_closed
+from benchmark_tasks.meters.probe import GpuInstruments, InstrumentReport, probe_and_close
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.results.identity import NO_GPU
 
@@ -53,7 +53,7 @@ def instruments(environment: Mapping[str, str] = os.environ) -> InstrumentReport
             is not here.
     """
     vendor = vendor_here()
-    report = asked_and_closed(vendor)
+    report = probe_and_close(vendor)
     if not report.gpus:
         return report
     named = environment.get(vendor.visible_variable)

@@ -13,7 +13,7 @@ CANDIDATE_STARTS = 6
 
 
 def candidate_starts(earliest: float, end: float) -> list[float]:
-    """Where a window may begin, first come first tried: up to half of what there is may be left out."""
+    """Where a window may begin, in the order in which they are tried: up to half may be left out."""
     return [float(start) for start in earliest + np.linspace(0.0, 0.5, CANDIDATE_STARTS) * (end - earliest)]
 
 

@@ -57,7 +57,7 @@ class HostMeter:
             raise MeterError(f"RAPL cannot be used: {error}") from error
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a zone without a counter is none of ours
+                warnings.simplefilter("ignore")  # a zone without a counter is not needed
                 packages = list(get_cpus().cpus)
         except (ZeusBaseError, OSError, ValueError) as error:
             raise MeterError(_said(error)) from error
@@ -74,7 +74,7 @@ class HostMeter:
         return any(counter.series is Series.DRAM_COUNTER_JOULES for counter in self._counters)
 
     def read(self) -> list[Reading]:
-        """One value a series: the sum over the packages.
+        """One value per series: the sum over the packages.
 
         Raises:
             MeterError: a counter cannot be read any more.

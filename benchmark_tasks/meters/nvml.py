@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ def open_device(index: int) -> Any:
     import pynvml
     from zeus.device.gpu.nvidia import NVIDIAGPU
 
+    # It warns where a driver has no answer to a question of Grace Hopper's.
+    logging.getLogger("zeus.device.gpu.nvidia").setLevel(logging.ERROR)
     pynvml.nvmlInit()
     return NVIDIAGPU(index)
 

@@ -2,7 +2,7 @@
 
 Zeus gives energy, power and temperature; clocks and throttle reasons, which it does not offer,
 come from the same device (`vendor.py`). What is read is what a GPU answered when it was asked first
-(`instruments.py`).
+(`probe.py`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 
 from benchmark_tasks.errors import MeterError
-from benchmark_tasks.meters.instruments import ask
 from benchmark_tasks.meters.meter import Meter, NoMeter, Reading
+from benchmark_tasks.meters.probe import probe
 from benchmark_tasks.meters.vendor import GpuVendor, Query
 from benchmark_tasks.meters.vendors import vendor_here
 
@@ -45,7 +45,7 @@ class ZeusMeter:
         except (ImportError, OSError) as error:
             raise MeterError(f"NVML cannot be used: {error}") from error
         vendor = vendor or vendor_here()
-        report = ask(vendor, gpu_indices)
+        report = probe(vendor, gpu_indices)
         if report.problems:
             raise MeterError(report.driver.problem or report.problems)
         self.source = vendor.energy_source

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from benchmark_tasks.errors import MeterError
-from benchmark_tasks.meters.instruments import ask
 from benchmark_tasks.meters.meter import Recorder
 from benchmark_tasks.meters.nvml import NVIDIA
+from benchmark_tasks.meters.probe import probe
 from benchmark_tasks.meters.zeus_meter import ZeusMeter
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.testing.nvml import (
@@ -91,7 +91,7 @@ def test_without_mig_and_vgpu_support_it_is_an_ordinary_gpu(nvml: MadeUpNvml) ->
         NOT_SUPPORTED,
     )
     nvml.answer([MadeUpGpu(errors=unsupported)])
-    assert ask(NVIDIA).problems == ""
+    assert probe(NVIDIA).problems == ""
 
 
 def test_a_query_that_fails_for_a_while_is_a_gap_and_not_a_lost_gpu(nvml: MadeUpNvml) -> None:

@@ -63,7 +63,7 @@ class InstrumentReport:
         return "; ".join(f"{gpu.label}: {gpu.problem}" for gpu in self.gpus if gpu.problem)
 
 
-def ask(vendor: GpuVendor, indices: Iterable[int] | None = None) -> InstrumentReport:
+def probe(vendor: GpuVendor, indices: Iterable[int] | None = None) -> InstrumentReport:
     """Ask the GPUs at some of the driver's indices, by default at all, each query once; never raises.
 
     Every device stays open: `vendor.close()` once per device closes it.
@@ -73,9 +73,9 @@ def ask(vendor: GpuVendor, indices: Iterable[int] | None = None) -> InstrumentRe
     return InstrumentReport(driver, tuple(_ask_gpu(vendor, driver, index) for index in wanted))
 
 
-def asked_and_closed(vendor: GpuVendor) -> InstrumentReport:
+def probe_and_close(vendor: GpuVendor) -> InstrumentReport:
     """The report on all GPUs, whose devices are closed again."""
-    report = ask(vendor)
+    report = probe(vendor)
     for gpu in report.gpus:
         if gpu.device is not None:
             vendor.close()
