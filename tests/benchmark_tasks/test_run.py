@@ -325,7 +325,7 @@ def test_what_a_gpu_cannot_say_is_empty_in_its_run_and_costs_no_energy(
     go(settings, quick_sweep(4, **H100))
     (run,) = landed(settings)
     window = run.window_steady
-    assert window.energy.counter_joules == pytest.approx(400 * window.energy.counter_seconds, rel=0.02)
+    assert window.energy.counter_joules == pytest.approx(400 * window.energy.counter_seconds, rel=0.2)
     assert (run.device.temperature_max_celsius, run.device.sm_clock_median_mhz) == (None, None)
     assert run.device.throttle_reasons is None and run.device.power_max_watts_per_gpu == 400
     (gpu,) = run.provenance.gpus
