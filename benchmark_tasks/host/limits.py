@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmark_tasks.errors import SettingsError
 
-OWN_FILES = 1024
+OWN_FILES = 512
 """Files and sockets of the server and of the load generator beside one connection per request in flight."""
 
 MOST_FILES = 65_536

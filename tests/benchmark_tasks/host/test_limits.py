@@ -44,9 +44,9 @@ def test_what_the_catalogs_largest_load_needs_is_there() -> None:
 
 def test_too_few_open_files_are_refused_by_the_batch_size(roomy: dict[int, tuple[int, int]]) -> None:
     roomy[resource.RLIMIT_NOFILE] = (1024, 2048)
-    assert require_limits(Need(connections=1024)) == []
-    with pytest.raises(SettingsError, match=r"1025 requests in flight need 2049 open files.*is 2048: raise"):
-        require_limits(Need(connections=1025))
+    assert require_limits(Need(connections=1536)) == []
+    with pytest.raises(SettingsError, match=r"1537 requests in flight need 2049 open files.*is 2048: raise"):
+        require_limits(Need(connections=1537))
 
 
 def test_too_few_ports_are_refused_or_said(tmp_path: Path) -> None:
