@@ -100,7 +100,7 @@ def require_askable(variables: Mapping[str, str]) -> None:
 def recorded(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables of a runtime's process as its runs record them: without places, secrets and our mark."""
     caches = {name for kind in kinds.all_kinds() for name in kind.cache_variables}
-    silent = {*PLACES, *_HUB, *_MOCK, *caches, MARK, "NO_PROXY", "no_proxy"}
+    silent = {*PLACES, *_HUB, *_MOCK, *caches, MARK, "PYTHONPATH", "NO_PROXY", "no_proxy"}
     return {name: variables[name] for name in sorted(variables) if name not in silent}
 
 
