@@ -75,9 +75,10 @@ def sub_window_edges(start: float, end: float, parts: int) -> np.ndarray:
 
 
 def tokens_in(events: Events, edges: np.ndarray) -> np.ndarray:
-    """Tokens that arrived in each sub-window."""
-    counts, _ = np.histogram(events.chunk_seconds, bins=edges, weights=events.chunk_tokens)
-    return counts
+    """Tokens that arrived in each sub-window (start, end], as in the window itself."""
+    part = np.searchsorted(edges, events.chunk_seconds, side="left")  # 0: before; len(edges): after
+    counts = np.bincount(part, weights=events.chunk_tokens, minlength=len(edges) + 1)
+    return counts[1 : len(edges)]
 
 
 def _warm_from(events: Events) -> float | None:

@@ -12,6 +12,8 @@ from benchmark_tasks.client.events import Events
 from benchmark_tasks.language.windows import (
     mlenergy_window,
     steady_window,
+    sub_window_edges,
+    tokens_in,
 )
 from benchmark_tasks.measuring.steadiness import relative_drift
 from benchmark_tasks.meters.energy import EnergyCurve
@@ -181,3 +183,16 @@ def test_drift_by_hand() -> None:
     assert relative_drift(np.array([90.0, 90, 100, 100, 110, 110])) == pytest.approx(0.2)
     assert relative_drift(np.full(11, 7.0)) == 0.0
     assert relative_drift(np.array([1.0, 5.0])) == 0.0
+
+
+def test_the_parts_of_a_window_have_its_tokens() -> None:
+    """Tokens that arrive at an edge belong to what ends there, in a window as in its parts."""
+    answer = trace(0, 0, 0.0, [1.0, 2.0, 3.0, 5.0, 6.0], 6.0)
+    answer.arrival_tokens = [7, 1, 2, 4, 9]
+    events = events_of([answer])
+    at = events.chunk_seconds
+    edges = np.array([at[0], at[2], at[3]])
+    assert tokens_in(events, edges).tolist() == [1 + 2, 4]
+    for start, end in ((at[0], at[3]), (at[1], at[4])):
+        parts = tokens_in(events, sub_window_edges(start, end, 3))
+        assert parts.sum() == events.tokens_between(start, end)

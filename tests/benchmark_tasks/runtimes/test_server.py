@@ -6,9 +6,11 @@ import contextlib
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import orjson
@@ -17,6 +19,7 @@ import pytest
 
 from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerError, ServerNeverHealthy
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.runtimes import server as server_module
 from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, parse_metrics, serve
 from benchmark_tasks.runtimes.server_options import flags
@@ -92,8 +95,15 @@ def test_one_answer_that_it_owes_is_asked_for_again(tmp_path: Path) -> None:
     ],
 )
 def test_a_server_that_does_not_start_says_why(
-    tmp_path: Path, fault: str, error: type[ServerError], message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, error: type[ServerError], message: str
 ) -> None:
+    log = tmp_path / "server.log"
+
+    def clock() -> float:
+        """Stands still until the server listens, however long this machine takes to start it."""
+        return 1000.0 if log.exists() and "listening on" in log.read_text() else 0.0
+
+    monkeypatch.setattr(server_module, "time", SimpleNamespace(monotonic=clock, sleep=time.sleep))
     with pytest.raises(error, match=message) as caught, serve(mock(tmp_path, fault, start_seconds=1.5)):
         pass
     assert "\n" not in str(caught.value) and caught.value.log_tail
