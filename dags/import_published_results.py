@@ -3,7 +3,7 @@
 
 Imports ML.ENERGY's published results. They stand beside our own and are never mixed with them
 (`data_source = mlenergy-v3`). Trigger it with the folder or address that has `index.json`, `tasks/` and
-`models/`.
+`models/`; without one, ML.ENERGY's public address is read.
 
 Every field is checked. One wrong field refuses the whole import, and the earlier import stays; the last line
 of the log names file, row and reason. To import the same files again changes nothing. New files start
@@ -35,7 +35,8 @@ from jouleboard_airflow.tasks import releases
             None,
             type=["null", "string"],
             title="Source",
-            description="Folder on the worker, or http(s) address, with index.json, tasks/ and models/.",
+            description="Folder on the worker, or http(s) address, with index.json, tasks/ and models/."
+            " Empty: ML.ENERGY's public address.",
         ),
         "note": Param(
             None, type=["null", "string"], title="Note", description="Remark; stored with the import."

@@ -62,8 +62,19 @@ def import_results(path_or_url: str | None, settings: Settings, *, note: str | N
             import stays current.
         DiskFull: no space; nothing was kept.
     """
+    try:
+        return _import(path_or_url or PUBLIC_ADDRESS, settings, note)
+    except ImportRefused as error:
+        if path_or_url:
+            raise
+        raise ImportRefused(
+            f"no source was named (an address, or a folder), so the public one was read: {error}"
+        ) from error
+
+
+def _import(path_or_url: str, settings: Settings, note: str | None) -> ImportResult:
     root = _root(settings)
-    source = open_source(path_or_url or PUBLIC_ADDRESS)
+    source = open_source(path_or_url)
     with _incoming(root) as staging, disk_full_is_an_error(root):
         if isinstance(source, FolderSource) and toolkit.is_raw(source.root):
             content_hash, counts = toolkit_import(source.root, staging)

@@ -33,6 +33,22 @@ def test_new_results_are_landed_known_ones_skipped_and_wrong_ones_refused(
     assert "error: " in caplog.text and "index.json" in caplog.text
 
 
-def test_without_a_source_it_says_what_to_do() -> None:
-    with pytest.raises(ImportRefused, match="trigger this DAG with the folder or address"):
+def test_without_a_source_the_public_address_is_read(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlenergy, "PUBLIC_ADDRESS", str(write_leaderboard(tmp_path / "leaderboard")))
+    releases.import_results(None, None)
+    assert mlenergy.current(Settings.from_environment()) is not None
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/data", "a page instead of data"])
+def test_a_public_address_that_does_not_answer_is_one_line(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    if not address.startswith("http"):
+        (tmp_path / "index.json").write_text("<!doctype html>")
+        address = str(tmp_path)
+    monkeypatch.setattr(mlenergy, "PUBLIC_ADDRESS", address)
+    with pytest.raises(ImportRefused, match=r"no source was named .*index\.json: ") as refused:
         releases.import_results(None, None)
+    assert "\n" not in str(refused.value) and address in str(refused.value)
