@@ -56,6 +56,16 @@ def item(tmp_path_factory: pytest.TempPathFactory) -> publications.Publication:
     connection.execute(
         "update marts.leaderboard set repeats = 6, energy_gpus = 2, energy_servers = 4 where batch_size = 3"
     )
+    connection.execute("alter table marts.leaderboard add column if not exists weights varchar")
+    for column in ("energy_difference", "energy_difference_half_width", "median_itl_difference"):
+        connection.execute(f"alter table marts.leaderboard add column weights_{column} double")
+    connection.execute("alter table marts.leaderboard add column weights_reference varchar")
+    connection.execute("update marts.leaderboard set weights = 'dummy' where batch_size > 1")
+    connection.execute(
+        "update marts.leaderboard set weights_reference = 'stand-in.1', weights_energy_difference = -0.111,"
+        " weights_energy_difference_half_width = 0.032, weights_median_itl_difference = -0.007"
+        " where batch_size = 3"
+    )
     connection.execute(
         "create or replace table marts.quarantine as select ? as run_id, ? as reasons", [HOSTILE] * 2
     )
@@ -124,4 +134,11 @@ def test_a_browser_shows_absent_energy_as_such(item: publications.Publication, t
     assert "<img" not in done.stdout
     assert "&lt;img src=x" in done.stdout
     assert re.findall(r'<td class="number">6<small [^>]*>(.*?)</small>', done.stdout) == ["on 2 GPUs"]
+    assert re.findall(r"dummy weights, [^<]*", done.stdout) == [
+        "dummy weights, energy -11.1 %",
+        "dummy weights, difference not measured",
+    ]
+    assert (
+        "against stand-in.1 weights on one GPU: energy -11.1 \u00b1 3.2 %, median ITL -0.7 %" in done.stdout
+    )
     assert done.stdout.count("on 2 GPUs") == 2  # with what the pointer shows; where it is unknown, no word
