@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ torch = pytest.importorskip("torch", reason="drawing weights needs torch")
 from benchmark_tasks.stand_in.pipelines import fill, fill_pipeline  # noqa: E402
 
 
-class Block(torch.nn.Module):  # type: ignore[misc, name-defined]
+class Block(torch.nn.Module):  # type: ignore[name-defined]
     """A block with a norm and a residual stream."""
 
     def __init__(self, width: int) -> None:
@@ -21,7 +22,7 @@ class Block(torch.nn.Module):  # type: ignore[misc, name-defined]
         self.proj_out = torch.nn.Linear(4 * width, width)
 
 
-class Transformer(torch.nn.Module):  # type: ignore[misc, name-defined]
+class Transformer(torch.nn.Module):  # type: ignore[name-defined]
     """Eight blocks and a table."""
 
     def __init__(self, width: int = 64) -> None:
@@ -31,12 +32,12 @@ class Transformer(torch.nn.Module):  # type: ignore[misc, name-defined]
         self.tokens = torch.nn.Embedding(100, width)
 
 
-def spread(parameter: torch.Tensor) -> float:
+def spread(parameter: Any) -> float:
     return float(parameter.detach().std())
 
 
 @pytest.fixture
-def filled() -> Iterator[torch.nn.Module]:  # type: ignore[name-defined]
+def filled() -> Iterator[Any]:
     transformer = Transformer()
     fill_pipeline({"transformer": transformer, "scheduler": object()})
     yield transformer
