@@ -7,10 +7,10 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import numpy as np
 
+from benchmark_tasks.client.address import Address
 from benchmark_tasks.client.arrivals import Arrivals, ClosedLoop, OpenLoop
 from benchmark_tasks.client.connection import CANCELLED, StreamingConnection, Trace
 from benchmark_tasks.errors import LoadError
@@ -25,7 +25,7 @@ LAG_PERIOD_SECONDS = 0.01
 class LoadSpec:
     """What one load generator does.
 
-    base_url: `http://host:port` of the server.
+    base_url: `http://host:port` of the server. key: what it wants as a bearer token, if anything.
     request_limit: stop by itself after so many requests in all processes; `None` runs until stopped.
     stall_seconds: a request that gets no token for so long has failed.
     silence_seconds: a load in which no request gets one for so long is given up; so is a connection
@@ -45,6 +45,7 @@ class LoadSpec:
     drain: bool = True
     process: int = 0
     processes: int = 1
+    key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,7 @@ class Load:
         self._stopped_ns = 0
         self._silent = False
         self._lag_ms: list[float] = []
-        url = urlsplit(spec.base_url)
-        self._address = (url.hostname or "127.0.0.1", url.port or 80)
+        self._address = Address.of(spec.base_url, spec.key)
 
     def stop(self) -> None:
         """Send no further request; those in flight are completed or cancelled (`LoadSpec.drain`)."""
@@ -213,32 +213,42 @@ class Load:
         under_way: UnderWay | None = None,
     ) -> StreamingConnection | None:
         request = self._spec.requests.request(index, under_way)
-        trace = Trace(index, slot, request.max_tokens, under_way=under_way is not None)
+        trace = Trace(
+            index, slot, request.max_tokens, under_way=under_way is not None, prescribed=self._prescribed
+        )
         self._traces.append(trace)
-        if connection is None or not connection.usable:
-            try:
-                connection = await self._connect()
-            except OSError as error:
-                trace.sent_ns = trace.finished_ns = time.perf_counter_ns()
-                trace.error = f"cannot connect: {error}"
-                self._finished.add(trace)
-                self._stopping.set()
-                return None
-        self._in_flight[connection] = trace
-        await connection.send(self._spec.requests.path, request.body, trace)
-        del self._in_flight[connection]
-        if self._prescribed and trace.error is None and trace.output_tokens != trace.max_tokens:
-            trace.error = f"{trace.output_tokens} tokens came where {trace.max_tokens} were prescribed"
+        connection = await self._send(request.body, trace, connection)
+        if trace.error is None:
+            trace.error = _wrong_length(trace)
         self._finished.add(trace)
         return connection
 
+    async def _send(
+        self, body: bytes, trace: Trace, connection: StreamingConnection | None
+    ) -> StreamingConnection | None:
+        """Send a request, on a new connection where the kept one was closed before it was read."""
+        while True:
+            if connection is None or not connection.usable:
+                try:
+                    connection = await self._connect()
+                except OSError as error:
+                    trace.sent_ns = trace.finished_ns = time.perf_counter_ns()
+                    trace.error = f"cannot connect: {error}"
+                    self._stopping.set()
+                    return None
+            self._in_flight[connection] = trace
+            was_read = await connection.send(self._spec.requests.path, body, trace)
+            del self._in_flight[connection]
+            if was_read:
+                return connection
+
     async def _connect(self) -> StreamingConnection:
-        host, port = self._address
-        loop, limit = asyncio.get_running_loop(), self._spec.silence_seconds
+        address, limit = self._address, self._spec.silence_seconds
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(limit):
                 _, connection = await loop.create_connection(
-                    lambda: StreamingConnection(f"{host}:{port}"), host, port
+                    lambda: StreamingConnection(address), address.host, address.port, ssl=address.security
                 )
         except TimeoutError as error:
             raise TimeoutError(f"no answer within {limit:g} s") from error
@@ -305,6 +315,15 @@ class _Finished:
         self.count += 1
         self.failed += trace.error not in (None, CANCELLED)
         self.tokens += trace.output_tokens
+
+
+def _wrong_length(trace: Trace) -> str | None:
+    """What is wrong with the length of a complete answer; `None` if nothing is."""
+    if trace.prescribed and trace.output_tokens != trace.max_tokens:
+        return f"{trace.output_tokens} tokens came where {trace.max_tokens} were prescribed"
+    if trace.output_tokens > trace.max_tokens:
+        return f"{trace.output_tokens} tokens came where at most {trace.max_tokens} were asked for"
+    return None
 
 
 def lag_quantiles(lag_ms: list[float]) -> tuple[float | None, float | None]:

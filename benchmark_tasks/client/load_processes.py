@@ -24,6 +24,9 @@ from benchmark_tasks.errors import LoadError
 from benchmark_tasks.processes import die_with_parent
 from benchmark_tasks.results.schema import Client
 
+START_SECONDS = 120.0
+"""A machine that needs longer to start the load generator's processes cannot measure."""
+
 DRAIN_SECONDS = 600.0
 LAG_LIMIT_MS = 20.0
 CPU_SHARE_LIMIT = 0.8
@@ -42,16 +45,21 @@ class CombinedOutcome:
 
 
 def run_in_processes(
-    spec: LoadSpec, processes: int, on_progress: Callable[[Progress], bool], deadline_seconds: float
+    spec: LoadSpec,
+    processes: int,
+    on_progress: Callable[[Progress], bool],
+    deadline_seconds: float,
+    drain_seconds: float = DRAIN_SECONDS,
 ) -> CombinedOutcome:
     """Offer `spec` from `processes` processes until it ends or `on_progress` returns True.
 
     Args:
-        on_progress: called with the combined progress a few times a second; True means stop.
-        deadline_seconds: limit for offering load; the drain afterwards has a limit of its own.
+        on_progress: called with the combined progress a few times per second; True means stop.
+        deadline_seconds: limit for offering load, from the moment when every process offers it.
+        drain_seconds: limit for what is in flight then.
 
     Raises:
-        LoadError: the server went silent, a worker died or did not drain in time.
+        LoadError: the server went silent, a process died, did not start or did not drain in time.
     """
     context = mp.get_context("spawn")
     pipes: list[Connection] = []
@@ -66,7 +74,7 @@ def run_in_processes(
         pipes.append(ours)
         workers.append(worker)
     try:
-        outcomes = _follow(pipes, on_progress, deadline_seconds)
+        outcomes = _follow(pipes, on_progress, deadline_seconds, drain_seconds)
     finally:
         for worker in workers:
             worker.join(5)
@@ -79,11 +87,14 @@ def run_in_processes(
 
 
 def _follow(
-    pipes: list[Connection], on_progress: Callable[[Progress], bool], deadline_seconds: float
+    pipes: list[Connection],
+    on_progress: Callable[[Progress], bool],
+    deadline_seconds: float,
+    drain_seconds: float,
 ) -> list[LoadOutcome]:
     latest: dict[int, Progress] = {}
     outcomes: dict[int, LoadOutcome] = {}
-    stopping, deadline = False, time.monotonic() + deadline_seconds
+    begun, stopping, deadline = False, False, time.monotonic() + START_SECONDS
     while len(outcomes) < len(pipes):
         waiting = [pipe for i, pipe in enumerate(pipes) if i not in outcomes]
         for pipe in wait(waiting, timeout=1.0):
@@ -100,16 +111,32 @@ def _follow(
                 raise message
             else:
                 raise LoadError(f"load generator process {i} failed: {message}")
+        if not begun and len({*latest, *outcomes}) == len(pipes):
+            begun, deadline = True, time.monotonic() + deadline_seconds
+        late = time.monotonic() > deadline
+        if late and not begun:
+            raise LoadError(
+                f"the load generator did not start within {START_SECONDS:g} s: is the machine busy?"
+            )
+        if late and stopping:
+            raise LoadError(_not_drained(list(latest.values()), drain_seconds))
         wants_stop = (
             len(latest) == len(pipes) and not stopping and on_progress(_combined(list(latest.values())))
         )
-        if not stopping and (wants_stop or time.monotonic() > deadline):
-            stopping, deadline = True, time.monotonic() + DRAIN_SECONDS
+        if not stopping and (wants_stop or late):
+            stopping, deadline = True, time.monotonic() + drain_seconds
             for pipe in pipes:
                 _tell_stop(pipe)
-        elif stopping and time.monotonic() > deadline:
-            raise LoadError(f"requests in flight did not finish within {DRAIN_SECONDS:g} s; see server.log")
     return [outcomes[i] for i in range(len(pipes))]
+
+
+def _not_drained(latest: list[Progress], seconds: float) -> str:
+    progress = _combined(latest)
+    left = progress.sent - progress.finished
+    return (
+        f"{left} of {progress.sent} answers had not ended {seconds:g} s after the load: they take too long on this "
+        "machine; measure prescribed lengths (--length fixed), or a smaller batch size"
+    )
 
 
 def _tell_stop(pipe: Connection) -> None:

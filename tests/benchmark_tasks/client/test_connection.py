@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark_tasks.client.address import Address
 from benchmark_tasks.client.connection import StreamingConnection, Trace
 
 
@@ -29,6 +30,7 @@ class _Transport:
 
 
 ERROR = b'data: {"error":{"message":"boom"}}\n\n'
+DONE = b"data: [DONE]\n\n"
 
 
 def event(total: int, text: str = "x", reason: str | None = None) -> bytes:
@@ -51,7 +53,7 @@ def receive(pieces: list[bytes], then_close: bool = False) -> Trace:
     """What a connection makes of bytes that arrive in these pieces."""
 
     async def talk() -> Trace:
-        connection = StreamingConnection("test")
+        connection = StreamingConnection(Address("test", 80))
         connection.connection_made(_Transport())  # type: ignore[arg-type]
         trace = Trace(0, 0, max_tokens=100)
         sending = asyncio.ensure_future(connection.send("/v1/completions", b"{}", trace))
@@ -87,19 +89,19 @@ def test_each_event_is_stamped_when_it_comes_whatever_its_line_ends(make: Callab
         cut = len(tail)  # each event's last bytes come with the next one
         late = [b"", *(one[len(one) - cut :] for one in whole)]
         chunks = [end + one[: len(one) - cut] for end, one in zip(late, [*whole, b""], strict=True)]
-        trace = receive([response(chunks)])
+        trace = receive([response([*filter(None, chunks), DONE])])
         assert trace.arrival_tokens == [1, 1, 1] and trace.error is None, (line_end, tail)
 
 
 def test_generated_text_cannot_pose_as_a_count() -> None:
-    trace = receive([response([event(1, text='"completion_tokens":999'), event(2, text='"error"')])])
+    trace = receive([response([event(1, text='"completion_tokens":999'), event(2, text='"error"'), DONE])])
     assert trace.output_tokens == 2 and trace.error is None
 
 
 def test_without_running_usage_a_chunk_is_a_token_reasoning_included() -> None:
     deltas = [{"role": "assistant"}, {"reasoning_content": "hm"}, {"reasoning": "so"}, {"content": "yes"}, {}]
     events = [b"data: " + orjson.dumps({"choices": [{"delta": delta}]}) + b"\n\n" for delta in deltas]
-    assert receive([response(events)]).output_tokens == 3
+    assert receive([response([*events, DONE])]).output_tokens == 3
 
 
 def test_tokens_that_came_with_an_error_are_counted_and_the_request_has_failed() -> None:
@@ -117,12 +119,12 @@ def test_tokens_that_came_with_an_error_are_counted_and_the_request_has_failed()
     ],
 )
 def test_an_unusual_event_is_still_a_token(unusual: bytes) -> None:
-    trace = receive([response([event(1), unusual])])
+    trace = receive([response([event(1), unusual, DONE])])
     assert trace.output_tokens == 2 and trace.error is None
 
 
 def test_the_word_error_is_no_error() -> None:
-    assert receive([response([event(1, text="error"), event(2, text='{"error":"x"}')])]).error is None
+    assert receive([response([event(1, text="error"), event(2, text='{"error":"x"}'), DONE])]).error is None
 
 
 def test_finish_reason_is_kept() -> None:
