@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark_tasks.errors import SettingsError
@@ -27,6 +27,7 @@ class Settings:
         (`JOULEBOARD_RUNTIME_PYTHON`); then no environment is made.
     runtime_pythonpath: its PYTHONPATH (`JOULEBOARD_RUNTIME_PYTHONPATH`); `{version}` in it is replaced by
         the runtime's version.
+    endpoint_key: what an endpoint wants as a bearer token (`JOULEBOARD_ENDPOINT_KEY`); never recorded.
     """
 
     home: Path
@@ -38,6 +39,7 @@ class Settings:
     runtime_pythonpath: str | None = None
     raw_folder: Path | None = None
     raw_url: str | None = None
+    endpoint_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -73,6 +75,7 @@ class Settings:
             data_sets=Path(data_sets).absolute() if data_sets else None,
             runtime_python=Path(runtime_python).absolute() if runtime_python else None,
             runtime_pythonpath=environment.get("JOULEBOARD_RUNTIME_PYTHONPATH") or None,
+            endpoint_key=environment.get("JOULEBOARD_ENDPOINT_KEY") or None,
         )
 
     @property

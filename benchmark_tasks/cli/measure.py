@@ -118,7 +118,7 @@ def measure(
         changes["gpu_model"] = gpu_model
     elif model is not None:
         runtime = runtime or installed_catalog().model(model).runtime
-        versions = runtime_version or _endpoint_version(endpoint, runtime)
+        versions = runtime_version or _endpoint_version(endpoint, runtime, settings.endpoint_key)
         machine = _measured_machine(endpoint, gpu_model, gpus)
         if endpoint is None:
             _require_gpu_or_wish(model, task, machine, gpu_model, gpus)
@@ -195,7 +195,7 @@ def _variables(wanted: list[str] | None) -> dict[str, str] | None:
     return variables
 
 
-def _endpoint_version(endpoint: str | None, runtime: RuntimeName) -> list[str] | None:
+def _endpoint_version(endpoint: str | None, runtime: RuntimeName, key: str | None) -> list[str] | None:
     if endpoint is None:
         return None
     from packaging.version import Version
@@ -203,7 +203,7 @@ def _endpoint_version(endpoint: str | None, runtime: RuntimeName) -> list[str] |
     from benchmark_tasks.runtimes.endpoint import version_of
     from benchmark_tasks.runtimes.kinds import kind_of
 
-    return [Version(version_of(endpoint, kind_of(runtime))).public]
+    return [Version(version_of(endpoint, kind_of(runtime), key)).public]
 
 
 def _measured_machine(endpoint: str | None, gpu_model: str | None, gpus: int | None) -> Machine:

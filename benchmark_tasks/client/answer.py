@@ -13,12 +13,13 @@ from typing import Any
 import orjson
 
 from benchmark_tasks.client.event_stream import ServerSentEvent
-from benchmark_tasks.client.tokens import FINISH, TEXT, Piece
+from benchmark_tasks.client.tokens import CHOICE, FINISH, TEXT, Piece
 from benchmark_tasks.errors import one_line
 
 COMPLETE_REASONS = frozenset({"stop", "length", "tool_calls", "function_call"})
-"""Values of `finish_reason` of a complete answer (OpenAI's API reference). Others, such as `error`, `abort` and
-`content_filter`, say that it was cut off."""
+"""Values of `finish_reason` of a complete answer (OpenAI's API reference).
+
+Others, such as `error`, `abort` and `content_filter`, say that it was cut off."""
 
 _TEXT_KEYS = (
     "content",
@@ -105,7 +106,7 @@ class Answer:
             total = self._odd_total(total)
         choices = message.get("choices")
         carries = self._read_choices(choices) if choices else 0
-        if not carries and total is None:
+        if total is None and not carries & (TEXT | FINISH):
             return False
         if self.done and carries & TEXT:
             self.fail("more text came after [DONE]")
@@ -128,7 +129,7 @@ class Answer:
         return None
 
     def _read_choices(self, choices: Any) -> int:
-        """What the choices of an event carry: `TEXT`, `FINISH`, both or nothing."""
+        """What the choices of an event carry."""
         try:
             (choice,) = choices
             reason = choice.get("finish_reason")
@@ -140,7 +141,7 @@ class Answer:
             return 0
         if other:
             self._take_odd_choice(choice)
-        carries = TEXT if text else 0
+        carries = CHOICE | TEXT if text else CHOICE
         if reason is not None:
             self.finish_reason = str(reason)
             carries |= FINISH

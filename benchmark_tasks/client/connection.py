@@ -83,8 +83,9 @@ class StreamingConnection(asyncio.Protocol):
         """Send a request and fill `trace`; never raises for what the server does wrong.
 
         Returns:
-            False where a server closed a connection that it had kept since an earlier request, before anything
-            of the answer came: it did not read the request, which may be sent again (RFC 9112, 9.3.1).
+            False where a server closed a connection that it had kept since an earlier request, before
+            anything of the answer came: it did not read the request, which may be sent again
+            (RFC 9112, 9.3.1).
         """
         assert self._transport is not None
         self._trace = trace
@@ -151,7 +152,7 @@ class StreamingConnection(asyncio.Protocol):
         encoding = self._headers.get(b"content-encoding", b"").strip().lower()
         if self._status == 200 and encoding not in (b"", b"identity"):
             self._answer.fail(
-                f"the answer is compressed ({encoding.decode(errors='replace')}), although none was asked for: "
+                f"the answer is compressed ({encoding.decode(errors='replace')}), which was not asked for: "
                 "switch compression off at the server or the proxy before it"
             )
 
@@ -233,7 +234,7 @@ def _refusal(status: int, headers: dict[bytes, bytes], body: bytes) -> str:
         return headers.get(name, b"").decode(errors="replace")
 
     if 300 <= status < 400:
-        return f"{said}: the server sends requests on to {header(b'location') or 'another address'}: give that one"
+        return f"{said}: the server sends requests on to {header(b'location') or 'elsewhere'}: give that one"
     if status in (401, 403):
         return f"{said}: the server wants a key: set JOULEBOARD_ENDPOINT_KEY"
     if header(b"retry-after"):

@@ -1,9 +1,9 @@
 """Server-sent events out of bytes that arrive in any pieces.
 
-Follows the specification (https://html.spec.whatwg.org/multipage/server-sent-events.html): lines end with LF, CRLF
-or CR, a byte order mark may come first, comments begin with a colon, the data of an event may fill several
-lines, unknown fields are ignored. It differs in one point: an event whose last blank line is missing is not
-thrown away, because many servers end their stream with `data: [DONE]` and one line end.
+Follows the specification (https://html.spec.whatwg.org/multipage/server-sent-events.html): lines end with LF,
+CRLF or CR, a byte order mark may come first, comments begin with a colon, the data of an event may fill
+several lines, unknown fields are ignored. It differs in one point: an event whose last blank line is missing
+is not thrown away, because many servers end their stream with `data: [DONE]` and one line end.
 """
 
 from __future__ import annotations

@@ -134,8 +134,8 @@ def _not_drained(latest: list[Progress], seconds: float) -> str:
     progress = _combined(latest)
     left = progress.sent - progress.finished
     return (
-        f"{left} of {progress.sent} answers had not ended {seconds:g} s after the load: they take too long on this "
-        "machine; measure prescribed lengths (--length fixed), or a smaller batch size"
+        f"{left} of {progress.sent} answers had not ended {seconds:g} s after the load: they take too long "
+        "on this machine; measure prescribed lengths (--length fixed)"
     )
 
 

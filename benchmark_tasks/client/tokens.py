@@ -7,8 +7,8 @@ Servers report `usage.completion_tokens` in different ways, although all are ask
     once at the end, or every few events        exact where each event with text is one token
     never                                       each event with text is taken for one token
 
-What the events leave open is not guessed: then `Counted.problem` says what is missing. That each event is one token
-is confirmed, or refuted, by the prescribed length and by the server's own counter (`language.witness`).
+What the events leave open is not guessed: then `Counted.problem` says what is missing. That each event is one
+token is confirmed, or refuted, by the prescribed length and by the server's own counter (`language.witness`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-TEXT, FINISH = 1, 2
-"""What a piece carries: generated text; the reason why the answer ended."""
+TEXT, FINISH, CHOICE = 1, 2, 4
+"""What a piece carries: generated text; the reason why the answer ended; anything of the answer at all."""
 
 Piece = tuple[int, int | None, int]
-"""(arrival in ns, the count that came with it or `None`, `TEXT | FINISH`).
+"""(arrival in ns, the count that came with it or `None`, what it carries).
 
-A piece with neither text nor a finish reason is the final usage, whose event has no choices."""
+A piece that carries nothing is the final usage, whose event has no choices. One with a count, but no text, is
+usual: some tokens are no text yet, or never."""
 
 _UNKNOWN = "let the server report usage in every event (stream_options.continuous_usage_stats)"
 
@@ -121,7 +122,7 @@ def _from_totals(pieces: Sequence[Piece]) -> Counted:
         if total is None:
             if carries & TEXT:
                 waiting.append(at)
-            else:
+            elif carries & FINISH:
                 finish = at
             continue
         if not waiting and carries:

@@ -16,6 +16,7 @@ from benchmark_tasks.client.load_processes import CombinedOutcome, run_in_proces
 from benchmark_tasks.errors import LoadError, ServerDied
 from benchmark_tasks.language.stopping import FAILED_SHARE_LIMIT, Watcher
 from benchmark_tasks.language.windows import mlenergy_window, steady_window, sub_window_edges, tokens_in
+from benchmark_tasks.language.witness import Generated, between, generated_so_far, require_agreement
 from benchmark_tasks.measuring.instruments import device_during, phase, statistic_of, with_energy
 from benchmark_tasks.measuring.session import PointResult
 from benchmark_tasks.meters.energy import energy_curve, parts_between
@@ -24,7 +25,7 @@ from benchmark_tasks.meters.server_use import gained, preprocessing_ms
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.schema import Requests, Server, Window
 from benchmark_tasks.results.tables import Series
-from benchmark_tasks.runtimes.server import RunningServer
+from benchmark_tasks.runtimes.server import QUIET_SECONDS, RunningServer
 from benchmark_tasks.vocabulary import LengthControl
 from benchmark_tasks.workloads.requests import RequestSet
 
@@ -63,7 +64,7 @@ def measure_point(bench: Bench, batch_size: int) -> PointResult:
     warmed = time.perf_counter_ns()
     seen = _offer_load(bench, batch_size)
     for _ in range(1, bench.procedure.attempts):
-        if seen.steady.settled:
+        if seen.steady.settled or not seen.warm:
             break
         bench.say(f"  {seen.steady.reason}; once more")
         seen = _offer_load(bench, batch_size)
@@ -81,7 +82,7 @@ def measure_point(bench: Bench, batch_size: int) -> PointResult:
         energy_absent_reason=reason,
         latency=latency_of(events),
         device=device_during(seen.timeline, steady),
-        server=_server(bench, seen.metrics, steady, float(events.finished_seconds.max())),
+        server=_server(bench, seen, steady),
         client=seen.outcome.client,
         request_rows=events.rows(bench.procedure.kept_chunk_requests),
         timeline=_joined(seen.timeline, seen.metrics),
@@ -98,31 +99,42 @@ def _warm_up(bench: Bench, batch_size: int) -> None:
         return
     spec = LoadSpec(
         base_url=bench.server.base_url,
+        key=bench.server.key,
         requests=bench.request_set.warm_up(procedure.warm_up_tokens),
         arrivals=ClosedLoop(batch_size, stationary_start=False),
         request_limit=batch_size * procedure.warm_up_rounds,
         silence_seconds=max(procedure.maximum_seconds, SHORTEST_SILENCE_SECONDS),
     )
-    outcome = run_in_processes(spec, 1, lambda progress: False, procedure.maximum_seconds)
+    limit = procedure.maximum_seconds
+    outcome = run_in_processes(spec, 1, lambda progress: False, limit, limit)
     _raise_on_failures(bench, outcome.events, "warm-up")
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """One load: what came of it, what the instruments read meanwhile, and the windows in it."""
+    """One load: what came of it, what the instruments read meanwhile, and the windows in it.
+
+    warm: whether it got past its beginning; a load that is too slow for that will be so again.
+    generated: tokens of the whole load by the server's own counter.
+    """
 
     outcome: CombinedOutcome
+    warm: bool
     timeline: Timeline
     metrics: Timeline
+    generated: Generated
     mlenergy: Window
     steady: Window
 
 
 def _offer_load(bench: Bench, batch_size: int) -> _Seen:
     procedure = bench.procedure
+    bench.server.wait_until_idle(max(procedure.maximum_seconds, QUIET_SECONDS))
+    before = generated_so_far(bench.server)
     device_mark, metric_mark = bench.devices.mark(), bench.metrics.mark()
     spec = LoadSpec(
         base_url=bench.server.base_url,
+        key=bench.server.key,
         requests=bench.request_set,
         arrivals=ClosedLoop(batch_size, stationary_start=procedure.stationary_start),
         seed=procedure.seed,
@@ -137,17 +149,36 @@ def _offer_load(bench: Bench, batch_size: int) -> _Seen:
         bench.server.raise_if_dead()
         return watcher.enough(progress)
 
-    outcome = run_in_processes(spec, procedure.client_processes, follow, procedure.maximum_seconds)
+    outcome = run_in_processes(
+        spec, procedure.client_processes, follow, procedure.maximum_seconds, procedure.maximum_seconds
+    )
     _raise_on_failures(bench, outcome.events, "load")
-    bench.server.wait_until_idle()
+    after = _generated_at_rest(bench)
     bench.devices.wait_past(time.perf_counter_ns())
     bench.metrics.wait_past(outcome.events.origin_ns + int(outcome.events.finished_seconds.max() * 1e9))
     timeline = bench.devices.timeline(outcome.events.origin_ns, device_mark)
     metrics = bench.metrics.timeline(outcome.events.origin_ns, metric_mark)
     raise_if_restarted(metrics)
+    generated = between(before, after)
+    require_agreement(outcome.events, generated)
     mlenergy = _with_server_batch(mlenergy_window(outcome.events, batch_size), metrics)
     steady = steady_window(outcome.events, outcome.stopped_seconds, energy_curve(timeline), procedure)
-    return _Seen(outcome, timeline, metrics, mlenergy, _with_server_batch(steady, metrics))
+    steady = _with_server_batch(steady, metrics)
+    return _Seen(outcome, watcher.warm, timeline, metrics, generated, mlenergy, steady)
+
+
+def _generated_at_rest(bench: Bench) -> Generated:
+    """The server's counter once it has come to rest.
+
+    One that goes on with cancelled requests does not cost the load: it only keeps its counter to itself.
+
+    Raises:
+        ServerDied: it ended meanwhile, or does not answer any more.
+    """
+    if bench.server.running_requests():
+        bench.say(f"  the server still answers cancelled requests {QUIET_SECONDS:g} s after the load")
+        return Generated(None, f"the server answered cancelled requests for over {QUIET_SECONDS:g} s")
+    return generated_so_far(bench.server)
 
 
 def _raise_on_failures(bench: Bench, events: Events, during: str) -> None:
@@ -157,11 +188,12 @@ def _raise_on_failures(bench: Bench, events: Events, during: str) -> None:
     process = bench.server.process
     if process is not None:
         _wait_for_death(bench, DEATH_NOTICE_SECONDS)
-    if len(errors) > FAILED_SHARE_LIMIT * len(events.errors) or not len(events.request_index):
-        first = errors[0] if errors else "no request was sent"
+    if not len(events.request_index):
+        raise LoadError(f"no request was sent during {during}: is this machine busy? see driver.log")
+    if len(errors) > FAILED_SHARE_LIMIT * len(events.errors):
         raise LoadError(
             f"{len(errors)} of {len(events.errors)} requests failed during {during}, "
-            f"first: {first}; see server.log"
+            f"first: {errors[0]}; see server.log"
         )
 
 
@@ -177,9 +209,10 @@ def raise_if_restarted(metrics: Timeline) -> None:
     """Refuse a timeline in which another server process answers.
 
     Raises:
-        ServerDied: fewer requests had ended at one time than before: another process answers.
+        ServerDied: fewer requests had ended, or fewer tokens, at one time than before.
     """
-    if np.any(np.diff(metrics.of(Series.FINISHED_REQUESTS)[1]) < 0):
+    counters = (metrics.of(series)[1] for series in (Series.FINISHED_REQUESTS, Series.GENERATED_TOKENS))
+    if any(np.any(np.diff(values) < 0) for values in counters):
         raise ServerDied(
             "the server's counters went backwards: it was restarted while it was measured; measure again"
         )
@@ -225,8 +258,10 @@ def _requests(events: Events, control: LengthControl) -> Requests:
     )
 
 
-def _server(bench: Bench, metrics: Timeline, window: Window, load_seconds: float) -> Server:
-    inside = metrics
+def _server(bench: Bench, seen: _Seen, window: Window) -> Server:
+    events = seen.outcome.events
+    inside = metrics = seen.metrics
+    load_seconds = float(events.finished_seconds.max())
     if window.start_seconds is not None and window.end_seconds is not None:
         inside = metrics.between(window.start_seconds, window.end_seconds)
     counters = {series: increase(metrics, series, load_seconds) for series in _LOAD_COUNTERS}
@@ -240,6 +275,10 @@ def _server(bench: Bench, metrics: Timeline, window: Window, load_seconds: float
         frontend_cpu_seconds=gained(metrics, Series.FRONTEND_CPU_SECONDS, window),
         **{series.value: count for series, count in counters.items()},
         counters_absent_reason=_why_absent(counters, metrics, bench.metrics.failures),
+        received_tokens=int(events.output_tokens.sum()),
+        generated_tokens=seen.generated.tokens,
+        generated_tokens_in_window=gained(metrics, Series.GENERATED_TOKENS, window),
+        generated_tokens_absent_reason=seen.generated.absent_reason,
     )
 
 

@@ -47,6 +47,11 @@ class Watcher:
         self._turnovers: list[np.ndarray] = []
         self._said = -SAY_SECONDS
 
+    @property
+    def warm(self) -> bool:
+        """Whether the load has got past its beginning."""
+        return bool(self._at)
+
     def enough(self, progress: Progress) -> bool:
         """True once the load may stop: too many failures, or long enough, steady and precise."""
         if progress.failed > max(FEWEST_FAILURES, FAILED_SHARE_LIMIT * progress.sent):

@@ -57,7 +57,7 @@ def steady_window(
     """
     earliest = _warm_from(events)
     if earliest is None or earliest >= stopped_seconds:
-        return Window(settled=False, reason="the load ended before every slot was at work")
+        return Window(settled=False, reason=_never_warm(events))
     reasons = []
     for start in candidate_starts(earliest, stopped_seconds):
         window = _describe(events, start, stopped_seconds)
@@ -89,6 +89,15 @@ def _warm_from(events: Events) -> float | None:
         return None if np.isnan(began).any() else float(began.max())
     finished = np.sort(events.finished_seconds[events.completed])
     return float(finished[slots - 1]) if 0 < slots <= len(finished) else None
+
+
+def _never_warm(events: Events) -> str:
+    """Why a load was never past its beginning."""
+    said = "the load ended before every slot was at work"
+    if events.under_way.any():
+        return said
+    slots = len(np.unique(events.slot))
+    return f"{said}: fewer than {slots} answers ended in it; too slow a machine needs --length fixed"
 
 
 def _describe(events: Events, start: float, end: float) -> Window:

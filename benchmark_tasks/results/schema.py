@@ -157,6 +157,11 @@ class Server(Record):
     Over the ranking window, except the three counters (`preemptions` and cache hits), which are over
     the whole load.
 
+    `received_tokens`: all tokens that the client received over the whole load, of cancelled requests too.
+    `generated_tokens`: how many the server generated over the same load, by its own counter;
+    `generated_tokens_in_window`: over the ranking window, interpolated between readings;
+    `generated_tokens_absent_reason`: why that is not known. Runs before 2026-11-28 have none of the four.
+
     `mean_preprocessing_ms`: of a request's time at the server, by the server's clocks, what it spent
     outside the engine: decoding of its picture, preparation for the vision encoder, chat template,
     tokenizing, and the way to the engine and back. `cpu_seconds`: CPU time of all the server's
@@ -175,6 +180,10 @@ class Server(Record):
     prefix_cache_hits: Count | None = None
     multimodal_cache_hits: Count | None = None
     counters_absent_reason: str | None = None
+    received_tokens: Count | None = None
+    generated_tokens: Count | None = None
+    generated_tokens_in_window: Measured | None = None
+    generated_tokens_absent_reason: str | None = None
 
 
 class Sample(Record):

@@ -126,6 +126,10 @@ COLUMNS: pa.Schema = pa.schema(
         ("preemptions", pa.int64()),
         ("prefix_cache_hits", pa.int64()),
         ("multimodal_cache_hits", pa.int64()),
+        ("received_tokens", pa.int64()),
+        ("generated_tokens", pa.int64()),
+        ("generated_tokens_in_window", pa.float64()),
+        ("generated_tokens_absent_reason", pa.string()),
         ("client_processes", pa.int32()),
         ("client_cpu_seconds", pa.float64()),
         ("client_cpu_share", pa.float64()),
@@ -290,6 +294,10 @@ def _server_row(server: Server | None) -> dict[str, Any]:
         "preemptions": server.preemptions,
         "prefix_cache_hits": server.prefix_cache_hits,
         "multimodal_cache_hits": server.multimodal_cache_hits,
+        "received_tokens": server.received_tokens,
+        "generated_tokens": server.generated_tokens,
+        "generated_tokens_in_window": server.generated_tokens_in_window,
+        "generated_tokens_absent_reason": server.generated_tokens_absent_reason,
     }
 
 

@@ -49,6 +49,7 @@ class Series(StrEnum):
     PREEMPTIONS = "preemptions"
     PREFIX_CACHE_HITS = "prefix_cache_hits"
     MULTIMODAL_CACHE_HITS = "multimodal_cache_hits"
+    GENERATED_TOKENS = "generated_tokens"
     FINISHED_REQUESTS = "finished_requests"
     REQUEST_SECONDS = "request_seconds"
     QUEUE_SECONDS = "queue_seconds"

@@ -8,10 +8,12 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from packaging.version import InvalidVersion, Version
 
+from benchmark_tasks.client.address import Address
 from benchmark_tasks.errors import GpuBusy, ServerDied, ServerError, SettingsError, UnknownVersion
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.runtimes.interpreter import same_release
@@ -23,13 +25,13 @@ REST_SECONDS = 5.0
 """How long an endpoint may take to come to rest after its last request."""
 
 
-def version_of(url: str, kind: RuntimeKind) -> str:
+def version_of(url: str, kind: RuntimeKind, key: str | None = None) -> str:
     """The runtime's version as the endpoint says it.
 
     Raises:
         ServerError: it does not answer, or not as that runtime does.
     """
-    said = str(_ask(url, kind.server.version_path, kind).get("version"))
+    said = str(_ask(url, kind.server.version_path, kind, key).get("version"))
     try:
         Version(said)
     except InvalidVersion as error:
@@ -37,8 +39,12 @@ def version_of(url: str, kind: RuntimeKind) -> str:
     return said
 
 
-def look_at(endpoint: AtEndpoint, setup: Setup, say: Callable[[str], None]) -> Endpoint:
+def look_at(
+    endpoint: AtEndpoint, setup: Setup, say: Callable[[str], None], key: str | None = None
+) -> Endpoint:
     """An endpoint that is up, of the version the sweep names, and serves one model.
+
+    key: what it wants as a bearer token, if anything.
 
     Raises:
         ServerError: it does not answer, or not as that runtime does.
@@ -47,7 +53,7 @@ def look_at(endpoint: AtEndpoint, setup: Setup, say: Callable[[str], None]) -> E
         GpuBusy: it answers other requests.
     """
     kind = kind_of(setup.runtime)
-    version = version_of(endpoint.url, kind)
+    version = version_of(endpoint.url, kind, key)
     if not same_release(version, setup.runtime_version):
         raise UnknownVersion(
             f"{endpoint.url} runs {setup.runtime} {version}, not {setup.runtime_version}: "
@@ -57,11 +63,11 @@ def look_at(endpoint: AtEndpoint, setup: Setup, say: Callable[[str], None]) -> E
         raise SettingsError(
             f"{endpoint.url} is on another machine: its GPUs cannot be read from here, name none"
         )
-    model = _model_of(endpoint.url, kind)
+    model = _model_of(endpoint.url, kind, key)
     name, root = str(model["id"]), str(model.get("root") or model["id"])
     if setup.model_id not in (name, root):
         say(f"{endpoint.url} calls its model {name} ({root}); recorded as {setup.model_id} on your word")
-    server = Endpoint(kind.server, endpoint.url, name, root, {str(setup.runtime): version})
+    server = Endpoint(kind.server, endpoint.url, name, root, {str(setup.runtime): version}, key)
     server.require_idle()
     return server
 
@@ -72,10 +78,17 @@ class Endpoint:
     image: str | None = None
 
     def __init__(
-        self, contract: ServerContract, url: str, name: str, root: str, packages: Mapping[str, str]
+        self,
+        contract: ServerContract,
+        url: str,
+        name: str,
+        root: str,
+        packages: Mapping[str, str],
+        key: str | None = None,
     ) -> None:
         self._contract = contract
-        self._url = url.rstrip("/")
+        self._url = base_of(url)
+        self._key = key
         self._root = root
         self.served_model_name = name
         self.packages = packages
@@ -88,7 +101,7 @@ class Endpoint:
             f"--root={self._root}",
         )
         return ServerSpec(
-            self._contract, told, {}, urlsplit(self._url).port or 80, launch.log, launch.start_seconds
+            self._contract, told, {}, Address.of(self._url).port, launch.log, launch.start_seconds
         )
 
     @contextlib.contextmanager
@@ -113,12 +126,19 @@ class Endpoint:
 
     def _running(self, spec: ServerSpec | None) -> RunningServer:
         command, log = (spec.command, spec.log) if spec else ((), Path(os.devnull))
-        return RunningServer(new_run_id(), self._contract, self._url, command, log, 0.0, None)
+        return RunningServer(new_run_id(), self._contract, self._url, command, log, 0.0, None, key=self._key)
 
 
-def _ask(url: str, path: str, kind: RuntimeKind) -> dict[str, object]:
+def base_of(url: str) -> str:
+    """What comes before a server's paths; an address may end in `/v1`, as OpenAI's clients have it."""
+    return url.rstrip("/").removesuffix("/v1")
+
+
+def _ask(url: str, path: str, kind: RuntimeKind, key: str | None) -> dict[str, object]:
     try:
-        answer = json.loads(get(url.rstrip("/") + path))
+        answer = json.loads(get(base_of(url) + path, key))
+    except HTTPError as error:
+        raise ServerError(_refusal(url, error)) from error
     except OSError as error:
         raise ServerError(f"{url} does not answer ({error}): start it, or correct --endpoint") from error
     except ValueError as error:
@@ -126,8 +146,19 @@ def _ask(url: str, path: str, kind: RuntimeKind) -> dict[str, object]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _model_of(url: str, kind: RuntimeKind) -> Mapping[str, object]:
-    models = _ask(url, "/v1/models", kind).get("data")
+def _refusal(url: str, error: HTTPError) -> str:
+    """What an endpoint that answers with an error wants."""
+    if error.code in (401, 403):
+        return f"{url} wants a key (HTTP {error.code}): set JOULEBOARD_ENDPOINT_KEY"
+    if 300 <= error.code < 400:
+        return f"{url} sends requests on to {error.headers.get('Location')}: give that address to --endpoint"
+    if retry := error.headers.get("Retry-After"):
+        return f"{url} takes no requests now (HTTP {error.code}, Retry-After: {retry}): measure it later"
+    return f"{url} answers HTTP {error.code} ({error.reason}): correct --endpoint"
+
+
+def _model_of(url: str, kind: RuntimeKind, key: str | None) -> Mapping[str, object]:
+    models = _ask(url, "/v1/models", kind, key).get("data")
     if not isinstance(models, list) or not models or "id" not in models[0]:
         raise ServerError(f"{url} serves no model")
     return dict(models[0])

@@ -40,12 +40,13 @@ class InContainer(Record):
 class AtEndpoint(Record):
     """Somebody else runs the server: it is driven, never started or stopped.
 
+    `url`: http or https, with a path before the server's own or without; a key stands in the environment.
     `gpu_indices`: the GPUs of this machine that it runs on, as a person knows; without them it has
     no energy.
     """
 
     kind: Literal[ServerKind.ENDPOINT] = ServerKind.ENDPOINT
-    url: str = Field(pattern=r"^http://[^/\s@?#]+/?$")
+    url: str = Field(pattern=r"^https?://[^/\s@?#]+(/[^\s@?#]*)?$")
     gpu_indices: tuple[Count, ...] = ()
 
 

@@ -42,7 +42,7 @@ def origin_of(server: ServerOrigin, setup: Setup, settings: Settings, say: Calla
         case InContainer():
             return prepare_image(server, setup, say)
         case AtEndpoint():
-            return look_at(server, setup, say)
+            return look_at(server, setup, say, settings.endpoint_key)
         case _:
             assert_never(server)
 

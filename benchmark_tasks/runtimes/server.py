@@ -22,14 +22,13 @@ from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.cpu import cpu_seconds
 from benchmark_tasks.runtimes.kinds import ServerContract
+from benchmark_tasks.runtimes.metrics import ACCEPT, parse_metrics, total_of
 
 POLL_SECONDS = 0.25
 HTTP_SECONDS = 5.0
 QUIET_SECONDS = 60.0
 STANDSTILL_SECONDS = 3.0
 """A server's gauges may show its last step that served somebody, also when all was cancelled since."""
-
-_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 _OUT_OF_MEMORY = r"CUDA out of memory|OutOfMemoryError|DefaultCPUAllocator: can't allocate memory"
 
@@ -58,6 +57,7 @@ class RunningServer:
     start_seconds: how long it took to become so.
     process: what was started; `None` where somebody else runs it.
     local: whether that is the server itself, and not what only talks to it.
+    key: what it wants as a bearer token; never shown or recorded.
     """
 
     session_id: str
@@ -68,6 +68,7 @@ class RunningServer:
     start_seconds: float
     process: subprocess.Popen[bytes] | None
     local: bool = True
+    key: str | None = field(default=None, repr=False)
 
     def raise_if_dead(self) -> None:
         """Refuse to go on with a server that has died.
@@ -79,7 +80,7 @@ class RunningServer:
             raise death(self.log, "the model server died during the measurement", self.contract.out_of_memory)
 
     def read_metrics(self) -> list[Reading]:
-        """Gauges and counters of `/metrics`, summed over engines, and the CPU time of its processes."""
+        """Gauges and counters of its metrics page, and the CPU time of its processes."""
         return (
             parse_metrics(self._metrics(), time.perf_counter_ns(), self.contract.metrics) + self._read_cpu()
         )
@@ -122,25 +123,34 @@ class RunningServer:
                     return running
             time.sleep(POLL_SECONDS)
 
-    def wait_until_idle(self) -> None:
-        """Wait until no request runs, so that one point's load cannot reach into the next.
+    def wait_until_idle(self, seconds: float = QUIET_SECONDS) -> None:
+        """Wait until no request runs, so that one load cannot reach into the next.
 
         Raises:
-            ServerDied: it ended meanwhile, or requests still run after a minute.
+            ServerDied: it ended meanwhile, or requests still run after so many seconds.
         """
-        if self.running_requests():
-            raise ServerDied(f"requests still run {QUIET_SECONDS:g} s after the load ended; see server.log")
+        if self.running_requests(seconds):
+            raise ServerDied(f"requests still run {seconds:g} s after the load ended; see server.log")
+
+    def generated_tokens(self) -> int | None:
+        """How many tokens it says that it has generated so far; `None` if it does not say.
+
+        Raises:
+            OSError: its metrics page could not be read.
+        """
+        readings = parse_metrics(self._metrics(), time.perf_counter_ns(), self.contract.metrics)
+        return next((int(r.value) for r in readings if r.series is Series.GENERATED_TOKENS), None)
 
     def _activity(self) -> tuple[float, float]:
         """(requests in its last step, tokens it has read and written so far)."""
         text = self._metrics()
         gauges = parse_metrics(text, time.perf_counter_ns(), self.contract.metrics)
-        counters = self.contract.token_counters
-        tokens = sum(_value(line) or 0.0 for line in text.splitlines() if _name(line) in counters)
-        return sum(r.value for r in gauges if r.series is Series.RUNNING_REQUESTS), tokens
+        running = [reading.value for reading in gauges if reading.series is Series.RUNNING_REQUESTS]
+        return (running[0] if running else math.nan), total_of(text, self.contract.token_counters)
 
     def _metrics(self) -> str:
-        return get(self.base_url + self.contract.metrics_path).decode(errors="replace")
+        page = get(self.base_url + self.contract.metrics_path, self.key, ACCEPT)
+        return page.decode(errors="replace")
 
 
 @contextlib.contextmanager
@@ -165,32 +175,6 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def parse_metrics(text: str, at_ns: int, names: Mapping[str, Series]) -> list[Reading]:
-    """The series of interest from Prometheus' text format, each summed over its labels.
-
-    names: which name is which series.
-    """
-    sums: dict[Series, float] = {}
-    for line in text.splitlines():
-        series = names.get(_name(line))
-        if series is not None and (value := _value(line)) is not None:
-            sums[series] = sums.get(series, 0.0) + value
-    return [Reading(series, None, at_ns, value) for series, value in sums.items()]
-
-
-def _name(line: str) -> str:
-    return re.split(r"[{ ]", line, maxsplit=1)[0]
-
-
-def _value(line: str) -> float | None:
-    """The number at the end of a line of metrics; None when there is none, or it is not finite."""
-    try:
-        value = float(line.rsplit(" ", 1)[-1])
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _wait_healthy(process: subprocess.Popen[bytes], base_url: str, spec: ServerSpec) -> None:
@@ -235,10 +219,26 @@ def _require_free(port: int) -> None:
             raise PortInUse(f"port {port} is in use: stop what listens there, then measure again") from error
 
 
-def get(url: str) -> bytes:
-    """The body at a URL, within `HTTP_SECONDS`, through no proxy, as the load; raises OSError."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A request goes where it was sent, and its key nowhere else: 3xx is an error."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow nothing."""
+
+
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+
+
+def get(url: str, key: str | None = None, accept: str = "*/*") -> bytes:
+    """The body at a URL, within `HTTP_SECONDS`, through no proxy, as the load; raises OSError.
+
+    key: what the server wants as a bearer token, if anything.
+    """
+    headers = {"Accept": accept, "Accept-Encoding": "identity"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     try:
-        with _DIRECTLY.open(url, timeout=HTTP_SECONDS) as response:
+        with _DIRECTLY.open(urllib.request.Request(url, headers=headers), timeout=HTTP_SECONDS) as response:
             return bytes(response.read())
     except HTTPException as error:  # an answer that breaks off, or none of HTTP
         raise ConnectionError(f"{type(error).__name__}: {error}") from error

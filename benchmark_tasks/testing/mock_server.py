@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import functools
 import hashlib
 import os
 import sys
@@ -27,9 +26,9 @@ import orjson
 import uvloop
 
 from benchmark_tasks.stand_in.support import VERSION, report_line
+from benchmark_tasks.testing.mock_streams import LAST_CHUNK, Stream, chunk, chunks_of
 
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-_LAST_CHUNK = b"0\r\n\r\n"
 _BACKLOG_BYTES = 65_536
 
 _DRAWN = {
@@ -50,6 +49,8 @@ class Fault(StrEnum):
     `RESTARTS`: once, at the same address and at once: its connections break, its counters begin anew.
     `METRICS_GAP`: one answer of `/metrics` is an error.
     `STALE_GAUGE` is what vLLM does: a step that serves nobody any more is not shown in its gauges.
+    `NO_ABORT`: it goes on with answers whose clients have gone. `CLOSES_IDLE`: it closes a connection after
+    each answer and does not say so before. `DOUBLE_COUNTER`: it counts every generated token twice.
     """
 
     NONE = "none"
@@ -65,6 +66,10 @@ class Fault(StrEnum):
     NO_CACHE_COUNTERS = "no-cache-counters"
     STALE_GAUGE = "stale-gauge"
     SHORT_ANSWERS = "short-answers"
+    NO_ABORT = "no-abort"
+    CLOSES_IDLE = "closes-idle"
+    NO_TOKEN_COUNTER = "no-token-counter"
+    DOUBLE_COUNTER = "double-counter"
 
 
 @dataclass
@@ -73,6 +78,8 @@ class Answer:
 
     transport: asyncio.Transport
     chunks: tuple[bytes, ...]
+    tokens: int
+    per_chunk: int
     arrived: float
     prepared: float
     not_before: float
@@ -80,17 +87,31 @@ class Answer:
     admitted: float = 0.0
     sent: int = 0
 
-    def step(self) -> bool:
-        """Send the next chunk; True when the answer is complete or its client has gone."""
-        if self.transport.is_closing():
-            return True
+    goes_on: bool = False
+
+    def step(self) -> int:
+        """Send the next chunk, unless the client has gone; how many tokens that was."""
+        gone = self.transport.is_closing()
+        if gone and not self.goes_on:
+            return 0
         if self.transport.get_write_buffer_size() > _BACKLOG_BYTES:
-            return False  # the client does not keep up: wait for it, as a real server would
+            return 0  # the client does not keep up: wait for it, as a real server would
         if self.send_times is not None:
             self.send_times.append(time.perf_counter_ns())
-        self.transport.write(self.chunks[self.sent])
+        if not gone:
+            self.transport.write(self.chunks[self.sent])
         self.sent += 1
-        return self.sent == len(self.chunks)
+        return self.per_chunk if self.sent < len(self.chunks) else self._tokens_of_last
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is complete, or its client has gone."""
+        gone = self.transport.is_closing() and not self.goes_on
+        return gone or self.sent == len(self.chunks)
+
+    @property
+    def _tokens_of_last(self) -> int:
+        return self.tokens - self.per_chunk * (len(self.chunks) - 1)
 
 
 @dataclass
@@ -138,7 +159,7 @@ class Engine:
         share = len(self.running) / max(1, self.options.max_num_seqs)
         lines = (
             f'vllm:num_requests_running{{engine="0"}} {self.shown_running}\n'
-            f'vllm:generation_tokens_total{{engine="0"}} {self.generated}\n'
+            f'vllm:generation_tokens_total{{engine="0"}} {self._told_tokens()}\n'
             f'vllm:num_requests_waiting{{engine="0"}} {len(self.waiting)}\n'
             f'vllm:kv_cache_usage_perc{{engine="0"}} {share:.4f}\n'
             'vllm:num_preemptions_total{engine="0"} 0\n'
@@ -152,9 +173,13 @@ class Engine:
         for renamed in self.options.rename_metric:
             ours, theirs = renamed.split("=")
             lines = lines.replace(ours, theirs)
-        if self.options.fault == Fault.NO_CACHE_COUNTERS:
-            lines = "\n".join(line for line in lines.splitlines() if "cache_hits" not in line)
+        missing = {Fault.NO_CACHE_COUNTERS: "cache_hits", Fault.NO_TOKEN_COUNTER: "generation_tokens"}
+        if left_out := missing.get(self.options.fault):
+            lines = "\n".join(line for line in lines.splitlines() if left_out not in line)
         return lines.encode()
+
+    def _told_tokens(self) -> int:
+        return self.generated * (2 if self.options.fault == Fault.DOUBLE_COUNTER else 1)
 
     def _step(self, now: float) -> None:
         while self._admits(now):
@@ -163,12 +188,13 @@ class Engine:
         if self.is_due() and self._misbehave():
             return
         served = not all(answer.transport.is_closing() for answer in self.running)
-        finished = [answer for answer in self.running if now >= answer.not_before and answer.step()]
-        self.generated += served * len(self.running) * self.options.tokens_per_chunk
-        for answer in finished:
+        self.generated += sum(answer.step() for answer in self.running if now >= answer.not_before)
+        for answer in [answer for answer in self.running if answer.ended]:
             self.running.remove(answer)
             self.clocks.end_of(answer, now)
             self.prefix_cache_hits += self.options.prefix_cache_hits
+            if self.options.fault == Fault.CLOSES_IDLE:
+                answer.transport.close()
         if served or self.options.fault != Fault.STALE_GAUGE:
             self.shown_running = len(self.running)
 
@@ -209,8 +235,8 @@ class Engine:
                 for answer in self.running:
                     if answer.transport.is_closing():
                         continue
-                    error = _chunk(b'data: {"error":{"message":"mock error"}}\n\n')
-                    answer.transport.write(error + _LAST_CHUNK)
+                    error = chunk(b'data: {"error":{"message":"mock error"}}\n\n')
+                    answer.transport.write(error + LAST_CHUNK)
                 self.running.clear()
                 return True
             case Fault.RESTARTS:
@@ -303,11 +329,14 @@ class _Connection(asyncio.Protocol):
         engine.waiting.append(
             Answer(
                 self._transport,
-                chunks_of(length, options.tokens_per_chunk, prompt_tokens, chat),
+                chunks_of(length, options.tokens_per_chunk, prompt_tokens, chat, Stream(options.stream)),
+                length,
+                options.tokens_per_chunk,
                 arrived,
                 prepared,
                 prepared + options.ttft_ms / 1000,
                 engine.send_times.setdefault(name, []) if name else None,
+                goes_on=options.fault == Fault.NO_ABORT,
             )
         )
 
@@ -317,25 +346,6 @@ def _items(messages: list[dict]) -> list[bytes]:
     contents = [message["content"] for message in messages if isinstance(message["content"], list)]
     parts = [part for content in contents for part in content if part["type"] != "text"]
     return [part[part["type"]]["url"].encode() for part in parts]
-
-
-@functools.lru_cache(maxsize=4096)
-def chunks_of(length: int, per_chunk: int, prompt_tokens: int, chat: bool) -> tuple[bytes, ...]:
-    """One HTTP chunk for every `per_chunk` tokens, shaped like vLLM's with running usage."""
-    head = b'data: {"id":"cmpl-mock","object":"text_completion","model":"measured","choices":[{"index":0,'
-    said = b'"delta":{"content":" token"}' if chat else b'"text":" token","logprobs":null'
-    chunks = []
-    for done in range(per_chunk, length + per_chunk, per_chunk):
-        total = min(done, length)
-        reason = b'"length"' if total == length else b"null"
-        usage = b'"usage":{"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d}'
-        counts = usage % (prompt_tokens, prompt_tokens + total, total)
-        chunks.append(_chunk(head + said + b',"finish_reason":' + reason + b"}]," + counts + b"}\n\n"))
-    return (*chunks[:-1], chunks[-1] + _chunk(b"data: [DONE]\n\n") + _LAST_CHUNK)
-
-
-def _chunk(body: bytes) -> bytes:
-    return b"%x\r\n" % len(body) + body + b"\r\n"
 
 
 def parse_options(arguments: list[str]) -> argparse.Namespace:
@@ -359,6 +369,8 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--itl-ms", type=float, default=2.0, help="0: as fast as the clients read")
     parser.add_argument("--tokens-per-chunk", type=int, default=1)
     parser.add_argument("--fault", choices=[*Fault], default=os.environ.get("JOULEBOARD_MOCK_FAULT", "none"))
+    usual = os.environ.get("JOULEBOARD_MOCK_STREAM", Stream.LIKE_VLLM)
+    parser.add_argument("--stream", choices=[*Stream], default=usual, help="how it writes its answers")
     parser.add_argument("--fault-after-tokens", type=int, default=200)
     fits = int(os.environ.get("JOULEBOARD_MOCK_FITS", "0"))
     parser.add_argument("--fits", type=int, default=fits, help="up to here `out-of-memory` does not happen")

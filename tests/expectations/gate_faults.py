@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from benchmark_tasks.disk import sha256
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import Run, Window, new_run_id
+from benchmark_tasks.results.schema import Run, Server, Window, new_run_id
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.testing.samples import sample_generation_run, sample_run, write_sample
@@ -405,6 +405,29 @@ FAULTS: tuple[Fault, ...] = (
         "multimodal_cache_hits_known",
         each(put("configuration.task", "image-chat"), put("server.multimodal_cache_hits", None)),
     ),
+    Fault(
+        "one token too many in every answer",
+        "two_token_counts_agree",
+        each(put("server.received_tokens", 320_400), put("server.generated_tokens", 320_000)),
+    ),
+    Fault(
+        "a server that generated four times what was counted",
+        "two_token_counts_agree",
+        each(put("server.received_tokens", 606), put("server.generated_tokens", 2424)),
+    ),
+    Fault(
+        "tokens of the window counted once per event of four",
+        "two_token_counts_agree_in_window",
+        put("server.generated_tokens_in_window", 960_000.0),
+    ),
+    Fault(
+        "natural lengths and no counter of tokens",
+        "token_counter_known",
+        each(
+            put("comparability.length_control", "natural"),
+            put("server.generated_tokens_absent_reason", "the metrics page does not have it"),
+        ),
+    ),
     Fault("tokens counted twice", "request_file_tokens_agree", put("requests.output_tokens", 640000)),
     Fault(
         "requests.parquet lacks requests",
@@ -594,6 +617,9 @@ def good_runs() -> list[Run]:
         *(sample_run(batch_size=32, tokens_per_second=4000 * (1 + i / 100)) for i in range(3)),
         sample_run(batch_size=64, tokens_per_second=7000),
         sample_run(gpu=False),
+        sample_run(
+            server=server.model_copy(update={"received_tokens": 90_000, "generated_tokens": 90_000}),
+        ),
         sample_run(server=without_multimodal),  # as recorded of text before the other cache was looked at
         *(
             sample_generation_run(video=video, gpu=gpu, batch_size=batch_size)
@@ -648,6 +674,18 @@ def imperfect_runs() -> dict[str, tuple[Run, set[str]]]:
             sample_run(gpu=False, client=no_counter.client.model_copy(update={"lagged": True})),
             {"client_kept_up__speed_only"},
         ),
+        "prescribed lengths and no counter of tokens": (
+            sample_run(
+                server=_server_with(generated_tokens_absent_reason="the metrics page does not have it")
+            ),
+            {"token_counter_known__prescribed"},
+        ),
+        "speed only, counts of the window differ": (
+            sample_run(
+                gpu=False, server=_server_with(generated_tokens_in_window=0.9 * (window.output_tokens or 0))
+            ),
+            {"two_token_counts_agree_in_window__speed_only"},
+        ),
         "never settled, so no energy": (sample_run(window_steady=never), {"steady_window_settled"}),
         "a GPU that does not say its memory, power cap, temperature and clocks": (_silent_gpu(), set()),
         "at the power cap": (
@@ -655,6 +693,13 @@ def imperfect_runs() -> dict[str, tuple[Run, set[str]]]:
             {"not_at_power_cap"},
         ),
     }
+
+
+def _server_with(**fields: object) -> Server:
+    """The server of a sample run, with other fields."""
+    server = sample_run().server
+    assert server is not None
+    return server.model_copy(update=fields)
 
 
 def land_duplicates(store: Store) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.installer import Distribution, Installer
-from benchmark_tasks.runtimes.kinds.contract import RuntimeKind, ServerContract, Setup
+from benchmark_tasks.runtimes.kinds.contract import Metric, OverEngines, RuntimeKind, ServerContract, Setup
 from benchmark_tasks.runtimes.server_options import flags
 from benchmark_tasks.vocabulary import Architecture
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
@@ -54,9 +54,9 @@ RUNTIME = RuntimeKind(
     contract=ServerContract(
         command=server_command,
         metrics={
-            "mockllm:num_running_reqs": Series.RUNNING_REQUESTS,
-            "mockllm:num_queue_reqs": Series.WAITING_REQUESTS,
-            "mockllm:token_usage": Series.KV_CACHE_USAGE,
+            "mockllm:num_running_reqs": Metric(Series.RUNNING_REQUESTS),
+            "mockllm:num_queue_reqs": Metric(Series.WAITING_REQUESTS),
+            "mockllm:token_usage": Metric(Series.KV_CACHE_USAGE, OverEngines.MEAN),
         },
         token_counters=("mockllm:generation_tokens_total",),
         refused_options=frozenset({"model-path", "port", "max-num-seqs", "random-seed"}),

@@ -15,6 +15,8 @@ from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.runtimes.installer import Distribution
 from benchmark_tasks.runtimes.kinds.contract import (
     MOCK,
+    Metric,
+    OverEngines,
     ProcessContract,
     RuntimeKind,
     ServerContract,
@@ -25,6 +27,8 @@ from benchmark_tasks.vocabulary import RuntimeName
 __all__ = [
     "MOCK",
     "Distribution",
+    "Metric",
+    "OverEngines",
     "ProcessContract",
     "RuntimeKind",
     "ServerContract",

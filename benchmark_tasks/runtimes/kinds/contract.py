@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, assert_never
 
@@ -21,6 +22,25 @@ from benchmark_tasks.vocabulary import Architecture, RuntimeName, Task, Weights
 
 MOCK = "jouleboard-mock"
 """The distribution of tests: in place of the runtime, this package's own mock server or generator."""
+
+
+class OverEngines(StrEnum):
+    """How the values that several engines of one server report become one."""
+
+    SUM = "sum"
+    MEAN = "mean"
+    MAX = "max"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of a server's metrics page.
+
+    over_engines: what its value is for the whole server: the sum of counts, and of what is a share the mean.
+    """
+
+    series: Series
+    over_engines: OverEngines = OverEngines.SUM
 
 
 class Setup(Protocol):
@@ -109,7 +129,8 @@ class ServerContract:
     command: how it is started.
     variables: environment variables that every server gets.
     cpu_variables: further ones of a server without a GPU.
-    metrics: which names on its metrics page (Prometheus) are which series.
+    metrics: what the names on its metrics page (Prometheus) are. The page may also have them without the
+        runtime's prefix, with an underscore for the colon, and with or without `_total`.
     token_counters: names of counters that stand still when it computes nothing.
     engine_titles: how the titles of its engine's processes begin; the others receive requests.
     refused_options: options that are part of the configuration, a comparability key or the method, so
@@ -123,7 +144,7 @@ class ServerContract:
     """
 
     command: ServerCommand
-    metrics: Mapping[str, Series]
+    metrics: Mapping[str, Metric]
     token_counters: tuple[str, ...]
     refused_options: frozenset[str]
     variables: Callable[[Setup], Mapping[str, str]] = lambda setup: {}
@@ -200,7 +221,9 @@ class RuntimeKind:
 
     def reports(self, series: Series) -> bool:
         """Whether its server says a series on its metrics page."""
-        return isinstance(self.contract, ServerContract) and series in self.contract.metrics.values()
+        return isinstance(self.contract, ServerContract) and any(
+            metric.series is series for metric in self.contract.metrics.values()
+        )
 
     def sets(self, setup: Setup) -> Mapping[str, str]:
         """Environment variables that this program sets for it."""

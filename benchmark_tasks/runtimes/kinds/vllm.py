@@ -12,7 +12,14 @@ from pydantic import JsonValue
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.installer import Distribution, Installer
-from benchmark_tasks.runtimes.kinds.contract import MOCK, RuntimeKind, ServerContract, Setup
+from benchmark_tasks.runtimes.kinds.contract import (
+    MOCK,
+    Metric,
+    OverEngines,
+    RuntimeKind,
+    ServerContract,
+    Setup,
+)
 from benchmark_tasks.runtimes.server_options import flag_of, flags
 from benchmark_tasks.stand_in.installing import write_plugin_folder
 from benchmark_tasks.vocabulary import Architecture, MediaKind, Weights
@@ -167,18 +174,19 @@ def _with_audio(wanted: str) -> str:
     return f"{name}[audio]=={version}"
 
 
-_METRICS: Mapping[str, Series] = {
-    "vllm:num_requests_running": Series.RUNNING_REQUESTS,
-    "vllm:num_requests_waiting": Series.WAITING_REQUESTS,
-    "vllm:kv_cache_usage_perc": Series.KV_CACHE_USAGE,
-    "vllm:num_preemptions_total": Series.PREEMPTIONS,
-    "vllm:prefix_cache_hits_total": Series.PREFIX_CACHE_HITS,
-    "vllm:mm_cache_hits_total": Series.MULTIMODAL_CACHE_HITS,
+_METRICS: Mapping[str, Metric] = {
+    "vllm:num_requests_running": Metric(Series.RUNNING_REQUESTS),
+    "vllm:num_requests_waiting": Metric(Series.WAITING_REQUESTS),
+    "vllm:kv_cache_usage_perc": Metric(Series.KV_CACHE_USAGE, OverEngines.MEAN),
+    "vllm:generation_tokens_total": Metric(Series.GENERATED_TOKENS),
+    "vllm:num_preemptions_total": Metric(Series.PREEMPTIONS),
+    "vllm:prefix_cache_hits_total": Metric(Series.PREFIX_CACHE_HITS),
+    "vllm:mm_cache_hits_total": Metric(Series.MULTIMODAL_CACHE_HITS),
     # Of requests that have ended: all are counted at that moment.
-    "vllm:e2e_request_latency_seconds_count": Series.FINISHED_REQUESTS,
-    "vllm:e2e_request_latency_seconds_sum": Series.REQUEST_SECONDS,
-    "vllm:request_queue_time_seconds_sum": Series.QUEUE_SECONDS,
-    "vllm:request_inference_time_seconds_sum": Series.INFERENCE_SECONDS,
+    "vllm:e2e_request_latency_seconds_count": Metric(Series.FINISHED_REQUESTS),
+    "vllm:e2e_request_latency_seconds_sum": Metric(Series.REQUEST_SECONDS),
+    "vllm:request_queue_time_seconds_sum": Metric(Series.QUEUE_SECONDS),
+    "vllm:request_inference_time_seconds_sum": Metric(Series.INFERENCE_SECONDS),
 }
 
 RUNTIME = RuntimeKind(

@@ -40,6 +40,21 @@ def _should_know(series: Series, runs: LandedRuns) -> pd.Series:
     return runs["completed"] & runs["runtime"].isin(reporting)
 
 
+def _tokens_apart(runs: LandedRuns) -> pd.Series:
+    """Tokens by the server's counter minus those the client received, over the whole load.
+
+    Of requests that were cut off the server may have generated more than the client waited for.
+    """
+    apart = runs["generated_tokens"] - runs["received_tokens"]
+    cut_off = runs["requests_cancelled"].fillna(0) + runs["requests_failed"].fillna(0) > 0
+    return apart.mask(cut_off & (apart > 0), 0)
+
+
+def _one_witness(runs: LandedRuns, control: LengthControl) -> pd.Series:
+    """Runs of which the server's counter is not known for a reason; older ones say neither."""
+    return runs["generated_tokens_absent_reason"].notna().where(runs["length_control"] == control)
+
+
 def _disordered(runs: LandedRuns) -> pd.Series:
     wrong = runs["ttft_p50_ms"] > runs["e2e_p50_ms"]
     for name in ("ttft", "itl", "e2e"):
@@ -98,6 +113,38 @@ CHECKS = (
         "requests.parquet and run.json differ in the number of tokens",
         lambda runs: runs["request_token_difference"].where(runs["completed"]),
         within=_LEDGER,
+    ),
+    critical(
+        "two_token_counts_agree",
+        "the client received another number of tokens than the server says that it generated",
+        _tokens_apart,
+        within=Tolerance(
+            0, 0, "tokens apart", "methodology: equal to the token over whole loads of vLLM 0.32"
+        ),
+    ),
+    *graded(
+        "two_token_counts_agree_in_window",
+        "in the window, the tokens that the client received and those of the server's counter differ",
+        lambda runs: ratio(runs["generated_tokens_in_window"], runs["steady_output_tokens"]) - 1,
+        within=Tolerance(
+            -0.02,
+            0.02,
+            "relative",
+            "a counter read once per second: 0.6 s of a window of 30 s",
+        ),
+    ),
+    critical(
+        "token_counter_known",
+        "the server has no counter of generated tokens, and answers of natural length have no other second"
+        " witness",
+        lambda runs: _one_witness(runs, LengthControl.NATURAL),
+        observed=lambda runs: runs["generated_tokens_absent_reason"],
+    ),
+    warning(
+        "token_counter_known__prescribed",
+        "the server's counter of generated tokens is not known; only the prescribed lengths confirm them",
+        lambda runs: _one_witness(runs, LengthControl.FIXED),
+        observed=lambda runs: runs["generated_tokens_absent_reason"],
     ),
     critical(
         "request_times_in_order",

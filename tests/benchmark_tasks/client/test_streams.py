@@ -227,6 +227,8 @@ def counts(*values: object, texts: str = "", end: object = "", last: str | None 
         (counts(None, 2, None, 4, end=4), [1, 1, 1, 1]),
         (counts(None, None, None), [1, 1, 1]),
         (counts(1.0, 2.0, 3.0), [1, 1, 1]),
+        (chunked(event("", 1), event("é", 2), event("", 3), event("", 4, "stop"), final_usage(4)), [1] * 4),
+        (chunked(event("a"), event("", 2), event("b", 3, "stop"), final_usage(3)), [1, 1, 1]),
     ],
 )
 def test_each_event_has_the_tokens_that_it_brought(stream: bytes, tokens: list[int]) -> None:

@@ -15,7 +15,7 @@ from benchmark_tasks.results.schema import Window
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.cpu import cpu_seconds
 from benchmark_tasks.runtimes.kinds import kind_of
-from benchmark_tasks.runtimes.server import parse_metrics
+from benchmark_tasks.runtimes.metrics import parse_metrics
 from benchmark_tasks.testing.waiting import until
 
 VLLM = kind_of("vllm").server

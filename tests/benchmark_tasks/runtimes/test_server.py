@@ -21,7 +21,7 @@ from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerErr
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes import server as server_module
 from benchmark_tasks.runtimes.kinds import kind_of
-from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, parse_metrics, serve
+from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.runtimes.server_options import flags
 from benchmark_tasks.testing.waiting import until
 
@@ -119,20 +119,6 @@ def test_a_port_in_use_is_found_before_anything_is_started(tmp_path: Path) -> No
         with pytest.raises(PortInUse, match=f"port {port} is in use"), serve(mock(tmp_path, port=port)):
             pass
     assert not (tmp_path / "server.log").exists()
-
-
-def test_metrics_are_summed_over_engines_and_others_ignored() -> None:
-    text = (
-        "# HELP vllm:num_requests_running Number\n"
-        'vllm:num_requests_running{engine="0",model_name="m"} 3.0\n'
-        'vllm:num_requests_running{engine="1",model_name="m"} 4.0\n'
-        'vllm:num_requests_running_by_reason{reason="x"} 9.0\n'
-        'vllm:kv_cache_usage_perc{engine="0"} NaN\n'
-        'vllm:num_requests_running{engine="2"} soon\n'
-    )
-    assert [(r.series, r.value) for r in parse_metrics(text, 0, kind_of("vllm").server.metrics)] == [
-        (Series.RUNNING_REQUESTS, 7.0)
-    ]
 
 
 def test_options_become_one_argument_each_whatever_they_contain() -> None:
