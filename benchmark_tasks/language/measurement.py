@@ -175,7 +175,7 @@ def _generated_at_rest(bench: Bench) -> Generated:
     Raises:
         ServerDied: it ended meanwhile, or does not answer any more.
     """
-    if bench.server.running_requests():
+    if bench.server.running_requests(QUIET_SECONDS):
         bench.say(f"  the server still answers cancelled requests {QUIET_SECONDS:g} s after the load")
         return Generated(None, f"the server answered cancelled requests for over {QUIET_SECONDS:g} s")
     return generated_so_far(bench.server)

@@ -14,6 +14,7 @@ import pytest
 
 from benchmark_tasks.catalog import load
 from benchmark_tasks.errors import LoadError, ServerDied
+from benchmark_tasks.language import measurement
 from benchmark_tasks.language.measurement import Bench, increase, measure_point
 from benchmark_tasks.language.session import metrics_of
 from benchmark_tasks.measuring.session import PointResult
@@ -30,6 +31,8 @@ from benchmark_tasks.vocabulary import EnergySource, LengthControl
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 
 SHORT = QUICK.model_copy(update={"sub_windows": 3})
+BRIEF = SHORT.model_copy(update={"minimum_window_seconds": 0.5, "long_window_seconds": 0.6})
+COLD = BRIEF.model_copy(update={"warm_up_rounds": 0})
 
 
 @contextmanager
@@ -146,3 +149,86 @@ def test_a_counter_says_nothing_of_a_load_that_its_readings_do_not_enclose(
 ) -> None:
     seen = [Reading(Series.PREFIX_CACHE_HITS, None, int(at * 1e9), value) for at, value in readings]
     assert increase(Timeline.from_readings(seen, 0), Series.PREFIX_CACHE_HITS, load_seconds=10) == expected
+
+
+@pytest.mark.parametrize(
+    ("stream", "control"),
+    [
+        ("like-vllm", LengthControl.FIXED),
+        ("like-vllm", LengthControl.NATURAL),
+        ("spaced", LengthControl.NATURAL),
+        ("no-done", LengthControl.FIXED),
+        ("usage-at-end", LengthControl.NATURAL),
+    ],
+)
+def test_what_the_client_received_is_what_the_server_generated(
+    tmp_path: Path, stream: str, control: LengthControl
+) -> None:
+    with mock_server(tmp_path, "--itl-ms=1", f"--stream={stream}") as server:
+        seen = measure(server, BRIEF, control)
+    said = seen.server
+    assert said.generated_tokens is not None and said.generated_tokens_absent_reason is None
+    if seen.requests.cancelled == 0:
+        assert said.received_tokens == said.generated_tokens == seen.requests.output_tokens
+    assert said.received_tokens is not None and said.received_tokens <= said.generated_tokens
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (
+            ("--fault=double-counter",),
+            r"client received \d+ tokens, and the server says that it generated \d+",
+        ),
+        (
+            ("--stream=usage-one-too-many",),
+            "failed during .*too many|failed during .* came where|one of them counts",
+        ),
+        (("--stream=no-usage", "--tokens-per-chunk=4"), "one of them counts wrongly, so there is no figure"),
+        (("--stream=usage-at-end", "--tokens-per-chunk=4"), "which had how many is not said"),
+        (("--stream=no-end",), "no finish_reason and no .DONE. came"),
+        (("--stream=error-event",), "mock error"),
+    ],
+)
+def test_a_stream_that_cannot_be_counted_has_no_figures(
+    tmp_path: Path, options: tuple[str, ...], error: str
+) -> None:
+    with (
+        mock_server(tmp_path, "--itl-ms=1", *options) as server,
+        pytest.raises(LoadError, match=error),
+    ):
+        measure(server, COLD, LengthControl.NATURAL)
+
+
+def test_a_server_without_a_counter_of_tokens_is_measured_and_the_run_says_so(tmp_path: Path) -> None:
+    with mock_server(tmp_path, "--itl-ms=1", "--fault=no-token-counter") as server:
+        said = measure(server, BRIEF).server
+    assert said.generated_tokens is None and said.received_tokens
+    assert said.generated_tokens_absent_reason == "the server's metrics page does not have generated_tokens"
+
+
+def test_a_server_that_goes_on_with_cancelled_answers_costs_its_counter_not_the_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measurement, "QUIET_SECONDS", 0.0)
+    with mock_server(tmp_path, "--itl-ms=1", "--fault=no-abort") as server:
+        seen = measure(server, BRIEF)
+    assert seen.window_steady.settled and seen.server.generated_tokens is None
+    assert "cancelled requests for over 0 s" in str(seen.server.generated_tokens_absent_reason)
+
+
+def test_a_connection_that_was_closed_between_requests_is_made_anew(tmp_path: Path) -> None:
+    with mock_server(tmp_path, "--itl-ms=1", "--fault=closes-idle") as server:
+        seen = measure(server, BRIEF)
+    assert seen.requests.failed == 0
+
+
+def test_answers_that_take_too_long_for_a_machine_end_in_one_line(tmp_path: Path) -> None:
+    slow = BRIEF.model_copy(update={"warm_up_rounds": 0, "maximum_seconds": 1.0, "attempts": 3})
+    with (
+        mock_server(tmp_path, "--itl-ms=500") as server,
+        pytest.raises(
+            LoadError, match=r"^4 of 4 answers had not ended 1 s after the load: .*--length fixed\)$"
+        ),
+    ):
+        measure(server, slow, LengthControl.NATURAL)
