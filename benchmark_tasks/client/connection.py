@@ -39,9 +39,7 @@ class Trace:
     slot: int
     max_tokens: int
     under_way: bool = False
-    prescribed: bool = False
     sent_ns: int = 0
-    progress_ns: int = 0
     finished_ns: int = 0
     arrival_ns: list[int] = field(default_factory=list)
     arrival_tokens: list[int] = field(default_factory=list)
@@ -49,6 +47,8 @@ class Trace:
     prompt_tokens: int = 0
     finish_reason: str | None = None
     error: str | None = None
+    prescribed: bool = False
+    progress_ns: int = 0
 
 
 class StreamingConnection(asyncio.Protocol):

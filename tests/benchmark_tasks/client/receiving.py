@@ -40,7 +40,7 @@ def event(
     spaced: bool = False,
 ) -> bytes:
     """An event of an answer; without a text, one that ends it; `count` is its `usage.completion_tokens`."""
-    said = {"delta": {"content": text} if text else {}} if chat else {"text": text or ""}
+    said: dict[str, object] = {"delta": {"content": text} if text else {}} if chat else {"text": text or ""}
     message: dict[str, object] = {"choices": [{"index": 0, **said, "finish_reason": reason}]}
     if count is not None:
         message["usage"] = {"prompt_tokens": 7, "completion_tokens": count}
