@@ -369,7 +369,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--itl-ms", type=float, default=2.0, help="0: as fast as the clients read")
     parser.add_argument("--tokens-per-chunk", type=int, default=1)
     parser.add_argument("--fault", choices=[*Fault], default=os.environ.get("JOULEBOARD_MOCK_FAULT", "none"))
-    usual = os.environ.get("JOULEBOARD_MOCK_STREAM", Stream.LIKE_VLLM)
+    usual = os.environ.get("JOULEBOARD_MOCK_STREAM", Stream.USUAL)
     parser.add_argument("--stream", choices=[*Stream], default=usual, help="how it writes its answers")
     parser.add_argument("--fault-after-tokens", type=int, default=200)
     fits = int(os.environ.get("JOULEBOARD_MOCK_FITS", "0"))

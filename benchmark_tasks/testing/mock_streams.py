@@ -1,4 +1,4 @@
-"""How the mock server writes an answer: as vLLM does, or as other servers do, right and wrong."""
+"""How the mock server writes an answer: as the usual server does, or as others do, right and wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DONE = b"data: [DONE]\n\n"
 class Stream(StrEnum):
     """Ways to write an answer. Those from `USAGE_ONE_TOO_MANY` on are faults."""
 
-    LIKE_VLLM = "like-vllm"
+    USUAL = "usual"
     SPACED = "spaced"
     CRLF = "crlf"
     NO_DONE = "no-done"
@@ -39,7 +39,7 @@ _WITHOUT_RUNNING_USAGE = {Stream.USAGE_AT_END, Stream.NO_USAGE}
 
 @functools.lru_cache(maxsize=4096)
 def chunks_of(
-    length: int, per_chunk: int, prompt_tokens: int, chat: bool, stream: Stream = Stream.LIKE_VLLM
+    length: int, per_chunk: int, prompt_tokens: int, chat: bool, stream: Stream = Stream.USUAL
 ) -> tuple[bytes, ...]:
     """One HTTP chunk for every `per_chunk` tokens, the end of the response with the last one."""
     ends = [min(done, length) for done in range(per_chunk, length + per_chunk, per_chunk)]

@@ -154,8 +154,8 @@ def test_a_counter_says_nothing_of_a_load_that_its_readings_do_not_enclose(
 @pytest.mark.parametrize(
     ("stream", "control"),
     [
-        ("like-vllm", LengthControl.FIXED),
-        ("like-vllm", LengthControl.NATURAL),
+        ("usual", LengthControl.FIXED),
+        ("usual", LengthControl.NATURAL),
         ("spaced", LengthControl.NATURAL),
         ("no-done", LengthControl.FIXED),
         ("usage-at-end", LengthControl.NATURAL),
