@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 TRY_AGAIN = 75
-"""Exit code of what may well work a little later; EX_TEMPFAIL of sysexits.h."""
+"""Exit code of an error that may be gone a little later; EX_TEMPFAIL of sysexits.h."""
 
 INFEASIBLE = 4
-"""Exit code of what does not fit the device and never will."""
+"""Exit code for a configuration that does not fit the device."""
 
 ERROR_PREFIX = "error: "
-"""Begins the one line that says what went wrong, on stderr as in the logs of Airflow's tasks."""
+"""Start of the line that says what went wrong, on stderr and in the logs of Airflow's tasks."""
 
 
 class JouleboardError(Exception):
@@ -33,7 +33,7 @@ class IndexUnreachable(JouleboardError):
 
 
 class HubRefused(JouleboardError):
-    """The model hub answered, but not with what was asked for: gated, gone, or not a model we can read."""
+    """The model hub answered, but without the model: it is gated, removed, or cannot be read."""
 
 
 class ProposalError(JouleboardError):
@@ -85,7 +85,7 @@ class OutOfMemory(ServerError):
 
 
 class RequestSetError(JouleboardError):
-    """The data set behind a request set cannot be had, or is not what it should be."""
+    """The data set of a request set is not available, or has another form than expected."""
 
 
 class MeterError(JouleboardError):
@@ -93,7 +93,7 @@ class MeterError(JouleboardError):
 
 
 class LoadError(JouleboardError):
-    """The load generator could not drive the server."""
+    """The load generator could not send its requests, or too many of them failed."""
 
 
 class GpuBusy(JouleboardError):
@@ -119,11 +119,11 @@ class LandingZoneUnreachable(JouleboardError):
 
 
 class DiskFull(JouleboardError):
-    """No space left where results are written; nothing was half-written."""
+    """No space left where results are written; no file was written in part."""
 
 
 class ImportRefused(JouleboardError):
-    """Published results of others are not fit to import; the last import stays as it was."""
+    """Published results of others cannot be imported; the last import is unchanged."""
 
 
 class BuildError(JouleboardError):
@@ -147,9 +147,9 @@ class PublisherBusy(PublicationError):
 
 
 class ApprovalNeeded(GateRefused):
-    """The candidate is whole, but changes more than a machine may decide: a person must approve.
+    """The candidate is valid, but changes published figures so much that a person must approve it.
 
-    `changes`: what the person is asked to let through, a line each.
+    `changes`: the changes that the person is asked to approve, one line each.
     """
 
     exit_code = 5
@@ -160,5 +160,5 @@ class ApprovalNeeded(GateRefused):
 
 
 def one_line(error: object) -> str:
-    """What an error says, or any other text, on one line; empty if it says nothing."""
+    """The message of an error, or any other text, on one line; empty if there is none."""
     return " ".join(str(error).split())

@@ -1,7 +1,7 @@
 """Child processes that cannot outlive their owner.
 
-Linux offers two levers: a parent-death signal (dies with its parent) and the child subreaper
-(orphaned grandchildren come back to it). `guardian.py` uses both, so that even `kill -9` of the
+Linux has two means: a parent-death signal (a process ends with its parent) and the child subreaper
+(a process becomes the parent of orphaned descendants). `guardian.py` uses both, so that even `kill -9` of the
 measuring process leaves no model server on a GPU.
 """
 
@@ -32,9 +32,9 @@ KILL_SECONDS = 10.0
 
 
 def without_secrets(variables: Mapping[str, str], *, hub: bool = False) -> dict[str, str]:
-    """Variables for a child that runs others' code: no keys of the control plane or of the landing zone.
+    """Variables for a child process that runs other people's code: no keys of ours.
 
-    hub: whether the child loads from the model hub and so may have its token.
+    hub: whether the child loads from the model hub and therefore gets the hub's token.
     """
     refused = () if hub else _HUB_TOKENS
     return {

@@ -12,7 +12,7 @@ from benchmark_tasks.errors import SettingsError
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are.
+    """Where this installation keeps its state, and what it reads from.
 
     home: root of all state (`JOULEBOARD_HOME`, default `./var`).
     raw_folder: landing zone that several machines share as a folder (`JOULEBOARD_RAW`, a path).
@@ -24,7 +24,7 @@ class Settings:
     data_sets: folder with copies of data sets, one folder each (`JOULEBOARD_DATA_SETS`,
         `jouleboard data-set` writes them); what is not there comes from the hub.
     runtime_python: an interpreter in which the runtime is installed already
-        (`JOULEBOARD_RUNTIME_PYTHON`); then no environment is made.
+        (`JOULEBOARD_RUNTIME_PYTHON`); then no environment is created.
     runtime_pythonpath: its PYTHONPATH (`JOULEBOARD_RUNTIME_PYTHONPATH`); `{version}` in it is replaced by
         the runtime's version.
     endpoint_key: what an endpoint wants as a bearer token (`JOULEBOARD_ENDPOINT_KEY`); never recorded.
@@ -95,7 +95,7 @@ class Settings:
 
     @property
     def proposals(self) -> Path:
-        """New models that were found on the hub, one file each."""
+        """Proposals of new models of the hub, one file per model."""
         return self.home / "proposals"
 
     @property

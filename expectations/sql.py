@@ -8,7 +8,7 @@ ROW_NAME = (
     "concat_ws(' | ', data_source, model_id, task, concat(num_gpus, 'x ', gpu_model),"
     " concat('batch ', batch_size), runtime_version, left(model_revision, 12), left(leaderboard_id, 8))"
 )
-"""How a person reads the name of a leaderboard row; every file may use it as `{{ row_name }}`."""
+"""Name of a leaderboard row for people; every file may use it as `{{ row_name }}`."""
 
 
 def load_sql(path: Path, **parameters: object) -> str:

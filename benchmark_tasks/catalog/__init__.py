@@ -128,7 +128,7 @@ class Catalog(Record):
         )
 
     def gpu_named(self, nvml_name: str) -> GpuEntry | None:
-        """The GPU that NVML calls `nvml_name` ("NVIDIA H200"), or `None` when the catalog has none."""
+        """The GPU that NVML calls `nvml_name` ("NVIDIA H200"), or `None` if it is not in the catalog."""
         for gpu in self.gpus.values():
             if any(re.match(pattern, nvml_name) for pattern in gpu.nvml_names):
                 return gpu

@@ -16,7 +16,7 @@ class Revision(Record):
 
     revision: its commit. content: hash of the files that decide what is measured; a commit that only
     edits the model's description has the same. measured: whether this revision has a benchmark of its
-    own; the one that was found when watching began has none.
+    own; the revision at the first watch has none.
     """
 
     revision: Commit

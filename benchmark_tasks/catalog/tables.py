@@ -37,7 +37,7 @@ TASKS = pa.schema(
         ("batch_latency_ceilings_seconds", pa.list_(pa.float64())),
     ]
 )
-"""All that the warehouse knows of a task: nothing in it names a task itself."""
+"""All that the warehouse knows of a task; no SQL names a task."""
 
 
 def write_tables(catalog: Catalog, directory: Path) -> None:

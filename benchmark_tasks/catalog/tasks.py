@@ -1,4 +1,4 @@
-"""`tasks/<task>.yaml`: how a task is asked, and with what it is compared."""
+"""`tasks/<task>.yaml`: the requests of a task, and what it is compared with."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LengthDistribution(Record):
 class SyntheticMedia(Record):
     """The one item that a synthetic request carries.
 
-    sizes: width and height in pixels of pictures and clips; each is as frequent as the others.
+    sizes: width and height in pixels of pictures and clips; all sizes are equally frequent.
     frames: stills of a clip. seconds, samples_per_second: of a recording.
     """
 
@@ -54,7 +54,7 @@ class SyntheticMedia(Record):
 
 
 class RequestDefaults(Record):
-    """How a language task is asked."""
+    """The requests of a language task."""
 
     request_set: Name = "synthetic"
     length_control: LengthControl = LengthControl.FIXED
@@ -107,7 +107,7 @@ class DataSetEntry(Record):
 
 
 class TaskEntry(Record):
-    """A task: what people call it, how it is asked, what it is compared with.
+    """A task: its name for people, its requests, and what it is compared with.
 
     requests: of a language task; images and videos are asked for by `diffusion/prompts.py`.
     reference_tasks: with which tasks it is compared, model by model.
@@ -125,12 +125,12 @@ class TaskEntry(Record):
 
     @property
     def architecture(self) -> Architecture:
-        """What answers it."""
+        """The kind of model that does it."""
         return self.task.architecture
 
     @property
     def output_unit(self) -> OutputUnit:
-        """What its output is counted in."""
+        """The unit that its output is counted in."""
         return self.task.output_unit
 
     @property

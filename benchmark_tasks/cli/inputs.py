@@ -1,4 +1,4 @@
-"""What commands are given: the catalog, a machine, the landing zone, a plan in a file."""
+"""Inputs that several commands read: the catalog, a machine, the landing zone, a plan in a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def installed_catalog() -> Catalog:
 
 
 def machine_of(catalog: Catalog, gpu_model: str | None, gpus: int | None) -> Machine:
-    """This machine, or the one described."""
+    """This machine, or the machine that the options describe."""
     from benchmark_tasks.host.machine import Machine, this_machine
     from benchmark_tasks.results.identity import NO_GPU
 
@@ -38,7 +38,7 @@ def machine_of(catalog: Catalog, gpu_model: str | None, gpus: int | None) -> Mac
 
 
 def listing_of(settings: Settings) -> Listing:
-    """The records that are landed; says how many cannot be read."""
+    """The landed records; prints a warning about those that cannot be read."""
     from benchmark_tasks.results.store import Store
 
     listing = Store.of(settings).records()
@@ -51,7 +51,7 @@ def read_plan(path: Path) -> Plan:
     """The plan in a file.
 
     Raises:
-        JouleboardError: it cannot be read, or is none.
+        JouleboardError: the file cannot be read, or is not a plan.
     """
     from pydantic import ValidationError
 
@@ -68,7 +68,7 @@ def read_plan(path: Path) -> Plan:
 
 
 def write_plan(plan: Plan, output: Path | None) -> None:
-    """Write a plan as JSON, where that is wanted."""
+    """Write a plan as JSON; without `output`, do nothing."""
     if output is None:
         return
     try:
@@ -79,7 +79,7 @@ def write_plan(plan: Plan, output: Path | None) -> None:
 
 
 def sweeps_of(plan: Plan, index: int | None) -> Sequence[Sweep]:
-    """All sweeps of a plan, or the one of that index (from 0)."""
+    """All sweeps of a plan, or only the sweep with this index (from 0)."""
     if index is None:
         return plan.sweeps
     if index >= len(plan.sweeps):

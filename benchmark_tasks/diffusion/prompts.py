@@ -1,4 +1,4 @@
-"""What images and videos are asked for: short made-up descriptions, always the same ones.
+"""Prompts for images and videos: short generated descriptions, always the same ones.
 
 Text encoders pad every prompt to one length, so what a prompt says does not change the work.
 """
@@ -26,7 +26,7 @@ _STYLES = ("soft light", "wide angle", "muted colours", "long shadows", "seen fr
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Prompts and the id that says which; a comparability key."""
+    """Prompts and their id, which is a comparability key."""
 
     request_set_id: str
     prompts: tuple[str, ...]
@@ -36,7 +36,7 @@ def prompt_set_for(sweep: Sweep) -> PromptSet:
     """The prompts of a sweep.
 
     Raises:
-        CatalogError: it names a set that is not there.
+        CatalogError: it names a request set that does not exist.
     """
     if sweep.request_set != SYNTHETIC:
         raise CatalogError(f"{sweep.task} has no request set {sweep.request_set!r}; it has: {SYNTHETIC}")

@@ -1,4 +1,4 @@
-"""The pipeline of an image or video model: its environment, its start, what measures on it, its end."""
+"""The pipeline of an image or video model: its environment, start, measuring and end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmark_tasks.vocabulary import Weights
 
 
 class DiffusionSessions:
-    """Measures points of image and video models; one session is one pipeline's life."""
+    """Measures points of image and video models; a session lasts from the start of a pipeline to its end."""
 
     sized_by_batch = False
 
@@ -39,11 +39,11 @@ class DiffusionSessions:
         self._environment: Environment | None = None
 
     def request_set_id(self, procedure: Procedure) -> str:  # noqa: ARG002  the contract of sessions
-        """Which prompts; the procedure does not change them."""
+        """The id of the prompts; the procedure does not change it."""
         return self._prompts.request_set_id
 
     def install(self, say: Callable[[str], None]) -> Installed:
-        """Make the runtime available: minutes the first time."""
+        """Install the runtime if necessary; this takes minutes."""
         say(f"preparing {self._sweep.distribution} {self._sweep.runtime_version}")
         self._environment = ensure(
             self._sweep.distribution, self._sweep.runtime_version, self._settings, progress=say
@@ -57,7 +57,7 @@ class DiffusionSessions:
         devices: Recorder,
         largest_batch: int,  # noqa: ARG002  the contract of sessions
     ) -> Iterator[Callable[[int], PointResult]]:
-        """A pipeline, whatever the largest batch; gives what measures one batch size on it.
+        """Start a pipeline; yields the function that measures one batch size on it.
 
         Raises:
             ServerDied, ServerNeverHealthy, OutOfMemory, WeightsNotAsAsked

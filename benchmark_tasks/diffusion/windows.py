@@ -34,7 +34,7 @@ class Batches:
 
     @property
     def seconds(self) -> np.ndarray:
-        """How long each took."""
+        """Duration of each batch, seconds."""
         seconds: np.ndarray = self.end_seconds - self.begin_seconds
         return seconds
 
@@ -63,7 +63,7 @@ def steady_window(batches: Batches, energy: EnergyCurve | None, procedure: Proce
 
 
 def groups_of(batches: Batches, start: int, parts: int) -> list[np.ndarray]:
-    """The batches from `start` on in at most `parts` even runs."""
+    """The batches from `start` on, split evenly into at most `parts` groups of consecutive batches."""
     count = len(batches.items) - start
     return [part + start for part in np.array_split(np.arange(count), min(parts, count))]
 
@@ -76,7 +76,7 @@ def inside(batches: Batches, window: Window) -> np.ndarray:
 
 
 def _settled_from(seconds: np.ndarray, procedure: Procedure) -> int | None:
-    """Index of the first batch that counts; `None` as long as there is none."""
+    """Index of the first batch after warm-up; `None` if there is none yet."""
     if procedure.warm_up_rounds == 0:
         return 0
     for i in range(procedure.warm_up_rounds, len(seconds)):

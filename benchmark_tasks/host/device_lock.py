@@ -1,4 +1,4 @@
-"""One measurement at a time on a GPU, and nothing left over from an earlier one.
+"""One measurement at a time per GPU, and no process left over from an earlier one.
 
 The lock is the kernel's (`flock`): it is released when its holder dies, however it dies. Whoever
 gets the lock knows that no measurement runs, so any model server still marked with this lock is a
@@ -76,10 +76,10 @@ def _choose(
 
 
 def reap(home: Path, also: Callable[[str], int] = lambda mark: 0) -> int:
-    """End what dead measurements left on devices that nobody holds; returns how many processes.
+    """End the processes that dead measurements left on devices that nobody holds; returns how many.
 
-    For the start of a worker: the GPUs are idle before the first task, and not only when one wants them.
-    also: what else to end for a lock's mark, and how much that was.
+    A worker calls it when it starts, so that the GPUs are idle before its first task.
+    also: ends something else that carries a lock's mark, and returns how many.
     """
     ended = 0
     for path in sorted((home / "locks").glob("*.lock")):

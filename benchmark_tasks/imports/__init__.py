@@ -1,1 +1,1 @@
-"""Published results of others: read, checked field by field, landed as Parquet, never mixed with our own."""
+"""Results that others published: checked field by field, stored as Parquet, never mixed with our own."""

@@ -47,7 +47,7 @@ CONFIGURATIONS = pa.schema(
     ]
 )
 """One row per published measurement. `replicate` counts the measurements of one configuration in the
-published order: 1 stands for it in the marts (a rule that looks at no value), 2 is its repeat."""
+published order: the marts take 1 (a rule that does not depend on a value); 2 is its repeat."""
 
 MODELS = pa.schema(
     [
@@ -120,7 +120,7 @@ def measurement_tables(measurements: Iterable[Measurement], published_on: date) 
 
 
 def configuration_of(task: Task, row: Row) -> Configuration:
-    """The row's configuration, so that its id is the one our own runs of it have."""
+    """The row's configuration; its id equals that of our own runs of this configuration."""
     shared: dict[str, Any] = {
         "model_id": row.model_id,
         "weight_precision": WeightPrecision(row.weight_precision),

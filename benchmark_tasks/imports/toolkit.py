@@ -1,7 +1,7 @@
 """ML.ENERGY's raw results and compiled Parquet, read by their own package `mlenergy-data`.
 
-The package is optional and imported only here: the leaderboard layout needs none of it. What it
-reads goes through the same row checks; histograms of output lengths are not in these files.
+The package is optional and imported only here: the leaderboard layout needs none of it. The
+rows that it reads get the same checks; these files have no histograms of output lengths.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMPILED = ("runs/llm.parquet", "runs/diffusion.parquet")
 
 @dataclass(frozen=True)
 class ToolkitResults:
-    """What the package read, checked and grouped."""
+    """The rows that the package read, checked and grouped by task."""
 
     models: dict[str, Model]
     by_task: dict[Task, list[Measurement]]
@@ -36,7 +36,7 @@ class ToolkitResults:
 
 
 def is_raw(root: Path) -> bool:
-    """Whether a folder holds compiled Parquet or raw results rather than the leaderboard layout."""
+    """Whether a folder has compiled Parquet or raw results instead of the leaderboard layout."""
     if (root / "index.json").exists():
         return False
     return any((root / name).exists() for name in COMPILED) or any(
@@ -48,7 +48,7 @@ def read(root: Path, tdp_watts: Mapping[str, float]) -> ToolkitResults:
     """Read and check every stable run.
 
     Raises:
-        ImportRefused: the package is not installed, or a run does not pass; names it.
+        ImportRefused: the package is not installed, or a run does not pass a check; names the run.
     """
     frames = _load(root)
     models: dict[str, Model] = {}
@@ -112,7 +112,7 @@ def _row(fields: Mapping[str, Any], where: str) -> tuple[Task, Row]:
 
 
 def _plain(value: Any, annotation: Any) -> Any:
-    """A frame's number as the plain Python one: whole floats stand for missing-capable integers."""
+    """A frame's number as a Python number; a frame stores integers that may be missing as floats."""
     value = value.item() if hasattr(value, "item") else value
     if annotation is int and isinstance(value, float) and math.isfinite(value) and value.is_integer():
         return int(value)

@@ -1,10 +1,10 @@
-"""What is to be measured: every decision on it, for the command and the DAGs alike.
+"""Every decision on what to measure, for the command and the DAGs.
 
-`release` (what a release still lacks), `single` (one sweep that somebody asks for), `recheck` (a published
-configuration again), `versions` (which version), `landed` (what counts already), `sweep` and `procedure` (the
-types that are measured), `host_queue` (plans on the GPUs of one host).
+`release` (what is missing of a release), `single` (one sweep that a person asks for), `recheck` (a published
+configuration again), `versions` (which version), `landed` (which runs count), `sweep` and `procedure` (the
+types that a plan is made of), `host_queue` (plans on the GPUs of one host).
 
-The names below are loaded when they are used first, because whatever measures needs `sweep` alone.
+The names below are loaded when they are first used, because a measuring process needs only `sweep`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is landed already: which runs count for a sweep, and what it still lacks."""
+"""Which landed runs count for a sweep, and what is still missing of it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def is_recheck(run: Run) -> bool:
 
 
 def runs_that_count(runs: Iterable[Run], *, campaign_id: str | None, force: bool) -> list[Run]:
-    """The runs that need no repeating.
+    """The runs that count as measured.
 
-    A recheck confirms what is published; it is no repeat of it. With `force` only the campaign's own runs
+    A recheck compares with what is published; it is not a repeat. With `force` only the campaign's own runs
     count, so that a campaign that is started again goes on where it stopped.
     """
     if force:
@@ -34,18 +34,18 @@ def runs_that_count(runs: Iterable[Run], *, campaign_id: str | None, force: bool
 
 
 def still_missing(sweep: Sweep, runs: Iterable[Run]) -> Sweep | None:
-    """What a sweep lacks once these runs count for it: fewer points or repeats; `None` when nothing."""
+    """The part of a sweep that these runs leave to be measured; `None` if nothing is left."""
     return Landed(runs).left_of(sweep)
 
 
 def what_is_missing(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> list[Sweep]:
-    """What each sweep lacks once these runs count; sweeps that lack nothing are left out."""
+    """The parts of these sweeps that are not measured by these runs; complete sweeps are left out."""
     landed = Landed(runs)
     return [left for sweep in sweeps if (left := landed.left_of(sweep))]
 
 
 class Landed:
-    """How often each configuration was completed and settled, and which did not fit."""
+    """How many settled runs each configuration has, and which configurations do not fit the device."""
 
     def __init__(self, runs: Iterable[Run]) -> None:
         runs = tuple(runs)
@@ -53,7 +53,7 @@ class Landed:
         self._infeasible = {_key_of_run(run) for run in runs if run.status is RunStatus.INFEASIBLE}
 
     def left_of(self, sweep: Sweep) -> Sweep | None:
-        """The points of a sweep that need measuring, each with the repeats it lacks; `None` when nothing."""
+        """The points still to be measured, each with its missing repeats; `None` if there is none."""
         points = tuple(
             point.model_copy(update={"repeats": int(repeats)})
             for point in sweep.points
@@ -62,13 +62,13 @@ class Landed:
         return sweep.model_copy(update={"points": points}) if points else None
 
     def settled(self, sweep: Sweep, point: SweepPoint) -> float:
-        """How many repeats of a point need no measuring: infinitely many if it does not fit."""
+        """How many repeats of a point count as measured: infinitely many if it does not fit the device."""
         key = _key_of_point(sweep, point)
         return float("inf") if key in self._infeasible else self._completed[key]
 
 
 def _has_result(run: Run) -> bool:
-    """A run whose load never settled has no figure: it is wanted again."""
+    """A run whose load never settled has no figure, so it is measured again."""
     settled = run.window_steady is not None and run.window_steady.settled
     return run.status is RunStatus.COMPLETED and settled
 

@@ -1,4 +1,4 @@
-"""How a point is measured: the numbers of the method, with their reasons. See docs/methodology.md."""
+"""How a point is measured: the parameters of the method, with their reasons. See docs/methodology.md."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from benchmark_tasks.vocabulary import LengthControl
 class Procedure(Record):
     """Parameters of one run.
 
-    warm_up_rounds: answers every slot gives before the load, so that kernels are compiled.
+    warm_up_rounds: answers per slot before the load, so that kernels are compiled.
     minimum_window_seconds: NVML's counter moves every 100 ms; 30 s keep its error under 1 %.
     full_turnovers, long_window_seconds: the window is long enough when every slot has answered
         `full_turnovers` times inside it, or after `long_window_seconds`.
-    maximum_seconds: load is offered no longer; a run that has not settled by then never settled.
-    attempts: how often the load is offered until it settles.
-    target_relative_interval: stop early once the 95 % half-width of energy per token over
-        sub-windows is within this share; `None` stops as soon as the window is long enough.
+    maximum_seconds: longest load; a run that has not settled by then has no figure.
+    attempts: how often the load is offered at most until it settles.
+    target_relative_interval: stop once the 95 % half-width of energy per token over sub-windows is
+        within this share; `None`: stop as soon as the window is long enough.
     drift_limit: largest change of power or throughput from the first to the last third of the
         window, as a share of its mean.
     stationary_start: begin with answers that are under way (`workloads.stationary`), where lengths are
         prescribed; they are served, and left out of latencies and mean lengths.
     request_limit: ML.ENERGY's fixed number of requests, instead of stopping adaptively.
-    kept_chunk_requests: how many requests keep their every inter-token gap in the bundle; the
-        histogram covers all. `None` keeps all.
-    client_processes: each takes every n-th request. Up to five of them that is as even as all requests
-        are (`workloads.lengths`); every eighth is not. One needed a fifth of a core for 11,000 tokens/s.
+    kept_chunk_requests: for how many requests the bundle keeps the time of every token; the histogram
+        covers all requests. `None`: for all.
+    client_processes: each takes every n-th request. With up to five processes the lengths of each stay
+        evenly spread (`workloads.lengths`). One process used a fifth of a core for 11,000 tokens/s.
     """
 
     warm_up_rounds: Count = 1
@@ -49,10 +49,10 @@ class Procedure(Record):
     seed: int = 0
 
     def load_mark(self, length_control: LengthControl) -> str:
-        """Ends the id of a request set whose requests this procedure changes: `+afresh`, `+1024-requests`.
+        """Suffix of the request set's id if this procedure changes the load: `+afresh`, `+1024-requests`.
 
-        Empty for the usual load. Runs of another one are never averaged or compared with it. Natural
-        lengths always begin afresh.
+        Empty for the usual load. Runs with different suffixes are never averaged or compared. `+afresh`: the
+        load begins without a stationary start; loads of natural lengths always do.
         """
         usual = self.stationary_start or length_control is LengthControl.NATURAL
         marks = [
@@ -76,8 +76,8 @@ CPU_PROCEDURE = Procedure(
     sub_windows=6,
     idle_seconds=0.0,
 )
-"""Without a counter only speed is measured, on a machine that the server, the load generator and the
-rest of the world share: shorter, and more tolerant."""
+"""Without a counter only speed is measured, and server, load generator and other programs share the
+processors: shorter, and with wider tolerances."""
 
 DIFFUSION_GPU_PROCEDURE = Procedure(
     minimum_window_seconds=10.0,
@@ -85,8 +85,8 @@ DIFFUSION_GPU_PROCEDURE = Procedure(
     full_turnovers=3,
     server_start_seconds=1200.0,
 )
-"""Images and videos: a turnover is one batch. Batches are alike, so three of them and ten seconds say what
-five and thirty of answers do; a batch that takes longer than `long_window_seconds` is a window by itself."""
+"""Images and videos: a turnover is one batch. Batches differ little, so three of them and ten seconds are
+enough. A batch that takes longer than `long_window_seconds` is a window by itself."""
 
 DIFFUSION_CPU_PROCEDURE = DIFFUSION_GPU_PROCEDURE.model_copy(
     update={

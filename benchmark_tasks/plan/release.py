@@ -1,4 +1,4 @@
-"""What a release still lacks: catalog x release - what is landed."""
+"""What is still to be measured for a release: the catalog's configurations that are not landed."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def plan_release_on(
 ) -> Plan:
     """What several machines, one per GPU model, still have to measure for a release.
 
-    version: the newest one that each can measure when `None`. offline: see `version_to_measure`. options:
-    those of `plan_release`.
+    version: if `None`, the newest one that each machine can measure. offline: see `version_to_measure`.
+    options: those of `plan_release`.
 
     Raises:
         CatalogError, UnknownVersion, NoBuildHere, IndexUnreachable
@@ -101,7 +101,7 @@ def plan_release(
 
 
 def is_canary(catalog: Catalog, sweep: Sweep) -> bool:
-    """Whether a sweep is measured before all others: of a canary, on one GPU or none."""
+    """Whether a sweep is measured before all others: a canary model on one GPU, or on a CPU."""
     return sweep.model_id in catalog.watch.canaries and sweep.num_gpus <= 1
 
 
@@ -120,7 +120,7 @@ def _offered(
     tasks: Sequence[Task] | None,
     weights: Weights | None,
 ) -> Iterator[tuple[Model, Task, Deployment]]:
-    """What the catalog wants measured on such a machine, cheapest first, always in the same order."""
+    """The catalog's deployments for such a machine, cheapest first, always in the same order."""
     chosen = catalog.models.values() if not models else [catalog.model(model_id) for model_id in models]
     offers = [
         (model, task, deployment)

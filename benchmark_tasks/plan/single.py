@@ -1,4 +1,4 @@
-"""One sweep that somebody asks for."""
+"""One sweep that a person asks for."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plan_single(
     note: str | None = None,
     force: bool = False,
 ) -> tuple[Sweep, Sweep | None]:
-    """The sweep that somebody asks for on a machine, and what of it is still to be measured.
+    """The sweep that a person asks for on a machine, and the part of it that is still to be measured.
 
     version: the newest one that can be measured there when `None`. num_gpus: one by default, where there
     are any. repeats, weights: the usual ones by default. force: measure it again, but for what the campaign
@@ -128,10 +128,10 @@ def require_gpu_or_wish(model: Model, task: Task, machine: Machine, *, wanted: i
 
 
 def gpus_to_use(machine: Machine, wanted: int | None) -> int:
-    """How many GPUs of a machine a sweep takes: what was asked for, one by default.
+    """How many GPUs of a machine a sweep uses: `wanted`, or one by default.
 
     Raises:
-        SettingsError: the machine does not have so many.
+        SettingsError: the machine has fewer GPUs.
     """
     count = min(1, machine.num_gpus) if wanted is None else wanted
     if (count == 0) != (machine.num_gpus == 0):

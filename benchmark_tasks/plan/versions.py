@@ -1,4 +1,4 @@
-"""Which version of a runtime is measured: the one asked for, or the newest that can be measured here."""
+"""Which version of a runtime is measured: a named one, or the newest one that can be measured here."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def version_to_measure(
     settings: Settings,
     offline: bool = False,
 ) -> str:
-    """The version that was asked for, or the newest one that can be measured on this kind of machine.
+    """The named version, or the newest one that can be measured on this kind of machine.
 
-    The package index is asked whether there is such a version, unless the runtime is installed already.
+    The package index is asked whether the version exists, unless the runtime is installed already.
 
     Args:
-        offline: do not ask the index whether there is the version that was asked for.
+        offline: do not ask the index whether a named version exists.
 
     Raises:
         NoBuildHere: the project has that version, but none for this kind of machine.
@@ -66,7 +66,7 @@ def newest_version(project: WatchedProject, settings: Settings, *, has_gpu: bool
 
 
 def normal_version(version: str) -> str:
-    """The version as PEP 440 spells it, so that `v0.32` in a form and `0.32` on the index meet."""
+    """The version as PEP 440 spells it, so that `v0.32` in a form equals `0.32` on the index."""
     try:
         return str(Version(version))
     except InvalidVersion as error:

@@ -18,7 +18,7 @@ def file_of(folder: Path, model_id: str, separator: str = "__") -> Path:
 
 
 def write(path: Path, record: Record, *, compact: bool = False) -> None:
-    """Replace a file: readers see the old record or the new. compact: without what is the default anyway.
+    """Replace a file: readers see the old record or the new. compact: leave out default values.
 
     Raises:
         DiskFull: nothing was changed.
@@ -27,7 +27,7 @@ def write(path: Path, record: Record, *, compact: bool = False) -> None:
 
 
 def create(path: Path, record: Record) -> bool:
-    """Write a file unless there is one; says whether it did, also when two try at once.
+    """Write a file unless it exists; returns whether it was written, also when two processes try at once.
 
     Raises:
         DiskFull: nothing was written.
@@ -37,7 +37,7 @@ def create(path: Path, record: Record) -> bool:
 
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock; the kernel lets go of it when the process dies."""
+    """Hold a folder's lock; the kernel releases it when the process ends."""
     with disk.lock(folder / ".lock"):
         yield
 

@@ -1,1 +1,1 @@
-"""What a run leaves behind: the record, its files, and the landing zone they live in."""
+"""The result of a run: the record, its files, and the landing zone where they are."""

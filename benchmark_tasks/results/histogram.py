@@ -1,7 +1,7 @@
-"""A latency histogram with fixed logarithmic bins: two of them merge by adding counts.
+"""A latency histogram with fixed logarithmic bins: two histograms are merged by adding their counts.
 
-Bin k covers [10 us * 10^(k/50), 10 us * 10^((k+1)/50)): 50 bins a decade, 4.7 % wide each.
-Bin 0 also holds everything shorter.
+Bin k covers [10 us * 10^(k/50), 10 us * 10^((k+1)/50)): 50 bins per decade, 4.7 % wide each.
+Bin 0 also counts everything shorter.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ NO_GPU = "none"
 
 
 class AddedLater:
-    """Marks a key that older runs do not have: `None` leaves no trace of it in an id."""
+    """Marks a key that older runs do not have: while it is `None`, it is not part of an id."""
 
 
 class Describes:
@@ -60,14 +60,14 @@ class Subject(Record):
 
 
 class Hardware(Record):
-    """On which GPUs."""
+    """The GPUs it is measured on."""
 
     gpu_model: str = Field(min_length=1, description=f"model of the GPUs; `{NO_GPU}` without any")
     num_gpus: Count = Field(description="how many GPUs")
 
 
 class Parallelism(Record):
-    """How a model is spread over its GPUs."""
+    """How a model is distributed over its GPUs."""
 
     tensor_parallel: Degree = Field(1, description="GPUs that share each layer")
     expert_parallel: Degree = Field(1, description="GPUs that share the experts")
@@ -77,17 +77,17 @@ class Parallelism(Record):
 
 
 class Placement(Parallelism, Hardware):
-    """Where a model runs: GPUs, and how it is spread over them."""
+    """Where a model runs: the GPUs, and how it is distributed over them."""
 
 
 class Load(Record):
-    """How much is asked at once."""
+    """How many requests or items are worked on at once."""
 
     batch_size: Degree = Field(description="answers in flight (`max_num_seqs`), or items generated together")
 
 
 class Workload(Record):
-    """What one image or video is; all `None` for text. Rows that differ in it do different work."""
+    """Steps and size of one image or video; all `None` for text."""
 
     inference_steps: Annotated[Degree | None, _PICTURE] = Field(None, description="denoising steps")
     height: Annotated[Degree | None, _PICTURE] = Field(None, description="pixels")
@@ -95,10 +95,10 @@ class Workload(Record):
     num_frames: Annotated[Degree | None, _CLIP] = Field(None, description="frames of a video")
 
     def require_complete(self, task: Task) -> None:
-        """Check that there is everything that describes an output of the task, and nothing else.
+        """Check that all keys that describe an output of the task are set, and no others.
 
         Raises:
-            ValueError: names what is missing or too many.
+            ValueError: names keys that are missing, or that the task does not have.
         """
         needed = workload_keys_of(task.output_unit)
         present = [name for name in WORKLOAD_KEYS if getattr(self, name) is not None]
@@ -115,7 +115,7 @@ class Configuration(Workload, Load, Placement, Subject):
     def configuration_id(self) -> str:
         """First 16 hex digits of the SHA-256 of the fields as canonical JSON.
 
-        Keys that are `None` are part of it, but for those that were added later.
+        Keys that are `None` are part of it, except those that were added later.
         """
         later = keys_added_later(type(self))
         values = self.model_dump(mode="json")
@@ -130,7 +130,7 @@ class Configuration(Workload, Load, Placement, Subject):
 
     @property
     def where(self) -> str:
-        """The GPUs and how the model is spread over them, in short, for a person."""
+        """The GPUs and the parallelism, in short, for people."""
         if self.num_gpus == 0:
             return "no GPU"
         degrees = {"TP": self.tensor_parallel, "EP": self.expert_parallel, "DP": self.data_parallel}
@@ -143,7 +143,7 @@ class Configuration(Workload, Load, Placement, Subject):
 
     @property
     def size(self) -> str:
-        """What one image or video is, in short; empty for text."""
+        """Steps and size of one image or video, in short; empty for text."""
         values = {name: getattr(self, name) for name in WORKLOAD_KEYS if getattr(self, name) is not None}
         steps, height, width = (values.pop(name, None) for name in ("inference_steps", "height", "width"))
         parts = [f"{steps} steps"] if steps else []
@@ -152,7 +152,7 @@ class Configuration(Workload, Load, Placement, Subject):
         return " ".join(parts)
 
     def label(self) -> str:
-        """Short name a person recognises, for logs and task names."""
+        """Short name for people, in logs and of tasks."""
         parts = (self.model_id, self.task, self.where, self.size, f"batch {self.batch_size}")
         return " | ".join(filter(None, parts))
 
@@ -161,8 +161,8 @@ class Comparability(Record):
     """The keys that say when two runs may share a chart.
 
     model_revision: commit of the hub's repository whose weights were measured; `None`, a value of its
-        own, for weights that are not the hub's (dummy, random, a local folder) or where nobody knows
-        the commit. It keeps apart runs of one model; different models differ in it by nature.
+        own, for weights that are not the hub's (dummy, random, a local folder) or if the commit is not known.
+        It separates runs of one model; different models always differ in it.
     """
 
     runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN, description="the inference engine")
@@ -178,7 +178,7 @@ class Comparability(Record):
     model_revision: str | None = Field(None, description="commit of the weights on the hub")
 
     def differences(self, other: Comparability) -> str:
-        """In which keys another run differs, for a person; empty when the two may share a chart."""
+        """The keys in which another run differs, for people; empty if the two may share a chart."""
         return ", ".join(
             f"{title} was {_plain(getattr(self, name))}, is {_plain(getattr(other, name))}"
             for name, title in _titles(type(self))
@@ -189,7 +189,7 @@ class Comparability(Record):
 CONFIGURATION_KEYS: Final = tuple(Configuration.model_fields)
 COMPARABILITY_KEYS: Final = tuple(Comparability.model_fields)
 IDENTITY_KEYS: Final = CONFIGURATION_KEYS + COMPARABILITY_KEYS
-"""What two runs share that are repeats of each other."""
+"""The keys that are equal in two runs that are repeats of each other."""
 PARALLELISM_KEYS: Final = tuple(Parallelism.model_fields)
 WORKLOAD_KEYS: Final = tuple(Workload.model_fields)
 
@@ -205,7 +205,7 @@ def workload_keys_of(unit: OutputUnit) -> tuple[str, ...]:
 
 
 def keys_added_later(kind: type[Record]) -> tuple[str, ...]:
-    """The keys whose `None` leaves no trace in an id."""
+    """The keys that are not part of an id while they are `None`."""
     return tuple(
         name
         for name, field in kind.model_fields.items()

@@ -1,4 +1,4 @@
-"""What every stored record is made of: the base class, and numbers that cannot be absurd."""
+"""The base class of stored records, and types of numbers with their limits."""
 
 from __future__ import annotations
 

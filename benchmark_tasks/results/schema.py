@@ -39,7 +39,7 @@ class WindowEnergy(Record):
 
 
 class SubWindow(Record):
-    """One of the equal parts of a window: tokens (or items) that arrived in it, and its energy."""
+    """One of the equal parts of a window: the tokens (or items) that arrived in it, and its energy."""
 
     outputs: Count
     counter_joules: Measured
@@ -71,12 +71,12 @@ class Window(Record):
 
     @property
     def outputs(self) -> int | None:
-        """What came out in it: tokens, or images or videos. `None` of a window that was never met."""
+        """Number of outputs in it: tokens, images or videos. `None` if the window never settled."""
         return self.output_tokens if self.output_tokens is not None else self.output_items
 
     @property
     def joules_per_output(self) -> float | None:
-        """By the counter; `None` without energy, or where nothing came out."""
+        """Energy per output by the counter, joules; `None` without energy or without outputs."""
         return self.energy.counter_joules / self.outputs if self.energy and self.outputs else None
 
 
@@ -107,7 +107,7 @@ class Latency(Record):
 
 
 class Requests(Record):
-    """What was asked and what came back, over the whole run.
+    """Requests and answers of the whole run.
 
     Images and videos count as requests, those that warmed up included; they have no tokens.
 
@@ -199,7 +199,7 @@ class Sample(Record):
 
     @property
     def blank(self) -> bool:
-        """Whether this is no picture at all, as when a model computes with NaN."""
+        """Whether it shows nothing, for example because the model computed with NaN."""
         return self.pixel_spread == 0 or bool(self.non_finite_share)
 
 
@@ -304,7 +304,8 @@ class Failure(Record):
 class Run(Record):
     """One measured execution of a configuration under one runtime version.
 
-    campaign_id: that of the sweep it was measured for; `run.json` calls it `sweep_id`, its first name.
+    campaign_id: the campaign of the sweep that it belongs to. In `run.json` and in the warehouse its name is
+        `sweep_id`, which it had first.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)

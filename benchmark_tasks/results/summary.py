@@ -1,7 +1,7 @@
-"""One flat row per run: the contract between the raw bundles and the warehouse.
+"""One flat row per run: the form in which the warehouse reads raw bundles.
 
-`COLUMNS` is what dbt's staging model `stg_jouleboard__runs` reads. Adding a column is free;
-renaming or changing a unit is a new name and a CHANGELOG line.
+`COLUMNS` are the columns that dbt's staging model `stg_jouleboard__runs` reads. A column may be added. If
+the meaning or unit of a column changes, it gets a new name and a CHANGELOG line.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def key_columns(keys: type[Record]) -> list[tuple[str, pa.DataType]]:
 
 
 def _arrow_type(annotation: Any) -> pa.DataType:
-    """Whole numbers are 32 bit wide; closed sets of words are text."""
+    """Integers have 32 bits; enums are text."""
     kinds = set(_types_in(annotation))
     if int in kinds:
         return pa.int32()
@@ -198,12 +198,12 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
 
 
 def gpu_uuids(run: Run) -> str | None:
-    """The GPUs it ran on, in order, so that the same ones always have the same name; `None` without any."""
+    """The UUIDs of its GPUs, sorted, so that the same GPUs always give the same text; `None` without GPUs."""
     return ",".join(sorted(gpu.uuid for gpu in run.provenance.gpus)) or None
 
 
 def within_run_interval(window: Window) -> float | None:
-    """95 % half-width of energy per output over the window's parts, as a share; `None` without parts."""
+    """95 % half-width of energy per output over the sub-windows, as a share; `None` without sub-windows."""
     parts = window.sub_windows
     return energy_interval([part.counter_joules for part in parts], [part.outputs for part in parts])
 

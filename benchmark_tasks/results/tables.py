@@ -28,8 +28,9 @@ REQUESTS = pa.schema(
 )
 """One row per request. `under_way` requests stand for the rest of an answer that the load began with;
 latencies and mean lengths leave them out. `chunk_gap_us[i]` is the time from the (i-1)-th to the i-th
-chunk; the first entry is the time from the first token's chunk to itself, 0. `chunk_tokens` counts
-each chunk's tokens. `prompt_tokens` is NULL where the server did not say; it does when an answer ends."""
+chunk; the first entry is 0. `chunk_tokens` counts each chunk's tokens. Both are NULL for requests whose
+chunks were not kept (`Procedure.kept_chunk_requests`). `prompt_tokens` is NULL if the server did not
+report it, which it does when an answer ends."""
 
 
 class Series(StrEnum):
@@ -66,7 +67,7 @@ TIMELINES = pa.schema(
         ("value", pa.float64()),
     ]
 )
-"""Long format: one row per sample. `gpu_index` is NULL for what belongs to the server or the host."""
+"""Long format: one row per sample. `gpu_index` is NULL for series of the server or the host."""
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:

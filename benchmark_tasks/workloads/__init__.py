@@ -1,1 +1,1 @@
-"""What is asked of a model: prompts, lengths, pictures and clips, in a fixed order."""
+"""Requests to a model: prompts, lengths, pictures and clips, in a fixed order."""

@@ -1,6 +1,6 @@
 """Request sets whose questions come with a picture, a clip or a recording, through Chat Completions.
 
-Items are data URLs, ready before the load begins: the load generator only puts a request together.
+Items are data URLs that are prepared before the load begins.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LIMIT = "max_completion_tokens"
 class SyntheticChat:
     """Random words about a made-up item, with the length distributions of a task.
 
-    shapes: what `media.shapes_of(media)` gives; they travel with the set, so that no process makes
+    shapes: the result of `media.shapes_of(media)`. They are part of the set, so that no process computes
         them while a load runs.
     """
 
@@ -83,7 +83,7 @@ class SyntheticChat:
         return replace(self, output_tokens=exactly(tokens), seed=self.seed + 1_000_003)
 
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
-        """A question about an item of its own; two requests never carry the same one."""
+        """A question about an item; no two requests have the same item."""
         rng = np.random.default_rng((self.seed, index))
         prompt_tokens, length = request_lengths(self.input_tokens, self.output_tokens, self.seed, index)
         words = _words(rng, prompt_tokens)
@@ -107,9 +107,9 @@ class MediaPrompt:
 class DataSetChat:
     """Questions and items of a real data set, in a fixed order.
 
-    As `DataSetText`: the first round asks them word for word, further rounds in another order, each
-    question preceded by a line that no other request has. Items come again as they are: caches of
-    items are off on the servers that are measured.
+    As in `DataSetText`, the first round sends the questions unchanged; further rounds have another order, and
+    each question begins with a line that no other request has. Items are sent again unchanged: the servers
+    that are measured do not cache items.
     """
 
     request_set_id: str
@@ -138,7 +138,7 @@ class DataSetChat:
         return replace(self, lengths=exactly(tokens), only_marked=True, seed=self.seed + 1_000_003)
 
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
-        """Request `index` of an endless row."""
+        """Request `index` of an endless sequence."""
         text, url = self._prompt(index)
         tokens = answer_limit(self.lengths, self.maximum_output_tokens, self.seed, index)
         if under_way is not None:
@@ -153,7 +153,7 @@ class DataSetChat:
 
 
 def _asking(kind: MediaKind, url: bytes, text: str) -> dict[str, Any]:
-    """The item first, then the question. Base64 needs no escaping, so the URL is copied as it is."""
+    """The item, then the question. Base64 needs no escaping, so the URL is copied unchanged."""
     field = f"{kind}_url"
     item = {"type": field, field: {"url": orjson.Fragment(b'"' + url + b'"')}}
     return {"messages": [{"role": "user", "content": [item, {"type": "text", "text": text}]}]}

@@ -1,15 +1,13 @@
-"""Pictures, clips and recordings made on the spot: no two requests carry the same one.
+"""Generated pictures, clips and recordings: no two requests have the same item.
 
-What takes time is made once: *shapes* (the compressed pixels of a picture, the samples of a
-recording). What makes an item the request's own is cheap: a picture's palette, which changes every
-pixel of it, and a recording's first samples. Both stand at the beginning of the file, in a whole
-number of base64's three-byte groups, so a finished item is two encoded pieces side by side, and the
-load generator pays microseconds for it.
+The slow part is computed once: *shapes* (the compressed pixels of a picture, the samples of a recording).
+The part that differs per request is fast: a picture's palette, which changes every pixel of it, and a
+recording's first samples. Both are at the beginning of the file and fill a whole number of the
+three-byte groups of base64. So an item is two encoded pieces joined together, which takes microseconds.
 
-Pictures are PNG (lossless: the pixels do not depend on anybody's decoder), clips are rows of stills
-in the form that vLLM takes as `video/jpeg` (it recognises a still by its content), recordings are
-WAV. None needs a codec that a host may lack. Integer arithmetic only, so that the same pixels come
-out everywhere.
+Pictures are PNG (lossless: the pixels do not depend on the decoder), clips are sequences of stills in the
+form that vLLM takes as `video/jpeg` (it recognises a still by its content), recordings are WAV. None needs a
+codec that a host may not have. All arithmetic is in integers, so that the pixels are the same on every host.
 """
 
 from __future__ import annotations
@@ -27,14 +25,14 @@ from benchmark_tasks.catalog import SyntheticMedia
 from benchmark_tasks.vocabulary import MediaKind
 
 POOL = {MediaKind.IMAGE: 16, MediaKind.VIDEO: 4, MediaKind.AUDIO: 8}
-"""Shapes of each kind; a request's place in the order decides which it gets."""
+"""Number of shapes of each kind; the index of a request decides which it gets."""
 
 RECIPE = 1
-"""Counts how items are made from the same parameters: part of a request set's identity."""
+"""Version of the method that makes items from parameters; part of a request set's id."""
 
 _SEED = 20_261
 _GRID = 16
-"""Pixels between the random values that a picture runs smoothly between: a power of two."""
+"""Pixels between the random values between which a picture is interpolated: a power of two."""
 _COLOURS = 64
 _ANCHORS = 9
 _OWN_SAMPLES = 8
@@ -43,10 +41,10 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Shape:
-    """An item but for what makes it a request's own.
+    """An item without the part that differs per request.
 
     kind: decides the data URL. size: width and height, pixels; sample rate and number of samples.
-    tails: base64 of everything after the beginning, one a still.
+    tails: base64 of everything after the beginning, one per still.
     """
 
     kind: MediaKind
@@ -54,7 +52,7 @@ class Shape:
     tails: tuple[bytes, ...]
 
     def data_url(self, rng: np.random.Generator) -> bytes:
-        """The finished item as a data URL; what `rng` gives makes it unlike any other."""
+        """The complete item as a data URL; the values of `rng` make it different from all others."""
         match self.kind:
             case MediaKind.IMAGE:
                 return b"data:image/png;base64," + self._still(rng)
@@ -72,7 +70,7 @@ class Shape:
 
 
 def shapes_of(media: SyntheticMedia) -> tuple[Shape, ...]:
-    """The pool for a kind and size of item; the same on every machine (a second at most)."""
+    """The pool for a kind and size of item; the same on every machine. Takes at most a second."""
     rng = np.random.default_rng(_SEED)
     return tuple(_shape(media, i, rng) for i in range(POOL[media.kind]))
 
@@ -92,14 +90,14 @@ def _shape(media: SyntheticMedia, index: int, rng: np.random.Generator) -> Shape
 
 
 def _moving(width: int, height: int, frames: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Stills of a camera that pans over one landscape, two pixels a frame."""
+    """Stills of a camera that moves over one landscape, two pixels per frame."""
     landscape = _landscape(width + 2 * frames, height, rng)
     for frame in range(frames):
         yield landscape[:, 2 * frame : 2 * frame + width]
 
 
 def _landscape(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """Palette indices (uint8) that run smoothly between random ones on a coarse grid."""
+    """Palette indices (uint8), interpolated between random values on a coarse grid."""
     grid = rng.integers(0, _COLOURS, (height // _GRID + 2, width // _GRID + 2), dtype=np.int32)
     tall = _between(grid, height)
     return _between(tall.T, width).T.astype(np.uint8)
@@ -114,7 +112,7 @@ def _between(values: np.ndarray, length: int) -> np.ndarray:
 
 
 def _palette(rng: np.random.Generator) -> bytes:
-    """The colours: they run between a few random ones."""
+    """The colours, interpolated between a few random ones."""
     anchors = rng.integers(0, 256, (_ANCHORS, 3), dtype=np.int32)
     step = (_COLOURS - 1) // (_ANCHORS - 1) + 1
     place, share = np.divmod(np.arange(_COLOURS), step)
@@ -124,7 +122,7 @@ def _palette(rng: np.random.Generator) -> bytes:
 
 
 def _png_head(width: int, height: int, palette: bytes) -> bytes:
-    """Signature, header and palette of an palette picture: 237 bytes, a multiple of three."""
+    """Signature, header and palette of a palette picture: 237 bytes, a multiple of three."""
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     return _PNG_SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"PLTE", palette)
 
@@ -141,7 +139,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _recording(samples: int, rng: np.random.Generator) -> bytes:
-    """Base64 of 16-bit samples but for the first ones: noise, as loud as speech."""
+    """Base64 of all 16-bit samples except the first ones: noise, as loud as speech."""
     rest = rng.integers(-4000, 4000, samples - _OWN_SAMPLES).astype("<i2")
     return _base64(rest.tobytes())
 

@@ -6,7 +6,7 @@ SYNTHETIC = "synthetic"
 
 
 def name_of(request_set_id: str) -> str:
-    """What a sweep calls the request set of that id, and how the load was unusual (`Procedure.load_mark`)."""
+    """The request set's name in a sweep, with the suffix of an unusual load (`Procedure.load_mark`)."""
     requests, plus, load = request_set_id.partition("+")
     name = SYNTHETIC if requests.startswith(SYNTHETIC) else requests.rsplit("-", 2)[0]
     return name + plus + load

@@ -1,6 +1,6 @@
-{# For each latency on a frontier: the lowest energy at it, the lowest among faster ones, and whose they are.
-   Grouping by latency first keeps rows that are equal in both from dominating each other, and leaves one
-   running minimum to compute. #}
+{# For each latency on a frontier: the lowest energy at it, the lowest energy at lower latencies, and their rows.
+   Rows are grouped by latency first, so that rows equal in both do not dominate each other, and one running
+   minimum is enough. #}
 {% macro best_by_latency(relation, frontier_id) -%}
     select
         {{ frontier_id }},
@@ -24,7 +24,7 @@
     )
 {%- endmacro %}
 
-{# No other row is no slower, takes no more energy, and is better in one of the two. #}
+{# True if there is no other row that is at most as slow, takes at most as much energy, and is better in one. #}
 {% macro is_undominated(best) -%}
     configurations.energy_per_output_joules = {{ best }}.best_joules
     and coalesce({{ best }}.faster_joules > configurations.energy_per_output_joules, true)

@@ -4,7 +4,7 @@
         then count(distinct {{ column }}) filter (energy_per_output_joules is not null) end
 {%- endmacro %}
 
-{# What a relative change says, given half the width of its 95 % interval. Less is better. #}
+{# The verdict on a relative change from half the width of its 95 % interval. Less is better. #}
 {% macro change_verdict(change, half_width) -%}
     case
         when {{ change }} is null then 'not measured'

@@ -1,5 +1,5 @@
 {# A 32-digit id of some columns that treats NULL as a value, so that joins on it are NULL-safe.
-   `known` are columns whose NULL leaves no trace: ids from before such a column stay what they were. #}
+   `known` are columns that are not part of the id while they are NULL, so that older ids do not change. #}
 {% macro hash_of(columns, known=[]) -%}
     md5(concat_ws('|'
     {%- for column in columns -%}
@@ -11,30 +11,30 @@
     ))
 {%- endmacro %}
 
-{# The same of keys: those that were added later are `known`. #}
+{# The same for keys: those that were added later are `known`. #}
 {% macro hash_of_keys(keys) -%}
     {%- set later = var('keys_added_later') -%}
     {{ hash_of(keys | reject('in', later) | list, known=keys | select('in', later) | list) }}
 {%- endmacro %}
 
-{# The comparability keys, without some: the id that says which rows may be compared. Sources never are.
-   The model's revision is no part of it: two models have a revision each. It keeps rows of one model apart. #}
+{# Hash of the comparability keys, without some: the id that says which rows may be compared. Rows of two
+   sources never may. The model's revision is not part of it, because different models have different ones. #}
 {% macro comparability_hash(without=[]) -%}
     {%- set keys = var('comparability_keys') | reject('in', without + ['model_revision']) | list -%}
     {{ hash_of_keys(['data_source'] + keys) }}
 {%- endmacro %}
 
-{# Two rows of one model are of one revision of it; rows of two models need not be. #}
+{# Two rows of one model must have the same revision; rows of different models need not. #}
 {% macro same_weights(one, other) -%}
     ({{ one }}.model_id <> {{ other }}.model_id or {{ one }}.model_revision is not distinct from {{ other }}.model_revision)
 {%- endmacro %}
 
-{# Configuration and comparability columns, for select lists that carry a measurement's identity. A mart has
-   those that its contract names: a key that was added later is shown where somebody describes it. #}
+{# Configuration and comparability columns, for select lists. A mart has only those that its contract names:
+   a key that was added later is shown in the marts that describe it. #}
 {% macro identity_columns(relation=none) -%}
     {%- if not var('configuration_keys', none) -%}
-        {%- set given = '--vars "$(python -m benchmark_tasks.results.identity)"' -%}
-        {{ exceptions.raise_compiler_error('there are no lists of keys: add ' ~ given) }}
+        {%- set option = '--vars "$(python -m benchmark_tasks.results.identity)"' -%}
+        {{ exceptions.raise_compiler_error('there are no lists of keys: add ' ~ option) }}
     {%- endif -%}
     {%- set keys = var('configuration_keys') + var('comparability_keys') -%}
     {%- if model is defined and model.config.contract.enforced -%}

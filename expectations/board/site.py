@@ -1,4 +1,4 @@
-"""The page of a publication: one self-contained file that asks the network for nothing."""
+"""The page of a publication: one self-contained file that loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> N
 
 
 def render(connection: Any, manifest: Mapping[str, Any], catalog: Catalog, *, has_docs: bool) -> str:
-    """The page as text. Everything that came from data is escaped."""
+    """The page as text. All text from data is escaped."""
     return render_page(
         "board/page.html",
         summary=manifest["summary"],
@@ -93,7 +93,7 @@ def render(connection: Any, manifest: Mapping[str, Any], catalog: Catalog, *, ha
 
 
 def _leaderboard(connection: Any) -> list[list[Any]]:
-    """Rows of the page, best first, each model at its current revision; numbers cut to what can be shown."""
+    """Rows of the page, each model at its current revision; numbers have six significant digits."""
     present = _columns(connection, "leaderboard")
     sql = load_sql(
         ROOM / "leaderboard.sql",

@@ -1,4 +1,4 @@
-"""What dbt reads: Parquet files in `<candidate>/inputs`, and the digest that tells whether they changed."""
+"""The inputs of dbt: Parquet files in `<candidate>/inputs`, and a digest that changes when they change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What publications say about measurements to come: costs of a plan, and rechecks of published figures."""
+"""What follows from publications for new measurements: costs of a plan, rechecks of published figures."""
 
 from expectations.history.costs import Estimate, estimate
 from expectations.history.recheck import Comparison, Figure, Verdict, choose, compare, published_figures

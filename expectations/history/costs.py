@@ -1,7 +1,7 @@
-"""What a plan will probably cost: what its configurations cost when they were measured before.
+"""Expected cost of a plan: the mean cost of earlier runs of its configurations.
 
-From the mart `configuration_costs` of the current publication. What was never measured is unknown and
-said to be; it is counted, never guessed.
+From the mart `configuration_costs` of the current publication. The cost of configurations that were never
+measured is unknown. They are counted, and their cost is never guessed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _COSTS = Path(__file__).parent / "costs.sql"
 
 @dataclass(frozen=True)
 class Estimate:
-    """Sums over what was measured before, and how much was not.
+    """Sums over configurations that were measured before, and the number of those that were not.
 
     unknown: configurations never measured; their hours and energy are in no sum.
-    unknown_on_gpus: those of them that take GPUs.
+    unknown_on_gpus: those of them that use GPUs.
     without_energy: configurations that were measured, but never with an energy counter.
     """
 
@@ -53,7 +53,7 @@ class Estimate:
 
 
 def estimate(settings: Settings, plan: Plan) -> Estimate:
-    """Add up what the plan's runs cost on average before; all of it is unknown while nothing is published."""
+    """Add up the mean cost of earlier runs; everything is unknown while nothing is published."""
     costs = _costs(settings)
     configurations: set[str] = set()
     unknown: set[str] = set()
@@ -87,9 +87,9 @@ def estimate(settings: Settings, plan: Plan) -> Estimate:
 
 
 def reason_to_ask(estimated: Estimate, limit_gpu_hours: float) -> str | None:
-    """Why a person is asked before the plan is measured; None when nobody needs to be.
+    """Why a person is asked before the plan is measured; None if nobody is asked.
 
-    An unknown GPU time may be any, so it is a reason under every limit but an infinite one.
+    Unknown GPU time is always a reason, unless the limit is infinite.
     """
     if estimated.gpu_hours > limit_gpu_hours:
         return f"{estimated.gpu_hours:.3g} GPU-hours are above the limit of {limit_gpu_hours:g}"
@@ -100,7 +100,7 @@ def reason_to_ask(estimated: Estimate, limit_gpu_hours: float) -> str | None:
 
 
 def question(estimated: Estimate, reason: str, sweeps: Iterable[str]) -> tuple[str, str]:
-    """What the person is asked: one line, and Markdown with every sweep. `sweeps`: their labels."""
+    """The question for a person: one line, and Markdown with every sweep. `sweeps`: their labels."""
     lines = "\n".join(f"- `{_plain(label)}`" for label in sweeps)
     body = (
         f"{estimated}.\n\nYou are asked because {reason}.\n\n{lines}\n\n"
@@ -111,12 +111,12 @@ def question(estimated: Estimate, reason: str, sweeps: Iterable[str]) -> tuple[s
 
 
 def _plain(text: str) -> str:
-    """One line, and nothing that ends the code span it is shown in."""
+    """One line, without characters that would end the code span around it."""
     return "".join(char if char.isprintable() and char != "`" else "?" for char in text)
 
 
 def _costs(settings: Settings) -> dict[str, tuple[float, float, float | None]]:
-    """Hours, GPU-hours and kWh of one run, by configuration; nothing when no publication has the mart."""
+    """Hours, GPU-hours and kWh of one run, by configuration; empty if no publication has the mart."""
     try:
         return {row[0]: (row[1], row[2], row[3]) for row in query(settings, _COSTS.read_text()).rows}
     except PublicationError:

@@ -34,7 +34,7 @@ from expectations.sql import load_sql
 from expectations.suites import Tolerance
 
 CONFIDENCE = 0.95
-"""Of all statements of one recheck together (Bonferroni): it looks at many figures at once."""
+"""Confidence of all statements of one recheck together (Bonferroni), because it compares many figures."""
 
 RECHECK_BAND = Tolerance(
     -0.05, 0.05, "relative", "the closest two of ML.ENERGY's published replicates differ by 5 %"
@@ -45,7 +45,7 @@ _FIGURES = Path(__file__).parent / "figures.sql"
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: outputs per second, joules per output, and the GPUs, where they are known."""
+    """One run: outputs per second, joules per output, and the UUIDs of its GPUs, if they are known."""
 
     gpus: str | None
     throughput: float | None
@@ -54,7 +54,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Figure:
-    """What is published of one configuration at one revision of its model: identity and runs."""
+    """The published figure of one configuration at one revision of its model: identity and runs."""
 
     configuration: Configuration
     comparability: Comparability
@@ -69,7 +69,7 @@ class Figure:
 
     @property
     def label(self) -> str:
-        """Short name a person recognises."""
+        """Short name for people."""
         what, keys = self.configuration, self.comparability
         where = "no GPU" if what.num_gpus == 0 else f"{what.num_gpus}x {what.gpu_model}"
         model = f"{what.model_id}@{keys.model_revision[:12]}" if keys.model_revision else what.model_id
@@ -78,12 +78,12 @@ class Figure:
 
 
 class Verdict(StrEnum):
-    """What a recheck says of one published figure."""
+    """Result of a recheck for one published figure."""
 
     CONFIRMED = "confirmed"
     DIFFERS = "differs"
     DIFFERS_ELSEWHERE = "differs, on another GPU"
-    """The published figure stands: GPUs of one model differ, by up to 8 % (docs/results.md)."""
+    """Not counted as different: GPUs of one model differ by up to 8 % (docs/results.md)."""
     UNCLEAR = "unclear"
     TOO_FEW_REPEATS = "too few repeats"
     NOT_MEASURED = "not measured again"
@@ -155,10 +155,10 @@ def choose(
     gpu_models: Collection[str],
     rechecked: Mapping[str, datetime],
 ) -> tuple[Figure, ...]:
-    """What to measure again: each canary's best batch size, and the `size` others that waited longest.
+    """What to measure again: each canary's best batch size, and `size` others, longest not rechecked first.
 
-    canaries: model ids. gpu_models: what can be measured here. rechecked: when each configuration was
-    last rechecked; one never rechecked waits since it was measured.
+    canaries: model ids. gpu_models: those of the fleet. rechecked: when each configuration was last
+    rechecked; for one that was never rechecked, the time of its measurement counts.
     """
     here = [figure for figure in figures if figure.configuration.gpu_model in gpu_models]
     best: dict[tuple[str, str, str, int], Figure] = {}
@@ -187,8 +187,8 @@ def plan_recheck(
 ) -> list[Sweep]:
     """The sweeps that measure published figures again, chosen as `choose` says.
 
-    A campaign that is started again has the same sweeps: its own runs change no choice. What cannot be
-    measured again is left out, with a line that says why.
+    A campaign that is started again has the same sweeps: its own runs do not change the choice. Figures that
+    cannot be measured again are left out, each with one line that says why.
     """
     rechecks = [run for run in runs if is_recheck(run) and run.campaign_id != campaign_id]
     chosen = choose(
@@ -211,9 +211,9 @@ def plan_recheck(
 
 
 def compare(figures: Iterable[Figure], runs: Iterable[Run]) -> tuple[Comparison, ...]:
-    """Each published figure beside its new runs; energy only where both sides measured it.
+    """Each published figure beside its new runs; energy only if both have it.
 
-    Over the GPUs that measured both, where there are any.
+    Only runs on GPUs that measured both are compared, if there are such GPUs.
     """
     by_configuration: dict[str, list[Run]] = {}
     for run in runs:
@@ -342,7 +342,7 @@ def _energies(runs: Iterable[Measured]) -> list[float]:
 
 
 def _cost(figure: Figure) -> tuple[bool, float]:
-    """Orders by energy per output; without energy by speed, after all that have it."""
+    """Sort key: energy per output; figures without energy come after, by speed."""
     energies, speeds = _energies(figure.runs), _speeds(figure.runs)
     if energies:
         return (False, fmean(energies))

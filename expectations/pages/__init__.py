@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: Jinja2 templates that escape every value, one style sheet, nothing fetched."""
+"""Self-contained HTML pages: Jinja2 templates that escape every value, one style sheet, no network."""
 
 from expectations.pages.render import render_page, templates_in
 

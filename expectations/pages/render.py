@@ -1,4 +1,4 @@
-"""Renders the templates of `expectations/`, which stand beside the modules that fill them."""
+"""Renders the templates of `expectations/`, which are beside the modules that fill them."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class MeasureSweepOperator(BaseOperator):
         """Measure what is missing of the sweep; the command's lines go to the task's log.
 
         Raises:
-            DoesNotFit, PassingTrouble, StepFailed: with the command's error line.
+            DoesNotFit, TemporaryFailure, StepFailed: with the command's error line.
         """
         die_with_parent(signal.SIGKILL)
         missing = self._missing(first_try=context["ti"].try_number == 1)

@@ -1,4 +1,4 @@
-"""Generates images or videos in batches, as told, and says when each batch began and ended.
+"""Generates images or videos in batches, and reports when each batch began and ended.
 
 Runs in the runtime's own environment: torch and diffusers, for xDiT also xfuser, nothing of this
 project but the recipe of stand-in weights where a job asks for them. It lies alone in its folder, so that
@@ -7,15 +7,15 @@ nothing of this project can be imported by accident.
     python generate.py FOLDER             plain diffusers
     torchrun ... generate.py FOLDER       xDiT, one process per GPU
 
-Whoever measures talks to it through files in FOLDER, each renamed into place when it is whole:
+The measuring process controls it by files in FOLDER, each renamed into place when it is complete:
 
     job.json        what to build, written before the start
     point-N.json    {"batch_size": B}: generate batches of B, one after the other
-    point-N.stop    no more of them
-    leave           the end
+    point-N.stop    the current batch is the last one
+    leave           end the process
 
-It answers with one JSON object a line in events.jsonl: `ready`, `batch`, `ended`, and `failed` when it
-cannot go on. Times are nanoseconds of CLOCK_MONOTONIC.
+It answers with one JSON object per line in events.jsonl: `ready`, `batch`, `ended`, and `failed` when it
+cannot continue. Times are nanoseconds of CLOCK_MONOTONIC.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ WITH_XFUSER_TRANSFORMER = {
 
 
 def main(folder: Path) -> None:
-    """Build what job.json says, and generate what is ordered until told to leave."""
+    """Build the pipeline of job.json, and generate batches until the file `leave` exists."""
     job = json.loads((folder / "job.json").read_text())
     torch.manual_seed(job["seed"])
     ranks = Ranks(job)
@@ -69,7 +69,7 @@ def main(folder: Path) -> None:
 
 
 def next_point(folder: Path, number: int) -> int:
-    """Wait for the next order; its batch size, or 0 to leave. Nothing runs on a GPU meanwhile."""
+    """Wait for the next point; returns its batch size, or 0 to end. Nothing runs on a GPU meanwhile."""
     order = folder / f"point-{number}.json"
     while not order.exists():
         if (folder / "leave").exists():
@@ -79,7 +79,7 @@ def next_point(folder: Path, number: int) -> int:
 
 
 def generate(pipeline: DiffusersPipeline, ranks: Ranks, folder: Path, number: int, batch_size: int) -> None:
-    """Batches of one size until told to stop; all ranks make the same ones."""
+    """Generate batches of one size until told to stop; all ranks generate the same batches."""
     ranks.forget_peak()
     index, stopped, output = 0, False, None
     while not stopped:
@@ -97,7 +97,7 @@ def generate(pipeline: DiffusersPipeline, ranks: Ranks, folder: Path, number: in
 
 
 class Ranks:
-    """The processes that make one batch together: one per GPU, or a single one."""
+    """The processes that generate one batch together: one per GPU, or a single process."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.index, self.size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
@@ -109,12 +109,12 @@ class Ranks:
         self.group: Any = None
 
     def meet(self) -> None:
-        """Once torch.distributed is up: a group over the CPU, whose waits use no GPU."""
+        """After torch.distributed has started: create a group on the CPU, so that waiting uses no GPU."""
         if self.size > 1:
             self.group = torch.distributed.new_group(backend="gloo")
 
     def synchronise(self) -> int:
-        """All ranks have done everything before; the time."""
+        """Wait until all ranks have finished all earlier work; returns the time."""
         if self.has_gpu:
             torch.cuda.synchronize(self.device)
         if self.group is not None:
@@ -122,7 +122,7 @@ class Ranks:
         return now()
 
     def agree(self, value: bool) -> bool:
-        """What rank 0 thinks."""
+        """The value of rank 0, on all ranks."""
         return bool(self.all_of(value)[0])
 
     def all_of(self, value: Any) -> list[Any]:
@@ -134,16 +134,16 @@ class Ranks:
         return [v for v in values if v is not None]
 
     def forget_peak(self) -> None:
-        """Memory that torch allocates is counted from here."""
+        """Start counting the peak of the memory that torch allocates."""
         if self.has_gpu:
             torch.cuda.reset_peak_memory_stats(self.device)
 
     def peak_bytes(self) -> list[int]:
-        """Most memory torch had allocated, of each GPU."""
+        """Peak of the memory that torch allocated, per GPU."""
         return self.all_of(torch.cuda.max_memory_allocated(self.device)) if self.has_gpu else []
 
     def tell(self, folder: Path, event: dict[str, Any]) -> None:
-        """An event, once for all ranks."""
+        """Write an event; only rank 0 does."""
         if self.index == 0:
             tell(folder, event)
 
@@ -182,7 +182,7 @@ class DiffusersPipeline:
         return kind.from_pretrained(self.job["source"], torch_dtype=dtype, revision=self.job["revision"])
 
     def part(self, facts: dict[str, Any], dtype: torch.dtype) -> Any:
-        """One component from its configuration, made where it will run."""
+        """One component from its configuration, created on the device where it will run."""
         name, config = facts["class_name"], facts["config"]
         if name == "Tokenizer":
             return tokenizer(**config)
@@ -202,7 +202,7 @@ class DiffusersPipeline:
         return getattr(diffusers, name, None) or getattr(transformers, name)
 
     def wrap(self, pipe: Any) -> Any:
-        """The pipeline as it will be called."""
+        """The pipeline in the form in which it is called."""
         return pipe
 
     def call_arguments(self, plain: Any) -> dict[str, Any]:
@@ -215,7 +215,7 @@ class DiffusersPipeline:
         return {name: value for name, value in wanted.items() if value is not None}
 
     def __call__(self, batch_size: int, index: int) -> Any:
-        """One batch; the first image or video of it, or None where another rank has it."""
+        """Generate one batch; returns its first image or video, or None if another rank has it."""
         prompts = self.job["prompts"]
         chosen = [prompts[(index * batch_size + i) % len(prompts)] for i in range(batch_size)]
         generator = torch.Generator(self.ranks.device).manual_seed(self.job["seed"] + index)
@@ -226,7 +226,7 @@ class DiffusersPipeline:
 
 
 class XditPipeline(DiffusersPipeline):
-    """The pipeline under xfuser, its transformer spread over the ranks. One rank runs the plain model."""
+    """The pipeline under xfuser, its transformer shared by the ranks. One rank runs the plain model."""
 
     def __init__(self, job: dict[str, Any], ranks: Ranks) -> None:
         import xfuser
@@ -288,7 +288,7 @@ def optional_parts(kind: Any, given: dict[str, Any]) -> list[str]:
 
 
 def tokenizer(maximum_tokens: int, vocabulary: int) -> Any:
-    """A byte-level tokenizer made on the spot: what a prompt means does not matter with random weights."""
+    """A new byte-level tokenizer: with random weights the meaning of a prompt does not matter."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -307,7 +307,7 @@ def tokenizer(maximum_tokens: int, vocabulary: int) -> Any:
 
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Modules that are made inside have this number format."""
+    """Modules that are created inside have this number format."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -317,9 +317,9 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 
 def save_sample(item: Any, path: Path) -> dict[str, Any] | None:
-    """Write a small JPEG of an image, or of frames of a video; what `results.schema.Sample` says of it.
+    """Write a small JPEG of an image, or of frames of a video; returns the fields of `results.schema.Sample`.
 
-    None where this rank has no item.
+    None if this rank has no item.
     """
     if item is None:
         return None
@@ -361,7 +361,7 @@ def picture(item: Any) -> Any:
 
 
 def non_finite_share(item: Any) -> float | None:
-    """Of a video's values, NaN or infinite ones; None of images, whose pixels are whole numbers by now."""
+    """Share of NaN and infinite values of a video; None for images, whose pixels are integers already."""
     import numpy
     from PIL import Image
 
@@ -386,7 +386,7 @@ def tell(folder: Path, event: dict[str, Any]) -> None:
 
 
 def tell_failure(folder: Path, error: Exception) -> None:
-    """Any rank may; the others fail or hang because of it."""
+    """Write the event of a failure. Any rank may do so: the others fail or hang because of it."""
     lines = traceback.format_exception(error)
     full = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
     last = "".join(lines).strip().splitlines()

@@ -99,7 +99,7 @@ revisions as (
 
     select
         *,
-        -- Of a model's revisions the one measured last on a GPU model is current, all else being equal.
+        -- The revision of a model that was measured last on a GPU model is current, other keys being equal.
         (
             model_revision is not distinct from first_value(model_revision) over (
                 partition by comparability_id, task, model_id, weight_precision, workload_id, gpu_model
@@ -114,7 +114,7 @@ intervals as (
 
     select
         revisions.*,
-        -- 200 is the last tabulated row; beyond it the quantile is 1.97 and falls no further than 1.96.
+        -- 200 is the last row of the table; beyond it the quantile stays between 1.97 and 1.96.
         t_quantiles.t_975 * revisions.energy_per_output_stddev_joules / sqrt(revisions.energy_repeats)
             as energy_per_output_half_width_joules
     from revisions

@@ -48,7 +48,7 @@ measured as (
 
 ),
 
--- Published ratios stand as they were published; what was not published is NULL.
+-- Published ratios are used as they were published; a figure that was not published is NULL.
 published as (
 
     select
@@ -60,7 +60,7 @@ published as (
         energy_source,
         replicate,
         frames_per_second,
-        -- Of two published measurements of one configuration the first in the published order stands.
+        -- Of two published measurements of one configuration the first in the published order is used.
         replicate = 1 as counts_for_speed,
         replicate = 1 as counts_for_energy,
         completed_requests,

@@ -1,4 +1,4 @@
--- Each source describes models in its own words; family and organisation come from the catalog.
+-- Each source describes its models; family and organisation come from the catalog.
 with catalog as (
 
     select * from {{ ref('stg_jouleboard__models') }}

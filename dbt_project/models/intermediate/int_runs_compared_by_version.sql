@@ -43,7 +43,7 @@ runs as (
 
 deciding as (
 
-    -- A GPU that gave one of the versions no energy is not common to them where energy can be compared.
+    -- If energy can be compared, a GPU without energy under one of the versions is not common to them.
     select
         *,
         energy_per_output_joules is not null or not (

@@ -33,7 +33,7 @@ ratios as (
         steady_counter_joules / nullif(steady_integral_joules, 0) - 1 as instrument_difference,
         steady_outputs / nullif(steady_seconds, 0) as throughput_per_second,
         output_tokens / nullif(duration_seconds, 0) as whole_run_throughput_per_second,
-        -- A pipeline that generates items in batches has no requests that come and go.
+        -- A pipeline generates items in batches; it has no running requests.
         case when steady_output_items is null then steady_mean_running_requests end as mean_running_requests,
         steady_seconds * batch_size / nullif(steady_output_items, 0) as batch_latency_seconds,
         server_cpu_seconds / nullif(steady_seconds, 0) as server_cpu_cores,

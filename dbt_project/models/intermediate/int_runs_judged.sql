@@ -14,9 +14,9 @@ judged as (
 
     select
         runs.*,
-        -- Who starts an endpoint is not known: its sessions are not its starts.
+        -- When an endpoint was started is not known: a session at it is not its start.
         case when runs.server_kind <> 'endpoint' then runs.server_session_id end as server_start_id,
-        -- A run that nobody judged does not count.
+        -- A run without a verdict does not count.
         coalesce(verdicts.is_accepted, false) as is_accepted,
         verdicts.reasons as refusal_reasons
     from runs

@@ -32,7 +32,7 @@ metrics as (
 
 blocked as (
 
-    -- GPUs differ, and runs are spread unevenly over them: versions are compared within a block only.
+    -- GPUs differ, and their numbers of runs differ: versions are compared only within a block.
     select
         *,
         case when on_same_gpus then gpu_uuids end as block
@@ -42,7 +42,7 @@ blocked as (
 
 compared as (
 
-    -- GPUs without a figure of one version compare nothing. Without common GPUs the block stays as it is.
+    -- A GPU without a figure of both versions is left out. Without common GPUs all runs stay in one block.
     select
         * replace (
             case
@@ -78,7 +78,7 @@ averaged as (
         {{ comparison }},
         sum(repeats) filter (is_later_version) as repeats,
         sum(repeats) filter (not is_later_version) as old_repeats,
-        -- Each block weighs the same in both figures, however its runs share out over the versions.
+        -- Each block has the same weight in both figures, whatever its numbers of runs.
         avg(figure) filter (is_later_version) as figure,
         avg(figure) filter (not is_later_version) as old_figure,
         sum(squared_deviations) as squared_deviations,
@@ -96,7 +96,7 @@ averaged_with_quantiles as (
         averaged.*,
         t_quantiles.t_975
     from averaged
-    -- 200 is the last tabulated row; beyond it the quantile is 1.97 and falls no further than 1.96.
+    -- 200 is the last row of the table; beyond it the quantile stays between 1.97 and 1.96.
     left join t_quantiles
         on
             least(averaged.degrees_of_freedom, 200) = t_quantiles.degrees_of_freedom

@@ -3,8 +3,8 @@ with configurations as (
     select
         *,
         -- 0.9.1 comes before 0.10, and 0.10rc1 before 0.10: versions compare as lists of numbers, then
-        -- pre-releases come first, then as text. What follows a + is a local label: a hash in it that
-        -- happens to read 1a2 makes no pre-release.
+        -- pre-releases come first, then as text. Text after a + is a local label: a hash in it that
+        -- contains 1a2 does not make it a pre-release.
         split_part(runtime_version, '+', 1) as public_version,
         list_transform(
             string_split(regexp_extract(public_version, '^[0-9.]*[0-9]'), '.'),

@@ -66,7 +66,7 @@ def runtime(catalog: Catalog) -> Param:
 
 
 def floor(project: str) -> Param:
-    """The oldest release of a project that counts."""
+    """The oldest release of a project to measure."""
     return Param(
         None,
         type=["null", "string"],

@@ -5,7 +5,7 @@ with configurations as (
 
 ),
 
--- Where a batch size was measured in several parallelisms, the one with the lowest energy stands.
+-- If a batch size was measured in several parallelisms, the one with the lowest energy is used.
 one_parallelism as (
 
     select

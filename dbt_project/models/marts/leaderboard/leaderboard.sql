@@ -36,7 +36,7 @@ rankable as (
 
 gaps as (
 
-    -- A gap lies before a row whose interval begins above every interval that began earlier.
+    -- There is a gap before a row whose interval begins above every interval that begins before it.
     select
         *,
         energy_per_output_low_joules > max(energy_per_output_high_joules) over earlier as follows_gap,

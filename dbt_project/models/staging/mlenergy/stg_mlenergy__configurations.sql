@@ -1,4 +1,4 @@
--- What the publication says of all its rows becomes a column here; what it does not say is NULL.
+-- Facts that the publication states for all its rows become columns here; others are NULL.
 {% set published = {
     'runtime': "case when architecture = 'diffusion' then 'xdit' else 'vllm' end",
     'runtime_version': 'cast(null as varchar)',
