@@ -1,4 +1,4 @@
-"""The page of a publication: one self-contained file that loads nothing from the network."""
+"""The pages of a publication: self-contained files that load nothing from the network."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.identity import CONFIGURATION_KEYS, IDENTITY_KEYS
 from benchmark_tasks.vocabulary import Task
+from expectations.board.reading import SOURCES, page_name, write_reading
 from expectations.pages import render_page
 from expectations.publications import DATABASE_FILE, SITE_FOLDER
 from expectations.sql import load_sql
@@ -65,20 +66,31 @@ lacks is NULL."""
 
 
 def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> None:
-    """Write `site/index.html` from the marts that were copied into `folder`."""
+    """Write `site/index.html` and the living reading from the marts that were copied into `folder`."""
     import duckdb
 
     connection = duckdb.connect(str(folder / DATABASE_FILE), read_only=True)
     try:
         has_docs = (folder / SITE_FOLDER / "dbt_docs.html").exists()
-        text = render(connection, manifest, catalog, has_docs=has_docs)
+        readings = write_reading(folder / SITE_FOLDER, connection, manifest, catalog)
+        text = render(connection, manifest, catalog, has_docs=has_docs, readings=readings)
     finally:
         connection.close()
     (folder / SITE_FOLDER / "index.html").write_text(text)
 
 
-def render(connection: Any, manifest: Mapping[str, Any], catalog: Catalog, *, has_docs: bool) -> str:
-    """The page as text. All text from data is escaped."""
+def render(
+    connection: Any,
+    manifest: Mapping[str, Any],
+    catalog: Catalog,
+    *,
+    has_docs: bool,
+    readings: Sequence[str] = (),
+) -> str:
+    """The page as text. All text from data is escaped.
+
+    readings: sources with a living reading.
+    """
     return render_page(
         "board/page.html",
         summary=manifest["summary"],
@@ -87,6 +99,7 @@ def render(connection: Any, manifest: Mapping[str, Any], catalog: Catalog, *, ha
         history=_history(manifest["history"]),
         quarantine=_quarantine(connection),
         has_docs=has_docs,
+        readings=[(page_name(source), SOURCES[source]) for source in readings],
         meta={"tasks": _task_names(catalog), "configuration_keys": CONFIGURATION_KEYS},
         leaderboard={"columns": [*COLUMNS, "is_minimum"], "rows": _leaderboard(connection)},
     )

@@ -51,6 +51,7 @@ def _environment() -> Environment:
         "allow_nan": False,
     }
     environment.filters["cell"] = _cell
+    environment.filters["drawing"] = Markup  # SVG that a figure's drawing escaped
     environment.globals["source"] = lambda name: Markup((ROOM / name).read_text())  # our own style and script
     return environment
 

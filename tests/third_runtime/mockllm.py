@@ -57,7 +57,6 @@ RUNTIME = RuntimeKind(
             "mockllm:num_running_reqs": Metric(Series.RUNNING_REQUESTS),
             "mockllm:num_queue_reqs": Metric(Series.WAITING_REQUESTS),
             "mockllm:token_usage": Metric(Series.KV_CACHE_USAGE, OverEngines.MEAN),
-            "mockllm:generation_tokens_total": Metric(Series.GENERATED_TOKENS),
         },
         token_counters=("mockllm:generation_tokens_total",),
         refused_options=frozenset({"model-path", "port", "max-num-seqs", "random-seed"}),

@@ -17,6 +17,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 _TITLES = {
     "index.html": "Leaderboard",
+    "reading-jouleboard.html": "What our measurements say",
+    "reading-mlenergy-v3.html": "What ML.ENERGY's say",
     "gate_report.html": "Gate report",
     "dbt_docs.html": "Tables and columns",
 }

@@ -1,0 +1,5 @@
+"""The living reading of a publication: figures and sentences, each from a query that stands beside it."""
+
+from expectations.board.reading.page import SOURCES, page_name, write_reading
+
+__all__ = ["SOURCES", "page_name", "write_reading"]

@@ -1,0 +1,102 @@
+"""One figure: its query, its drawing and its words."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from expectations.board.reading.figures import theme
+from expectations.publications.database import literal
+from expectations.sql import load_sql
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+    Rows = pd.DataFrame
+else:
+    Rows = Any
+
+ROOM = Path(__file__).parent
+_NAME = re.compile(r"var\(--[\w-]+\)")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure by its name, which is that of its two files.
+
+    title: what it shows, without figures. needs: what must have been measured for it to have rows.
+    """
+
+    name: str
+    title: str
+    needs: str
+
+    def query(self, source: str) -> str:
+        """Its SQL for one data source, as a reader can run it."""
+        return load_sql(ROOM / f"{self.name}.sql", data_source=literal(source))
+
+    def rows(self, connection: duckdb.DuckDBPyConnection, source: str) -> Rows:
+        """What it draws."""
+        return connection.execute(self.query(source)).df()
+
+    def chart(self, rows: Rows, tasks: Mapping[str, str]) -> Any:
+        """Its specification over these rows, which are at least one. tasks: display name by task."""
+        drawing = importlib.import_module(f"{__package__}.{self.name}")
+        return theme.configured(drawing.draw(rows, tasks))
+
+    def svg(self, rows: Rows, tasks: Mapping[str, str]) -> str:
+        """The figure as SVG for the page, in the colours of its style sheet."""
+        import vl_convert
+
+        text = vl_convert.vegalite_to_svg(self.chart(rows, tasks).to_dict())
+        # The page sets the width; the height follows from the view box.
+        return re.sub(r'(<svg [^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", text, count=1)
+
+
+def standalone(svg: str) -> str:
+    """The same SVG for a file of its own: colours instead of names, on white."""
+    return _NAME.sub(lambda name: theme.LIGHT[name.group()], svg)
+
+
+FIGURES = {
+    figure.name: figure
+    for figure in (
+        Figure(
+            "response_energy",
+            "Length and energy of an answer: Problem Solving and Text Conversation",
+            "Problem Solving or Text Conversation",
+        ),
+        Figure(
+            "modality",
+            "Energy per token when a request carries an image or a video",
+            "Image Chat or Video Chat",
+        ),
+        Figure("generated_media", "Energy of one generated image or video", "Text to Image or Text to Video"),
+        Figure(
+            "batch_size",
+            "What a larger batch changes",
+            "one configuration at two batch sizes from 16 on",
+        ),
+        Figure(
+            "energy_over_batch_size",
+            "Energy per token and throughput per watt over the batch size",
+            "Text Conversation at several batch sizes",
+        ),
+        Figure(
+            "model_size", "Energy per token and activated parameters", "models of one family and precision"
+        ),
+        Figure(
+            "gpu_generations",
+            "Two GPU models under the same latency ceiling",
+            "the same model on two GPU models",
+        ),
+        Figure("precision", "FP8 against BF16 over the batch size", "one model in both precisions"),
+        Figure("gpu_counts", "One model on fewer and on more GPUs", "one model on two numbers of GPUs"),
+        Figure("frontier", "Latency and energy over GPU models", "one model on two GPU models"),
+    )
+}

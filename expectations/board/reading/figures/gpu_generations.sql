@@ -1,0 +1,40 @@
+-- Each pair of GPU models at the middle ceiling of its task: 100 ms, 30 s for images, 1,000 s for videos.
+with featured as (
+    select
+        new_gpu_model,
+        old_gpu_model
+    from marts.gpu_generation_comparison
+    where data_source = {{ data_source }}
+    group by new_gpu_model, old_gpu_model
+    order by count(*) desc
+    limit 1
+)
+
+select
+    case when architecture = 'diffusion' then task else 'tokens' end as panel,
+    task,
+    nickname,
+    new_gpu_model,
+    old_gpu_model,
+    new_num_gpus,
+    old_num_gpus,
+    new_batch_size,
+    old_batch_size,
+    new_energy_per_output_joules,
+    old_energy_per_output_joules,
+    energy_reduction
+from marts.gpu_generation_comparison
+where
+    data_source = {{ data_source }}
+    and (new_gpu_model, old_gpu_model) in (
+        select (featured.new_gpu_model, featured.old_gpu_model) from featured
+    )
+    and (
+        (median_itl_ceiling_ms = 100 and task in ('gpqa', 'lm-arena-chat', 'sourcegraph-fim'))
+        or (batch_latency_ceiling_seconds = 30 and task = 'text-to-image')
+        or (batch_latency_ceiling_seconds = 1000 and task = 'text-to-video')
+    )
+qualify
+    row_number() over (partition by task, model_id, weight_precision order by new_energy_per_output_joules)
+    = 1
+order by panel desc, energy_reduction desc, nickname asc

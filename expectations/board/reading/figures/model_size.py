@@ -1,0 +1,59 @@
+"""Labelled points: energy per token over activated parameters, dense and mixture of experts told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from expectations.board.reading.figures import theme
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = {"dense": "dense", "moe": "mixture of experts"}
+
+
+def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
+    """A point per model with its name and number of GPUs."""
+    import altair as alt
+
+    first = rows.iloc[0]
+    rows = rows.assign(
+        kind=rows["parameter_use"].map(KINDS),
+        label=[
+            f"{row.nickname} ({row.num_gpus} GPU{'s' if row.num_gpus > 1 else ''})"
+            for row in theme.records(rows)
+        ],
+        side=["right" if row.activated_params_billions < 20 else "left" for row in theme.records(rows)],
+    )
+    names = [KINDS[kind] for kind in ("dense", "moe") if kind in set(rows["parameter_use"])]
+    title = f"{first.family}, {tasks.get(first.task, first.task)}, {first.gpu_model}, BF16"
+    highest = rows["activated_params_billions"].max()
+    base = alt.Chart(rows, title=title, width=690, height=330).encode(
+        x=alt.X("activated_params_billions:Q", title="Activated parameters, billions").scale(
+            domain=[0, highest * 1.12], nice=False
+        ),
+        y=alt.Y("energy_per_token_joules:Q", title="Energy per token, J").scale(
+            domain=[0, rows["energy_per_token_joules"].max() * 1.15], nice=False
+        ),
+    )
+    colour = (
+        alt.Color("kind:N")
+        .scale(domain=names, range=list(theme.SERIES_COLOURS[: len(names)]))
+        .legend(title=None, orient="top", labelColor=theme.INK, labelFontSize=12.5)
+    )
+    points = base.mark_point(filled=True, size=120, opacity=1).encode(
+        color=colour, shape=alt.Shape("kind:N", legend=None)
+    )
+    layers = points
+    sides: tuple[tuple[str, Literal["left", "right"], int], ...] = (
+        ("right", "left", 11),
+        ("left", "right", -11),
+    )
+    for side, align, dx in sides:
+        layers += (
+            base.transform_filter(alt.datum.side == side)
+            .mark_text(align=align, dx=dx, fontSize=12, color=theme.INK)
+            .encode(text="label:N")
+        )
+    return layers

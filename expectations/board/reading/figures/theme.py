@@ -1,0 +1,157 @@
+"""What all figures share: colours, sizes, scales and words."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+INK, SOFT, LINE = "var(--ink)", "var(--soft)", "var(--line)"
+GPU_COLOURS = {
+    "B200": "var(--gpu-b200)",
+    "H200": "var(--gpu-h200)",
+    "H100": "var(--gpu-h100)",
+    "A100": "var(--gpu-a100)",
+}
+"""One colour per GPU model, in every figure and for every source."""
+SERIES_COLOURS = ("var(--series-1)", "var(--series-2)", "var(--series-3)", "var(--series-4)")
+LIGHT = {
+    "var(--ink)": "#1c1d1f",
+    "var(--soft)": "#5c6068",
+    "var(--line)": "#d9d9d4",
+    "var(--gpu-b200)": "#0a6b54",
+    "var(--gpu-h200)": "#2b5fa8",
+    "var(--gpu-h100)": "#a34f00",
+    "var(--gpu-a100)": "#7a4a9c",
+    "var(--series-1)": "#0a6b54",
+    "var(--series-2)": "#a34f00",
+    "var(--series-3)": "#2b5fa8",
+    "var(--series-4)": "#7a4a9c",
+}
+"""The style sheet's light colours, for files that stand alone."""
+
+
+def gpu_colour(gpu_model: str) -> str:
+    """The colour of a GPU model; the text's for one that has none."""
+    return GPU_COLOURS.get(gpu_model, INK)
+
+
+def configured(chart: Any) -> Any:
+    """The chart with the page's type and colours."""
+    return (
+        chart.configure(font="Arial, Helvetica, sans-serif", background="transparent")
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=SOFT,
+            titleColor=SOFT,
+            domainColor=SOFT,
+            tickColor=SOFT,
+            gridColor=LINE,
+            labelFontSize=12,
+            titleFontSize=12.5,
+            titleFontWeight="normal",
+            titlePadding=10,
+            labelPadding=5,
+            labelLimit=280,
+        )
+        .configure_title(anchor="start", color=INK, fontSize=13.5, fontWeight="bold", offset=10)
+        .configure_header(
+            title=None, labelColor=INK, labelFontSize=13.5, labelFontWeight="bold", labelAnchor="start"
+        )
+        .configure_concat(spacing=36)
+    )
+
+
+def log_axis(values: Iterable[float]) -> tuple[list[float], list[float]]:
+    """Domain and ticks of a logarithmic axis around values: ticks at round numbers."""
+    import math
+
+    low, high = min(values), max(values)
+    domain = [low / 1.15, high * 1.15]
+    powers = range(math.floor(math.log10(domain[0])), math.ceil(math.log10(domain[1])) + 1)
+    span = domain[1] / domain[0]
+    steps = (1, 1.5, 2, 3, 4, 5, 7) if span < 12 else (1, 2, 5) if span < 300 else (1,)
+    ticks = [step * 10.0**power for power in powers for step in steps]
+    return domain, [tick for tick in ticks if domain[0] <= tick <= domain[1]]
+
+
+def log_x(field: str, values: Sequence[float], title: str) -> alt.X:
+    """A logarithmic x encoding; its title says that it is one."""
+    import altair as alt
+
+    domain, ticks = log_axis(values)
+    return (
+        alt.X(field, type="quantitative")
+        .scale(type="log", domain=domain, nice=False)
+        .axis(values=ticks, title=f"{title} (log scale)", format="~g")
+    )
+
+
+def log_y(field: str, values: Sequence[float], title: str) -> alt.Y:
+    """A logarithmic y encoding; its title says that it is one."""
+    import altair as alt
+
+    domain, ticks = log_axis(values)
+    return (
+        alt.Y(field, type="quantitative")
+        .scale(type="log", domain=domain, nice=False)
+        .axis(values=ticks, title=f"{title} (log scale)", format="~g")
+    )
+
+
+def batch_axis(rows: pd.DataFrame) -> alt.X:
+    """Batch sizes on a logarithmic axis, a tick at each power of two that the rows cover."""
+    import altair as alt
+
+    sizes = sorted(rows["batch_size"].unique())
+    ticks = [2**power for power in range(14) if sizes[0] <= 2**power <= sizes[-1]]
+    return (
+        alt.X("batch_size:Q")
+        .scale(type="log", base=2, domain=[sizes[0] / 1.1, sizes[-1] * 1.1], nice=False)
+        .axis(values=ticks, title="Batch size (log scale)", format="d", labelOverlap=True)
+    )
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, thousands set apart, no exponent."""
+    import math
+
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{round(value, digits - 1 - math.floor(math.log10(abs(value)))):,.{decimals}f}"
+
+
+def energy(joules: float) -> str:
+    """Joules in the unit that reads best: mJ, J, kJ or MJ."""
+    for limit, factor, unit in ((1e-1, 1e3, "mJ"), (1e3, 1, "J"), (1e6, 1e-3, "kJ")):
+        if joules < limit:
+            return f"{significant(joules * factor)} {unit}"
+    return f"{significant(joules * 1e-6)} MJ"
+
+
+def per_cent(change: float) -> str:
+    """A change as per cent with its sign."""
+    return f"{100 * change:+.0f} %"
+
+
+def records(rows: pd.DataFrame) -> Iterator[Any]:
+    """Rows with their columns as attributes."""
+    yield from rows.itertuples()
+
+
+def spread_labels(places: Sequence[float], gap: float) -> list[float]:
+    """Places, moved as little as a simple pass can so that neighbours are at least `gap` apart."""
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    moved = list(places)
+    for _ in range(60):
+        for low, high in itertools.pairwise(order):
+            short = gap - (moved[high] - moved[low])
+            if short > 0:
+                moved[low] -= short / 2
+                moved[high] += short / 2
+    return moved

@@ -1,0 +1,156 @@
+"""Writes the pages of the living reading: one per data source, complete without a script or a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from benchmark_tasks.catalog import Catalog
+from expectations.board.reading.figures import FIGURES
+from expectations.board.reading.words import filters
+from expectations.pages import render_page
+from expectations.publications.database import literal
+from expectations.sql import load_sql
+
+if TYPE_CHECKING:
+    import duckdb
+
+ROOM = Path(__file__).parent
+SOURCES = {"jouleboard": "Our measurements", "mlenergy-v3": "ML.ENERGY v3"}
+"""Whose measurements a page reads, by `data_source`."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What a query says, and the query. lines: one per row that it names; none if it has no rows."""
+
+    name: str
+    query: str
+    lines: tuple[str, ...]
+    needs: str | None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure of one source. svg: None where there are no rows."""
+
+    name: str
+    title: str
+    query: str
+    svg: str | None
+    needs: str
+
+
+def page_name(source: str) -> str:
+    """File name of a source's page."""
+    return f"reading-{source}.html"
+
+
+def write_reading(
+    folder: Path, connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], catalog: Catalog
+) -> list[str]:
+    """Write `reading-<source>.html` for each source with energy, and its figures as SVG files.
+
+    folder: the site. connection: the publication's marts, in schema `marts`.
+
+    Returns the sources that have a page.
+    """
+    from expectations.board.reading.figures.figure import standalone
+
+    tasks = {task.value: entry.display_name for task, entry in catalog.tasks.items()}
+    sources = [source for source in SOURCES if _has_energy(connection, source)]
+    for source in sources:
+        chapters = list(read(connection, source, tasks))
+        text = render_page(
+            "board/reading/page.html",
+            data_source=source,
+            source_title=SOURCES[source],
+            sources=[(name, SOURCES[name], page_name(name)) for name in sources],
+            weights=_weights(connection, source),
+            chapters=chapters,
+            summary=manifest["summary"],
+        )
+        (folder / page_name(source)).write_text(text)
+        figures = folder / "figures"
+        figures.mkdir(exist_ok=True)
+        for figure in (figure for _, drawn, _ in chapters for figure in drawn if figure.svg):
+            (figures / f"{source}-{figure.name}.svg").write_text(standalone(str(figure.svg)))
+    return sources
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection, source: str, tasks: Mapping[str, str]
+) -> Iterator[tuple[str, list[Drawn], list[Sentence]]]:
+    """The chapters of one source: heading, figures and sentences."""
+    for chapter in _chapters():
+        names = [chapter[key] for key in ("figure", "second_figure") if key in chapter]
+        figures = [_draw(connection, name, source, tasks) for name in names]
+        sentences = [_say(connection, entry, source, tasks) for entry in chapter["sentences"]]
+        yield chapter["heading"], figures, sentences
+
+
+@cache
+def _chapters() -> list[dict[str, Any]]:
+    chapters: list[dict[str, Any]] = yaml.safe_load((ROOM / "chapters.yaml").read_text())
+    return chapters
+
+
+def _draw(connection: duckdb.DuckDBPyConnection, name: str, source: str, tasks: Mapping[str, str]) -> Drawn:
+    figure = FIGURES[name]
+    rows = figure.rows(connection, source)
+    svg = None if rows.empty else figure.svg(rows, tasks)
+    return Drawn(name, figure.title, figure.query(source), svg, figure.needs)
+
+
+def _say(
+    connection: duckdb.DuckDBPyConnection, entry: Mapping[str, Any], source: str, tasks: Mapping[str, str]
+) -> Sentence:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(undefined=StrictUndefined, autoescape=False)  # plain text; the page escapes it
+    environment.filters.update(filters(tasks))
+    query = sentence_query(entry["query"], source)
+    result = connection.execute(query)
+    names = [column[0] for column in result.description or ()]
+    rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    template = environment.from_string(entry.get("one") or entry["all"])
+    lines = tuple(" ".join(template.render(row).split()) for row in rows)
+    return Sentence(entry["query"], query, lines, entry.get("needs"))
+
+
+def sentence_query(name: str, source: str) -> str:
+    """SQL of a sentence for one data source, as a reader can run it."""
+    return load_sql(ROOM / "sentences" / f"{name}.sql", data_source=literal(source))
+
+
+def _has_energy(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
+    tables = {
+        row[0] for row in connection.execute("select table_name from information_schema.tables").fetchall()
+    }
+    if not _needed() <= tables:
+        return False
+    query = "select count(*) from marts.min_energy_configurations where data_source = ?"
+    return bool(connection.execute(query, [source]).fetchall()[0][0])
+
+
+@cache
+def _needed() -> frozenset[str]:
+    """Marts that the queries read; a publication from before one of them has no reading."""
+    import re
+
+    texts = [
+        path.read_text() for folder in ("figures", "sentences") for path in (ROOM / folder).glob("*.sql")
+    ]
+    return frozenset(name for text in texts for name in re.findall(r"marts\.(\w+)", text))
+
+
+def _weights(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
+    query = (
+        "select distinct weights from marts.min_energy_configurations where data_source = ? order by weights"
+    )
+    return [row[0] for row in connection.execute(query, [source]).fetchall()]

@@ -1,0 +1,24 @@
+-- The models with least and most energy per item, on the GPU model that most models were measured on.
+with featured as (
+    select gpu_model
+    from marts.diffusion_parameters
+    where data_source = {{ data_source }}
+    group by gpu_model
+    order by count(distinct model_id) desc, count(*) desc
+    limit 1
+)
+
+select
+    any_value(gpu_model) as gpu_model,
+    min(energy_per_output_joules) filter (task = 'text-to-image') as image_low,
+    max(energy_per_output_joules) filter (task = 'text-to-image') as image_high,
+    image_high / image_low as image_ratio,
+    arg_min(nickname, energy_per_output_joules) filter (task = 'text-to-image') as image_least,
+    arg_max(nickname, energy_per_output_joules) filter (task = 'text-to-image') as image_most,
+    min(energy_per_output_joules) filter (task = 'text-to-video') as video_low,
+    max(energy_per_output_joules) filter (task = 'text-to-video') as video_high,
+    arg_min(nickname, energy_per_output_joules) filter (task = 'text-to-video') as video_least,
+    arg_max(nickname, energy_per_output_joules) filter (task = 'text-to-video') as video_most
+from marts.diffusion_parameters
+where data_source = {{ data_source }} and gpu_model in (select featured.gpu_model from featured)
+having image_low is not null

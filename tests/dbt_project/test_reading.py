@@ -1,0 +1,194 @@
+"""The living reading: its sentences say the published numbers, its figures draw what their queries give."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from benchmark_tasks import catalog
+from benchmarks.published import published_folder
+from expectations.board.reading import write_reading
+from expectations.board.reading.figures import FIGURES
+from expectations.board.reading.page import read, sentence_query
+
+SOURCE = "mlenergy-v3"
+TASKS = {task.value: entry.display_name for task, entry in catalog.load().tasks.items()}
+MANIFEST = {"summary": {"publication_number": 7}}
+TEXT = "Text (Problem Solving, Text Conversation)"
+
+SAID = {
+    "B1": ("tasks", None, "hard_tokens", 1),
+    "B2": ("tasks", None, "chat_tokens", 1),
+    "B3": ("tasks", None, "tokens_ratio", 1),
+    "B4": ("tasks", None, "hard_joules", 1),
+    "B5": ("tasks", None, "chat_joules", 1),
+    "B6": ("tasks", None, "joules_ratio", 1),
+    "C1": ("case_study", None, "hard_batch", 1),
+    "C2": ("case_study", None, "chat_batch", 1),
+    "C4": ("case_study", None, "hard_tokens", 1),
+    "C7": ("case_study", None, "hard_joules_per_token_same_batch", 1),
+    "C8": ("case_study", None, "chat_joules_per_token_same_batch", 1),
+    "C10": ("case_study", None, "hard_joules_per_token", 1),
+    "C11": ("case_study", None, "chat_joules_per_token", 1),
+    "C13": ("case_study", None, "hard_joules", 1),
+    "G1": ("experts", None, "ratio", 1),
+    "H1": ("generations", TEXT, "comparisons", 1),
+    "H2": ("generations", TEXT, "wins", 1),
+    "H4": ("generations", TEXT, "median_reduction", 100),
+    "H5": ("generations", TEXT, "lowest", 100),
+    "H6": ("generations", TEXT, "highest", 100),
+    "K1": ("precision", "8-16", "pairs", 1),
+    "K2": ("precision", "8-16", "energy_wins", 1),
+    "K3": ("precision", "8-16", "energy_median", 100),
+    "K4": ("precision", "8-16", "energy_low", 100),
+    "K5": ("precision", "8-16", "energy_high", 100),
+    "K6": ("precision", "8-16", "latency_wins", 1),
+    "K7": ("precision", "8-16", "latency_median", 100),
+    "K8": ("precision", "8-16", "latency_low", 100),
+    "K9": ("precision", "8-16", "latency_high", 100),
+    "M1": ("precision", "65-256", "pairs", 1),
+    "M2": ("precision", "65-256", "energy_wins", 1),
+    "M3": ("precision", "65-256", "energy_median", 100),
+    "M4": ("precision", "65-256", "energy_low", 100),
+    "M5": ("precision", "65-256", "energy_high", 100),
+    "M6": ("precision", "65-256", "latency_wins", 1),
+    "M7": ("precision", "65-256", "latency_median", 100),
+    "M8": ("precision", "65-256", "latency_low", 100),
+    "M9": ("precision", "65-256", "latency_high", 100),
+    "O1": ("more_gpus", "B200", "faster_share", 100),
+    "O2": ("more_gpus", "B200", "dearer_share", 100),
+    "O3": ("more_gpus", "H100", "dearer_share", 100),
+    "O4": ("more_gpus", "H100", "faster_share", 100),
+}
+"""Of a published finding: the sentence's query, the row (by any of its values), the column and the factor."""
+
+DRAWN = {
+    "response_energy": (
+        "output_tokens_per_response",
+        "energy_per_token_joules",
+        "energy_per_response_joules",
+    ),
+    "modality": ("energy_per_token_joules",),
+    "generated_media": ("energy_per_output_joules",),
+    "batch_size": (
+        "energy_percent_of_max",
+        "throughput_percent_of_max",
+        "latency_percent_of_max",
+        "power_percent_of_tdp",
+    ),
+    "energy_over_batch_size": ("energy_per_token_joules", "throughput_per_watt"),
+    "model_size": ("activated_params_billions", "energy_per_token_joules"),
+    "gpu_generations": ("energy_reduction",),
+    "precision": ("bf16_energy_per_output_joules", "fp8_energy_per_output_joules", "fp8_median_itl_ms"),
+    "gpu_counts": ("median_itl_ms", "energy_per_output_joules"),
+    "frontier": ("median_itl_ms", "energy_per_output_joules"),
+}
+
+
+def findings() -> dict[str, dict[str, str]]:
+    folder = published_folder()
+    assert folder is not None
+    with (folder / "findings.csv").open() as file:
+        return {row["id"]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("finding", SAID)
+def test_a_sentence_says_the_published_number(finding: str, published: duckdb.DuckDBPyConnection) -> None:
+    query, place, column, factor = SAID[finding]
+    result = published.execute(sentence_query(query, SOURCE))
+    names = [description[0] for description in result.description or ()]
+    rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    (row,) = [row for row in rows if place is None or place in row.values()]
+    expected = findings()[finding]
+    tolerance = float(expected["tolerance"].removeprefix("+-"))
+    assert factor * row[column] == pytest.approx(float(expected["published_value"]), abs=tolerance)
+
+
+def test_the_published_numbers_stand_in_the_text(published: duckdb.DuckDBPyConnection) -> None:
+    said = " ".join(
+        line
+        for _, _, sentences in read(published, SOURCE, TASKS)
+        for sentence in sentences
+        for line in sentence.lines
+    )
+    for words in (
+        "6,988 tokens long on average and takes 4,625 J (12 models)",
+        "717 tokens long and takes 184 J (16 models)",
+        "10 times the tokens and 25 times the energy",
+        "Qwen 3 32B on 1x B200 writes 7,035 tokens",
+        "0.312 J and 0.209 J",
+        "1.1 to 5.2 times as much when the request carries an image",
+        "3.56 times less than with the dense Qwen 3 32B",
+        "less energy than H100 in 63 of 72 comparisons. The median saving is 35 % (-53 % to +82 %)",
+        "FP8 takes less energy in 0 of 7 pairs (median +30 %, +13 % to +56 %)",
+        "B200, the same batch size on more GPUs: latency falls in 81 % of 37 pairs",
+        "26.4 kJ (CogVideoX 2B) to 1.16 MJ (HunyuanVideo)",
+    ):
+        assert words in said
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_draws_the_numbers_of_its_query(name: str, published: duckdb.DuckDBPyConnection) -> None:
+    rows = FIGURES[name].rows(published, SOURCE)
+    drawn = set(_numbers(FIGURES[name].chart(rows, TASKS).to_dict()["datasets"]))
+    for column in DRAWN[name]:
+        assert {float(value) for value in rows[column].dropna()} <= drawn, column
+
+
+def test_nothing_is_said_of_what_was_not_measured(
+    empty_warehouse: Any, marts: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    with empty_warehouse.connect() as connection:
+        assert write_reading(tmp_path, connection, MANIFEST, catalog.load()) == []
+    assert list(tmp_path.iterdir()) == []
+    chapters = list(read(marts, "nobody", TASKS))
+    assert [line for _, _, sentences in chapters for sentence in sentences for line in sentence.lines] == []
+    assert [figure.name for _, figures, _ in chapters for figure in figures if figure.svg] == []
+
+
+def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
+    with duckdb.connect() as connection:
+        connection.execute("create schema marts")
+        connection.execute(f"attach '{warehouse.built.database}' as built (read_only)")
+        for (table,) in connection.execute(
+            "select table_name from duckdb_tables() where database_name = 'built' and schema_name = 'marts'"
+        ).fetchall():
+            connection.execute(f"create table marts.{table} as from built.marts.{table}")
+        for table in (
+            "leaderboard",
+            "min_energy_configurations",
+            "time_energy_frontier",
+            "diffusion_parameters",
+        ):
+            connection.execute(f"update marts.{table} set nickname = ?", [hostile])
+        (source, *_) = write_reading(tmp_path, connection, MANIFEST, catalog.load())
+    text = (tmp_path / f"reading-{source}.html").read_text()
+    assert "&lt;script&gt;" in text
+    assert not re.search(r"<(script|img)", text)
+
+
+def test_every_query_and_drawing_is_used() -> None:
+    folder = Path(__file__).parents[2] / "expectations" / "board" / "reading"
+    chapters = (folder / "chapters.yaml").read_text()
+    assert {path.stem for path in (folder / "figures").glob("*.sql")} == set(FIGURES) == set(DRAWN)
+    assert [name for name in FIGURES if f"figure: {name}\n" not in chapters] == []
+    sentences = {path.stem for path in (folder / "sentences").glob("*.sql")}
+    assert sentences == set(re.findall(r"query: (\w+)", chapters))
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from _numbers(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _numbers(part)
+    elif isinstance(value, (int, float)):
+        yield float(value)
