@@ -32,9 +32,9 @@ from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import INCOMING
 from benchmark_tasks.results.summary import run_row
-from benchmark_tasks.results.tables import Series
 from benchmark_tasks.run import MeasureResult, measure, sessions
-from benchmark_tasks.runtimes import server
+from benchmark_tasks.runtimes import metrics, server
+from benchmark_tasks.runtimes.kinds.contract import Metric
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.nvml import ENERGY, MISMATCH, NOT_SUPPORTED, MadeUpGpu, MadeUpNvml
 from benchmark_tasks.testing.powercap import add_zone
@@ -268,9 +268,9 @@ def test_a_failure_is_landed_with_its_reason_and_raised(
 def test_a_defect_costs_its_point_and_is_raised_at_the_end(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parse = server.parse_metrics
+    parse = metrics.parse_metrics
 
-    def first_point_breaks(text: str, at_ns: int, names: Mapping[str, Series]) -> list[Reading]:
+    def first_point_breaks(text: str, at_ns: int, names: Mapping[str, Metric]) -> list[Reading]:
         if not landed(settings):
             raise KeyError("vllm:num_requests_running")
         return parse(text, at_ns, names)
