@@ -1,4 +1,4 @@
-{# For each latency on a frontier: the lowest energy at it, the lowest energy at lower latencies, and their rows.
+{# For each latency on a frontier: the lowest energy at it, the lowest at lower latencies, and their rows.
    Rows are grouped by latency first, so that rows equal in both do not dominate each other, and one running
    minimum is enough. #}
 {% macro best_by_latency(relation, frontier_id) -%}
@@ -24,7 +24,7 @@
     )
 {%- endmacro %}
 
-{# True if there is no other row that is at most as slow, takes at most as much energy, and is better in one. #}
+{# True if no other row is at most as slow, takes at most as much energy, and is better in one. #}
 {% macro is_undominated(best) -%}
     configurations.energy_per_output_joules = {{ best }}.best_joules
     and coalesce({{ best }}.faster_joules > configurations.energy_per_output_joules, true)
