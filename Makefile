@@ -27,8 +27,8 @@ $(READY): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 	@cd $(ROOT) && $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt -e '.[dev]'
 	@touch $@
 
-test: $(READY) ## Set up and pass the tests
-	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(READY) ## Set up and pass the tests; COVERAGE=1 shows the lines of this process that they do not reach
+	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(COVERAGE),--cov --cov-report=term --cov-report=html)
 
 lint: $(READY) ## Check style, formatting, SQL and types
 	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory lint-sql types
@@ -42,8 +42,8 @@ types: $(READY) ## Check types
 format: $(READY) ## Sort imports and format
 	@cd $(ROOT) && $(BIN)/ruff check --quiet --select I --fix . && $(BIN)/ruff format . && $(BIN)/sqlfluff fix --quiet $(SQL)
 
-coverage: $(READY) ## Pass the tests, and show which lines of this process they do not reach
-	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-report=html
+coverage: ## The same as make test COVERAGE=1
+	@$(MAKE) --no-print-directory test COVERAGE=1
 
 docs: $(READY) ## Build the documentation site into build/docs
 	@cd $(ROOT) && NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo build/docs/index.html
