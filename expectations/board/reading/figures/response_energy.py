@@ -16,6 +16,7 @@ PANELS = (
     ("energy_per_response_joules", "Energy per answer, J"),
 )
 WIDTH, HEIGHT = 250, 300
+THOUSAND = 1000
 STEP = 0.13
 """From one place beside the middle to the next; half a column is 1."""
 
@@ -39,7 +40,7 @@ def _panel(rows: pd.DataFrame, field: str, title: str, names: list[str]) -> Any:
     y = (
         alt.Y(field, type="quantitative", title=None)
         .scale(domain=[0, top], nice=False)
-        .axis(tickCount=6, format="~s")
+        .axis(tickCount=6, format="~s" if top >= THOUSAND else "~g")
     )
     colour = alt.Color("task_name:N", legend=None).scale(
         domain=names, range=list(theme.SERIES_COLOURS[: len(names)])
