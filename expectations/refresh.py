@@ -218,7 +218,7 @@ def _what_failed(findings: list[GateFinding]) -> str:
     first = findings[0]
     rows = [finding for finding in findings if finding.check == first.check]
     others = len({finding.check for finding in findings}) - 1
-    also = f"; {_several(others, 'other check')} also failed" if others else ""
+    also = f"; {report.several(others, 'other check')} also failed" if others else ""
     if not first.key:
         return f"{first}{also}"
     count = f" in {len(rows)} rows" if len(rows) > 1 else ""
@@ -242,7 +242,7 @@ def publish_candidate(
     folder = publications.incoming_folder(settings, number)
     refused = {run_id for run_id, verdict in verdicts.items() if not verdict.accepted}
     accepted = len(verdicts) - len(refused)
-    warnings = sum(finding.key not in refused for finding in audit.warnings)
+    warned = report.warning_groups(audit, refused)
     with disk_full_is_an_error(settings.published):
         folder.mkdir(parents=True)
         tables = publications.write_marts(built.database, folder)
@@ -253,7 +253,7 @@ def publish_candidate(
             "note": note,
             "row_count": tables.get("leaderboard", {"rows": 0})["rows"],
             "run_count": accepted,
-            "gate_verdict": "passed" if not warnings else f"passed with {_several(warnings, 'warning')}",
+            "gate_verdict": report.verdict(warned),
         }
         manifest = {
             **{name: summary[name] for name in ("published_at", "git_commit", "note")},
@@ -263,7 +263,8 @@ def publish_candidate(
             "gate": {
                 "verdict": summary["gate_verdict"],
                 "checks": len(audit.results),
-                "warnings": warnings,
+                "warnings": sum(group.count for group in warned),
+                "warned": [asdict(group) for group in warned],
                 "quarantining_findings": len(audit.at(Level.RUN, Level.CROSS_RUN).critical),
             },
             "dbt": {
@@ -280,9 +281,9 @@ def publish_candidate(
     published = publications.publish(settings, number, folder, manifest)
     text = (
         f"published {number}: {summary['row_count']} leaderboard rows from {accepted} accepted runs"
-        f" ({len(refused)} quarantined), {summary['gate_verdict']}; {published.path}"
+        f" ({len(refused)} quarantined), {report.verdict_in_words(warned)}; {published.path}"
     )
-    return RefreshResult(True, number, text, accepted, len(refused), warnings)
+    return RefreshResult(True, number, text, accepted, len(refused), manifest["gate"]["warnings"])
 
 
 def _write_site(
@@ -295,10 +296,6 @@ def _write_site(
     if built.docs is not None:
         shutil.copyfile(built.docs, target / "dbt_docs.html")
     write_site(folder, manifest, catalog)
-
-
-def _several(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _tests(built: BuildResult) -> int:

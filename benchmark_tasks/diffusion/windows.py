@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from benchmark_tasks.measuring.steadiness import (
     CANDIDATE_STARTS,
+    mean_watts,
     power_trend,
     relative_drift,
     unsettled_because,
@@ -16,6 +18,9 @@ from benchmark_tasks.measuring.steadiness import (
 from benchmark_tasks.meters.energy import EnergyCurve
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.schema import Window
+
+FINEST_PARTS = 40
+"""So many parts of a window are compared with each other; more batches are taken together."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ def steady_window(batches: Batches, energy: EnergyCurve | None, procedure: Proce
     Warm-up ends with the first batch that takes as long as the one before it (within `drift_limit`),
     after at least `warm_up_rounds`. The window is long enough when it lasts `minimum_window_seconds`
     and holds `full_turnovers` batches or lasts `long_window_seconds`; it is steady when neither
-    throughput nor mean power trends by more than `drift_limit` across it. If the earliest start is not
+    throughput nor mean power trends by more than `drift_limit` across it, nor differs in some batches
+    from the others (`steadiness.odd_part`). If the earliest start is not
     steady, later ones are tried as long as what remains is long enough.
     """
     earliest = _settled_from(batches.seconds, procedure)
@@ -55,7 +61,8 @@ def steady_window(batches: Batches, energy: EnergyCurve | None, procedure: Proce
     reasons = []
     for start in np.unique(np.linspace(earliest, (earliest + last) / 2, CANDIDATE_STARTS).astype(int)):
         window = _describe(batches, int(start), energy, procedure)
-        reason = unsettled_because(window, last - int(start), "batches", procedure)
+        parts = _parts(batches, int(start), energy)
+        reason = unsettled_because(window, last - int(start), "batches", procedure, parts)
         if reason is None:
             return window
         reasons.append(reason)
@@ -83,6 +90,18 @@ def _settled_from(seconds: np.ndarray, procedure: Procedure) -> int | None:
         if abs(seconds[i] - seconds[i - 1]) <= procedure.drift_limit * seconds[i]:
             return i
     return None
+
+
+def _parts(batches: Batches, start: int, energy: EnergyCurve | None) -> dict[str, np.ndarray | None]:
+    """Seconds per item and mean power of the batches from `start` on, each with the gap before it.
+
+    More than `FINEST_PARTS` batches are taken in so many even runs.
+    """
+    groups = groups_of(batches, start, FINEST_PARTS)
+    begin = batches.end_seconds[start - 1] if start else batches.begin_seconds[start]
+    edges = np.array([begin, *(batches.end_seconds[group[-1]] for group in groups)])
+    items = np.array([batches.items[group].sum() for group in groups])
+    return {"time per item": np.diff(edges) / items, "power": mean_watts(list(pairwise(edges)), energy)}
 
 
 def _describe(batches: Batches, start: int, energy: EnergyCurve | None, procedure: Procedure) -> Window:

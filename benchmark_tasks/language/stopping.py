@@ -14,7 +14,7 @@ import numpy as np
 from benchmark_tasks.client.load import Progress
 from benchmark_tasks.errors import MeterError
 from benchmark_tasks.language.windows import sub_window_edges
-from benchmark_tasks.measuring.steadiness import candidate_starts, relative_drift
+from benchmark_tasks.measuring.steadiness import candidate_starts, is_steady
 from benchmark_tasks.meters.energy import energy_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.plan.procedure import Procedure
@@ -70,9 +70,9 @@ class Watcher:
         readings, limit = self._devices.timeline(0, self._since), self._procedure.drift_limit
         for start in starts:
             tokens, joules = self._parts(start, readings)
-            drifts = [abs(relative_drift(values)) for values in (tokens, joules) if values is not None]
-            if max(drifts) <= limit:  # the window will begin here
-                return max(drifts) <= DRIFT_MARGIN * limit and self._is_precise(tokens, joules)
+            series = [values for values in (tokens, joules) if values is not None]
+            if is_steady(series, limit):  # the window will begin here
+                return is_steady(series, DRIFT_MARGIN * limit) and self._is_precise(tokens, joules)
         return False
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.measuring.steadiness import (
     candidate_starts,
-    power_trend,
+    mean_watts,
     relative_drift,
     unsettled_because,
 )
@@ -60,9 +60,10 @@ def steady_window(
         return Window(settled=False, reason=_never_warm(events))
     reasons = []
     for start in candidate_starts(earliest, stopped_seconds):
+        parts = _parts(events, start, stopped_seconds, energy, procedure)
         window = _describe(events, start, stopped_seconds)
-        window = window.model_copy(update=_trends(events, start, stopped_seconds, energy, procedure))
-        reason = unsettled_because(window, window.turnovers or 0, "turnovers", procedure)
+        window = window.model_copy(update=_trends(parts))
+        reason = unsettled_because(window, window.turnovers or 0, "turnovers", procedure, parts)
         if reason is None:
             return window
         reasons.append(reason)
@@ -121,10 +122,15 @@ def _mean_running(events: Events, start: float, end: float) -> float:
     return float(np.clip(overlap, 0, None).sum() / (end - start))
 
 
-def _trends(
+def _parts(
     events: Events, start: float, end: float, energy: EnergyCurve | None, procedure: Procedure
-) -> dict[str, float | None]:
+) -> dict[str, np.ndarray | None]:
+    """Throughput and mean power of the sub-windows; they are equally long, so tokens tell throughput."""
     edges = sub_window_edges(start, end, procedure.sub_windows)
-    spans = list(pairwise(edges))
-    throughput = relative_drift(tokens_in(events, edges))
-    return {"throughput_trend": throughput, "power_trend": power_trend(spans, energy)}
+    return {"throughput": tokens_in(events, edges), "power": mean_watts(list(pairwise(edges)), energy)}
+
+
+def _trends(parts: dict[str, np.ndarray | None]) -> dict[str, float | None]:
+    return {
+        f"{what}_trend": None if values is None else relative_drift(values) for what, values in parts.items()
+    }

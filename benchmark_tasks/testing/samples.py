@@ -72,7 +72,7 @@ def sample_run(
         "energy_source": EnergySource.NVML_COUNTER if gpu else EnergySource.NONE,
         "energy_absent_reason": None if gpu else "this machine has no GPU energy counter",
         "requests": _requests_counted(tokens),
-        "latency": _latency(1000 * batch_size / tokens_per_second, tokens),
+        "latency": _latency(1000 * batch_size / tokens_per_second, tokens, batch_size),
         "device": _device(power_watts) if gpu else Device(),
         "server": _server(),
         "client": _client(),
@@ -244,11 +244,14 @@ def _requests_counted(tokens: int) -> Requests:
     )
 
 
-def _latency(median_itl_ms: float, tokens: int) -> Latency:
+def _latency(median_itl_ms: float, tokens: int, batch_size: int) -> Latency:
+    """As `_requests` has them: so many rounds of `batch_size` requests fill the load."""
+    rounds = -(-(tokens // _TOKENS_PER_REQUEST) // batch_size)
+    e2e_ms = 1000 * _LOAD_SECONDS / max(rounds, 1)
     return Latency(
         ttft_ms=Quantiles(p50=50, p90=80, p95=90, p99=120),
         itl_ms=_spread(median_itl_ms),
-        e2e_ms=Quantiles(p50=4000, p90=4500, p95=4600, p99=5000),
+        e2e_ms=Quantiles(p50=e2e_ms, p90=e2e_ms * 1.125, p95=e2e_ms * 1.15, p99=e2e_ms * 1.25),
         itl_histogram={100: tokens},
     )
 
@@ -358,6 +361,7 @@ def _requests(run: Run) -> list[dict[str, Any]]:
         ]
     assert run.requests.prompt_tokens is not None
     each, left_over = divmod(run.requests.output_tokens, count)
+    prompt, prompt_left_over = divmod(run.requests.prompt_tokens, count)
     return [
         {
             "request_index": i,
@@ -366,7 +370,7 @@ def _requests(run: Run) -> list[dict[str, Any]]:
             "sent_seconds": i // slots * seconds,
             "first_token_seconds": (i // slots + 0.01) * seconds,
             "finished_seconds": (i // slots + 1) * seconds,
-            "prompt_tokens": run.requests.prompt_tokens // count,
+            "prompt_tokens": prompt + (i < prompt_left_over),
             "output_tokens": each + (i < left_over),
             "max_tokens": each + (i < left_over),
             "error": None,
@@ -378,7 +382,7 @@ def _requests(run: Run) -> list[dict[str, Any]]:
 
 
 def _timelines(run: Run) -> list[dict[str, Any]]:
-    """Power at 10 Hz with a ripple around the counter's mean, running requests at 1 Hz."""
+    """Power at 10 Hz with a ripple around the counter's mean, the counter, running requests at 1 Hz."""
     running = [
         {
             "series": Series.RUNNING_REQUESTS,
@@ -392,13 +396,13 @@ def _timelines(run: Run) -> list[dict[str, Any]]:
     if run.window_steady is None or run.window_steady.energy is None:
         return running
     energy = run.window_steady.energy
+    watts = [joules / energy.counter_seconds for joules in energy.counter_joules_per_gpu]
     return running + [
-        {
-            "series": Series.POWER_WATTS,
-            "gpu_index": gpu,
-            "seconds": i / 10,
-            "value": joules / energy.counter_seconds * (1 + 0.01 * math.sin(i)),
-        }
-        for gpu, joules in enumerate(energy.counter_joules_per_gpu)
+        {"series": series, "gpu_index": gpu, "seconds": i / 10, "value": value}
+        for gpu, mean in enumerate(watts)
         for i in range(800)
+        for series, value in (
+            (Series.POWER_WATTS, mean * (1 + 0.02 * math.sin(i))),
+            (Series.ENERGY_COUNTER_JOULES, mean * i / 10),
+        )
     ]

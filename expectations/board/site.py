@@ -94,6 +94,7 @@ def render(
     return render_page(
         "board/page.html",
         summary=manifest["summary"],
+        warned=manifest.get("gate", {}).get("warned", []),
         runs=manifest["runs"],
         marts=manifest["tables"],
         history=_history(manifest["history"]),

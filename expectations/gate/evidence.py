@@ -13,19 +13,25 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmark_tasks import disk
+from benchmark_tasks import disk, statistics
 from benchmark_tasks.errors import BundleError
+from benchmark_tasks.measuring import steadiness
+from benchmark_tasks.meters.vendors import VENDORS
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
-from benchmark_tasks.results.tables import Series
-from benchmark_tasks.vocabulary import RunStatus
+from benchmark_tasks.results.tables import REQUESTS, Series
+from benchmark_tasks.vocabulary import EnergySource, RunStatus
+from expectations.gate import recomputed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CACHE_FILE = "evidence.jsonl"
 BUCKET_SECONDS = 5.0
@@ -47,6 +53,14 @@ class Evidence:
     power_coverage, metrics_coverage: share of the ranking window with samples.
     power_frozen_seconds: longest stretch of one and the same power reading on any GPU.
     power_gpus: GPUs in the power timeline.
+    power_cap_share: share of the readings of the ranking window in which the power cap slowed a GPU down, of
+        the GPU that was slowed down least.
+    contradiction, contradiction_share: the figure of the record that is farthest from what the files give for
+        it, and how far (`recomputed.py`).
+    window_tokens: output tokens of the steady window, by the requests.
+    median_e2e_ms, mean_itl_ms: of the completed requests that were served from beginning to end.
+    odd_parts, odd_parts_shift: parts of the steady window that differ from its others, and what they do to
+        its mean (0.0: there are none).
     timeline_joules: trapezoid integral of the power timeline over the ranking window.
     bad_samples: samples that are NaN, infinite or negative.
     crash: the first line of the server's log that reports a crash.
@@ -63,6 +77,14 @@ class Evidence:
     metrics_coverage: float | None = None
     power_frozen_seconds: float | None = None
     power_gpus: int | None = None
+    power_cap_share: float | None = None
+    contradiction: str | None = None
+    contradiction_share: float | None = None
+    window_tokens: float | None = None
+    median_e2e_ms: float | None = None
+    mean_itl_ms: float | None = None
+    odd_parts: str | None = None
+    odd_parts_shift: float | None = None
     timeline_joules: float | None = None
     bad_samples: int | None = None
     crash: str | None = None
@@ -94,6 +116,7 @@ def examine(run: Run, directory: Path) -> Evidence:
         run_id=run.run_id,
         **_requests_facts(run, requests),
         **_timeline_facts(run, timelines),
+        **_second_witness(run, requests, timelines),
         crash=_crash(directory / bundle.SERVER_LOG),
         content_digest=content_digest(run),
     )
@@ -174,7 +197,43 @@ def _timeline_facts(run: Run, table: pa.Table | None) -> dict[str, Any]:
             "power_frozen_seconds": max(_longest_frozen(at, watts, window) for at, watts in per_gpu),
             "timeline_joules": float(sum(_integral(at, watts, window) for at, watts in per_gpu)),
         }
+    throttled = names == Series.THROTTLE_REASON_BITS
+    if throttled.any():
+        readings = table.filter(pa.array(throttled)).to_pandas()
+        facts["power_cap_share"] = _power_cap_share(readings, window, run.energy_source)
     return facts
+
+
+def _power_cap_share(readings: pd.DataFrame, window: Span, source: EnergySource) -> float | None:
+    inside = readings[readings["seconds"].between(window.start, window.end)]
+    vendor = next((vendor for vendor in VENDORS if vendor.energy_source is source), None)
+    if vendor is None or inside.empty:
+        return None
+    names = {bits: vendor.throttle_names(int(bits)) for bits in inside["value"].unique()}
+    capped = inside["value"].map(lambda bits: any("power_cap" in name for name in names[bits]))
+    return float(capped.groupby(inside["gpu_index"]).mean().min())
+
+
+def _second_witness(run: Run, requests: pa.Table | None, timelines: pa.Table | None) -> dict[str, Any]:
+    """Figures of a completed run against its files."""
+    if run.status is not RunStatus.COMPLETED or requests is None or timelines is None:
+        return {}
+    rows = requests.to_pandas().reindex(columns=REQUESTS.names)
+    pairs = [
+        *recomputed.of_timelines(run, timelines.to_pandas()),
+        *recomputed.of_requests(run, rows),
+        *recomputed.of_parts(run.window_steady),
+        *recomputed.of_parts(run.window_mlenergy),
+    ]
+    largest, odd = recomputed.largest_contradiction(pairs), recomputed.odd_parts(run, rows)
+    return {
+        "contradiction": None if largest is None else str(largest),
+        "contradiction_share": None if largest is None else largest.share,
+        **recomputed.latencies(run, rows),
+        "window_tokens": recomputed.tokens_in_window(run, rows),
+        "odd_parts": None if odd is None else odd[1],
+        "odd_parts_shift": None if odd is None else odd[0],
+    }
 
 
 @dataclass(frozen=True)
@@ -233,7 +292,9 @@ def _crash(log: Path) -> str | None:
 def _signature(directory: Path) -> str:
     stats = [(path.name, path.stat()) for path in sorted(directory.iterdir())]
     text = ";".join(f"{name},{stat.st_size},{stat.st_mtime_ns}" for name, stat in stats)
-    version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    sources = [Path(str(module.__file__)) for module in (recomputed, steadiness, statistics)]
+    code = b"".join(source.read_bytes() for source in (Path(__file__), *sources))
+    version = hashlib.sha256(code).hexdigest()
     return hashlib.sha256(f"{version};{directory};{text}".encode()).hexdigest()[:32]
 
 

@@ -6,18 +6,65 @@ Great Expectations' own Data Docs load style sheets from the network; this page 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from expectations.gate.auditor import Audit
 from expectations.pages import render_page
+from expectations.suites.checks import Level, Severity
 
 SHOWN = 200
 """Findings per check on the page; the JSON has all."""
 
 NAMED = 3
-"""Rows that a refusal's one line names."""
+"""Rows that a refusal's one line names, and checks that a publication's one line names."""
+
+
+@dataclass(frozen=True)
+class WarningGroup:
+    """The warnings of one check: what it warns of, and how many runs or rows it warns of.
+
+    rows: of a run "run", of a mart "row".
+    """
+
+    check: str
+    reason: str
+    count: int
+    rows: str
+
+    def __str__(self) -> str:
+        return f"{several(self.count, self.rows)}: {self.reason}"
+
+
+def warning_groups(audit: Audit, refused: Collection[str]) -> tuple[WarningGroup, ...]:
+    """The warnings by check, the most frequent first. Runs that are `refused` have no part in it."""
+    groups = []
+    for result in audit.results:
+        shown = [finding for finding in result.findings if finding.severity is Severity.WARNING]
+        count = sum(finding.key not in refused for finding in shown)
+        rows = "run" if result.level in (Level.RUN, Level.CROSS_RUN) else "row"
+        if count:
+            groups.append(WarningGroup(result.check.name, result.check.reason, count, rows))
+    return tuple(sorted(groups, key=lambda group: -group.count))
+
+
+def verdict(groups: Sequence[WarningGroup]) -> str:
+    """What the gate says of a publication, in two to four words."""
+    count = sum(group.count for group in groups)
+    return f"passed with {several(count, 'warning')}" if count else "passed"
+
+
+def verdict_in_words(groups: Sequence[WarningGroup]) -> str:
+    """The verdict with the most frequent warnings, for one line."""
+    named = a_few([str(group) for group in groups])
+    return f"{verdict(groups)} ({named})" if groups else verdict(groups)
+
+
+def several(number: int, what: str) -> str:
+    """A number with its noun."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def a_few(names: Sequence[str], count: int | None = None) -> str:

@@ -26,6 +26,12 @@ from benchmark_tasks.results.store import Store
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.testing.samples import sample_generation_run, sample_run, write_sample
 
+RECORDED = Path(__file__).parents[2] / "recorded_runs"
+TWO_GPUS = "h200-2026-11-26-qwen3-8b/01a217a2-914d-7125-b4dd-c9d54dd3ad0d"
+"""Qwen3-8B over two H200s."""
+IMAGES = "h200-2026-11-26-diffusion/01a2179d-c951-7fbe-99ec-a2ba6bbdb4b3"
+ANOTHER_RUN = "h200-2026-11-26-qwen3-8b/01a217a5-7bf1-7439-b03d-26b9d8b72b17"
+
 Spoil = Callable[[dict[str, Any]], None]
 SpoilFiles = Callable[[Path], None]
 
@@ -35,7 +41,8 @@ class Fault:
     """One fault, and the check that must refuse it.
 
     `record` edits run.json's content, `files` the folder (checksums are written again unless `keep_sums`),
-    `place` says where it lands instead.
+    `place` says where it lands instead. `recorded`: a bundle under recorded_runs/ that is spoiled in place of
+    a sample.
     """
 
     name: str
@@ -44,6 +51,7 @@ class Fault:
     files: SpoilFiles | None = None
     sample: dict[str, Any] = field(default_factory=dict)
     make: Callable[..., Run] = sample_run
+    recorded: str | None = None
     keep_sums: bool = False
     place: Callable[[Store, Run], Path] | None = None
 
@@ -59,9 +67,8 @@ def land(store: Store, run: Run, folder: Path | None = None) -> Path:
 
 def land_fault(store: Store, fault: Fault) -> tuple[str, Path]:
     """Land one faulty run; returns the name it has in findings, and its folder."""
-    good = fault.make(**fault.sample)
-    written = write_sample(store.root / ".src", good)
-    run = good
+    written = write_good(store.root / ".src", fault)
+    run = bundle.read_record(written)
     if fault.record is not None:
         content = json.loads((written / bundle.RUN_FILE).read_text())
         fault.record(content)
@@ -76,6 +83,18 @@ def land_fault(store: Store, fault: Fault) -> tuple[str, Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     written.rename(path)
     return path.name, path
+
+
+def write_good(folder: Path, fault: Fault) -> Path:
+    """The bundle before it is spoiled: a sample, or a recorded one under an id of its own."""
+    if fault.recorded is None:
+        return write_sample(folder, fault.make(**fault.sample))
+    run = bundle.read_record(RECORDED / fault.recorded).model_copy(update={"run_id": new_run_id()})
+    written = folder / run.run_id
+    shutil.copytree(RECORDED / fault.recorded, written)
+    (written / bundle.CHECKSUMS_FILE).unlink()
+    bundle.write_record(written, run)
+    return written
 
 
 def _sum_again(folder: Path) -> None:
@@ -607,6 +626,281 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
+def scaled(factor: float, *series: Series) -> SpoilFiles:
+    """Some series of the timelines in another unit."""
+
+    def spoil(folder: Path) -> None:
+        for name in series:
+            timeline(lambda at, values: (at, values * factor), name)(folder)
+
+    return spoil
+
+
+def swapped_gpus(content: dict[str, Any]) -> None:
+    """The energy of each of two GPUs stands under the other."""
+    for name in ("steady", "mlenergy"):
+        content[f"window_{name}"]["energy"]["counter_joules_per_gpu"].reverse()
+
+
+def tokens(factor: float, *fields: str) -> Spoil:
+    """Scale counts of tokens."""
+    return each(*(put(name, lambda count: int(count * factor)) for name in fields))
+
+
+def shifted_window(seconds: float) -> Spoil:
+    """The window lies elsewhere, with the energy and the tokens that it had."""
+    ends = ("window_steady.start_seconds", "window_steady.end_seconds")
+    return each(*(put(name, lambda at: at + seconds) for name in ends))
+
+
+def in_seconds(*latencies: str) -> Spoil:
+    """Latencies in seconds where milliseconds belong."""
+
+    def spoil(content: dict[str, Any]) -> None:
+        for name in latencies:
+            content["latency"][name] = {q: ms / 1000 for q, ms in content["latency"][name].items()}
+
+    return spoil
+
+
+def timelines_of_another_run(folder: Path) -> None:
+    """The samples of the meters are those of another run."""
+    shutil.copyfile(RECORDED / ANOTHER_RUN / bundle.TIMELINES_FILE, folder / bundle.TIMELINES_FILE)
+
+
+def slow_middle(depth: float) -> Spoil:
+    """Parts 5 and 6 of ten have fewer tokens and less energy, by `depth`; the totals agree with them."""
+
+    def spoil(content: dict[str, Any]) -> None:
+        window = content["window_steady"]
+        left = [1 - depth if part in (4, 5) else 1 + 0.001 * (part % 3) for part in range(10)]
+        outputs = [round(window["output_tokens"] * share / sum(left)) for share in left]
+        joules = [window["energy"]["counter_joules"] * share / sum(left) for share in left]
+        parts = zip(outputs, joules, strict=True)
+        window["sub_windows"] = [{"outputs": count, "counter_joules": energy} for count, energy in parts]
+        window["output_tokens"] = sum(outputs)
+
+    return spoil
+
+
+def slow_batch(factor: float) -> SpoilFiles:
+    """One batch in the middle of a window of images takes `factor` times as long; the others less."""
+
+    def change(table: pa.Table) -> pa.Table:
+        frame = table.to_pandas()
+        ends = np.unique(frame["finished_seconds"])
+        place = np.searchsorted(ends, frame["finished_seconds"])
+        seconds = np.diff(np.r_[0.0, ends])
+        seconds[len(seconds) // 2] *= factor
+        moved = np.r_[0.0, np.cumsum(seconds) * ends[-1] / seconds.sum()]
+        frame["sent_seconds"], frame["finished_seconds"] = moved[place], moved[place + 1]
+        return pa.Table.from_pandas(frame, schema=table.schema, preserve_index=False)
+
+    return requests(change)
+
+
+CONSISTENT_FAULTS: tuple[Fault, ...] = (
+    Fault("energies of two GPUs swapped", "record_follows_from_files", swapped_gpus, recorded=TWO_GPUS),
+    Fault(
+        "energy doubled with all that belongs to it in the record",
+        "record_follows_from_files",
+        energy(2, 2),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "energy halved in the record and in the power timeline",
+        "record_follows_from_files",
+        each(energy(0.5, 0.5), put("device.power_max_watts_per_gpu", lambda watts: watts / 2)),
+        scaled(0.5, Series.POWER_WATTS),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "energy of one GPU 0.2 % too high",
+        "record_follows_from_files",
+        energy(1.002, 1),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "four times the tokens in the record",
+        "window_tokens_follow_from_requests",
+        tokens(4, "window_steady.output_tokens", "window_mlenergy.output_tokens", "requests.output_tokens"),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "a fifth more tokens in the window",
+        "window_tokens_follow_from_requests",
+        tokens(1.2, "window_steady.output_tokens"),
+    ),
+    Fault(
+        "an eighth fewer tokens in the window",
+        "window_tokens_follow_from_requests",
+        tokens(0.875, "window_steady.output_tokens"),
+    ),
+    Fault(
+        "window shifted by 0.9 s",
+        "record_follows_from_files",
+        shifted_window(-0.9),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "timelines of another run",
+        "record_follows_from_files",
+        files=timelines_of_another_run,
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "parts of the window with twice the energy",
+        "record_follows_from_files",
+        put(
+            "window_steady.sub_windows",
+            lambda parts: [part | {"counter_joules": part["counter_joules"] * 2} for part in parts],
+        ),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "temperature of another moment",
+        "record_follows_from_files",
+        put("device.temperature_max_celsius", lambda celsius: celsius - 8),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "clock ten per cent lower in the record only",
+        "record_follows_from_files",
+        put("device.sm_clock_median_mhz", lambda mhz: mhz * 0.9),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "clock in kHz",
+        "clock_plausible",
+        put("device.sm_clock_median_mhz", lambda mhz: mhz * 1000),
+        scaled(1000, Series.SM_CLOCK_MHZ),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "prompts twice as long in the record",
+        "record_follows_from_files",
+        tokens(2, "requests.prompt_tokens"),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "mean answer length doubled",
+        "record_follows_from_files",
+        put("requests.mean_output_tokens", lambda mean: mean * 2),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "latencies in seconds",
+        "latency_follows_from_requests",
+        in_seconds("ttft_ms", "itl_ms", "e2e_ms"),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "inter-token latency in seconds",
+        "token_latency_follows_from_requests",
+        in_seconds("itl_ms"),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "measured as another version",
+        "version_as_installed",
+        put("comparability.runtime_version", "0.27.0"),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "measured as under a lower power cap",
+        "limit_as_on_gpus",
+        put("comparability.power_limit_watts", 650.0),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "idle power with the model loaded above that of the load",
+        "power_over_idle",
+        put("device.idle_watts_loaded", 1200.0),
+        recorded=TWO_GPUS,
+    ),
+    Fault("idle power in kW", "idle_not_too_low", put("device.idle_watts_before_server", 0.157)),
+    Fault(
+        "idle power just below 3 % of the TDP",
+        "idle_not_too_low",
+        put("device.idle_watts_before_server", 20.9),
+    ),
+    Fault("ends in the future", "not_from_the_future", times("finished_at", 3e8), recorded=TWO_GPUS),
+    Fault("started a day earlier", "clock_did_not_jump", times("started_at", -86400), recorded=TWO_GPUS),
+    Fault("two of ten parts at a third of the speed", "odd_parts_do_not_decide", slow_middle(0.67)),
+    Fault(
+        "one batch of twenty takes four times as long",
+        "odd_parts_do_not_decide",
+        files=slow_batch(4.0),
+        make=sample_generation_run,
+    ),
+)
+"""Plainly wrong, although the parts of the record agree with each other: the bundle's files say otherwise."""
+
+FAULTS += CONSISTENT_FAULTS
+
+
+def throttled(share: float) -> SpoilFiles:
+    """The power cap slows the GPU down in this share of the readings."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / bundle.TIMELINES_FILE
+        table = pq.read_table(path)
+        power = table.filter(pc.equal(table["series"].cast(pa.string()), POWER.value))
+        names = pa.array([Series.THROTTLE_REASON_BITS.value] * power.num_rows, pa.string())
+        capped = np.arange(power.num_rows) % 100 < 100 * share
+        bits = power.set_column(0, "series", names.cast(table.schema.field("series").type))
+        bits = bits.set_column(3, "value", pa.array(np.where(capped, 4.0, 0.0)))
+        pq.write_table(pa.concat_tables([table, bits]), path)
+
+    return spoil
+
+
+def peak(of_tdp: float) -> dict[str, Any]:
+    """One reading of power in the window at a share of the H200's 700 W."""
+    watts = 700 * of_tdp
+    return {
+        "record": put("device.power_max_watts_per_gpu", watts),
+        "files": timeline(lambda at, w: (at, np.where(np.arange(len(w)) == 300, watts, w)), POWER),
+    }
+
+
+DOUBTFUL: tuple[Fault, ...] = (
+    Fault("a power reading just above 1.6 of the TDP", "power_peak_within_tdp", **peak(1.61)),
+    Fault("a power reading of five times the TDP", "power_peak_within_tdp", **peak(5)),
+    Fault("two of ten parts a quarter slower", "parts_of_window_alike", slow_middle(0.25)),
+    Fault("two of ten parts a tenth slower", "parts_of_window_alike", slow_middle(0.1)),
+    Fault(
+        "one batch of twenty takes half as long again",
+        "parts_of_window_alike",
+        files=slow_batch(1.5),
+        make=sample_generation_run,
+    ),
+    Fault(
+        "always at the power cap, below three quarters of it",
+        "power_cap_explains_throttling",
+        files=throttled(1.0),
+        sample={"power_watts": 520.0},
+    ),
+)
+"""Faults that are accepted with a warning, that of `check`."""
+
+HARMLESS: tuple[Fault, ...] = (
+    Fault("a power reading just below 1.6 of the TDP", "", **peak(1.59)),
+    Fault("the highest power reading of all recorded runs", "", **peak(1.421)),
+    Fault("two of ten parts 4 % slower", "", slow_middle(0.04)),
+    Fault("one batch of twenty takes 4 % longer", "", files=slow_batch(1.04), make=sample_generation_run),
+    Fault("two GPUs, as recorded", "", recorded=TWO_GPUS),
+    Fault("images, as recorded", "", recorded=IMAGES),
+    Fault("5 % fewer tokens in the window", "", tokens(0.95, "window_steady.output_tokens")),
+    Fault("a tenth more tokens in the window", "", tokens(1.1, "window_steady.output_tokens")),
+    Fault("idle power just above 3 % of the TDP", "", put("device.idle_watts_before_server", 21.1)),
+    Fault("an hour between the clocks", "", times("started_at", -3580)),
+    Fault("always at the power cap", "", files=throttled(1.0), sample={"power_watts": 530.0}),
+    Fault("at the power cap for moments, far below it", "", files=throttled(0.85)),
+)
+"""Just inside a tolerance: accepted without a finding."""
+
+
 def good_runs() -> list[Run]:
     """Runs that must pass: with and without a counter, several batch sizes, repeats."""
     server = sample_run().server
@@ -688,10 +982,6 @@ def imperfect_runs() -> dict[str, tuple[Run, set[str]]]:
         ),
         "never settled, so no energy": (sample_run(window_steady=never), {"steady_window_settled"}),
         "a GPU that does not say its memory, power cap, temperature and clocks": (_silent_gpu(), set()),
-        "at the power cap": (
-            sample_run(device=sample_run().device.model_copy(update={"throttle_reasons": ("sw_power_cap",)})),
-            {"not_at_power_cap"},
-        ),
     }
 
 

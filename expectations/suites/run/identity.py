@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.runtimes.kinds import MOCK, all_kinds
-from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN
+from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, ServerKind
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import critical, ratio, warning
@@ -42,6 +42,21 @@ def _other_precision(runs: LandedRuns) -> pd.Series:
     def other(run: Run) -> bool:
         model = runs.catalog.models.get(run.configuration.model_id)
         return model is not None and model.weight_precision != run.configuration.weight_precision
+
+    return runs.each(other)
+
+
+def _installed_version(run: Run) -> str | None:
+    """That of the runtime's package; `None` where the record does not list it."""
+    return run.provenance.runtime_packages.get(run.provenance.runtime_distribution)
+
+
+def _other_version(runs: LandedRuns) -> pd.Series:
+    def other(run: Run) -> bool | None:
+        installed = _installed_version(run)
+        if installed is None or run.provenance.server_kind is not ServerKind.ENVIRONMENT:
+            return None
+        return installed.partition("+")[0] != run.comparability.runtime_version.partition("+")[0]
 
     return runs.each(other)
 
@@ -97,6 +112,14 @@ CHECKS = (
         "the catalog lists the model in another weight precision",
         _other_precision,
         observed=lambda runs: runs["weight_precision"],
+    ),
+    critical(
+        "version_as_installed",
+        "the version of the runtime is not the one that was installed",
+        _other_version,
+        observed=lambda runs: (
+            runs.each(_installed_version) + " installed, measured as " + runs["runtime_version"]
+        ),
     ),
     critical(
         "gpu_in_catalog",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from benchmark_tasks.results.schema import Run
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import critical, number, ratio, warning, with_unit
@@ -11,6 +12,22 @@ from expectations.suites.run_check import critical, number, ratio, warning, with
 MEAN_POWER_OF_TDP = Tolerance(
     None, 1.05, "of TDP", "ML.ENERGY validator: power range; 5 % for regulation; highest published 0.98"
 )
+PEAK_POWER_OF_TDP = Tolerance(
+    None,
+    1.6,
+    "of TDP",
+    "NVML's instant power is not averaged, and the power limit holds for the average: of 101 recorded runs,"
+    " read every 100 ms, the highest reading was 1.42, and 95 % were below 1.31",
+)
+POWER_WHILE_CAPPED = Tolerance(
+    0.75,
+    None,
+    "of the power cap",
+    "58 recorded runs that were at the power cap in 9 of 10 readings drew 0.88 to 0.99 of it on average",
+)
+_ALWAYS_CAPPED = 0.9
+"""Of the readings: a run that met its power cap for moments only tells nothing about it."""
+
 _TEMPERATURE_SOURCE = "ML.ENERGY validator: temperature range"
 
 
@@ -27,6 +44,12 @@ def _idle_watts(runs: LandedRuns) -> pd.Series:
     """Of the busiest GPU; runs recorded before that was known have the mean over their GPUs only."""
     mean = ratio(runs["idle_watts_before_server"], runs["num_gpus"])
     return number(runs["idle_watts_before_server_max_per_gpu"]).fillna(mean)
+
+
+def _limit_of_gpus(run: Run) -> float | None:
+    """Mean power cap of the run's GPUs in watts."""
+    limits = [gpu.power_limit_watts for gpu in run.provenance.gpus if gpu.power_limit_watts is not None]
+    return sum(limits) / len(limits) if limits else None
 
 
 def _throttling(runs: LandedRuns) -> pd.Series:
@@ -48,12 +71,7 @@ CHECKS = (
         "power_peak_within_tdp",
         "a power reading is far above the TDP",
         lambda runs: ratio(runs["power_max_watts_per_gpu"], runs["tdp_watts"]),
-        within=Tolerance(
-            None,
-            1.25,
-            "of TDP",
-            "single readings overshoot the cap for milliseconds; mean power is the strict check",
-        ),
+        within=PEAK_POWER_OF_TDP,
     ),
     critical(
         "power_within_limit",
@@ -64,7 +82,7 @@ CHECKS = (
     critical(
         "power_over_idle",
         "the GPU drew less than when it was idle",
-        lambda runs: ratio(_watts(runs), runs["idle_watts_before_server"]),
+        lambda runs: ratio(_watts(runs), runs[["idle_watts_before_server", "idle_watts_loaded"]].max(axis=1)),
         within=Tolerance(1.0, None, "x idle", "a GPU that works draws more than one that idles"),
     ),
     critical(
@@ -76,6 +94,29 @@ CHECKS = (
             0.35,
             "of TDP",
             "H100, H200 and B200 idle at 10-20 % of TDP; more means that another process ran",
+        ),
+    ),
+    critical(
+        "idle_not_too_low",
+        "idle power is below that of a GPU: another unit, or no reading",
+        lambda runs: ratio(ratio(runs["idle_watts_before_server"], runs["num_gpus"]), runs["tdp_watts"]),
+        within=Tolerance(0.03, None, "of TDP", "recorded H100s and H200s idle at 0.10 to 0.13 of it"),
+    ),
+    critical(
+        "limit_as_on_gpus",
+        "the power cap of the run is not that of its GPUs",
+        lambda runs: ratio(runs["power_limit_watts"], runs.each(_limit_of_gpus)) - 1,
+        within=Tolerance(-1e-3, 1e-3, "relative", "the record takes the cap from the GPUs, up to rounding"),
+    ),
+    critical(
+        "clock_plausible",
+        "the clock of the GPU is implausible: another unit, or a wrong sensor",
+        lambda runs: runs["sm_clock_median_mhz"],
+        within=Tolerance(
+            100,
+            4000,
+            "MHz",
+            "recorded H100s and H200s under load: 1,545 to 1,980; no GPU reaches twice as much",
         ),
     ),
     critical(
@@ -105,9 +146,11 @@ CHECKS = (
         observed=lambda runs: runs["throttle_reasons"],
     ),
     warning(
-        "not_at_power_cap",
-        "the power cap slowed the GPU down (normal at full load)",
-        lambda runs: _throttling(runs).str.contains("powercap"),
-        observed=lambda runs: runs["throttle_reasons"],
+        "power_cap_explains_throttling",
+        "the power cap slowed the GPU down although the GPU drew much less: another limit is at work",
+        lambda runs: ratio(_watts_per_gpu(runs), runs["power_limit_watts"]).where(
+            runs["power_cap_share"] >= _ALWAYS_CAPPED
+        ),
+        within=POWER_WHILE_CAPPED,
     ),
 )

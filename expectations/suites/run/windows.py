@@ -77,6 +77,17 @@ CHECKS = (
         _more_tokens_than_run,
     ),
     critical(
+        "window_tokens_follow_from_requests",
+        "the window has more or fewer tokens than its requests wrote in that time",
+        lambda runs: (ratio(runs["steady_output_tokens"], runs["window_tokens"]) - 1).where(runs["settled"]),
+        within=Tolerance(
+            -0.1,
+            0.15,
+            "relative",
+            "78 recorded runs: -0.5 to +6.3 %, as answers that are written evenly are only nearly so",
+        ),
+    ),
+    critical(
         "window_items_inside_run",
         "a window has more images or videos than the run",
         lambda runs: (runs["steady_output_items"] > runs["requests_completed"]).where(
@@ -128,6 +139,27 @@ CHECKS = (
         "throughput still changes within the steady window",
         lambda runs: runs["steady_throughput_trend"].where(runs["settled"]),
         within=_TREND,
+    ),
+    warning(
+        "parts_of_window_alike",
+        "a part of the steady window differs from the others",
+        lambda runs: runs["odd_parts_shift"].where(runs["settled"]),
+        within=Tolerance(
+            None,
+            0,
+            "of the mean",
+            "methodology: no part differs by more than 5 % and chance; 3 of 101 recorded runs do",
+        ),
+        observed=lambda runs: runs["odd_parts"],
+    ),
+    critical(
+        "odd_parts_do_not_decide",
+        "a part of the steady window differs so much from the others that it decides the figures",
+        lambda runs: runs["odd_parts_shift"].where(runs["settled"]),
+        within=Tolerance(
+            None, 0.1, "of the mean", "twice the drift limit; the most in 101 recorded runs is 0.055"
+        ),
+        observed=lambda runs: runs["odd_parts"],
     ),
     warning(
         "throughput_fits_latency",

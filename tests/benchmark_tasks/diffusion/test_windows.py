@@ -11,6 +11,9 @@ from benchmark_tasks.plan.procedure import Procedure
 
 PROCEDURE = Procedure(minimum_window_seconds=10, long_window_seconds=30, full_turnovers=5, drift_limit=0.05)
 
+WHOLE = PROCEDURE.model_copy(update={"minimum_window_seconds": 25.0})
+"""No later start leaves enough."""
+
 
 def batches(*seconds: float, items: int = 4) -> Batches:
     ends = np.cumsum(seconds)
@@ -75,3 +78,48 @@ def test_power_that_drifts_has_not_settled() -> None:
 def test_the_window_holds_whole_batches() -> None:
     made = batches(9.0, *[2.0] * 8)
     assert inside(made, steady_window(made, None, PROCEDURE)).tolist() == [False, False, *[True] * 7]
+
+
+@pytest.mark.parametrize("count", [5, 8, 12, 20, 40])
+@pytest.mark.parametrize("slow", [0.5, 1.3, 3.0])
+def test_one_slow_or_fast_batch_in_the_middle_is_seen(count: int, slow: float) -> None:
+    """The window begins after it where enough is left; otherwise it has not settled, with the reason."""
+    steady = [6.0 + 0.01 * (i % 3) for i in range(count)]
+    middle = 1 + count // 2
+    odd = batches(*steady[:middle], 6.0 * slow, *steady[middle:])
+    window = steady_window(odd, None, PROCEDURE)
+    if window.settled:
+        assert window.start_seconds is not None and window.start_seconds >= odd.end_seconds[middle]
+    else:
+        assert window.reason is not None and "time per item in part" in window.reason
+    assert steady_window(batches(*steady), None, PROCEDURE).settled == (count > 5)
+
+
+def test_two_slow_batches_do_not_hide_each_other() -> None:
+    seconds = [2.0 + 0.01 * (i % 3) for i in range(20)]
+    seconds[9] = seconds[11] = 3.0
+    window = steady_window(batches(*seconds), None, WHOLE)
+    assert not window.settled and window.reason is not None
+    assert "time per item in parts 9, 11 of 19 differs from the other parts by +4" in window.reason
+
+
+def test_a_pause_between_batches_is_seen() -> None:
+    begin = np.arange(12) * 3.0 + np.where(np.arange(12) >= 6, 6.0, 0.0)
+    window = steady_window(Batches(begin, begin + 2.9, np.full(12, 4)), None, WHOLE)
+    assert (
+        not window.settled and window.reason is not None and "time per item in part 6 of 11" in window.reason
+    )
+
+
+@pytest.mark.parametrize(("last", "settled"), [(42.0, True), (40.0, True), (45.0, False), (35.0, False)])
+def test_of_two_batches_neither_may_differ_by_more_than_the_limit(last: float, settled: bool) -> None:
+    window = steady_window(batches(80.0, 40.0, 40.5, last), None, PROCEDURE)
+    assert window.settled and window.turnovers == (2 if settled else 1)
+
+
+def test_power_that_sags_in_the_middle_has_not_settled() -> None:
+    at = np.arange(0, 30, 0.1)
+    sagging = EnergyCurve.of_power(at, np.where((at > 14) & (at < 16), 200.0, 300.0))
+    window = steady_window(batches(*[2.0] * 14), sagging, WHOLE)
+    assert not window.settled and window.reason is not None
+    assert "power in part 7 of 13 differs from the other parts by -3" in window.reason

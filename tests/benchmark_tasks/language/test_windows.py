@@ -196,3 +196,62 @@ def test_the_parts_of_a_window_have_its_tokens() -> None:
     for start, end in ((at[0], at[3]), (at[1], at[4])):
         parts = tokens_in(events, sub_window_edges(start, end, 3))
         assert parts.sum() == events.tokens_between(start, end)
+
+
+def slowed(traces: list[Trace], begin: float, end: float, factor: float) -> list[Trace]:
+    """The load on a server that takes `factor` times as long from `begin` to `end`."""
+    into = end - (end - begin) * (1 - 1 / factor)
+
+    def stretched(ns: int) -> int:
+        seconds = ns / 1e9
+        inside = min(max(seconds - begin, 0.0), into - begin)
+        return int((seconds + inside * (factor - 1)) * 1e9)
+
+    for one in traces:
+        one.arrival_ns = [stretched(t) for t in one.arrival_ns]
+        one.sent_ns, one.finished_ns = stretched(one.sent_ns), stretched(one.finished_ns)
+    return traces
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "factor"),
+    [
+        (28, 36, 2.0),
+        (20, 44, 1.3),
+        (29, 33, 50.0),
+        (24, 40, 0.6),
+        (46, 54, 1.5),
+        (10, 20, 1.3),
+        (45, 47, 2.0),
+    ],
+)
+def test_a_slow_or_fast_middle_is_left_out_or_refused(begin: float, end: float, factor: float) -> None:
+    """Undisturbed it gives 40 tokens per second; a window that settles is within half of the drift limit."""
+    traces = slowed(steady_load(slots=4, seconds=60), begin, end, factor)
+    stopped = max(one.finished_ns for one in traces) / 1e9
+    window = steady_window(events_of(traces), stopped, None, PROCEDURE)
+    if window.settled:
+        assert window.output_tokens is not None and window.end_seconds and window.start_seconds
+        seconds = window.end_seconds - window.start_seconds
+        assert window.output_tokens / seconds == pytest.approx(40, rel=0.025)
+    else:
+        assert window.reason is not None and "throughput" in window.reason
+
+
+def test_what_differs_is_said() -> None:
+    """The middle third of the window, which thirds at its ends do not see."""
+    middle = slowed(steady_load(slots=4, seconds=30), 14, 19, 2.0)
+    stopped = max(one.finished_ns for one in middle) / 1e9
+    procedure = PROCEDURE.model_copy(update={"minimum_window_seconds": 28.0})
+    window = steady_window(events_of(middle), stopped, None, procedure)
+    assert not window.settled and window.reason is not None
+    assert "throughput in parts 5 to 6 of 10 differs from the other parts by -" in window.reason
+
+
+def test_power_that_sags_in_the_middle_keeps_a_steady_throughput_from_settling() -> None:
+    seconds = np.arange(0, 40.1, 0.1)
+    sagging = EnergyCurve.of_power(seconds, np.where((seconds > 19) & (seconds < 22), 250.0, 400.0))
+    procedure = PROCEDURE.model_copy(update={"minimum_window_seconds": 35.0})
+    window = steady_window(events_of(steady_load(slots=4, seconds=40)), 40.0, sagging, procedure)
+    assert not window.settled and window.reason is not None
+    assert "power in parts 5 to 6 of 10" in window.reason
