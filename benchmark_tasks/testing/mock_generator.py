@@ -24,10 +24,12 @@ FAULTS = (
     "fails",
     "hangs",
     "slows",
+    "stumbles",
     "has-no-sample",
     "paints-black",
 )
-"""`full`, `dies`, `fails` and `hangs` may name the batch size at which they happen."""
+"""`full`, `dies`, `fails` and `hangs` may name the batch size at which they happen. With `slows` each batch
+takes longer than the one before; with `stumbles` one in the middle takes fifty times as long."""
 
 _DRAWN = {"recipe": "stand-in.1", "seed": 0, "digest": "", "tensors": 0, "values": 0, "device": "none"}
 """What is said of weights that there are none of."""
@@ -69,7 +71,7 @@ def generate(folder: Path, number: int, batch_size: int, fault: str) -> None:
     while not stopped:
         begin = now()
         seconds = FIRST_BATCH_SECONDS if index == 0 else BATCH_SECONDS
-        time.sleep(seconds * (1 + index) if fault == "slows" else seconds)
+        time.sleep(seconds * slowness(fault, index))
         if index == 2:
             misbehave(folder, fault)
         batch = {"point": number, "index": index, "begin_ns": begin, "end_ns": now(), "items": batch_size}
@@ -81,6 +83,17 @@ def generate(folder: Path, number: int, batch_size: int, fault: str) -> None:
         (folder / f"sample-{number}.jpg").write_bytes(_JPEG)
         sample = {"pixel_spread": 0.0 if fault == "paints-black" else 1.0, "non_finite_share": None}
     tell(folder, {"event": "ended", "point": number, "peak_memory_bytes": [], "sample": sample})
+
+
+def slowness(fault: str, index: int) -> int:
+    """How many times as long as usual a batch takes."""
+    match fault:
+        case "slows":
+            return 1 + index
+        case "stumbles":
+            return 50 if index == 60 else 1
+        case _:
+            return 1
 
 
 def misbehave(folder: Path, fault: str) -> None:

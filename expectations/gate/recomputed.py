@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from benchmark_tasks.vocabulary import LengthControl
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Statistic = Callable[[np.ndarray], float]
 
 FEWEST_SUB_WINDOWS = 5
 ROUNDING = 1e-6
@@ -61,7 +63,9 @@ def of_requests(run: Run, requests: pd.DataFrame) -> list[Contradiction]:
     if run.requests is None:
         return []
     completed = requests[requests["error"].isna()]
-    pairs = [("duration in seconds", run.requests.duration_seconds, requests["finished_seconds"].max())]
+    pairs: list[tuple[str, float | None, float]] = [
+        ("duration in seconds", run.requests.duration_seconds, requests["finished_seconds"].max())
+    ]
     if run.requests.prompt_tokens is not None:
         pairs.append(("prompt tokens", run.requests.prompt_tokens, completed["prompt_tokens"].sum()))
     if run.comparability.length_control is LengthControl.FIXED:
@@ -166,26 +170,28 @@ def _device_pairs(
     """The span is that of the window that ranks; without one the record has no such figures."""
     if window is None or window.start_seconds is None or window.end_seconds is None:
         return []
-
-    def inside(name: Series) -> np.ndarray:
-        part = series.get(name)
-        if part is None:
-            return np.array([])
-        values: np.ndarray = part.loc[
-            part["seconds"].between(window.start_seconds, window.end_seconds), "value"
-        ].to_numpy()
-        return values
-
-    facts = [
-        ("highest power in W", device.power_max_watts_per_gpu, inside(Series.POWER_WATTS), np.max),
-        ("lowest temperature", device.temperature_min_celsius, inside(Series.TEMPERATURE_CELSIUS), np.min),
-        ("highest temperature", device.temperature_max_celsius, inside(Series.TEMPERATURE_CELSIUS), np.max),
-        ("SM clock in MHz", device.sm_clock_median_mhz, inside(Series.SM_CLOCK_MHZ), np.median),
-        ("memory clock in MHz", device.memory_clock_median_mhz, inside(Series.MEMORY_CLOCK_MHZ), np.median),
+    facts: list[tuple[str, float | None, Series, Statistic]] = [
+        ("highest power in W", device.power_max_watts_per_gpu, Series.POWER_WATTS, np.max),
+        ("lowest temperature", device.temperature_min_celsius, Series.TEMPERATURE_CELSIUS, np.min),
+        ("highest temperature", device.temperature_max_celsius, Series.TEMPERATURE_CELSIUS, np.max),
+        ("SM clock in MHz", device.sm_clock_median_mhz, Series.SM_CLOCK_MHZ, np.median),
+        ("memory clock in MHz", device.memory_clock_median_mhz, Series.MEMORY_CLOCK_MHZ, np.median),
     ]
-    return _known(
-        [(name, value, statistic(values)) for name, value, values, statistic in facts if len(values)]
-    )
+    pairs = []
+    for name, recorded, read, statistic in facts:
+        values = _between(series.get(read), window.start_seconds, window.end_seconds)
+        if len(values):
+            pairs.append((name, recorded, float(statistic(values))))
+    return _known(pairs)
+
+
+def _between(samples: pd.DataFrame | None, start: float, end: float) -> np.ndarray:
+    """Values of the samples of a span; none without samples."""
+    if samples is None:
+        return np.array([])
+    at, values = samples["seconds"].to_numpy(), samples["value"].to_numpy()
+    inside: np.ndarray = values[(at >= start) & (at <= end)]
+    return inside
 
 
 def _known(pairs: Iterable[tuple[str, float | None, float]]) -> list[Contradiction]:

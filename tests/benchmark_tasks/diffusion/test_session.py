@@ -146,6 +146,19 @@ def test_what_never_settles_is_recorded_as_such(settings: Settings, monkeypatch:
     assert "never settled" in run.window_steady.reason and run.latency is None
 
 
+def test_a_slow_batch_in_the_middle_is_not_in_a_window_that_settled(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "stumbles")
+    [path] = go(settings, sweep(4, procedure=QUICK.model_copy(update={"drift_limit": 0.3})))
+    [run] = landed(settings)
+    requests = pq.read_table(path / bundle.REQUESTS_FILE).to_pandas()
+    slow = (requests["finished_seconds"] - requests["sent_seconds"]).idxmax()
+    window = run.window_steady
+    assert requests["finished_seconds"][slow] - requests["sent_seconds"][slow] >= 1
+    assert not window.settled or window.start_seconds > requests["sent_seconds"][slow]
+
+
 @pytest.mark.parametrize(
     ("fault", "error", "status", "phase", "says"),
     [
