@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark_tasks.diffusion.windows import FINEST_PARTS
 from benchmark_tasks.measuring.steadiness import in_words, odd_part
-from benchmark_tasks.plan.procedure import GPU_PROCEDURE
+from benchmark_tasks.plan.procedure import CPU_PROCEDURE, GPU_PROCEDURE
 from benchmark_tasks.results.schema import Device, Run, Window
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.vocabulary import LengthControl
@@ -120,7 +120,8 @@ def odd_parts(run: Run, requests: pd.DataFrame) -> tuple[float, str] | None:
     if window is None or not window.settled:
         return None
     series = _sub_windows(window) if window.output_items is None else _batches(window, requests)
-    odd = {name: odd_part(values, GPU_PROCEDURE.drift_limit) for name, values in series.items()}
+    procedure = GPU_PROCEDURE if run.energy_source.is_counter else CPU_PROCEDURE
+    odd = {name: odd_part(values, procedure.drift_limit) for name, values in series.items()}
     known = [(name, parts) for name, parts in odd.items() if parts is not None]
     if not known:
         return 0.0, ""

@@ -24,7 +24,7 @@ POWER_WHILE_CAPPED = Tolerance(
     0.75,
     None,
     "of the power cap",
-    "58 recorded runs that were at the power cap in 9 of 10 readings drew 0.88 to 0.99 of it on average",
+    "45 recorded runs that were at the power cap in 9 of 10 readings drew 0.88 to 0.99 of it on average",
 )
 _ALWAYS_CAPPED = 0.9
 """Of the readings: a run that met its power cap for moments only tells nothing about it."""
