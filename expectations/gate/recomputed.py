@@ -68,7 +68,10 @@ def of_requests(run: Run, requests: pd.DataFrame) -> list[Contradiction]:
     ]
     if run.requests.prompt_tokens is not None:
         pairs.append(("prompt tokens", run.requests.prompt_tokens, completed["prompt_tokens"].sum()))
-    if run.comparability.length_control is LengthControl.FIXED:
+    settled = run.window_steady is not None and run.window_steady.settled
+    if run.comparability.length_control is LengthControl.FIXED and settled:
+        # A run that never settled has no energy per answer. The first such records took the mean of all
+        # lengths that were drawn, sent or not, which the files do not have.
         prescribed = _from_beginning(requests)["max_tokens"].mean()
         pairs.append(("mean answer length", run.requests.mean_output_tokens, prescribed))
     return _known(pairs)
