@@ -184,6 +184,9 @@ def report(burst: Burst, *, as_json: bool) -> None:
     for refusal, times in Counter((answer.client, answer.refusal) for answer in burst.refused).items():
         print(f"    {times}x {': '.join(refusal)}"[:200])
     print(f"answers: median {statistics.median(seconds):.1f} s, slowest {max(seconds):.1f} s")
+    for client in dict.fromkeys(answer.client for answer in burst.answers):
+        slowest = max(answer.seconds for answer in burst.answers if answer.client == client)
+        print(f"    {client}: slowest {slowest:.1f} s")
     gaps = burst.health_gaps_seconds
     print(
         f"health: {len(gaps)} gaps of more than {HEALTH_ANSWER_SECONDS:g} s, "

