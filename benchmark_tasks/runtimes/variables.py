@@ -38,6 +38,9 @@ RECORDED = frozenset(
 )
 """Passed on like places, and recorded."""
 
+_OWNER = frozenset(["JOULEBOARD_HOME", "JOULEBOARD_PLATFORM"])
+"""Whose process it is: by these `make down` finds a server that was left behind."""
+
 _HUB = frozenset(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", *PROXIES])
 """Only for what loads real weights from the model hub."""
 
@@ -87,7 +90,7 @@ def require_askable(variables: Mapping[str, str]) -> None:
         ValueError: a secret, which would stand in the record; what decides where it runs; or no name.
     """
     vendor = vendor_here()
-    decided = {*PLACES, *_HUB, *vendor.order_variables, vendor.visible_variable, MARK, "PYTHONPATH"}
+    decided = {*PLACES, *_OWNER, *_HUB, *vendor.order_variables, vendor.visible_variable, MARK, "PYTHONPATH"}
     for name in variables:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise ValueError(f"{name!r} is no name of an environment variable")
@@ -100,7 +103,7 @@ def require_askable(variables: Mapping[str, str]) -> None:
 def recorded(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables of a runtime's process as its runs record them: without places, secrets and our mark."""
     caches = {name for kind in kinds.all_kinds() for name in kind.cache_variables}
-    silent = {*PLACES, *_HUB, *_MOCK, *caches, MARK, "PYTHONPATH", "NO_PROXY", "no_proxy"}
+    silent = {*PLACES, *_HUB, *_MOCK, *_OWNER, *caches, MARK, "PYTHONPATH", "NO_PROXY", "no_proxy"}
     return {name: variables[name] for name in sorted(variables) if name not in silent}
 
 
@@ -118,6 +121,7 @@ def left_out(setup: Setup, ours: Mapping[str, str] = os.environ) -> list[str]:
 def _passes(name: str, setup: Setup) -> bool:
     return (
         name in PLACES
+        or name in _OWNER
         or name in RECORDED
         or name.startswith("LC_")
         or name in kind_of(setup.runtime).cache_variables

@@ -15,7 +15,7 @@ from benchmark_tasks.meters.zeus_meter import ZeusMeter
 from benchmark_tasks.results.schema import Phase, Window
 from benchmark_tasks.testing.nvml import ENERGY, LOST, MadeUpGpu, MadeUpNvml
 
-SECONDS = 0.6
+SECONDS = 1.2
 WINDOW = Window(settled=True, start_seconds=0.1, end_seconds=SECONDS - 0.1, output_tokens=1)
 
 
@@ -34,7 +34,8 @@ def test_a_sound_counter_gives_energy(nvml: MadeUpNvml) -> None:
     nvml.answer([MadeUpGpu(), MadeUpGpu(watts=100)])
     window, reason, whole = measured(nvml, [MadeUpGpu(), MadeUpGpu(watts=100)])
     assert reason is None and window.energy is not None
-    assert window.energy.counter_joules_per_gpu == pytest.approx((160.0, 40.0), rel=0.25)
+    inside = SECONDS - 0.2
+    assert window.energy.counter_joules_per_gpu == pytest.approx((400 * inside, 100 * inside), rel=0.25)
     assert whole.joules == pytest.approx(500 * SECONDS, rel=0.25)
 
 

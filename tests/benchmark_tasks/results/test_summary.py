@@ -56,6 +56,10 @@ def test_a_completed_run_fills_its_row() -> None:
         "failure_phase",
         "failure_error",
         "failure_message",
+        "received_tokens",
+        "generated_tokens",
+        "generated_tokens_in_window",
+        "generated_tokens_absent_reason",
         "weights_digest",
         "weights_seed",
     }

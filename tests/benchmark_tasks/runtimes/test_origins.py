@@ -123,7 +123,7 @@ def test_only_addresses_of_this_machine_are_here() -> None:
     assert not endpoint._is_here("http://192.0.2.1:8000")  # TEST-NET: nobody's
 
 
-@pytest.mark.parametrize("url", ["https://host", "http://user:secret@host", "http://host/v1", "host:8000"])
+@pytest.mark.parametrize("url", ["ftp://host", "http://user:secret@host", "http://host?key=1", "host:8000"])
 def test_an_endpoint_is_a_plain_address(url: str) -> None:
     with pytest.raises(ValueError):
         AtEndpoint(url=url)
@@ -405,7 +405,7 @@ def test_the_command_measures_a_plan_at_an_endpoint(
     [
         (("--gpu-index", "0"), "--gpu-index names an endpoint's GPUs"),
         (("--endpoint", "http://h", "--container", "i"), "give one of them"),
-        (("--endpoint", "https://h"), "server.endpoint.url"),
+        (("--endpoint", "https://user:secret@h"), "server.endpoint.url"),
         (("--endpoint", "http://127.0.0.1:9", "--server-per-point"), "neither started nor configured"),
         (("--container", "i", "--container-client", "lxc"), "server.container.client"),
     ],
