@@ -51,6 +51,16 @@ def _installed_version(run: Run) -> str | None:
     return run.provenance.runtime_packages.get(run.provenance.runtime_distribution)
 
 
+def _versions(run: Run) -> str | None:
+    """Both versions in words; `None` where the record does not list the installed one."""
+    installed = _installed_version(run)
+    return (
+        None
+        if installed is None
+        else f"{installed} installed, measured as {run.comparability.runtime_version}"
+    )
+
+
 def _other_version(runs: LandedRuns) -> pd.Series:
     def other(run: Run) -> bool | None:
         installed = _installed_version(run)
@@ -117,9 +127,7 @@ CHECKS = (
         "version_as_installed",
         "the version of the runtime is not the one that was installed",
         _other_version,
-        observed=lambda runs: (
-            runs.each(_installed_version) + " installed, measured as " + runs["runtime_version"]
-        ),
+        observed=lambda runs: runs.each(_versions),
     ),
     critical(
         "gpu_in_catalog",
@@ -136,7 +144,9 @@ CHECKS = (
         "gpu_is_the_one_named",
         "the GPU of the machine is not the GPU model of the configuration",
         lambda runs: _other_gpu(runs).where(runs["completed"] & runs["on_gpu"]),
-        observed=lambda runs: runs.each(_gpu_names) + " measured as " + runs["gpu_model"],
+        observed=lambda runs: runs.each(
+            lambda run: f"{_gpu_names(run)} measured as {run.configuration.gpu_model}"
+        ),
     ),
     critical(
         "gpus_all_seen",
