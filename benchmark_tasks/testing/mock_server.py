@@ -187,8 +187,8 @@ class Engine:
             self.running.append(self.waiting.popleft())
         if self.is_due() and self._misbehave():
             return
-        served = not all(answer.transport.is_closing() for answer in self.running)
         self.generated += sum(answer.step() for answer in self.running if now >= answer.not_before)
+        served = not all(answer.transport.is_closing() for answer in self.running)
         for answer in [answer for answer in self.running if answer.ended]:
             self.running.remove(answer)
             self.clocks.end_of(answer, now)
