@@ -12,13 +12,13 @@ import yaml
 
 from benchmark_tasks.catalog import Catalog
 from expectations.board.reading.figures import FIGURES
+from expectations.board.reading.query import query_files, reading_query
 from expectations.board.reading.words import filters
 from expectations.pages import render_page
-from expectations.publications.database import literal
-from expectations.sql import load_sql
 
 if TYPE_CHECKING:
     import duckdb
+    from jinja2 import Environment
 
 ROOM = Path(__file__).parent
 SOURCES = {"jouleboard": "Our measurements", "mlenergy-v3": "ML.ENERGY v3"}
@@ -78,8 +78,9 @@ def write_reading(
         (folder / page_name(source)).write_text(text)
         figures = folder / "figures"
         figures.mkdir(exist_ok=True)
-        for figure in (figure for _, drawn, _ in chapters for figure in drawn if figure.svg):
-            (figures / f"{source}-{figure.name}.svg").write_text(standalone(str(figure.svg)))
+        for figure in (figure for _, drawn, _ in chapters for figure in drawn):
+            if figure.svg is not None:
+                (figures / f"{source}-{figure.name}.svg").write_text(standalone(figure.svg))
     return sources
 
 
@@ -87,10 +88,11 @@ def read(
     connection: duckdb.DuckDBPyConnection, source: str, tasks: Mapping[str, str]
 ) -> Iterator[tuple[str, list[Drawn], list[Sentence]]]:
     """The chapters of one source: heading, figures and sentences."""
+    environment = _sentence_environment(tasks)
     for chapter in _chapters():
         names = [chapter[key] for key in ("figure", "second_figure") if key in chapter]
         figures = [_draw(connection, name, source, tasks) for name in names]
-        sentences = [_say(connection, entry, source, tasks) for entry in chapter["sentences"]]
+        sentences = [_say(connection, entry, source, environment) for entry in chapter["sentences"]]
         yield chapter["heading"], figures, sentences
 
 
@@ -107,13 +109,17 @@ def _draw(connection: duckdb.DuckDBPyConnection, name: str, source: str, tasks: 
     return Drawn(name, figure.title, figure.query(source), svg, figure.needs)
 
 
-def _say(
-    connection: duckdb.DuckDBPyConnection, entry: Mapping[str, Any], source: str, tasks: Mapping[str, str]
-) -> Sentence:
+def _sentence_environment(tasks: Mapping[str, str]) -> Environment:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # plain text; the page escapes it
     environment.filters.update(filters(tasks))
+    return environment
+
+
+def _say(
+    connection: duckdb.DuckDBPyConnection, entry: Mapping[str, Any], source: str, environment: Environment
+) -> Sentence:
     query = sentence_query(entry["query"], source)
     result = connection.execute(query)
     names = [column[0] for column in result.description or ()]
@@ -125,7 +131,7 @@ def _say(
 
 def sentence_query(name: str, source: str) -> str:
     """SQL of a sentence for one data source, as a reader can run it."""
-    return load_sql(ROOM / "sentences" / f"{name}.sql", data_source=literal(source))
+    return reading_query(ROOM / "sentences" / f"{name}.sql", source)
 
 
 def _has_energy(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
@@ -143,9 +149,7 @@ def _needed() -> frozenset[str]:
     """Marts that the queries read; a publication from before one of them has no reading."""
     import re
 
-    texts = [
-        path.read_text() for folder in ("figures", "sentences") for path in (ROOM / folder).glob("*.sql")
-    ]
+    texts = [path.read_text() for path in query_files()]
     return frozenset(name for text in texts for name in re.findall(r"marts\.(\w+)", text))
 
 

@@ -28,10 +28,9 @@ def panel(rows: pd.DataFrame, all_rows: pd.DataFrame, *, width: int, title: str,
         on_frontier=rows[frontier].astype(bool),
         label=rows["batch_size"].astype(str),
     )
-    x = theme.log_x("median_itl_ms", list(all_rows["median_itl_ms"]), "Median inter-token latency, ms")
-    y = theme.log_y(
-        "energy_per_output_joules", list(all_rows["energy_per_output_joules"]), "Energy per token, J"
-    )
+    itl, joules = list(all_rows["median_itl_ms"]), list(all_rows["energy_per_output_joules"])
+    x = theme.logarithmic(alt.X("median_itl_ms:Q"), itl, "Median inter-token latency, ms")
+    y = theme.logarithmic(alt.Y("energy_per_output_joules:Q"), joules, "Energy per token, J")
     counts = sorted(all_rows["num_gpus"].unique())
     names = sorted(rows["series"].unique(), key=lambda name: int(name.split("x")[0]))
     dashes = [list(DASHES[min(counts.index(int(name.split("x")[0])), len(DASHES) - 1)]) for name in names]

@@ -31,22 +31,10 @@ def _panel(rows: pd.DataFrame, field: str, title: str) -> Any:
     import altair as alt
 
     names = sorted(rows["series"].unique())
-    colour = (
-        alt.Color("series:N")
-        .scale(domain=names, range=list(theme.SERIES_COLOURS[: len(names)]))
-        .legend(
-            title=None,
-            orient="top",
-            columns=2,
-            labelColor=theme.INK,
-            labelFontSize=12.5,
-            labelLimit=320,
-            symbolType="circle",
-        )
-    )
+    colour = theme.series_colour("series", names, columns=2, labelLimit=320, symbolType="circle")
     base = alt.Chart(rows, width=385, height=280).encode(
         x=theme.batch_axis(rows),
-        y=theme.log_y(field, list(rows[field]), title),
+        y=theme.logarithmic(alt.Y(field, type="quantitative"), list(rows[field]), title),
         color=colour,
         shape=alt.Shape("series:N", legend=None),
         order="batch_size:Q",

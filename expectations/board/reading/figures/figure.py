@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from expectations.board.reading.figures import theme
-from expectations.publications.database import literal
-from expectations.sql import load_sql
+from expectations.board.reading.query import reading_query
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,7 +37,7 @@ class Figure:
 
     def query(self, source: str) -> str:
         """Its SQL for one data source, as a reader can run it."""
-        return load_sql(ROOM / f"{self.name}.sql", data_source=literal(source))
+        return reading_query(ROOM / f"{self.name}.sql", source)
 
     def rows(self, connection: duckdb.DuckDBPyConnection, source: str) -> Rows:
         """What it draws."""

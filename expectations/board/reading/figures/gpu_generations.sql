@@ -1,13 +1,6 @@
 -- Each pair of GPU models at the middle ceiling of its task: 100 ms, 30 s for images, 1,000 s for videos.
 with featured as (
-    select
-        new_gpu_model,
-        old_gpu_model
-    from marts.gpu_generation_comparison
-    where data_source = {{ data_source }}
-    group by new_gpu_model, old_gpu_model
-    order by count(*) desc
-    limit 1
+    {{ gpu_models_with_most_comparisons | indent(4) }}
 )
 
 select

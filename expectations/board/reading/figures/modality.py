@@ -36,11 +36,7 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
             domain=[0, rows["energy_per_token_joules"].max() * 1.1], nice=False
         ),
     )
-    colour = (
-        alt.Color("modality:N")
-        .scale(domain=kinds, range=list(theme.SERIES_COLOURS[: len(kinds)]))
-        .legend(title=None, orient="top", labelColor=theme.INK, labelFontSize=12.5, symbolType="square")
-    )
+    colour = theme.series_colour("modality", kinds, symbolType="square")
     return base.mark_bar().encode(color=colour) + base.mark_text(
         align="left", dx=4, fontSize=11.5, color=theme.SOFT
     ).encode(text="value:N")

@@ -37,11 +37,7 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
             domain=[0, rows["energy_per_token_joules"].max() * 1.15], nice=False
         ),
     )
-    colour = (
-        alt.Color("kind:N")
-        .scale(domain=names, range=list(theme.SERIES_COLOURS[: len(names)]))
-        .legend(title=None, orient="top", labelColor=theme.INK, labelFontSize=12.5)
-    )
+    colour = theme.series_colour("kind", names)
     points = base.mark_point(filled=True, size=120, opacity=1).encode(
         color=colour, shape=alt.Shape("kind:N", legend=None)
     )

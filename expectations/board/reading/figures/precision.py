@@ -37,14 +37,10 @@ def _panel(rows: pd.DataFrame, field: str, change: str, title: str, *, tasks: Ma
         for name in COLOURS
     )
     heading = f"{first.nickname}, {tasks.get(first.task, first.task)}, {first.num_gpus}x {first.gpu_model}"
-    colour = (
-        alt.Color("precision:N")
-        .scale(domain=list(COLOURS), range=list(COLOURS.values()))
-        .legend(title=None, orient="top", labelColor=theme.INK, labelFontSize=12.5)
-    )
+    colour = theme.series_colour("precision", list(COLOURS), list(COLOURS.values()))
     base = alt.Chart(lines, title=heading, width=385, height=270).encode(
         x=theme.batch_axis(rows),
-        y=theme.log_y("value", list(lines["value"]), title),
+        y=theme.logarithmic(alt.Y("value:Q"), list(lines["value"]), title),
         color=colour,
         shape=alt.Shape("precision:N", legend=None),
         order="batch_size:Q",

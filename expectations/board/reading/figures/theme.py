@@ -79,27 +79,24 @@ def log_axis(values: Iterable[float]) -> tuple[list[float], list[float]]:
     return domain, [tick for tick in ticks if domain[0] <= tick <= domain[1]]
 
 
-def log_x(field: str, values: Sequence[float], title: str) -> alt.X:
-    """A logarithmic x encoding; its title says that it is one."""
-    import altair as alt
-
+def logarithmic(channel: Any, values: Sequence[float], title: str) -> Any:
+    """An x or y encoding on a logarithmic scale around values; its title says that it is one."""
     domain, ticks = log_axis(values)
-    return (
-        alt.X(field, type="quantitative")
-        .scale(type="log", domain=domain, nice=False)
-        .axis(values=ticks, title=f"{title} (log scale)", format="~g")
+    return channel.scale(type="log", domain=domain, nice=False).axis(
+        values=ticks, title=f"{title} (log scale)", format="~g"
     )
 
 
-def log_y(field: str, values: Sequence[float], title: str) -> alt.Y:
-    """A logarithmic y encoding; its title says that it is one."""
+def series_colour(
+    field: str, names: Sequence[str], colours: Sequence[str] = SERIES_COLOURS, **legend: Any
+) -> alt.Color:
+    """A colour per name in this order, and a legend above the figure. legend: what it has besides."""
     import altair as alt
 
-    domain, ticks = log_axis(values)
     return (
-        alt.Y(field, type="quantitative")
-        .scale(type="log", domain=domain, nice=False)
-        .axis(values=ticks, title=f"{title} (log scale)", format="~g")
+        alt.Color(f"{field}:N")
+        .scale(domain=list(names), range=list(colours[: len(names)]))
+        .legend(title=None, orient="top", labelColor=INK, labelFontSize=12.5, **legend)
     )
 
 

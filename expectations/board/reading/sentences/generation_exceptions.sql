@@ -1,13 +1,6 @@
 -- Text: where the older GPU model takes less under the tightest ceiling, largest difference first.
 with featured as (
-    select
-        new_gpu_model,
-        old_gpu_model
-    from marts.gpu_generation_comparison
-    where data_source = {{ data_source }}
-    group by new_gpu_model, old_gpu_model
-    order by count(*) desc
-    limit 1
+    {{ gpu_models_with_most_comparisons | indent(4) }}
 )
 
 select

@@ -1,13 +1,6 @@
 -- All latency ceilings together, one row per kind of output.
 with featured as (
-    select
-        new_gpu_model,
-        old_gpu_model
-    from marts.gpu_generation_comparison
-    where data_source = {{ data_source }}
-    group by new_gpu_model, old_gpu_model
-    order by count(*) desc
-    limit 1
+    {{ gpu_models_with_most_comparisons | indent(4) }}
 )
 
 select

@@ -1,11 +1,6 @@
 -- The models with least and most energy per item, on the GPU model that most models were measured on.
 with featured as (
-    select gpu_model
-    from marts.diffusion_parameters
-    where data_source = {{ data_source }}
-    group by gpu_model
-    order by count(distinct model_id) desc, count(*) desc
-    limit 1
+    {{ gpu_with_most_diffusion_models | indent(4) }}
 )
 
 select

@@ -1,12 +1,7 @@
 -- Pairs in which the model with fewer parameters takes more energy, and does more work per item: largest
 -- gap first.
 with featured as (
-    select gpu_model
-    from marts.diffusion_parameters
-    where data_source = {{ data_source }}
-    group by gpu_model
-    order by count(distinct model_id) desc, count(*) desc
-    limit 1
+    {{ gpu_with_most_diffusion_models | indent(4) }}
 ),
 
 models as (

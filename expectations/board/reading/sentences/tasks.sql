@@ -1,11 +1,6 @@
 -- Means over each model's minimum-energy configuration on the GPU model that most models were measured on.
 with featured as (
-    select gpu_model
-    from marts.min_energy_configurations
-    where data_source = {{ data_source }}
-    group by gpu_model
-    order by count(distinct model_id) desc, count(*) desc
-    limit 1
+    {{ gpu_with_most_models | indent(4) }}
 ),
 
 minima as (

@@ -1,0 +1,7 @@
+-- The GPU model that most models were measured on, of several the one with most configurations.
+select gpu_model
+from marts.min_energy_configurations
+where data_source = {{ data_source }}
+group by gpu_model
+order by count(distinct model_id) desc, count(*) desc
+limit 1

@@ -1,0 +1,25 @@
+"""SQL of the living reading: one file per figure and sentence, and the choices that several of them make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from expectations.publications.database import literal
+from expectations.sql import load_sql
+
+ROOM = Path(__file__).parent
+CHOICES = ROOM / "choices"
+"""Queries that others name by their file's name, for example which GPU model to show."""
+
+
+def reading_query(path: Path, source: str) -> str:
+    """The SQL of a file for one data source, as a reader can run it."""
+    data_source = literal(source)
+    choices = {choice.stem: load_sql(choice, data_source=data_source) for choice in CHOICES.glob("*.sql")}
+    return load_sql(path, data_source=data_source, **choices)
+
+
+def query_files() -> Iterator[Path]:
+    """Every SQL file of the reading."""
+    return ROOM.glob("*/*.sql")
