@@ -44,3 +44,16 @@
         {{ relation ~ '.' if relation }}{{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
+
+{# Two rows of one model, precision and workload under the same comparability keys but for the power cap: caps
+   depend on the GPU model and may differ between two of them. #}
+{% macro same_but_gpu_model(one, other) -%}
+    (
+        {{ one }}.comparability_any_cap_id = {{ other }}.comparability_any_cap_id
+        and {{ one }}.task = {{ other }}.task
+        and {{ one }}.model_id = {{ other }}.model_id
+        and {{ one }}.weight_precision = {{ other }}.weight_precision
+        and {{ one }}.workload_id = {{ other }}.workload_id
+        and {{ same_weights(one, other) }}
+    )
+{%- endmacro %}

@@ -63,12 +63,7 @@ inner join generations on newer.gpu_model = generations.new_gpu_model
 inner join configurations as older
     on
         generations.old_gpu_model = older.gpu_model
-        and newer.comparability_any_cap_id = older.comparability_any_cap_id
-        and newer.task = older.task
-        and newer.model_id = older.model_id
-        and {{ same_weights('newer', 'older') }}
-        and newer.weight_precision = older.weight_precision
-        and newer.workload_id = older.workload_id
+        and {{ same_but_gpu_model('newer', 'older') }}
         and newer.num_gpus = older.num_gpus
         and newer.parallelism_id = older.parallelism_id
         and newer.batch_size = older.batch_size
