@@ -24,6 +24,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 _OURS = ("AIRFLOW", "_AIRFLOW", "POSTGRES_", "JOULEBOARD_WORKER_SECRET", "AWS_")
 _HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
+PLATFORM_MARK = "JOULEBOARD_PLATFORM"
+"""Environment variable that marks every process of an installation, by its token."""
+
 PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

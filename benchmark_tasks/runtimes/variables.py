@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmark_tasks.host.device_lock import MARK
 from benchmark_tasks.meters.vendors import vendor_here
-from benchmark_tasks.processes import PROXIES, beside_proxies
+from benchmark_tasks.processes import PLATFORM_MARK, PROXIES, beside_proxies
 from benchmark_tasks.runtimes import kinds
 from benchmark_tasks.runtimes.kinds import MOCK, Setup, kind_of
 from benchmark_tasks.vocabulary import Weights
@@ -38,7 +38,7 @@ RECORDED = frozenset(
 )
 """Passed on like places, and recorded."""
 
-_OWNER = frozenset(["JOULEBOARD_HOME", "JOULEBOARD_PLATFORM"])
+_OWNER = frozenset(["JOULEBOARD_HOME", PLATFORM_MARK])
 """Whose process it is: by these `make down` finds a server that was left behind."""
 
 _HUB = frozenset(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", *PROXIES])

@@ -24,9 +24,9 @@ import psutil
 
 from benchmark_tasks import disk
 from benchmark_tasks.errors import JouleboardError
-from benchmark_tasks.processes import die_with_parent
+from benchmark_tasks.processes import PLATFORM_MARK, die_with_parent
 from jouleboard_airflow.platform import database
-from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
+from jouleboard_airflow.platform.installation import Installation
 
 STOP_SECONDS = 20.0
 KILL_SECONDS = 10.0
@@ -212,7 +212,7 @@ def _kill(processes: list[psutil.Process]) -> None:
 
 def _carries(process: psutil.Process, token: str) -> bool:
     try:
-        return process.pid != os.getpid() and process.environ().get(TOKEN_VARIABLE) == token
+        return process.pid != os.getpid() and process.environ().get(PLATFORM_MARK) == token
     except (psutil.Error, OSError):
         return False
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import IO
 
 from benchmark_tasks.errors import JouleboardError, SettingsError
-from benchmark_tasks.processes import die_with_parent
+from benchmark_tasks.processes import PLATFORM_MARK, die_with_parent
 from jouleboard_airflow.platform import postgres
-from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
+from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.platform.postgres import LOOPBACK, NAME, Cluster
 
 POOL_SIZE = 5
@@ -83,7 +83,7 @@ def start(installation: Installation, log: IO[bytes], *, die_with_me: bool) -> s
         log,
         max_connections=MAX_CONNECTIONS,
         variables={
-            TOKEN_VARIABLE: installation.secrets().platform_token,
+            PLATFORM_MARK: installation.secrets().platform_token,
             "JOULEBOARD_HOME": str(installation.settings.home),
         },
         preexec=partial(die_with_parent, signal.SIGTERM) if die_with_me else None,

@@ -20,14 +20,12 @@ from pathlib import Path
 
 from benchmark_tasks import disk
 from benchmark_tasks.errors import SettingsError
-from benchmark_tasks.processes import beside_proxies
+from benchmark_tasks.processes import PLATFORM_MARK, beside_proxies
 from benchmark_tasks.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 USER = "admin"
 DEFAULT_PORT = 8080
-TOKEN_VARIABLE = "JOULEBOARD_PLATFORM"
-"""Environment variable that marks every process of an installation, by its token."""
 
 QUIET = {
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -118,7 +116,7 @@ class Installation:
             # Airflow renames its processes. Without this the new title overwrites their environment,
             # and the token in it.
             "SPT_NOENV": "1",
-            TOKEN_VARIABLE: self.secrets().platform_token,
+            PLATFORM_MARK: self.secrets().platform_token,
         }
 
 

@@ -15,11 +15,12 @@ import psutil
 import pytest
 
 from benchmark_tasks.errors import JouleboardError, PortInUse, SettingsError
+from benchmark_tasks.processes import PLATFORM_MARK
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.components import Component, Record, Started
 from jouleboard_airflow.platform.configuration import write_configuration
-from jouleboard_airflow.platform.installation import TOKEN_VARIABLE, Installation
+from jouleboard_airflow.platform.installation import Installation
 
 DATABASE = "postgresql+psycopg2://airflow:password@127.0.0.1:5432/airflow"
 SLEEPER = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
@@ -118,7 +119,7 @@ def test_a_record_that_a_crash_damaged_counts_as_none(installation: Installation
 
 def test_down_also_ends_what_lost_its_parent(installation: Installation) -> None:
     own = sleeper(installation.environment())
-    foreign = sleeper({**installation.environment(), TOKEN_VARIABLE: "another installation"})
+    foreign = sleeper({**installation.environment(), PLATFORM_MARK: "another installation"})
     try:
         commands.down(installation, say=lambda line: None)
         assert not psutil.pid_exists(own.pid)
