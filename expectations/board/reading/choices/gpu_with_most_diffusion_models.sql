@@ -4,5 +4,5 @@ select gpu_model
 from marts.diffusion_parameters
 where data_source = {{ data_source }}
 group by gpu_model
-order by count(distinct model_id) desc, count(*) desc, gpu_model
+order by count(distinct model_id) desc, count(*) desc, gpu_model asc
 limit 1

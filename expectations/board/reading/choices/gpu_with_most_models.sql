@@ -3,5 +3,5 @@ select gpu_model
 from marts.min_energy_configurations
 where data_source = {{ data_source }}
 group by gpu_model
-order by count(distinct model_id) desc, count(*) desc, gpu_model
+order by count(distinct model_id) desc, count(*) desc, gpu_model asc
 limit 1
