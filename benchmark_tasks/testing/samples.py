@@ -62,13 +62,14 @@ def sample_run(
     `changes` replace whole fields of the record.
     """
     tokens = int(tokens_per_second * _LOAD_SECONDS)
+    comparability = changes.get("comparability") or _comparability(runtime_version, gpu=gpu)
     fields: dict[str, Any] = {
         "run_id": run_id or new_run_id(),
         "status": RunStatus.COMPLETED,
         "started_at": _STARTED,
         "finished_at": _STARTED + timedelta(seconds=90),
         "configuration": _configuration(model_id, batch_size, gpu=gpu),
-        "comparability": _comparability(runtime_version, gpu=gpu),
+        "comparability": comparability,
         "energy_source": EnergySource.NVML_COUNTER if gpu else EnergySource.NONE,
         "energy_absent_reason": None if gpu else "this machine has no GPU energy counter",
         "requests": _requests_counted(tokens),
@@ -77,7 +78,7 @@ def sample_run(
         "server": _server(),
         "client": _client(),
         "phases": _phases(power_watts if gpu else None),
-        "provenance": _provenance(runtime_version, gpu=gpu),
+        "provenance": _provenance(comparability.runtime_version, gpu=gpu),
     }
     window = _window(tokens_per_second, batch_size, power_watts if gpu else None)
     return Run(**(fields | {"window_mlenergy": window, "window_steady": window} | changes))

@@ -244,7 +244,9 @@ def test_a_database_that_was_killed_comes_back_with_what_it_knew(world: World) -
     before = world.airflow.runs("benchmark_release")
     cluster = database.cluster(world.installation)
     cluster.server().kill()
-    until(lambda: cluster.server() is None, 10, "the database's end")
+    record = components.read_record(world.installation)
+    until(lambda: components.Component.DATABASE not in record.running, 10, "the database's end")
+    assert cluster.server() is None
     with pytest.raises(JouleboardError, match="database has ended"):
         health.require_up(world.installation)
     assert commands.up(world.installation, say=print, die_with_me=True)
