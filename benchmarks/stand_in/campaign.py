@@ -1,6 +1,7 @@
 """Runs of record with stand-in weights: what `jouleboard measure` lands, one story per sitting.
 
     python -m benchmarks.stand_in.campaign STORY --gpus 0 1 --home FOLDER [--minutes 25]
+        [--parts 0 1] [--batch-sizes 64] [--repeats 1] [--server-env NAME=VALUE]
     python -m benchmarks.stand_in.campaign --list
 
 A story is a list of sweeps. Every GPU measures all of them at the same time as the others, every second GPU
@@ -22,12 +23,23 @@ from pathlib import Path
 
 from benchmark_tasks.catalog import Model, load
 from benchmark_tasks.plan import Plan, Sweep, runs_that_count, single_sweep, still_missing
+from benchmark_tasks.plan.procedure import GPU_PROCEDURE
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Task, WeightPrecision, Weights
+from benchmark_tasks.vocabulary import Architecture, Task, WeightPrecision, Weights
 
 GRACE_SECONDS = 30
+_HURRIED = GPU_PROCEDURE.model_copy(
+    update={
+        "maximum_seconds": 90.0,
+        "idle_seconds": 5.0,
+        "kept_chunk_requests": 24,
+        "server_start_seconds": 400.0,
+    }
+)
+"""On a host that is lent for minutes: a window of 60 to 90 s, otherwise as `recorded_runs/plans` has it."""
+
 _FP8 = {
     "activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128],
 }  # fmt: skip
@@ -57,8 +69,9 @@ _PICTURES = ("PixArt-alpha/PixArt-Sigma-XL-2-1024-MS", "stabilityai/stable-diffu
 
 STORIES: dict[str, tuple[Part, ...]] = {
     "qwen3-8b": (
-        Part(_QWEN, (8, 64, 256), repeats=2),
         Part(_QWEN, (64, 256), Weights.DUMMY),
+        Part(_QWEN, (8, 64, 256), repeats=2),
+        Part(_QWEN, (256, 64), Weights.DUMMY),
     ),
     "qwen3-8b-fp8": tuple(Part(_QWEN, (8, 64, 256), weights, fp8=True) for weights in _TWO),
     "qwen3-14b": (
@@ -115,7 +128,14 @@ def sweep_of(part: Part, gpu_model: str, campaign: str) -> Sweep:
         note="stand-in weights beside what was measured before",
     )
     carried = model if part.fp8 else None
-    return sweep.model_copy(update={"campaign_id": campaign, "model": carried})
+    hurried = part.num_gpus > 0 and part.task.architecture is not Architecture.DIFFUSION
+    return sweep.model_copy(
+        update={
+            "campaign_id": campaign,
+            "model": carried,
+            "procedure": _HURRIED if hurried else sweep.procedure,
+        }
+    )
 
 
 def ordered(parts: tuple[Part, ...], backwards: bool) -> tuple[Part, ...]:
@@ -125,9 +145,34 @@ def ordered(parts: tuple[Part, ...], backwards: bool) -> tuple[Part, ...]:
     return tuple(replace(part, batch_sizes=part.batch_sizes[::-1]) for part in parts[::-1])
 
 
-def sweeps_of(story: str, gpu: int, gpu_model: str, *, backwards: bool) -> Iterator[Sweep]:
+@dataclass(frozen=True)
+class Choice:
+    """What of a story is measured, where not all of it: positions of its parts, batch sizes, repeats."""
+
+    parts: tuple[int, ...] | None = None
+    batch_sizes: tuple[int, ...] | None = None
+    repeats: int | None = None
+
+    def of(self, story: str) -> dict[int, Part]:
+        """The chosen parts by their position in the story; a part of which no size is left is dropped."""
+        chosen = {}
+        for number, part in enumerate(STORIES[story]):
+            sizes = tuple(size for size in part.batch_sizes if size in (self.batch_sizes or part.batch_sizes))
+            if sizes and number in (self.parts or range(len(STORIES[story]))):
+                chosen[number] = replace(part, batch_sizes=sizes, repeats=self.repeats or part.repeats)
+        return chosen
+
+
+EVERYTHING = Choice()
+
+
+def sweeps_of(
+    story: str, gpu: int, gpu_model: str, *, backwards: bool, choice: Choice = EVERYTHING
+) -> Iterator[Sweep]:
     """The sweeps of one GPU in their order, points in the order of the part."""
-    for number, part in enumerate(ordered(STORIES[story], backwards)):
+    chosen = choice.of(story)
+    numbers = [*chosen][::-1] if backwards else [*chosen]
+    for number, part in zip(numbers, ordered(tuple(chosen.values()), backwards), strict=True):
         sweep = sweep_of(part, gpu_model, f"stand-in__{story}__gpu{gpu}__{number}")
         points = {point.batch_size: point for point in sweep.points}
         yield sweep.model_copy(update={"points": tuple(points[size] for size in part.batch_sizes)})
@@ -157,6 +202,10 @@ def main() -> None:
     parser.add_argument("--gpu-model", default="H100")
     parser.add_argument("--home", type=Path, default=Path("var"))
     parser.add_argument("--minutes", type=float, default=25.0)
+    parser.add_argument("--parts", type=int, nargs="+", help="only these parts of the story (from 0)")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", help="only these of each part")
+    parser.add_argument("--repeats", type=int, help="of each point, instead of the story's")
+    parser.add_argument("--server-env", action="append", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
     if arguments.list or arguments.story is None:
         for name, parts in STORIES.items():
@@ -170,22 +219,29 @@ def main() -> None:
 def started(arguments: argparse.Namespace) -> Iterator[subprocess.Popen[bytes] | None]:
     """One `jouleboard measure` per GPU, or per group of GPUs where a story wants several; `None`: done."""
     home, story = arguments.home.absolute(), arguments.story
+    choice = Choice(
+        arguments.parts and tuple(arguments.parts),
+        arguments.batch_sizes and tuple(arguments.batch_sizes),
+        arguments.repeats,
+    )
     wanted = max(1, *(part.num_gpus for part in STORIES[story]))
     groups = [arguments.gpus[i : i + wanted] for i in range(0, len(arguments.gpus), wanted)]
     for number, group in enumerate(groups):
-        sweeps = sweeps_of(story, group[0], arguments.gpu_model, backwards=number % 2 == 1)
+        backwards = number % 2 == 1
+        sweeps = sweeps_of(story, group[0], arguments.gpu_model, backwards=backwards, choice=choice)
         left = missing_of(sweeps, home)
         plan = home / "plans" / f"{story}-gpu{group[0]}.json"
         plan.parent.mkdir(parents=True, exist_ok=True)
         plan.write_text(Plan(sweeps=tuple(left)).model_dump_json(indent=1))
         print(f"{story}, GPU {group}: {len(left)} sweeps to measure", flush=True)
-        yield measure(plan, home, group) if left else None
+        yield measure(plan, home, group, arguments.server_env) if left else None
 
 
-def measure(plan: Path, home: Path, gpus: list[int]) -> subprocess.Popen[bytes]:
+def measure(plan: Path, home: Path, gpus: list[int], server_env: list[str]) -> subprocess.Popen[bytes]:
     """`jouleboard measure` of a plan, which sees these GPUs alone."""
     visible = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)), "JOULEBOARD_HOME": str(home)}
     command = [sys.executable, "-m", "benchmark_tasks.cli", "measure", "--plan", str(plan)]
+    command += [argument for variable in server_env for argument in ("--server-env", variable)]
     return subprocess.Popen(command, env={**os.environ, **visible})
 
 
