@@ -292,10 +292,12 @@ def _write_site(
     from expectations.board import write_site
 
     target = folder / publications.SITE_FOLDER
-    report.write(audit, target, f"Gate report of publication {manifest['summary']['publication_number']}")
+    target.mkdir()
     if built.docs is not None:
         shutil.copyfile(built.docs, target / "dbt_docs.html")
-    write_site(folder, manifest, catalog)
+    links = write_site(folder, manifest, catalog)
+    title = f"Gate report of publication {manifest['summary']['publication_number']}"
+    report.write(audit, target, title, links)
 
 
 def _tests(built: BuildResult) -> int:

@@ -9,10 +9,14 @@ from typing import Any
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.identity import CONFIGURATION_KEYS, IDENTITY_KEYS
 from benchmark_tasks.vocabulary import Task
-from expectations.board.reading import SOURCES, page_name, write_reading
+from expectations.board.addresses import EXPLORER, navigation
+from expectations.board.reading import SOURCES, page_name, sources_with_reading, write_reading
 from expectations.pages import render_page
 from expectations.publications import DATABASE_FILE, SITE_FOLDER
 from expectations.sql import load_sql
+
+Links = Sequence[tuple[str, str]]
+"""Address and title of each entry of a navigation."""
 
 ROOM = Path(__file__).parent
 SIGNIFICANT_DIGITS = 6
@@ -65,18 +69,23 @@ COLUMNS = tuple(dict.fromkeys((*_SHOWN, *IDENTITY_KEYS)))
 lacks is NULL."""
 
 
-def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> None:
-    """Write `site/index.html` and the living reading from the marts that were copied into `folder`."""
+def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Links:
+    """Write the pages of a publication from the marts that were copied into `folder`.
+
+    Returns the navigation that every page of the site carries.
+    """
     import duckdb
 
     connection = duckdb.connect(str(folder / DATABASE_FILE), read_only=True)
     try:
         has_docs = (folder / SITE_FOLDER / "dbt_docs.html").exists()
-        readings = write_reading(folder / SITE_FOLDER, connection, manifest, catalog)
-        text = render(connection, manifest, catalog, has_docs=has_docs, readings=readings)
+        links = navigation(sources_with_reading(connection))
+        readings = write_reading(folder / SITE_FOLDER, connection, manifest, catalog, links)
+        text = render(connection, manifest, catalog, has_docs=has_docs, readings=readings, links=links)
     finally:
         connection.close()
-    (folder / SITE_FOLDER / "index.html").write_text(text)
+    (folder / SITE_FOLDER / EXPLORER).write_text(text)
+    return links
 
 
 def render(
@@ -86,15 +95,17 @@ def render(
     *,
     has_docs: bool,
     readings: Sequence[str] = (),
+    links: Links = (),
 ) -> str:
     """The page as text. All text from data is escaped.
 
-    readings: sources with a living reading.
+    readings: sources with a living reading. links: the site's navigation.
     """
     return render_page(
         "board/page.html",
         summary=manifest["summary"],
         warned=manifest.get("gate", {}).get("warned", []),
+        links=links,
         runs=manifest["runs"],
         marts=manifest["tables"],
         history=_history(manifest["history"]),

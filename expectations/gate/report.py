@@ -73,11 +73,14 @@ def a_few(names: Sequence[str], count: int | None = None) -> str:
     return "; ".join([*names[:NAMED], *([f"and {more} more"] if more > 0 else [])])
 
 
-def write(audit: Audit, folder: Path, title: str) -> None:
-    """Write `gate_report.json` and `gate_report.html` into `folder`."""
+def write(audit: Audit, folder: Path, title: str, links: Sequence[tuple[str, str]] = ()) -> None:
+    """Write `gate_report.json` and `gate_report.html` into `folder`.
+
+    links: the site's navigation, where the folder is a site.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "gate_report.json").write_text(json.dumps(as_json(audit), indent=1) + "\n")
-    (folder / "gate_report.html").write_text(as_html(audit, title))
+    (folder / "gate_report.html").write_text(as_html(audit, title, links))
 
 
 def as_json(audit: Audit) -> list[dict[str, Any]]:
@@ -100,8 +103,10 @@ def as_json(audit: Audit) -> list[dict[str, Any]]:
     ]
 
 
-def as_html(audit: Audit, title: str) -> str:
+def as_html(audit: Audit, title: str, links: Sequence[tuple[str, str]] = ()) -> str:
     """A self-contained page: failed checks first, then all of them."""
     failed = [result for result in audit.results if result.findings]
     in_order = sorted(failed, key=lambda result: not result.refuses)
-    return render_page("gate/report.html", title=title, audit=audit, failed=in_order, shown=SHOWN)
+    return render_page(
+        "gate/report.html", title=title, audit=audit, failed=in_order, shown=SHOWN, links=links
+    )

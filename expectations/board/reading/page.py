@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,18 +52,22 @@ def page_name(source: str) -> str:
 
 
 def write_reading(
-    folder: Path, connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], catalog: Catalog
+    folder: Path,
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Mapping[str, Any],
+    catalog: Catalog,
+    links: Sequence[tuple[str, str]] = (),
 ) -> list[str]:
     """Write `reading-<source>.html` for each source with energy, and its figures as SVG files.
 
-    folder: the site. connection: the publication's marts, in schema `marts`.
+    folder: the site. connection: the publication's marts, in schema `marts`. links: the site's navigation.
 
     Returns the sources that have a page.
     """
     from expectations.board.reading.figures.figure import standalone
 
     tasks = {task.value: entry.display_name for task, entry in catalog.tasks.items()}
-    sources = [source for source in SOURCES if _has_energy(connection, source)]
+    sources = sources_with_reading(connection)
     for source in sources:
         chapters = list(read(connection, source, tasks))
         text = render_page(
@@ -74,6 +78,7 @@ def write_reading(
             weights=_weights(connection, source),
             chapters=chapters,
             summary=manifest["summary"],
+            links=links,
         )
         (folder / page_name(source)).write_text(text)
         figures = folder / "figures"
@@ -82,6 +87,11 @@ def write_reading(
             if figure.svg is not None:
                 (figures / f"{source}-{figure.name}.svg").write_text(standalone(figure.svg))
     return sources
+
+
+def sources_with_reading(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The sources with measured energy, in the order in which the site names them."""
+    return [source for source in SOURCES if _has_energy(connection, source)]
 
 
 def read(
