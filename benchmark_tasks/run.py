@@ -90,7 +90,7 @@ def measure(
             model=model,
             request_set_id=runtime.request_set_id(procedure),
             installed=NOT_INSTALLED,
-            meter=meter or NoMeter("it was not opened"),
+            meter=meter or NoMeter("the meter was not opened"),
             gpu_indices=gpu_indices,
             lock_mark=mark,
             scratch=stack.enter_context(scratch_folder(settings, mark)),

@@ -62,8 +62,8 @@ class Settings:
         raw_is_url = raw is not None and "://" in raw
         if raw is not None and raw_is_url and "@" in raw:
             raise SettingsError(
-                "JOULEBOARD_RAW has credentials in it: set them as the store's own tools take them "
-                "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...)"
+                "JOULEBOARD_RAW contains credentials: remove them from the address, and set them in the "
+                "environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...)"
             )
         return cls(
             home=Path(environment.get("JOULEBOARD_HOME") or "var").absolute(),

@@ -29,10 +29,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard outpu
 
 @app.command()
 def refresh(
-    note: Annotated[str | None, typer.Option(help="Kept with the publication.")] = None,
+    note: Annotated[str | None, typer.Option(help="Note, kept with the publication.")] = None,
     approve: Annotated[
         str | None,
-        typer.Option(metavar="WHY", help="Let a change beyond the band through, with this reason."),
+        typer.Option(metavar="WHY", help="Approve changes beyond the band, for this reason."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -79,7 +79,7 @@ def show_publication(
     number: Annotated[int | None, typer.Argument(min=1, help="Default: the current one.")] = None,
     as_json: Json = False,
 ) -> None:
-    """What one publication is made of."""
+    """Show one publication: time, runs, gate, tables."""
     item = _publication(Settings.from_environment(), number)
     if as_json:
         _print_json(dict(item.manifest))
@@ -99,7 +99,7 @@ def show_publication(
 
 @publications_app.command("rollback")
 def rollback(number: Annotated[int, typer.Argument(min=1)], as_json: Json = False) -> None:
-    """Make another publication the current one; also goes forward again."""
+    """Make another publication the current one, older or newer."""
     item = publications.roll_back(Settings.from_environment(), number)
     if as_json:
         _print_json({"current": item.number})
@@ -121,12 +121,12 @@ def verify(
     for item in items if not as_json else ():
         files = len(item.manifest["files"])
         typer.echo(
-            f"publication {item.number}: " + ("; ".join(damage[item.number]) or f"{files} files whole")
+            f"publication {item.number}: " + ("; ".join(damage[item.number]) or f"{files} files unchanged")
         )
     bad = [number for number in damage if damage[number]]
     if bad:
         raise PublicationError(
-            f"damaged: {', '.join(map(str, bad))}; go back to a whole one with `publications rollback N`"
+            f"damaged: {', '.join(map(str, bad))}; choose another with `jouleboard publications rollback N`"
         )
 
 
@@ -135,9 +135,11 @@ def query(
     sql: Annotated[str, typer.Argument(help="One SQL statement; the marts need no schema prefix.")],
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on standard output.")] = False,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long it may take.")] = QUERY_SECONDS,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Longest time for the query, seconds.")
+    ] = QUERY_SECONDS,
 ) -> None:
-    """Ask the current publication, read-only."""
+    """Run a SQL query on the current publication, read-only."""
     table = run_query(Settings.from_environment(), sql, seconds=seconds)
     if as_json:
         _print_json(table.records())
@@ -151,7 +153,7 @@ def query(
 
 @quarantine_app.command("list")
 def list_quarantine(as_json: Json = False) -> None:
-    """Runs that do not count and released runs, as a refresh would judge them now."""
+    """List quarantined, released and replaced runs, as a refresh would judge them now."""
     rows = [_verdict(verdict) for verdict in _verdicts().values() if verdict.critical]
     if as_json:
         _print_json(rows)
@@ -163,7 +165,7 @@ def list_quarantine(as_json: Json = False) -> None:
 
 @quarantine_app.command("show")
 def show_quarantine(run_id: str, as_json: Json = False) -> None:
-    """Every finding on one run, warnings too."""
+    """Show every finding on one run, warnings included."""
     verdict = _verdicts().get(run_id)
     if verdict is None:
         raise PublicationError(f"no landed run {run_id!r}; see `jouleboard quarantine list`")
@@ -180,7 +182,7 @@ def show_quarantine(run_id: str, as_json: Json = False) -> None:
 @quarantine_app.command("release")
 def release(
     run_id: str,
-    why: Annotated[str, typer.Option(help="Why the run counts despite its findings; shown beside it.")],
+    why: Annotated[str, typer.Option(help="Why the run counts despite its findings; shown with the run.")],
     as_json: Json = False,
 ) -> None:
     """Let a quarantined run count from the next refresh on. The reason is kept."""

@@ -1,4 +1,4 @@
-"""The story of a refresh: list, judge, build, audit, publish or refuse. Write-audit-publish.
+"""A refresh, step by step: list, judge, build, audit, publish or refuse (write-audit-publish).
 
     landed runs -> per-run and cross-run suites -> accepted / quarantined with reasons
     -> dbt candidate (aside) -> mart and publication suites -> a new publication, or a refusal
@@ -79,8 +79,8 @@ def refresh(
 ) -> RefreshResult:
     """Publish the landed runs if anything has changed since the last publication.
 
-    note: kept with the publication. approve: a person's decision that a change beyond the band is right; it
-    lets through only findings that a person may decide. say: called with one line per step.
+    note: kept with the publication. approve: a person's approval of changes beyond the band; it applies only
+    to findings that a person may decide. say: called with one line per step.
 
     Raises:
         PublisherBusy: another refresh or rollback is under way.
@@ -149,7 +149,7 @@ def judge_now(settings: Settings) -> dict[str, Verdict]:
 
 
 def _unchanged(settings: Settings, digest: str) -> RefreshResult | None:
-    """The result when the newest publication was made from exactly these inputs."""
+    """The result if the newest publication was built from exactly these inputs, else `None`."""
     newest = publications.newest(settings)
     if newest is None or newest.manifest.get("inputs_digest") != digest:
         return None
@@ -178,7 +178,7 @@ def _tell_verdicts(verdicts: dict[str, Verdict], say: Say) -> None:
 
 
 def _decide(settings: Settings, audit: Audit, approve: Approval | None) -> dict[str, Any] | None:
-    """Refuse, ask, or let through; returns the approval that was used, if one was needed.
+    """Refuse, ask a person, or continue; returns the approval that was used, if one was needed.
 
     Findings on runs only quarantine those runs; they do not stop a publication.
     """
@@ -194,7 +194,7 @@ def _decide(settings: Settings, audit: Audit, approve: Approval | None) -> dict[
     if approve is None or not approve.covers(changes):
         others = "the changes are no longer those that were approved: " if approve and approve.why else ""
         text = _refuse(settings, audit, f"{others}a person must approve", for_a_person)
-        raise ApprovalNeeded(f'{text}; to let it through: jouleboard refresh --approve "why"', changes)
+        raise ApprovalNeeded(f'{text}; to approve it: jouleboard refresh --approve "why"', changes)
     return {"why": approve.why, "by": approve.by, "findings": list(changes)}
 
 

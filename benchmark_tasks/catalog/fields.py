@@ -25,5 +25,5 @@ def known_gpu(gpu_model: str, info: ValidationInfo) -> str:
 def ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
     """A validator: sizes in order, each once."""
     if list(sizes) != sorted(set(sizes)):
-        raise ValueError("sizes must ascend, each once")
+        raise ValueError("sizes must be in rising order, without repeats")
     return sizes

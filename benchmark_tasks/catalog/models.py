@@ -14,7 +14,7 @@ from benchmark_tasks.vocabulary import RUNTIME_PATTERN, RuntimeName, Task, Weigh
 
 
 class ModelArchitecture(StrEnum):
-    """How a language model is built; diffusion models have none."""
+    """How a language model is built; diffusion models have no such value."""
 
     DENSE = "Dense Transformer"
     MOE = "MoE"
@@ -22,7 +22,7 @@ class ModelArchitecture(StrEnum):
 
 
 class Modality(StrEnum):
-    """What a model takes in besides text, or what it makes."""
+    """What a model takes as input besides text, or what it generates."""
 
     TEXT = "text"
     MULTIMODAL = "multimodal"
@@ -48,7 +48,7 @@ class Deployment(Placement):
     @model_validator(mode="after")
     def _fits(self) -> Deployment:
         if (self.gpu_model == NO_GPU) != (self.num_gpus == 0):
-            raise ValueError(f"num_gpus 0 goes with gpu_model {NO_GPU}, and only with it")
+            raise ValueError(f"num_gpus must be 0 for gpu_model {NO_GPU}, and at least 1 for any other")
         degrees = (self.tensor_parallel, self.expert_parallel, self.data_parallel)
         diffusion = self.ulysses_degree * self.ring_degree
         if max(*degrees, diffusion) > max(self.num_gpus, 1):
@@ -75,14 +75,14 @@ class ModelTask(Record):
         placements = [deployment.placement for deployment in deployments]
         for placement in placements:
             if placements.count(placement) > 1:
-                raise ValueError(f"two deployments on {placement[1]}x {placement[0]} alike")
+                raise ValueError(f"two deployments on {placement[1]}x {placement[0]} are the same")
         return deployments
 
 
 class Component(Record):
     """One part of a pipeline: a class of diffusers or transformers, and the configuration it is made from.
 
-    `Tokenizer` stands for one made on the spot, of `maximum_tokens`.
+    `Tokenizer` stands for a tokenizer that is created when it is needed, of `maximum_tokens`.
     """
 
     class_name: Name

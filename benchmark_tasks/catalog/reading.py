@@ -56,9 +56,11 @@ def _compose(path: Path) -> yaml.Node:
 
 
 def _refuse_aliases(path: Path, node: yaml.Node, seen: set[int]) -> None:
-    """A few aliases of aliases are gigabytes once they are followed."""
+    """A few aliases of aliases can expand to gigabytes."""
     if id(node) in seen:
-        raise _error(path, node.start_mark.line + 1, "file", "aliases (*name) are not read; write it out")
+        raise _error(
+            path, node.start_mark.line + 1, "file", "aliases (*name) are not allowed; write the value out"
+        )
     seen.add(id(node))
     if isinstance(node, yaml.CollectionNode):
         for item in node.value:
@@ -67,7 +69,7 @@ def _refuse_aliases(path: Path, node: yaml.Node, seen: set[int]) -> None:
 
 
 def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
-    """YAML keeps the last of two equal keys in silence."""
+    """YAML keeps the last of two equal keys without a warning."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             _refuse_repeated_keys(path, item)
@@ -75,7 +77,7 @@ def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
-                raise _error(path, key.start_mark.line + 1, key.value, "given twice")
+                raise _error(path, key.start_mark.line + 1, key.value, "appears twice")
             seen.add(key.value)
             _refuse_repeated_keys(path, value)
 
@@ -88,10 +90,10 @@ def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int:
             node = node.value[part]
             line = node.start_mark.line + 1
         elif isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == part]
-            if not found:
+            pairs = [(key, value) for key, value in node.value if key.value == part]
+            if not pairs:
                 return line
-            key, node = found[0]
+            key, node = pairs[0]
             line = key.start_mark.line + 1
     return line
 

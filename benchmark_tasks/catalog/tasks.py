@@ -24,7 +24,7 @@ class LengthDistribution(Record):
     @model_validator(mode="after")
     def _ordered(self) -> LengthDistribution:
         if not self.minimum_tokens <= self.median_tokens <= self.maximum_tokens:
-            raise ValueError("minimum_tokens <= median_tokens <= maximum_tokens does not hold")
+            raise ValueError("minimum_tokens <= median_tokens <= maximum_tokens must hold")
         return self
 
 
@@ -45,11 +45,11 @@ class SyntheticMedia(Record):
     @model_validator(mode="after")
     def _complete(self) -> SyntheticMedia:
         if (self.kind is MediaKind.AUDIO) != (self.seconds is not None):
-            raise ValueError("recordings have `seconds`, and only they")
+            raise ValueError("audio needs `seconds`; images and videos must not have it")
         if (self.kind is MediaKind.AUDIO) == bool(self.sizes):
-            raise ValueError("pictures and clips have `sizes`, and only they")
+            raise ValueError("images and videos need `sizes`; audio must not have it")
         if (self.kind is MediaKind.VIDEO) != (self.frames > 1):
-            raise ValueError("a clip has several `frames`, and only a clip")
+            raise ValueError("a video needs more than one of `frames`; images and audio have one")
         return self
 
 
@@ -141,20 +141,22 @@ class TaskEntry(Record):
     @model_validator(mode="after")
     def _consistent(self) -> TaskEntry:
         if (self.requests is None) != (self.architecture is Architecture.DIFFUSION):
-            raise ValueError("language tasks have `requests`, diffusion tasks have none")
+            raise ValueError("language tasks need `requests`; diffusion tasks must not have it")
         media = self.requests.media if self.requests else None
         if (media.kind if media else None) is not self.input_media:
             raise ValueError(
-                f"requests of {self.task} carry {self.input_media or 'no media'}: see `requests.media`"
+                f"requests of {self.task} carry {self.input_media or 'no media'}: change `requests.media`"
             )
         if self.data_sets and (self.requests is None or "synthetic" in self.data_sets):
-            raise ValueError("data sets go with `requests`, and `synthetic` names none")
+            raise ValueError("`data_sets` needs `requests`, and no data set may be called `synthetic`")
         self._require_fitting_ceilings()
         return self
 
     def _require_fitting_ceilings(self) -> None:
         in_tokens = self.output_unit is OutputUnit.TOKEN
         if self.batch_latency_ceilings_seconds if in_tokens else self.median_itl_ceilings_ms:
-            raise ValueError("tasks that answer in tokens have ceilings of ITL, others of batch latency")
+            raise ValueError(
+                "tasks that answer in tokens need ceilings of ITL, other tasks ceilings of batch latency"
+            )
         if self.task in self.reference_tasks:
-            raise ValueError("a task is not compared with itself")
+            raise ValueError("a task must not be compared with itself")

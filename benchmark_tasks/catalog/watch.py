@@ -56,18 +56,19 @@ class WatchedFamily(Record):
 class HubWatch(Record):
     """Which new models of a hub are proposed, and how they would be measured.
 
-    organisations: whose; none: no new model is looked for.
-    since: day (UTC) from which on a model counts as new; older ones are history.
+    organisations: whose models are looked for; if empty, no new model is.
+    since: day (UTC) from which on a model counts as new; older models are ignored.
     tasks: what models of a pipeline tag are measured on.
     skipped_tags: models with one of these tags are left out (adapters, conversions).
     minimum_params_billions, maximum_params_billions: limits of size.
     families: the class names that are known; a model of any other is left out.
-    gpu_models, num_gpus: where it may be measured, and the numbers of GPUs to choose the least from.
-    context_tokens: longest request and answer the server is made ready for.
+    gpu_models, num_gpus: the GPU models to measure on, and the numbers of GPUs to choose from; the smallest
+        number that fits is taken.
+    context_tokens: longest request with its answer that the server must be able to serve.
     memory_fraction: of a GPU's memory that the server may use. reserved_gib: of that, per GPU, what is
         neither weights nor cache.
-    batch_sizes: those that the cache has room for are swept.
-    asks: who decides on a proposal that lacks nothing.
+    batch_sizes: of these, the sizes that the cache has room for are measured.
+    asks: who decides on a proposal without missing facts.
     """
 
     organisations: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}$")], ...] = ()
@@ -87,7 +88,7 @@ class HubWatch(Record):
 
     @field_validator("tasks")
     @classmethod
-    def _asked_in_words(cls, tasks: dict[str, tuple[Task, ...]]) -> dict[str, tuple[Task, ...]]:
+    def _no_diffusion(cls, tasks: dict[str, tuple[Task, ...]]) -> dict[str, tuple[Task, ...]]:
         if any(task.architecture is Architecture.DIFFUSION for listed in tasks.values() for task in listed):
             raise ValueError(
                 "steps and sizes of a diffusion task are not on the hub: add such a model by hand"
@@ -106,9 +107,9 @@ class HubWatch(Record):
 
 
 class Watch(Record):
-    """What to look out for upstream. Without `hub` no model hub is asked.
+    """The projects and the hub that are watched. Without `hub` no model hub is asked.
 
-    on_demand: projects that are measured when asked for, never by themselves.
+    on_demand: projects that are measured only when a person asks for it.
     canaries: models that are measured before all others, and again every week, on one GPU or none.
     """
 

@@ -1,4 +1,4 @@
-"""The `jouleboard` command: one file per group of commands. Bodies call what Airflow's tasks call.
+"""The `jouleboard` command: one file per group of commands. They call the same functions as Airflow's tasks.
 
 Nothing heavy is imported before a command runs. Results go to stdout, progress and errors to
 stderr; an error is one line, `error: ...`.
@@ -43,15 +43,15 @@ _ELSEWHERE = {
     "import": ("benchmark_tasks.cli.imports", (), "Import results that others published."),
     "refresh": ("expectations.cli", ("refresh",), "Build the marts, audit them, publish or refuse."),
     "publications": ("expectations.cli", ("publications",), "List, show, verify or roll back publications."),
-    "quarantine": ("expectations.cli", ("quarantine",), "Runs that the gate refused, and why."),
-    "query": ("expectations.cli", ("query",), "Ask the current publication in SQL, read-only."),
+    "quarantine": ("expectations.cli", ("quarantine",), "Runs that the gate set aside: list, show, release."),
+    "query": ("expectations.cli", ("query",), "Run a SQL query on the current publication, read-only."),
 }
 
 
 def main() -> None:
     """Run the command; an error that a person is meant to read is one line on stderr.
 
-    The line of a defect comes below its traceback.
+    After a defect of the program, the line follows the traceback.
     """
     signal.signal(signal.SIGTERM, _leave)
     os.environ |= beside_proxies(os.environ)
@@ -66,26 +66,27 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:  # noqa: BLE001  a defect is shown with its traceback and a last line
         traceback.print_exc()
-        said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
+        message = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
         print(
-            f"{ERROR_PREFIX}{said}; a defect of jouleboard: report it with the lines above", file=sys.stderr
+            f"{ERROR_PREFIX}{message}; a defect of jouleboard: report it with the lines above",
+            file=sys.stderr,
         )
         sys.exit(1)
 
 
 def _show_usage_error(error: Any) -> int:
-    """One line and where to read on, or the help of a command that lacks its command; gives the exit code."""
-    said = error.format_message()
-    if said and "\n" not in said.strip():
+    """Print one line, or the help of a group that was called without a command; returns the exit code."""
+    message = error.format_message()
+    if message and "\n" not in message.strip():
         path = error.ctx.command_path if error.ctx else "jouleboard"
-        print(f"{ERROR_PREFIX}{said.strip().rstrip('.')}; see `{path} --help`", file=sys.stderr)
+        print(f"{ERROR_PREFIX}{message.strip().rstrip('.')}; see `{path} --help`", file=sys.stderr)
     else:
         error.show()
     return int(error.exit_code)
 
 
 def _leave(number: int, _frame: object) -> None:
-    """Told to stop: unwind, so that servers are stopped and folders removed on the way out."""
+    """On SIGTERM, raise `SystemExit`: context managers then stop servers and remove folders."""
     raise SystemExit(128 + number)
 
 

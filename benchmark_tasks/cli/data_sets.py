@@ -1,4 +1,4 @@
-"""`jouleboard data-set`: copies of data sets, for machines that do not reach the model hub."""
+"""`jouleboard data-set`: copies of data sets, for machines that cannot reach the model hub."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from benchmark_tasks.settings import Settings
 
 def data_set(
     name: Annotated[str, typer.Argument(help="A data set of the catalog's tasks, e.g. lm-arena.")],
-    folder: Annotated[Path, typer.Argument(help="JOULEBOARD_DATA_SETS of the machine it is for.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder to write to. Set JOULEBOARD_DATA_SETS to it on the other machine.")
+    ],
 ) -> None:
-    """Copy a data set from the model hub, for a machine that does not reach it."""
+    """Copy a data set from the model hub, for a machine that cannot reach the hub."""
     from benchmark_tasks.workloads.catalog_sets import data_set_named
     from benchmark_tasks.workloads.data_sets import rows_of, save
 

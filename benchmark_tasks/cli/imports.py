@@ -29,7 +29,7 @@ def mlenergy(
             show_default=PUBLIC_ADDRESS,
         ),
     ] = None,
-    note: Annotated[str | None, typer.Option(help="A word for the record.")] = None,
+    note: Annotated[str | None, typer.Option(help="Note, kept with the import.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Import ML.ENERGY's published results; importing the same files again changes nothing."""

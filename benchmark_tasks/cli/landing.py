@@ -14,12 +14,15 @@ from benchmark_tasks.settings import Settings
 
 
 def land(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Bundles, or folders that hold some.")] = None,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Bundles, or folders that contain bundles.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Copy bundles measured elsewhere into the landing zone; landing one twice changes nothing.
+    """Copy bundles measured elsewhere into the landing zone. Landing a bundle twice changes nothing.
 
-    What an outage of an object store left here is sent, too; without PATHS, only that.
+    Bundles that wait here because the object store did not answer are sent, too. Without PATHS, only these
+    are sent.
     """
     from benchmark_tasks.errors import BundleError
     from benchmark_tasks.results.store import Store
@@ -38,7 +41,7 @@ def land(
 
 
 def _bundles(paths: Iterable[Path]) -> list[Path]:
-    """The bundles named, and those anywhere under the folders named."""
+    """The bundles among these paths, and all bundles below the folders among them."""
     from benchmark_tasks.errors import BundleError
     from benchmark_tasks.results.bundle import CHECKSUMS_FILE, RUN_FILE
 

@@ -24,49 +24,62 @@ if TYPE_CHECKING:
 
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="Measure the sweeps of this file.")]
 Index = Annotated[int | None, typer.Option(min=0, help="Only this sweep of the plan (from 0).")]
-ModelId = Annotated[str | None, typer.Option(help="Without a plan: the model.")]
-TaskOption = Annotated[Task, typer.Option(help="Without a plan: the task.")]
+ModelId = Annotated[str | None, typer.Option(help="Model to measure, without --plan.")]
+TaskOption = Annotated[Task, typer.Option(help="Task to measure, without --plan.")]
 BatchSizes = Annotated[list[int] | None, typer.Option(min=1, help="Batch size (repeatable).")]
 Versions = Annotated[list[str] | None, typer.Option(help="Release (repeatable).")]
-GpusToUse = Annotated[int | None, typer.Option(min=0, help="GPUs to use; default 1, or 0 without any.")]
-RepeatsByHand = Annotated[int, typer.Option(min=1, help="Runs of each batch size.")]
+GpusToUse = Annotated[
+    int | None, typer.Option(min=0, help="GPUs to use; default: 1, or 0 on a machine without a GPU.")
+]
+RepeatsByHand = Annotated[int, typer.Option(min=1, help="Runs per batch size.")]
 RequestSet = Annotated[str | None, typer.Option(help="A data set of the task, or synthetic.")]
 Length = Annotated[LengthControl | None, typer.Option(help="How answers end.")]
 OtherRuntime = Annotated[
-    RuntimeName | None, typer.Option(help="Without a plan: another runtime than the catalog's.")
+    RuntimeName | None, typer.Option(help="Without --plan: another runtime than the catalog's.")
 ]
 Steps = Annotated[int | None, typer.Option(min=1, help="Denoising steps of an image or video.")]
-Height = Annotated[int | None, typer.Option(min=1, help="Its height, pixels.")]
-Width = Annotated[int | None, typer.Option(min=1, help="Its width, pixels.")]
+Height = Annotated[int | None, typer.Option(min=1, help="Height of an image or video, pixels.")]
+Width = Annotated[int | None, typer.Option(min=1, help="Width of an image or video, pixels.")]
 Frames = Annotated[int | None, typer.Option(min=1, help="Frames of a video.")]
-Ulysses = Annotated[int | None, typer.Option(min=1, help="Without a plan: Ulysses degree.")]
-Ring = Annotated[int | None, typer.Option(min=1, help="Without a plan: ring degree.")]
+Ulysses = Annotated[int | None, typer.Option(min=1, help="Without --plan: Ulysses degree.")]
+Ring = Annotated[int | None, typer.Option(min=1, help="Without --plan: ring degree.")]
 WeightsFolder = Annotated[
-    Path | None, typer.Option(help="Real weights of an image or video model, as the hub has them.")
+    Path | None,
+    typer.Option(
+        help="Folder with the real weights of an image or video model, in the form that the hub has."
+    ),
 ]
 ServerPerPoint = Annotated[bool, typer.Option(help="Restart the server for every batch size.")]
 ServerConfig = Annotated[
-    Path | None, typer.Option(help="YAML file of further options, as the runtime takes it.")
+    Path | None, typer.Option(help="YAML file with further options for the runtime, in its own format.")
 ]
 ServerEnv = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[=VALUE]",
-        help="An environment variable that changes what the runtime does (repeatable); it is recorded.",
+        help="An environment variable for the runtime (repeatable). It is recorded in each run.",
     ),
 ]
 Container = Annotated[
-    str | None, typer.Option(metavar="IMAGE", help="Serve from this image; {version} is replaced.")
+    str | None,
+    typer.Option(
+        metavar="IMAGE", help="Start the server in this image; {version} is replaced by the release."
+    ),
 ]
-ContainerClient = Annotated[str, typer.Option(help="docker or podman.")]
+ContainerClient = Annotated[str, typer.Option(help="Program that starts the container: docker or podman.")]
 Endpoint = Annotated[
-    str | None, typer.Option(metavar="URL", help="Measure a server that runs already: http://host:port.")
+    str | None,
+    typer.Option(metavar="URL", help="Measure a server that is already running: http://host:port."),
 ]
 GpuIndices = Annotated[
-    list[int] | None, typer.Option(min=0, help="A GPU here that the endpoint runs on (repeatable).")
+    list[int] | None,
+    typer.Option(min=0, help="Index of a GPU of this machine that the endpoint runs on (repeatable)."),
 ]
 OtherGpu = Annotated[
-    str | None, typer.Option(help="The endpoint's GPU, or another than the plan's, by its catalog name.")
+    str | None,
+    typer.Option(
+        help="GPU model of the endpoint, or another GPU model than the plan's; its name in the catalog."
+    ),
 ]
 
 
@@ -133,7 +146,7 @@ def measure(
         options |= {"weights": weights, "note": note, "degrees": _degrees(ulysses, ring)}
         sweeps = _sweeps_by_hand(runtime, versions, machine, gpus, settings, **options)
     else:
-        raise CatalogError("say what to measure: --plan FILE, or --model with --runtime-version")
+        raise CatalogError("nothing to measure was given: use --plan FILE, or --model with --runtime-version")
     rows, failure = _measure_all(_changed(sweeps, changes), settings)
     print_rows(rows, as_json, lambda row: (row["status"], row["path"]))
     if failure is not None:
@@ -142,14 +155,15 @@ def measure(
 
 def measure_all(
     plans: Annotated[
-        list[str], typer.Argument(metavar="PLAN[:N[+N...]]", help="Plans, or sweeps of them (from 0).")
+        list[str],
+        typer.Argument(metavar="PLAN[:N[+N...]]", help="Plans; with numbers, only these sweeps (from 0)."),
     ],
     gpu_model: Annotated[
-        str | None, typer.Option(help="Another GPU than the plans', by its catalog name.")
+        str | None, typer.Option(help="Another GPU model than the plans'; its name in the catalog.")
     ] = None,
     server_env: ServerEnv = None,
 ) -> None:
-    """Measure several plans at once, each on GPUs of its own as soon as enough are free.
+    """Measure several plans at once, each on its own GPUs as soon as enough are free.
 
     Sweeps of one argument share their GPUs, one after the other.
     """
@@ -174,9 +188,11 @@ def _server(
 ) -> dict[str, Any] | None:
     """Where the model server comes from, as a sweep says it; `None` leaves it as it is."""
     if image is not None and endpoint is not None:
-        raise SettingsError("--container starts a server, --endpoint is one: give one of them")
+        raise SettingsError(
+            "--container starts a server, --endpoint names a running one: they cannot be used together"
+        )
     if gpu_index and endpoint is None:
-        raise SettingsError("--gpu-index names an endpoint's GPUs; otherwise set CUDA_VISIBLE_DEVICES")
+        raise SettingsError("--gpu-index needs --endpoint; without an endpoint, set CUDA_VISIBLE_DEVICES")
     if endpoint is not None:
         return {"kind": "endpoint", "url": endpoint, "gpu_indices": gpu_index or ()}
     return None if image is None else {"kind": "container", "image": image, "client": client}
@@ -190,7 +206,7 @@ def _variables(wanted: list[str] | None) -> dict[str, str] | None:
     for text in wanted:
         name, given, value = text.partition("=")
         if not given and name not in os.environ:
-            raise SettingsError(f"--server-env {name}: it is not set here: give {name}=VALUE")
+            raise SettingsError(f"--server-env {name}: the variable is not set here; give {name}=VALUE")
         variables[name] = value if given else os.environ[name]
     return variables
 

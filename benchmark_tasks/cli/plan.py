@@ -35,13 +35,15 @@ def plan(
     repeats: Repeats = None,
     weights: WeightsOption = None,
     note: Note = None,
-    campaign: Annotated[str | None, typer.Option(help="Name that ties the runs together.")] = None,
-    force: Annotated[bool, typer.Option(help="Plan what is landed already, too.")] = False,
+    campaign: Annotated[
+        str | None, typer.Option(help="Name that is recorded in all runs of this plan.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Plan configurations that are landed, too.")] = False,
     offline: Annotated[bool, typer.Option(help="Do not ask the index whether the release exists.")] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the plan as JSON.")] = None,
     as_json: Json = False,
 ) -> None:
-    """What is still to be measured for a release: catalog x release - what is landed."""
+    """Show what is still to be measured for a release: the catalog's configurations that are not landed."""
     from benchmark_tasks.plan import plan_release_on
 
     catalog, settings = installed_catalog(), Settings.from_environment()
@@ -63,7 +65,7 @@ def plan(
         force=force,
     )
     if not planned.sweeps:
-        say("nothing to measure: the catalog plans nothing of this here that is not landed")
+        say("nothing to measure: the catalog has no configuration for this machine that is not landed")
     write_plan(planned, output)
     print_rows(
         [sweep.model_dump(mode="json") for sweep in planned.sweeps], as_json, _sweep_row, wrap="sweeps"

@@ -18,7 +18,7 @@ from benchmark_tasks.settings import Settings
 app = typer.Typer(help="New models on the hub.", no_args_is_help=True)
 
 ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="organisation/name")]
-Why = Annotated[str | None, typer.Option(help="Kept with the decision.")]
+Why = Annotated[str | None, typer.Option(help="Reason, kept with the decision.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -29,9 +29,11 @@ def _group() -> None:
 
 @app.command("find")
 def find(
-    model: Annotated[str | None, typer.Argument(help="Only this one, whatever the policy.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="Only this model, even if the policy leaves it out.")
+    ] = None,
 ) -> None:
-    """Ask the hub, and propose what the catalog's watch.yaml wants; what is proposed stays as it is."""
+    """Ask the hub for new models, and propose those that watch.yaml asks for. Proposals are never changed."""
     from benchmark_tasks.releases.hub import Hub
 
     settings = Settings.from_environment()
@@ -61,18 +63,19 @@ def list_proposals(
     state: Annotated[proposals.State | None, typer.Option(help="Only those in this state.")] = None,
     as_json: Json = False,
 ) -> None:
-    """What was proposed, and what became of it."""
-    found = [one for one in proposals.everything(Settings.from_environment()) if state in (None, one.state)]
+    """List the proposals and what was decided on them."""
+    everything = proposals.everything(Settings.from_environment())
+    listed = [proposal for proposal in everything if state in (None, proposal.state)]
     if as_json:
-        typer.echo(json.dumps([one.model_dump(mode="json") for one in found]))
+        typer.echo(json.dumps([proposal.model_dump(mode="json") for proposal in listed]))
         return
-    for proposal in found:
+    for proposal in listed:
         typer.echo(_line(proposal))
 
 
 @app.command("show")
 def show(model: ModelId, as_json: Json = False) -> None:
-    """One proposal: every fact, and where it came from."""
+    """Show one proposal: every fact with its source."""
     proposal = proposals.find(model, Settings.from_environment())
     if as_json:
         typer.echo(proposal.model_dump_json())
@@ -81,13 +84,13 @@ def show(model: ModelId, as_json: Json = False) -> None:
     for name, fact in proposal.facts.items():
         typer.echo(f"  {name:24} {proposals.shown(fact)}   [{fact.source}]")
     if proposal.decision is not None and proposal.decision.given:
-        typer.echo(f"  given by {proposal.decision.by}: {json.dumps(proposal.decision.given)}")
+        typer.echo(f"  set by {proposal.decision.by}: {json.dumps(proposal.decision.given)}")
 
 
 @app.command("accept")
 def accept(
     model: ModelId,
-    given: Annotated[
+    facts: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A fact that is not known, or wrong (repeatable)."),
     ] = None,
@@ -95,13 +98,13 @@ def accept(
 ) -> None:
     """Add a proposed model to this installation's catalog; the next watch starts its benchmark."""
     settings = Settings.from_environment()
-    accepted = proposals.accept(model, settings, by=getpass.getuser(), why=why, given=_given(given or []))
+    accepted = proposals.accept(model, settings, by=getpass.getuser(), why=why, given=_facts(facts or []))
     typer.echo(f"{accepted.model_id} is in the catalog ({settings.catalog}/models)")
 
 
 @app.command("reject")
 def reject(model: ModelId, why: Why = None) -> None:
-    """Decline a proposed model; it is not asked about again."""
+    """Reject a proposed model. Nobody is asked about it again."""
     proposals.reject(model, Settings.from_environment(), by=getpass.getuser(), why=why)
     typer.echo(f"{model} is rejected")
 
@@ -123,15 +126,15 @@ def _line(proposal: proposals.Proposal) -> str:
     return "  ".join(parts)
 
 
-def _given(pairs: list[str]) -> dict[str, JsonValue]:
+def _facts(pairs: list[str]) -> dict[str, JsonValue]:
     """`total_params_billions=8.2` as a fact; values are YAML."""
-    given: dict[str, JsonValue] = {}
+    facts: dict[str, JsonValue] = {}
     for pair in pairs:
         name, separator, text = pair.partition("=")
         if not separator:
             raise ProposalError(f"--set {pair}: give NAME=VALUE")
         try:
-            given[name] = yaml.safe_load(text)
+            facts[name] = yaml.safe_load(text)
         except yaml.YAMLError:
             raise ProposalError(f"--set {pair}: {text!r} is not a value") from None
-    return given
+    return facts

@@ -15,10 +15,10 @@ from benchmark_tasks.settings import Settings
 def releases(
     project: Annotated[str | None, typer.Argument(help="Default: every watched project.")] = None,
     floor: Annotated[str | None, typer.Option(help="Oldest release to list; default: the catalog's.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also those below the floor.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also releases below the floor.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What the package index offers; yanked releases and pre-releases are marked."""
+    """List the releases on the package index; yanked releases and pre-releases are marked."""
     from benchmark_tasks.releases.index import list_releases
 
     settings = Settings.from_environment()

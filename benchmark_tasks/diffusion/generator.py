@@ -1,7 +1,7 @@
-"""The process that generates images and videos: started, told what to do, and gone afterwards.
+"""Starts, controls and ends the process that generates images and videos.
 
-It is `diffusion/program/generate.py`, run by the runtime's own interpreter; its docstring says how
-the two talk.
+The process runs `diffusion/program/generate.py` in the runtime's own environment; its docstring describes
+the files that the two exchange.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from benchmark_tasks.vocabulary import Weights
 PROGRAM = Path(__file__).parents[1] / "diffusion" / "program" / "generate.py"
 MOCK_PROGRAM = Path(__file__).parents[1] / "testing" / "mock_generator.py"
 ENDING_SECONDS = 600.0
-"""How long the batch under way may still take when a point is ended."""
+"""How long the current batch may still take when a point is ended."""
 
 _ARGUMENTS = {"inference_steps": "num_inference_steps"}
-"""What diffusers calls a key of the workload, where it has another word for it."""
+"""Names in diffusers of keys of the workload that have another name there."""
 
 
 class Ready(Record):
@@ -67,7 +67,7 @@ class Batch(Record):
 
 
 class Ended(Record):
-    """A point is over. `sample`: of what was generated last; `None` when nothing came out."""
+    """A point has ended. `sample`: of the last output; `None` if there was none."""
 
     event: Literal["ended"]
     point: Count
@@ -76,7 +76,7 @@ class Ended(Record):
 
 
 class Failed(Record):
-    """It cannot go on; `reason` is the last line of what it says."""
+    """The process cannot continue; `reason` is the first line of its error."""
 
     event: Literal["failed"]
     reason: str
@@ -91,7 +91,7 @@ Said = TypeVar("Said", Ready, Ended)
 
 @dataclass(frozen=True)
 class GeneratorSpec:
-    """What to start. `folder` is private to this one start; `job` is what the program builds."""
+    """How to start the process. `folder` belongs to this start only; `job` describes what to build."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -115,14 +115,14 @@ class RunningGenerator:
         self._read, self._points = 0, 0
 
     def begin(self, batch_size: int) -> int:
-        """Have it generate batches of a size, one after the other; the number of this order."""
+        """Start generating batches of a size, one after the other; returns the number of the point."""
         number = self._points
         self._points += 1
         _write(self._spec.folder / f"point-{number}.json", {"batch_size": batch_size})
         return number
 
     def new_events(self) -> list[Event]:
-        """What it said since it was last asked.
+        """The events since the last call.
 
         Raises:
             ServerDied, OutOfMemory: it has ended.
@@ -133,26 +133,26 @@ class RunningGenerator:
             if isinstance(event, Failed):
                 raise _failure(event)
         if dead and not events:
-            raise death(self._spec.log, "the process that generates died")
+            raise death(self._spec.log, "the generating process ended unexpectedly")
         return events
 
     def end(self, number: int) -> Ended:
-        """Let the batch under way be the last; waits for it.
+        """Make the current batch the last one, and wait for it.
 
         Raises:
             ServerDied, OutOfMemory: it has ended.
-            ServerNeverHealthy: it does not come to an end.
+            ServerNeverHealthy: the batch did not end in time.
         """
         _write(self._spec.folder / f"point-{number}.stop", {})
         return self.wait_for(Ended, ENDING_SECONDS, "did not end its last batch")
 
     def sample(self, number: int) -> Path | None:
-        """The sample of an order that has ended; `None` when there is none."""
+        """The sample of a point that has ended; `None` if there is none."""
         path = self._spec.folder / f"sample-{number}.jpg"
         return path if path.exists() else None
 
     def wait_for(self, kind: type[Said], seconds: float, failing: str) -> Said:
-        """The next event of a kind; those before it are dropped."""
+        """The next event of a kind; events before it are dropped."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for event in self.new_events():
@@ -160,9 +160,9 @@ class RunningGenerator:
                     return event
             time.sleep(POLL_SECONDS)
         tail = log_tail(self._spec.log)
-        last = tail[-1] if tail else "it wrote no log"
+        last = tail[-1] if tail else "the log is empty"
         raise ServerNeverHealthy(
-            f"the process that generates {failing} within {seconds:g} s (last log line: {last}); "
+            f"the generating process {failing} within {seconds:g} s (last log line: {last}); "
             "raise the limit or read server.log",
             tail,
         )
@@ -177,7 +177,7 @@ class RunningGenerator:
 
 @contextlib.contextmanager
 def start(spec: GeneratorSpec) -> Iterator[RunningGenerator]:
-    """Start it, wait until its pipeline stands, and end it and all its descendants on leaving.
+    """Start the process, wait until its pipeline is loaded; on leaving, end it and all its descendants.
 
     Raises:
         ServerDied, ServerNeverHealthy, OutOfMemory
@@ -187,7 +187,7 @@ def start(spec: GeneratorSpec) -> Iterator[RunningGenerator]:
     started = time.monotonic()
     with guarded(spec.command, log=spec.log, environment=spec.environment) as process:
         running = RunningGenerator(spec, process)
-        running.stand_in = running.wait_for(Ready, spec.start_seconds, "had no pipeline").stand_in
+        running.stand_in = running.wait_for(Ready, spec.start_seconds, "did not load its pipeline").stand_in
         running.start_seconds = time.monotonic() - started
         yield running
 
@@ -236,10 +236,12 @@ def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dic
         CatalogError: the catalog does not say how to build the model.
     """
     if model.pipeline is None:
-        raise CatalogError(f"the catalog does not say how {model.model_id} is built: it has no `pipeline`")
+        raise CatalogError(
+            f"the catalog does not say how to build {model.model_id}: its entry has no `pipeline`"
+        )
     if sweep.cfg_parallel > 1 and not model.pipeline.cfg_parallel:
         raise CatalogError(
-            f"{sweep.runtime} has no CFG parallel for {model.model_id}: "
+            f"{sweep.runtime} does not support CFG parallelism for {model.model_id}: "
             f"give degrees for {sweep.num_gpus} GPUs"
         )
     random = sweep.weights is not Weights.REAL
@@ -264,10 +266,10 @@ def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dic
 
 def _failure(event: Failed) -> ServerDied | OutOfMemory:
     if event.out_of_memory:
-        return OutOfMemory(f"the configuration does not fit: {event.reason}", event.traceback)
-    return ServerDied(f"the process that generates failed: {event.reason}", event.traceback)
+        return OutOfMemory(f"the configuration does not fit in memory: {event.reason}", event.traceback)
+    return ServerDied(f"the generating process failed: {event.reason}", event.traceback)
 
 
 def _write(path: Path, content: Mapping[str, JsonValue]) -> None:
-    """Whole or not at all: the other side reads it as soon as it is there, and only while this one lives."""
+    """Write a file that the other process reads as soon as it exists, and only while this process runs."""
     disk.replace(path, json.dumps(content), durable=False)

@@ -1,4 +1,4 @@
-"""One run on a pipeline that stands ready: generate until settled, read the energy, summarise."""
+"""One run on a loaded pipeline: generate until settled, read the energy, summarise."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmark_tasks.runtimes.server import POLL_SECONDS
 from benchmark_tasks.statistics import energy_interval
 
 FEWEST_BATCHES = 6
-"""Before so many batches nothing is given up, however long they take."""
+"""Generating is not stopped as unsettled before this many batches, however long they take."""
 
 LONGEST_BATCH_SECONDS = 3600.0
 LOOK_SECONDS = 0.5
@@ -78,22 +78,22 @@ def measure_point(bench: Bench, batch_size: int) -> PointResult:
 def _generate(bench: Bench, mark: int) -> tuple[Batches, int]:
     """Follow the batches until there are enough; returns them and when the first one began."""
     times: list[tuple[int, int, int]] = []
-    began = heard = looked = said = time.monotonic()
+    began = last_batch = last_look = last_line = time.monotonic()
     while True:
         new = [event for event in bench.generator.new_events() if isinstance(event, Batch)]
         times += [(batch.begin_ns, batch.end_ns, batch.items) for batch in new]
         now = time.monotonic()
-        heard = now if new else heard
-        if now - heard > LONGEST_BATCH_SECONDS:
+        last_batch = now if new else last_batch
+        if now - last_batch > LONGEST_BATCH_SECONDS:
             raise ServerNeverHealthy(f"no batch ended within {LONGEST_BATCH_SECONDS:g} s; see server.log")
-        if now - said > SAY_SECONDS:
-            said = now
+        if now - last_line > SAY_SECONDS:
+            last_line = now
             bench.say(f"  generating for {now - began:.0f} s, {len(times)} batches")
-        if new and now - looked > LOOK_SECONDS:
-            looked = now
+        if new and now - last_look > LOOK_SECONDS:
+            last_look = now
             batches = Batches.of(times, times[0][0])
-            tired = len(times) >= FEWEST_BATCHES and now - began > bench.procedure.maximum_seconds
-            if tired or _enough(bench, batches, times[0][0], mark):
+            too_long = len(times) >= FEWEST_BATCHES and now - began > bench.procedure.maximum_seconds
+            if too_long or _enough(bench, batches, times[0][0], mark):
                 return batches, times[0][0]
         time.sleep(POLL_SECONDS)
 
@@ -108,14 +108,14 @@ def _enough(bench: Bench, batches: Batches, origin_ns: int, mark: int) -> bool:
         return window.settled
     groups = groups_of(batches, int(np.argmax(inside(batches, window))), bench.procedure.sub_windows)
     if len(groups) < FEWEST_GROUPS:
-        return True  # batches so long that few of them make a window
+        return True  # long batches: a few of them fill the window
     joules = _joules(batches, groups, timeline)
     interval = energy_interval(joules, [batches.items[group].sum() for group in groups[: len(joules)]])
     return interval is not None and interval <= target
 
 
 def _joules(batches: Batches, groups: list[np.ndarray], timeline: Timeline) -> np.ndarray:
-    """Of each group of batches; empty where the counter cannot say."""
+    """Joules of each group of batches; empty if the counter has no readings for it."""
     try:
         spans = [(batches.begin_seconds[g[0]], batches.end_seconds[g[-1]]) for g in groups]
         return np.array([energy_between(timeline, float(a), float(b)).counter_joules for a, b in spans])
@@ -132,17 +132,17 @@ def _latency(batches: Batches, window: Window) -> Latency | None:
     chosen = inside(batches, window)
     if not chosen.any():
         return None
-    each = np.repeat(batches.seconds[chosen], batches.items[chosen])
-    return Latency(ttft_ms=None, itl_ms=None, e2e_ms=quantiles(each))
+    seconds = np.repeat(batches.seconds[chosen], batches.items[chosen])
+    return Latency(ttft_ms=None, itl_ms=None, e2e_ms=quantiles(seconds))
 
 
 def _device(timeline: Timeline, window: Window, ended: Ended) -> Device:
-    seen = device_during(timeline, window)
-    return seen.model_copy(update={"peak_memory_bytes_per_gpu": max(ended.peak_memory_bytes, default=None)})
+    device = device_during(timeline, window)
+    return device.model_copy(update={"peak_memory_bytes_per_gpu": max(ended.peak_memory_bytes, default=None)})
 
 
 def _phases(bench: Bench, window: Window, span_ns: tuple[int, int], mark: int) -> tuple[Phase, ...]:
-    """Warm-up is what lies before the window; all of it when there is none."""
+    """Warm-up is the time before the window; all of the time if there is no window."""
     origin_ns, last_ns = span_ns
     warm_ns = last_ns if window.start_seconds is None else origin_ns + int(window.start_seconds * 1e9)
     return (

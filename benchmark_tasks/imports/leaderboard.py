@@ -5,7 +5,7 @@
 <root>/models/<model, / as __>__<task>.json   the same rows again, with output-length histograms
 
 The files repeat each other; a value that differs between them is an error, as is a row that
-fails a check of `rows.py`. The first problem stops the reading and is named by file, row and field.
+fails a check of `rows.py`. The first problem stops the import; its message names file, row and field.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Index:
-    """What index.json says."""
+    """The content of index.json."""
 
     last_updated: date
     tasks: tuple[Task, ...]
@@ -69,7 +69,7 @@ class Index:
 
 @dataclass
 class Reader:
-    """Reads a source once, file by file, hashing what it reads.
+    """Reads a source once, file by file, and hashes what it reads.
 
     tdp_watts: thermal design power of one GPU by GPU model.
     """
@@ -131,8 +131,8 @@ class Reader:
         lengths: dict[int, OutputLengths] = {}
         for model_id in sorted(by_model):
             numbers = by_model[model_id]
-            found = self._model_file(task, model_id, models[model_id], [rows[n] for n in numbers])
-            lengths |= dict(zip(numbers, found, strict=False))
+            histograms = self._model_file(task, model_id, models[model_id], [rows[n] for n in numbers])
+            lengths |= dict(zip(numbers, histograms, strict=False))
         return lengths
 
     def _model_file(self, task: Task, model_id: str, model: Model, rows: list[Row]) -> list[OutputLengths]:
@@ -172,7 +172,7 @@ def key_of(task: Task, row: Row) -> Key:
 
 
 def check_replicates(task: Task, rows: list[Row], where: str) -> None:
-    """Refuse a key that occurs twice, unless it is one of the known replicates and occurs just twice.
+    """Refuse a key that occurs twice, unless it is one of the known replicates and occurs exactly twice.
 
     Raises:
         ImportRefused: names both rows.
@@ -193,11 +193,11 @@ def _check_replicates(task: Task, rows: list[Row], lengths: dict[int, OutputLeng
     check_replicates(task, rows, where)
     requests: dict[tuple[Key, int], int] = {}
     for number, histogram in lengths.items():
-        one = (key_of(task, rows[number]), histogram.completed_requests)
-        if requests.setdefault(one, number) != number:
+        measured = (key_of(task, rows[number]), histogram.completed_requests)
+        if requests.setdefault(measured, number) != number:
             raise ImportRefused(
-                f"{where}: row {number} ({rows[number].label()}): repeats row {requests[one]} with the same"
-                " number of requests; a replicate has another number"
+                f"{where}: row {number} ({rows[number].label()}): repeats row {requests[measured]} with"
+                " the same number of requests; a repeated measurement has another number"
             )
 
 
@@ -293,6 +293,6 @@ def _check_architectures(architectures: Any, tasks: tuple[Task, ...], where: str
     expected: dict[str, list[str]] = {}
     for task in sorted(tasks):
         expected.setdefault(task.architecture, []).append(str(task))
-    found = architectures if isinstance(architectures, dict) else {}
-    if {name: sorted(map(str, listed)) for name, listed in found.items()} != expected:
+    by_architecture = architectures if isinstance(architectures, dict) else {}
+    if {name: sorted(map(str, listed)) for name, listed in by_architecture.items()} != expected:
         raise ImportRefused(f"{where}: architectures: {architectures!r} does not fit the tasks")

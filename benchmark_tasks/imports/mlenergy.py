@@ -1,9 +1,9 @@
-"""ML.ENERGY's published results: read and checked whole, then landed as immutable Parquet.
+"""ML.ENERGY's published results: all files are read and checked, then stored as immutable Parquet.
 
 <home>/imports/mlenergy-v3/<content hash>/
     mlenergy_configurations.parquet  mlenergy_models.parquet  mlenergy_output_lengths.parquet
-    import.json                      where it came from, when, how many rows
-<home>/imports/mlenergy-v3/current   link to the import in use, swapped atomically
+    import.json                      source, time, number of rows
+<home>/imports/mlenergy-v3/current   link to the import in use, switched atomically
 
 The folder is named by the content of the files read: importing the same files again changes nothing.
 """
@@ -40,7 +40,7 @@ INCOMING = ".incoming"
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What an import did. `changed` is false when the very same content was already in use."""
+    """Result of an import. `changed` is false if the same content was already in use."""
 
     directory: Path
     content_hash: str
@@ -51,7 +51,7 @@ class ImportResult:
 
 
 def import_results(path_or_url: str | None, settings: Settings, *, note: str | None = None) -> ImportResult:
-    """Read published results, check every field, land them and make them the current import.
+    """Read published results, check every field, store them and make them the current import.
 
     path_or_url: folder or http(s) address with index.json, tasks/ and models/; or a folder with
         ML.ENERGY's own raw results or Parquet, which the `mlenergy-data` package then reads. `None`:
@@ -60,7 +60,7 @@ def import_results(path_or_url: str | None, settings: Settings, *, note: str | N
     Raises:
         ImportRefused: a file is missing, truncated or wrong; names file, row and reason. The last
             import stays current.
-        DiskFull: no space; nothing was kept.
+        DiskFull: no space; nothing was written.
     """
     try:
         return _import(path_or_url or PUBLIC_ADDRESS, settings, note)
@@ -68,7 +68,7 @@ def import_results(path_or_url: str | None, settings: Settings, *, note: str | N
         if path_or_url:
             raise
         raise ImportRefused(
-            f"no source was named (an address, or a folder), so the public one was read: {error}"
+            f"no address or folder was given, so the public address was read: {error}"
         ) from error
 
 
@@ -92,7 +92,7 @@ def current(settings: Settings) -> Path | None:
 
 
 def write_inputs(settings: Settings, directory: Path) -> None:
-    """Put the three tables of the current import into `directory`, empty when there is none."""
+    """Write the three tables of the current import into `directory`; empty tables if there is no import."""
     folder = current(settings)
     for name, schema in SCHEMAS.items():
         target = directory / f"{name}.parquet"
@@ -160,16 +160,16 @@ def _root(settings: Settings) -> Path:
 
 @contextmanager
 def _incoming(root: Path) -> Iterator[Path]:
-    """A private folder beside the imports; what killed processes left there goes first."""
+    """A private folder beside the imports; folders that killed processes left there are removed first."""
     incoming = root / INCOMING
-    for left in (*incoming.glob("*"), *root.glob(f".{CURRENT}.*")):
-        pid = left.name.rpartition(".")[2]
+    for leftover in (*incoming.glob("*"), *root.glob(f".{CURRENT}.*")):
+        pid = leftover.name.rpartition(".")[2]
         if Path(f"/proc/{pid}").exists():
             continue
-        if left.is_symlink():
-            left.unlink(missing_ok=True)
+        if leftover.is_symlink():
+            leftover.unlink(missing_ok=True)
         else:
-            shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(leftover, ignore_errors=True)
     path = incoming / str(os.getpid())
     shutil.rmtree(path, ignore_errors=True)
     with disk_full_is_an_error(root):

@@ -1,4 +1,4 @@
-"""One published configuration, as ML.ENERGY's leaderboard files hold it, and what must hold in it.
+"""One published configuration in the form of ML.ENERGY's leaderboard files, and its checks.
 
 Field names and units are ML.ENERGY's. Tolerances are those at which every row of the published
 v3.0 data passes (its data dictionary, "Suggested tolerances for sanity checks").
@@ -41,7 +41,7 @@ class Published(BaseModel):
 
 
 class Row(Published):
-    """What both kinds of row share. Powers are sums over all GPUs of the configuration."""
+    """Fields of both kinds of row. Powers are sums over all GPUs of the configuration."""
 
     model_id: ModelId
     nickname: Text
@@ -87,7 +87,7 @@ class LanguageRow(Row):
 
 
 class DiffusionRow(Row):
-    """What rows of both diffusion tasks share. `batch_latency_s` is the mean time of one whole batch."""
+    """Fields of rows of both diffusion tasks. `batch_latency_s` is the mean time of one whole batch."""
 
     batch_size: Degree
     ulysses_degree: Degree
@@ -194,7 +194,7 @@ def _power(row: Row, tdp_watts: Mapping[str, float]) -> Iterator[Broken]:
         )
     elif not MIN_WATTS_PER_GPU <= per_gpu <= tdp:
         yield Broken(
-            "avg_power_watts", f"{per_gpu:.4g} W a GPU is outside {MIN_WATTS_PER_GPU:g}..{tdp:g} (TDP)"
+            "avg_power_watts", f"{per_gpu:.4g} W per GPU is outside {MIN_WATTS_PER_GPU:g}..{tdp:g} (TDP)"
         )
 
 
@@ -215,7 +215,7 @@ def _language(row: LanguageRow) -> Iterator[Broken]:
     if not MIN_BATCH_FILL <= fill <= 1:
         yield Broken("avg_batch_size", f"{fill:.3f} of max_num_seqs is outside {MIN_BATCH_FILL}..1")
     if not row.median_itl_ms <= row.p90_itl_ms <= row.p95_itl_ms <= row.p99_itl_ms:
-        yield Broken("p90_itl_ms", "the latency quantiles do not rise (median, p90, p95, p99)")
+        yield Broken("p90_itl_ms", "the latency quantiles are not in rising order (median, p90, p95, p99)")
     # Little's law, as an inequality: the median is not the mean where the latencies are skewed.
     if row.output_throughput_tokens_per_sec * row.median_itl_ms / 1e3 > MAX_LITTLE_RATIO * row.avg_batch_size:
         yield Broken(
@@ -245,12 +245,12 @@ def _diffusion(row: DiffusionRow, unit: str, energy_joules: float, per_second: f
 
 
 def broken_histogram(row: LanguageRow, lengths: OutputLengths) -> Iterator[Broken]:
-    """Every way in which a histogram does not belong to its row."""
+    """Every check that a histogram and its row do not pass."""
     field = "output_length_distribution"
     if len(lengths.bins) != len(lengths.counts) + 1:
         yield Broken(field, f"{len(lengths.bins)} edges do not fit {len(lengths.counts)} counts")
     elif any(low >= high for low, high in zip(lengths.bins, lengths.bins[1:], strict=False)):
-        yield Broken(field, "the edges do not rise")
+        yield Broken(field, "the edges are not in rising order")
     elif lengths.completed_requests == 0:
         yield Broken(field, "no completed request")
     elif abs(lengths.mean_tokens / row.avg_output_len - 1) > HISTOGRAM_TOLERANCE:

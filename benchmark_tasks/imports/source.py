@@ -1,4 +1,4 @@
-"""Where published files come from: a folder or an http(s) address, read file by file."""
+"""Source of published files: a folder or an http(s) address, read file by file."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class FolderSource:
         self.name = str(root)
 
     def read(self, path: str) -> bytes:
-        """The content of one file; ImportRefused where it cannot be read."""
+        """The content of one file; raises ImportRefused if it cannot be read."""
         try:
             return (self.root / path).read_bytes()
         except OSError as error:
             raise ImportRefused(
-                f"{self.root / path}: {error.strerror or error}; give the folder that holds index.json,"
+                f"{self.root / path}: {error.strerror or error}; give the folder that contains index.json,"
                 " tasks/ and models/"
             ) from error
 
@@ -60,7 +60,7 @@ class WebSource:
         self._client = client
 
     def read(self, path: str) -> bytes:
-        """The content of one file; ImportRefused or IndexUnreachable where it cannot be had."""
+        """The content of one file; raises ImportRefused if it cannot be fetched."""
         address = f"{self.name}/{path}"
         try:
             with self._client.stream("GET", f"{self._url}/{path}") as response:
@@ -106,5 +106,5 @@ def parse_object(content: bytes, where: str) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ImportRefused(f"{where}: truncated or not JSON ({error}); fetch the file again") from error
     if not isinstance(value, dict):
-        raise ImportRefused(f"{where}: holds a {type(value).__name__}, not an object")
+        raise ImportRefused(f"{where}: contains a {type(value).__name__}, not an object")
     return value

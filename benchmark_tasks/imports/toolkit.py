@@ -122,7 +122,7 @@ def _plain(value: Any, annotation: Any) -> Any:
 def _remember(models: dict[str, Model], row: Row, where: str) -> None:
     model = Model(**row.model_dump(include=set(Model.model_fields)))
     if models.setdefault(row.model_id, model) != model:
-        raise ImportRefused(f"{where}: {row.model_id} is described in two ways")
+        raise ImportRefused(f"{where}: {row.model_id} has two different descriptions")
 
 
 def _newest(root: Path) -> date:

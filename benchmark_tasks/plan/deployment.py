@@ -1,4 +1,4 @@
-"""A sweep of one deployment: what the catalog says of model, task and placement, put together."""
+"""The sweep of one deployment, from the catalog's entries of model, task and placement."""
 
 from __future__ import annotations
 
@@ -96,14 +96,14 @@ def sweep_of(
         runtime_version=runtime_version,
         distribution=distribution,
         weights=weights,
-        **_asked(catalog.tasks[task]),
+        **_requests_of(catalog.tasks[task]),
         **model.tasks[task].generation.model_dump(exclude_none=True),
         points=tuple(SweepPoint(batch_size=size) for size in batch_sizes),
     )
 
 
-def _asked(task: TaskEntry) -> dict[str, object]:
-    """How a task is asked. What is generated in steps has its length prescribed."""
+def _requests_of(task: TaskEntry) -> dict[str, object]:
+    """The requests of a task. Images and videos have a prescribed number of steps."""
     if task.requests is None:
         return {"length_control": LengthControl.FIXED}
     return {"length_control": task.requests.length_control, "request_set": task.requests.request_set}

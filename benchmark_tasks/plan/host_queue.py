@@ -1,11 +1,11 @@
-"""Several plans on the GPUs of one host at once, each on GPUs of its own as soon as enough are free.
+"""Several plans at once on the GPUs of one host, each on its own GPUs as soon as enough are free.
 
-For hosts that no control plane reaches; where one does, Airflow's pools do this. Every plan is measured by
-`jouleboard measure` in a process of its own, which holds its GPUs' locks. What they say is passed on line by
-line and kept:
+For hosts without a control plane; otherwise Airflow's pools do this. Each plan is measured by
+`jouleboard measure` in its own process, which holds its GPUs' locks. Its output is shown line by line and
+kept:
 
-    <home>/queue/<time>/<plan>.json   what was asked for
-    <home>/queue/<time>/<plan>.log    what its process said
+    <home>/queue/<time>/<plan>.json   the plan
+    <home>/queue/<time>/<plan>.log    output of its process
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Chain:
 
     @property
     def num_gpus(self) -> int:
-        """As many as the sweep that needs most."""
+        """The number of GPUs of the largest sweep."""
         return max(sweep.num_gpus for sweep in self.sweeps)
 
 
 def split_argument(argument: str) -> tuple[Path, tuple[int, ...]]:
-    """`FILE` or `FILE:0+2` as the file and the sweeps of it; no numbers: all of them."""
+    """`FILE` or `FILE:0+2` as a file and indices of sweeps; no indices mean all sweeps."""
     file, _, numbers = argument.rpartition(":")
     if not file or not _NUMBERS.fullmatch(numbers):
         return Path(argument), ()
@@ -68,7 +68,7 @@ def measure_chains(
     say: Callable[[str], None],
     command: Callable[[Path], Sequence[str]] = measuring,
 ) -> None:
-    """Measure all chains, in order: one that needs more GPUs than are free holds up those behind it.
+    """Measure all chains in order: one that needs more GPUs than are free makes the later ones wait.
 
     Args:
         gpus: the GPUs to use, by NVML's indices. Chains without a GPU share the CPU, one at a time.
@@ -80,7 +80,9 @@ def measure_chains(
     """
     for chain in chains:
         if chain.num_gpus > len(gpus):
-            raise CatalogError(f"{chain.name} needs {chain.num_gpus} GPU(s), of {len(gpus)} to be used here")
+            raise CatalogError(
+                f"{chain.name} needs {chain.num_gpus} GPU(s), but this process may use {len(gpus)}"
+            )
     folder = settings.home / "queue" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{os.getpid()}"
     folder.mkdir(parents=True)
     with ExitStack() as stack:
@@ -99,7 +101,7 @@ def measure_chains(
 
 
 def environment_for(gpus: Sequence[int], settings: Settings, ours: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a process on some GPUs: it sees no others, and no two write one compiler cache."""
+    """Environment of a process: it sees only its GPUs, and has compiler caches of its own."""
     if not gpus:
         return dict(ours)
     caches = settings.home / "caches" / "+".join(str(gpu) for gpu in gpus)
@@ -130,7 +132,7 @@ class _Running:
 
 
 class _Queue:
-    """What runs and what is free."""
+    """The running chains and the free GPUs."""
 
     def __init__(
         self,
@@ -147,7 +149,7 @@ class _Queue:
         self.failed: dict[str, str] = {}
 
     def start(self, chain: Chain) -> bool:
-        """Start a chain if there is room for it now."""
+        """Start a chain if enough GPUs are free; returns whether it was started."""
         cpu_is_busy = any(not running.gpus for running in self.running)
         if chain.num_gpus > len(self._free) or (chain.num_gpus == 0 and cpu_is_busy):
             return False
@@ -165,7 +167,7 @@ class _Queue:
         return True
 
     def look(self) -> None:
-        """Pass on what the processes said, and take in those that have ended."""
+        """Show new output of the processes, and free the GPUs of those that have ended."""
         for running in list(self.running):
             code = running.process.poll()
             self._pass_on(running)

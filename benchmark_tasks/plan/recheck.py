@@ -21,7 +21,7 @@ def recheck_campaign(run_id: str) -> str:
 
 
 def last_rechecks(runs: Iterable[Run]) -> dict[str, datetime]:
-    """When each configuration was last measured again, by its id; from rechecks' runs."""
+    """When each configuration was last measured again, by its id, from the runs of rechecks."""
     finished: dict[str, datetime] = {}
     for run in runs:
         key = run.configuration.configuration_id
@@ -39,14 +39,14 @@ def sweep_again(
 ) -> Sweep:
     """The sweep that measures a published configuration again, at the revision that was published.
 
-    Placement, and what one image or video is, are as published, not as the catalog has them by now.
+    Placement, steps, size and frames are those that were published, not those of the catalog today.
 
     Raises:
         CatalogError: says why it cannot be measured again.
     """
     keys = comparability
     if "+" in keys.runtime_version or "+" in keys.request_set_id:
-        raise CatalogError("measured by hand, with options, a server or a load of its own")
+        raise CatalogError("it was measured by hand, with its own server options, server or load")
     sweep = single_sweep(
         _at_revision(catalog, configuration.model_id, keys) if keys.weights is Weights.REAL else catalog,
         model_id=configuration.model_id,
@@ -64,7 +64,7 @@ def sweep_again(
     asked = {"length_control": keys.length_control, "request_set": name_of(keys.request_set_id)}
     sweep = sweep.model_copy(update=as_published | asked)
     if sweep.configuration(sweep.points[0]) != configuration:
-        raise CatalogError("the catalog has its weights in another precision by now")
+        raise CatalogError("the catalog now lists its weights in another precision")
     return sweep
 
 
@@ -72,11 +72,11 @@ def _at_revision(catalog: Catalog, model_id: str, keys: Comparability) -> Catalo
     """The catalog with the model at the revision that was published.
 
     Raises:
-        CatalogError: nobody knows that revision, and the hub may have gone on since.
+        CatalogError: that revision was not recorded, and the hub may have another one now.
     """
     model = catalog.model(model_id)
     if keys.model_revision == model.revision:
         return catalog
     if keys.model_revision is None:
-        raise CatalogError(f"its revision was not recorded; the catalog is at {model.revision} by now")
+        raise CatalogError(f"its revision was not recorded; the catalog now has {model.revision}")
     return catalog.with_models([model.model_copy(update={"revision": keys.model_revision})])

@@ -123,7 +123,7 @@ def require_gpu_or_wish(model: Model, task: Task, machine: Machine, *, wanted: i
     if not any(deployment.num_gpus == 0 for deployment in model.tasks[task].deployments):
         raise CatalogError(
             f"{model.model_id} is measured on GPUs, and this machine has none: run it on a GPU host, or "
-            "ask for the CPU (--gpus 0)"
+            "measure the CPU (--gpus 0)"
         )
 
 
@@ -136,11 +136,12 @@ def gpus_to_use(machine: Machine, wanted: int | None) -> int:
     count = min(1, machine.num_gpus) if wanted is None else wanted
     if (count == 0) != (machine.num_gpus == 0):
         raise SettingsError(
-            f"number of GPUs {count} and GPU model {machine.gpu_model} contradict each other:"
-            f" there are {machine.num_gpus} GPUs"
+            f"{count} GPUs do not fit GPU model {machine.gpu_model}: the machine has {machine.num_gpus}"
         )
     if count > machine.num_gpus:
-        raise SettingsError(f"{count} GPUs: a host has {machine.num_gpus} {machine.gpu_model}")
+        raise SettingsError(
+            f"{count} GPUs are more than the host has: {machine.num_gpus}x {machine.gpu_model}"
+        )
     return count
 
 

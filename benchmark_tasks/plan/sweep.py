@@ -1,4 +1,4 @@
-"""What one measuring task does: one deployment, one server, several batch sizes, some repeats each."""
+"""What one measuring task does: one deployment, one server, several batch sizes with their repeats."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from benchmark_tasks.vocabulary import (
 
 
 class SweepPoint(Load):
-    """One load and how many more completed runs of it are wanted."""
+    """One load, and how many more completed runs of it are to be measured."""
 
     repeats: Degree = 1
 
@@ -78,30 +78,36 @@ class Sweep(Workload, Placement, Subject):
     def _possible(self) -> Sweep:
         require_allowed(self.server_options, kind_of(self.runtime).refused_options)
         if self.model is not None and self.model.model_id != self.model_id:
-            raise ValueError(f"the entry of {self.model.model_id} travels with a sweep of {self.model_id}")
+            raise ValueError(
+                f"a sweep of {self.model_id} contains the catalog entry of {self.model.model_id}"
+            )
         require_askable(self.server_environment)
         changed = self.server_options or self.server_environment or self.server_per_point
         if isinstance(self.server, AtEndpoint) and changed:
-            raise ValueError("an endpoint is neither started nor configured here")
+            raise ValueError(
+                "an endpoint is already running: its options, variables and restarts cannot be set here"
+            )
         if isinstance(self.server, AtEndpoint) and self.weights is Weights.STAND_IN:
-            raise ValueError(f"an endpoint loads what its owner chose, not {self.weights} weights")
+            raise ValueError(f"an endpoint has loaded its weights already: they cannot be {self.weights}")
         self.require_complete(self.task)
         most = kind_of(self.runtime).maximum_gpus
         if most is not None and self.num_gpus > most:
-            raise ValueError(f"{self.runtime} runs on at most {most} GPU, or on none")
+            raise ValueError(f"{self.runtime} runs on at most {most} GPU")
         if self.task.architecture is Architecture.DIFFUSION:
             self._require_generator()
         elif self.weights_folder is not None:
-            raise ValueError("a folder of weights goes with images and videos")
+            raise ValueError("a folder of weights can be used only for images and videos")
         return self
 
     def _require_generator(self) -> None:
         if not isinstance(self.server, InEnvironment) or self.server_options:
-            raise ValueError(f"{self.task} runs in an environment of its own, without a server")
+            raise ValueError(
+                f"{self.task} needs no server: a container, an endpoint or server options cannot be used"
+            )
         if kind_of(self.runtime).cfg_parallel and self.num_gpus != self._degree * self.cfg_parallel:
             raise ValueError("num_gpus must be ulysses_degree x ring_degree, or twice that (CFG parallel)")
         if self.weights_folder and self.weights is not Weights.REAL:
-            raise ValueError("a folder of weights holds real ones")
+            raise ValueError("a folder of weights needs weights: real")
 
     @property
     def _degree(self) -> int:
@@ -152,11 +158,11 @@ class Sweep(Workload, Placement, Subject):
         return Configuration(**shared, **point.model_dump(include=set(CONFIGURATION_KEYS)))
 
     def label(self) -> str:
-        """Short name a person recognises, for logs and mapped tasks."""
+        """Short name for people, in logs and of mapped tasks."""
         runtime = f"{self.runtime} {self.runtime_version}"
         sizes = ",".join(str(point.batch_size) for point in self.points)
-        one = self.configuration(self.points[0])
-        parts = (self.model_id, self.task, runtime, one.where, one.size, f"batch {sizes}")
+        first = self.configuration(self.points[0])
+        parts = (self.model_id, self.task, runtime, first.where, first.size, f"batch {sizes}")
         return " | ".join(filter(None, parts))
 
 
@@ -165,6 +171,6 @@ def _hash(values: Mapping[str, JsonValue]) -> str:
 
 
 class Plan(Record):
-    """What is still to be measured, in the order in which to do it."""
+    """What is still to be measured, in the order of measuring."""
 
     sweeps: tuple[Sweep, ...]

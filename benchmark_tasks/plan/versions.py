@@ -60,7 +60,7 @@ def newest_version(project: WatchedProject, settings: Settings, *, has_gpu: bool
     if not versions:
         where = "with a GPU" if has_gpu else "without a GPU"
         raise UnknownVersion(
-            f"{project.project} has no release from {project.floor} on that runs {where}: name a version"
+            f"{project.project} has no release since {project.floor} that runs {where}: name a version"
         )
     return versions[-1]
 

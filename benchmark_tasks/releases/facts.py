@@ -1,6 +1,6 @@
-"""What a model's repository says about it: facts for a proposal, each with where it came from.
+"""What a model's repository says about it: facts for a proposal, each with its source.
 
-Nothing is guessed. What cannot be known, or is said in two ways that contradict each other, is None, and
+Nothing is guessed. A fact that is not known, or on which two sources contradict each other, is None, and
 its source says why.
 """
 
@@ -42,7 +42,7 @@ _LARGEST = 10**9
 
 
 class Fact(Record):
-    """Something about a model. `source`: where it came from, or why it is not known."""
+    """A fact about a model. `source`: where it comes from, or why it is not known."""
 
     value: JsonValue = None
     source: str
@@ -53,7 +53,7 @@ Facts = dict[str, Fact]
 
 @dataclass(frozen=True)
 class _Read:
-    """Everything that was read of a model. `text`: the part of config.json about its language model."""
+    """What was read of a model. `text`: the part of config.json about its language model."""
 
     repository: Repository
     config: Mapping[str, Any]
@@ -67,7 +67,7 @@ def facts_of(repository: Repository, hub: Hub, catalog: Catalog, policy: HubWatc
 
     Raises:
         IndexUnreachable: the hub did not answer.
-        HubRefused: gated, or no model that a server could load.
+        HubRefused: the model is gated, or not a model that a server can load.
     """
     read = _read(repository, hub)
     tasks = policy.tasks.get(repository.model.pipeline_tag or "", ())
@@ -117,9 +117,9 @@ def _architecture(read: _Read, policy: HubWatch) -> tuple[Fact, Fact]:
     source = f"config.json: {name}, which the catalog's watch.yaml knows"
     family = Fact(value=known.family, source=source)
     if (known.architecture is ModelArchitecture.MOE) and _experts(read.text) is None:
-        return Fact(source=f"{source} as MoE; but config.json names no number of experts"), family
+        return Fact(source=f"{source} as MoE, but config.json has no number of experts"), family
     if known.architecture is ModelArchitecture.DENSE and _experts(read.text) is not None:
-        return Fact(source=f"{source} as dense; but config.json has experts"), family
+        return Fact(source=f"{source} as dense, but config.json has experts"), family
     return Fact(value=known.architecture.value, source=source), family
 
 
@@ -135,11 +135,11 @@ def _parameters(read: _Read) -> tuple[Fact, Fact]:
     """(total, activated for one token), in billions."""
     listed = read.repository.model.total_params
     if _packed(read):
-        unknown = Fact(source="several parameters are packed in one number: the files do not say how many")
+        unknown = Fact(source="several parameters are packed in one number; the files do not say how many")
         return unknown, unknown
     if read.tensors is None:
         if listed is None:
-            unknown = Fact(source=f"neither the hub nor the weights say: {read.no_tensors}")
+            unknown = Fact(source=f"not known from the hub or the weight files: {read.no_tensors}")
             return unknown, unknown
         return _billions(listed, "the hub's count over the weight files"), _activated(read, listed)
     counted = sum(tensor.parameters for tensor in read.tensors)
@@ -152,41 +152,43 @@ def _parameters(read: _Read) -> tuple[Fact, Fact]:
 def _activated(read: _Read, total: int) -> Fact:
     experts = _experts(read.text)
     if experts is None:
-        return _billions(total, "all of them: config.json has no experts")
+        return _billions(total, "all parameters: config.json has no experts")
     chosen = _whole(read.text, "num_experts_per_tok", "experts_per_token")
     if chosen is None or chosen > experts:
-        return Fact(source="config.json does not say how many experts a token takes")
+        return Fact(source="config.json does not say how many experts are used per token")
     routed = sum(t.parameters for t in read.tensors or () if _ROUTED_EXPERTS.search(t.name))
     if routed == 0:
-        return Fact(source="the weight files do not tell which parameters are the experts'")
+        return Fact(source="the weight files do not say which parameters belong to experts")
     active = total - routed + routed * chosen // experts
     return _billions(
-        active, f"the weight files' headers, and config.json: {chosen} of {experts} experts a token"
+        active, f"the weight files' headers, and config.json: {chosen} of {experts} experts per token"
     )
 
 
 def _precision(read: _Read) -> Fact:
     """The number format that config.json and most of the weights agree on."""
-    said, source = _said_precision(read)
-    if said is None:
+    stated, source = _stated_precision(read)
+    if stated is None:
         return Fact(source=source)
     counts = read.repository.model.params_by_dtype or _by_dtype(read.tensors)
     if not counts:
-        return Fact(value=said.value, source=f"{source}; the weights' own formats are not known")
+        return Fact(
+            value=stated.value, source=f"{source}; the number formats of the weight files are not known"
+        )
     most = max(counts, key=counts.__getitem__)
-    if said is not WeightPrecision.MXFP4 and _PRECISIONS.get(most) is not said:
-        return Fact(source=f"{source} says {said}, but most weights are {_short(most)}")
-    return Fact(value=said.value, source=f"{source}; most weights are {_short(most)}")
+    if stated is not WeightPrecision.MXFP4 and _PRECISIONS.get(most) is not stated:
+        return Fact(source=f"{source} says {stated}, but most weights are {_short(most)}")
+    return Fact(value=stated.value, source=f"{source}; most weights are {_short(most)}")
 
 
-def _said_precision(read: _Read) -> tuple[WeightPrecision | None, str]:
+def _stated_precision(read: _Read) -> tuple[WeightPrecision | None, str]:
     quantised = read.config.get("quantization_config") or read.text.get("quantization_config")
     if quantised is not None:
         method = quantised.get("quant_method") if isinstance(quantised, dict) else None
         source = f"config.json: quantised by {_short(method)}"
         if method in ("fp8", "mxfp4"):
             return WeightPrecision(method), source
-        return None, f"{source}, which no precision of the leaderboard stands for"
+        return None, f"{source}, which is not a precision of the leaderboard"
     names = [part.get(key) for part in (read.text, read.config) for key in ("dtype", "torch_dtype")]
     name = next((name for name in names if name is not None), None)
     if name == "bfloat16":
@@ -195,7 +197,7 @@ def _said_precision(read: _Read) -> tuple[WeightPrecision | None, str]:
 
 
 def _packed(read: _Read) -> bool:
-    """Whether one stored number holds several parameters, as far as config.json tells."""
+    """Whether config.json says that one stored number holds several parameters."""
     quantised = read.config.get("quantization_config") or read.text.get("quantization_config")
     return quantised is not None and (
         not isinstance(quantised, dict) or quantised.get("quant_method") != "fp8"
@@ -210,17 +212,18 @@ def _weight_bytes(repository: Repository) -> Fact:
 
 
 def _cache(read: _Read) -> Fact:
-    """Bytes of keys and values a token, all layers, on one GPU; for several see `_cache_on`."""
+    """Bytes of keys and values per token, all layers, on one GPU; for several GPUs see `_cache_on`."""
     size = _cache_on(read.text, 1)
     if size is None:
         return Fact(source="config.json does not say how many layers, heads and dimensions there are")
     return Fact(
-        value=size, source="config.json: layers, heads and dimensions; as if every layer kept every token"
+        value=size,
+        source="config.json: layers, heads and dimensions; assumes that every layer keeps every token",
     )
 
 
 def _cache_on(text: Mapping[str, Any], num_gpus: int) -> int | None:
-    """Bytes of keys and values a token on each of `num_gpus` GPUs: heads are shared out, none is halved."""
+    """Bytes of keys and values per token on each of `num_gpus` GPUs; a head stays whole on one GPU."""
     layers = _whole(text, "num_hidden_layers")
     latent, rotary = _whole(text, "kv_lora_rank"), _whole(text, "qk_rope_head_dim")
     if layers and latent and rotary:
@@ -235,31 +238,29 @@ def _cache_on(text: Mapping[str, Any], num_gpus: int) -> int | None:
 
 def _context(read: _Read) -> Fact:
     value = _whole(read.text, "max_position_embeddings")
-    return Fact(
-        value=value, source="config.json: max_position_embeddings" + ("" if value else " is not there")
-    )
+    return Fact(value=value, source="config.json: max_position_embeddings" + ("" if value else " is missing"))
 
 
 def _chat_template(repository: Repository) -> Fact:
     present = any(file.path == "chat_template.jinja" for file in repository.files)
     if present:
         return Fact(value=True, source="chat_template.jinja is in the repository")
-    return Fact(source="no chat_template.jinja in the repository; the tokenizer's files may hold one")
+    return Fact(source="no chat_template.jinja in the repository; the tokenizer's files may contain it")
 
 
 def _own_code(read: _Read) -> Fact:
     present = "auto_map" in read.config
-    tail = "has an auto_map; its code is never run here" if present else "has no auto_map"
+    tail = "has an auto_map; the repository's code is never run" if present else "has no auto_map"
     return Fact(value=present, source=f"config.json {tail}")
 
 
 def _deployments(
     read: _Read, facts: Facts, tasks: tuple[Task, ...], catalog: Catalog, policy: HubWatch
 ) -> Fact:
-    """By task and GPU model: the fewest GPUs that hold the model, and batch sizes there is room for."""
+    """By task and GPU model: the smallest number of GPUs that is enough, and the batch sizes that fit."""
     weight_bytes = facts["weight_bytes"].value
     if not isinstance(weight_bytes, int) or facts["cache_bytes_per_token"].value is None or not tasks:
-        return Fact(source="needs the size of the weights and of the cache, and a task")
+        return Fact(source="not known without the size of the weights, the size of the cache, and a task")
     by_task: dict[str, JsonValue] = {}
     context = _whole(read.text, "max_position_embeddings") or policy.context_tokens
     for task in tasks:
@@ -273,8 +274,8 @@ def _deployments(
         }
     source = (
         f"weights, cache of a request of {policy.context_tokens} tokens and of the batch, and "
-        f"{policy.reserved_gib:g} GiB a GPU, fit in {policy.memory_fraction:.0%} of its memory; "
-        "heads and experts divide evenly; only tasks whose longest request fits in its context"
+        f"{policy.reserved_gib:g} GiB per GPU fit in {policy.memory_fraction:.0%} of the GPU's memory; "
+        "heads and experts divide evenly; only tasks whose longest request fits in the context"
     )
     return Fact(value=by_task, source=source)
 
@@ -282,7 +283,7 @@ def _deployments(
 def _placed(
     text: Mapping[str, Any], weight_bytes: int, mean_tokens: float, gpu: GpuEntry, policy: HubWatch
 ) -> JsonValue:
-    """The smallest placement on a GPU model that has room for some batch size; None when none has."""
+    """The smallest placement on a GPU model with room for a batch size; None if there is none."""
     usable = (policy.memory_fraction * gpu.memory_gib - policy.reserved_gib) * GIB
     experts = _experts(text)
     for num_gpus in policy.num_gpus:
@@ -299,23 +300,23 @@ def _placed(
 
 
 def _lengths(task: TaskEntry) -> tuple[LengthDistribution, ...]:
-    """Of its questions and answers."""
+    """Length distributions of the task's prompts and answers."""
     return (task.requests.input_tokens, task.requests.output_tokens) if task.requests else ()
 
 
 def _mean(lengths: LengthDistribution) -> float:
-    """Tokens, on average; the longest at most."""
+    """Mean length in tokens, at most the longest."""
     return min(lengths.median_tokens * math.exp(lengths.sigma**2 / 2), lengths.maximum_tokens)
 
 
 def _experts(text: Mapping[str, Any]) -> int | None:
-    """Number of routed experts; None for one, which is no choice."""
+    """Number of routed experts; None for a single one, because then nothing is routed."""
     count = _whole(text, "num_experts", "n_routed_experts", "num_local_experts")
     return None if count in (None, 1) else count
 
 
 def _whole(part: Mapping[str, Any], *names: str) -> int | None:
-    """The first of these fields that is a sensible count."""
+    """The first of these fields that is a plausible count."""
     for name in names:
         value = part.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST:
@@ -335,5 +336,5 @@ def _billions(parameters: int, source: str) -> Fact:
 
 
 def _short(value: object) -> str:
-    """Something from config.json as it may be shown."""
+    """A value from config.json, safe to show."""
     return re.sub(r"[^A-Za-z0-9_.-]", "?", str(value))[:40]

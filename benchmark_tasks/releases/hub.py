@@ -1,8 +1,8 @@
 """What a Hugging Face-compatible model hub offers, through the hub's own client.
 
-Only read: lists, descriptions, `config.json` and the headers of weight files. Nothing of a repository is
-ever run. Whatever the hub answers is checked before it is used; a request that fails is not repeated,
-because whoever watches comes again.
+Only lists, descriptions, `config.json` and the headers of weight files are read. No code of a repository is
+run. Every answer of the hub is checked before it is used. A request that fails is not repeated, because the
+next watch asks again.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ class Repository(Record):
 
     @property
     def content(self) -> str:
-        """Hash over the files that decide what is measured: all but descriptions, licences and pictures.
+        """Hash over the files that decide what is measured: all except descriptions, licences and pictures.
 
-        Where the hub gives no hashes every commit counts as another content.
+        If the hub gives no hashes, every commit counts as different content.
         """
         deciding = sorted((f.path, f.content) for f in self.files if not _DESCRIPTION_ONLY.search(f.path))
         if not deciding or any(content is None for _, content in deciding):
@@ -119,8 +119,8 @@ class Hub:
 
     Every method raises one of two errors, in one line and without secrets:
 
-    IndexUnreachable: the hub did not answer, or with what no hub answers.
-    HubRefused: it has no such thing for us.
+    IndexUnreachable: the hub did not answer, or its answer is not valid.
+    HubRefused: the hub does not have what was asked for, or does not give it to us.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -131,20 +131,22 @@ class Hub:
         self._api = _client(endpoint, self.shown)
 
     def models(self, organisation: str, pipeline_tag: str) -> tuple[list[ListedModel], list[str]]:
-        """What an organisation has under a pipeline tag, and one line on each entry that cannot be read."""
-        found, unreadable = [], []
+        """An organisation's models with a pipeline tag, and one line per entry that cannot be read."""
+        models, unreadable = [], []
         with self._in_our_words(f"the models of {organisation}"):
             listing = self._api.list_models(author=organisation, pipeline_tag=pipeline_tag, expand=_LISTED)
             for count, information in enumerate(islice(listing, LONGEST_LIST + 1)):
                 if count == LONGEST_LIST:
-                    self._answered_nonsense(f"the models of {organisation} (a list without end)")
+                    self._answered_invalidly(f"the models of {organisation} (an endless list)")
                 try:
-                    found.append(_listed(information))
+                    models.append(_listed(information))
                 except (ValidationError, TypeError, AttributeError) as error:
                     unreadable.append(f"{_plain(information.id)}: skipped, {_first_reason(error)}")
-        # Its directory entry is the organisation's word; another one's model has no business here.
-        own = [one for one in found if one.model_id.split("/")[0].lower() == organisation.lower()]
-        unreadable += [f"{one.model_id}: skipped, not of {organisation}" for one in found if one not in own]
+        # Only models of the organisation itself count.
+        own = [model for model in models if model.model_id.split("/")[0].lower() == organisation.lower()]
+        unreadable += [
+            f"{model.model_id}: skipped, not of {organisation}" for model in models if model not in own
+        ]
         return own, unreadable
 
     def repository(self, model_id: str, revision: str | None = None) -> Repository:
@@ -156,7 +158,7 @@ class Hub:
             model = _listed(information)
             files = [_file(sibling) for sibling in information.siblings or ()]
         if model.model_id.lower() != model_id.lower():
-            raise HubRefused(f"{model_id} is called {model.model_id} on the hub by now: change the catalog")
+            raise HubRefused(f"{model_id} is now called {model.model_id} on the hub: change the catalog")
         return Repository(model=model, files=tuple(files))
 
     def head(self, model_id: str) -> str:
@@ -174,7 +176,7 @@ class Hub:
         if listed is None:
             raise HubRefused(f"{model.model_id} has no config.json: not a model that can be proposed")
         if (listed.size_bytes or 0) > LARGEST_CONFIG_BYTES:
-            raise HubRefused(f"{model.model_id}: config.json has {listed.size_bytes} bytes, which none has")
+            raise HubRefused(f"{model.model_id}: config.json is too large: {listed.size_bytes} bytes")
         with tempfile.TemporaryDirectory(prefix="jouleboard-hub-") as cache:
             with self._in_our_words(f"config.json of {model.model_id}"):
                 path = Path(
@@ -190,19 +192,21 @@ class Hub:
         if not files:
             raise HubRefused(f"{model.model_id} has no model*.safetensors")
         if len(files) > MOST_WEIGHT_FILES:
-            raise HubRefused(f"{model.model_id} has {len(files)} weight files, which is too many to look at")
-        found: list[Tensor] = []
+            raise HubRefused(
+                f"{model.model_id} has {len(files)} weight files, more than the limit of {MOST_WEIGHT_FILES}"
+            )
+        tensors: list[Tensor] = []
         for file in files:
             with self._in_our_words(f"{file.path} of {model.model_id}"):
                 header = self._api.parse_safetensors_file_metadata(
                     model.model_id, file.path, revision=model.revision, timeout=TIMEOUT_SECONDS
                 )
-                found += [_tensor(name, tensor) for name, tensor in header.tensors.items()]
-        return found
+                tensors += [_tensor(name, tensor) for name, tensor in header.tensors.items()]
+        return tensors
 
     @contextmanager
     def _in_our_words(self, what: str) -> Iterator[None]:
-        """The client's errors as ours. Its messages may quote a request: none of them is passed on."""
+        """Turn the client's errors into ours. Its messages may quote a request, so none is passed on."""
         import httpx2
         from huggingface_hub import errors
 
@@ -211,32 +215,34 @@ class Hub:
         except errors.GatedRepoError:
             refused = f"{what}: gated; accept its terms on {self.shown} and set HF_TOKEN"
         except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError):
-            refused = f"{what}: {self.shown} has no such thing for you; private ones need HF_TOKEN"
+            refused = (
+                f"{what}: {self.shown} does not have it, or it is private: check the name, or set HF_TOKEN"
+            )
         except errors.HFValidationError:
-            refused = f"{_plain(what)}: not a name that a hub gives"
+            refused = f"{_plain(what)}: not a valid name on a hub"
         except errors.HfHubHTTPError as error:
             status = error.response.status_code
             hint = "; check HF_TOKEN" if status in (401, 403) else ""
             refused = f"{what}: {self.shown} answered {status}{hint}"
         except (httpx2.RequestError, httpx2.StreamError) as error:
-            raise _unreachable(self.shown, f"broke off ({type(error).__name__})") from None
-        except (errors.SafetensorsParsingError, ValidationError, *_NONSENSE) as error:
+            raise _unreachable(self.shown, f"failed to answer ({type(error).__name__})") from None
+        except (errors.SafetensorsParsingError, ValidationError, *_INVALID_ANSWER) as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise DiskFull("no space left in the folder for temporary files: free some") from None
-            self._answered_nonsense(what)
+                raise DiskFull("no space left in the folder for temporary files: free some space") from None
+            self._answered_invalidly(what)
         else:
             return
         raise HubRefused(refused) from None
 
-    def _answered_nonsense(self, what: str) -> NoReturn:
-        raise _unreachable(self.shown, f"answered for {what} with something that no hub answers") from None
+    def _answered_invalidly(self, what: str) -> NoReturn:
+        raise _unreachable(self.shown, f"gave an answer that is not valid for {what}") from None
 
 
-_NONSENSE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError)
+_INVALID_ANSWER = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError)
 
 
 def _client(endpoint: str, shown: str) -> HfApi:
-    """The hub's client, without its telemetry and its own, long, repetitions."""
+    """The hub's client, without its telemetry and without its own repetitions, which take minutes."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
@@ -249,7 +255,7 @@ def _client(endpoint: str, shown: str) -> HfApi:
         ) from error
 
     class AskedOnce(httpx2.Client):
-        """Ends what the hub's client would try again for minutes."""
+        """Raises at the first failure; the hub's client would try again for minutes."""
 
         def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
             try:
@@ -268,7 +274,7 @@ def _client(endpoint: str, shown: str) -> HfApi:
     hooks = {"request": [hf_request_event_hook]}
     directly = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}  # behind no proxy
     huggingface_hub.logging.set_verbosity_error()
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would tell every request
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request
     huggingface_hub.set_client_factory(
         lambda: AskedOnce(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT_SECONDS, mounts=directly)
     )
@@ -277,12 +283,12 @@ def _client(endpoint: str, shown: str) -> HfApi:
 
 def _unreachable(shown: str, what: str) -> IndexUnreachable:
     return IndexUnreachable(
-        f"model hub {shown} {what}: try again later, check HF_ENDPOINT, or do without (HF_HUB_OFFLINE=1)"
+        f"model hub {shown} {what}: try again later, check HF_ENDPOINT, or set HF_HUB_OFFLINE=1 to ask no hub"
     )
 
 
 def _listed(information: ModelInfo) -> ListedModel:
-    """What we keep of an entry, checked."""
+    """The checked fields of an entry."""
     weights = information.safetensors
     config = information.config if isinstance(information.config, dict) else {}
     return ListedModel(
@@ -300,7 +306,7 @@ def _listed(information: ModelInfo) -> ListedModel:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    """The short texts in a list of the uploader's; anything else in it is as good as nothing."""
+    """The short texts in a list that an uploader wrote; everything else in it is ignored."""
     listed = value if isinstance(value, list) else []
     return tuple(text for text in listed if isinstance(text, str) and len(text) <= 200)
 
@@ -318,14 +324,14 @@ def _tensor(name: str, tensor: Any) -> Tensor:
 
 
 def _object(content: bytes, model_id: str) -> dict[str, Any]:
-    """A JSON object; NaN and infinity are none."""
+    """A JSON object; NaN and infinity are refused."""
     try:
-        found = json.loads(content, parse_constant=_no_number)
+        parsed = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise HubRefused(f"{model_id}: config.json is not JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise HubRefused(f"{model_id}: config.json is not a JSON object")
-    return found
+    return parsed
 
 
 def _no_number(text: str) -> NoReturn:
@@ -334,12 +340,12 @@ def _no_number(text: str) -> NoReturn:
 
 def _first_reason(error: Exception) -> str:
     if not isinstance(error, ValidationError):
-        return "an entry of another shape"
+        return "the entry has another form"
     first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])} is not what a hub gives"
+    return f"{'.'.join(str(part) for part in first['loc'])} is not valid"
 
 
 def _plain(text: object) -> str:
-    """One printable line, however long and whatever is in it."""
+    """A text as one printable line of at most 120 characters."""
     shown = str(text).encode("ascii", "backslashreplace").decode()
     return "".join(char if char.isprintable() else "?" for char in shown)[:120]

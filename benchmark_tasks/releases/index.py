@@ -1,4 +1,4 @@
-"""What a Python package index offers (PEP 503 HTML or PEP 691 JSON; a page of either is read)."""
+"""What a Python package index offers; its pages may be HTML (PEP 503) or JSON (PEP 691)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _NOT_A_PAGE = (
 class Release(Record):
     """One version of a project.
 
-    yanked: every file of it was withdrawn.
+    yanked: every file of it is withdrawn.
     prerelease: a release candidate, beta, alpha or development version.
     uploaded_at: of its first file; `None` where the index does not say.
     """
@@ -109,7 +109,7 @@ def distribution_for(runtime: RuntimeName, version: str, *, has_gpu: bool, setti
 
 
 def require_version(project: str, version: str, settings: Settings) -> Release:
-    """The release of exactly that version (`1.0` and `1.0.0` are one), or `UnknownVersion`."""
+    """The release of exactly that version (`1.0` and `1.0.0` are equal), or `UnknownVersion`."""
     try:
         wanted = Version(version)
     except InvalidVersion as error:
@@ -130,7 +130,7 @@ def index_url(settings: Settings) -> str:
 
 
 def without_credentials(url: str) -> str:
-    """The URL as it may be printed: no user name, no password."""
+    """The URL without user name and password, to be printed."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
@@ -148,7 +148,7 @@ def _project_files(project: str, settings: Settings) -> list[DistributionPackage
     except requests.Timeout:
         what = f"did not answer within {TIMEOUT_SECONDS:.0f} s"
     except _NOT_A_PAGE:
-        what = f"answered for {project} with something that is not a project page"
+        what = f"answered for {project} with a page that is not a project page"
     except requests.RequestException as error:
         what = f"cannot be reached ({type(error).__name__})"
     raise IndexUnreachable(f"package index {shown} {what}: try again later, or set JOULEBOARD_INDEX_URL")
@@ -166,7 +166,7 @@ def _release(project: str, version: Version, files: list[DistributionPackage]) -
 
 
 def _pip_index_url() -> str | None:
-    """`index-url` of pip's own configuration, if pip is here and has one."""
+    """`index-url` of pip's own configuration, if pip is installed and has it."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

@@ -1,9 +1,9 @@
-"""New models: found on the hub, proposed with what can be known of them, decided on by a person.
+"""New models of the hub: proposed with the facts that are known, and accepted or rejected by a person.
 
     $JOULEBOARD_HOME/proposals/<organisation>--<name>.yaml    facts, never changed, and the decision
-    $JOULEBOARD_HOME/catalog/models/<organisation>__<name>.yaml    the catalog entry of an accepted one
+    $JOULEBOARD_HOME/catalog/models/<organisation>__<name>.yaml    catalog entry of an accepted model
 
-A model is proposed once, whoever looks and however often.
+A model is proposed only once.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ NEEDED = (
     "activated_params_billions",
     "weight_precision",
 )
-"""Facts without which there is no catalog entry; a person may give those that are not known."""
+"""Facts that a catalog entry needs; a person may add those that are not known."""
 
 POLICY = "the policy (catalog/data/watch.yaml: asks: nobody)"
 
 
 class State(StrEnum):
-    """Where a proposal stands."""
+    """State of a proposal."""
 
     PROPOSED = "proposed"
     ACCEPTED = "accepted"
@@ -51,7 +51,7 @@ class State(StrEnum):
 
 
 class Decision(Record):
-    """A person's word. `given`: facts that the person added, because the hub does not have them."""
+    """A person's decision. `given`: facts that the person added, because the hub does not have them."""
 
     state: Literal[State.ACCEPTED, State.REJECTED]
     by: str
@@ -63,8 +63,8 @@ class Decision(Record):
 class Proposal(Record):
     """A model at one revision, what is known of it, and what was decided.
 
-    content: hash of its files (`hub.Repository.content`). hub: where it was found.
-    context_tokens: longest request that its server would be made ready for.
+    content: hash of its files (`hub.Repository.content`). hub: address of the hub.
+    context_tokens: longest request that its server must be able to serve.
     """
 
     schema_version: Literal[1] = 1
@@ -84,7 +84,7 @@ class Proposal(Record):
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What stands against accepting it as it is."""
+        """The facts that are missing before it can be accepted."""
         lacking = [name for name in NEEDED if self.facts[name].value is None]
         return (*lacking, *(() if self._deployments() else ("deployments",)))
 
@@ -92,12 +92,12 @@ class Proposal(Record):
         """Its catalog entry, with what a person adds.
 
         Raises:
-            ProposalError: something is missing, or was given in vain or wrongly.
+            ProposalError: a fact is missing, or an added fact is not needed or not valid.
         """
         if unknown := sorted(given.keys() - set(NEEDED)):
-            raise ProposalError(f"{', '.join(unknown)}: cannot be given; {', '.join(NEEDED)} can")
+            raise ProposalError(f"{', '.join(unknown)}: cannot be set; these can: {', '.join(NEEDED)}")
         if lacking := [name for name in self.missing if name not in given]:
-            raise ProposalError(f"{self.model_id}: not known: {_said(self.facts, lacking)}")
+            raise ProposalError(f"{self.model_id}: not known: {_with_sources(self.facts, lacking)}")
         context = self.facts["max_context_tokens"].value
         server = {"max_model_len": min(self.context_tokens, context)} if isinstance(context, int) else {}
         known = {name: self.facts[name].value for name in NEEDED}
@@ -134,9 +134,9 @@ class Proposal(Record):
 def new_models(
     hub: Hub, catalog: Catalog, policy: HubWatch, settings: Settings
 ) -> tuple[list[ListedModel], list[str]]:
-    """Models that the policy wants and nobody has decided on, and a line on each that is left out.
+    """Models that the policy asks for and nobody has decided on, and one line per model that is left out.
 
-    Also those that are proposed already: whoever acts on this does so once a model.
+    Models that are proposed already are included: the caller starts one proposal per model.
 
     Raises:
         IndexUnreachable: the hub did not answer.
@@ -160,11 +160,11 @@ def new_models(
 
 
 def propose(model_id: str, hub: Hub, catalog: Catalog, policy: HubWatch, settings: Settings) -> Proposal:
-    """The proposal of a model: the one there is, or a new one from what the hub says now.
+    """The proposal of a model: the existing one, or a new one from what the hub says now.
 
     Raises:
         IndexUnreachable: the hub did not answer; nothing was written.
-        HubRefused: gated, no model that a server could load, or outside the policy.
+        HubRefused: the model is gated, is not a model that a server can load, or is outside the policy.
         DiskFull
     """
     path = path_of(model_id, settings)
@@ -209,7 +209,7 @@ def find(model_id: str, settings: Settings) -> Proposal:
     """
     path = path_of(model_id, settings)
     if not path.exists():
-        raise ProposalError(f"no proposal for {model_id}; `jouleboard proposals list` shows those there are")
+        raise ProposalError(f"no proposal for {model_id}; `jouleboard proposals list` shows all proposals")
     return read(path, Proposal)
 
 
@@ -230,7 +230,7 @@ def accept(
     why: str | None = None,
     given: Mapping[str, JsonValue] | None = None,
 ) -> Model:
-    """Make a proposed or rejected model a catalog entry; its first benchmark is then due.
+    """Add a proposed or rejected model to the catalog; its first benchmark is then due.
 
     Raises:
         ProposalError: there is no such proposal, it is accepted already, or it lacks something.
@@ -241,8 +241,8 @@ def accept(
         if proposal.decision is not None and proposal.state is State.ACCEPTED:
             raise ProposalError(f"{proposal.model_id} was accepted by {proposal.decision.by} already")
         model = proposal.entry(given or {})
-        # The entry after its revision, or a watcher between them would take that for an old one. The
-        # decision comes last: whatever is cut off before it is done again with it.
+        # First the revision: a watch between the two steps would take it for an old one. The decision comes
+        # last: if the process ends before it, accepting again repeats all steps.
         revisions.begin(model.model_id, proposal.revision, proposal.content, settings, measured=True)
         records.write(records.file_of(settings.catalog / "models", model.model_id), model, compact=True)
         _decide(proposal, State.ACCEPTED, by, why, dict(given or {}), settings)
@@ -250,7 +250,7 @@ def accept(
 
 
 def reject(model_id: str, settings: Settings, *, by: str, why: str | None = None) -> None:
-    """Decline a proposed model; it is not asked about again.
+    """Reject a proposed model; nobody is asked about it again.
 
     Raises:
         ProposalError: there is no such proposal, or it is accepted already.
@@ -260,12 +260,12 @@ def reject(model_id: str, settings: Settings, *, by: str, why: str | None = None
         proposal = find(model_id, settings)
         if proposal.state is State.ACCEPTED:
             entry = records.file_of(settings.catalog / "models", proposal.model_id)
-            raise ProposalError(f"{proposal.model_id} is accepted: remove {entry} to measure it no more")
+            raise ProposalError(f"{proposal.model_id} is accepted: to stop measuring it, remove {entry}")
         _decide(proposal, State.REJECTED, by, why, {}, settings)
 
 
 def asks_a_person(proposal: Proposal, policy: HubWatch) -> bool:
-    """Whether the policy leaves this to a person; what lacks something always is."""
+    """Whether a person decides: by the policy, or because facts are missing."""
     return policy.asks is Asking.PERSON or bool(proposal.missing)
 
 
@@ -275,9 +275,10 @@ def question(proposal: Proposal) -> dict[str, str]:
     return {
         "subject": f"Measure this new model? {proposal.model_id}",
         "body": f"[{proposal.model_id}]({proposal.hub}/{proposal.model_id}) at `{proposal.revision[:12]}`\n\n"
-        f"| fact | value | from |\n|---|---|---|\n{rows}\n\n"
+        f"| fact | value | source |\n|---|---|---|\n{rows}\n\n"
         "**Approve** adds it to the catalog of this installation and starts its benchmark. "
-        "**Reject** declines it for good. Without an answer it stays proposed: `jouleboard proposals`.",
+        "**Reject** leaves it out; nobody is asked again. "
+        "Without an answer it stays proposed: see `jouleboard proposals`.",
     }
 
 
@@ -296,7 +297,7 @@ def shown(fact: Fact) -> str:
 
 def not_known(proposal: Proposal) -> str:
     """What is missing, with the reasons, in one line."""
-    return _said(proposal.facts, proposal.missing)
+    return _with_sources(proposal.facts, proposal.missing)
 
 
 def _places(places: Any) -> str:
@@ -305,7 +306,7 @@ def _places(places: Any) -> str:
     return ", ".join(each) or "no GPU"
 
 
-def _said(facts: Facts, names: Iterable[str]) -> str:
+def _with_sources(facts: Facts, names: Iterable[str]) -> str:
     return "; ".join(f"{name} ({facts[name].source})" for name in names)
 
 
@@ -343,9 +344,9 @@ def _decided(model_id: str, settings: Settings) -> str | None:
 
 
 def _left_out(model: ListedModel, policy: HubWatch) -> str | None:
-    """Why the policy does not want a model; None when it does, as far as the list tells."""
+    """Why the policy leaves a model out; None if it does not, as far as the list says."""
     if not _is_hub_id(model.model_id):
-        return "not a name that a hub gives"
+        return "not a valid name on a hub"
     if not model.available:
         return "private or disabled"
     if model.created_at is None:

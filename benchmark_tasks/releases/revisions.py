@@ -2,9 +2,9 @@
 
     $JOULEBOARD_HOME/catalog/revisions/<organisation>__<name>.yaml
 
-What the hub has when watching begins is measured with the next release like everything else. A revision
-after that gets one benchmark of its own, if it changes a file that decides what is measured. Of several
-revisions that came while nobody looked, the last one counts.
+The revision at the first watch is measured with the next release. A later revision gets one benchmark of its
+own if it changes a file that decides what is measured. Of several revisions between two watches, only the
+last one counts.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from benchmark_tasks.vocabulary import Architecture, Weights
 
 @dataclass(frozen=True)
 class Due:
-    """A revision that is to have a benchmark of its own."""
+    """A revision that needs a benchmark of its own."""
 
     model: Model
     revision: str
 
 
 def watch(hub: Hub, catalog: Catalog, settings: Settings) -> tuple[list[Due], list[str]]:
-    """Every current revision that is to be measured for its own sake, and a line on what is noteworthy.
+    """Every current revision that needs a benchmark of its own, and one line per change.
 
-    All of them, every time: whoever starts benchmarks does so once a revision.
+    All of them are returned every time: the caller starts one benchmark per revision.
 
     Raises:
         IndexUnreachable: the hub did not answer; what was seen before is kept.
@@ -44,7 +44,7 @@ def watch(hub: Hub, catalog: Catalog, settings: Settings) -> tuple[list[Due], li
         try:
             lines += _look(model.model_id, hub, settings)
         except HubRefused as error:
-            lines.append(f"no revision: {error}")
+            lines.append(f"revision not known: {error}")
         due += _due(model, settings)
     return due, lines
 
@@ -60,14 +60,14 @@ def watched(catalog: Catalog) -> list[Model]:
 
 
 def begin(model_id: str, revision: str, content: str, settings: Settings, *, measured: bool) -> None:
-    """Start to keep a model's revisions, unless they are kept."""
+    """Start the list of a model's revisions, unless it exists."""
     first = Revision(revision=revision, content=content, seen_at=datetime.now(UTC), measured=measured)
     path = records.file_of(settings.catalog / "revisions", model_id)
     records.create(path, Revisions(model_id=model_id, head=revision, revisions=(first,)))
 
 
 def _look(model_id: str, hub: Hub, settings: Settings) -> list[str]:
-    """Compare the hub with what is kept, and keep what is new."""
+    """Compare the hub with the list of revisions, and add a new one to it."""
     head = hub.head(model_id)
     known = _kept(model_id, settings)
     if known is not None and known.head == head:

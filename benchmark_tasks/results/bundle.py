@@ -46,7 +46,8 @@ def read_record(directory: Path) -> Run:
     """Parse `run.json`.
 
     Raises:
-        BundleError: the file is missing, not a record of this schema, or beside something that is no file.
+        BundleError: the file is missing or not a record of this schema, or the folder has other things than
+            plain files.
     """
     path = directory / RUN_FILE
     _require_plain_files(directory)
@@ -83,14 +84,14 @@ def verify(directory: Path) -> Run:
 
 
 def _require_plain_files(directory: Path) -> None:
-    """A link would bring in what lies elsewhere; a pipe would keep whoever reads it waiting for ever."""
+    """Refuse links, which lead to files elsewhere, and pipes, on which a reader would wait for ever."""
     try:
         with os.scandir(directory) as entries:
-            odd = sorted(entry.name for entry in entries if not entry.is_file(follow_symlinks=False))
+            others = sorted(entry.name for entry in entries if not entry.is_file(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(f"{directory}: no such folder; land the bundle again") from error
-    if odd:
-        raise BundleError(f"{directory / odd[0]}: not a plain file; a bundle holds files only")
+    if others:
+        raise BundleError(f"{directory / others[0]}: not a plain file; a bundle has only files")
 
 
 def _read_checksums(directory: Path) -> dict[str, str]:

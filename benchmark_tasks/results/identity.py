@@ -56,7 +56,7 @@ class Subject(Record):
 
     model_id: str = Field(min_length=1, description="the model, as the hub names it")
     weight_precision: WeightPrecision = Field(description="number format of its weights")
-    task: Task = Field(description="what it is asked to do")
+    task: Task = Field(description="what the model is asked to do")
 
 
 class Hardware(Record):
@@ -165,13 +165,13 @@ class Comparability(Record):
         It separates runs of one model; different models always differ in it.
     """
 
-    runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN, description="the inference engine")
-    runtime_version: str = Field(min_length=1, title="version", description="release of the engine")
+    runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN, description="the runtime that serves the model")
+    runtime_version: str = Field(min_length=1, title="version", description="release of the runtime")
     request_set_id: str = Field(min_length=1, title="request set", description="which requests were sent")
     length_control: LengthControl = Field(description="whether answers end by themselves")
     power_limit_watts: Measured | None = Field(
         title="power limit, W",
-        description="power cap of each GPU, watts; `None` without a GPU, or where one does not say",
+        description="power cap of each GPU, watts; `None` without a GPU, or if a GPU does not report it",
     )
     weights: Weights = Field(description="whether the weights are the published ones")
     energy_boundary: EnergyBoundary = Field(EnergyBoundary.GPU, description="what the energy covers")

@@ -1,8 +1,8 @@
 """A landing zone in an object store: any URL that fsspec knows, for example `s3://bucket/folder`.
 
-Objects appear whole or not at all, but one by one, and there is no renaming. So a bundle's `run.json` is
-sent last, and a folder without one is nobody's business: it is being sent, or its sender was killed and
-will send it again.
+Each object appears whole or not at all, but one after the other, and nothing can be renamed. So a bundle's
+`run.json` is sent last, and a folder without it is ignored: it is still being sent, or its sender was killed
+and will send it again.
 
 Address and credentials come from the environment as the store's own tools take them (for S3
 `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, or the machine's role).
@@ -33,14 +33,14 @@ class Remote:
         self.url = url.rstrip("/")
 
     def bundles(self) -> list[str]:
-        """Where whole bundles lie, relative to the URL; what is not where a bundle can be is left out."""
+        """Paths of complete bundles, relative to the URL; other objects are ignored."""
         with self._one_line_errors():
             self._files.invalidate_cache()
-            found = [path.removeprefix(f"{self._root}/") for path in self._files.find(self._root)]
-        return sorted(path.rpartition("/")[0] for path in found if _BUNDLE.fullmatch(path))
+            paths = [path.removeprefix(f"{self._root}/") for path in self._files.find(self._root)]
+        return sorted(path.rpartition("/")[0] for path in paths if _BUNDLE.fullmatch(path))
 
     def send(self, folder: Path, where: str) -> None:
-        """Send a bundle's files, its record last. One that is there already stays as it is."""
+        """Send a bundle's files, its record last. A bundle that is there already is not changed."""
         target = f"{self._root}/{where}"
         with self._one_line_errors():
             self._files.invalidate_cache()
@@ -51,7 +51,7 @@ class Remote:
                 self._files.put_file(str(folder / name), f"{target}/{name}")
 
     def fetch(self, where: str, folder: Path, *, only_record: bool = False) -> None:
-        """Copy a bundle's files into an existing folder; verifying them is the caller's business."""
+        """Copy a bundle's files into an existing folder; the caller verifies them."""
         source = f"{self._root}/{where}"
         with self._one_line_errors():
             present = [path.removeprefix(f"{source}/") for path in self._files.find(source)]
@@ -83,7 +83,7 @@ class Remote:
 
     @contextmanager
     def _one_line_errors(self) -> Iterator[None]:
-        """Each kind of store has exceptions of its own; a full disk here is not the store's trouble."""
+        """Turn the exceptions of any store into one line; that of a full disk here is passed on."""
         try:
             yield
         except SettingsError:
@@ -91,9 +91,9 @@ class Remote:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            said = one_line(error)[:200]
+            message = one_line(error)[:200]
             raise LandingZoneUnreachable(
-                f"the landing zone {self.url} cannot be used ({type(error).__name__}: {said}): "
+                f"the landing zone {self.url} cannot be used ({type(error).__name__}: {message}): "
                 "check its address and credentials"
             ) from error
 

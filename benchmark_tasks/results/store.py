@@ -32,7 +32,7 @@ OUTGOING = ".outgoing"
 RECORDS = ".records"
 
 ABANDONED_SECONDS = 7 * 24 * 3600.0
-"""What another host has staged is given up after this long; of its processes nothing is known here."""
+"""After this time, what another host staged counts as abandoned: its processes cannot be seen from here."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class BrokenBundle:
 
 @dataclass(frozen=True)
 class Listing:
-    """What the landing zone holds: readable runs with their folders, and what was skipped."""
+    """Content of the landing zone: readable runs with their folders, and broken bundles."""
 
     runs: tuple[tuple[Run, Path], ...]
     broken: tuple[BrokenBundle, ...]
 
 
 class Store:
-    """The landing zone under `root`; with a `remote`, this machine's side of it."""
+    """The landing zone under `root`; with a `remote`, this machine's copy of it."""
 
     def __init__(self, root: Path, remote: Remote | None = None) -> None:
         self.root = root
@@ -65,7 +65,7 @@ class Store:
 
     @property
     def where(self) -> str:
-        """What a person calls the landing zone."""
+        """The landing zone's address, for people."""
         return self.remote.url if self.remote else str(self.root)
 
     @contextmanager
@@ -82,12 +82,12 @@ class Store:
     def land(self, staged: Path) -> Path:
         """Move a staged, complete bundle into place. Idempotent by run id.
 
-        A remote that does not answer is no error yet: the bundle waits for `send`.
+        If the remote does not answer, no error is raised: the bundle waits for `send`.
 
         Returns the bundle's final folder.
 
         Raises:
-            BundleError: the staged bundle is not whole.
+            BundleError: the staged bundle is not complete.
             DiskFull: no space; nothing was landed.
         """
         run = bundle.verify(staged)
@@ -105,7 +105,7 @@ class Store:
         return final
 
     def send(self) -> int:
-        """Send what waits to be sent, and put it in its place here; returns how many bundles.
+        """Send the bundles that wait to be sent, and move them into place here; returns how many.
 
         Raises:
             LandingZoneUnreachable: some are still waiting; sending again is harmless.
@@ -126,7 +126,7 @@ class Store:
         return len(waiting)
 
     def land_copy(self, source: Path) -> Path:
-        """Land a bundle that lies elsewhere (another host, `recorded_runs/`), leaving the source alone."""
+        """Land a copy of a bundle in another folder (from another host, `recorded_runs/`)."""
         run = bundle.verify(source)
         final = self.path_of(run)
         if final.exists():
@@ -137,11 +137,11 @@ class Store:
             return self.land(staged)
 
     def path_of(self, run: Run) -> Path:
-        """Where the bundle of a run lives."""
+        """The folder of a run's bundle."""
         return self.root / run.configuration.task.value / f"{run.started_at:%Y-%m}" / run.run_id
 
     def listing(self) -> Listing:
-        """Every landed run; a bundle that cannot be read is reported, not fatal.
+        """Every landed run; a bundle that cannot be read is in `broken`.
 
         Raises:
             LandingZoneUnreachable: the remote does not answer.
@@ -151,9 +151,9 @@ class Store:
         return Listing(here.runs, (*here.broken, *broken))
 
     def records(self) -> Listing:
-        """As `listing`, for who needs the records only: of a remote, nothing else is fetched.
+        """As `listing`, for callers that need only the records: of a remote, only these are fetched.
 
-        What waits here to be sent counts: it need not be measured again.
+        Bundles that wait here to be sent are included, so that they are not measured again.
 
         Raises:
             LandingZoneUnreachable: the remote does not answer.
@@ -173,7 +173,7 @@ class Store:
         return _read([*paths, *waiting])
 
     def sweep_up(self) -> int:
-        """Remove what killed processes left in the staging area; returns how many folders went."""
+        """Remove what killed processes left in the staging area; returns how many folders were removed."""
         removed = 0
         for path in (self.root / INCOMING).glob("*.*"):
             if _is_abandoned(path):
@@ -185,7 +185,7 @@ class Store:
         return self.root / OUTGOING / self.path_of(run).relative_to(self.root)
 
     def _fetch(self, remote: Remote) -> list[BrokenBundle]:
-        """Bring what others landed; what does not verify is reported and asked for again the next time."""
+        """Fetch what others landed; a bundle that fails its checks is reported and fetched again later."""
         broken = []
         for where in remote.bundles():
             final = self.root / where
@@ -195,7 +195,7 @@ class Store:
                 remote.fetch(where, staged)
                 try:
                     if self.path_of(bundle.verify(staged)) != final:
-                        raise BundleError(f"{staged}: its record belongs into another folder")
+                        raise BundleError(f"{staged}: its record belongs in another folder")
                 except BundleError as error:
                     reason = str(error).replace(str(staged), f"{remote.url}/{where}")
                     broken.append(BrokenBundle(final, reason))
@@ -208,7 +208,7 @@ _HOST = socket.gethostname()
 
 
 def _is_abandoned(staging: Path) -> bool:
-    """Whether the process that staged this is gone: on this host for certain, on another after a week."""
+    """Whether the process that staged this has ended: on this host it is checked, on others after a week."""
     _, _, owner = staging.name.partition(".")
     host, _, pid = owner.rpartition(".")
     if host in ("", _HOST):

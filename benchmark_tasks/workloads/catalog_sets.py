@@ -1,4 +1,4 @@
-"""Request sets by name, from what the catalog says of a task and a model."""
+"""Request sets by name, from the catalog's entries of a task and a model."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from benchmark_tasks.workloads.requests import TEMPERATURE, TOP_P, DataSetText, 
 from benchmark_tasks.workloads.set_names import SYNTHETIC
 
 TEMPLATE_TOKENS = 64
-"""Room that a chat template takes beside a short conversation's words."""
+"""Tokens that a chat template adds to a short conversation."""
 
 
-class Asked(Protocol):
-    """What is asked in a measurement: the fields of a sweep (`plan.sweep.Sweep`) that decide it."""
+class RequestSetChoice(Protocol):
+    """The fields of a sweep (`plan.sweep.Sweep`) that decide its request set."""
 
     @property
     def task(self) -> Task:
@@ -41,27 +41,27 @@ class Asked(Protocol):
 
 
 def request_set_for(
-    asked: Asked, model: Model, task: TaskEntry, settings: Settings | None = None
+    sweep: RequestSetChoice, model: Model, task: TaskEntry, settings: Settings | None = None
 ) -> RequestSet:
     """The request set a sweep names: `synthetic`, or one of the task's data sets.
 
     Prompts take at most a quarter of the model's context and answers at most half, so that every
-    request fits; what was cut is another request set, with an id of its own.
+    request fits. If lengths are cut, the request set has another id.
 
     Raises:
         CatalogError: the name is unknown, or the model lacks what the set needs.
-        RequestSetError, IndexUnreachable: the data set cannot be had.
+        RequestSetError, IndexUnreachable: the data set is not available.
     """
-    if asked.request_set == SYNTHETIC and task.requests is not None:
-        return _synthetic(asked, model, task)
-    if asked.request_set in task.data_sets:
-        return _real(asked, model, task, settings or Settings.from_environment())
+    if sweep.request_set == SYNTHETIC and task.requests is not None:
+        return _synthetic(sweep, model, task)
+    if sweep.request_set in task.data_sets:
+        return _real(sweep, model, task, settings or Settings.from_environment())
     has = ", ".join([SYNTHETIC, *task.data_sets])
-    raise CatalogError(f"task {task.task} has no request set {asked.request_set!r}; it has: {has}")
+    raise CatalogError(f"task {task.task} has no request set {sweep.request_set!r}; it has: {has}")
 
 
 def data_set_named(name: str, tasks: Mapping[Task, TaskEntry]) -> DataSetEntry:
-    """The data set of that name, of whichever task.
+    """The data set of that name, of any task.
 
     Raises:
         CatalogError: no task has one.
@@ -72,7 +72,7 @@ def data_set_named(name: str, tasks: Mapping[Task, TaskEntry]) -> DataSetEntry:
     return known[name]
 
 
-def _synthetic(asked: Asked, model: Model, task: TaskEntry) -> SyntheticText | SyntheticChat:
+def _synthetic(sweep: RequestSetChoice, model: Model, task: TaskEntry) -> SyntheticText | SyntheticChat:
     context, requests = _context(model), task.requests
     assert requests is not None
     if requests.media is None and (model.hub_config is None or context is None):
@@ -80,38 +80,40 @@ def _synthetic(asked: Asked, model: Model, task: TaskEntry) -> SyntheticText | S
     lengths: dict[str, Any] = {
         "input_tokens": _cut(requests.input_tokens, None if context is None else context // 4),
         "output_tokens": _cut(requests.output_tokens, None if context is None else context // 2),
-        "length_control": asked.length_control,
+        "length_control": sweep.length_control,
         "seed": requests.seed,
     }
     if requests.media is not None:
         return SyntheticChat(
-            task=asked.task, media=requests.media, shapes=shapes_of(requests.media), **lengths
+            task=sweep.task, media=requests.media, shapes=shapes_of(requests.media), **lengths
         )
     vocabulary_size = int(model.hub_config["vocab_size"])  # type: ignore[arg-type,index]
-    return SyntheticText(task=asked.task, vocabulary_size=vocabulary_size, **lengths)
+    return SyntheticText(task=sweep.task, vocabulary_size=vocabulary_size, **lengths)
 
 
-def _real(asked: Asked, model: Model, task: TaskEntry, settings: Settings) -> DataSetText | DataSetChat:
-    name, entry = asked.request_set, task.data_sets[asked.request_set]
+def _real(
+    sweep: RequestSetChoice, model: Model, task: TaskEntry, settings: Settings
+) -> DataSetText | DataSetChat:
+    name, entry = sweep.request_set, task.data_sets[sweep.request_set]
     assert task.requests is not None
-    found = rows_of(name, entry, settings)
+    data = rows_of(name, entry, settings)
     context, seed = _context(model), task.requests.seed
     output = (
         entry.maximum_output_tokens if context is None else min(entry.maximum_output_tokens, context // 2)
     )
     room = None if context is None else context - output - TEMPLATE_TOKENS
-    fixed = asked.length_control is LengthControl.FIXED
+    fixed = sweep.length_control is LengthControl.FIXED
     lengths = _cut(task.requests.output_tokens, output) if fixed else None
     common: dict[str, Any] = {"maximum_output_tokens": output, "lengths": lengths, "seed": seed}
     if (kind := entry.form.media) is not None:
-        items = media_prompts_of(name, entry.form, found, seed, entry.kept_prompts, room)
+        items = media_prompts_of(name, entry.form, data, seed, entry.kept_prompts, room)
         contents = [[item.text, hashlib.sha256(item.url).hexdigest()] for item in items]
-        _require_some(items, name, len(found.rows), model)
-        request_set_id = _identity(name, found.revision, entry, contents, output, lengths, seed)
+        _require_some(items, name, len(data.rows), model)
+        request_set_id = _identity(name, data.revision, entry, contents, output, lengths, seed)
         return DataSetChat(request_set_id, kind, items, **common)
-    prompts = prompts_of(entry.form, found.rows, model, seed, room)[: entry.kept_prompts]
-    _require_some(prompts, name, len(found.rows), model)
-    request_set_id = _identity(name, found.revision, entry, prompts, output, lengths, seed)
+    prompts = prompts_of(entry.form, data.rows, model, seed, room)[: entry.kept_prompts]
+    _require_some(prompts, name, len(data.rows), model)
+    request_set_id = _identity(name, data.revision, entry, prompts, output, lengths, seed)
     chat = entry.form is not PromptForm.FILL_IN_THE_MIDDLE
     return DataSetText(request_set_id, prompts, chat, **common)
 
@@ -145,11 +147,11 @@ def _identity(
 
 
 def _context(model: Model) -> int | None:
-    """The model's context as it is served, tokens; `None` where the catalog does not say."""
+    """Context length with which the model is served, tokens; `None` if the catalog does not say."""
     config = model.hub_config or {}
     text = config.get("text_config", config)
-    told = model.server.get("max_model_len") or text.get("max_position_embeddings")  # type: ignore[union-attr]
-    return None if told is None else int(told)  # type: ignore[arg-type]
+    tokens = model.server.get("max_model_len") or text.get("max_position_embeddings")  # type: ignore[union-attr]
+    return None if tokens is None else int(tokens)  # type: ignore[arg-type]
 
 
 def _cut(lengths: LengthDistribution, limit: int | None) -> LengthDistribution:

@@ -4,7 +4,7 @@
     $JOULEBOARD_DATA_SETS/<name>/REVISION                 the hub's commit, if it was copied from there
     $JOULEBOARD_DATA_SETS/<name>/media/                   files that rows name: clips, recordings
 
-The hub's token is its client's business (`HF_TOKEN`, `hf auth login`): it is never read here.
+Only the hub's client reads the hub's token (`HF_TOKEN`, `hf auth login`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ COLUMNS = {
     PromptForm.VIDEO_QUESTION: ("conversations", "video"),
     PromptForm.AUDIO_QUESTION: ("conversations", "sound"),
 }
-"""The columns that a form of prompt needs; no other is read."""
+"""The columns that a form of prompt needs; no others are read."""
 
 _IN_ARCHIVES = (PromptForm.VIDEO_QUESTION, PromptForm.AUDIO_QUESTION)
 """Forms whose rows name files; pictures are in the rows themselves."""
@@ -73,12 +73,12 @@ def rows_of(name: str, entry: DataSetEntry, settings: Settings) -> Rows:
     return _from_hub(name, entry)
 
 
-def save(name: str, found: Rows, folder: Path) -> Path:
+def save(name: str, data: Rows, folder: Path) -> Path:
     """Write rows where `rows_of` finds them, for a machine without the hub."""
     target = folder / name
     target.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist([dict(row) for row in found.rows]), target / "rows.parquet")
-    (target / REVISION_FILE).write_text(found.revision + "\n")
+    pq.write_table(pa.Table.from_pylist([dict(row) for row in data.rows]), target / "rows.parquet")
+    (target / REVISION_FILE).write_text(data.revision + "\n")
     return target
 
 
@@ -101,12 +101,12 @@ def _read(file: Path, columns: Sequence[str]) -> list[Mapping[str, Any]]:
     except KeyError as error:
         raise RequestSetError(f"{file}: no column {error}; it needs {', '.join(columns)}") from error
     except (OSError, ValueError, TypeError, pa.ArrowException) as error:
-        wrong = str(error).splitlines()[0]
-        raise RequestSetError(f"{file}: {wrong}; it needs {', '.join(columns)}") from error
+        problem = str(error).splitlines()[0]
+        raise RequestSetError(f"{file}: {problem}; it needs {', '.join(columns)}") from error
 
 
 def _revision(folder: Path, files: Sequence[Path]) -> str:
-    """What `save` noted; else a hash of the files, so that other content is another request set."""
+    """The revision that `save` wrote, or else a hash of the files, so that other content has another id."""
     note = folder / REVISION_FILE
     if note.exists():
         return note.read_text().strip()
@@ -132,22 +132,22 @@ def _from_hub(name: str, entry: DataSetEntry) -> Rows:
             "or set JOULEBOARD_DATA_SETS to a folder with a copy"
         ) from error
     datasets.disable_progress_bars()
-    huggingface_hub.logging.set_verbosity_error()  # its retries are not ours to tell
+    huggingface_hub.logging.set_verbosity_error()  # its messages about retries would mix with ours
     try:
         revision: str | None = entry.revision
         if len(entry.revision) != _COMMIT_DIGITS:
             revision = huggingface_hub.HfApi().dataset_info(entry.hub_id, revision=entry.revision).sha
         first = entry.first_rows
-        found = datasets.load_dataset(
+        loaded = datasets.load_dataset(
             entry.hub_id, entry.subset, split=entry.split, revision=revision, streaming=first is not None
         ).select_columns(list(COLUMNS[entry.form]))
-        return Rows(str(revision), found.to_list() if first is None else list(found.take(first)))
+        return Rows(str(revision), loaded.to_list() if first is None else list(loaded.take(first)))
     except Exception as error:  # noqa: BLE001  the clients raise each other's errors; none may carry a token out
-        raise _telling(name, entry, error) from None
+        raise _one_line(name, entry, error) from None
 
 
-def _telling(name: str, entry: DataSetEntry, error: BaseException) -> RequestSetError | IndexUnreachable:
-    """One line that says what to do. Only our own words: a client's message may quote its request."""
+def _one_line(name: str, entry: DataSetEntry, error: BaseException) -> RequestSetError | IndexUnreachable:
+    """One line that says what to do. It never quotes a client's message, which may contain a token."""
     kinds = {type(cause).__name__ for cause in _causes(error)}
     texts = " ".join(str(cause).lower() for cause in _causes(error))
     remedy = "or set JOULEBOARD_DATA_SETS to a folder with a copy"
@@ -158,7 +158,7 @@ def _telling(name: str, entry: DataSetEntry, error: BaseException) -> RequestSet
         )
     if kinds & {"RepositoryNotFoundError", "RevisionNotFoundError"} or "401" in texts:
         return RequestSetError(
-            f"data set {name}: the hub has no {entry.hub_id} at {entry.revision} for you: "
+            f"data set {name}: the hub has no {entry.hub_id} at {entry.revision}, or it is private: "
             f"check HF_TOKEN and the catalog, {remedy}"
         )
     if any(isinstance(cause, OSError) or "Connect" in type(cause).__name__ for cause in _causes(error)):
@@ -167,8 +167,8 @@ def _telling(name: str, entry: DataSetEntry, error: BaseException) -> RequestSet
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
+    causes: list[BaseException] = []
+    while error is not None and error not in causes:
+        causes.append(error)
         error = error.__cause__ or error.__context__
-    return found
+    return causes

@@ -1,11 +1,11 @@
-"""Lengths of prompts and answers, spread evenly: a short load already has the mix of a long one.
+"""Lengths of prompts and answers, spread evenly: a short load has the mix of lengths of a long one.
 
-Lengths have heavy tails: a thousand freely drawn answers miss their mean by 4 %, and energy per token
-follows what the server has to read. So request i takes point i of a sequence that fills the unit interval
-evenly (multiples of an irrational number modulo 1: Weyl 1916), shifted at random by the seed (Cranley and
-Patterson 1976), through the inverse of the distribution. Each request by itself is distributed as if drawn
-freely, so means stay what they were; only the scatter shrinks. What it is worth:
-`python -m benchmarks.lengths`.
+Lengths have heavy tails: a thousand freely drawn answers miss their mean by 4 %, and energy per token depends
+on the context that the server has to read. So request i takes point i of a sequence that fills the unit
+interval evenly (multiples of an irrational number modulo 1: Weyl 1916), shifted at random by the seed
+(Cranley and Patterson 1976), through the inverse of the distribution. Each request by itself is distributed
+as if drawn freely, so means do not change; only the scatter is smaller. The effect is measured by `python -m
+benchmarks.lengths`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy as np
 from benchmark_tasks.catalog import LengthDistribution
 
 LENGTHS_RECIPE: Final = 3
-"""Counts how lengths are made: 2 began in the stationary state, 3 spreads them evenly. Part of the id."""
+"""Version of this method: 2 began in the stationary state, 3 spreads lengths evenly. Part of the id."""
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _SILVER = math.sqrt(2) - 1
-"""The two numbers that fractions approach worst: no run of requests repeats the lengths of another."""
+"""Two numbers that are hard to approximate by fractions, so that sequences of lengths do not repeat."""
 
 _STANDARD_NORMAL = NormalDist()
 _SMALLEST_SHARE = 1e-9
@@ -39,14 +39,14 @@ def evenly(seed: int, index: int) -> tuple[float, float]:
 def lattice(seed: int, count: int) -> np.ndarray:
     """`count` points that fill the unit square evenly, shape (count, 2): a Fibonacci lattice."""
     indices = np.arange(count)
-    one, other = _shift(seed)
-    return np.column_stack([(indices + one) / count, (other + indices * _GOLDEN) % 1.0])
+    first, second = _shift(seed)
+    return np.column_stack([(indices + first) / count, (second + indices * _GOLDEN) % 1.0])
 
 
 @functools.lru_cache(maxsize=16)
 def _shift(seed: int) -> tuple[float, float]:
-    one, other = np.random.default_rng(seed).random(2)
-    return float(one), float(other)
+    first, second = np.random.default_rng(seed).random(2)
+    return float(first), float(second)
 
 
 def length_at(lengths: LengthDistribution, share: float) -> int:
@@ -65,7 +65,7 @@ def request_lengths(
 
 
 def answer_limit(answers: LengthDistribution | None, maximum: int, seed: int, index: int) -> int:
-    """Tokens the answer of request `index` may have: its length, or `maximum` if it ends by itself."""
+    """Most tokens of the answer of request `index`: its length, or `maximum` if it ends by itself."""
     return maximum if answers is None else length_at(answers, evenly(seed, index)[1])
 
 

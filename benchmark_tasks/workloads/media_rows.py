@@ -24,28 +24,30 @@ _PREFIXES = {
 """As ML.ENERGY sends them; decoders look at the content, not at this."""
 
 _PLACEHOLDER = re.compile(r"<(image|video|sound|audio)>\s*")
-"""Where the authors' own models put the item; servers put it where the chat template says."""
+"""Place of the item for the authors' own models; servers use the place in the chat template."""
 
 
 def media_prompts_of(
-    name: str, form: PromptForm, found: Rows, seed: int, kept: int, maximum_bytes: int | None
+    name: str, form: PromptForm, data: Rows, seed: int, kept: int, maximum_bytes: int | None
 ) -> tuple[MediaPrompt, ...]:
     """The first `kept` questions that have text and an item, in an order that the seed decides.
 
-    The file of a clip or recording is sent as it is: which of its frames are looked at is the
-    server's business, and part of what is measured.
+    The file of a clip or recording is sent unchanged: the server chooses the frames, and this is part of what
+    is measured.
 
     Raises:
-        RequestSetError: a row is not what the form says, or its file is not there.
+        RequestSetError: a row does not have the form, or its file is missing.
     """
     prompts: dict[MediaPrompt, None] = {}
-    for index in np.random.default_rng(seed).permutation(len(found.rows)):
+    for index in np.random.default_rng(seed).permutation(len(data.rows)):
         if len(prompts) == kept:
             break
         try:
-            prompt = _of_row(form, found.rows[index], found.media)
+            prompt = _of_row(form, data.rows[index], data.media)
         except (KeyError, IndexError, TypeError) as error:
-            raise RequestSetError(f"data set {name}: row {index} is no {form}: {error!r}") from error
+            raise RequestSetError(
+                f"data set {name}: row {index} is not of the form {form}: {error!r}"
+            ) from error
         except OSError as error:
             where = f"data set {name}, row {index}"
             raise RequestSetError(f"{where}: {error.filename}: {error.strerror}") from error
@@ -57,28 +59,28 @@ def media_prompts_of(
 def _of_row(form: PromptForm, row: Mapping[str, Any], media: Path | None) -> MediaPrompt:
     match form:
         case PromptForm.IMAGE_CONVERSATION:
-            said, item = row["conversation"][0][0]["content"], row["images"][0]
+            text, item = row["conversation"][0][0]["content"], row["images"][0]
         case PromptForm.VIDEO_QUESTION:
-            said, item = row["conversations"][0]["value"], {"path": row["video"]}
+            text, item = row["conversations"][0]["value"], {"path": row["video"]}
         case PromptForm.AUDIO_QUESTION:
-            said, item = row["conversations"][0]["value"], {"path": row["sound"]}
+            text, item = row["conversations"][0]["value"], {"path": row["sound"]}
         case PromptForm.CONVERSATION | PromptForm.MULTIPLE_CHOICE | PromptForm.FILL_IN_THE_MIDDLE:
-            raise TypeError("it carries no item")
+            raise TypeError("this form has no item")
         case _:
             assert_never(form)
     content = item.get("bytes") or _file(media, item["path"]).read_bytes()
     url = _PREFIXES[form.media] + b2a_base64(content, newline=False)  # type: ignore[index]
-    return MediaPrompt(_PLACEHOLDER.sub("", str(said)).strip(), url)
+    return MediaPrompt(_PLACEHOLDER.sub("", str(text)).strip(), url)
 
 
 def _file(media: Path | None, name: str) -> Path:
-    """A file that a row names. A row comes from others: it may not lead out of the folder.
+    """A file that a row names. Rows are not trusted: a path may not lead out of the folder.
 
     Raises:
         RequestSetError
     """
     if media is None:
-        raise RequestSetError(f"{name}: a file without a folder; set JOULEBOARD_DATA_SETS")
+        raise RequestSetError(f"{name}: the folder of this file is not known; set JOULEBOARD_DATA_SETS")
     path = (media / name).resolve()
     if not path.is_relative_to(media.resolve()):
         raise RequestSetError(f"{name!r} leads out of {media}; correct the row")

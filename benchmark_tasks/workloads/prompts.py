@@ -1,4 +1,4 @@
-"""Prompts from rows of the real data sets. Pure functions; a prompt is what is said in turns."""
+"""Prompts from rows of the real data sets. Pure functions; a prompt is a list of turns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FILL_IN_MARKS = {
     "google/codegemma": _QWEN_MARKS,
     "deepseek-ai/DeepSeek-Coder-V2": ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),
 }
-"""How a model was taught to see prefix, suffix and gap, by the beginning of its id (model cards)."""
+"""Marks for prefix, suffix and gap that a model was trained with, by the start of its id (model cards)."""
 
 
 def prompts_of(
@@ -31,10 +31,10 @@ def prompts_of(
     A token stands for at least one byte of UTF-8, so a prompt of `maximum_bytes` bytes has at most
     as many tokens, whatever the tokenizer.
     """
-    made = dict.fromkeys(
+    distinct = dict.fromkeys(
         prompt for i, row in enumerate(rows) for prompt in _of_row(form, row, i, model, seed)
     )
-    fitting = [prompt for prompt in made if maximum_bytes is None or _bytes(prompt) <= maximum_bytes]
+    fitting = [prompt for prompt in distinct if maximum_bytes is None or _bytes(prompt) <= maximum_bytes]
     order = np.random.default_rng(seed).permutation(len(fitting))
     return tuple(fitting[i] for i in order)
 
@@ -56,11 +56,11 @@ def _of_row(
 
 
 def conversation(row: Mapping[str, Any]) -> Iterator[Prompt]:
-    """One prompt for every turn of the user's: what was said so far, as ML.ENERGY asks it."""
-    said = tuple(str(message["content"]) for message in row["conversation_a"])
-    for end in range(1, len(said) + 1, 2):
-        if said[end - 1].strip():
-            yield said[:end]
+    """One prompt per turn of the user: the conversation so far, as in ML.ENERGY's benchmark."""
+    turns = tuple(str(message["content"]) for message in row["conversation_a"])
+    for end in range(1, len(turns) + 1, 2):
+        if turns[end - 1].strip():
+            yield turns[:end]
 
 
 def multiple_choice(row: Mapping[str, Any], rng: np.random.Generator) -> Prompt:
@@ -77,16 +77,16 @@ def multiple_choice(row: Mapping[str, Any], rng: np.random.Generator) -> Prompt:
 
 
 def fill_in_the_middle(row: Mapping[str, Any], model: Model) -> Prompt:
-    """Text before and after a gap, marked as the model was taught.
+    """Text before and after a gap, with the marks that the model was trained with.
 
     Raises:
-        CatalogError: nobody noted how this model wants it.
+        CatalogError: the marks of this model are not known.
     """
     for beginning, (prefix, suffix, gap) in _FILL_IN_MARKS.items():
         if model.model_id.lower().startswith(beginning.lower()):
             return (f"{prefix}{row['prefix']}{suffix}{row['suffix']}{gap}",)
     raise CatalogError(
-        f"{model.model_id} has no marks for filling in; prompts.py knows {', '.join(_FILL_IN_MARKS)}"
+        f"no marks for filling in code are known for {model.model_id}; known: {', '.join(_FILL_IN_MARKS)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Request sets: what is asked, in which order, with which lengths.
+"""Request sets: which requests, in which order, with which lengths.
 
 A request set is deterministic: its id names everything that decides its requests and is a
 comparability key. Request i is made when it is needed, so a set has no end.
@@ -26,7 +26,7 @@ from benchmark_tasks.workloads.stationary import UnderWay
 from benchmark_tasks.workloads.words import WORD
 
 SERVED_MODEL_NAME = "measured"
-"""The name every server is told to serve its model under."""
+"""The model name that every server is started with."""
 
 TEMPERATURE, TOP_P = 0.8, 0.95
 """ML.ENERGY's sampling parameters."""
@@ -45,12 +45,12 @@ class Request:
 class RequestSet(Protocol):
     """What the load generator needs of a request set.
 
-    answer_lengths: how long answers are prescribed to be; `None` where they end by themselves.
+    answer_lengths: prescribed lengths of answers; `None` if answers end by themselves.
     """
 
     @property
     def path(self) -> str:
-        """Where on the server requests go."""
+        """Path on the server that requests are sent to."""
         ...
 
     @property
@@ -60,20 +60,19 @@ class RequestSet(Protocol):
 
     @property
     def answer_lengths(self) -> LengthDistribution | None:
-        """How long answers are, in tokens; `None` where they end by themselves."""
+        """Lengths of answers, tokens; `None` if answers end by themselves."""
         ...
 
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
-        """Request `index`, or one in its place whose answer is `under_way`.
+        """Request `index`, or a request in its place whose answer is `under_way`.
 
-        That one's prompt carries about as many further tokens as the answer has written already,
-        and its answer is what is left: the server holds and generates what it would hold and
-        generate in the middle of that answer.
+        The prompt of such a request has about as many additional tokens as the answer has already, and its
+        answer is the rest: the server holds and generates what it would in the middle of that answer.
         """
         ...
 
     def served_as(self, model_name: str) -> RequestSet:
-        """The same requests, to a server that calls the model so; its id stays."""
+        """The same requests, for a server that uses this name for the model; the id does not change."""
         ...
 
     def warm_up(self, tokens: int) -> RequestSet:
@@ -95,24 +94,24 @@ def exactly(tokens: int) -> LengthDistribution:
 
 
 def place_and_mark(index: int, count: int, seed: int, *, only_marked: bool) -> tuple[int, str]:
-    """Which of `count` prompts comes at `index` of an endless row, and the line before it.
+    """Which of `count` prompts is request `index`, and the line that is put before it.
 
-    The first round is in their own order and without such lines, unless `only_marked`; in further
-    rounds each has a line that no other request has.
+    The first round has the original order and no such lines, unless `only_marked`. In further rounds each
+    request begins with a line that no other request has.
     """
-    lap, place = divmod(index, count)
-    if lap == 0 and not only_marked:
+    round_number, place = divmod(index, count)
+    if round_number == 0 and not only_marked:
         return place, ""
     mark = hashlib.sha256(f"{seed}:{index}".encode()).hexdigest()[:16]
-    return int(_order(seed + lap, count)[place]), f"{mark}\n"
+    return int(_order(seed + round_number, count)[place]), f"{mark}\n"
 
 
-class Asked(Protocol):
-    """What every request of a set says."""
+class CommonFields(Protocol):
+    """Fields that all requests of a set share."""
 
     @property
     def model_name(self) -> str:
-        """What the server calls the model."""
+        """The server's name of the model."""
         ...
 
     @property
@@ -126,17 +125,19 @@ class Asked(Protocol):
         ...
 
 
-def streamed(asked: Asked, prompt: Mapping[str, object], limit: str, tokens: int, *, fixed: bool) -> Request:
+def streamed(
+    common: CommonFields, prompt: Mapping[str, object], limit: str, tokens: int, *, fixed: bool
+) -> Request:
     """A request for a streamed answer of at most `tokens` tokens, or exactly as many if `fixed`."""
     body = {
-        "model": asked.model_name,
+        "model": common.model_name,
         **prompt,
         limit: tokens,
         "ignore_eos": fixed,
         "stream": True,
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-        "temperature": asked.temperature,
-        "top_p": asked.top_p,
+        "temperature": common.temperature,
+        "top_p": common.top_p,
     }
     return Request(orjson.dumps(body), tokens)
 
@@ -145,7 +146,7 @@ class SyntheticText(Record):
     """Random token ids with the length distributions of a task, for machines without the data sets.
 
     Token ids avoid the tokenizer's special tokens, which sit at the end of the vocabulary.
-    `recipe` is how requests are made from these parameters.
+    `recipe` is the version of the method that makes requests from these parameters.
     """
 
     task: Task
@@ -162,7 +163,7 @@ class SyntheticText(Record):
 
     @property
     def request_set_id(self) -> str:
-        """Names every field but the name that the server gives its model."""
+        """A hash of every field except the server's name of the model."""
         return synthetic_id(self.task, self.model_dump(mode="json", exclude={"model_name"}))
 
     def served_as(self, model_name: str) -> SyntheticText:
@@ -197,9 +198,8 @@ class SyntheticText(Record):
 class DataSetText:
     """Prompts of a real data set, in a fixed order.
 
-    The first round asks them word for word. When they run out, another round starts in another
-    order, each prompt preceded by a line of its own that no other request has: the same words are
-    never sent twice, so a server that caches prefixes after all has nothing to find.
+    The first round sends them unchanged. Further rounds have another order, and each prompt begins with a
+    line that no other request has. So no prefix is sent twice, and a prefix cache would have no hits.
 
     request_set_id: data set, revision and a hash of every parameter and prompt.
     lengths: prescribed answer lengths; `None` lets answers end by themselves, at
@@ -219,7 +219,7 @@ class DataSetText:
 
     @property
     def path(self) -> str:
-        """Where requests go."""
+        """Path on the server that requests are sent to."""
         return "/v1/chat/completions" if self.chat else "/v1/completions"
 
     def served_as(self, model_name: str) -> DataSetText:
@@ -236,7 +236,7 @@ class DataSetText:
         return self.lengths
 
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
-        """Request `index` of an endless row."""
+        """Request `index` of an endless sequence."""
         prompt = self._prompt(index)
         tokens = answer_limit(self.lengths, self.maximum_output_tokens, self.seed, index)
         if under_way is not None:

@@ -1,4 +1,4 @@
-"""dbt builds the candidate: one in-process invocation, every failure one clear line."""
+"""dbt builds the candidate: one invocation in this process; a failure is one line."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ ROW_NAMES = (
     "batch_size",
     "runtime_version",
 )
-"""What names a row where it has these columns; otherwise its first `FEW_COLUMNS` do."""
+"""Columns that name a row; if it has none of them, its first `FEW_COLUMNS` columns do."""
 FEW_COLUMNS = 4
 
 MESSAGE_CHARACTERS = 500
-"""What is kept of a message of dbt."""
+"""Longest part of a message of dbt that is kept."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class NodeResult:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What dbt built. `docs`: the documentation as one file, or `None` when it could not be made."""
+    """Result of dbt's build. `docs`: the documentation as one file, or `None` if it could not be written."""
 
     database: Path
     nodes: tuple[NodeResult, ...]
@@ -109,7 +109,7 @@ def _arguments(candidate: Path, project: Path) -> list[str]:
 
 
 def _docs(runner: Any, candidate: Path, project: Path) -> Path | None:
-    """Documentation as one file. Not having it is no reason not to publish."""
+    """Documentation as one file, or `None`: it is not needed to publish."""
     outcome = runner.invoke(["docs", "generate", "--static", "--no-compile", *_arguments(candidate, project)])
     path = candidate / TARGET_FOLDER / DOCS_FILE
     return path if outcome.success and path.is_file() else None
@@ -119,16 +119,16 @@ def _docs(runner: Any, candidate: Path, project: Path) -> Path | None:
 def _dbt_environment(database: Path) -> Iterator[None]:
     """dbt reads its profile's database from the environment: set it for this invocation only.
 
-    A log that cannot be written (full disk) must not bury the one line that says so.
+    Errors of logging itself are switched off: with a full disk they would hide the line that says so.
     """
     values = {"JOULEBOARD_CANDIDATE_DB": str(database), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
-    told, logging.raiseExceptions = logging.raiseExceptions, False
+    raised, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         yield
     finally:
-        logging.raiseExceptions = told
+        logging.raiseExceptions = raised
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -154,14 +154,14 @@ def _first_failure(outcome: Any, candidate: Path) -> str:
     for result in getattr(outcome.result, "results", None) or ():
         if str(result.status) in ("error", "fail", "runtime error"):
             message = one_line(result.message or "failed")[:MESSAGE_CHARACTERS]
-            said = message + _failing_rows(result, candidate)
-            return f"dbt {result.node.resource_type} {result.node.name}: {said} (whole log: {log})"
+            message += _failing_rows(result, candidate)
+            return f"dbt {result.node.resource_type} {result.node.name}: {message} (whole log: {log})"
     message = one_line(outcome.exception or "failed without a message")[:MESSAGE_CHARACTERS]
     return f"dbt: {message} (whole log: {log})"
 
 
 def _failing_rows(result: Any, candidate: Path) -> str:
-    """The first rows that a data test found, named by what a person knows them by; empty of anything else."""
+    """The first failing rows of a data test, named for people; empty for other nodes."""
     import duckdb
 
     if result.node.resource_type != "test" or not result.failures:
@@ -191,10 +191,10 @@ def _close_connections() -> None:
 
 
 def _checkpoint(database: Path) -> None:
-    """Fold the write-ahead log into the database file."""
+    """Merge the write-ahead log into the database file."""
     import duckdb
 
     with full_disk_in_duckdb(database.parent.parent), duckdb.connect(str(database)) as connection:
         connection.execute("checkpoint")
     if database.with_name(database.name + ".wal").exists():
-        raise BuildError(f"{database}: its write-ahead log was not folded in; run the refresh again")
+        raise BuildError(f"{database}: its write-ahead log was not merged into it; run the refresh again")

@@ -1,4 +1,4 @@
-"""Which code a publication was made with: part of what tells whether anything changed."""
+"""The code and the packages that a publication is built with; part of the digest of its inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SKIPPED = {"target", "logs", "dbt_packages", "__pycache__"}
 
 
 def code_digest(root: Path = ROOT) -> str:
-    """SHA-256 over the gate, the dbt project, the record's schema and the versions that run them."""
+    """SHA-256 over the gate, the dbt project, the record's schema and the versions of the packages."""
     digest = hashlib.sha256(repr(software()).encode())
     for folder, patterns in _SOURCES:
         for path in sorted(file for pattern in patterns for file in (root / folder).rglob(pattern)):
@@ -32,13 +32,13 @@ def code_digest(root: Path = ROOT) -> str:
 
 @lru_cache
 def software() -> tuple[tuple[str, str], ...]:
-    """Name and version of the packages that make a publication."""
+    """Name and version of the packages that build a publication."""
     return tuple((name, metadata.version(name)) for name in _PACKAGES)
 
 
 @lru_cache
 def git_commit(root: Path = ROOT) -> str | None:
-    """Commit of the working tree, with `+changes` when it has any; `None` outside git."""
+    """Commit of the working tree, with `+changes` if files were changed; `None` outside git."""
     try:
         commit = _git(root, "rev-parse", "HEAD")
         changes = _git(root, "status", "--porcelain", "--untracked-files=no")
@@ -48,7 +48,7 @@ def git_commit(root: Path = ROOT) -> str | None:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=True
     )
-    return done.stdout.strip()
+    return result.stdout.strip()

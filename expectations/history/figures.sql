@@ -1,4 +1,4 @@
--- The keys are those of the leaderboard, which has every one; the run log need not show them all.
+-- The keys are taken from the leaderboard, which has all of them; the run log may have fewer.
 with leaderboard_rows as (
     select
         configuration_id,

@@ -1,4 +1,4 @@
-"""DuckDB files: attached read-only, and their word for a full disk."""
+"""DuckDB files: attach them read-only, and recognise their error for a full disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
 NO_SPACE = "No space left"
-"""What the operating system, and so DuckDB and dbt, say of a full disk."""
+"""Text of the operating system's error for a full disk, which DuckDB and dbt repeat."""
 
 
 @contextmanager
@@ -45,7 +45,9 @@ def full_disk_in_duckdb(folder: Path) -> Iterator[None]:
 
 def disk_full(folder: Path) -> DiskFull:
     """The error that says in one line that the disk of `folder` is full."""
-    return DiskFull(f"no space left under {folder}: free some or move JOULEBOARD_HOME; nothing was published")
+    return DiskFull(
+        f"no space left under {folder}: free some space or move JOULEBOARD_HOME; nothing was published"
+    )
 
 
 def literal(value: object) -> str:

@@ -15,7 +15,7 @@ MART_SCHEMA = "marts"
 
 
 def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
-    """Copy every mart of the candidate into a fresh database and into Parquet, in total order.
+    """Copy every mart of the candidate into a new database and into Parquet, rows sorted by all columns.
 
     Returns rows and columns by mart.
 
@@ -39,7 +39,7 @@ def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
             connection.close()
     if (folder / f"{DATABASE_FILE}.wal").exists():
         raise PublicationError(
-            f"{folder}: a write-ahead log stands beside the database; run the refresh again"
+            f"{folder}: a write-ahead log is left beside the database; run the refresh again"
         )
     return described
 
@@ -58,7 +58,7 @@ def _copy_mart(connection: Any, name: str, folder: Path) -> dict[str, Any]:
 
 
 def _copy_comments(connection: Any, name: str) -> None:
-    """Descriptions and units stay with the tables."""
+    """Copy the descriptions and units of a table and its columns."""
     table = f"{MART_SCHEMA}.{_identifier(name)}"
     where = f"database_name = 'candidate' and schema_name = '{MART_SCHEMA}' and table_name = ?"
     for (comment,) in connection.execute(

@@ -35,7 +35,7 @@ class Table:
 def open_publication(published: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection that can read this publication and nothing else.
 
-    Files, the network, extensions and settings are out of reach, whatever the SQL says.
+    No SQL can reach files, the network, extensions or settings.
     """
     import duckdb
 
@@ -59,7 +59,7 @@ def query(settings: Settings, sql: str, *, seconds: float = QUERY_SECONDS) -> Ta
     """Answer one SQL statement from the current publication.
 
     Args:
-        seconds: how long it may take.
+        seconds: longest time for the query.
 
     Raises:
         PublicationError: nothing is published, the SQL is wrong or not allowed, or it took too long.
@@ -83,7 +83,9 @@ def query(settings: Settings, sql: str, *, seconds: float = QUERY_SECONDS) -> Ta
             return Table(columns, tuple(result.fetchall()) if columns else ())
         except (duckdb.Error, RuntimeError) as error:  # RuntimeError: interrupted from the keyboard
             if out_of_time.is_set():
-                raise PublicationError(f"the query took more than {seconds:g} s; narrow it") from error
+                raise PublicationError(
+                    f"the query took more than {seconds:g} s; select less, or allow more time with --seconds"
+                ) from error
             raise PublicationError(f"the query failed: {one_line(error)[:400]}") from error
         finally:
             timer.cancel()

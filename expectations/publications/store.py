@@ -4,11 +4,11 @@ published/
     <n>/leaderboard.duckdb  parquet/<mart>.parquet  site/...  manifest.json
     current -> <n>
     events.jsonl            published, rolled back, refused; append-only
-    .lock  .incoming/       the publisher's own
+    .lock  .incoming/       for publishers only
 
-A publisher writes into `.incoming`, pushes every file to the disk, renames the folder to its
-number, then replaces the link. Killed at any point, it leaves the old state or the new one; what
-it left in `.incoming` goes at the next start. Readers resolve `current` once and keep that folder.
+A publisher writes into `.incoming`, waits until every file is on the disk, renames the folder to its
+number, then replaces the link. If it is killed at any point, the state is the old one or the new one; the
+next publisher removes what is left in `.incoming`. Readers resolve `current` once and keep that folder.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def read(settings: Settings, number: int) -> Publication:
     try:
         manifest = json.loads((path / MANIFEST_FILE).read_bytes())
         if manifest["number"] != number:
-            raise ValueError(f"it says it is number {manifest['number']}")
+            raise ValueError(f"its number is {manifest['number']}")
     except FileNotFoundError as error:
         have = ", ".join(map(str, _numbers(settings.published))) or "none"
         raise PublicationError(f"no publication {number}; there are: {have}") from error
@@ -117,7 +117,7 @@ def read(settings: Settings, number: int) -> Publication:
 
 
 def current_number(published: Path) -> int | None:
-    """The number `current` points at; `None` without a link."""
+    """The number that `current` points to; `None` without a link."""
     try:
         target = (published / CURRENT).readlink().name
     except OSError:
@@ -126,7 +126,7 @@ def current_number(published: Path) -> int | None:
 
 
 def events(settings: Settings) -> list[dict[str, Any]]:
-    """Everything that ever happened to publications, oldest first."""
+    """All events of publications, oldest first."""
     return read_journal(settings.published / EVENTS_FILE)
 
 
@@ -145,14 +145,14 @@ def publishing(settings: Settings, wait_seconds: float = 0.0) -> Iterator[None]:
 
 
 def hold_lock(lock_file: Path, what: str, wait_seconds: float = 0.0) -> IO[str]:
-    """Hold a lock file as `disk.lock` does; whoever finds it held is told by which process and since when.
+    """Hold a lock file as `disk.lock` does; the error of another process names the holder and since when.
 
     Raises:
         PublisherBusy: another process holds it.
     """
     return disk.lock(
         lock_file,
-        busy=lambda holder: PublisherBusy(f"{what} is already under way ({holder}); try again when it ends"),
+        busy=lambda holder: PublisherBusy(f"{what} is already running ({holder}); try again when it ends"),
         wait_seconds=wait_seconds,
         note=f"process {os.getpid()} since {datetime.now(UTC):%F %T} UTC",
     )
@@ -172,7 +172,7 @@ def recover(settings: Settings) -> None:
 
 
 def next_number(settings: Settings) -> int:
-    """Numbers are never used twice, also when retention has removed some."""
+    """The next unused number; numbers of publications that were removed are not used again."""
     used = [int(event["number"]) for event in events(settings) if isinstance(event.get("number"), int)]
     return max([0, *used, *_numbers(settings.published)]) + 1
 
@@ -213,14 +213,16 @@ def roll_back(settings: Settings, number: int) -> Publication:
         publication = read(settings, number)
         damage = verify(settings, publication)
         if damage:
-            raise PublicationError(f"publication {number} is damaged and stays unused: {damage[0]}")
+            raise PublicationError(
+                f"publication {number} is damaged, so it cannot become the current one: {damage[0]}"
+            )
         if current_number(settings.published) != number:
             _switch(settings, number, "rolled back", left=current_number(settings.published))
         return publication
 
 
 def verify(settings: Settings, publication: Publication) -> list[str]:
-    """Every file against the manifest, the manifest against the journal; returns what is wrong."""
+    """Compare every file with the manifest, and the manifest with the journal; returns the differences."""
     damage = []
     expected = publication.manifest.get("files", {})
     present = {
@@ -247,18 +249,18 @@ def retire(settings: Settings, kept: int = KEPT) -> list[int]:
     """Remove old publications: all but the newest `kept`, the current one and the last of each month."""
     everything = all_publications(settings)
     last_of_month = {item.manifest["published_at"][:7]: item.number for item in everything}
-    stay = {item.number for item in everything[-kept:]} | set(last_of_month.values())
-    stay.add(current_number(settings.published) or 0)
-    gone = [item for item in everything if item.number not in stay]
-    for item in gone:
+    kept_numbers = {item.number for item in everything[-kept:]} | set(last_of_month.values())
+    kept_numbers.add(current_number(settings.published) or 0)
+    removed = [item for item in everything if item.number not in kept_numbers]
+    for item in removed:
         trash = incoming_folder(settings, item.number).with_suffix(".retired")
-        item.path.rename(trash)  # gone in one step; readers with open files keep them
+        item.path.rename(trash)  # removed in one step; readers with open files keep them
         shutil.rmtree(trash, ignore_errors=True)
-    return [item.number for item in gone]
+    return [item.number for item in removed]
 
 
 def history(settings: Settings) -> list[dict[str, Any]]:
-    """One row per publication, oldest first, also of those that retention has removed."""
+    """One row per publication, oldest first, those that were removed included."""
     last = newest(settings)
     return [*last.manifest["history"], last.manifest["summary"]] if last else []
 

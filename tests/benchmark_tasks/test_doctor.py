@@ -54,7 +54,7 @@ def test_a_machine_without_a_gpu_measures_speed_only(settings: Settings) -> None
 def test_it_says_where_real_prompts_would_come_from(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert findings(settings)["data sets"].detail.endswith("from the model hub when asked for")
+    assert findings(settings)["data sets"].detail.endswith("fetched from the model hub when needed")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     limited = findings(settings)["data sets"]
     assert limited.state is State.LIMITED and "JOULEBOARD_DATA_SETS" in limited.remedy

@@ -100,7 +100,7 @@ def test_a_model_that_is_not_shipped_travels_with_its_sweep(settings: Settings) 
     assert run.provenance.model_revision == run.comparability.model_revision == "a" * 40
     assert f"--revision={'a' * 40}" in run.provenance.server_arguments
     assert run.provenance.catalog_hash == shipped.with_models([model]).content_hash != shipped.content_hash
-    with pytest.raises(ValueError, match="travels with a sweep of"):
+    with pytest.raises(ValueError, match="contains the catalog entry of"):
         quick_sweep(4, model=model)
 
 

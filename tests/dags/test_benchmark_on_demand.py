@@ -58,9 +58,9 @@ def test_the_newest_release_is_measured_as_the_form_says(
     ("wrong", "line"),
     [
         ({"task": "gpqa"}, "jouleboard/qwen3-tiny is not measured on gpqa; it has lm-arena-chat"),
-        ({"num_gpus": 2}, "number of GPUs 2 and GPU model none contradict each other"),
+        ({"num_gpus": 2}, "2 GPUs do not fit GPU model none"),
         ({"gpu_model": "H200"}, "no host can measure on H200: the fleet has 1 x 1 B200"),
-        ({"gpu_model": "B200", "num_gpus": 2}, "2 GPUs: a host has 1 B200"),
+        ({"gpu_model": "B200", "num_gpus": 2}, "2 GPUs are more than the host has: 1x B200"),
         ({"gpu_model": "B200"}, "the catalog has no batch sizes for jouleboard/qwen3-tiny on 1x B200"),
         ({"batch_sizes": "0"}, "batch sizes '0': give whole numbers from 1 on"),
         ({"version": "9.9.9"}, "vllm has no release 9.9.9"),

@@ -125,4 +125,4 @@ def test_a_broken_addition_leaves_the_shipped_models(
 def test_settings_that_cannot_be_read_take_no_form_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOULEBOARD_RAW", "s3://key:secret@bucket/raw")
     dag = on_demand()
-    assert "JOULEBOARD_RAW has credentials in it" in dag.doc_md and "secret@" not in dag.doc_md
+    assert "JOULEBOARD_RAW contains credentials" in dag.doc_md and "secret@" not in dag.doc_md

@@ -302,7 +302,7 @@ def test_a_disk_that_fills_while_dbt_builds_is_one_line(small_disk: Path, tmp_pa
     with pytest.raises(DiskFull) as caught:
         refresh(settings, say=said.append)
     assert said[-1] == "building the marts with dbt"
-    assert str(caught.value).endswith("free some or move JOULEBOARD_HOME; nothing was published")
+    assert str(caught.value).endswith("free some space or move JOULEBOARD_HOME; nothing was published")
     assert publications.current(settings) is None
     subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
     assert refresh(settings, say=said.append).publication == 1  # and space is all that was missing

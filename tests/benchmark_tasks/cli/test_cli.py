@@ -161,7 +161,7 @@ def test_nothing_to_measure_is_said(jouleboard: Command) -> None:
         (("plan", "0.32.0", "--model", "Qwen/Qwen3-8"), "did you mean Qwen/Qwen3-8B?"),
         (("plan", "0.32.0", "--gpu-model", "H300"), "'H300' is not in the catalog"),
         (("plan", "0.32.0", "-o", "/no/such/folder/plan.json"), "cannot be written"),
-        (("measure",), "say what to measure"),
+        (("measure",), "nothing to measure was given"),
         (("measure", "--plan", "/no/such/plan.json"), "No such file"),
         (("measure", "--model", "no/such"), "not in the catalog"),
         (
@@ -172,7 +172,10 @@ def test_nothing_to_measure_is_said(jouleboard: Command) -> None:
             ("measure", "--model", "Qwen/Qwen3-8B", "--runtime-version", "0.32.0", "--gpus", 0),
             "give --batch-size",
         ),
-        (("measure", "--model", "jouleboard/qwen3-tiny", "--server-env", "NONE"), "NONE: it is not set here"),
+        (
+            ("measure", "--model", "jouleboard/qwen3-tiny", "--server-env", "NONE"),
+            "NONE: the variable is not set here",
+        ),
         (("land", "/no/such/folder"), "no bundle here"),
     ],
 )

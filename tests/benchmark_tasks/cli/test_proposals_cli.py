@@ -70,7 +70,7 @@ def test_a_hub_that_does_not_answer_may_later(hub: ModelHub, jouleboard: Joulebo
     assert (code, out) == (75, "")
     assert err == (
         f"error: model hub {hub.url} answered 503: "
-        "try again later, check HF_ENDPOINT, or do without (HF_HUB_OFFLINE=1)\n"
+        "try again later, check HF_ENDPOINT, or set HF_HUB_OFFLINE=1 to ask no hub\n"
     )
 
 
@@ -83,7 +83,7 @@ def test_a_hub_that_does_not_answer_may_later(hub: ModelHub, jouleboard: Joulebo
         (("accept", NEW, "--set", "nickname"), "give NAME=VALUE"),
         (("accept", NEW, "--set", "nickname=[1"), "'[1' is not a value"),
         (("accept", NEW, "--set", "total_params_billions=.nan"), "total_params_billions"),
-        (("accept", NEW, "--set", "colour=red"), "colour: cannot be given"),
+        (("accept", NEW, "--set", "colour=red"), "colour: cannot be set"),
     ],
 )
 def test_a_mistake_is_one_line(

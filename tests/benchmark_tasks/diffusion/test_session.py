@@ -213,7 +213,7 @@ def test_weights_that_do_not_fit_cost_every_batch_size(
 def test_every_wait_has_an_end(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "never-ready")
     procedure = QUICK.model_copy(update={"server_start_seconds": 1.0})
-    with pytest.raises(ServerNeverHealthy, match="had no pipeline within 1 s"):
+    with pytest.raises(ServerNeverHealthy, match="did not load its pipeline within 1 s"):
         go(settings, sweep(4, procedure=procedure))
     monkeypatch.setenv("JOULEBOARD_MOCK_FAULT", "hangs")
     monkeypatch.setattr("benchmark_tasks.diffusion.measurement.LONGEST_BATCH_SECONDS", 1.0)
@@ -262,7 +262,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(settings: Set
         ({"num_frames": 9}, "text-to-image has no num_frames"),
         ({"server": {"kind": "endpoint", "url": "http://127.0.0.1:1"}}, "environment of its own"),
         ({"num_gpus": 2, "gpu_model": "H200"}, "diffusers runs on at most 1 GPU"),
-        ({"weights_folder": "/weights"}, "holds real ones"),
+        ({"weights_folder": "/weights"}, "needs weights: real"),
         ({"num_gpus": 3, "gpu_model": "H200", "runtime": "xdit"}, "or twice that"),
     ],
 )
@@ -310,7 +310,9 @@ def test_twice_the_gpus_of_the_degrees_are_cfg_parallel() -> None:
     assert diffusion.job_of(wanted, catalog.model(pixart), (), 0)["parallel"]["cfg_parallel"] == 2
     flux = "black-forest-labs/FLUX.1-dev"
     guided = single_sweep(catalog, model_id=flux, task=Task.TEXT_TO_IMAGE, **on, **alone)
-    with pytest.raises(CatalogError, match=r"no CFG parallel for black-forest-labs/FLUX\.1-dev"):
+    with pytest.raises(
+        CatalogError, match=r"does not support CFG parallelism for black-forest-labs/FLUX\.1-dev"
+    ):
         diffusion.job_of(guided, catalog.model(flux), (), 0)
 
 

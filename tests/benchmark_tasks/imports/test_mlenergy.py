@@ -133,7 +133,7 @@ SPOILED = {
         "row 1 .*energy_per_request_joules: 100 is not energy_per_token_joules x avg_output_len",
     ),
     "more than TDP": (TASK_FILE, value("avg_power_watts", 701.0), "row 1 .*outside 200..700"),
-    "quantiles": (TASK_FILE, value("p95_itl_ms", 11.0), "row 1 .*quantiles do not rise"),
+    "quantiles": (TASK_FILE, value("p95_itl_ms", 11.0), "row 1 .*quantiles are not in rising order"),
     "batch not filled": (TASK_FILE, value("avg_batch_size", 12.0), "row 1 .*0.750 of max_num_seqs"),
     "degrees": (TASK_FILE, value("tensor_parallel", 2), "row 1 .*num_gpus: not max"),
     "unknown model": (TASK_FILE, value("model_id", "no/such"), "row 1 .*not among the models"),

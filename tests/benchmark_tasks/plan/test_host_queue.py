@@ -102,7 +102,7 @@ def test_a_plan_that_fails_costs_no_other(tmp_path: Path) -> None:
 
 
 def test_too_few_gpus_are_said_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="b needs 2 GPU\\(s\\), of 1 to be used here"):
+    with pytest.raises(CatalogError, match="b needs 2 GPU\\(s\\), but this process may use 1"):
         measure_chains([chain("a", 1), chain("b", 2)], (0,), Settings(home=tmp_path), say=print)
     assert not (tmp_path / "queue").exists()
 

@@ -59,7 +59,7 @@ def test_a_figure_is_measured_again_at_its_own_revision() -> None:
 
 
 def test_what_revision_it_was_must_be_known() -> None:
-    with pytest.raises(CatalogError, match=f"its revision was not recorded; the catalog is at {NEW} by now"):
+    with pytest.raises(CatalogError, match=f"its revision was not recorded; the catalog now has {NEW}"):
         again(real(None), at(NEW))
 
 

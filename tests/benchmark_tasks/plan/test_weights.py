@@ -71,7 +71,7 @@ def test_one_sweep_with_weights_that_cannot_be_drawn_is_refused_in_one_line() ->
 
 def test_an_endpoint_has_no_stand_in() -> None:
     sweep = single_sweep(CATALOG, model_id=QWEN, **ON_H100)
-    with pytest.raises(ValidationError, match="an endpoint loads what its owner chose"):
+    with pytest.raises(ValidationError, match="an endpoint has loaded its weights already"):
         Sweep.model_validate({**sweep.model_dump(), "server": AtEndpoint(url="http://127.0.0.1:1")})
 
 

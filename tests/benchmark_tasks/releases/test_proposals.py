@@ -155,7 +155,7 @@ def test_a_person_may_give_what_is_not_known(server: ModelHub, settings: Setting
     proposed(settings)
     with pytest.raises(ProposalError, match="weight_precision"):
         proposals.accept(NEW, settings, by="ann", given={"weight_precision": "int3"})
-    with pytest.raises(ProposalError, match="cannot be given"):
+    with pytest.raises(ProposalError, match="cannot be set"):
         proposals.accept(NEW, settings, by="ann", given={"trust_remote_code": True})
     assert proposals.find(NEW, settings).state is State.PROPOSED
     assert not settings.catalog.joinpath("models").exists()
@@ -201,7 +201,7 @@ def test_a_decision_is_made_once(server: ModelHub, settings: Settings) -> None:
     proposals.accept(NEW, settings, by="ann")
     with pytest.raises(ProposalError, match="accepted by ann already"):
         proposals.accept(NEW, settings, by="ben")
-    with pytest.raises(ProposalError, match="is accepted: remove"):
+    with pytest.raises(ProposalError, match="is accepted: to stop measuring it, remove"):
         proposals.reject(NEW, settings, by="ben")
 
 

@@ -91,7 +91,7 @@ def test_an_accepted_model_is_due_at_the_revision_that_was_shown(
 
 def test_a_model_that_is_gone_does_not_keep_the_others(settings: Settings, model: Model) -> None:
     _, lines = look(settings)
-    assert any(line.startswith("no revision: Qwen/Qwen3-14B: ") for line in lines)
+    assert any(line.startswith("revision not known: Qwen/Qwen3-14B: ") for line in lines)
     model.commit(**{"config.json": b"{}"})
     assert look(settings)[0] == [(WATCHED, model.revision)]
 

@@ -171,7 +171,7 @@ def test_what_lies_where_no_bundle_can_be_is_left_alone(url: str, sample: Path, 
     assert control.listing().runs == ()
     (broken,) = control.listing().broken
     assert broken.path == control.root / moved
-    assert "belongs into another folder" in broken.reason
+    assert "belongs in another folder" in broken.reason
 
 
 def test_the_setting_is_a_folder_or_a_url(tmp_path: Path) -> None:

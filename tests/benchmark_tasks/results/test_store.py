@@ -167,7 +167,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_half_landed(small_disk: Path, sa
     free = shutil.disk_usage(small_disk).free
     filler.write_bytes(b"x" * (free - 4096))
     another = write_sample(sample.parent, sample_run())
-    with pytest.raises(DiskFull, match="free some or move JOULEBOARD_HOME"):
+    with pytest.raises(DiskFull, match="free some space or move JOULEBOARD_HOME"):
         store.land_copy(another)
     assert [path for _, path in store.listing().runs] == [first]
     assert store.listing().broken == ()

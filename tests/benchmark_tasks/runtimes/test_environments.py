@@ -150,7 +150,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(
 ) -> None:
     package_index.add_wheel("tiny", "1.3", payload=300_000)
     crowded = Settings(home=small_disk / "home", index_url=settings.index_url)
-    with pytest.raises(DiskFull, match="free some or move JOULEBOARD_HOME"):
+    with pytest.raises(DiskFull, match="free some space or move JOULEBOARD_HOME"):
         ensure("tiny", "1.3", crowded)
     assert installed(crowded) == ()
     assert say(ensure("tiny", "1.0", crowded)).startswith("1.0 ")

@@ -403,10 +403,10 @@ def test_the_command_measures_a_plan_at_an_endpoint(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--gpu-index", "0"), "--gpu-index names an endpoint's GPUs"),
-        (("--endpoint", "http://h", "--container", "i"), "give one of them"),
+        (("--gpu-index", "0"), "--gpu-index needs --endpoint"),
+        (("--endpoint", "http://h", "--container", "i"), "cannot be used together"),
         (("--endpoint", "https://user:secret@h"), "server.endpoint.url"),
-        (("--endpoint", "http://127.0.0.1:9", "--server-per-point"), "neither started nor configured"),
+        (("--endpoint", "http://127.0.0.1:9", "--server-per-point"), "an endpoint is already running"),
         (("--container", "i", "--container-client", "lxc"), "server.container.client"),
     ],
 )

@@ -119,7 +119,7 @@ def test_secrets_and_what_decides_where_it_runs_cannot_be_asked_for(
 
 
 def test_an_endpoints_environment_is_not_ours() -> None:
-    with pytest.raises(ValueError, match="neither started nor configured"):
+    with pytest.raises(ValueError, match="an endpoint is already running"):
         quick_sweep(server=AtEndpoint(url="http://127.0.0.1:1"), server_environment={"A": "b"})
 
 
@@ -133,7 +133,7 @@ def test_the_command_takes_a_value_or_this_environments(monkeypatch: pytest.Monk
         "EMPTY": "",
     }
     assert _variables(None) is None
-    with pytest.raises(SettingsError, match="--server-env MISSING: it is not set here"):
+    with pytest.raises(SettingsError, match="--server-env MISSING: the variable is not set here"):
         _variables(["MISSING"])
 
 

@@ -231,7 +231,7 @@ def test_other_pictures_are_another_request_set(settings: Settings, tmp_path: Pa
     [
         ("../../../secret", "leads out of"),
         ("part/missing.mp4", "missing.mp4: No such file"),
-        (7, "is no video"),
+        (7, "is not of the form video"),
     ],
 )
 def test_a_row_that_names_no_file_of_the_set_is_refused(

@@ -120,7 +120,7 @@ def test_code_is_completed_between_the_models_own_marks(settings: Settings) -> N
     prompt = bodies(requests, 1)[0]["prompt"]
     assert prompt.startswith("<|fim_prefix|>def f") and prompt.endswith("return x\n<|fim_middle|>")
     assert bodies(requests, 1)[0]["max_tokens"] == 2048
-    with pytest.raises(CatalogError, match="no marks for filling in"):
+    with pytest.raises(CatalogError, match="no marks for filling in code are known for"):
         set_of(sweep(Task.SOURCEGRAPH_FIM, "sourcegraph-fim"), settings)
 
 
