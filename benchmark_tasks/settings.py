@@ -27,7 +27,7 @@ class Settings:
         (`JOULEBOARD_RUNTIME_PYTHON`); then no environment is created.
     runtime_pythonpath: its PYTHONPATH (`JOULEBOARD_RUNTIME_PYTHONPATH`); `{version}` in it is replaced by
         the runtime's version.
-    endpoint_key: what an endpoint wants as a bearer token (`JOULEBOARD_ENDPOINT_KEY`); never recorded.
+    endpoint_key: bearer token for an endpoint (`JOULEBOARD_ENDPOINT_KEY`); never recorded.
     """
 
     home: Path

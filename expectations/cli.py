@@ -48,7 +48,7 @@ def refresh(
 
 @publications_app.command("list")
 def list_publications(as_json: Json = False) -> None:
-    """Every publication on disk, oldest first; `*` marks the current one."""
+    """List every publication on disk, oldest first; `*` marks the current one."""
     settings = Settings.from_environment()
     now = publications.current_number(settings.published)
     rows = [_summary(item, now) for item in publications.all_publications(settings)]

@@ -83,7 +83,7 @@ def refresh(
     to findings that a person may decide. say: called with one line per step.
 
     Raises:
-        PublisherBusy: another refresh or rollback is under way.
+        PublisherBusy: another refresh or rollback is running.
         BuildError: dbt failed. GateRefused: the gate did. ApprovalNeeded: a person must decide.
         DiskFull: no space. In every case the last publication stays current.
     """

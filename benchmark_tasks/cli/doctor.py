@@ -11,7 +11,7 @@ from benchmark_tasks.settings import Settings
 
 
 def doctor(as_json: Json = False) -> None:
-    """What this machine can measure, what is missing, and what to do about it."""
+    """Show what this machine can measure, what is missing, and what to do about it."""
     from dataclasses import asdict
 
     from benchmark_tasks.doctor import examine

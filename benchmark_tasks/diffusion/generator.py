@@ -44,9 +44,9 @@ _ARGUMENTS = {"inference_steps": "num_inference_steps"}
 
 
 class Ready(Record):
-    """The pipeline stands on `devices` GPUs, or on the CPU as one.
+    """The pipeline is loaded on `devices` GPUs; the CPU counts as one.
 
-    `stand_in`: the weights that each process drew; empty where they are others.
+    `stand_in`: the weights that each process drew; empty for other weights.
     """
 
     event: Literal["ready"]
@@ -102,9 +102,9 @@ class GeneratorSpec:
 
 
 class RunningGenerator:
-    """A pipeline that stands ready.
+    """A loaded pipeline.
 
-    `start_seconds`: how long it took to. `stand_in`: the weights that its processes drew.
+    `start_seconds`: how long loading took. `stand_in`: the weights that its processes drew.
     """
 
     def __init__(self, spec: GeneratorSpec, process: subprocess.Popen[bytes]) -> None:

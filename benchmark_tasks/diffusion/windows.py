@@ -20,7 +20,7 @@ from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.schema import Window
 
 FINEST_PARTS = 40
-"""So many parts of a window are compared with each other; more batches are taken together."""
+"""A window is compared in at most this many parts; with more batches, consecutive ones make up a part."""
 
 
 @dataclass(frozen=True)

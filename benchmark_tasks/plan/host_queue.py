@@ -30,7 +30,7 @@ from benchmark_tasks.settings import Settings
 
 POLL_SECONDS = 0.2
 _TORCH_CACHES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
-"""What PyTorch compiles, under whatever runtime."""
+"""Folders for what PyTorch compiles, with any runtime."""
 _NUMBERS = re.compile(r"\d+(\+\d+)*")
 
 

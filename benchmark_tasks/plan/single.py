@@ -136,7 +136,7 @@ def gpus_to_use(machine: Machine, wanted: int | None) -> int:
     count = min(1, machine.num_gpus) if wanted is None else wanted
     if (count == 0) != (machine.num_gpus == 0):
         raise SettingsError(
-            f"{count} GPUs do not fit GPU model {machine.gpu_model}: the machine has {machine.num_gpus}"
+            f"{count} GPUs do not fit GPU model {machine.gpu_model}: the machine has {machine.num_gpus} GPUs"
         )
     if count > machine.num_gpus:
         raise SettingsError(

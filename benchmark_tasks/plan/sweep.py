@@ -127,7 +127,7 @@ class Sweep(Workload, Placement, Subject):
         """The version as a comparability key.
 
         A local label (PEP 440) keeps apart what was not started the usual way: an endpoint, whose
-        options nobody here knows, and added options and environment variables, by their hashes.
+        options are not known here, and added options and environment variables, by their hashes.
         """
         if isinstance(self.server, AtEndpoint):
             return f"{self.runtime_version}+endpoint"

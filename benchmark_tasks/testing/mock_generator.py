@@ -32,7 +32,7 @@ FAULTS = (
 takes longer than the one before; with `stumbles` one in the middle takes fifty times as long."""
 
 _DRAWN = {"recipe": "stand-in.1", "seed": 0, "digest": "", "tensors": 0, "values": 0, "device": "none"}
-"""What is said of weights that there are none of."""
+"""The report on stand-in weights; this program has no weights."""
 
 _JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
 
@@ -56,7 +56,7 @@ def main(folder: Path) -> None:
 
 
 def next_point(folder: Path, number: int) -> int:
-    """Wait for the next order; its batch size, or 0 to leave."""
+    """Wait for the next point; returns its batch size, or 0 to end."""
     order = folder / f"point-{number}.json"
     while not order.exists():
         if (folder / "leave").exists():
@@ -97,7 +97,7 @@ def slowness(fault: str, index: int) -> int:
 
 
 def misbehave(folder: Path, fault: str) -> None:
-    """Fail as the fault says; nothing happens for a fault of another moment."""
+    """Fail if the fault is for this moment."""
     match fault:
         case "full":
             fail(folder, "OutOfMemoryError: CUDA out of memory", full=True)
@@ -111,7 +111,7 @@ def misbehave(folder: Path, fault: str) -> None:
 
 
 def fail(folder: Path, reason: str, *, full: bool) -> None:
-    """Say that it cannot go on, and end."""
+    """Write the event of a failure, and end."""
     tell(folder, {"event": "failed", "reason": reason, "out_of_memory": full, "traceback": [reason]})
     raise SystemExit(1)
 

@@ -40,7 +40,7 @@ _DRAWN = {
     "device": "none",
     "seconds": 0.0,
 }
-"""What is said of weights that there are none of."""
+"""The report on stand-in weights; this server has no weights."""
 
 
 class Fault(StrEnum):
@@ -124,7 +124,7 @@ class Clocks:
     inference: float = 0.0
 
     def end_of(self, answer: Answer, now: float) -> None:
-        """A request has ended: only now does vLLM tell its times."""
+        """A request has ended: only now does vLLM report its times."""
         self.finished += 1
         self.request += now - answer.arrived
         self.queue += answer.admitted - answer.prepared
@@ -147,7 +147,7 @@ class Engine:
     send_times: dict[str, list[int]] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Step for ever, every `--itl-ms`; with 0, as fast as the clients read."""
+        """Step without end, every `--itl-ms`; with 0, as fast as the clients read."""
         period, due = self.options.itl_ms / 1000, time.perf_counter()
         while True:
             due = max(due + period, time.perf_counter() - period)

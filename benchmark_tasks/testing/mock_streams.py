@@ -1,4 +1,4 @@
-"""How the mock server writes an answer: as the usual server does, or as others do, right and wrong."""
+"""How the mock server writes an answer: as vLLM does, as other servers do, or with a fault."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A made-up `libnvidia-ml.so.1`: a machine with any GPUs, whose driver answers any query with any error.
 
-It stands under the unchanged pynvml and Zeus, so that everything above the driver is tested as it is:
+The unchanged pynvml and Zeus load it, so that everything above the driver is tested as it is:
 
     machine = MadeUpNvml.build(folder)
     machine.answer([MadeUpGpu(), MadeUpGpu(errors={"nvmlDeviceGetTemperatureV": NOT_SUPPORTED})])
@@ -94,7 +94,7 @@ class MadeUpNvml:
 
     @classmethod
     def build(cls, folder: Path) -> MadeUpNvml:
-        """Compile it into a folder; it shows no GPU until it is told to.
+        """Compile it into a folder; it has no GPUs until `answer` is called.
 
         Raises:
             RuntimeError: there is no C compiler, or it fails.
@@ -127,7 +127,7 @@ class MadeUpNvml:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Environment variables of a process that shall meet it."""
+        """Environment variables of a process that uses it."""
         return {"LD_LIBRARY_PATH": str(self.folder), "JOULEBOARD_NVML": str(self._answers)}
 
     @property

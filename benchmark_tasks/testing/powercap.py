@@ -15,5 +15,5 @@ def add_zone(path: Path, name: str, *, joules: float = 0.0, range_joules: float 
 
 
 def set_joules(zone: Path, joules: float) -> None:
-    """Let a zone's counter stand at so many joules."""
+    """Set a zone's counter to this many joules."""
     (zone / "energy_uj").write_text(f"{joules * 1e6:.0f}\n")

@@ -1,4 +1,4 @@
-"""A meter that plays a made-up course of power, with the faults a real one can have."""
+"""A meter that replays a made-up curve of power, with the faults of a real one."""
 
 from __future__ import annotations
 

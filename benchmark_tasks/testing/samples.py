@@ -246,7 +246,7 @@ def _requests_counted(tokens: int) -> Requests:
 
 
 def _latency(median_itl_ms: float, tokens: int, batch_size: int) -> Latency:
-    """As `_requests` has them: so many rounds of `batch_size` requests fill the load."""
+    """As `_requests` has them: enough rounds of `batch_size` requests fill the load."""
     rounds = -(-(tokens // _TOKENS_PER_REQUEST) // batch_size)
     e2e_ms = 1000 * _LOAD_SECONDS / max(rounds, 1)
     return Latency(

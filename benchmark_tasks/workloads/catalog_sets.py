@@ -64,7 +64,7 @@ def data_set_named(name: str, tasks: Mapping[Task, TaskEntry]) -> DataSetEntry:
     """The data set of that name, of any task.
 
     Raises:
-        CatalogError: no task has one.
+        CatalogError: no task has such a data set.
     """
     known = {key: entry for task in tasks.values() for key, entry in task.data_sets.items()}
     if name not in known:

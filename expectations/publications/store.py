@@ -283,7 +283,7 @@ def _switch(settings: Settings, number: int, event: str, **more: Any) -> None:
 
 
 def _seal(folder: Path) -> None:
-    """Make every file read-only and push files and folders to the disk."""
+    """Make every file read-only and wait until files and folders are on the disk."""
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_file():
             path.chmod(0o444)

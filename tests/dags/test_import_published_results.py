@@ -49,6 +49,6 @@ def test_a_public_address_that_does_not_answer_is_one_line(
         (tmp_path / "index.json").write_text("<!doctype html>")
         address = str(tmp_path)
     monkeypatch.setattr(mlenergy, "PUBLIC_ADDRESS", address)
-    with pytest.raises(ImportRefused, match=r"no address or folder was given .*index\.json: ") as refused:
+    with pytest.raises(ImportRefused, match=r"no address or folder was given, .*index\.json: ") as refused:
         releases.import_results(None, None)
     assert "\n" not in str(refused.value) and address in str(refused.value)

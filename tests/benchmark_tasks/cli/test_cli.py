@@ -166,7 +166,7 @@ def test_nothing_to_measure_is_said(jouleboard: Command) -> None:
         (("measure", "--model", "no/such"), "not in the catalog"),
         (
             ("measure", "--model", "jouleboard/qwen3-tiny", "--runtime-version", "0.32.0", "--gpus", 4),
-            "0 GPUs",
+            "the machine has 0 GPUs",
         ),
         (
             ("measure", "--model", "Qwen/Qwen3-8B", "--runtime-version", "0.32.0", "--gpus", 0),

@@ -108,7 +108,7 @@ def test_what_was_generated_is_published_without_energy(measured: Settings) -> N
 
 
 def test_what_does_not_fit_is_infeasible(with_diffusers: Settings) -> None:
-    with pytest.raises(OutOfMemory, match=r"does not fit: .*can't allocate memory"):
+    with pytest.raises(OutOfMemory, match=r"does not fit in memory: .*can't allocate memory"):
         measure(sweep(IMAGE, 1, height=2**20, width=2**20), with_diffusers)
     [(run, _)] = Store(with_diffusers.raw).listing().runs
     assert run.status is RunStatus.INFEASIBLE and run.failure.phase == "load"

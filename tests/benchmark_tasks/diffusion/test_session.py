@@ -247,7 +247,7 @@ def test_a_pipeline_that_is_killed_is_a_failed_run(settings: Settings) -> None:
 def test_what_cannot_be_measured_is_refused_before_anything_starts(settings: Settings) -> None:
     for changes, message in (
         ({"request_set": "parti-prompts"}, "no request set"),
-        ({"model_id": "Qwen/Qwen3-8B"}, "does not say how Qwen/Qwen3-8B is built"),
+        ({"model_id": "Qwen/Qwen3-8B"}, "does not say how to build Qwen/Qwen3-8B"),
         ({"runtime": "vllm"}, "vllm cannot be measured on text-to-image"),
     ):
         with pytest.raises(CatalogError, match=message):
@@ -260,7 +260,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(settings: Set
     [
         ({"height": None}, "text-to-image needs height"),
         ({"num_frames": 9}, "text-to-image has no num_frames"),
-        ({"server": {"kind": "endpoint", "url": "http://127.0.0.1:1"}}, "environment of its own"),
+        ({"server": {"kind": "endpoint", "url": "http://127.0.0.1:1"}}, "needs no server"),
         ({"num_gpus": 2, "gpu_model": "H200"}, "diffusers runs on at most 1 GPU"),
         ({"weights_folder": "/weights"}, "needs weights: real"),
         ({"num_gpus": 3, "gpu_model": "H200", "runtime": "xdit"}, "or twice that"),
