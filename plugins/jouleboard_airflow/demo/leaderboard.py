@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from operator import itemgetter
 from pathlib import Path
 
 from benchmark_tasks.settings import Settings
@@ -9,7 +11,7 @@ from jouleboard_airflow.platform.commands import login
 from jouleboard_airflow.platform.installation import Installation
 
 _QUERY = Path(__file__).with_name("leaderboard.sql")
-_TEXT_COLUMNS = ("model", "task", "on", "runtime")
+_TEXT_COLUMNS = ("model", "on", "runtime", "weights")
 _LEAST_WIDTH = 120
 
 
@@ -19,6 +21,7 @@ def print_leaderboard(settings: Settings) -> None:
     Raises:
         PublicationError: nothing is published.
     """
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
@@ -27,13 +30,25 @@ def print_leaderboard(settings: Settings) -> None:
     answer = query(settings, _QUERY.read_text())
     table = Table(
         title="The current publication: per model and GPU the batch size with the lowest energy per output",
+        box=SIMPLE_HEAD,
         caption="-: not measured (no energy counter), or no interval (a single run); never an estimate",
     )
-    for column in answer.columns:
-        table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right")
-    for row in answer.rows:
-        table.add_row(*("-" if value is None else str(value) for value in row))
+    for column in answer.columns[1:]:
+        table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right", no_wrap=True)
+    for task, rows in itertools.groupby(answer.rows, key=itemgetter(0)):
+        table.add_section()
+        table.add_row(f"[bold]{task}[/bold]")
+        for row in rows:
+            table.add_row(*map(_cell, row[1:]))
     Console(width=max(_LEAST_WIDTH, Console().width)).print(table)
+
+
+def _cell(value: object) -> str:
+    from expectations.pages.numbers import significant
+
+    if isinstance(value, float):
+        return significant(value)
+    return "-" if value is None else str(value)
 
 
 def print_where_to_look(installation: Installation) -> None:

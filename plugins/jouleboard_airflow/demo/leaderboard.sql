@@ -6,7 +6,6 @@ with measured as (
     select
         *,
         case when num_gpus = 0 then 'CPU' else num_gpus || 'x ' || gpu_model end as gpus,
-        count(distinct batch_size) over of_a_set as sizes,
         max(last_measured_at) over of_a_set as set_measured_at
     from leaderboard
     where data_source = 'jouleboard' and is_current_revision and not contains(request_set_id, '+')
@@ -17,15 +16,15 @@ with measured as (
 )
 
 select
-    nickname as model,
     task,
+    nickname as model,
     gpus as "on",
     runtime || ' ' || runtime_version as runtime,
-    sizes,
+    weights,
     batch_size as best,
-    round(throughput_per_second, 1) as "outputs/s",
-    round(median_itl_ms, 2) as "ITL ms",
-    round(energy_per_output_joules, 4) as "J/output",
+    throughput_per_second as "outputs/s",
+    median_itl_ms as "ITL ms",
+    energy_per_output_joules as "J/output",
     printf('%.1f %%', 100 * (energy_per_output_high_joules / energy_per_output_joules - 1)) as "+-",
     nullif(energy_repeats, 0) as runs
 from measured
@@ -34,4 +33,4 @@ qualify
         partition by nickname, task, gpus, runtime, runtime_version, weights
         order by set_measured_at desc, energy_per_output_joules asc nulls last, throughput_per_second desc
     ) = 1
-order by task, model, "on", runtime
+order by task, model, "on", runtime, weights

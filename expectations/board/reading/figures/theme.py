@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from expectations.pages.numbers import significant
+
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
@@ -111,16 +113,6 @@ def batch_axis(rows: pd.DataFrame) -> alt.X:
         .scale(type="log", base=2, domain=[sizes[0] / 1.1, sizes[-1] * 1.1], nice=False)
         .axis(values=ticks, title="Batch size (log scale)", format="d", labelOverlap=True)
     )
-
-
-def significant(value: float, digits: int = 3) -> str:
-    """A number with so many significant digits, thousands set apart, no exponent."""
-    import math
-
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{round(value, digits - 1 - math.floor(math.log10(abs(value)))):,.{decimals}f}"
 
 
 def energy(joules: float) -> str:
