@@ -34,14 +34,12 @@ STOP_SECONDS = 20.0
 KILL_SECONDS = 10.0
 
 
-def without_secrets(variables: Mapping[str, str], *, hub: bool = False) -> dict[str, str]:
-    """Variables for a child process that runs other people's code: no keys of ours.
-
-    hub: whether the child loads from the model hub and therefore gets the hub's token.
-    """
-    refused = () if hub else _HUB_TOKENS
+def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables for a child process that runs other people's code: none of our keys, no token of the hub."""
     return {
-        name: value for name, value in variables.items() if not name.startswith(_OURS) and name not in refused
+        name: value
+        for name, value in variables.items()
+        if not name.startswith(_OURS) and name not in _HUB_TOKENS
     }
 
 

@@ -2,12 +2,12 @@
 
     python benchmarks/client.py [--json] [--streams 128] [--without-vllm]
 
-For each client: CPU time a streamed token at 15,000 tokens a second, tokens a second when the
+For each client: CPU time per streamed token at 15,000 tokens per second, tokens per second when the
 server does not hold back, and how far the inter-token gaps it saw are from those the server sent,
-at 30,000 tokens a second. Start-up is not counted.
+at 30,000 tokens per second. Start-up is not counted.
 
     jouleboard       this project's client, one process
-    aiohttp          written the way ML.ENERGY's client is: aiohttp, one JSON decode a chunk
+    aiohttp          written the way ML.ENERGY's client is: aiohttp, one JSON decode per chunk
     vllm-bench-serve `vllm bench serve` of the CPU build, in its own environment (made on first use)
 """
 

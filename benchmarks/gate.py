@@ -47,7 +47,7 @@ def main() -> None:
     auditor = Auditor()
     auditor._start()
     loading = time.perf_counter() - began
-    print(f"importing Great Expectations: {loading:.1f} s, once a process")
+    print(f"importing Great Expectations: {loading:.1f} s, once per process")
     print(f"{'rows':>8} {'reading':>10} {'run suite':>10} {'cross-run':>10} {'marts':>8} {'total':>8}")
     totals = {}
     for factor in times:

@@ -118,7 +118,7 @@ def main() -> None:
         for batch_size in BATCH_SIZES
         for name, shares in (("free", freely), ("even", spread))
     }
-    print(f"{'batch':>6} {'lengths':>8} {'load s':>7} {'ms a step':>10} {'scatter':>8} {'within':>7}")
+    print(f"{'batch':>6} {'lengths':>8} {'load s':>7} {'ms/step':>10} {'scatter':>8} {'within':>7}")
     for (batch_size, name), some in loads.items():
         for seconds in LOAD_SECONDS:
             means, intervals = np.array([seconds_per_step(ends[ends <= seconds]) for ends in some]).T

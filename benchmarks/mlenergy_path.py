@@ -1,6 +1,6 @@
 """ML.ENERGY's own path on the same rows, run by a scratch environment that has `mlenergy-data`.
 
-Loads `runs/llm.parquet` and `runs/diffusion.parquet` with their package and writes one JSON file a
+Loads `runs/llm.parquet` and `runs/diffusion.parquet` with their package and writes one JSON file per
 task. Their leaderboard build script is not a package, so the writing is a plain dump of the same
 fields: a lower bound of what theirs does. Imports nothing of this project.
 """

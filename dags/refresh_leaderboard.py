@@ -13,7 +13,7 @@ publication, or none if nothing changed.
    approved and why.
 4. `announce`: fails with the reason after *Reject*; is skipped if nothing changed.
 
-It runs after measurements and after an import, and once a day. Only one run at a time: the next one waits for
+It runs after measurements and after an import, and daily. Only one run at a time: the next one waits for
 an open question. *Approve* in the form answers the question in advance.
 """
 

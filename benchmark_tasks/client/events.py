@@ -16,7 +16,7 @@ from benchmark_tasks.client.connection import CANCELLED, Trace
 
 @dataclass(frozen=True)
 class Events:
-    """One entry a request in the first group, one entry a chunk in `chunk_*`.
+    """One entry per request in the first group, one entry per chunk in `chunk_*`.
 
     Chunks of request i are `chunk_offsets[i]:chunk_offsets[i + 1]`. A request that never produced
     a token has NaN in `first_token_seconds`; a failed one has a text in `errors`. `prompt_tokens` is 0

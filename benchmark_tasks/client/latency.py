@@ -27,7 +27,7 @@ def latency_of(events: Events) -> Latency:
 
 
 def inter_token_seconds(events: Events, requests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(seconds a token, number of tokens) for every arrival after the first of the chosen requests.
+    """(seconds per token, number of tokens) for every arrival after the first of the chosen requests.
 
     Chunks less than `BURST_SECONDS` apart were held up on the way and count as one arrival; an
     arrival of k tokens after a gap g stands for k latencies of g/k.

@@ -1,4 +1,4 @@
-"""When a load has lasted long enough: the live view, four times a second.
+"""When a load has lasted long enough: the live view, four times per second.
 
 The exact window is found afterwards, from every token (`windows.py`). Here only counters are
 known, so everything is asked with a margin.

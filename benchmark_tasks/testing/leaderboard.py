@@ -35,7 +35,7 @@ _BINS = [0.0, 400.0, 600.0, 1000.0]
 
 
 def language_row(model_id: str, batch_size: int, gpu_model: str = "H100", **changes: Any) -> dict[str, Any]:
-    """A row of an LLM task: 500 W, 100 tokens/s a slot, answers of 500 tokens."""
+    """A row of an LLM task: 500 W, 100 tokens/s per slot, answers of 500 tokens."""
     throughput = 100.0 * batch_size
     power = 500.0
     row = MODELS[model_id] | {
@@ -61,7 +61,7 @@ def language_row(model_id: str, batch_size: int, gpu_model: str = "H100", **chan
 
 
 def image_row(model_id: str, batch_size: int, **changes: Any) -> dict[str, Any]:
-    """A row of text-to-image: 600 W, 2 s an image."""
+    """A row of text-to-image: 600 W, 2 s per image."""
     row = MODELS[model_id] | {
         "model_id": model_id,
         "gpu_model": "H100",

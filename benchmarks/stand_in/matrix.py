@@ -5,7 +5,7 @@
 A story (`stories.py`) is one server and a list of points. Before a point the server's weights are written
 anew in place if another kind is wanted; then load is offered in its stationary state, and a window of at
 least 30 s opens a few seconds after every slot has its first token. Every point offers the same requests
-in the same order. One JSON line a point goes to FOLDER/STORY.jsonl at once; a point that fails is a line
+in the same order. One JSON line per point goes to FOLDER/STORY.jsonl at once; a point that fails is a line
 with its error.
 """
 
@@ -102,7 +102,7 @@ def offer(
 
 
 def gaps_between(events: Events, start: float, end: float) -> tuple[np.ndarray, np.ndarray]:
-    """(seconds a token, tokens) of what arrived in (start, end]; a buffer's burst is one arrival."""
+    """(seconds per token, tokens) of what arrived in (start, end]; a buffer's burst is one arrival."""
     gaps = np.diff(events.chunk_seconds, prepend=0.0)
     first = np.zeros(len(gaps), dtype=bool)
     starts = events.chunk_offsets[:-1]

@@ -37,7 +37,7 @@ ITEMS = {
     Task.VIDEO_CHAT: SyntheticMedia(kind=MediaKind.VIDEO, sizes=((128, 96),), frames=6, source="test"),
 }
 TOKENS = {
-    # 32 x 32 pixels a token; two frames of a clip are looked at together.
+    # 32 x 32 pixels per token; two frames of a clip are looked at together.
     Task.IMAGE_CHAT: (320 // 32) * (256 // 32),
     Task.VIDEO_CHAT: (128 // 32) * (96 // 32) * 6 // 2,
 }

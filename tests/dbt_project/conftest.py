@@ -1,4 +1,4 @@
-"""The warehouse, built twice a session: from sample runs beside the published data, and from nothing."""
+"""The warehouse, built twice per session: from sample runs beside the published data, and from nothing."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ OTHERS = {
         808,
         0.5,
     ),
-    "392 tokens a video answer": (
+    "392 tokens per video answer": (
         "select avg(output_tokens_per_response) from marts.run_log where S and task = 'video-chat'",
         392,
         0.5,

@@ -124,7 +124,7 @@ def quiet_variables(setup: Setup) -> dict[str, str]:
 
 
 def _multimodal_options(setup: Setup) -> dict[str, JsonValue]:
-    """One item of the task's kind a request, so that memory is set aside for no other."""
+    """One item of the task's kind per request, so that memory is set aside for no other."""
     item = setup.task.input_media
     if item is None:
         return {}

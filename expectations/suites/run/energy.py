@@ -15,7 +15,7 @@ JOULES_PER_TOKEN = Tolerance(
     1e-4, 1e3, "J/token", "published range 0.028 to 34 J/token, a factor of 30 to 300 wider"
 )
 JOULES_PER_ITEM = Tolerance(
-    1, 1e8, "J/item", "published range 338 J an image to 1.5 MJ a video, a factor of 70 to 300 wider"
+    1, 1e8, "J/item", "published range 338 J per image to 1.5 MJ per video, a factor of 70 to 300 wider"
 )
 _TWO_INSTRUMENTS = Tolerance(
     -0.02, 0.02, "relative", "methodology: energy counter and integral of power agree within 2 %"

@@ -147,7 +147,7 @@ def plan_recheck(params: Mapping[str, Any], run_id: str) -> list[Planned]:
 
 
 def sweeps_for(sweeps: list[Planned], lane: str) -> list[dict[str, Any]]:
-    """Arguments of the measuring task of a lane, one entry a sweep."""
+    """Arguments of the measuring task of a lane, one entry per sweep."""
     return [
         {name: entry[name] for name in ("sweep", "title", "known")}
         for entry in sweeps

@@ -23,7 +23,7 @@ log = logging.getLogger("airflow.task")
 
 
 def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One entry a release above the floor that can be measured here: arguments of the trigger.
+    """One entry per release above the floor that can be measured here: arguments of the trigger.
 
     All of them, every time: the run ids are deterministic, so that each starts once, also after
     days of downtime.

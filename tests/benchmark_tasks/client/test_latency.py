@@ -14,7 +14,7 @@ from benchmark_tasks.results.histogram import bin_edges_seconds, histogram
 
 
 def events(*answers: list[tuple[float, int]], error: str | None = None) -> Events:
-    """One request an answer, each sent at 0: (arrival in ms, tokens)."""
+    """One request per answer, each sent at 0: (arrival in ms, tokens)."""
     traces = []
     for index, answer in enumerate(answers):
         one = Trace(index, index, max_tokens=10, error=error)

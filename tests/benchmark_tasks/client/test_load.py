@@ -138,7 +138,7 @@ def test_open_loop_sends_at_its_rate_whatever_is_in_flight(burstiness: float) ->
     values = np.array([gap for gap, _ in gaps])
     assert values.mean() == pytest.approx(1 / 50, rel=0.05)
     assert values.std() / values.mean() == pytest.approx(burstiness**-0.5, rel=0.05)
-    with mock_server("--itl-ms=20") as url:  # an answer takes 0.4 s: closed loop would send 2.5 a second
+    with mock_server("--itl-ms=20") as url:  # an answer takes 0.4 s: closed loop would send 2.5 per second
         events = run(LoadSpec(url, requests(), OpenLoop(50, burstiness), request_limit=60))
     assert set(events.errors) == {None} and in_flight(events) > 8
 

@@ -68,7 +68,7 @@ def test_facts_of_a_mixture_of_experts(server: ModelHub, settings: Settings) -> 
 
 
 def test_gpus_follow_from_weights_and_cache(server: ModelHub, settings: Settings) -> None:
-    """16.4 GB of weights, 144 KiB of cache a token, 90 % of the memory less 4 GiB a GPU."""
+    """16.4 GB of weights, 144 KiB of cache per token, 90 % of the memory less 4 GiB per GPU."""
     add_dense(server)
     entry = proposed(settings).entry({})
     chat = {d.gpu_model: d for d in entry.tasks[Task.LM_ARENA_CHAT].deployments}

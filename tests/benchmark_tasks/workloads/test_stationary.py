@@ -31,7 +31,7 @@ def spread(seed: int) -> Iterator[int]:
 
 
 def held_context(begin: Sequence[UnderWay], steps: list[int], fresh: Iterator[int]) -> list[float]:
-    """Mean tokens written by the answers in flight, at some steps of a loop of one token a step."""
+    """Mean tokens written by the answers in flight, at some steps of a loop of one token per step."""
     written, length = [one.written for one in begin], [one.length for one in begin]
     held = []
     for step in range(max(steps) + 1):

@@ -18,7 +18,7 @@ SAMPLES = 20_000
 MEAN_WITHIN = 0.10
 MEDIAN_WITHIN = 0.25
 LARGEST_CDF_DIFFERENCE = 0.08
-"""Kolmogorov distance: no quantile is off by more than 8 percentile points. One log-normal a task."""
+"""Kolmogorov distance: no quantile is off by more than 8 percentile points. One log-normal per task."""
 
 
 def published_cdf(folder: Path, task: Task, grid: np.ndarray) -> tuple[np.ndarray, int]:

@@ -28,7 +28,7 @@ SWEEP = Sweep(
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A publication in which batch 8 cost 0.1 GPU-hours and 0.05 kWh a run, batch 16 no known energy."""
+    """A publication in which batch 8 cost 0.1 GPU-hours and 0.05 kWh per run, batch 16 no known energy."""
     candidate = make_candidate(tmp_path / "candidate.duckdb", rows=1)
     ids = [SWEEP.configuration(point).configuration_id for point in SWEEP.points]
     with duckdb.connect(str(candidate)) as connection:

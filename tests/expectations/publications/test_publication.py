@@ -43,7 +43,7 @@ def test_a_publication_holds_database_parquet_page_and_manifest(settings: Settin
         (50, 50.5),
     )
     comments = query(settings, "select comment from duckdb_columns() where comment is not null")
-    assert comments.rows == (("Joules a token.",),)
+    assert comments.rows == (("Joules per token.",),)
 
 
 def test_equal_candidates_give_byte_identical_parquet(
