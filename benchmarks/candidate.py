@@ -15,8 +15,10 @@ from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.summary import runs_table
 from benchmark_tasks.settings import Settings
+from expectations.candidate import profiles
 from expectations.candidate.build import INPUTS_FOLDER, BuildResult, build
-from expectations.candidate.inputs import FINDINGS, PUBLICATIONS, VERDICTS
+from expectations.candidate.inputs import FINDINGS, PREVIOUS, PUBLICATIONS, VERDICTS
+from expectations.candidate.profiles import Profile
 
 
 def build_published(source: Path | str, scratch: Path) -> Path:
@@ -36,11 +38,14 @@ def build_candidate(
     runs: Iterable[Run] = (),
     refused: dict[str, str] | None = None,
     publications: Iterable[dict[str, Any]] = (),
+    previous: Iterable[dict[str, Any]] = (),
+    profiled: Iterable[Profile] = (),
     unit_tests: bool = False,
 ) -> BuildResult:
     """Build the marts from runs, the current import and the catalog.
 
     refused: reasons by run id; every other run is accepted. publications: earlier ones.
+    previous: rows of the last one's leaderboard. profiled: what the runs' bundles draw.
     unit_tests: also dbt's unit tests, which a refresh leaves out.
     """
     directory = candidate / INPUTS_FOLDER
@@ -59,8 +64,10 @@ def build_candidate(
         ("verdicts", VERDICTS, verdicts),
         ("findings", FINDINGS, findings),
         ("publications", PUBLICATIONS, list(publications)),
+        ("previous_leaderboard", PREVIOUS, list(previous)),
     ):
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / f"{name}.parquet")
+    profiles.write(profiled, directory)
     write_tables(catalog.load(), directory)
     mlenergy.write_inputs(settings, directory)
     return build(candidate, unit_tests=unit_tests)

@@ -16,10 +16,12 @@ from benchmark_tasks.catalog.tables import write_tables
 from benchmark_tasks.disk import disk_full_is_an_error
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.settings import Settings
+from expectations.candidate import profiles
 from expectations.candidate.fingerprint import code_digest
 from expectations.gate import quarantine
 from expectations.gate.intake import Intake
 from expectations.gate.quarantine import Verdict
+from expectations.publications import PARQUET_FOLDER, Publication
 
 
 def _schema(columns: Mapping[str, pa.DataType]) -> pa.Schema:
@@ -60,6 +62,34 @@ PUBLICATIONS = _schema(
 """One row per earlier publication."""
 
 
+PREVIOUS = _schema(
+    {
+        "publication_number": pa.int32(),
+        "leaderboard_id": pa.string(),
+        "data_source": pa.string(),
+        "configuration_id": pa.string(),
+        "nickname": pa.string(),
+        "model_id": pa.string(),
+        "model_revision": pa.string(),
+        "task": pa.string(),
+        "gpu_model": pa.string(),
+        "num_gpus": pa.int32(),
+        "batch_size": pa.int32(),
+        "runtime": pa.string(),
+        "runtime_version": pa.string(),
+        "weights": pa.string(),
+        "output_unit": pa.string(),
+        "repeats": pa.int32(),
+        "energy_per_output_joules": pa.float64(),
+        "median_itl_ms": pa.float64(),
+        "batch_latency_seconds": pa.float64(),
+        "throughput_per_second": pa.float64(),
+        "energy_rank": pa.int32(),
+    }
+)
+"""One row per row of the leaderboard of the publication that is current; a column that it lacks is NULL."""
+
+
 def digest(settings: Settings, intake: Intake, catalog: Catalog) -> str:
     """Equal digests mean equal publications: runs, releases from quarantine, import, catalog, code."""
     imported = mlenergy.current(settings)
@@ -81,8 +111,12 @@ def write(
     verdicts: Mapping[str, Verdict],
     *,
     history: Iterable[Mapping[str, Any]],
+    last: Publication | None = None,
 ) -> None:
-    """Write every input of the dbt project."""
+    """Write every input of the dbt project.
+
+    history: one entry per earlier publication. last: the current one, with which the new one is compared.
+    """
     with disk_full_is_an_error(directory):
         directory.mkdir(parents=True)
         pq.write_table(intake.table, directory / "runs.parquet")
@@ -93,8 +127,30 @@ def write(
             (row for verdict in _sorted(verdicts) for row in _finding_rows(verdict)),
         )
         _write(directory / "publications.parquet", PUBLICATIONS, map(_publication_row, history))
+        pq.write_table(previous_leaderboard(last), directory / "previous_leaderboard.parquet")
+        accepted = {run.run_id: path for run, path in intake.listing.runs if verdicts[run.run_id].accepted}
+        profiles.write(profiles.gather(accepted, settings.warehouse), directory)
         write_tables(catalog, directory)
         mlenergy.write_inputs(settings, directory)
+
+
+def previous_leaderboard(last: Publication | None) -> pa.Table:
+    """The leaderboard of a publication in the columns of `PREVIOUS`; no row without a publication."""
+    if last is None or not (path := last.path / PARQUET_FOLDER / "leaderboard.parquet").exists():
+        return PREVIOUS.empty_table()
+    table = pq.read_table(path)
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names else None for field in PREVIOUS
+    ]
+    columns[0] = pa.array([last.number] * table.num_rows, pa.int32())
+    empty = pa.nulls(table.num_rows)
+    return pa.table(
+        [
+            empty.cast(field.type) if column is None else column
+            for field, column in zip(PREVIOUS, columns, strict=True)
+        ],
+        schema=PREVIOUS,
+    )
 
 
 def _write(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> None:

@@ -20,6 +20,7 @@ from benchmark_tasks.vocabulary import RunStatus, Task, WeightPrecision
 from benchmarks.candidate import build_candidate
 from benchmarks.published import published_folder
 from expectations.candidate.build import BuildResult
+from expectations.candidate.profiles import Profile
 
 REFUSED = "energy counter and integral of power differ"
 PUBLICATION = {
@@ -30,6 +31,13 @@ PUBLICATION = {
     "row_count": 10,
     "run_count": 1,
     "gate_verdict": "accepted",
+}
+PREVIOUS_ROW = {
+    "publication_number": 1,
+    "leaderboard_id": "withdrawn",
+    "data_source": "jouleboard",
+    "nickname": "A model that is no longer here",
+    "energy_per_output_joules": 0.5,
 }
 
 
@@ -58,6 +66,17 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         runs=runs.values(),
         refused={runs["refused"].run_id: REFUSED, runs["failed"].run_id: "the run did not complete"},
         publications=[PUBLICATION],
+        previous=[PREVIOUS_ROW],
+        profiled=[
+            Profile(
+                runs["batch 32 repeat 0"].run_id,
+                start_seconds=-4.0,
+                interval_seconds=10.0,
+                power_watts=(80.0, None, 500.0),
+                bin_tokens=4,
+                responses=(0, 3, 1),
+            )
+        ],
         unit_tests=True,
     )
     return Warehouse(built, runs)

@@ -279,6 +279,84 @@ def test_the_ledger_adds_up(marts: duckdb.DuckDBPyConnection, warehouse: Warehou
     ) == (None, 1)
 
 
+def test_every_row_has_its_evidence(marts: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> None:
+    assert one(
+        marts,
+        "select count(*) from marts.leaderboard anti join marts.row_evidence using (leaderboard_id)",
+    ) == (0,)
+    runs = [warehouse.runs[f"batch 32 repeat {number}"] for number in range(3)]
+    row = one(
+        marts,
+        "select evidence.runs, gpus, gpu_seconds, energy_kwh, run_ids from marts.row_evidence as evidence"
+        f" where contains(run_ids, '{runs[0].run_id}')",
+    )
+    assert set(row[-1].split(", ")) == {run.run_id for run in runs}
+    # 90 + 5 + 80 s and 9,000 + 2,000 + 40,000 J for each run.
+    phases = [(phase.seconds, phase.joules) for run in runs for phase in run.phases]
+    seconds, joules = (sum(column) for column in zip(*phases, strict=True))
+    assert row[:4] == pytest.approx((3, 1, seconds, joules / 3.6e6))
+
+
+def test_every_run_behind_a_row_is_in_the_log(marts: duckdb.DuckDBPyConnection) -> None:
+    assert one(
+        marts,
+        "select count(*) from (select unnest(string_split(run_ids, ', ')) as run_id from marts.row_evidence)"
+        " anti join (select run_id from marts.run_log where is_accepted) using (run_id)",
+    ) == (0,)
+
+
+def test_power_and_lengths_are_those_of_the_bundle(
+    marts: duckdb.DuckDBPyConnection, warehouse: Warehouse
+) -> None:
+    run_id = warehouse.runs["batch 32 repeat 0"].run_id
+    assert marts.execute(
+        "select start_seconds, end_seconds, mean_power_watts, is_in_steady_window from marts.power_over_time"
+    ).fetchall() == [(-4.0, 6.0, 80.0, False), (16.0, 26.0, 500.0, True)]
+    assert marts.execute(
+        "select bin_start_tokens, bin_end_tokens, responses, share_of_responses"
+        " from marts.output_length_distribution inner join marts.row_evidence using (leaderboard_id)"
+        f" where contains(run_ids, '{run_id}') order by bin_start_tokens"
+    ).fetchall() == [(4.0, 8.0, 3, 0.75), (8.0, 12.0, 1, 0.25)]
+
+
+def test_published_lengths_are_those_of_the_source(published: duckdb.DuckDBPyConnection) -> None:
+    rows = published.execute(
+        "select count(distinct leaderboard_id) from marts.output_length_distribution"
+        " where data_source = 'mlenergy-v3'"
+    ).fetchall()
+    assert rows == [(835,)]  # 838 measurements of token tasks, three configurations among them twice
+    # Energy per response, bin by bin, is about the mean that was published beside it.
+    (share,) = one(
+        published,
+        """
+        with means as (
+            select
+                leaderboard_id,
+                sum(share_of_responses * (energy_start_joules + energy_end_joules) / 2) as joules
+            from marts.output_length_distribution
+            group by leaderboard_id
+        )
+        select median(joules / energy_per_response_joules)
+        from means inner join marts.leaderboard using (leaderboard_id)
+        where data_source = 'mlenergy-v3'
+        """,
+    )
+    assert share == pytest.approx(1, abs=0.02)
+
+
+def test_changes_name_the_rows_that_came_and_went(marts: duckdb.DuckDBPyConnection) -> None:
+    changes = dict(
+        marts.execute("select change, count(*) from marts.publication_changes group by change").fetchall()
+    )
+    (rows,) = one(marts, "select count(*) from marts.leaderboard")
+    assert changes == {"came": rows, "went": 1}
+    assert one(
+        marts,
+        "select leaderboard_id, nickname, previous_publication_number from marts.publication_changes"
+        " where change = 'went'",
+    ) == ("withdrawn", "A model that is no longer here", 1)
+
+
 def test_earlier_publications_are_listed(marts: duckdb.DuckDBPyConnection) -> None:
     assert one(marts, "select publication_number, note, gate_verdict from marts.publications") == (
         1,

@@ -25,4 +25,4 @@ def test_two_models_never_share_a_page() -> None:
 
 def test_the_navigation_leads_to_the_first_reading() -> None:
     assert ("reading-jouleboard.html", "Reading") in navigation(["jouleboard", "mlenergy-v3"])
-    assert "Reading" not in dict(map(reversed, navigation([])))
+    assert "Reading" not in [title for _, title in navigation([])]

@@ -1,0 +1,23 @@
+select
+    publication_number,
+    leaderboard_id,
+    data_source,
+    configuration_id,
+    nickname,
+    model_id,
+    model_revision,
+    task,
+    gpu_model,
+    num_gpus,
+    batch_size,
+    runtime,
+    runtime_version,
+    weights,
+    output_unit,
+    repeats,
+    energy_per_output_joules,
+    median_itl_ms,
+    batch_latency_seconds,
+    throughput_per_second,
+    energy_rank
+from {{ source('jouleboard', 'previous_leaderboard') }}

@@ -1,0 +1,193 @@
+"""What a bundle's own files draw: power over time, and how long the answers were.
+
+A bundle never changes, so its profile is worked out once and kept in `profiles.jsonl` under the SHA-256 of
+its checksums.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from benchmark_tasks import disk
+from benchmark_tasks.results import bundle
+from benchmark_tasks.results.tables import Series
+
+CACHE_FILE = "profiles.jsonl"
+INTERVALS = 120
+"""A run's power is kept as means over so many intervals of equal length."""
+MOST_BINS = 64
+"""Lengths of answers are counted in at most so many bins. Their width is a power of two, so that those of
+repeats add up."""
+
+POWER = pa.schema(
+    {
+        "run_id": pa.string(),
+        "start_seconds": pa.float64(),
+        "end_seconds": pa.float64(),
+        "mean_power_watts": pa.float64(),
+    }
+)
+"""One row per run and interval; seconds after the start of the load; power summed over the run's GPUs."""
+
+LENGTHS = pa.schema(
+    {
+        "run_id": pa.string(),
+        "bin_start_tokens": pa.int64(),
+        "bin_end_tokens": pa.int64(),
+        "responses": pa.int64(),
+    }
+)
+"""One row per run and bin that has a response: lengths from `bin_start_tokens` to below `bin_end_tokens`."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A run's power over time and its lengths of answers; empty where its files do not say.
+
+    start_seconds, interval_seconds: the first interval and the length of each.
+    power_watts: means over the intervals; `None` where a GPU has no sample.
+    bin_tokens: width of a bin. responses: completed requests by bin, from zero tokens on.
+    """
+
+    run_id: str
+    start_seconds: float = 0.0
+    interval_seconds: float = 0.0
+    power_watts: tuple[float | None, ...] = ()
+    bin_tokens: int = 1
+    responses: tuple[int, ...] = ()
+
+    def power_rows(self) -> list[dict[str, Any]]:
+        """Rows of `POWER`."""
+        return [
+            {
+                "run_id": self.run_id,
+                "start_seconds": round(self.start_seconds + index * self.interval_seconds, 6),
+                "end_seconds": round(self.start_seconds + (index + 1) * self.interval_seconds, 6),
+                "mean_power_watts": watts,
+            }
+            for index, watts in enumerate(self.power_watts)
+            if watts is not None
+        ]
+
+    def length_rows(self) -> list[dict[str, Any]]:
+        """Rows of `LENGTHS`."""
+        return [
+            {
+                "run_id": self.run_id,
+                "bin_start_tokens": index * self.bin_tokens,
+                "bin_end_tokens": (index + 1) * self.bin_tokens,
+                "responses": count,
+            }
+            for index, count in enumerate(self.responses)
+            if count
+        ]
+
+
+def gather(bundles: Mapping[str, Path], cache_directory: Path) -> list[Profile]:
+    """The profile of every bundle, by run id. Those known from an earlier call are not read again."""
+    path = cache_directory / CACHE_FILE
+    known = _read_cache(path)
+    keys = {run_id: _key(run_id, directory) for run_id, directory in bundles.items()}
+    profiles = {
+        keys[run_id]: known.get(keys[run_id]) or profile(run_id, directory)
+        for run_id, directory in bundles.items()
+    }
+    if profiles.keys() != known.keys():
+        lines = [json.dumps({"key": key, **asdict(entry)}) for key, entry in profiles.items()]
+        disk.replace(path, "".join(line + "\n" for line in lines))
+    return [profiles[key] for key in keys.values()]
+
+
+def profile(run_id: str, directory: Path) -> Profile:
+    """Read one bundle. Its files have been verified; a file that it lacks leaves its part empty."""
+    return Profile(
+        run_id, **_power(directory / bundle.TIMELINES_FILE), **_lengths(directory / bundle.REQUESTS_FILE)
+    )
+
+
+def write(profiles: Iterable[Profile], directory: Path) -> None:
+    """Write `power_profiles.parquet` and `output_lengths.parquet`, inputs of the dbt project."""
+    profiles = sorted(profiles, key=lambda entry: entry.run_id)
+    power = [row for entry in profiles for row in entry.power_rows()]
+    lengths = [row for entry in profiles for row in entry.length_rows()]
+    pq.write_table(pa.Table.from_pylist(power, schema=POWER), directory / "power_profiles.parquet")
+    pq.write_table(pa.Table.from_pylist(lengths, schema=LENGTHS), directory / "output_lengths.parquet")
+
+
+def _power(path: Path) -> dict[str, Any]:
+    wanted = ("series", "gpu_index", "seconds", "value")
+    table = _columns(path, wanted)
+    if table is None or table.column_names != list(wanted):
+        return {}
+    table = table.filter(pc.equal(table["series"].cast(pa.string()), str(Series.POWER_WATTS)))
+    seconds, watts = (table[name].to_numpy().astype(float) for name in ("seconds", "value"))
+    if seconds.size == 0 or not np.isfinite([seconds, watts]).all() or seconds.max() <= seconds.min():
+        return {}
+    start, length = float(seconds.min()), float(seconds.max() - seconds.min()) / INTERVALS
+    gpu = table["gpu_index"].to_numpy(zero_copy_only=False)
+    place = np.minimum((seconds - start) // length, INTERVALS - 1).astype(int)
+    per_gpu = [_means(place[gpu == index], watts[gpu == index]) for index in np.unique(gpu)]
+    return {
+        "start_seconds": start,
+        "interval_seconds": length,
+        "power_watts": tuple(
+            round(float(value), 2) if np.isfinite(value) else None for value in np.sum(per_gpu, axis=0)
+        ),
+    }
+
+
+def _columns(path: Path, names: Sequence[str]) -> pa.Table | None:
+    """Those of the columns that a Parquet file has; `None` without a readable file."""
+    try:
+        file = pq.ParquetFile(path)
+        return file.read(columns=[name for name in names if name in file.schema_arrow.names])
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def _means(place: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean of the values in each interval; NaN in one without a value."""
+    counts = np.bincount(place, minlength=INTERVALS)
+    sums = np.bincount(place, weights=values, minlength=INTERVALS)
+    means: np.ndarray = np.divide(sums, counts, out=np.full(INTERVALS, np.nan), where=counts > 0)
+    return means
+
+
+def _lengths(path: Path) -> dict[str, Any]:
+    """Completed requests by length. Bundles of before `under_way` have no such requests."""
+    table = _columns(path, ("output_tokens", "error", "under_way"))
+    if table is None or not {"output_tokens", "error"} <= set(table.column_names):
+        return {}
+    completed = pc.is_null(table["error"])
+    if "under_way" in table.column_names:
+        completed = pc.and_(completed, pc.invert(pc.fill_null(table["under_way"], False)))
+    tokens = table.filter(completed)["output_tokens"].drop_null().to_numpy()
+    if tokens.size == 0 or tokens.min() < 0:
+        return {}
+    width = 1
+    while tokens.max() >= width * MOST_BINS:
+        width *= 2
+    return {"bin_tokens": width, "responses": tuple(int(count) for count in np.bincount(tokens // width))}
+
+
+def _key(run_id: str, directory: Path) -> str:
+    sums = (directory / bundle.CHECKSUMS_FILE).read_bytes()
+    return hashlib.sha256(b"".join((run_id.encode(), sums, Path(__file__).read_bytes()))).hexdigest()[:32]
+
+
+def _read_cache(path: Path) -> dict[str, Profile]:
+    try:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        return {row.pop("key"): Profile(**row) for row in rows}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}  # absent, or of another version: everything is read again

@@ -1,0 +1,103 @@
+"""What is kept of a bundle's files for pictures: power over time and lengths of answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmark_tasks.results import bundle
+from expectations.candidate import profiles
+from expectations.candidate.inputs import previous_leaderboard
+from expectations.candidate.profiles import INTERVALS, gather, profile
+from expectations.publications import Publication
+
+RECORDED = Path(__file__).parents[3] / "recorded_runs"
+
+
+def write_bundle(folder: Path, power: list[tuple[int, float, float]], tokens: list[int]) -> Path:
+    """A bundle with only what a profile reads. power: GPU, seconds, watts."""
+    folder.mkdir()
+    rows = [
+        {"series": "power_watts", "gpu_index": gpu, "seconds": at, "value": watts} for gpu, at, watts in power
+    ]
+    rows.append({"series": "sm_clock_mhz", "gpu_index": 0, "seconds": 999.0, "value": 1980.0})
+    pq.write_table(pa.Table.from_pylist(rows), folder / bundle.TIMELINES_FILE)
+    requests: list[dict[str, object]] = [
+        {"output_tokens": count, "under_way": False, "error": None} for count in tokens
+    ]
+    requests += [
+        {"output_tokens": 7, "under_way": True, "error": None},
+        {"output_tokens": 7, "under_way": False, "error": "reset"},
+    ]
+    pq.write_table(pa.Table.from_pylist(requests), folder / bundle.REQUESTS_FILE)
+    (folder / bundle.CHECKSUMS_FILE).write_text(f"{len(power)} {tokens}")
+    return folder
+
+
+def test_power_is_added_over_gpus_and_averaged_over_intervals(tmp_path: Path) -> None:
+    power = [(gpu, second / 2, 100.0 * (gpu + 1)) for gpu in (0, 1) for second in range(2 * INTERVALS + 1)]
+    result = profile("r", write_bundle(tmp_path / "r", power, [5]))
+    assert result.start_seconds == 0.0
+    assert result.interval_seconds == pytest.approx(1.0)
+    assert result.power_watts == (300.0,) * INTERVALS
+
+
+def test_an_interval_in_which_a_gpu_is_silent_has_no_power(tmp_path: Path) -> None:
+    power = [(0, float(second), 100.0) for second in range(INTERVALS + 1)] + [(1, 0.0, 50.0)]
+    result = profile("r", write_bundle(tmp_path / "r", power, [5]))
+    assert result.power_watts[0] == 150.0
+    assert set(result.power_watts[1:]) == {None}
+    assert len(result.power_rows()) == 1
+
+
+def test_completed_answers_are_counted_by_length(tmp_path: Path) -> None:
+    result = profile("r", write_bundle(tmp_path / "r", [], [0, 1, 255, 256]))
+    assert result.bin_tokens == 8  # at most 64 bins, up to 256 tokens
+    assert result.length_rows() == [
+        {"run_id": "r", "bin_start_tokens": 0, "bin_end_tokens": 8, "responses": 2},
+        {"run_id": "r", "bin_start_tokens": 248, "bin_end_tokens": 256, "responses": 1},
+        {"run_id": "r", "bin_start_tokens": 256, "bin_end_tokens": 264, "responses": 1},
+    ]
+
+
+def test_a_bundle_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundles = {"r": write_bundle(tmp_path / "r", [(0, 0.0, 1.0), (0, 9.0, 1.0)], [5])}
+    first = gather(bundles, tmp_path)
+    monkeypatch.setattr(profiles, "profile", lambda *_: pytest.fail("read again"))
+    assert [entry.run_id for entry in gather(bundles, tmp_path)] == [entry.run_id for entry in first]
+    assert gather(bundles, tmp_path)[0].power_rows() == first[0].power_rows()
+
+
+def test_a_file_that_is_absent_or_damaged_leaves_its_part_empty(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "r", [(0, 0.0, 1.0)], [5])
+    (folder / bundle.TIMELINES_FILE).unlink()
+    (folder / bundle.REQUESTS_FILE).write_bytes(b"no Parquet")
+    assert profile("r", folder) == profiles.Profile("r")
+
+
+def test_a_recorded_run_has_the_mean_power_of_its_record() -> None:
+    folder = sorted((RECORDED / "h200-2026-11-26-qwen3-8b").iterdir())[0]
+    run = bundle.read_record(folder)
+    assert run.window_steady is not None and run.window_steady.energy is not None
+    energy = run.window_steady.energy
+    rows = [
+        row["mean_power_watts"]
+        for row in profile(run.run_id, folder).power_rows()
+        if run.window_steady.start_seconds < row["start_seconds"]
+        and row["end_seconds"] < run.window_steady.end_seconds
+    ]
+    assert sum(rows) / len(rows) == pytest.approx(energy.counter_joules / energy.counter_seconds, rel=0.02)
+
+
+def test_an_older_leaderboard_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
+    (tmp_path / "parquet").mkdir()
+    pq.write_table(
+        pa.table({"leaderboard_id": ["a"], "energy_per_output_joules": [0.5], "unknown": [1]}),
+        tmp_path / "parquet" / "leaderboard.parquet",
+    )
+    (row,) = previous_leaderboard(Publication(7, tmp_path, {})).to_pylist()
+    assert (row["publication_number"], row["leaderboard_id"], row["energy_rank"]) == (7, "a", None)
+    assert previous_leaderboard(None).num_rows == 0
