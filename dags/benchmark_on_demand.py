@@ -1,12 +1,13 @@
 """
 ### Benchmark on demand
 
-Measures one model on one task. Choose a model, a task and a GPU model in the form; batch sizes and the
-runtime version are the catalog's and the newest unless you give others. A model that was accepted from the
-hub appears in the form within about a minute.
+Measures one model on one task. Choose a model, a task and a GPU model in the form. What the form shows at
+first works on this installation. Batch sizes are the catalog's, and the runtime version is the newest, unless
+you write others. A model that was accepted from the hub appears in the form within about a minute.
 
-1. `plan`: checks that the combination is possible. If not, it fails with one line that says why. What is
-   landed already is not measured again, unless *Force* is set.
+1. `plan`: checks that the combination is possible. If not, it fails with one line. For each field that is
+   impossible, the line says why, and what to choose instead. What is landed already is not measured again,
+   unless *Force* is set.
 2. `estimate`: the cost, from earlier runs of the same configurations; unknown if there are none. Nobody is
    asked for approval here.
 3. `measure`, `announce`, `verdict`: as in `benchmark_release`.
@@ -16,13 +17,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import dag, task
 
 from jouleboard_airflow.dag_parts import forms, measuring
 from jouleboard_airflow.failures import one_line_errors
 from jouleboard_airflow.tasks import planning
 
 CATALOG, NOTICE = forms.installed_catalog()
+HERE = forms.Here.known(CATALOG)
 
 
 @dag(
@@ -30,24 +32,11 @@ CATALOG, NOTICE = forms.installed_catalog()
     doc_md=__doc__ + NOTICE,
     **measuring.dag_defaults("on-demand"),
     params={
-        "model": forms.one_model(CATALOG),
-        "task": forms.one_task(CATALOG),
-        "gpu_model": forms.one_gpu_model(CATALOG),
-        "num_gpus": Param(
-            None,
-            type=["null", "integer"],
-            minimum=0,
-            maximum=64,
-            title="Number of GPUs",
-            description="Empty: 1; without a GPU 0.",
-        ),
-        "batch_sizes": Param(
-            None,
-            type=["null", "string"],
-            pattern=r"^[0-9]+([ ,]+[0-9]+)*$",
-            title="Batch sizes",
-            description="For example 8, 32, 128. Empty: those of the catalog.",
-        ),
+        "model": forms.one_model(CATALOG, HERE),
+        "task": forms.one_task(CATALOG, HERE),
+        "gpu_model": forms.one_gpu_model(CATALOG, HERE),
+        "num_gpus": forms.number_of_gpus(HERE),
+        "batch_sizes": forms.batch_sizes(HERE),
         "version": forms.version(),
         "repeats": forms.repeats(),
         "weights": forms.weights(),
@@ -57,9 +46,9 @@ CATALOG, NOTICE = forms.installed_catalog()
 )
 def benchmark_on_demand() -> None:
     @task(**measuring.PLANS)
-    def plan(params: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
+    def plan(params: dict[str, Any], run_id: str, ti: Any) -> list[dict[str, Any]]:
         """Plan the sweep, if it is possible."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return planning.plan_on_demand(params, run_id)
 
     planned = plan()

@@ -4,7 +4,8 @@
 Measures one release of a runtime: every configuration of the catalog that is not landed yet.
 
 1. `plan`: the catalog's configurations for this release on every GPU model of the fleet, without those that
-   are landed. If none is missing, all later tasks are skipped.
+   are landed. If none is missing, all later tasks are skipped. It fails if the form asks for something that
+   is impossible here; one line says which fields, why, and what to choose instead.
 2. `estimate`: the cost, from earlier runs of the same configurations; unknown if there are none.
 3. `ask_a_person`: asks for approval if the cost is above a limit of GPU-hours, or if GPU time is unknown.
    The question is under *Required Actions*; no answer in time counts as *Reject*. Otherwise it is skipped.
@@ -32,8 +33,10 @@ from jouleboard_airflow.dag_parts import forms, measuring
 from jouleboard_airflow.failures import one_line_errors
 from jouleboard_airflow.tasks import estimating, planning
 from jouleboard_airflow.tasks.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval, hours_to_answer
+from jouleboard_airflow.tasks.choices import TITLES
 
 CATALOG, NOTICE = forms.installed_catalog()
+HERE = forms.Here.known(CATALOG)
 
 
 @dag(
@@ -43,24 +46,17 @@ CATALOG, NOTICE = forms.installed_catalog()
     params={
         "runtime": forms.runtime(CATALOG),
         "version": forms.version(),
-        "models": Param(
-            None,
-            type=["null", "array"],
-            title="Models",
-            description="One model id per line. Empty: every model that fits the GPUs.",
-        ),
-        "tasks": Param(
-            None, type=["null", "array"], title="Tasks", description="One task per line. Empty: every task."
-        ),
+        "models": forms.models(CATALOG),
+        "tasks": forms.tasks(CATALOG),
         "repeats": forms.repeats(),
         "weights": forms.weights(),
-        "gpu_model": forms.gpu_model(),
+        "gpu_model": forms.gpu_model(HERE),
         "force": forms.force(),
         "revision": Param(
             None,
             type=["null", "string"],
             pattern="^[0-9a-f]{40}$",
-            title="Revision",
+            title=TITLES["revision"],
             description="Measure the models only while the catalog has this revision (commit) of them.",
         ),
         "note": forms.note(),
@@ -68,29 +64,24 @@ CATALOG, NOTICE = forms.installed_catalog()
             None,
             type=["null", "number"],
             minimum=0,
-            title="Ask above (GPU-hours)",
+            title=TITLES[estimating.THRESHOLD],
             description="Above it a person is asked. Empty: the Airflow variable, or else 48.",
         ),
-        "approve": Param(
-            None,
-            type=["null", "string"],
-            title="Approve",
-            description="Reason to measure without a question.",
-        ),
+        "approve": forms.text("approve", "Reason to measure without a question."),
         HOURS: hours_to_answer(),
     },
 )
 def benchmark_release() -> None:
     @task(**measuring.PLANS)
-    def plan(params: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
+    def plan(params: dict[str, Any], run_id: str, ti: Any) -> list[dict[str, Any]]:
         """Plan the sweeps that are missing."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return planning.plan_release(params, run_id)
 
     @task(**measuring.PLANS)
-    def estimate(planned: list[dict[str, Any]], params: dict[str, Any]) -> dict[str, Any]:
+    def estimate(planned: list[dict[str, Any]], params: dict[str, Any], ti: Any) -> dict[str, Any]:
         """What the plan will cost; with a question if that is above the limit or unknown."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return estimating.estimate_and_ask(planned, params)
 
     planned = plan()

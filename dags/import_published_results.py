@@ -3,7 +3,8 @@
 
 Imports ML.ENERGY's published results. They stand beside our own and are never mixed with them
 (`data_source = mlenergy-v3`). Trigger it with the folder or address that has `index.json`, `tasks/` and
-`models/`; without one, ML.ENERGY's public address is read.
+`models/`; without one, ML.ENERGY's public address is read. If this machine has a copy
+(`JOULEBOARD_PUBLISHED_V3`), the form offers that copy.
 
 Every field is checked. One wrong field refuses the whole import, and the earlier import stays; the last line
 of the log names file, row and reason. To import the same files again changes nothing. New files start
@@ -15,12 +16,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import dag, task
 
+from jouleboard_airflow.dag_parts import forms
 from jouleboard_airflow.dag_parts.assets import PUBLISHED_RESULTS
 from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
 from jouleboard_airflow.failures import RETRIES, one_line_errors
-from jouleboard_airflow.tasks import releases
+from jouleboard_airflow.tasks import choices, releases
 
 
 @dag(
@@ -31,16 +33,8 @@ from jouleboard_airflow.tasks import releases
     tags=["jouleboard", "import"],
     doc_md=__doc__,
     params={
-        "source": Param(
-            None,
-            type=["null", "string"],
-            title="Source",
-            description="Folder on the worker, or http(s) address, with index.json, tasks/ and models/."
-            " Empty: ML.ENERGY's public address.",
-        ),
-        "note": Param(
-            None, type=["null", "string"], title="Note", description="Remark; stored with the import."
-        ),
+        "source": forms.source(),
+        "note": forms.note("the import"),
     },
 )
 def import_published_results() -> None:
@@ -48,6 +42,7 @@ def import_published_results() -> None:
     def import_(params: dict[str, Any]) -> dict[str, Any]:
         """Read the results, check them, and store them."""
         with one_line_errors():
+            choices.require_possible(choices.of_import(params))
             return releases.import_results(params["source"], params["note"])
 
     import_()

@@ -2,6 +2,8 @@
 ### Propose a model
 
 Proposes to measure a new model of the hub, and asks a person. `watch_releases` starts it for each new model.
+If the form names no model, it proposes the first new model that the watch finds; if there is none, the run is
+skipped.
 
 1. `propose`: reads the model's description, `config.json` and the headers of its weights, and writes a
    proposal. Each fact names its source; a fact that is not known stays empty.
@@ -29,6 +31,9 @@ from jouleboard_airflow.dag_parts import forms
 from jouleboard_airflow.failures import RETRIES, one_line_errors
 from jouleboard_airflow.tasks import models
 from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval
+from jouleboard_airflow.tasks.choices import TITLES
+
+HERE = forms.Here.known(forms.installed_catalog()[0])
 
 
 @dag(
@@ -39,20 +44,20 @@ from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK, ASKS_AGAIN, HOUR
     doc_md=__doc__,
     params={
         "model_id": Param(
-            "organisation/name",
-            type="string",
+            None,
+            type=["null", "string"],
             pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$",
             maxLength=96,
-            title="Model",
-            description="Its id on the hub: organisation/name.",
+            title=TITLES["model_id"],
+            description="Its id on the hub: organisation/name. Empty: the first new model of the watch.",
         ),
-        "gpu_model": forms.gpu_model(),
+        "gpu_model": forms.gpu_model(HERE),
         HOURS: Param(
             24 * 7,
             type="number",
             exclusiveMinimum=0,
             maximum=24 * 90,
-            title="Hours to answer",
+            title=TITLES[HOURS],
             description="How long the question stays open. Without an answer the model stays proposed.",
         ),
     },

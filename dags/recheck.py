@@ -26,6 +26,9 @@ from airflow.sdk import Param, TriggerRule, dag, task
 from jouleboard_airflow.dag_parts import forms, measuring, schedules
 from jouleboard_airflow.failures import one_line_errors
 from jouleboard_airflow.tasks import judging, planning
+from jouleboard_airflow.tasks.choices import TITLES
+
+HERE = forms.Here.known(forms.installed_catalog()[0])
 
 
 @dag(
@@ -39,19 +42,19 @@ from jouleboard_airflow.tasks import judging, planning
             type="integer",
             minimum=0,
             maximum=100,
-            title="Sample",
+            title=TITLES["sample"],
             description="Number of published configurations to measure again, besides the canaries.",
         ),
         "repeats": forms.repeats(3),
-        "gpu_model": forms.gpu_model(),
+        "gpu_model": forms.gpu_model(HERE),
         "note": forms.note(),
     },
 )
 def recheck() -> None:
     @task(**measuring.PLANS)
-    def plan(params: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
+    def plan(params: dict[str, Any], run_id: str, ti: Any) -> list[dict[str, Any]]:
         """Plan what to measure again."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return planning.plan_recheck(params, run_id)
 
     @task(trigger_rule=TriggerRule.NONE_SKIPPED, **measuring.PLANS)

@@ -22,13 +22,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import dag, task
 
-from jouleboard_airflow.dag_parts import schedules
+from jouleboard_airflow.dag_parts import forms, schedules
 from jouleboard_airflow.dag_parts.assets import LEADERBOARD, PUBLISHED_RESULTS, RAW_RUNS
 from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
 from jouleboard_airflow.failures import RETRIES, one_line_errors
-from jouleboard_airflow.tasks import releases
+from jouleboard_airflow.tasks import choices, releases
 from jouleboard_airflow.tasks.approval import (
     ANSWER,
     ASK_TASK,
@@ -51,14 +51,9 @@ BUILDS: dict[str, Any] = {"pool": "duckdb_writer", "execution_timeout": timedelt
     tags=["jouleboard", "publication"],
     doc_md=__doc__,
     params={
-        "note": Param(
-            None, type=["null", "string"], title="Note", description="Remark; stored with the publication."
-        ),
-        "approve": Param(
-            None,
-            type=["null", "string"],
-            title="Approve",
-            description="Reason why large changes are right. What the gate always refuses stays refused.",
+        "note": forms.note("the publication"),
+        "approve": forms.text(
+            "approve", "Reason why large changes are right. What the gate always refuses stays refused."
         ),
         HOURS: hours_to_answer(),
     },
@@ -68,6 +63,7 @@ def refresh_leaderboard() -> None:
     def refresh(params: dict[str, Any], dag_run: Any) -> dict[str, Any]:
         """Build, audit and publish; or return a question."""
         with one_line_errors():
+            choices.require_possible(choices.texts(params, choices.REFRESH))
             return releases.refresh(params["note"], params["approve"], dag_run.triggering_user_name)
 
     @task(**BUILDS)

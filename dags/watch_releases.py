@@ -14,8 +14,8 @@ It also asks the model hub (`HF_ENDPOINT`):
 - Each accepted model, and each new revision of a model in the catalog that changes more than its description,
   gets one `benchmark_release` run for this model only: `model__<organisation>~<name>__<revision>`.
 
-If the hub does not answer, releases are still watched. Switch off *Ask the model hub* in the form, or set
-`HF_HUB_OFFLINE=1`, to ask no hub.
+If the hub does not answer, releases are still watched. A public hub that has never answered this installation
+is skipped. Switch off *Ask the model hub* in the form, or set `HF_HUB_OFFLINE=1`, to ask no hub.
 
 Withdrawn releases, pre-releases and releases without a build for this machine are left out, each with one
 line in the log of `find_releases`. Floors: `watch.yaml` of the catalog; `JOULEBOARD_VLLM_FLOOR` and similar
@@ -33,8 +33,10 @@ from airflow.sdk import Param, dag, task
 from jouleboard_airflow.dag_parts import forms, schedules
 from jouleboard_airflow.failures import one_line_errors
 from jouleboard_airflow.tasks import models, releases
+from jouleboard_airflow.tasks.choices import TITLES
 
 CATALOG, NOTICE = forms.installed_catalog()
+HERE = forms.Here.known(CATALOG)
 
 
 @dag(
@@ -47,14 +49,12 @@ CATALOG, NOTICE = forms.installed_catalog()
     doc_md=__doc__ + NOTICE,
     params={
         **{releases.floor_param(each.project): forms.floor(each.project) for each in CATALOG.watch.projects},
-        "gpu_model": Param(
-            None,
-            type=["null", "string"],
-            title="GPU model",
-            description='For example H200; "none": without a GPU. Empty: every GPU model of the fleet.',
-        ),
+        "gpu_model": forms.gpu_model(HERE),
         models.HUB: Param(
-            True, type="boolean", title="Ask the model hub", description="Look for new models and revisions."
+            True,
+            type="boolean",
+            title=TITLES[models.HUB],
+            description="Look for new models and revisions.",
         ),
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.catalog import Catalog, WatchedProject
-from benchmark_tasks.errors import NoBuildHere, UnknownVersion
+from benchmark_tasks.errors import IndexUnreachable, NoBuildHere, UnknownVersion
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName
 
@@ -21,7 +21,9 @@ def version_to_measure(
 ) -> str:
     """The named version, or the newest one that can be measured on this kind of machine.
 
-    The package index is asked whether the version exists, unless the runtime is installed already.
+    The package index is asked whether the version exists, unless that version is installed already. Without a
+    named version, a host that has its runtime already measures that one; if the index does not answer, the
+    newest version that is installed is measured.
 
     Args:
         offline: do not ask the index whether a named version exists.
@@ -31,9 +33,14 @@ def version_to_measure(
         UnknownVersion: there is no such version, or none to measure here.
         IndexUnreachable: the index did not answer.
     """
+    project = catalog.project_of(runtime)
     if version is None:
-        return newest_version(catalog.project_of(runtime), settings, has_gpu=has_gpu)
-    if not offline and settings.runtime_python is None:
+        return _newest_here(project, settings, has_gpu=has_gpu)
+    if (
+        not offline
+        and settings.runtime_python is None
+        and not _is_installed(project, version, has_gpu, settings)
+    ):
         _require_build(catalog, runtime, version, has_gpu, settings)
     return version
 
@@ -63,6 +70,47 @@ def newest_version(project: WatchedProject, settings: Settings, *, has_gpu: bool
             f"{project.project} has no release since {project.floor} that runs {where}: name a version"
         )
     return versions[-1]
+
+
+def _newest_here(project: WatchedProject, settings: Settings, *, has_gpu: bool) -> str:
+    """The newest version, also on a host that has its own runtime, or without an index that answers."""
+    own = _host_versions(project, settings)
+    if own:
+        return own[-1]
+    try:
+        return newest_version(project, settings, has_gpu=has_gpu)
+    except IndexUnreachable:
+        installed = _installed_versions(project.distribution(has_gpu=has_gpu), settings)
+        if not installed:
+            raise
+        return installed[-1]
+
+
+def _host_versions(project: WatchedProject, settings: Settings) -> list[str]:
+    """Versions of the project that the host has by itself (`Settings.runtime_python`), oldest first."""
+    if settings.runtime_python is None:
+        return []
+    from benchmark_tasks.runtimes.environments import host_runtime, host_versions
+
+    names = (project.distribution_with_gpu, project.distribution_without_gpu)
+    packages = [host_runtime(settings, folder)[1] for folder in host_versions(settings)]
+    versions = {Version(found[name]).public for found in packages for name in names if name in found}
+    return sorted(versions, key=Version)
+
+
+def _is_installed(project: WatchedProject, version: str, has_gpu: bool, settings: Settings) -> bool:
+    wanted = Version(normal_version(version))
+    here = _installed_versions(project.distribution(has_gpu=has_gpu), settings)
+    return any(Version(each) == wanted for each in here)
+
+
+def _installed_versions(distribution: str | None, settings: Settings) -> list[str]:
+    """Versions of a package that have an environment on this machine, oldest first."""
+    from benchmark_tasks.runtimes.environments import installed
+
+    prefix = f"{distribution}-"
+    names = [name.removeprefix(prefix) for name in installed(settings) if name.startswith(prefix)]
+    return sorted((name for name in names if name[:1].isdigit()), key=Version)
 
 
 def normal_version(version: str) -> str:

@@ -10,14 +10,20 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowException
 
 from benchmark_tasks.errors import ERROR_PREFIX, INFEASIBLE, TRY_AGAIN, JouleboardError, one_line
 
+if TYPE_CHECKING:
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol as RuntimeTaskInstance
+
 log = logging.getLogger("airflow.task")
+
+ERROR_KEY = "error"
+"""XCom key of the line that a task failed with."""
 
 
 class StepFailed(AirflowException):
@@ -28,7 +34,7 @@ class DoesNotFit(StepFailed):
     """The configuration does not fit the device: recorded as infeasible, never retried."""
 
 
-class PassingTrouble(StepFailed):
+class TemporaryFailure(StepFailed):
     """A task failed for a reason that may soon be gone; it is tried again."""
 
 
@@ -38,7 +44,7 @@ RETRIES: dict[str, Any] = {
     "retry_policy": ExceptionRetryPolicy(
         rules=[
             RetryRule(
-                exception=f"{PassingTrouble.__module__}.{PassingTrouble.__qualname__}",
+                exception=f"{TemporaryFailure.__module__}.{TemporaryFailure.__qualname__}",
                 action=RetryAction.RETRY,
             ),
         ],
@@ -50,20 +56,24 @@ RETRIES: dict[str, Any] = {
 
 def failure(message: str, exit_code: int) -> StepFailed:
     """The exception for a command that ended with `exit_code`, or for an error that has that exit code."""
-    kinds = {INFEASIBLE: DoesNotFit, TRY_AGAIN: PassingTrouble}
+    kinds = {INFEASIBLE: DoesNotFit, TRY_AGAIN: TemporaryFailure}
     return kinds.get(exit_code, StepFailed)(message)
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
+def one_line_errors(ti: RuntimeTaskInstance | None = None) -> Iterator[None]:
     """Log an error that people are to read as one line, and fail the task with that line.
 
+    ti: the task; the line is pushed to XCom under `error`, for the verdict and the tab in the UI.
+
     Raises:
-        DoesNotFit, PassingTrouble, StepFailed: for a `JouleboardError`.
+        DoesNotFit, TemporaryFailure, StepFailed: for a `JouleboardError`.
     """
     try:
         yield
     except JouleboardError as error:
         line = one_line(error)  # names in it come from forms and bundles
         log.error("%s%s", ERROR_PREFIX, line)
+        if ti is not None:
+            ti.xcom_push(key=ERROR_KEY, value=line)
         raise failure(line, error.exit_code) from error

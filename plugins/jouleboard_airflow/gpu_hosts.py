@@ -3,6 +3,8 @@
 `[jouleboard] fleet` in Airflow's configuration lists them: `H200:8, B200:8x2` is one host with 8 H200 and
 two hosts with 8 B200 each. `make up` writes it for this machine; `JOULEBOARD_FLEET` replaces what it finds.
 Empty: there is no GPU, and what can be measured without a GPU is measured beside the scheduler.
+
+The fleet is what is planned for. What can be measured now may be less: see `reachable_hosts`.
 """
 
 from __future__ import annotations
@@ -58,24 +60,53 @@ def read_fleet(text: str | None = None) -> tuple[GpuHosts, ...]:
     return hosts
 
 
+def reachable_hosts() -> tuple[GpuHosts, ...]:
+    """The hosts of the fleet that measurements can reach, as far as the configuration knows.
+
+    With `[jouleboard] measure_executor` the hosts are other machines that join: all of the fleet. Otherwise
+    measurements run on this machine, whose GPUs `make up` writes to `[jouleboard] gpus_here`; if that is not
+    set, nothing is known of this machine, and the fleet counts.
+
+    Raises:
+        SettingsError: an entry of the configuration does not have the form of a fleet.
+    """
+    from airflow.sdk import conf
+
+    fleet = read_fleet()
+    here = conf.get("jouleboard", "gpus_here", fallback=None)
+    if here is None or conf.get("jouleboard", "measure_executor", fallback=None):
+        return fleet
+    gpus = {host.gpu_model: host.gpus for host in read_fleet(here)}
+    return tuple(
+        GpuHosts(host.gpu_model, min(host.gpus, gpus[host.gpu_model]))
+        for host in fleet
+        if host.gpu_model in gpus
+    )
+
+
+def gpus_here() -> str:
+    """The GPUs of this machine in the form of a fleet; empty if there is none that can be measured."""
+    from benchmark_tasks.catalog import load
+    from benchmark_tasks.errors import CatalogError, MeterError
+    from benchmark_tasks.host.machine import this_machine
+
+    try:
+        machine = this_machine(load())
+    except (CatalogError, MeterError):
+        return ""  # a GPU that is not in the catalog or cannot be measured: planning reports it
+    return f"{machine.gpu_model}:{machine.num_gpus}" if machine.has_gpu else ""
+
+
 def fleet_here(environment: Mapping[str, str]) -> str:
     """What `[jouleboard] fleet` is to hold on this machine: `JOULEBOARD_FLEET`, or the GPUs of the machine.
 
     Raises:
         SettingsError: `JOULEBOARD_FLEET` is not a list of GPU hosts.
     """
-    from benchmark_tasks.catalog import load
-    from benchmark_tasks.errors import CatalogError, MeterError
-    from benchmark_tasks.host.machine import this_machine
-
     if wanted := environment.get("JOULEBOARD_FLEET"):
         read_fleet(wanted)
         return wanted
-    try:
-        machine = this_machine(load())
-    except (CatalogError, MeterError):
-        return ""  # a GPU that is not in the catalog or cannot be measured: planning reports it
-    return f"{machine.gpu_model}:{machine.num_gpus}" if machine.has_gpu else ""
+    return gpus_here()
 
 
 def describe_fleet(fleet: tuple[GpuHosts, ...]) -> str:

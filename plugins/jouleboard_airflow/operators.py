@@ -13,7 +13,7 @@ from airflow.sdk import BaseOperator
 
 from benchmark_tasks.errors import ERROR_PREFIX
 from benchmark_tasks.processes import die_with_parent
-from jouleboard_airflow.failures import failure
+from jouleboard_airflow.failures import ERROR_KEY, failure
 from jouleboard_airflow.guarded_command import GuardedCommand
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class MeasureSweepOperator(BaseOperator):
             return
         exit_code, error = self._measure(missing)
         if exit_code != 0:
-            context["ti"].xcom_push(key="error", value=error)
+            context["ti"].xcom_push(key=ERROR_KEY, value=error)
             raise failure(error, exit_code)
 
     def on_kill(self) -> None:

@@ -24,6 +24,8 @@ FORM: dict[str, Any] = {
     "note": "by hand",
 }
 
+TINY = "Qwen 3 Tiny (dummy weights) (jouleboard/qwen3-tiny)"
+
 
 def sizes(planned: list[dict[str, Any]]) -> dict[int, int]:
     """Repeats by batch size of the only sweep."""
@@ -57,14 +59,36 @@ def test_the_newest_release_is_measured_as_the_form_says(
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
-        ({"task": "gpqa"}, "jouleboard/qwen3-tiny is not measured on gpqa; it has lm-arena-chat"),
-        ({"num_gpus": 2}, "2 GPUs do not fit GPU model none"),
-        ({"gpu_model": "H200"}, "no host can measure on H200: the fleet has 1 x 1 B200"),
-        ({"gpu_model": "B200", "num_gpus": 2}, "2 GPUs are more than the host has: 1x B200"),
-        ({"gpu_model": "B200"}, "the catalog has no batch sizes for jouleboard/qwen3-tiny on 1x B200"),
-        ({"batch_sizes": "0"}, "batch sizes '0': give whole numbers from 1 on"),
-        ({"version": "9.9.9"}, "vllm has no release 9.9.9"),
-        ({"model": "Qwen/Qwen3-8B"}, "the catalog has no batch sizes for Qwen/Qwen3-8B on a machine without"),
+        (
+            {"task": "gpqa"},
+            f"Task: {TINY} is not measured on Problem Solving (gpqa); choose Text Conversation",
+        ),
+        (
+            {"num_gpus": 2},
+            'Number of GPUs: 2 contradicts the GPU model "no GPU"; leave it empty, or choose B200',
+        ),
+        (
+            {"gpu_model": "H200"},
+            "GPU model: no GPU host of this installation has 'H200', only 1 x B200; choose",
+        ),
+        ({"gpu_model": "B200", "num_gpus": 2}, "Number of GPUs: a host has 1 B200, not 2; choose 1"),
+        (
+            {"gpu_model": "B200"},
+            f"Batch sizes: the catalog has no batch sizes for {TINY} on 1 x B200; write some",
+        ),
+        (
+            {"batch_sizes": "0"},
+            "Batch sizes: '0' has no whole numbers from 1 on; write, for example, 8, 32, 128",
+        ),
+        (
+            {"version": "9.9.9"},
+            "Version: vllm has no release 9.9.9 (latest: 0.33.0); choose 0.32.0, or leave it",
+        ),
+        (
+            {"model": "Qwen/Qwen3-8B"},
+            "GPU model: the catalog has no batch sizes for Qwen 3 8B (Qwen/Qwen3-8B) on a machine without "
+            "a GPU; choose B200 (number of GPUs: 1), or write Batch sizes",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_one_line(
@@ -89,4 +113,6 @@ def test_the_first_task_fails_with_that_line_and_nothing_else_runs(
         "upstream_failed",
         "failed",
     )
-    assert "error: jouleboard/qwen3-tiny is not measured on gpqa; it has lm-arena-chat" in said(caplog)
+    line = f"error: Task: {TINY} is not measured on Problem Solving (gpqa); choose Text Conversation (lm-a"
+    # The first task says it, and the last one again: a person opens either.
+    assert said(caplog).count(line) == 2

@@ -12,7 +12,11 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from benchmark_tasks.catalog import load
 from benchmark_tasks.releases import records
+from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.package_index import PackageIndex
+from jouleboard_airflow.tasks import choices
+from tests.dags.conftest import dags_with_fleet
 
 NO_VERSIONS = (
     "1.0; touch pwned",
@@ -120,6 +124,58 @@ def test_a_broken_addition_leaves_the_shipped_models(
     assert why in dag.doc_md
     (line,) = [one.getMessage() for one in caplog.records if "only the shipped models" in one.getMessage()]
     assert why in line and "\n" not in line
+
+
+@pytest.mark.parametrize("fleet", ["", "H200:8", "B200:8x2, H100:1", "A100:8"])
+def test_what_a_form_shows_first_is_possible(
+    fleet: str, home: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = dags_with_fleet(fleet, monkeypatch)
+    catalog, settings = load(), Settings.from_environment()
+    untouched = {dag_id: dict(dag.params) for dag_id, dag in every.items()}
+    assert choices.on_demand(untouched["benchmark_on_demand"], catalog, settings) == []
+    assert choices.release(untouched["benchmark_release"], catalog) == []
+    assert choices.with_gpu_model(untouched["recheck"], choices.RECHECK) == []
+    assert choices.of_import(untouched["import_published_results"]) == []
+    assert (untouched["benchmark_on_demand"]["gpu_model"] != NO_GPU) == bool(fleet)
+
+
+def test_a_broken_fleet_leaves_a_form_without_gpus(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__JOULEBOARD__GPUS_HERE", "eight")
+    dag = on_demand()
+    assert (dag.params["model"], dag.params["gpu_model"]) == ("jouleboard/qwen3-tiny", NO_GPU)
+
+
+def test_the_checks_know_every_field_by_its_title(dags: dict[str, Any]) -> None:
+    fields = {
+        "benchmark_on_demand": choices.ON_DEMAND,
+        "benchmark_release": choices.RELEASE,
+        "recheck": choices.RECHECK,
+        "refresh_leaderboard": choices.REFRESH,
+        "import_published_results": choices.IMPORT,
+        "propose_model": choices.PROPOSE,
+    }
+    for dag_id, names in fields.items():
+        params = dags[dag_id].params
+        assert tuple(params) == names
+        for name in names:
+            assert params.get_param(name).schema["title"] == choices.TITLES[name], (dag_id, name)
+
+
+def test_lists_show_readable_names(dags: dict[str, Any]) -> None:
+    for dag_id, dag in dags.items():
+        for name in dag.params:
+            schema = dag.params.get_param(name).schema
+            for value in schema.get("enum", ()):
+                assert str(value) in schema["values_display"], (dag_id, name, value)
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\x1b[2J", "x" * 2001])
+@pytest.mark.parametrize("field", ["note", "approve", "gpu_model"])
+def test_a_text_is_text(dags: dict[str, Any], field: str, text: str) -> None:
+    params = copy.deepcopy(dags["benchmark_release"].params)
+    with pytest.raises(ParamValidationError):
+        params[field] = text
 
 
 def test_settings_that_cannot_be_read_take_no_form_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,9 +237,11 @@ def test_a_revision_is_planned_whatever_was_landed_of_others(hub: ModelHub, tmp_
     assert entry["sweep"]["model"]["revision"] == "a" * 40
     assert of_release["sweep"]["points"] == entry["sweep"]["points"]
     land("a" * 40)
-    with pytest.raises(AirflowSkipException, match="is complete here"):
+    with pytest.raises(
+        AirflowSkipException, match=r"all of vllm 0\.32\.0 that this installation can measure is landed"
+    ):
         planning.plan_release(params, "again")
-    with pytest.raises(AirflowSkipException, match="is at revision aaaa"):
+    with pytest.raises(AirflowSkipException, match="now has revision aaaa"):
         planning.plan_release(params | {"revision": "c" * 40}, "superseded")
 
 

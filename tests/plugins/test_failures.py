@@ -9,8 +9,8 @@ from benchmark_tasks import errors
 from jouleboard_airflow.failures import (
     RETRIES,
     DoesNotFit,
-    PassingTrouble,
     StepFailed,
+    TemporaryFailure,
     one_line_errors,
 )
 
@@ -19,8 +19,8 @@ from jouleboard_airflow.failures import (
     ("error", "raised", "action"),
     [
         (errors.OutOfMemory("too big"), DoesNotFit, RetryAction.FAIL),
-        (errors.GpuBusy("another measurement holds it"), PassingTrouble, RetryAction.RETRY),
-        (errors.IndexUnreachable("no answer"), PassingTrouble, RetryAction.RETRY),
+        (errors.GpuBusy("another measurement holds it"), TemporaryFailure, RetryAction.RETRY),
+        (errors.IndexUnreachable("no answer"), TemporaryFailure, RetryAction.RETRY),
         (errors.ServerDied("it ended"), StepFailed, RetryAction.FAIL),
         (errors.GateRefused("the gate refused"), StepFailed, RetryAction.FAIL),
     ],

@@ -1,8 +1,14 @@
-"""Fields that the forms of several DAGs share. Choices come from the catalog and the vocabulary."""
+"""The fields of the DAGs' forms. Choices come from the catalog and the vocabulary.
+
+What a form offers first is a run that works on this installation: see `offers.first_offer`.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
 
 from airflow.sdk import Param, get_parsing_context
 
@@ -11,10 +17,26 @@ from benchmark_tasks.errors import JouleboardError, one_line
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Task, Weights
+from jouleboard_airflow.gpu_hosts import GpuHosts, reachable_hosts, read_fleet
+from jouleboard_airflow.offers import (
+    WITHOUT_GPU,
+    Offer,
+    deployments_on,
+    first_offer,
+    hosts_title,
+    model_title,
+)
+from jouleboard_airflow.tasks.choices import LONGEST_TEXT, TITLES
 
 log = logging.getLogger(__name__)
 
 VERSION_PATTERN = r"^[0-9][0-9A-Za-z.!+-]*$"
+
+PUBLISHED_COPY = "JOULEBOARD_PUBLISHED_V3"
+"""The variable that names a folder with ML.ENERGY's published files."""
+
+TEXT_PATTERN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+"""No control characters: the database stores no NUL, and a terminal would obey others."""
 
 
 def installed_catalog() -> tuple[Catalog, str]:
@@ -32,9 +54,77 @@ def installed_catalog() -> tuple[Catalog, str]:
         return load(), notice
 
 
-def note() -> Param:
+@dataclass(frozen=True)
+class Here:
+    """What is known of this installation when a form is made.
+
+    hosts: GPU hosts that measurements can reach. planned: GPU hosts that releases are planned for.
+    offer: what the form of a single measurement offers first; None if nothing can be measured.
+    """
+
+    hosts: tuple[GpuHosts, ...]
+    planned: tuple[GpuHosts, ...]
+    offer: Offer | None
+
+    @classmethod
+    def known(cls, catalog: Catalog) -> Here:
+        """What the configuration and the files of this machine say; no GPU and no index is asked."""
+        try:
+            hosts, planned = reachable_hosts(), read_fleet()
+        except JouleboardError as error:
+            log.warning("the form offers no GPUs: %s", one_line(error))
+            hosts, planned = (), ()
+        return cls(hosts, planned, first_offer(catalog, hosts, _settings()))
+
+    @property
+    def gpus(self) -> str:
+        """The GPUs of this installation in one sentence."""
+        if self.hosts:
+            return f"This installation has {hosts_title(self.hosts)}."
+        if self.planned:
+            return (
+                f"{hosts_title(self.planned)} is planned for (JOULEBOARD_FLEET), but this machine has no "
+                'such GPU: for now only "no GPU" works.'
+            )
+        return "This installation has no GPU: speed is measured, energy is not."
+
+
+def _settings() -> Settings | None:
+    try:
+        return Settings.from_environment()
+    except JouleboardError:
+        return None  # `installed_catalog` reports it
+
+
+def text(name: str, description: str) -> Param:
+    """A field for free text that may stay empty."""
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=TEXT_PATTERN,
+        maxLength=LONGEST_TEXT,
+        title=TITLES[name],
+        description=description,
+    )
+
+
+def source() -> Param:
+    """Where results that others published are read from: by default this machine's copy, if it has one."""
+    folder = os.environ.get(PUBLISHED_COPY, "")
+    return Param(
+        folder if folder and (Path(folder) / "index.json").is_file() else None,
+        type=["null", "string"],
+        pattern=TEXT_PATTERN,
+        maxLength=LONGEST_TEXT,
+        title=TITLES["source"],
+        description="Folder on the worker, or http(s) address, with index.json, tasks/ and models/."
+        " Empty: ML.ENERGY's public address.",
+    )
+
+
+def note(stored_with: str = "each run") -> Param:
     """A remark, as free text."""
-    return Param(None, type=["null", "string"], title="Note", description="Remark; stored with each run.")
+    return text("note", f"A remark. It is stored with {stored_with}.")
 
 
 def force() -> Param:
@@ -42,7 +132,7 @@ def force() -> Param:
     return Param(
         False,
         type="boolean",
-        title="Force",
+        title=TITLES["force"],
         description="Measure again what is landed already.",
     )
 
@@ -54,7 +144,7 @@ def repeats(default: int | None = None) -> Param:
         type=["null", "integer"],
         minimum=1,
         maximum=20,
-        title="Repeats",
+        title=TITLES["repeats"],
         description="Number of completed runs per configuration. Empty: 3 with a GPU, 1 without a GPU.",
     )
 
@@ -62,7 +152,12 @@ def repeats(default: int | None = None) -> Param:
 def runtime(catalog: Catalog) -> Param:
     """A runtime that the catalog has a project of."""
     projects = (*catalog.watch.projects, *catalog.watch.on_demand)
-    return Param(DEFAULT_RUNTIME, enum=[project.runtime for project in projects], title="Runtime")
+    return Param(
+        DEFAULT_RUNTIME,
+        enum=[project.runtime for project in projects],
+        title=TITLES["runtime"],
+        values_display={project.runtime: project.project for project in projects},
+    )
 
 
 def floor(project: str) -> Param:
@@ -82,12 +177,22 @@ def weights() -> Param:
         None,
         type=["null", "string"],
         enum=[None, *(kind.value for kind in Weights)],
-        title="Weights",
+        title=TITLES["weights"],
+        values_display=_WEIGHTS_TITLES,
         description=(
             "Empty: what the catalog names; otherwise real weights for a model with a known revision, "
             "and stand-in weights for a language model without one."
         ),
     )
+
+
+_WEIGHTS_TITLES = {
+    "None": "the usual weights of the model",
+    Weights.REAL.value: "real: the published weights",
+    Weights.STAND_IN.value: "stand-in: drawn so that the model computes as a trained one",
+    Weights.DUMMY.value: "dummy: vLLM's own, close to zero",
+    Weights.RANDOM.value: "random: as PyTorch initialises an image or video model",
+}
 
 
 def version() -> Param:
@@ -96,48 +201,131 @@ def version() -> Param:
         None,
         type=["null", "string"],
         pattern=VERSION_PATTERN,
-        title="Version",
-        description="Release of the runtime, for example 0.32.0. Empty: the newest release.",
+        title=TITLES["version"],
+        description="Release of the runtime, for example 0.32.0. Empty: the newest release that can run.",
     )
 
 
-def gpu_model() -> Param:
-    """The GPU model to measure on, as free text: other DAGs set it, too."""
+def models(catalog: Catalog) -> Param:
+    """Any number of models of the catalog; other DAGs name models that a form does not know yet."""
+    return Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string", "pattern": TEXT_PATTERN, "maxLength": LONGEST_TEXT},
+        title=TITLES["models"],
+        description="Empty: every model that fits the GPUs.",
+        examples=list(catalog.models),
+        values_display={name: model_title(model) for name, model in catalog.models.items()},
+    )
+
+
+def tasks(catalog: Catalog) -> Param:
+    """Any number of tasks."""
+    names = _task_names(catalog)
+    return Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string", "pattern": TEXT_PATTERN, "maxLength": LONGEST_TEXT},
+        title=TITLES["tasks"],
+        description="Empty: every task.",
+        examples=list(names),
+        values_display=names,
+    )
+
+
+def gpu_model(here: Here) -> Param:
+    """The GPU model to measure on, as free text with suggestions: other DAGs set it, too."""
     return Param(
         None,
         type=["null", "string"],
-        title="GPU model",
-        description='For example H200; "none": without a GPU. Empty: every GPU model of the fleet.',
+        pattern=TEXT_PATTERN,
+        maxLength=LONGEST_TEXT,
+        title=TITLES["gpu_model"],
+        description=f'Empty: every GPU model of the fleet. "none": without a GPU. {here.gpus}',
+        examples=[*(host.gpu_model for host in here.planned), NO_GPU],
     )
 
 
-def one_gpu_model(catalog: Catalog) -> Param:
+def one_gpu_model(catalog: Catalog, here: Here) -> Param:
     """A choice of one GPU model of the catalog, or no GPU."""
     return Param(
-        NO_GPU,
+        here.offer.gpu_model if here.offer else NO_GPU,
         enum=[NO_GPU, *catalog.gpus],
-        title="GPU model",
+        title=TITLES["gpu_model"],
+        description=here.gpus,
         values_display={NO_GPU: "no GPU (speed only, no energy)"}
         | {name: gpu.display_name for name, gpu in catalog.gpus.items()},
     )
 
 
-def one_model(catalog: Catalog) -> Param:
+def one_model(catalog: Catalog, here: Here) -> Param:
     """A choice of one model of the catalog.
 
     In a task's process any text is valid: the host that it runs on may know fewer models than the form.
     """
+    first = here.offer.model.model_id if here.offer else next(iter(catalog.models))
     if get_parsing_context().task_id:
-        return Param(next(iter(catalog.models)), type="string", title="Model")
+        return Param(first, type="string", title=TITLES["model"])
     return Param(
-        next(iter(catalog.models)),
+        first,
         enum=list(catalog.models),
-        title="Model",
-        values_display={name: f"{model.nickname} ({name})" for name, model in catalog.models.items()},
+        title=TITLES["model"],
+        description=_fitting_models(catalog, here),
+        values_display={name: model_title(model) for name, model in catalog.models.items()},
     )
 
 
-def one_task(catalog: Catalog) -> Param:
+def _fitting_models(catalog: Catalog, here: Here) -> str:
+    """Which models can be measured here with the catalog's batch sizes."""
+    hosts = (*here.hosts, WITHOUT_GPU)
+    names = {model.nickname: None for host in hosts for model, *_ in deployments_on(catalog, host)}
+    if not names:
+        return "The catalog has no batch sizes for the GPUs of this installation: write Batch sizes."
+    if len(names) > _MODELS_NAMED:
+        return f"The catalog has batch sizes for {len(names)} of its {len(catalog.models)} models here."
+    return f"Can be measured here with the catalog's batch sizes: {', '.join(names)}."
+
+
+_MODELS_NAMED = 8
+
+
+def one_task(catalog: Catalog, here: Here) -> Param:
     """A choice of one task of the catalog."""
-    names = {task.value: catalog.tasks[task].display_name for task in Task if task in catalog.tasks}
-    return Param(next(iter(names)), enum=list(names), title="Task", values_display=names)
+    names = _task_names(catalog)
+    return Param(
+        here.offer.task.value if here.offer else next(iter(names)),
+        enum=list(names),
+        title=TITLES["task"],
+        description="Each model is measured on some of these tasks.",
+        values_display=names,
+    )
+
+
+def number_of_gpus(here: Here) -> Param:
+    """How many GPUs of one host to use."""
+    usual = here.offer.num_gpus if here.offer else 0
+    return Param(
+        usual if usual > 1 else None,
+        type=["null", "integer"],
+        minimum=0,
+        maximum=64,
+        title=TITLES["num_gpus"],
+        description="Empty: 1; without a GPU 0.",
+    )
+
+
+def batch_sizes(here: Here) -> Param:
+    """Batch sizes to measure, as a list in one text."""
+    sizes = here.offer.batch_sizes if here.offer else None
+    return Param(
+        ", ".join(map(str, sizes)) if sizes else None,
+        type=["null", "string"],
+        pattern=r"^[0-9]+([ ,]+[0-9]+)*$",
+        maxLength=LONGEST_TEXT,
+        title=TITLES["batch_sizes"],
+        description="For example 8, 32, 128. Empty: those of the catalog.",
+    )
+
+
+def _task_names(catalog: Catalog) -> dict[str, str]:
+    return {task.value: catalog.tasks[task].display_name for task in Task if task in catalog.tasks}

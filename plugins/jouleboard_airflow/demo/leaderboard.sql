@@ -1,7 +1,7 @@
 -- Per model, task, GPUs and runtime: the batch size with the lowest energy per output of those whose runs
--- settled, or the fastest one where energy is unknown. Request sets are not compared: it is the set that was
--- measured last. Request sets that end in `+afresh` and the like, whose load began or ended in an unusual
--- way, are left out.
+-- settled, or the fastest one if energy is unknown. Request sets are not compared: only the set that was
+-- measured last is shown. Request sets with a suffix such as `+afresh`, whose load began or ended in an
+-- unusual way, are left out.
 with measured as (
     select
         *,

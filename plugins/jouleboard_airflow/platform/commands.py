@@ -22,7 +22,7 @@ from typing import NoReturn
 from benchmark_tasks.errors import JouleboardError, PortInUse
 from benchmark_tasks.host.machine import gpu_names
 from benchmark_tasks.processes import log_tail
-from jouleboard_airflow.gpu_hosts import fleet_here
+from jouleboard_airflow.gpu_hosts import fleet_here, gpus_here
 from jouleboard_airflow.platform import components, database
 from jouleboard_airflow.platform.components import Component, Record, Started
 from jouleboard_airflow.platform.configuration import write_configuration
@@ -190,7 +190,7 @@ def prepare(installation: Installation, *, say: Say) -> None:
         JouleboardError: Airflow's database could not be prepared; has the last log lines.
     """
     fleet = fleet_here(os.environ)
-    write_configuration(installation, database.address(installation), len(gpu_names()), fleet)
+    write_configuration(installation, database.address(installation), len(gpu_names()), fleet, gpus_here())
     stamp = database.stamp_file(installation)
     wanted = json.dumps({"airflow": version("apache-airflow"), "fleet": fleet})
     if stamp.exists() and stamp.read_text() == wanted:

@@ -13,7 +13,9 @@ _LOCAL_WORKERS = 4
 """Tasks at a time beside those that use a GPU; LocalExecutor forks all workers at its start."""
 
 
-def write_configuration(installation: Installation, database: str, num_gpus: int, fleet: str = "") -> None:
+def write_configuration(
+    installation: Installation, database: str, num_gpus: int, fleet: str = "", gpus_here: str = ""
+) -> None:
     """Write `airflow.cfg` anew, mode 0600: settings may have changed; secrets stay the same.
 
     Args:
@@ -21,18 +23,19 @@ def write_configuration(installation: Installation, database: str, num_gpus: int
         database: URL of its metadata database, with the password.
         num_gpus: GPUs of this machine.
         fleet: all GPU hosts, as `gpu_hosts.py` reads them.
+        gpus_here: the GPUs of this machine, in the same form.
     """
     installation.component_logs.mkdir(parents=True, exist_ok=True)
     installation.password()
     parser = configparser.ConfigParser(interpolation=None)
-    parser.read_dict(_settings(installation, database, num_gpus, fleet))
+    parser.read_dict(_settings(installation, database, num_gpus, fleet, gpus_here))
     text = io.StringIO()
     parser.write(text)
     disk.replace(installation.home / "airflow.cfg", text.getvalue(), mode=disk.PRIVATE)
 
 
 def _settings(
-    installation: Installation, database: str, num_gpus: int, fleet: str
+    installation: Installation, database: str, num_gpus: int, fleet: str, gpus_here: str
 ) -> dict[str, dict[str, str]]:
     secrets = installation.secrets()
     return {
@@ -72,5 +75,5 @@ def _settings(
             "task_instance_heartbeat_timeout_detection_interval": "10",
         },
         "dag_processor": {"refresh_interval": "60"},
-        "jouleboard": {"fleet": fleet},
+        "jouleboard": {"fleet": fleet, "gpus_here": gpus_here},
     }

@@ -1,6 +1,6 @@
 """What a plan will cost, and whether a person is asked before it is measured.
 
-The decision is `expectations.history.costs`'s; here are the form's limit and the Airflow variable.
+`expectations.history.costs` decides; this module reads the form's limit and the Airflow variable.
 Imported by DAG files, so everything heavy is imported inside the functions. `Planned`: see `planning.py`.
 """
 
@@ -41,16 +41,16 @@ def estimate_and_ask(sweeps: list[Planned], params: Mapping[str, Any]) -> dict[s
     from expectations.history.costs import question, reason_to_ask
 
     estimated, limit = _estimated(sweeps), threshold_gpu_hours(params[THRESHOLD])
-    told = {"summary": str(estimated)}
+    result: dict[str, Any] = {"summary": str(estimated)}
     if params["approve"]:
         log.info("approved beforehand: %s", params["approve"])
-        return told
+        return result
     reason = reason_to_ask(estimated, limit)
     if reason is None:
         log.info("%.3g GPU-hours; a person is asked above %g", estimated.gpu_hours, limit)
-        return told
+        return result
     subject, body = question(estimated, reason, [entry["title"] for entry in sweeps])
-    return {**told, "question": {"subject": subject, "body": body}}
+    return {**result, "question": {"subject": subject, "body": body}}
 
 
 def threshold_gpu_hours(wanted: float | None) -> float:

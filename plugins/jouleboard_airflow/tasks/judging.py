@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from benchmark_tasks.errors import ERROR_PREFIX
 from benchmark_tasks.settings import Settings
-from jouleboard_airflow.failures import StepFailed
+from jouleboard_airflow.failures import ERROR_KEY, StepFailed
 from jouleboard_airflow.lanes import all_lanes
 from jouleboard_airflow.tasks import planning
 from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK
@@ -44,11 +44,11 @@ def give_verdict(ti: RuntimeTaskInstance) -> str:
     states = list(_measuring_states(ti).values())
     measured, failed = states.count("success"), states.count("failed")
     if failed:
-        pulled = ti.xcom_pull(task_ids=[lane.task_id for lane in all_lanes()], key="error")
+        pulled = ti.xcom_pull(task_ids=[lane.task_id for lane in all_lanes()], key=ERROR_KEY)
         errors = [error for error in pulled if error] or ["see their logs"]
         line = f"{failed} of {_count(measured + failed)} failed: {'; '.join(errors)}"
     elif "upstream_failed" in states:
-        line = "the sweeps could not be planned: see the log of the first task that failed"
+        line = _planning_error(ti) or "the sweeps could not be planned: see the log of the first failed task"
     elif measured:
         return f"{_count(measured)} measured and landed"
     elif not (rejection := _rejection(ti)):
@@ -97,7 +97,7 @@ def give_recheck_verdict(ti: RuntimeTaskInstance, comparisons: list[dict[str, An
 
 def _failed(ti: RuntimeTaskInstance, line: str) -> StepFailed:
     """The error to raise; its line is pushed to XCom for the tab in the UI."""
-    ti.xcom_push(key="error", value=line)
+    ti.xcom_push(key=ERROR_KEY, value=line)
     log.error("%s%s", ERROR_PREFIX, line)
     return StepFailed(line)
 
@@ -117,6 +117,12 @@ def _rejection(ti: RuntimeTaskInstance) -> str | None:
     if not answer["who"]:
         return "nobody answered in time"
     return f"rejected by {answer['who']}" + (f" ({answer['why']})" if answer["why"] else "")
+
+
+def _planning_error(ti: RuntimeTaskInstance) -> str | None:
+    """Why nothing was planned, from the task that says so."""
+    errors = ti.xcom_pull(task_ids=["plan", "estimate"], key=ERROR_KEY)
+    return next((str(error) for error in errors or () if error), None)
 
 
 def _count(sweeps: int) -> str:

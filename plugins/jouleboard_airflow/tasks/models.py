@@ -6,12 +6,14 @@ Imported by DAG files, so everything heavy is imported inside the functions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
 from benchmark_tasks.settings import Settings
+from jouleboard_airflow.tasks import choices
 
 if TYPE_CHECKING:
     from benchmark_tasks.catalog import Catalog, HubWatch
@@ -41,7 +43,8 @@ def models_to_propose(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         raise AirflowSkipException(
             "the model hub is not asked for new models: watch.yaml names no organisations"
         )
-    new, lines = new_models(Hub(settings), catalog, policy, settings)
+    with _skipping_unknown_hub(settings):
+        new, lines = new_models(Hub(settings), catalog, policy, settings)
     _log(lines)
     log.info("%d new models to decide on: %s", len(new), [model.model_id for model in new])
     return [
@@ -64,7 +67,8 @@ def revisions_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     catalog, settings = _catalog_and_settings()
     _require_watched(params, settings)
-    due, lines = revisions.watch(Hub(settings), catalog, settings)
+    with _skipping_unknown_hub(settings):
+        due, lines = revisions.watch(Hub(settings), catalog, settings)
     _log(lines)
     return [
         _benchmark(revised.model.model_id, revised.revision, revised.model.runtime, params["gpu_model"])
@@ -76,43 +80,59 @@ def propose(params: Mapping[str, Any]) -> dict[str, Any]:
     """The proposal of a model, with a `question` if a person decides on it.
 
     Raises:
-        AirflowSkipException: the proposal was rejected.
+        AirflowSkipException: the proposal was rejected, or no model was named and there is no new one.
+        Impossible: a field of the form asks for something that cannot be done here.
         IndexUnreachable, HubRefused, ProposalError, CatalogError, DiskFull: see `releases/proposals.py`.
     """
     from benchmark_tasks.errors import ProposalError
     from benchmark_tasks.releases import proposals
     from benchmark_tasks.releases.hub import Hub
 
+    choices.require_possible(choices.with_gpu_model(params, (*choices.PROPOSE, HUB)))
     catalog, settings = _catalog_and_settings()
     policy = _policy(catalog)
     if policy is None:
         raise ProposalError("watch.yaml has no section `hub`: no models are proposed")
-    model_id = params["model_id"]
+    model_id = params["model_id"] or _first_new_model(params)
     known = proposals.path_of(model_id, settings).exists()
     proposal = (
         proposals.find(model_id, settings)
         if known
         else proposals.propose(model_id, Hub(settings), catalog, policy, settings)
     )
-    told = {"model_id": proposal.model_id}
+    result = {"model_id": proposal.model_id}
     if proposal.state is proposals.State.REJECTED:
         who = proposal.decision.by if proposal.decision else "unknown"
         raise AirflowSkipException(f"{proposal.model_id} was rejected by {who}")
     if proposal.state is proposals.State.ACCEPTED or not proposals.asks_a_person(proposal, policy):
-        return told
+        return result
     if proposal.missing:
         lacking = proposals.not_known(proposal)
         log.warning("%s cannot be accepted as it is; not known: %s", proposal.model_id, lacking)
-        return {**told, "lacking": lacking}
-    return {**told, "question": proposals.question(proposal)}
+        return {**result, "lacking": lacking}
+    return {**result, "question": proposals.question(proposal)}
+
+
+def _first_new_model(params: Mapping[str, Any]) -> str:
+    """The first new model that the watch finds and that nobody has decided on.
+
+    Raises:
+        AirflowSkipException: there is none, or no hub is asked.
+    """
+    new = models_to_propose({HUB: True, **params})
+    if not new:
+        raise AirflowSkipException(
+            "no model was named, and the watch finds no new one: write a model's id in the form"
+        )
+    return str(new[0]["conf"]["model_id"])
 
 
 def accept(
     proposed: Mapping[str, Any], answer: Mapping[str, Any] | None, gpu_model: str | None
 ) -> list[dict[str, Any]]:
-    """Accept a model, and return the arguments of the trigger of its benchmark. Twice is harmless.
+    """Accept a model, and return the arguments of the trigger of its benchmark. Repeating it is harmless.
 
-    answer: `who` and `why` if a person was asked; without, the policy accepts.
+    answer: `who` and `why` if a person was asked; None if the policy accepts.
 
     Raises:
         AirflowSkipException: a fact is missing that a person must give first.
@@ -152,7 +172,7 @@ def settle(proposed: Mapping[str, Any], answer: Mapping[str, Any] | None) -> str
         proposals.reject(model_id, settings, by=rejected["who"], why=rejected["why"])
         proposal = proposals.find(model_id, settings)
     if proposal.decision is None:
-        raise AirflowSkipException(f"{model_id} stays proposed: `jouleboard proposals` decides later")
+        raise AirflowSkipException(f"{model_id} stays proposed; decide later with `jouleboard proposals`")
     return f"{model_id} {proposal.state} by {proposal.decision.by}"
 
 
@@ -182,6 +202,31 @@ def _require_watched(params: Mapping[str, Any], settings: Settings) -> None:
         raise AirflowSkipException("the model hub is not asked: it is switched off in the form of this run")
     if settings.hub_offline:
         raise AirflowSkipException("the model hub is not asked: HF_HUB_OFFLINE is set")
+
+
+@contextmanager
+def _skipping_unknown_hub(settings: Settings) -> Iterator[None]:
+    """Skip the task if the public hub does not answer and has never answered this installation.
+
+    Such an installation has no way to the hub: that is no failure. A hub that was named (`HF_ENDPOINT`), or
+    that has answered before, fails the task.
+
+    Raises:
+        AirflowSkipException: there is no hub here.
+        IndexUnreachable: the hub does not answer now.
+    """
+    from benchmark_tasks.errors import IndexUnreachable
+
+    try:
+        yield
+    except IndexUnreachable as error:
+        has_answered = (settings.catalog / "revisions").exists() or settings.proposals.exists()
+        if settings.hub_url or has_answered:
+            raise
+        raise AirflowSkipException(
+            f"the public model hub has never answered this installation, so it is not watched: {error}; set "
+            "HF_ENDPOINT to your own hub, or HF_HUB_OFFLINE=1 if there is none"
+        ) from error
 
 
 def _log(lines: list[str]) -> None:

@@ -1,10 +1,10 @@
-"""What the measuring DAGs' tasks do before anything is measured: plan, and choose what a lane takes.
+"""What the measuring DAGs' tasks do before anything is measured: plan, and choose the sweeps of a lane.
 
-The wiring is in `measuring.py`, what it costs in `estimating.py`, what comes afterwards in `judging.py`.
+The wiring is in `dag_parts/measuring.py`, the cost in `estimating.py`, what comes afterwards in `judging.py`.
 Imported by DAG files, so everything heavy is imported inside the functions.
 
-A planned sweep travels between tasks as a dict: `sweep` (a `Sweep` of benchmark_tasks as JSON), `title`
-(what a person calls it), `lane` (the task that measures it) and `known` (ids of the runs that its
+A planned sweep is passed between tasks as a dict: `sweep` (a `Sweep` of benchmark_tasks as JSON), `title`
+(its name for people), `lane` (the task that measures it) and `known` (ids of the runs that its
 campaign had landed when it was planned).
 """
 
@@ -23,6 +23,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Task, Weights
 from jouleboard_airflow.gpu_hosts import describe_fleet, read_fleet
 from jouleboard_airflow.lanes import lane_of
+from jouleboard_airflow.tasks import choices
 
 if TYPE_CHECKING:
     from benchmark_tasks.catalog import Catalog
@@ -37,12 +38,13 @@ Planned = dict[str, Any]
 
 
 def plan_release(params: Mapping[str, Any], run_id: str) -> list[Planned]:
-    """What the catalog wants to know about a release and nobody has landed, on every GPU of the fleet.
+    """The catalog's configurations for a release that are not landed, on every GPU model of the fleet.
 
-    With `force` everything is planned, except what this very run has landed already: clearing it resumes.
+    With `force` all of them, except what this run of the DAG has landed already: clearing the run resumes it.
 
     Raises:
         AirflowSkipException: nothing is missing, or this installation cannot run the release.
+        Impossible: a field of the form asks for something that cannot be done here.
         CatalogError, SettingsError, UnknownVersion, IndexUnreachable
     """
     from benchmark_tasks.plan import plan_release_on
@@ -50,6 +52,7 @@ def plan_release(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     catalog, settings = _catalog(), Settings.from_environment()
     runtime, landed = params["runtime"], listing(settings)
     _require_current(catalog, params["models"] or (), params.get("revision"))
+    _require_possible_release(params, catalog)
     with _skipping_without_build():
         plan = plan_release_on(
             machines_of(catalog, params["gpu_model"]),
@@ -68,39 +71,42 @@ def plan_release(params: Mapping[str, Any], run_id: str) -> list[Planned]:
         )
     if not plan.sweeps:
         what = f"{runtime} {params['version'] or '(newest release)'}"
-        raise AirflowSkipException(f"nothing to measure: {what} is complete here")
+        raise AirflowSkipException(
+            f"nothing to measure: all of {what} that this installation can measure is landed"
+        )
     return planned(catalog, plan.sweeps, _of_campaign(landed, run_id))
 
 
 def plan_on_demand(params: Mapping[str, Any], run_id: str) -> list[Planned]:
-    """The one sweep that a person asked for; without `force`, what of it is not landed.
+    """The one sweep that a person asked for; without `force`, the part of it that is not landed.
 
     Raises:
-        AirflowSkipException: all of it is landed, or this installation cannot run the release.
+        AirflowSkipException: all of it is landed.
+        Impossible: it cannot be measured here; names each field of the form that would have to change.
         CatalogError, SettingsError, UnknownVersion, IndexUnreachable
     """
     from benchmark_tasks.plan import plan_single
 
     catalog, settings = _catalog(), Settings.from_environment()
+    choices.require_possible(choices.on_demand(params, catalog, settings))
     (machine,) = machines_of(catalog, params["gpu_model"])
     landed = listing(settings)
-    with _skipping_without_build():
-        sweep, missing = plan_single(
-            machine,
-            catalog,
-            [run for run, _ in landed.runs],
-            settings,
-            model_id=params["model"],
-            task=_task(params["task"]),
-            version=params["version"],
-            num_gpus=_no_gpu_if_asked(params["gpu_model"], params["num_gpus"]),
-            batch_sizes=batch_sizes(params["batch_sizes"]),
-            repeats=params["repeats"],
-            weights=_weights(params),
-            campaign_id=run_id,
-            note=params["note"],
-            force=params["force"],
-        )
+    sweep, missing = plan_single(
+        machine,
+        catalog,
+        [run for run, _ in landed.runs],
+        settings,
+        model_id=params["model"],
+        task=_task(params["task"]),
+        version=params["version"],
+        num_gpus=_no_gpu_if_asked(params["gpu_model"], params["num_gpus"]),
+        batch_sizes=batch_sizes(params["batch_sizes"]),
+        repeats=params["repeats"],
+        weights=_weights(params),
+        campaign_id=run_id,
+        note=params["note"],
+        force=params["force"],
+    )
     if missing is None:
         raise AirflowSkipException(
             f"nothing to measure: {sweep.label()} is landed; `force` measures it again"
@@ -114,10 +120,10 @@ def _no_gpu_if_asked(gpu_model: str | None, num_gpus: int | None) -> int | None:
 
 
 def plan_recheck(params: Mapping[str, Any], run_id: str) -> list[Planned]:
-    """Published configurations to measure again: the canaries, and those that waited longest.
+    """Published configurations to measure again: the canaries, and those not rechecked for the longest time.
 
     Raises:
-        AirflowSkipException: nothing is published yet, or nothing of it can be measured here.
+        AirflowSkipException: nothing is published yet, or none of it can be measured on this fleet.
         CatalogError, SettingsError, PublicationError
     """
     from benchmark_tasks.plan import recheck_campaign
@@ -125,6 +131,7 @@ def plan_recheck(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     from expectations.history import recheck
 
     catalog, settings = _catalog(), Settings.from_environment()
+    choices.require_possible(choices.with_gpu_model(params, choices.RECHECK))
     if publications.current(settings) is None:
         raise AirflowSkipException("nothing to measure again: nothing is published yet")
     landed, campaign = listing(settings), recheck_campaign(run_id)
@@ -141,7 +148,7 @@ def plan_recheck(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     )
     if not sweeps:
         raise AirflowSkipException(
-            "nothing to measure: no published figure of ours can be measured again here"
+            "nothing to measure: none of our published figures can be measured again on this fleet"
         )
     return planned(catalog, sweeps, _of_campaign(landed, campaign))
 
@@ -156,7 +163,7 @@ def sweeps_for(sweeps: list[Planned], lane: str) -> list[dict[str, Any]]:
 
 
 def planned(catalog: Catalog, sweeps: Iterable[Sweep], own: Iterable[Run]) -> list[Planned]:
-    """Sweeps as they travel between tasks, canaries first, each with the lane that measures it."""
+    """Sweeps in the form that is passed between tasks, canaries first, each with its lane."""
     from benchmark_tasks.plan import is_canary
 
     known = [run.run_id for run in own]
@@ -171,12 +178,12 @@ def planned(catalog: Catalog, sweeps: Iterable[Sweep], own: Iterable[Run]) -> li
 
 
 def machines_of(catalog: Catalog, wanted: str | None) -> tuple[Machine, ...]:
-    """Hosts to plan for, one a GPU model: the fleet's, or this machine's CPU where there is no GPU.
+    """Hosts to plan for, one per GPU model: those of the fleet, or this machine's CPU if there is no GPU.
 
     wanted: one GPU model, or `NO_GPU`; all when None.
 
     Raises:
-        CatalogError: the wanted GPU is not there, or a GPU of the fleet is not in the catalog.
+        CatalogError: the fleet does not have the wanted GPU, or its GPU is not in the catalog.
         SettingsError: this machine has GPUs that the fleet does not list.
     """
     from benchmark_tasks.host.machine import Machine, this_machine
@@ -189,7 +196,7 @@ def machines_of(catalog: Catalog, wanted: str | None) -> tuple[Machine, ...]:
         if here.has_gpu:
             raise SettingsError(
                 f"this machine has {here.num_gpus}x {here.gpu_model}, but the fleet is empty: "
-                "`make up` again, or set [jouleboard] fleet"
+                "run `make up` again, or set [jouleboard] fleet"
             )
         return (here,)
     chosen = [host for host in hosts if wanted in (None, host.gpu_model)]
@@ -204,7 +211,7 @@ def machines_of(catalog: Catalog, wanted: str | None) -> tuple[Machine, ...]:
 
 
 def batch_sizes(text: str | None) -> list[int] | None:
-    """`8, 32 128` of a form; the catalog's when empty.
+    """`8, 32 128` of a form as numbers; None, which means the catalog's, if it is empty.
 
     Raises:
         SettingsError: not whole numbers from 1 on.
@@ -228,22 +235,33 @@ def listing(settings: Settings) -> Listing:
     return Store.of(settings).records()
 
 
+def _require_possible_release(params: Mapping[str, Any], catalog: Catalog) -> None:
+    """Check the form of a release.
+
+    Raises:
+        Impossible: a person's choice cannot be measured here.
+        AirflowSkipException: it is a new revision of a model, which no person asked for here.
+    """
+    misfits = choices.release(params, catalog)
+    if params.get("revision") and [misfit.field for misfit in misfits] == ["models"]:
+        raise AirflowSkipException(f"nothing to measure: {misfits[0]}")
+    choices.require_possible(misfits)
+
+
 def _of_campaign(landed: Listing, campaign_id: str) -> list[Run]:
     return [run for run, _ in landed.runs if run.campaign_id == campaign_id]
 
 
 def _require_current(catalog: Catalog, models: Iterable[str], revision: str | None) -> None:
-    """Models that are to be measured for the sake of a revision are at it; `None`: of no revision.
+    """Check that models that are measured because of a revision have it in the catalog; `None`: no check.
 
     Raises:
-        AirflowSkipException: the catalog has gone on to another revision, which has a run of its own.
+        AirflowSkipException: the catalog has another revision now, which has a run of its own.
     """
     from benchmark_tasks.plan import superseded
 
     if revision and (model := superseded(catalog, models, revision)):
-        raise AirflowSkipException(
-            f"nothing to measure: {model.model_id} is at revision {model.revision} by now"
-        )
+        raise AirflowSkipException(f"nothing to measure: {model.model_id} now has revision {model.revision}")
 
 
 @contextmanager
@@ -266,4 +284,4 @@ def _task(name: str) -> Task:
     try:
         return Task(name)
     except ValueError as error:
-        raise CatalogError(f"no task {name!r}; there are {', '.join(Task)}") from error
+        raise CatalogError(f"no task {name!r}; the tasks are {', '.join(Task)}") from error

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from benchmark_tasks.settings import Settings
+from jouleboard_airflow.tasks import choices
 
 if TYPE_CHECKING:
     from benchmark_tasks.catalog import WatchedProject
@@ -23,12 +24,13 @@ log = logging.getLogger("airflow.task")
 
 
 def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One entry per release above the floor that can be measured here: arguments of the trigger.
+    """Arguments of the triggers: one entry per release from the floor on that can be measured here.
 
-    All of them, every time: the run ids are deterministic, so that each starts once, also after
-    days of downtime.
+    Every call returns all of them; as a run id exists only once, each release gets one run, also after days
+    without a watch.
 
     Raises:
+        Impossible: a field of the form asks for something that cannot be done here.
         IndexUnreachable, CatalogError
     """
     from benchmark_tasks.catalog import load
@@ -36,6 +38,8 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     settings = Settings.from_environment()
     catalog = load(overlay=settings.catalog)
+    fields = (*(floor_param(project.project) for project in catalog.watch.projects), "gpu_model", "hub")
+    choices.require_possible(choices.with_gpu_model(params, fields))
     has_gpu = any(machine.has_gpu for machine in machines_of(catalog, params["gpu_model"]))
     chosen = []
     for project in catalog.watch.projects:
@@ -48,7 +52,7 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _measurable(project: WatchedProject, settings: Settings, has_gpu: bool) -> list[str]:
-    """Versions to measure here; each one that is left out is said in one line."""
+    """Versions to measure here; the log has one line per version that is left out."""
     from benchmark_tasks.plan import versions_to_measure
     from benchmark_tasks.releases.index import list_releases
 
@@ -77,12 +81,12 @@ def floor_param(project: str) -> str:
 
 
 def configured_floor(project: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """`JOULEBOARD_VLLM_FLOOR` and the like; the catalog has the default."""
+    """`JOULEBOARD_VLLM_FLOOR` and similar variables; the default is in the catalog."""
     return environment.get(f"JOULEBOARD_{project.upper().replace('-', '_')}_FLOOR") or None
 
 
 def release_run_id(project: str, version: str) -> str:
-    """The one run that a release ever gets."""
+    """Id of the one run that measures a release."""
     return f"release__{project}__{version}"
 
 
@@ -102,9 +106,10 @@ def import_results(source: str | None, note: str | None) -> dict[str, Any]:
 
 
 def refresh(note: str | None, approve: str | None, who: str | None) -> dict[str, Any]:
-    """Build, audit and publish. What a person must decide comes back as `question`, instead of an error.
+    """Build, audit and publish. If a person must decide, the result has a `question` instead of an error.
 
-    approve: why whatever a person may decide is right; no question then. who: started this run.
+    approve: reason to approve all changes that a person may approve, without a question. who: the person
+        that started this run.
 
     Raises:
         GateRefused, BuildError, PublisherBusy, DiskFull
@@ -122,12 +127,12 @@ def refresh(note: str | None, approve: str | None, who: str | None) -> dict[str,
 def publish_approved(
     question: Mapping[str, str], answer: Mapping[str, str | None], note: str | None
 ) -> dict[str, Any]:
-    """Build, audit and publish what a person approved, and nothing else that needs a person.
+    """Build, audit and publish the changes that a person approved, and no others that need approval.
 
     answer: `who` and `why`.
 
     Raises:
-        ApprovalNeeded: the changes are others by now. GateRefused, BuildError, PublisherBusy, DiskFull
+        ApprovalNeeded: the changes are no longer those. GateRefused, BuildError, PublisherBusy, DiskFull
     """
     from expectations.gate.approval import Approval
 
@@ -136,7 +141,7 @@ def publish_approved(
 
 
 def _publish(note: str | None, approval: Approval | None) -> dict[str, Any]:
-    """Dies with its supervisor, so that no second builder meets it."""
+    """Publish. This process ends with its supervisor, so that a retry never runs beside it."""
     from benchmark_tasks.processes import die_with_parent
     from expectations.refresh import refresh as build_and_publish
 
@@ -156,7 +161,7 @@ def announce(
     if a person was asked.
 
     Raises:
-        GateRefused: the person declined, or nobody answered in time.
+        GateRefused: the person rejected the changes, or nobody answered in time.
         AirflowSkipException: nothing changed, so there is nothing to announce.
     """
     from benchmark_tasks.errors import GateRefused
@@ -164,11 +169,11 @@ def announce(
 
     ended = approved or refreshed
     if question := ended.get("question"):
-        assert answer is not None, "who was asked has answered, or the time ran out"
+        assert answer is not None, "the question was answered, or its time is over"
         who, why = answer["who"], answer["why"]
         record_rejection(Settings.from_environment(), question["refused"], who, why)
-        said = f"rejected by {who}" + (f" ({why})" if why else "") if who else "nobody answered in time"
-        raise GateRefused(f"{said}: {question['refused']}")
+        outcome = f"rejected by {who}" + (f" ({why})" if why else "") if who else "nobody answered in time"
+        raise GateRefused(f"{outcome}: {question['refused']}")
     if not ended["changed"]:
         raise AirflowSkipException(ended["summary"])
     return str(ended["summary"])

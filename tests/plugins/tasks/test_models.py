@@ -12,6 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from benchmark_tasks.catalog import load
+from benchmark_tasks.errors import IndexUnreachable
 from benchmark_tasks.releases import proposals
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.hub import Model, ModelHub
@@ -47,6 +48,13 @@ def test_a_person_says_yes(model: Model) -> None:
     assert models.settle(proposed, YES) == f"{NEW} accepted by ann"
     assert models.revisions_to_benchmark(PARAMS) == [trigger]
     assert load(overlay=Settings.from_environment().catalog).model(NEW).revision == model.revision
+
+
+def test_without_a_name_the_first_new_model_is_proposed(model: Model) -> None:
+    assert models.propose(PARAMS | {"model_id": None})["model_id"] == NEW
+    proposals.reject(NEW, Settings.from_environment(), by="ben", why=None)
+    with pytest.raises(AirflowSkipException, match="the watch finds no new one: write a model's id"):
+        models.propose(PARAMS | {"model_id": None})
 
 
 def test_a_person_says_no(model: Model) -> None:
@@ -88,3 +96,35 @@ def test_a_run_id_is_one_that_airflow_takes() -> None:
         for run_id in (models.propose_run_id(model_id), models.benchmark_run_id(model_id, "0" * 40)):
             assert re.fullmatch(r"[A-Za-z0-9_.~:+-]{1,250}", run_id)
     assert models.propose_run_id("a/b__c") != models.propose_run_id("a__b/c")
+
+
+@pytest.fixture
+def no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An installation with no way to the public hub, which it does not name otherwise."""
+    monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
+    for name in ("HF_ENDPOINT", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("benchmark_tasks.releases.hub.PUBLIC_HUB", "http://127.0.0.1:9")
+    return Settings.from_environment()
+
+
+FINDS = (models.models_to_propose, models.revisions_to_benchmark)
+
+
+def test_a_public_hub_that_never_answered_is_not_watched(no_hub: Settings) -> None:
+    for find in (*FINDS, lambda params: models.propose(params | {"model_id": None})):
+        with pytest.raises(AirflowSkipException, match="has never answered this installation"):
+            find({"hub": True, "gpu_model": None})
+
+
+@pytest.mark.parametrize("how", ["named", "answered"])
+def test_a_hub_that_should_answer_fails_the_task(
+    no_hub: Settings, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "named":
+        monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    else:
+        (no_hub.catalog / "revisions").mkdir(parents=True)
+    for find in FINDS:
+        with pytest.raises(IndexUnreachable):
+            find({"hub": True, "gpu_model": None})
