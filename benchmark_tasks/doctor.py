@@ -120,7 +120,7 @@ def _gpus(machine: Machine) -> list[HostFinding]:
     driver, cuda = vendor_here().driver_versions()
     detail = (
         f"{machine.num_gpus} of {len(report.gpus)} can be measured (catalog: {machine.gpu_model}), "
-        f"driver {driver or 'unknown'}, CUDA {cuda or 'unknown'}"
+        f"driver {driver or 'unknown'}{f', CUDA {cuda}' if cuda else ''}"
     )
     state = State.OK if machine.num_gpus == len(report.gpus) else State.LIMITED
     gpus = (_instruments(gpu, State.LIMITED) for gpu in report.gpus)

@@ -127,10 +127,10 @@ class Catalog(Record):
             added=self.added,
         )
 
-    def gpu_named(self, nvml_name: str) -> GpuEntry | None:
-        """The GPU that NVML calls `nvml_name` ("NVIDIA H200"), or `None` if it is not in the catalog."""
+    def gpu_named(self, driver_name: str) -> GpuEntry | None:
+        """The GPU that its driver calls `driver_name` ("NVIDIA H200"); `None` if the catalog lacks it."""
         for gpu in self.gpus.values():
-            if any(re.match(pattern, nvml_name) for pattern in gpu.nvml_names):
+            if any(re.match(pattern, driver_name) for pattern in gpu.driver_names):
                 return gpu
         return None
 

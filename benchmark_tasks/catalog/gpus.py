@@ -13,17 +13,17 @@ from benchmark_tasks.results.record import Record
 class GpuEntry(Record):
     """A GPU model. TDP in watts, memory in GiB as its maker states them.
 
-    `nvml_names` are regular expressions, matched from the start of the name NVML gives.
+    `driver_names` are regular expressions, matched from the start of the name that the driver gives.
     """
 
     gpu_model: Name
     display_name: Name
     tdp_watts: Positive
     memory_gib: Positive
-    nvml_names: tuple[Name, ...] = Field(min_length=1)
+    driver_names: tuple[Name, ...] = Field(min_length=1)
     source: Name
 
-    @field_validator("nvml_names")
+    @field_validator("driver_names")
     @classmethod
     def _compiles(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:

@@ -61,6 +61,8 @@ class GpuVendor:
     energy_source: the instrument behind the energy counter.
     visible_variable: environment variable that lists the GPUs a process may use.
     order_variables: environment variables that make an index in it mean the same GPU as for the driver.
+    place_variables: environment variables that say where its libraries and caches are; a runtime gets them.
+    changing_variables: beginnings of names of environment variables that change what its libraries do.
     driver: what the driver shows.
     driver_versions: (driver, its compute library) as the driver reports them; `None` where unknown.
     open: index to Zeus device; raises what Zeus raises.
@@ -86,3 +88,5 @@ class GpuVendor:
     close: Callable[[], None] = lambda: None
     refusal: Callable[[Any], str | None] = lambda device: None
     order_variables: Mapping[str, str] = field(default_factory=dict)
+    place_variables: tuple[str, ...] = ()
+    changing_variables: tuple[str, ...] = ()

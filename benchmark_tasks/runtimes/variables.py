@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from benchmark_tasks.host.device_lock import MARK
-from benchmark_tasks.meters.vendors import vendor_here
+from benchmark_tasks.meters.vendors import VENDORS, vendor_here
 from benchmark_tasks.processes import PLATFORM_MARK, PROXIES, beside_proxies
 from benchmark_tasks.runtimes import kinds
 from benchmark_tasks.runtimes.kinds import MOCK, Setup, kind_of
@@ -22,7 +22,8 @@ PLACES = frozenset(
     [
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ"),
         *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"),
-        *("CC", "CXX", "CUDA_HOME", "CUDA_PATH", "CUDA_CACHE_PATH"),
+        *("CC", "CXX"),
+        *(name for vendor in VENDORS for name in vendor.place_variables),
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
         *("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "TRANSFORMERS_CACHE"),
         *("TORCH_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"),
@@ -47,8 +48,8 @@ _HUB = frozenset(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", *PROXIES])
 _MOCK = frozenset(["JOULEBOARD_MOCK_FAULT", "JOULEBOARD_MOCK_FITS"])
 
 _TELLING = (
-    *("CUDA_", "CUBLAS", "CUDNN", "NVIDIA_TF32", "NCCL_", "NVSHMEM_", "GLOO_"),
-    *("TORCH", "PYTORCH_", "TRITON_", "XFORMERS_", "FLASHINFER_"),
+    *(beginning for vendor in VENDORS for beginning in vendor.changing_variables),
+    *("GLOO_", "TORCH", "PYTORCH_", "TRITON_", "XFORMERS_", "FLASHINFER_"),
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "LD_PRELOAD", "MALLOC_"),
 )
 """How the names of variables begin that would change what any runtime does; its own begin with its name."""

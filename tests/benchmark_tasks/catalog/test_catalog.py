@@ -76,7 +76,7 @@ def test_diffusion_models_have_no_language_architecture() -> None:
         ("gpus/H200.yaml", "memory_gib: 141", "memory_gib: 141\ncolour: green", 5, "colour"),
         ("gpus/H200.yaml", "memory_gib: 141", "memory_gib: 141\nmemory_gib: 80", 5, "memory_gib"),
         ("gpus/H200.yaml", "memory_gib: 141", "memory_gib: .nan", 4, "memory_gib"),
-        ("gpus/H200.yaml", '["NVIDIA H200$"]', '["NVIDIA H200("]', 5, "nvml_names"),
+        ("gpus/H200.yaml", '["NVIDIA H200$"]', '["NVIDIA H200("]', 5, "driver_names"),
         ("gpus/H200.yaml", "memory_gib: 141", "memory_gib: [141", 5, "file"),
         ("tasks/gpqa.yaml", "median_itl_ceilings_ms", "batch_latency_ceilings_seconds", 1, "file"),
         ("tasks/gpqa.yaml", "median_tokens: 220", "median_tokens: 2", 8, "requests.input_tokens"),
@@ -122,7 +122,7 @@ def test_the_hash_is_of_content(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nvml_name", "gpu_model"),
+    ("driver_name", "gpu_model"),
     [
         ("NVIDIA H200", "H200"),
         ("NVIDIA H100 80GB HBM3", "H100"),
@@ -133,8 +133,8 @@ def test_the_hash_is_of_content(copy: Path) -> None:
         ("Tesla T4", None),
     ],
 )
-def test_gpus_are_known_by_their_driver_names(nvml_name: str, gpu_model: str | None) -> None:
-    found = load().gpu_named(nvml_name)
+def test_gpus_are_known_by_their_driver_names(driver_name: str, gpu_model: str | None) -> None:
+    found = load().gpu_named(driver_name)
     assert (found and found.gpu_model) == gpu_model
 
 
