@@ -13,9 +13,12 @@ from expectations.board.reading import page_name as reading_page_name
 
 MODELS_FOLDER = "models"
 EXPLORER = "index.html"
+MODELS = "models.html"
 GATE = "gate_report.html"
 
 _HASH_DIGITS = 8
+_LONGEST = 100
+"""Characters of a name; file systems allow 255 bytes with what is added to it."""
 
 
 def model_page_name(model_id: str, known: Collection[str] = ()) -> str:
@@ -26,9 +29,9 @@ def model_page_name(model_id: str, known: Collection[str] = ()) -> str:
     known: the ids of all models of the publication. Of several whose names would be equal, each carries a
     few digits of its id's SHA-256.
     """
-    name = _plain_name(model_id)
-    if any(other != model_id and _plain_name(other) == name for other in known):
-        name += "-" + hashlib.sha256(model_id.encode()).hexdigest()[:_HASH_DIGITS]
+    name = plain_name(model_id)
+    if any(other != model_id and plain_name(other) == name for other in known):
+        name += f"-{_hash(model_id)}"
     return f"{name}.html"
 
 
@@ -37,14 +40,22 @@ def row_address(model_id: str, configuration_id: str, known: Collection[str] = (
     return f"{MODELS_FOLDER}/{model_page_name(model_id, known)}#{configuration_id}"
 
 
-def navigation(readings: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def navigation(readings: Sequence[str], *, has_models: bool = False) -> tuple[tuple[str, str], ...]:
     """Address and title of every entry of the site's navigation.
 
-    readings: sources with a living reading; the entry leads to the first of them.
+    readings: sources with a living reading; the entry leads to the first of them. has_models: whether the
+    publication has the marts of the pages that came with `models.html`.
     """
     reading = [(reading_page_name(source), "Reading") for source in readings[:1]]
-    return ((EXPLORER, "Explorer"), *reading, (GATE, "Gate"))
+    models = [(MODELS, "Models")] if has_models else []
+    return ((EXPLORER, "Explorer"), *reading, *models, (GATE, "Gate"))
 
 
-def _plain_name(model_id: str) -> str:
-    return re.sub(r"[^a-z0-9.]|^[.]", "-", model_id.lower())
+def plain_name(text: str) -> str:
+    """A text as a part of an address or of a file's name; a long one ends in a hash of itself."""
+    name = re.sub(r"[^a-z0-9.]|^[.]", "-", text.lower())
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}-{_hash(text)}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]

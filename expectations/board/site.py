@@ -9,6 +9,7 @@ from typing import Any
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.identity import CONFIGURATION_KEYS, IDENTITY_KEYS
 from benchmark_tasks.vocabulary import Task
+from expectations.board import models
 from expectations.board.addresses import EXPLORER, navigation
 from expectations.board.reading import SOURCES, page_name, sources_with_reading, write_reading
 from expectations.pages import render_page
@@ -79,8 +80,9 @@ def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> L
     connection = duckdb.connect(str(folder / DATABASE_FILE), read_only=True)
     try:
         has_docs = (folder / SITE_FOLDER / "dbt_docs.html").exists()
-        links = navigation(sources_with_reading(connection))
+        links = navigation(sources_with_reading(connection), has_models=models.can_write(connection))
         readings = write_reading(folder / SITE_FOLDER, connection, manifest, catalog, links)
+        models.write_models(folder / SITE_FOLDER, connection, manifest, catalog, links)
         text = render(connection, manifest, catalog, has_docs=has_docs, readings=readings, links=links)
     finally:
         connection.close()

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from expectations.pages import numbers
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -50,7 +52,7 @@ def _environment() -> Environment:
         "default": str,
         "allow_nan": False,
     }
-    environment.filters["cell"] = _cell
+    environment.filters |= {**numbers.FILTERS, "cell": _cell}
     environment.filters["drawing"] = Markup  # SVG that a figure's drawing escaped
     environment.globals["source"] = lambda name: Markup((ROOM / name).read_text())  # our own style and script
     return environment

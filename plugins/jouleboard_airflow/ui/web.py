@@ -24,8 +24,11 @@ from expectations.publications import CURRENT, SITE_FOLDER
 from jouleboard_airflow.ui import overview, pages
 
 _NOTHING_PUBLISHED = "Nothing is published yet. The DAG refresh_leaderboard publishes what is measured."
-_PAGE_NAME = re.compile(r"[a-z][a-z0-9_-]*\.html")
-_FILE_NAME = re.compile(r"leaderboard\.duckdb|manifest\.json|parquet/[a-z][a-z0-9_]*\.parquet")
+_PAGE_NAME = re.compile(r"([a-z][a-z0-9_-]*|models/[a-z0-9-][a-z0-9.-]*)\.html")
+_FILE_NAME = re.compile(
+    r"leaderboard\.duckdb|manifest\.json|parquet/[a-z][a-z0-9_]*\.parquet"
+    r"|site/figures/(models/)?[a-z0-9-][a-z0-9._-]*\.svg|site/(feed\.xml|llms\.txt)"
+)
 _PRIVATE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -75,7 +78,7 @@ def build_app(settings: Settings | None = None) -> FastAPI:
             return HTMLResponse(pages.notice(_NOTHING_PUBLISHED), headers=_NO_SCRIPT)
         return HTMLResponse(pages.shell(names), headers=_SHELL)
 
-    @app.get("/site/{name}")
+    @app.get("/site/{name:path}")
     def site(name: str) -> Response:
         """The current publication's page, the gate's report or the documentation beside it."""
         page = current_file(settings.published, _PAGE_NAME, name, SITE_FOLDER)

@@ -15,6 +15,12 @@ def test_no_id_leads_out_of_the_folder() -> None:
     assert model_page_name('../../a b"<x>') == "-.-..-a-b--x-.html"
 
 
+def test_a_long_id_is_still_a_file_s_name() -> None:
+    names = [model_page_name("organisation/" + "x" * 400 + end) for end in ("a", "b")]
+    assert names[0] != names[1]
+    assert max(len(name) for name in names) < 130
+
+
 def test_two_models_never_share_a_page() -> None:
     ids = ["Org/Model-1", "org/model_1", "org/other"]
     names = [model_page_name(model_id, ids) for model_id in ids]

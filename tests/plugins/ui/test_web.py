@@ -30,10 +30,15 @@ def test_nothing_is_written_and_nothing_holds_up_the_event_loop(tmp_path: Path) 
         (_PAGE_NAME, "../../2/site/index.html"),
         (_PAGE_NAME, "index.html/../../manifest.json"),
         (_PAGE_NAME, ".hidden.html"),
+        (_PAGE_NAME, "models/../../manifest.json"),
+        (_PAGE_NAME, "models/..html"),
+        (_PAGE_NAME, "figures/x.html"),
         (_FILE_NAME, "../leaderboard.duckdb"),
         (_FILE_NAME, "parquet/../manifest.json"),
         (_FILE_NAME, "site/index.html"),
         (_FILE_NAME, "/etc/passwd"),
+        (_FILE_NAME, "site/figures/../../manifest.json"),
+        (_FILE_NAME, "site/figures/models/../x.svg"),
         (_FILE_NAME, "leaderboard.duckdb\n"),
     ],
 )
@@ -43,6 +48,19 @@ def test_no_name_leads_out_of_the_publication(tmp_path: Path, pattern: re.Patter
         (tmp_path / path).write_text("")
     assert current_file(tmp_path, _PAGE_NAME, "index.html", "site") is not None
     assert current_file(tmp_path, pattern, name, "site" if pattern is _PAGE_NAME else "") is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        (_PAGE_NAME, "models/qwen-qwen3-8b.html"),
+        (_PAGE_NAME, "models/meta-llama-llama-3.1-8b.html"),
+        (_FILE_NAME, "site/figures/jouleboard-frontier.svg"),
+        (_FILE_NAME, "site/figures/models/qwen-qwen3-8b-gpqa-jouleboard.svg"),
+    ],
+)
+def test_pages_and_figures_of_models_are_served(pattern: re.Pattern[str], name: str) -> None:
+    assert pattern.fullmatch(name)
 
 
 def test_what_came_from_data_is_text() -> None:

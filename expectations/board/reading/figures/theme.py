@@ -6,11 +6,14 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from expectations.pages.numbers import significant
+from expectations.pages.numbers import energy, per_cent, significant
 
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
+
+__all__ = ["energy", "per_cent", "significant"]
+"""How figures write numbers; the rest of this module is its own."""
 
 INK, SOFT, LINE = "var(--ink)", "var(--soft)", "var(--line)"
 GPU_COLOURS = {
@@ -113,19 +116,6 @@ def batch_axis(rows: pd.DataFrame) -> alt.X:
         .scale(type="log", base=2, domain=[sizes[0] / 1.1, sizes[-1] * 1.1], nice=False)
         .axis(values=ticks, title="Batch size (log scale)", format="d", labelOverlap=True)
     )
-
-
-def energy(joules: float) -> str:
-    """Joules in the unit that reads best: mJ, J, kJ or MJ."""
-    for limit, factor, unit in ((1e-1, 1e3, "mJ"), (1e3, 1, "J"), (1e6, 1e-3, "kJ")):
-        if joules < limit:
-            return f"{significant(joules * factor)} {unit}"
-    return f"{significant(joules * 1e-6)} MJ"
-
-
-def per_cent(change: float) -> str:
-    """A change as per cent with its sign."""
-    return f"{100 * change:+.0f} %"
 
 
 def records(rows: pd.DataFrame) -> Iterator[Any]:

@@ -2,15 +2,14 @@
 // links lead nowhere: the page (links.js) tells which link was clicked, and this script, which has the
 // session, opens it if it belongs to the publication.
 
-const PAGE = /^[a-z][a-z0-9_-]*\.html$/;
-const FILE = /^\.\.\/(leaderboard\.duckdb|manifest\.json|parquet\/[a-z][a-z0-9_]*\.parquet)$/;
+const PAGE = /^site\/(?:[a-z][a-z0-9_-]*|models\/[a-z0-9-][a-z0-9.-]*)\.html(?:#[\w-]*)?$/;
+const FILE = /^(?:leaderboard\.duckdb|manifest\.json|parquet\/[a-z][a-z0-9_]*\.parquet|site\/figures\/(?:models\/)?[a-z0-9-][a-z0-9._-]*\.svg|site\/(?:feed\.xml|llms\.txt))$/;
 
 const frame = document.getElementById("page");
 
 function open(wanted) {
-  const file = FILE.exec(wanted)?.[1];
-  if (PAGE.test(wanted)) frame.src = `site/${wanted}`;
-  else if (file) Object.assign(document.createElement("a"), { href: `files/${file}`, download: "" }).click();
+  if (PAGE.test(wanted)) frame.src = wanted;
+  else if (FILE.test(wanted)) Object.assign(document.createElement("a"), { href: `files/${wanted}`, download: "" }).click();
 }
 
 addEventListener("message", (event) => {
@@ -20,5 +19,5 @@ addEventListener("message", (event) => {
 document.querySelector("nav").addEventListener("click", (event) => {
   event.preventDefault();
   const link = event.target.closest("a");
-  if (link) open(link.getAttribute("href"));
+  if (link) open(`site/${link.getAttribute("href")}`);
 });

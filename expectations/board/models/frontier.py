@@ -1,0 +1,178 @@
+"""A model on one task: latency against energy, a line per GPU model and number of GPUs.
+
+The specification is written as Vega-Lite itself and not through Altair, which spends half a second on each:
+a publication has one such figure per model, task and source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from expectations.board.reading.figures import theme
+from expectations.board.rows import Row
+
+WIDTH, HEIGHT = 820, 340
+DASHES = ([1, 0], [7, 4], [3, 3], [9, 3, 2, 3])
+"""How lines of one GPU model differ, from fewest GPUs to most."""
+_LABELLED = 32
+"""With more points than these on the lines, only those on the frontier say their batch size."""
+
+Spec = dict[str, Any]
+
+
+def svg(rows: Sequence[Row], unit: str, scale: tuple[float, str] = (1.0, "J")) -> str:
+    """The figure as SVG for the page, in the colours of its style sheet."""
+    import vl_convert
+
+    text = vl_convert.vegalite_to_svg(specification(rows, unit, scale))
+    return re.sub(r'(<svg [^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", text, count=1)
+
+
+def points(rows: Iterable[Row]) -> list[Row]:
+    """The rows with energy and latency, with what the figure needs of each.
+
+    Where a GPU model and number of GPUs has several rows of one batch size (parallelism, versions), the line
+    goes through the one that takes least.
+    """
+    chosen: dict[tuple[str, int], Row] = {}
+    kept = [
+        {
+            "series": f"{row['num_gpus']}x {row['gpu_model']}",
+            "colour": theme.gpu_colour(row["gpu_model"]),
+            "gpus": row["num_gpus"],
+            "batch_size": row["batch_size"],
+            "latency": _latency(row),
+            "joules": row["energy_per_output_joules"],
+            "frontier": row["frontier_id"],
+            "on_frontier": bool(row["is_on_frontier"]),
+        }
+        for row in rows
+        if row["energy_per_output_joules"] and _latency(row)
+    ]
+    for point in kept:
+        key = (point["series"], point["batch_size"])
+        if key not in chosen or point["joules"] < chosen[key]["joules"]:
+            chosen[key] = point
+    for point in kept:
+        point["on_line"] = chosen[point["series"], point["batch_size"]] is point
+    return kept
+
+
+def specification(rows: Sequence[Row], unit: str, scale: tuple[float, str] = (1.0, "J")) -> Spec:
+    """The Vega-Lite specification.
+
+    unit: what one output is, for example `token`. scale: factor from joules, and the unit that it gives.
+    """
+    factor, energy_unit = scale
+    data = [{**point, "energy": point["joules"] * factor} for point in points(rows)]
+    lines = [point for point in data if point["on_line"]]
+    front = sorted((point for point in data if point["on_frontier"]), key=lambda point: point["latency"])
+    token = unit == "token"
+    x = _axis("latency", data, "Median inter-token latency, ms" if token else "Batch latency, s")
+    y = _axis("energy", data, f"Energy per {unit}, {energy_unit}")
+    place = {"x": x, "y": y}
+    colour = {"field": "colour", "type": "nominal", "scale": None}
+    quiet = len(lines) > _LABELLED
+    sizes = [point for point in lines if point["on_frontier"] or not quiet]
+    dash = {
+        "field": "series",
+        "type": "nominal",
+        "legend": None,
+        "scale": {"domain": list(_dashes(lines)), "range": list(_dashes(lines).values())},
+    }
+    layers = [
+        _layer(
+            front,
+            {"type": "line", "strokeWidth": 14, "opacity": 0.14, "color": theme.INK, "strokeCap": "round"},
+            {
+                **place,
+                "order": {"field": "latency", "type": "quantitative"},
+                "detail": {"field": "frontier", "type": "nominal"},
+            },
+        ),
+        _layer(
+            lines,
+            {"type": "line", "strokeWidth": 1.8},
+            {
+                **place,
+                "color": colour,
+                "detail": {"field": "series", "type": "nominal"},
+                "order": {"field": "batch_size", "type": "quantitative"},
+                "strokeDash": dash,
+            },
+        ),
+        _layer(
+            data,
+            {"type": "circle", "size": 44},
+            {**place, "color": colour, "opacity": _strength(1, 0.4)},
+        ),
+        _layer(
+            sizes,
+            {"type": "text", "dx": -7, "dy": 9, "align": "right", "fontSize": 10.5},
+            {**place, "text": {"field": "batch_size"}, "color": {"value": theme.SOFT}},
+        ),
+        _layer(
+            _first_of_each(lines),
+            {"type": "text", "dx": 9, "dy": -9, "align": "left", "fontSize": 12.5, "fontWeight": "bold"},
+            {**place, "text": {"field": "series"}, "color": colour},
+        ),
+    ]
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "width": WIDTH,
+        "height": HEIGHT,
+        "background": "transparent",
+        "config": _config(),
+        "layer": layers,
+    }
+
+
+def _latency(row: Row) -> float | None:
+    return row["median_itl_ms"] if row["median_itl_ms"] is not None else row["batch_latency_seconds"]
+
+
+def _axis(field: str, data: Sequence[Row], title: str) -> Spec:
+    domain, ticks = theme.log_axis([point[field] for point in data])
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"type": "log", "domain": domain, "nice": False},
+        "axis": {"values": ticks, "title": f"{title} (log scale)", "format": "~g"},
+    }
+
+
+def _layer(values: Sequence[Row], mark: Spec, encoding: Spec) -> Spec:
+    # Without a label of its own each mark would say its numbers again; the table below the figure has them.
+    return {"data": {"values": list(values)}, "mark": {"aria": False, **mark}, "encoding": encoding}
+
+
+def _strength(on: float, off: float) -> Spec:
+    return {"condition": {"test": "datum.on_frontier", "value": on}, "value": off}
+
+
+def _dashes(lines: Sequence[Row]) -> dict[str, list[int]]:
+    counts = sorted({point["gpus"] for point in lines})
+    return {
+        point["series"]: list(DASHES[min(counts.index(point["gpus"]), len(DASHES) - 1)]) for point in lines
+    }
+
+
+def _first_of_each(lines: Sequence[Row]) -> list[Row]:
+    """Where each line begins: at its smallest batch size."""
+    first: dict[str, Row] = {}
+    for point in lines:
+        if point["series"] not in first or point["batch_size"] < first[point["series"]]["batch_size"]:
+            first[point["series"]] = point
+    return list(first.values())
+
+
+@cache
+def _config() -> Spec:
+    """The type and colours that all figures share."""
+    import altair as alt
+
+    config: Spec = theme.configured(alt.Chart().mark_point()).to_dict()["config"]
+    return config

@@ -1,0 +1,187 @@
+"""A model's rows by task and source: what all of them share is said once, what differs is a column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmark_tasks.vocabulary import Task
+from expectations.board.addresses import plain_name
+from expectations.board.reading import SOURCES
+from expectations.board.rows import Row
+
+_HASH_SHOWN = 8
+"""Characters of a revision that a table shows."""
+_KILO = 1e3
+_RUNTIMES = {"vllm": "vLLM", "xdit": "xDiT"}
+"""Runtimes that write their names in their own way."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One task of one source. shared: what all rows have in common. differing: columns of the rest."""
+
+    task: str
+    title: str
+    source: str
+    source_title: str
+    unit: str
+    rows: tuple[Row, ...]
+    shared: tuple[str, ...]
+    differing: tuple[tuple[str, Callable[[Row], str]], ...]
+
+    @property
+    def anchor(self) -> str:
+        """Its id on the page."""
+        return plain_name(f"{self.task}-{self.source}")
+
+    @property
+    def makes_tokens(self) -> bool:
+        """Whether an output is a token; otherwise an image or a video."""
+        return self.unit == "token"
+
+    @property
+    def least(self) -> tuple[Row, ...]:
+        """On each GPU model the row that takes least, of those that `min_energy_configurations` has."""
+        best: dict[str, Row] = {}
+        for row in self.rows:
+            if row["is_minimum"]:
+                known = best.get(row["gpu_model"])
+                if known is None or row["energy_per_output_joules"] < known["energy_per_output_joules"]:
+                    best[row["gpu_model"]] = row
+        return tuple(sorted(best.values(), key=lambda row: row["energy_per_output_joules"]))
+
+    @property
+    def scale(self) -> tuple[float, str]:
+        """Factor and unit for all energies per output of the table."""
+        known = [row["energy_per_output_joules"] for row in self.rows if row["energy_per_output_joules"]]
+        return (1 / _KILO, "kJ") if known and min(known) >= _KILO else (1.0, "J")
+
+
+def sections(rows: Sequence[Row], titles: Mapping[str, str]) -> list[Section]:
+    """The parts of a model's page, in the order of tasks, our own measurements first.
+
+    titles: name by task.
+    """
+    order = [(task.value, source) for task in Task for source in SOURCES]
+    parts: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        parts.setdefault((row["task"], row["data_source"]), []).append(row)
+    return [_section(key, parts[key], titles) for key in sorted(parts, key=lambda key: _place(key, order))]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model with its sections. facts: any of its rows, for what is the model's own."""
+
+    facts: Row
+    sections: tuple[Section, ...]
+    address: str
+
+    def rows_of(self, group: Group) -> int:
+        """How many rows it has in a group."""
+        return sum(len(part.rows) for part in self.sections if part.task in group.tasks)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Models of one kind of task. tasks: title and unit of an output by task."""
+
+    title: str
+    tasks: Mapping[str, tuple[str, str]]
+    models: tuple[Model, ...]
+
+
+def groups(models: Sequence[Model]) -> list[Group]:
+    """The index of models: a model stands in the group of each kind of task that it was measured on."""
+    found = []
+    for architecture, title in _GROUPS.items():
+        parts = [part for model in models for part in model.sections]
+        here = {part.task: part for part in parts if part.rows[0]["architecture"] == architecture}
+        order = [task.value for task in Task if task.value in here]
+        tasks = {task: (here[task].title, here[task].unit) for task in order}
+        members = tuple(model for model in models if any(part.task in tasks for part in model.sections))
+        if members:
+            found.append(Group(title, tasks, members))
+    return found
+
+
+_GROUPS = {
+    "llm": "Text",
+    "mllm": "Images, video and sound in the request",
+    "diffusion": "Generated images and videos",
+}
+
+
+def _place(key: tuple[str, str], order: Sequence[tuple[str, str]]) -> tuple[int, tuple[str, str]]:
+    return (order.index(key) if key in order else len(order), key)
+
+
+def _section(key: tuple[str, str], rows: Sequence[Row], titles: Mapping[str, str]) -> Section:
+    task, source = key
+    shared, differing = [], []
+    for label, said in _KEYS:
+        values = {said(row) for row in rows}
+        if len(values) > 1:
+            differing.append((label, said))
+        elif value := values.pop():
+            shared.append(f"{label}: {value}")
+    return Section(
+        task=task,
+        title=titles.get(task, task),
+        source=source,
+        source_title=SOURCES.get(source, source),
+        unit=rows[0]["output_unit"],
+        rows=tuple(rows),
+        shared=tuple(shared),
+        differing=tuple(differing),
+    )
+
+
+def _parallelism(row: Row) -> str:
+    degrees = {
+        "tensor": row["tensor_parallel"],
+        "expert": row["expert_parallel"],
+        "data": row["data_parallel"],
+        "Ulysses": row["ulysses_degree"],
+        "ring": row["ring_degree"],
+    }
+    return ", ".join(f"{name} {degree}" for name, degree in degrees.items() if degree and degree > 1)
+
+
+def _size(row: Row) -> str:
+    return f"{row['width']}x{row['height']}" if row["width"] else ""
+
+
+def _runtime(row: Row) -> str:
+    name = _RUNTIMES.get(row["runtime"], row["runtime"])
+    return f"{name} {row['runtime_version'] or '(version not published)'}"
+
+
+def _cap(row: Row) -> str:
+    return f"{row['power_limit_watts']:,.0f} W" if row["power_limit_watts"] else ""
+
+
+def _requests(row: Row) -> str:
+    """The request set without what the task says already."""
+    return str(row["request_set_id"] or "").removeprefix(f"synthetic-{row['task']}-")
+
+
+def _text(key: str) -> Callable[[Row], str]:
+    return lambda row: "" if row[key] is None else str(row[key])
+
+
+_KEYS: tuple[tuple[str, Callable[[Row], str]], ...] = (
+    ("precision", _text("weight_precision")),
+    ("parallelism", _parallelism),
+    ("steps", _text("inference_steps")),
+    ("size", _size),
+    ("frames", _text("num_frames")),
+    ("runtime", _runtime),
+    ("weights", _text("weights")),
+    ("revision", lambda row: (row["model_revision"] or "")[:_HASH_SHOWN]),
+    ("request set", _requests),
+    ("lengths", _text("length_control")),
+    ("power limit per GPU", _cap),
+)
+"""What rows of one model and task may differ in, besides GPUs and batch size."""
