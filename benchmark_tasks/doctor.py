@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from dataclasses import dataclass
 from enum import StrEnum
@@ -109,22 +110,42 @@ def _unusable(error: JouleboardError) -> list[HostFinding]:
 def _gpus(machine: Machine) -> list[HostFinding]:
     """What a measurement will get, GPU by GPU, from the questions that a measurement asks."""
     if not machine.has_gpu:
-        makers = " or ".join(vendor.name for vendor in VENDORS)
-        remedy = f"a trial needs no GPU; to measure energy, use a host with a GPU and its driver ({makers})"
-        none = "no GPU energy counter; energy stays empty, never estimated"
-        return [
-            HostFinding("GPU", State.LIMITED, "none: only small models, speed only", remedy),
-            HostFinding("energy counter", State.LIMITED, none, "no energy ranking from this machine"),
-        ]
+        return _no_gpus()
     report = instruments()
     driver, cuda = vendor_here().driver_versions()
     detail = (
         f"{machine.num_gpus} of {len(report.gpus)} can be measured (catalog: {machine.gpu_model}), "
         f"driver {driver or 'unknown'}{f', CUDA {cuda}' if cuda else ''}"
     )
+    if hidden := _hidden():
+        detail = f"{detail}; {hidden}"
     state = State.OK if machine.num_gpus == len(report.gpus) else State.LIMITED
     gpus = (_instruments(gpu, State.LIMITED) for gpu in report.gpus)
     return [HostFinding("GPU", state, detail), *gpus]
+
+
+def _no_gpus() -> list[HostFinding]:
+    """That there is none, or that all are hidden."""
+    makers = " or ".join(vendor.name for vendor in VENDORS)
+    detail, only = "none", "only small models, speed only"
+    remedy = f"a trial needs no GPU; to measure energy, use a host with a GPU and its driver ({makers})"
+    if hidden := _hidden():
+        detail, remedy = f"none: {hidden}", f"unset {vendor_here().visible_variable}, or name GPUs"
+    no_energy = "no GPU energy counter; energy stays empty, never estimated"
+    return [
+        HostFinding("GPU", State.LIMITED, f"{detail}: {only}", remedy),
+        HostFinding("energy counter", State.LIMITED, no_energy, "no energy ranking from this machine"),
+    ]
+
+
+def _hidden() -> str:
+    """How many GPUs of the driver this process may not use, and what says so; empty where it may use all."""
+    count, variable = vendor_here().driver().count, vendor_here().visible_variable
+    left = len(instruments().gpus)
+    if left == count:
+        return ""
+    which = f"{count - left} of {count}" if left else f"all {count} GPUs"
+    return f"{variable}={os.environ.get(variable, '')} hides {which}"
 
 
 def _instruments(gpu: GpuInstruments, refused: State) -> HostFinding:

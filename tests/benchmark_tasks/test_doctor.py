@@ -141,6 +141,29 @@ def test_it_says_gpu_by_gpu_what_a_measurement_will_get(settings: Settings, on_g
         )
 
 
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_gpus_that_are_hidden_are_not_said_to_be_missing(
+    settings: Settings, on_gpus: MadeUpNvml, monkeypatch: pytest.MonkeyPatch, hidden: str
+) -> None:
+    on_gpus.answer([MadeUpGpu(), MadeUpGpu()])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    finding = findings(settings)["GPU"]
+    assert finding.state is State.LIMITED
+    assert finding.detail.startswith(f"none: CUDA_VISIBLE_DEVICES={hidden} hides all 2 GPUs")
+    assert finding.remedy == "unset CUDA_VISIBLE_DEVICES, or name GPUs"
+
+
+def test_gpus_that_are_left_out_are_counted(
+    settings: Settings, on_gpus: MadeUpNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_gpus.answer([MadeUpGpu(), MadeUpGpu(), MadeUpGpu()])
+    assert "hides" not in findings(settings)["GPU"].detail
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    finding = findings(settings)["GPU"]
+    assert finding.state is State.OK and finding.detail.startswith("1 of 1 can be measured")
+    assert finding.detail.endswith("; CUDA_VISIBLE_DEVICES=1 hides 2 of 3")
+
+
 @pytest.mark.parametrize(
     ("gpus", "errors", "message"),
     [
