@@ -40,15 +40,24 @@ def row_address(model_id: str, configuration_id: str, known: Collection[str] = (
     return f"{MODELS_FOLDER}/{model_page_name(model_id, known)}#{configuration_id}"
 
 
-def navigation(readings: Sequence[str], *, has_models: bool = False) -> tuple[tuple[str, str], ...]:
+def navigation(readings: Sequence[str], *, is_whole: bool = True) -> tuple[tuple[str, str], ...]:
     """Address and title of every entry of the site's navigation.
 
-    readings: sources with a living reading; the entry leads to the first of them. has_models: whether the
-    publication has the marts of the pages that came with `models.html`.
+    readings: sources with a living reading; the entry leads to the first of them. is_whole: whether the
+    publication has the marts of all pages. If not, only those stand here that every publication has.
     """
     reading = [(reading_page_name(source), "Reading") for source in readings[:1]]
-    models = [(MODELS, "Models")] if has_models else []
-    return ((EXPLORER, "Explorer"), *reading, *models, (GATE, "Gate"))
+    others = _MEASURED if is_whole else ()
+    return ((EXPLORER, "Explorer"), *reading, *others, (GATE, "Gate"), *(_PUBLISHED if is_whole else ()))
+
+
+_MEASURED = (
+    (MODELS, "Models"),
+    ("releases.html", "Releases"),
+    ("load.html", "Load"),
+    ("ledger.html", "Ledger"),
+)
+_PUBLISHED = (("publications.html", "Publications"),)
 
 
 def plain_name(text: str) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.identity import CONFIGURATION_KEYS, IDENTITY_KEYS
 from benchmark_tasks.vocabulary import Task
-from expectations.board import models
+from expectations.board import models, operations
 from expectations.board.addresses import EXPLORER, navigation
 from expectations.board.reading import SOURCES, page_name, sources_with_reading, write_reading
+from expectations.board.rows import has_marts
 from expectations.pages import render_page
 from expectations.publications import DATABASE_FILE, SITE_FOLDER
 from expectations.sql import load_sql
@@ -80,9 +81,13 @@ def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> L
     connection = duckdb.connect(str(folder / DATABASE_FILE), read_only=True)
     try:
         has_docs = (folder / SITE_FOLDER / "dbt_docs.html").exists()
-        links = navigation(sources_with_reading(connection), has_models=models.can_write(connection))
+        is_whole = has_marts(connection, (*models.QUERIES, *operations.QUERIES))
+        links = navigation(sources_with_reading(connection), is_whole=is_whole)
         readings = write_reading(folder / SITE_FOLDER, connection, manifest, catalog, links)
-        models.write_models(folder / SITE_FOLDER, connection, manifest, catalog, links)
+        if is_whole:
+            site = folder / SITE_FOLDER
+            addresses = models.write_models(site, connection, manifest, catalog, links)
+            operations.write_operations(site, connection, manifest, catalog, links, addresses)
         text = render(connection, manifest, catalog, has_docs=has_docs, readings=readings, links=links)
     finally:
         connection.close()

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from expectations.gate.auditor import Audit
+from expectations.gate.auditor import Audit, CheckResult
 from expectations.pages import render_page
-from expectations.suites.checks import Level, Severity
+from expectations.suites.checks import Check, Level, Severity
 
 SHOWN = 200
 """Findings per check on the page; the JSON has all."""
+
+_SHARE = "relative"
+"""The unit of tolerances that are shares; a reader gets per cent."""
 
 NAMED = 3
 """Rows that a refusal's one line names, and checks that a publication's one line names."""
@@ -104,9 +107,54 @@ def as_json(audit: Audit) -> list[dict[str, Any]]:
 
 
 def as_html(audit: Audit, title: str, links: Sequence[tuple[str, str]] = ()) -> str:
-    """A self-contained page: failed checks first, then all of them."""
+    """A self-contained page: what was found and what it means first, then all checks by suite."""
     failed = [result for result in audit.results if result.findings]
-    in_order = sorted(failed, key=lambda result: not result.refuses)
+    on_runs, on_tables = audit.at(Level.RUN, Level.CROSS_RUN), audit.at(Level.MART, Level.PUBLICATION)
+    by_level = [(level, [result for result in audit.results if result.level is level]) for level in Level]
     return render_page(
-        "gate/report.html", title=title, audit=audit, failed=in_order, shown=SHOWN, links=links
+        "gate/report.html",
+        title=title,
+        audit=audit,
+        failed=sorted(failed, key=lambda result: (not result.refuses, -len(result.findings))),
+        set_aside=len({finding.key for finding in on_runs.critical}),
+        stopping=len(on_tables.critical),
+        by_level=[(level, results) for level, results in by_level if results],
+        levels=_SUITES,
+        meaning=meaning,
+        with_unit=with_unit,
+        shown=SHOWN,
+        links=links,
     )
+
+
+_SUITES = {
+    Level.RUN: "Each run by itself",
+    Level.CROSS_RUN: "Each run beside other runs",
+    Level.MART: "Each table by itself",
+    Level.PUBLICATION: "Each table beside the publication before",
+}
+
+
+def meaning(result: CheckResult) -> str:
+    """What a failed check means for whoever reads the board."""
+    match (result.level, result.check.severity):
+        case (Level.RUN | Level.CROSS_RUN, Severity.CRITICAL):
+            return "These runs are in no figure, unless a person released them and said why."
+        case (Level.RUN | Level.CROSS_RUN, Severity.WARNING):
+            return "These runs were not refused. Where they count, the evidence of the row shows the warning."
+        case (_, Severity.CRITICAL) if result.check.approvable:
+            return "A person had to approve this change before it was published."
+        case (_, Severity.CRITICAL):
+            return "The publication was refused: readers keep the one before."
+        case _:
+            return "The rows are published as they are."
+
+
+def with_unit(observed: str, check: Check) -> str:
+    """What a check observed, with the unit of its tolerance where it is a bare number."""
+    unit = check.within.unit if check.within else ""
+    try:
+        value = float(observed)
+    except ValueError:
+        return observed
+    return f"{100 * value:+.2g} %" if unit == _SHARE else f"{observed} {unit}".strip()

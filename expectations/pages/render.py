@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from expectations.pages import numbers
+from expectations.pages.names import runtime_title
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -52,7 +53,7 @@ def _environment() -> Environment:
         "default": str,
         "allow_nan": False,
     }
-    environment.filters |= {**numbers.FILTERS, "cell": _cell}
+    environment.filters |= {**numbers.FILTERS, "cell": _cell, "runtime": runtime_title}
     environment.filters["drawing"] = Markup  # SVG that a figure's drawing escaped
     environment.globals["source"] = lambda name: Markup((ROOM / name).read_text())  # our own style and script
     return environment

@@ -131,7 +131,8 @@ def specification(rows: Sequence[Row], unit: str, scale: tuple[float, str] = (1.
 
 
 def _latency(row: Row) -> float | None:
-    return row["median_itl_ms"] if row["median_itl_ms"] is not None else row["batch_latency_seconds"]
+    latency: float | None = row["median_itl_ms"]
+    return row["batch_latency_seconds"] if latency is None else latency
 
 
 def _axis(field: str, data: Sequence[Row], title: str) -> Spec:

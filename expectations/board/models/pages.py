@@ -12,19 +12,15 @@ from expectations.board.addresses import MODELS, MODELS_FOLDER, model_page_name
 from expectations.board.models import frontier, pictures
 from expectations.board.models.sections import Model, Section, groups, sections
 from expectations.board.reading.figures.figure import standalone
-from expectations.board.rows import Row, has_marts, rows_of
+from expectations.board.rows import Row, rows_of
 from expectations.pages import render_page
 
 if TYPE_CHECKING:
     import duckdb
 
 ROOM = Path(__file__).parent
+QUERIES = tuple(ROOM.glob("*.sql"))
 FIGURES_FOLDER = "figures/models"
-
-
-def can_write(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the publication has the marts that these pages read."""
-    return has_marts(connection, ROOM.glob("*.sql"))
 
 
 def write_models(
@@ -38,10 +34,8 @@ def write_models(
 
     folder: the site. connection: the publication's marts, in schema `marts`. links: the site's navigation.
 
-    Returns the address of each model's page, by its id; nothing from a publication of before these marts.
+    Returns the address of each model's page, by its id.
     """
-    if not can_write(connection):
-        return {}
     rows = rows_of(connection, ROOM / "rows.sql")
     by_model = _grouped(rows, "model_id")
     addresses = {model: f"{MODELS_FOLDER}/{model_page_name(model, by_model)}" for model in by_model}
@@ -72,11 +66,17 @@ class _Evidence:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.lengths = {
-            row["leaderboard_id"]: pictures.Lengths(row["starts"], row["ends"], row["responses"])
+            row["leaderboard_id"]: pictures.Lengths(row["bin_starts"], row["bin_ends"], row["responses"])
             for row in rows_of(connection, ROOM / "lengths.sql")
         }
         self.power = {
-            row.pop("leaderboard_id"): pictures.Power(**row)
+            row["leaderboard_id"]: pictures.Power(
+                row["interval_starts"],
+                row["interval_ends"],
+                row["watts"],
+                row["window_start"],
+                row["window_end"],
+            )
             for row in rows_of(connection, ROOM / "power.sql")
         }
         self.runs = _grouped(rows_of(connection, ROOM / "runs.sql"), "leaderboard_id")

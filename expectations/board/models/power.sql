@@ -1,8 +1,8 @@
 -- Power over time of the run that stands for each row: the latest that counts for energy.
 select
     power_over_time.leaderboard_id,
-    list(power_over_time.start_seconds order by power_over_time.start_seconds) as starts,
-    list(power_over_time.end_seconds order by power_over_time.start_seconds) as ends,
+    list(power_over_time.start_seconds order by power_over_time.start_seconds) as interval_starts,
+    list(power_over_time.end_seconds order by power_over_time.start_seconds) as interval_ends,
     list(power_over_time.mean_power_watts order by power_over_time.start_seconds) as watts,
     min(power_over_time.start_seconds) filter (power_over_time.is_in_steady_window) as window_start,
     max(power_over_time.end_seconds) filter (power_over_time.is_in_steady_window) as window_end

@@ -9,12 +9,11 @@ from benchmark_tasks.vocabulary import Task
 from expectations.board.addresses import plain_name
 from expectations.board.reading import SOURCES
 from expectations.board.rows import Row
+from expectations.pages.names import runtime_title
 
 _HASH_SHOWN = 8
 """Characters of a revision that a table shows."""
 _KILO = 1e3
-_RUNTIMES = {"vllm": "vLLM", "xdit": "xDiT"}
-"""Runtimes that write their names in their own way."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +153,7 @@ def _size(row: Row) -> str:
 
 
 def _runtime(row: Row) -> str:
-    name = _RUNTIMES.get(row["runtime"], row["runtime"])
-    return f"{name} {row['runtime_version'] or '(version not published)'}"
+    return f"{runtime_title(row['runtime'])} {row['runtime_version'] or '(version not published)'}"
 
 
 def _cap(row: Row) -> str:

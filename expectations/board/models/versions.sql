@@ -1,4 +1,4 @@
 -- Comparisons of two runtime versions, by model.
 select *
 from marts.runtime_version_comparison
-order by model_id, task, gpu_model, num_gpus, batch_size, runtime_version desc, versions_back
+order by model_id, task, gpu_model, num_gpus, batch_size, runtime_version, versions_back

@@ -32,3 +32,7 @@ def test_two_models_never_share_a_page() -> None:
 def test_the_navigation_leads_to_the_first_reading() -> None:
     assert ("reading-jouleboard.html", "Reading") in navigation(["jouleboard", "mlenergy-v3"])
     assert "Reading" not in [title for _, title in navigation([])]
+
+
+def test_a_publication_of_before_the_marts_of_a_page_has_no_link_to_it() -> None:
+    assert [title for _, title in navigation([], is_whole=False)] == ["Explorer", "Gate"]

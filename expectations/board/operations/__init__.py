@@ -1,0 +1,5 @@
+"""Pages on how the board is run: releases, load, ledger, quarantine and publications."""
+
+from expectations.board.operations.pages import QUERIES, write_operations
+
+__all__ = ["QUERIES", "write_operations"]

@@ -1,0 +1,119 @@
+"""Writes the pages on releases, load, cost, quarantine and publications: one query and one template each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark_tasks.catalog import Catalog
+from expectations.board.operations.interval import interval_picture
+from expectations.board.reading import SOURCES
+from expectations.board.rows import Row, rows_of
+from expectations.pages import render_page
+
+if TYPE_CHECKING:
+    import duckdb
+
+ROOM = Path(__file__).parent
+QUERIES = tuple(ROOM.glob("*.sql"))
+SHOWN = 200
+"""Rows of one kind of change that the page lists; the mart has all."""
+_CHANGES = {
+    "came": "Rows that came",
+    "went": "Rows that went",
+    "moved": "Rows that moved",
+}
+
+
+def write_operations(
+    folder: Path,
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Mapping[str, Any],
+    catalog: Catalog,
+    links: Sequence[tuple[str, str]],
+    models: Mapping[str, str],
+) -> None:
+    """Write the pages into the site's folder.
+
+    connection: the publication's marts, in schema `marts`. models: address of each model's page, by its id.
+    """
+    shared = {
+        "summary": manifest["summary"],
+        "links": links,
+        "models": models,
+        "tasks": {task.value: entry.display_name for task, entry in catalog.tasks.items()},
+    }
+    pages = {
+        "releases.html": releases(connection),
+        "load.html": {"rows": rows_of(connection, ROOM / "load.sql")},
+        "ledger.html": ledger(connection),
+        "quarantine.html": quarantine(connection),
+        "publications.html": publications(connection, manifest),
+    }
+    for name, values in pages.items():
+        (folder / name).write_text(render_page(f"board/operations/{name}", **shared, **values))
+
+
+def releases(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Versions that were measured, and comparisons by pair of versions."""
+    rows = rows_of(connection, ROOM / "releases.sql")
+    widest = max(
+        (abs(row[f"energy_change_{end}"] or 0) for row in rows for end in ("low", "high")), default=0
+    )
+    for row in rows:
+        row["picture"] = interval_picture(
+            row["energy_change_low"], row["energy_change"], row["energy_change_high"], widest
+        )
+    pairs = [
+        (runtime, old, new, list(group))
+        for (runtime, old, new), group in groupby(
+            rows, key=lambda row: (row["runtime"], row["old_runtime_version"], row["runtime_version"])
+        )
+    ]
+    return {"versions": rows_of(connection, ROOM / "versions.sql"), "pairs": pairs}
+
+
+def ledger(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Cost per campaign and per published row, and their sums."""
+    campaigns = rows_of(connection, ROOM / "campaigns.sql")
+    rows = rows_of(connection, ROOM / "row_costs.sql")
+    return {
+        "campaigns": campaigns,
+        "rows": rows,
+        "gpu_hours": sum(row["gpu_hours"] or 0 for row in campaigns),
+        "energy_kwh": sum(row["known_energy_kwh"] or 0 for row in campaigns),
+        "unknown": sum(row["runs_without_energy"] for row in campaigns),
+        "runs": sum(row["runs"] for row in campaigns),
+    }
+
+
+def quarantine(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Runs that were set aside, by the checks that they failed."""
+    rows = rows_of(connection, ROOM / "quarantined.sql")
+    groups = [(checks or "unknown", list(group)) for checks, group in _grouped(rows, "failed_checks")]
+    return {"groups": sorted(groups, key=lambda group: -len(group[1])), "count": len(rows)}
+
+
+def publications(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """All publications, and what changed between the last two."""
+    rows = rows_of(connection, ROOM / "changes.sql")
+    kinds = []
+    for change, title in _CHANGES.items():
+        here = [row for row in rows if row["change"] == change]
+        groups = [
+            (SOURCES.get(source, source), task, list(group))
+            for (source, task), group in groupby(here, key=lambda row: (row["data_source"], row["task"]))
+        ]
+        kinds.append((change, title, len(here), groups))
+    return {
+        "history": [manifest["summary"], *reversed(manifest["history"])],
+        "previous": rows[0]["previous_publication_number"] if rows else None,
+        "kinds": kinds,
+        "shown": SHOWN,
+    }
+
+
+def _grouped(rows: Iterable[Row], key: str) -> Iterable[tuple[Any, Iterable[Row]]]:
+    return groupby(rows, key=lambda row: row[key])

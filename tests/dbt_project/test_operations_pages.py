@@ -1,0 +1,166 @@
+"""The pages on releases, load, cost, quarantine and publications: their numbers are the marts'."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from benchmark_tasks import catalog
+from expectations.board.addresses import navigation
+from expectations.board.models import write_models
+from expectations.board.operations import write_operations
+from expectations.board.operations.interval import interval_picture
+from expectations.pages.numbers import exact_per_cent, number
+from tests.dbt_project.test_model_pages import browser, violations
+from tests.e2e.browser import Browser
+
+__all__ = ["browser"]
+
+PAGES = ("releases.html", "load.html", "ledger.html", "quarantine.html", "publications.html")
+SUMMARY = {
+    "publication_number": 2,
+    "published_at": "2026-11-21T00:00:00+00:00",
+    "git_commit": "c0ffee",
+    "note": "second <b>note</b>",
+    "row_count": 12,
+    "run_count": 9,
+    "gate_verdict": "passed",
+}
+MANIFEST = {"summary": SUMMARY, "history": [{**SUMMARY, "publication_number": 1, "note": "first"}]}
+
+
+def write(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    links = navigation([])
+    models = write_models(folder, connection, MANIFEST, catalog.load(), links)
+    write_operations(folder, connection, MANIFEST, catalog.load(), links, models)
+
+
+@pytest.fixture(scope="module")
+def site(marts: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("operations")
+    write(folder, marts)
+    return folder
+
+
+def test_releases_say_the_verdicts_of_the_mart(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
+    text = (site / "releases.html").read_text()
+    rows = marts.execute(
+        "select energy_change, energy_verdict from marts.runtime_version_comparison"
+        " where energy_change is not null"
+    ).fetchall()
+    assert rows
+    for change, verdict in rows:
+        assert f"<td>{exact_per_cent(change)}" in text
+        assert f">{verdict}</span>" in text
+    versions = set(re.findall(r'<th scope="row">vLLM</th><td>([^<]+)</td>', text))
+    assert versions == {
+        row[0]
+        for row in marts.execute(
+            "select distinct runtime_version from marts.leaderboard"
+            " where data_source = 'jouleboard' and runtime = 'vllm'"
+        ).fetchall()
+    }
+
+
+def test_the_ledger_has_every_campaign_and_every_row(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
+    text = (site / "ledger.html").read_text()
+    for campaign, hours in marts.execute(
+        "select campaign_id, gpu_hours from marts.campaign_ledger"
+    ).fetchall():
+        (row,) = re.findall(rf'<tr><th scope="row">{campaign}</th>.*?</tr>', text)
+        assert f">{number(hours)}</td>" in row
+    rows = marts.execute(
+        "select configuration_id, gpu_seconds from marts.row_evidence where data_source = 'jouleboard'"
+    ).fetchall()
+    for configuration, seconds in rows:
+        cells = [row for row in text.split("<tr>") if f"#{configuration}" in row]
+        assert any(f">{number(seconds)}</td>" in row for row in cells)
+
+
+def test_load_says_what_is_not_measured(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
+    text = (site / "load.html").read_text()
+    assert "No run at an offered load" in text
+    (idle,) = marts.execute(
+        "select avg(idle_watts_loaded)"
+        " from marts.row_evidence inner join marts.leaderboard using (leaderboard_id)"
+        " where model_id = 'Qwen/Qwen3-8B' and task = 'lm-arena-chat' and num_gpus = 2"
+        " and leaderboard.data_source = 'jouleboard'"
+    ).fetchall()[0]
+    assert f">{number(idle)}</td>" in text
+
+
+def test_quarantine_is_grouped_by_what_failed(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
+    text = (site / "quarantine.html").read_text()
+    counts = marts.execute("select failed_checks, count(*) from marts.quarantine group by all").fetchall()
+    assert len(re.findall("<details", text)) == len(counts)
+    for checks, count in counts:
+        assert f"<summary>{count} run{'' if count == 1 else 's'}: <code>{checks}</code>" in text
+
+
+def test_publications_say_what_came_and_went(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
+    text = (site / "publications.html").read_text()
+    changes = dict(
+        marts.execute("select change, count(*) from marts.publication_changes group by all").fetchall()
+    )
+    assert f"<strong>{changes['came']:,}</strong><small>rows that came" in text
+    assert "<strong>1</strong><small>rows that went" in text
+    assert "A model that is no longer here" in text
+    assert "since publication 1" in text
+    assert re.findall(r'<tr><th scope="row" class="number">(\d)', text) == ["2", "1"]
+    assert "second &lt;b&gt;note" in text
+
+
+def test_every_link_leads_to_a_page_or_a_row(site: Path) -> None:
+    elsewhere = {"index.html", "gate_report.html", "about.html", "feed.xml"}
+    for name in PAGES:
+        for address in set(re.findall(r'href="([^"]+)"', (site / name).read_text())):
+            path, _, anchor = address.partition("#")
+            if address.startswith("data:") or path in elsewhere:
+                continue
+            assert (site / path).exists(), address
+            assert not anchor or f'id="{anchor}"' in (site / path).read_text(), address
+
+
+def test_a_change_is_drawn_to_scale() -> None:
+    picture = interval_picture(-0.05, -0.04, -0.03, 0.05)
+    assert "-4.0 %, 95 % interval -5.0 % to -3.0 %" in picture
+    assert 'd="M2.4 7.0H25.4"' in picture  # 60 is zero, 57.6 to either side the widest
+    assert interval_picture(None, 0.1, None, 0.1) == ""
+
+
+def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
+    with duckdb.connect() as connection:
+        connection.execute("create schema marts")
+        connection.execute(f"attach '{warehouse.built.database}' as built (read_only)")
+        for table, column, kind in connection.execute(
+            "select table_name, column_name, data_type from duckdb_columns()"
+            " where database_name = 'built' and schema_name = 'marts'"
+            " order by table_name, column_index"
+        ).fetchall():
+            if column == _first_column(connection, table):
+                connection.execute(f"create table marts.{table} as from built.marts.{table}")
+            text = kind == "VARCHAR" and not column.endswith(("_id", "change", "run_ids", "data_source"))
+            if text:
+                connection.execute(f"update marts.{table} set {column} = ?", [hostile])
+        write(tmp_path, connection)
+    for page in tmp_path.rglob("*.html"):
+        assert not re.search(r"<(script|img)", page.read_text()), page
+    assert "&lt;script&gt;" in (tmp_path / "publications.html").read_text()
+
+
+def _first_column(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    query = (
+        "select column_name from duckdb_columns() where database_name = 'built' and schema_name = 'marts'"
+        " and table_name = ? order by column_index limit 1"
+    )
+    return str(connection.execute(query, [table]).fetchall()[0][0])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_axe_finds_no_barrier(browser: Browser, site: Path, page: str) -> None:
+    assert violations(browser, site / page) == []
