@@ -30,6 +30,15 @@ class MediaKind(StrEnum):
     AUDIO = "audio"
 
 
+class Modality(StrEnum):
+    """What a model takes as input besides text, or what it generates."""
+
+    TEXT = "text"
+    MULTIMODAL = "multimodal"
+    IMAGE = "image"
+    VIDEO = "video"
+
+
 class Task(StrEnum):
     """A task of the leaderboard, named as ML.ENERGY names it.
 

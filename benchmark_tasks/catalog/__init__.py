@@ -25,7 +25,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from benchmark_tasks.catalog.gpus import GpuEntry
-from benchmark_tasks.catalog.models import Deployment, Modality, Model, ModelArchitecture, ModelTask
+from benchmark_tasks.catalog.models import Deployment, Model, ModelArchitecture, ModelTask
 from benchmark_tasks.catalog.reading import Entry, read
 from benchmark_tasks.catalog.revisions import Revisions
 from benchmark_tasks.catalog.tasks import (
@@ -50,7 +50,6 @@ __all__ = [
     "GpuEntry",
     "HubWatch",
     "LengthDistribution",
-    "Modality",
     "Model",
     "ModelArchitecture",
     "ModelTask",

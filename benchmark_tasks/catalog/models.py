@@ -10,7 +10,14 @@ from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_va
 from benchmark_tasks.catalog.fields import HubId, Name, Positive, ascending, known_gpu
 from benchmark_tasks.results.identity import NO_GPU, Placement, Workload
 from benchmark_tasks.results.record import Degree, Record
-from benchmark_tasks.vocabulary import RUNTIME_PATTERN, RuntimeName, Task, WeightPrecision, Weights
+from benchmark_tasks.vocabulary import (
+    RUNTIME_PATTERN,
+    Modality,
+    RuntimeName,
+    Task,
+    WeightPrecision,
+    Weights,
+)
 
 
 class ModelArchitecture(StrEnum):
@@ -19,15 +26,6 @@ class ModelArchitecture(StrEnum):
     DENSE = "Dense Transformer"
     MOE = "MoE"
     HYBRID = "Mamba-Transformer Hybrid"
-
-
-class Modality(StrEnum):
-    """What a model takes as input besides text, or what it generates."""
-
-    TEXT = "text"
-    MULTIMODAL = "multimodal"
-    IMAGE = "image"
-    VIDEO = "video"
 
 
 class Deployment(Placement):

@@ -23,7 +23,7 @@ from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError, OutOfMemory, ServerDied, ServerNeverHealthy
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.processes import guarded, log_tail, new_lines
-from benchmark_tasks.results.identity import WORKLOAD_KEYS
+from benchmark_tasks.results.identity import workload_keys_of
 from benchmark_tasks.results.record import Count, Degree, Record
 from benchmark_tasks.results.schema import Sample, new_run_id
 from benchmark_tasks.runtimes.environments import Environment
@@ -38,9 +38,6 @@ PROGRAM = Path(__file__).parents[1] / "diffusion" / "program" / "generate.py"
 MOCK_PROGRAM = Path(__file__).parents[1] / "testing" / "mock_generator.py"
 ENDING_SECONDS = 600.0
 """How long the current batch may still take when a point is ended."""
-
-_ARGUMENTS = {"inference_steps": "num_inference_steps"}
-"""Names in diffusers of keys of the workload that have another name there."""
 
 
 class Ready(Record):
@@ -260,7 +257,7 @@ def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dic
             "ring_degree": sweep.ring_degree,
             "cfg_parallel": sweep.cfg_parallel,
         },
-        "generation": {_ARGUMENTS.get(key, key): getattr(sweep, key) for key in WORKLOAD_KEYS},
+        "generation": {key: getattr(sweep, key) for key in workload_keys_of(sweep.task.output_unit)},
     }
 
 

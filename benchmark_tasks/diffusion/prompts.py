@@ -18,7 +18,7 @@ from benchmark_tasks.workloads.set_names import SYNTHETIC
 
 PROMPTS = 64
 
-_BEGINNINGS = {OutputUnit.IMAGE: "a photograph of", OutputUnit.VIDEO: "a video of"}
+_BEGINNINGS = {OutputUnit.IMAGE: "a photograph of"}
 _SUBJECTS = ("a fishing boat", "an old tram", "two cats", "a lighthouse", "a street market", "a chess player")
 _PLACES = ("by a frozen lake", "in the rain", "under a red bridge", "on a hill at dawn", "in a quiet library")
 _STYLES = ("soft light", "wide angle", "muted colours", "long shadows", "seen from above")
@@ -40,7 +40,8 @@ def prompt_set_for(sweep: Sweep) -> PromptSet:
     """
     if sweep.request_set != SYNTHETIC:
         raise CatalogError(f"{sweep.task} has no request set {sweep.request_set!r}; it has: {SYNTHETIC}")
-    beginning = _BEGINNINGS[sweep.task.output_unit]
+    unit = sweep.task.output_unit
+    beginning = _BEGINNINGS.get(unit, f"a {unit} of")
     every = [f"{beginning} {' '.join(parts)}" for parts in itertools.product(_SUBJECTS, _PLACES, _STYLES)]
     prompts = tuple(random.Random(0).sample(every, PROMPTS))
     digest = hashlib.sha256(json.dumps(prompts).encode()).hexdigest()[:8]

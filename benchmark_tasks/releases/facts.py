@@ -19,14 +19,13 @@ from benchmark_tasks.catalog import (
     GpuEntry,
     HubWatch,
     LengthDistribution,
-    Modality,
     ModelArchitecture,
     TaskEntry,
 )
 from benchmark_tasks.errors import HubRefused
 from benchmark_tasks.releases.hub import Hub, Repository, Tensor
 from benchmark_tasks.results.record import Record
-from benchmark_tasks.vocabulary import Architecture, Task, WeightPrecision
+from benchmark_tasks.vocabulary import Architecture, Modality, Task, WeightPrecision
 
 GIB = 1 << 30
 BYTES_OF_A_CACHED_NUMBER = 2

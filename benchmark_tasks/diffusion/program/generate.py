@@ -45,6 +45,9 @@ STAND_IN = "stand-in.1"
 """A job whose weights are drawn by a recipe: the one module of this project that is used here, and only then;
 whoever measures puts it on the PYTHONPATH."""
 
+ARGUMENTS = {"inference_steps": "num_inference_steps"}
+"""Names that diffusers has for keys of a configuration, where they differ."""
+
 WITH_XFUSER_TRANSFORMER = {
     "WanPipeline": ("transformer_wan", "xFuserWanTransformer3DWrapper"),
     "HunyuanVideoPipeline": ("transformer_hunyuan_video", "xFuserHunyuanVideoTransformer3DWrapper"),
@@ -55,6 +58,7 @@ WITH_XFUSER_TRANSFORMER = {
 def main(folder: Path) -> None:
     """Build the pipeline of job.json, and generate batches until the file `leave` exists."""
     job = json.loads((folder / "job.json").read_text())
+    job["generation"] = {ARGUMENTS.get(key, key): value for key, value in job["generation"].items()}
     torch.manual_seed(job["seed"])
     ranks = Ranks(job)
     pipeline = XditPipeline(job, ranks) if job["runtime"] == "xdit" else DiffusersPipeline(job, ranks)

@@ -286,9 +286,7 @@ def test_the_job_says_everything_the_program_needs() -> None:
     job = diffusion.job_of(wanted, catalog.model(wanted.model_id), ("a cat",), 7)
     assert (job["runtime"], job["num_gpus"], job["dtype"], job["seed"]) == ("xdit", 2, "bfloat16", 7)
     assert job["source"] is None and job["parallel"]["ring_degree"] == 2
-    assert job["generation"] == {
-        "num_inference_steps": 20, "height": 1024, "width": 1024, "num_frames": None
-    }  # fmt: skip
+    assert job["generation"] == {"inference_steps": 20, "height": 1024, "width": 1024}
     real = wanted.model_copy(update={"weights": Weights.REAL})
     assert diffusion.job_of(real, catalog.model(real.model_id), (), 0)["source"] == real.model_id
     here = real.model_copy(update={"weights_folder": "/weights"})
