@@ -57,7 +57,7 @@ _MEASURED = (
     ("load.html", "Load"),
     ("ledger.html", "Ledger"),
 )
-_PUBLISHED = (("publications.html", "Publications"),)
+_PUBLISHED = (("publications.html", "Publications"), ("about.html", "About"))
 
 
 def plain_name(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.identity import CONFIGURATION_KEYS, IDENTITY_KEYS
 from benchmark_tasks.vocabulary import Task
-from expectations.board import models, operations
+from expectations.board import about, models, operations
 from expectations.board.addresses import EXPLORER, navigation
 from expectations.board.reading import SOURCES, page_name, sources_with_reading, write_reading
 from expectations.board.rows import has_marts
@@ -88,6 +88,7 @@ def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> L
             site = folder / SITE_FOLDER
             addresses = models.write_models(site, connection, manifest, catalog, links)
             operations.write_operations(site, connection, manifest, catalog, links, addresses)
+            about.write_about(site, manifest, links, addresses, readings)
         text = render(connection, manifest, catalog, has_docs=has_docs, readings=readings, links=links)
     finally:
         connection.close()

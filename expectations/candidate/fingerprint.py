@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 _SOURCES = (
-    ("expectations", ("*.py", "*.html", "*.css", "*.js", "*.sql")),
+    ("expectations", ("*.py", "*.html", "*.css", "*.js", "*.sql", "*.yaml", "*.xml", "*.txt")),
     ("dbt_project", ("*.sql", "*.yml", "*.yaml", "*.csv", "*.md")),
     ("benchmark_tasks/results", ("*.py",)),
 )

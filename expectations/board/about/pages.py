@@ -1,0 +1,74 @@
+"""Writes `about.html`, `feed.xml` and `llms.txt` of a publication."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from expectations.board.reading import SOURCES
+from expectations.board.reading import page_name as reading_page_name
+from expectations.pages import render_page
+
+DOCS = Path(__file__).parents[3] / "docs"
+FEED_ENTRIES = 50
+_NOT_XML = re.compile(r"[\x00-\x1f\ufffe\uffff\ud800-\udfff]")
+"""Characters that no XML document may hold, and ends of lines."""
+_NAMESPACE = uuid.UUID("6f1f4c9e-0d0b-5f7e-9a53-6c6f7a0e4a10")
+"""For ids of feeds: an installation's feed is named after its first publication."""
+
+
+def write_about(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    links: Sequence[tuple[str, str]],
+    models: Mapping[str, str],
+    readings: Sequence[str],
+) -> None:
+    """Write the pages into the site's folder.
+
+    models: address of each model's page, by its id. readings: sources with a living reading.
+    """
+    shared = {
+        "summary": manifest["summary"],
+        "marts": manifest["tables"],
+        "models": models,
+        "readings": [(reading_page_name(source), SOURCES[source]) for source in readings],
+    }
+    pages = {
+        "about.html": {"links": links, "glossary": glossary()},
+        "feed.xml": feed(manifest),
+        "llms.txt": {},
+    }
+    for name, values in pages.items():
+        (folder / name).write_text(render_page(f"board/about/{name}", **shared, **values))
+
+
+def glossary(path: Path = DOCS / "glossary.md") -> str:
+    """The glossary of the documentation as HTML; empty where the documentation is not installed."""
+    import markdown
+
+    if not path.is_file():
+        return ""
+    _, _, text = path.read_text().partition("\n")  # its title is the page's heading
+    return markdown.markdown(text.replace("\n## ", "\n### "), extensions=["def_list"])
+
+
+def feed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What the Atom feed says: one entry per publication, the newest first."""
+    history = [*manifest["history"], manifest["summary"]]
+    named = str(uuid.uuid5(_NAMESPACE, f"{history[0]['published_at']} {history[0]['git_commit']}"))
+    return {
+        "feed_id": named,
+        "entries": [
+            {
+                **entry,
+                "id": uuid.uuid5(uuid.UUID(named), str(entry["publication_number"])),
+                "published_at": str(entry["published_at"]).replace(" ", "T"),
+                "note": _NOT_XML.sub(" ", entry["note"] or ""),
+            }
+            for entry in reversed(history[-FEED_ENTRIES:])
+        ],
+    }
