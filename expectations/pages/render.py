@@ -55,6 +55,7 @@ def _environment() -> Environment:
     }
     environment.filters |= {**numbers.FILTERS, "cell": _cell, "runtime": runtime_title}
     environment.filters["drawing"] = Markup  # SVG that a figure's drawing escaped
+    environment.filters["code"] = Markup  # style and scripts of libraries
     environment.globals["source"] = lambda name: Markup((ROOM / name).read_text())  # our own style and script
     return environment
 

@@ -173,7 +173,7 @@ def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
         browser.screenshot(shots / "home.png")
 
         browser.click("Energy")
-        browser.until_text("configurations.", frame="/site/index.html")
+        browser.until_text("configuration", frame="/site/index.html")
         browser.screenshot(shots / "leaderboard.png")
         browser.click("Gate report", frame="/site/index.html")
         browser.until_text("Gate report of publication 1", frame="/site/gate_report.html")

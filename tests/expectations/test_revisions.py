@@ -25,6 +25,7 @@ from expectations.history import recheck
 from expectations.history.costs import estimate
 from expectations.publications import query
 from expectations.refresh import RefreshResult, refresh
+from tests.expectations.board.marts import embedded_rows
 from tests.expectations.gate_faults import land
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -132,7 +133,8 @@ def test_history_tells_a_new_revision_from_a_new_version(
 
 def test_the_page_shows_the_current_revision(settings: Settings, published: RefreshResult) -> None:
     text = (publications.current(settings).path / "site" / "index.html").read_text()
-    assert NEW in text and OLD not in text
+    revisions = {row["model_revision"] for row in embedded_rows(text, "lm-arena-chat")}
+    assert NEW in revisions and OLD not in revisions
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="headless Chromium is not installed")
@@ -141,7 +143,7 @@ def test_a_browser_shows_the_revision_in_short(
 ) -> None:
     page = publications.current(settings).path / "site" / "index.html"
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
-    command += ["--virtual-time-budget=2000", "--dump-dom", f"file://{page}"]
+    command += ["--virtual-time-budget=2000", "--dump-dom", f"file://{page}#show=all"]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert re.findall(r"revision ([0-9a-f]+)<", shown).count(NEW[:12]) == 2  # under two versions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -14,6 +15,8 @@ from jouleboard_airflow.ui.overview import MEASURING_DAGS, Run, Sweep
 
 STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
+
+_SHARED_SCRIPT = re.compile(r'<script src="(?:\.\./)?(?P<name>[a-z_]+\.js)"></script>')
 
 _TITLES = {
     "index.html": "Leaderboard",
@@ -42,9 +45,22 @@ def shell(names: Collection[str]) -> str:
     return _render("shell.html", links={name: title for name, title in _TITLES.items() if name in names})
 
 
-def framed(page: str) -> str:
-    """A publication's page with the script that tells the frame around it which link was clicked."""
-    return f"{page}<script>\n{(STATIC / 'links.js').read_text()}</script>\n"
+def framed(page: str, site: Path) -> str:
+    """A publication's page with the script that tells the frame around it which link was clicked.
+
+    The page runs in an origin of its own, without the reader's session, so it could not load the scripts
+    that it shares with other pages: they are put into it.
+
+    Args:
+        page: text of the page.
+        site: the folder of the page, with the shared scripts.
+    """
+    whole = _SHARED_SCRIPT.sub(lambda script: _inline(site / script["name"]), page)
+    return f"{whole}<script>\n{(STATIC / 'links.js').read_text()}</script>\n"
+
+
+def _inline(script: Path) -> str:
+    return f"<script>\n{script.read_text()}</script>" if script.is_file() else ""
 
 
 def notice(text: str) -> str:

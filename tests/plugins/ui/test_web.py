@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark_tasks.settings import Settings
-from jouleboard_airflow.ui import pages
+from jouleboard_airflow.ui import pages, web
 from jouleboard_airflow.ui.overview import Run, Sweep
 from jouleboard_airflow.ui.web import _FILE_NAME, _PAGE_NAME, build_app, current_file, paths
 
@@ -84,11 +84,26 @@ def test_every_template_is_rendered_by_a_page() -> None:
     assert {path.name for path in pages.TEMPLATES.iterdir()} == used
 
 
-def test_a_publication_s_page_tells_which_link_was_clicked() -> None:
-    page = pages.framed("<html>the page</html>")
+def test_a_publication_s_page_tells_which_link_was_clicked(tmp_path: Path) -> None:
+    page = pages.framed("<html>the page</html>", tmp_path)
     assert page.startswith("<html>the page</html><script>")
     assert page.rstrip().endswith("</script>")
     assert "postMessage" in page
+
+
+def test_scripts_that_pages_share_are_put_into_the_page(tmp_path: Path) -> None:
+    (tmp_path / "libraries.js").write_text(r"const library = /\d/;")
+    page = pages.framed('<script src="libraries.js"></script><p>', tmp_path)
+    assert page.startswith("<script>\nconst library = /\\d/;</script><p>")
+
+
+def test_only_dbt_s_page_may_compile_text() -> None:
+    policies = {
+        name: web._published(name)["Content-Security-Policy"] for name in ("index.html", "dbt_docs.html")
+    }
+    assert "unsafe-eval" not in policies["index.html"]
+    assert "script-src 'unsafe-inline' 'unsafe-eval';" in policies["dbt_docs.html"]
+    assert all(policy.startswith("sandbox allow-scripts") for policy in policies.values())
 
 
 def test_the_frame_links_to_the_pages_that_the_publication_has() -> None:

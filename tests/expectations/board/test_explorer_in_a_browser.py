@@ -1,0 +1,303 @@
+"""The explorer in a real browser: what it shows is what a query on the mart says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from benchmark_tasks.testing.waiting import until
+from expectations.board import libraries
+from tests.e2e.browser import CHROMIUM, Browser, running_browser
+from tests.expectations.board.marts import HOSTILE, write_leaderboard
+from tests.expectations.board.test_explorer import page_over
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="headless Chromium is not installed")
+
+ERRORS = (
+    "window.errors = []; addEventListener('error', (event) => errors.push(event.message));"
+    "addEventListener('unhandledrejection', (event) => errors.push(String(event.reason)));"
+    "for (const level of ['error', 'warn']) console[level] = (...words) => errors.push(words.join(' '));"
+)
+
+
+class Site:
+    """The page of a leaderboard, opened from its folder."""
+
+    def __init__(self, folder: Path, browser: Browser) -> None:
+        self.folder, self.browser = folder, browser
+        self.database = folder / "leaderboard.duckdb"
+
+    def open(self, address: str = "") -> None:
+        self.browser.open("about:blank")
+        self.browser.open(f"file://{self.folder}/index.html{address}")
+        parts = (
+            "explorer.choice.view === 'compare' ? [explorer.comparison] : [explorer.table, explorer.figure]"
+        )
+        self.until(f"window.explorer && ({parts}).every((part) => part?.ready)")
+
+    def until(self, expression: str) -> Any:
+        return until(lambda: self.browser.evaluate(expression), 30, expression)
+
+    def settled(self) -> None:
+        """Wait until the figure shows the choice and the address says it."""
+        self.browser.evaluate("settled = null; explorer.drawing.then(() => { settled = true; })")
+        self.until("settled && location.hash.slice(1) === explorer.written")
+
+    def shown(self) -> list[str]:
+        """Ids of the table's rows, in order."""
+        rows = "JSON.stringify(explorer.table.tabulator.getData('active').map((row) => row.leaderboard_id))"
+        return list(json.loads(self.browser.evaluate(rows)))
+
+    def query(self, sql: str) -> list[Any]:
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def ids(self, condition: str, least: bool = True, energy: str = "energy_per_output_joules") -> list[str]:
+        """Ids that the mart has under a condition, by energy."""
+        rank = f"row_number() over (partition by model_id order by {energy}, batch_size, leaderboard_id)"
+        qualify = f"qualify {rank} = 1" if least else ""
+        rows = self.query(
+            f"select leaderboard_id from marts.leaderboard where {condition} {qualify} order by {energy}"
+        )
+        return [row[0] for row in rows]
+
+    def errors(self) -> list[str]:
+        return list(json.loads(self.browser.evaluate("JSON.stringify(errors)")))
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """The pointer pressed, moved and released."""
+        for kind, (x, y), buttons in (
+            ("mouseMoved", start, 0),
+            ("mousePressed", start, 1),
+            ("mouseMoved", ((start[0] + end[0]) / 2, end[1]), 1),
+            ("mouseMoved", end, 1),
+            ("mouseReleased", end, 0),
+        ):
+            button = "none" if kind == "mouseMoved" and not buttons else "left"
+            self.browser.call(
+                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, buttons=buttons, clickCount=1
+            )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    write_leaderboard(folder / "leaderboard.duckdb")
+    (folder / "index.html").write_text(page_over(folder / "leaderboard.duckdb"))
+    libraries.write_libraries(folder)
+    with running_browser(tmp_path_factory.mktemp("profile")) as browser:
+        browser.call("Page.addScriptToEvaluateOnNewDocument", source=ERRORS)
+        yield Site(folder, browser)
+
+
+CHAT = "task = 'lm-arena-chat'"
+CHOICES = {
+    "": CHAT,
+    "#latency=12": f"{CHAT} and median_itl_ms <= 12",
+    "#percentile=p95&latency=14.5": f"{CHAT} and p95_itl_ms <= 14.5",
+    "#ttft=60&ttft-percentile=p99": f"{CHAT} and p99_ttft_ms <= 60",
+    "#energy=0.35&latency=20": f"{CHAT} and energy_per_output_joules <= 0.35 and median_itl_ms <= 20",
+    "#gpu=H100&gpu=H200&gpus=2": f"{CHAT} and gpu_model in ('H100', 'H200') and num_gpus = 2",
+    "#precision=fp8&version=0.26.0": f"{CHAT} and weight_precision = 'fp8' and runtime_version = '0.26.0'",
+    "#organisation=Organisation+1&text=MODEL-4": f"{CHAT} and organisation = 'Organisation 1' and model_id like '%model-4%'",
+    "#task=text-to-image&latency=8": "task = 'text-to-image' and batch_latency_seconds <= 8",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("address", CHOICES)
+def test_the_table_is_what_a_query_says(site: Site, address: str) -> None:
+    site.open(address)
+    wanted = site.ids(CHOICES[address])
+    assert wanted
+    assert site.shown() == wanted
+    models = site.query(f"select count(distinct model_id) from marts.leaderboard where {CHOICES[address]}")
+    assert str(models[0][0]) in site.browser.evaluate("byId('answer').textContent").split(".")[0]
+    joined = "&" if address else "#"
+    site.open(f"{address}{joined}show=all")
+    assert site.shown() == site.ids(CHOICES[address], least=False)
+    assert site.errors() == []
+
+
+def test_energy_per_response_chooses_by_it(site: Site) -> None:
+    site.open("#per=response&energy=60")
+    condition = f"{CHAT} and energy_per_response_joules <= 60"
+    assert set(site.shown()) == set(site.ids(condition, energy="energy_per_response_joules"))
+
+
+def test_the_frontier_is_what_a_query_says(site: Site) -> None:
+    site.open("#show=all&percentile=p99&latency=60")
+    drawn = json.loads(
+        site.browser.evaluate("JSON.stringify(explorer.figure.view.data('frontier').map((p) => p.id))")
+    )
+    rows = f"(select * from marts.leaderboard where {CHAT} and p99_itl_ms <= 60)"
+    wanted = site.query(
+        f"select leaderboard_id from {rows} a where not exists (from {rows} b where b.p99_itl_ms <= a.p99_itl_ms"
+        " and b.energy_per_output_joules <= a.energy_per_output_joules and b.leaderboard_id <> a.leaderboard_id)"
+    )
+    assert set(drawn) == {row[0] for row in wanted}
+    assert len(wanted) > 2
+
+
+def test_numbers_of_the_figure_are_the_marts(site: Site) -> None:
+    site.open("#show=all")
+    points = json.loads(
+        site.browser.evaluate(
+            "JSON.stringify(explorer.figure.view.data('points').map((p) => [p.id, p.x, p.y / explorer.scope.energy.factor]))"
+        )
+    )
+    rows = site.query(
+        f"select leaderboard_id, median_itl_ms, energy_per_output_joules from marts.leaderboard where {CHAT}"
+    )
+    assert {row[0]: (pytest.approx(row[1], rel=1e-5), pytest.approx(row[2], rel=1e-5)) for row in rows} == {
+        name: (x, y) for name, x, y in points
+    }
+
+
+def test_the_csv_is_the_mart(site: Site, tmp_path: Path) -> None:
+    site.open("#show=all&gpu=B200&latency=15")
+    site.browser.downloads_to(tmp_path)
+    for name in ("csv", "json"):
+        site.browser.evaluate(f"byId({name!r}).click()")
+    file = tmp_path / "jouleboard-7-lm-arena-chat.csv"
+    until(file.exists, 30, "the CSV")
+    rows = list(csv.DictReader(io.StringIO(file.read_bytes().decode(), newline="")))
+    condition = f"{CHAT} and gpu_model = 'B200' and median_itl_ms <= 15"
+    assert [row["leaderboard_id"] for row in rows] == site.ids(condition, least=False)
+    stored = site.query(
+        f"select model_id, nickname, num_gpus, batch_size, energy_per_output_joules, median_ttft_ms"
+        f" from marts.leaderboard where {condition} order by energy_per_output_joules"
+    )
+    for row, (model, nickname, gpus, batch, joules, ttft) in zip(rows, stored, strict=True):
+        assert (row["model_id"], row["nickname"]) == (model, nickname)
+        assert (int(row["num_gpus"]), int(row["batch_size"])) == (gpus, batch)
+        assert float(row["energy_per_output_joules"]) == pytest.approx(joules, rel=1e-5)
+        assert row["median_ttft_ms"] == "" if ttft is None else float(row["median_ttft_ms"]) == ttft
+    assert HOSTILE in {row["nickname"] for row in rows}
+    saved = until((tmp_path / "jouleboard-7-lm-arena-chat.json").exists, 30, "the JSON")
+    assert saved
+    document = json.loads((tmp_path / "jouleboard-7-lm-arena-chat.json").read_text())
+    assert [row["leaderboard_id"] for row in document["rows"]] == [row["leaderboard_id"] for row in rows]
+
+
+def test_the_figure_is_saved_as_svg_and_png(site: Site, tmp_path: Path) -> None:
+    site.open("#latency=12")
+    site.browser.downloads_to(tmp_path)
+    for name in ("svg", "png"):
+        site.browser.evaluate(f"byId({name!r}).click()")
+        until((tmp_path / f"jouleboard-7-lm-arena-chat.{name}").exists, 30, name)
+    svg = (tmp_path / "jouleboard-7-lm-arena-chat.svg").read_text()
+    assert "Our measurements; each model" in svg
+    assert "publication 7" in svg
+    assert "var(" not in svg
+    assert (tmp_path / "jouleboard-7-lm-arena-chat.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_dragged_line_filters_and_its_address_restores_everything(site: Site) -> None:
+    site.open("#percentile=p90&gpu=B200&show=all&sort=-batch_size&columns=batch_size,organisation")
+    place = json.loads(
+        site.browser.evaluate(
+            "byId('figure').scrollIntoView(); (() => { const box = byId('figure').getBoundingClientRect(),"
+            " { view } = explorer.figure, [left, top] = view.origin();"
+            " return JSON.stringify([box.left + left, box.top + top, view.signal('placeX'), view.signal('placeY')]); })()"
+        )
+    )
+    left, top, right, _ = place
+    site.drag((left + right, top + 300), (left + right * 0.4, top + 300))
+    site.until("explorer.choice.latency !== null")
+    site.settled()
+    latency = site.browser.evaluate("explorer.choice.latency")
+    condition = f"{CHAT} and gpu_model = 'B200' and p90_itl_ms <= {latency}"
+    assert set(site.shown()) == set(site.ids(condition, least=False))
+    assert 0 < len(site.shown()) < 84
+    before = (
+        site.shown(), site.browser.evaluate("byId('answer').textContent"),
+        site.browser.evaluate("byId('latency-slider').value"), site.browser.evaluate("byId('latency-box').value"),
+    )  # fmt: skip
+    address = site.browser.evaluate("location.hash")
+    site.open(address)
+    assert before == (
+        site.shown(), site.browser.evaluate("byId('answer').textContent"),
+        site.browser.evaluate("byId('latency-slider').value"), site.browser.evaluate("byId('latency-box').value"),
+    )  # fmt: skip
+    headings = "JSON.stringify([...document.querySelectorAll('#table button.heading span')].map((e) => e.textContent))"
+    assert json.loads(site.browser.evaluate(headings)) == ["Model", "Batch", "Organisation"]
+    site.settled()
+    assert site.browser.evaluate("location.hash") == address
+    assert site.errors() == []
+
+
+def test_a_slider_moves_and_clear_all_leaves_no_address(site: Site) -> None:
+    site.open()
+    site.browser.evaluate(
+        "byId('latency-slider').value = 300; byId('latency-slider').dispatchEvent(new Event('input'))"
+    )
+    site.settled()
+    latency = site.browser.evaluate("explorer.choice.latency")
+    assert site.browser.evaluate("location.hash") == f"#latency={latency:g}"
+    assert set(site.shown()) == set(site.ids(f"{CHAT} and median_itl_ms <= {latency}"))
+    site.browser.evaluate("byId('reset').click()")
+    site.settled()
+    assert site.browser.evaluate("location.hash") == ""
+    assert site.shown() == site.ids(CHAT)
+
+
+def test_ticked_rows_are_compared_at_an_address_of_their_own(site: Site) -> None:
+    first, second = site.ids(CHAT)[:2]
+    site.open()
+    for box in (0, 1):
+        site.browser.evaluate(f"document.querySelectorAll('#table input[type=checkbox]')[{box}].click()")
+    site.browser.evaluate("byId('compare').click()")
+    site.settled()
+    address = site.browser.evaluate("location.hash")
+    site.open(address)
+    site.until("document.querySelectorAll('#cards .card').length === 2")
+    energies = {
+        row[0]: row[1] for row in site.query("select leaderboard_id, energy_per_output_joules from marts.leaderboard")
+    }  # fmt: skip
+    ratio = energies[second] / energies[first]
+    line = site.browser.evaluate("document.querySelector('#compare-table tbody tr').innerText")
+    assert f"\u00d7{ratio:.2f}" in line
+    assert not site.browser.evaluate("document.querySelector('#compare-table img')")
+    assert site.errors() == []
+
+
+def test_hostile_text_is_shown_as_text(site: Site) -> None:
+    site.open("#show=all&text=model-6")
+    assert site.browser.evaluate("document.querySelectorAll('img').length") == 0
+    assert HOSTILE in site.browser.evaluate("document.querySelector('#table').innerText")
+    assert HOSTILE in site.browser.evaluate("byId('answer').textContent")
+    assert site.errors() == []
+
+
+def test_a_narrow_screen_does_not_scroll_sideways(site: Site) -> None:
+    site.browser.call(
+        "Emulation.setDeviceMetricsOverride", width=360, height=800, deviceScaleFactor=1, mobile=False
+    )
+    try:
+        site.open()
+        assert site.browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        site.browser.call("Emulation.clearDeviceMetricsOverride")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("address", ["", "#show=all&latency=20", "#view=compare&ticked={0},{1}"])
+def test_axe_finds_no_barrier(site: Site, theme: str, address: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    site.browser.call("Emulation.setEmulatedMedia", features=features)
+    site.open(address.format(*(name[:12] for name in site.ids(CHAT)[:2])))
+    axe = (files("axe_core_python") / "axe.min.js").read_text()
+    site.browser.call(
+        "Runtime.evaluate", expression=f"{axe}; axe.run().then((r) => {{ window.found = r; }}); 0"
+    )
+    site.until("window.found")
+    violations = "found.violations.map((v) => v.id + ': ' + v.nodes.slice(0, 4).map((n) => n.html.slice(0, 200)).join(' '))"
+    assert json.loads(site.browser.evaluate(f"JSON.stringify({violations})")) == []
