@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmark_tasks import catalog
 from benchmark_tasks.settings import Settings
 from expectations import publications
+from expectations.board.libraries import libraries
 from expectations.candidate.build import BuildResult
 from expectations.candidate.fingerprint import git_commit
 from expectations.gate.auditor import Audit
@@ -127,6 +128,7 @@ def kill_everywhere(home: Path, candidate: Path, times: int) -> list[dict[str, o
     """Kill publishers at `times` or more different steps; after each, look, then publish for good."""
     settings = Settings(home=home)
     git_commit()  # asked once, before the forks
+    libraries()  # put together once, before the forks
     assert _in_child(lambda: publish(settings, candidate, "first")) == 0
     steps = _steps(settings, candidate)
     decisive = [n for n, step in enumerate(steps, 1) if step.startswith(("os.rename", "os.symlink"))]

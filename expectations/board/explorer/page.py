@@ -94,7 +94,7 @@ def render_explorer(
         scripts=[f"board/explorer/scripts/{name}.js" for name in SCRIPTS],
         figure=scatter(),
         leaderboard=packed(by_task, [column.name for column in columns]),
-        meta=_meta(by_task, manifest, tasks, columns, view, model_pages),
+        meta=_meta(manifest, tasks, columns, view, model_pages),
         **rest,
     )
 
@@ -137,7 +137,6 @@ def packed(by_task: Mapping[str, Sequence[Row]], names: Sequence[str]) -> dict[s
 
 
 def _meta(
-    by_task: Mapping[str, Sequence[Row]],
     manifest: Mapping[str, Any],
     tasks: Sequence[tuple[str, str]],
     columns: Sequence[Column],

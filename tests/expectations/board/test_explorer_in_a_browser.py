@@ -69,6 +69,16 @@ class Site:
         )
         return [row[0] for row in rows]
 
+    def said(self) -> list[Any]:
+        """The table's rows, the sentence and the ceiling's controls."""
+        parts = (
+            "answer').textContent",
+            "latency-slider').value",
+            "latency-box').value",
+            "percentile').value",
+        )
+        return [self.shown(), *(self.browser.evaluate(f"byId('{part}") for part in parts)]
+
     def errors(self) -> list[str]:
         return list(json.loads(self.browser.evaluate("JSON.stringify(errors)")))
 
@@ -107,7 +117,9 @@ CHOICES = {
     "#energy=0.35&latency=20": f"{CHAT} and energy_per_output_joules <= 0.35 and median_itl_ms <= 20",
     "#gpu=H100&gpu=H200&gpus=2": f"{CHAT} and gpu_model in ('H100', 'H200') and num_gpus = 2",
     "#precision=fp8&version=0.26.0": f"{CHAT} and weight_precision = 'fp8' and runtime_version = '0.26.0'",
-    "#organisation=Organisation+1&text=MODEL-4": f"{CHAT} and organisation = 'Organisation 1' and model_id like '%model-4%'",
+    "#organisation=Organisation+1&text=MODEL-4": (
+        f"{CHAT} and organisation = 'Organisation 1' and model_id like '%model-4%'"
+    ),
     "#task=text-to-image&latency=8": "task = 'text-to-image' and batch_latency_seconds <= 8",
 }  # fmt: skip
 
@@ -139,8 +151,9 @@ def test_the_frontier_is_what_a_query_says(site: Site) -> None:
     )
     rows = f"(select * from marts.leaderboard where {CHAT} and p99_itl_ms <= 60)"
     wanted = site.query(
-        f"select leaderboard_id from {rows} a where not exists (from {rows} b where b.p99_itl_ms <= a.p99_itl_ms"
-        " and b.energy_per_output_joules <= a.energy_per_output_joules and b.leaderboard_id <> a.leaderboard_id)"
+        f"select leaderboard_id from {rows} a where not exists (from {rows} b"
+        " where b.p99_itl_ms <= a.p99_itl_ms and b.energy_per_output_joules <= a.energy_per_output_joules"
+        " and b.leaderboard_id <> a.leaderboard_id)"
     )
     assert set(drawn) == {row[0] for row in wanted}
     assert len(wanted) > 2
@@ -150,7 +163,8 @@ def test_numbers_of_the_figure_are_the_marts(site: Site) -> None:
     site.open("#show=all")
     points = json.loads(
         site.browser.evaluate(
-            "JSON.stringify(explorer.figure.view.data('points').map((p) => [p.id, p.x, p.y / explorer.scope.energy.factor]))"
+            "JSON.stringify(explorer.figure.view.data('points')"
+            ".map((p) => [p.id, p.x, p.y / explorer.scope.energy.factor]))"
         )
     )
     rows = site.query(
@@ -206,10 +220,10 @@ def test_the_dragged_line_filters_and_its_address_restores_everything(site: Site
         site.browser.evaluate(
             "byId('figure').scrollIntoView(); (() => { const box = byId('figure').getBoundingClientRect(),"
             " { view } = explorer.figure, [left, top] = view.origin();"
-            " return JSON.stringify([box.left + left, box.top + top, view.signal('placeX'), view.signal('placeY')]); })()"
+            " return JSON.stringify([box.left + left, box.top + top, view.signal('placeX')]); })()"
         )
     )
-    left, top, right, _ = place
+    left, top, right = place
     site.drag((left + right, top + 300), (left + right * 0.4, top + 300))
     site.until("explorer.choice.latency !== null")
     site.settled()
@@ -217,18 +231,12 @@ def test_the_dragged_line_filters_and_its_address_restores_everything(site: Site
     condition = f"{CHAT} and gpu_model = 'B200' and p90_itl_ms <= {latency}"
     assert set(site.shown()) == set(site.ids(condition, least=False))
     assert 0 < len(site.shown()) < 84
-    before = (
-        site.shown(), site.browser.evaluate("byId('answer').textContent"),
-        site.browser.evaluate("byId('latency-slider').value"), site.browser.evaluate("byId('latency-box').value"),
-    )  # fmt: skip
+    before = site.said()
     address = site.browser.evaluate("location.hash")
     site.open(address)
-    assert before == (
-        site.shown(), site.browser.evaluate("byId('answer').textContent"),
-        site.browser.evaluate("byId('latency-slider').value"), site.browser.evaluate("byId('latency-box').value"),
-    )  # fmt: skip
-    headings = "JSON.stringify([...document.querySelectorAll('#table button.heading span')].map((e) => e.textContent))"
-    assert json.loads(site.browser.evaluate(headings)) == ["Model", "Batch", "Organisation"]
+    assert site.said() == before
+    headings = "[...document.querySelectorAll('#table button.heading span')].map((e) => e.textContent).join()"
+    assert site.browser.evaluate(headings) == "Model,Batch,Organisation"
     site.settled()
     assert site.browser.evaluate("location.hash") == address
     assert site.errors() == []
@@ -259,9 +267,8 @@ def test_ticked_rows_are_compared_at_an_address_of_their_own(site: Site) -> None
     address = site.browser.evaluate("location.hash")
     site.open(address)
     site.until("document.querySelectorAll('#cards .card').length === 2")
-    energies = {
-        row[0]: row[1] for row in site.query("select leaderboard_id, energy_per_output_joules from marts.leaderboard")
-    }  # fmt: skip
+    rows = site.query("select leaderboard_id, energy_per_output_joules from marts.leaderboard")
+    energies = dict(rows)
     ratio = energies[second] / energies[first]
     line = site.browser.evaluate("document.querySelector('#compare-table tbody tr').innerText")
     assert f"\u00d7{ratio:.2f}" in line
@@ -295,9 +302,10 @@ def test_axe_finds_no_barrier(site: Site, theme: str, address: str) -> None:
     site.browser.call("Emulation.setEmulatedMedia", features=features)
     site.open(address.format(*(name[:12] for name in site.ids(CHAT)[:2])))
     axe = (files("axe_core_python") / "axe.min.js").read_text()
-    site.browser.call(
-        "Runtime.evaluate", expression=f"{axe}; axe.run().then((r) => {{ window.found = r; }}); 0"
-    )
+    run = f"{axe}; axe.run().then((result) => {{ window.found = result; }}); 0"
+    site.browser.call("Runtime.evaluate", expression=run)
     site.until("window.found")
-    violations = "found.violations.map((v) => v.id + ': ' + v.nodes.slice(0, 4).map((n) => n.html.slice(0, 200)).join(' '))"
+    violations = (
+        "found.violations.map((v) => [v.id, ...v.nodes.slice(0, 4).map((n) => n.html.slice(0, 200))])"
+    )
     assert json.loads(site.browser.evaluate(f"JSON.stringify({violations})")) == []
