@@ -28,6 +28,7 @@ MANIFEST = {
 }
 REST: dict[str, Any] = {
     "model_pages": {},
+    "is_whole": False,
     "links": [("index.html", "Explorer")],
     "readings": [],
     "warned": [],
