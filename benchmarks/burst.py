@@ -113,7 +113,7 @@ def main() -> None:
         result = burst(installation, airflow, options.triggers)
     report(result, as_json=options.json)
     if not result.held:
-        sys.exit("error: the platform did not hold")
+        sys.exit("error: the platform did not withstand the load")
 
 
 def burst(installation: Installation, airflow: Airflow, triggers: int) -> Burst:

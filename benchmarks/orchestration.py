@@ -287,7 +287,7 @@ def report(parse_seconds: float, queued: list[float], found: list[Sweeps], *, as
         print(
             f"{one.configurations} configurations in {one.tasks} tasks, {one.slots} at a time: "
             f"{one.wall_seconds:.0f} s\n"
-            f"    a configuration: {one.wall_seconds_per_configuration:.2f} s of wall time, "
+            f"    per configuration: {one.wall_seconds_per_configuration:.2f} s of wall time, "
             f"{one.scheduler_cpu_seconds_per_configuration * 1000:.0f} ms of the scheduler's processor time\n"
             f"    all of them: {one.scheduler_cpu_seconds:.1f} s of the scheduler's processor time, "
             f"{one.platform_cpu_seconds:.0f} s of the platform's\n"

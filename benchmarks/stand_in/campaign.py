@@ -172,7 +172,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("story", choices=[*STORIES], nargs="?")
-    parser.add_argument("--list", action="store_true", help="print the stories and leave")
+    parser.add_argument("--list", action="store_true", help="print the stories and exit")
     parser.add_argument("--gpus", type=int, nargs="+", default=[0])
     parser.add_argument("--gpu-model", default="H100")
     parser.add_argument("--home", type=Path, default=Path("var"))

@@ -192,7 +192,7 @@ class Runner:
             )
             self._write({"weights_told": self._asked(served, "weights_told"), "server": index})
             return served
-        raise SystemExit("no server came up")
+        raise SystemExit("no server started")
 
     def _model_folder(self) -> Path:
         model = load().model(self._story.model)
@@ -309,7 +309,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("story", choices=sorted(STORIES))
     parser.add_argument(
-        "--gpu", type=int, required=True, help="index as NVML counts; -1: none, only to try it"
+        "--gpu", type=int, required=True, help="index of the GPU for NVML; -1: no GPU, to try the program"
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--until", type=float, default=float("inf"))

@@ -64,7 +64,9 @@ class Served:
         """
         while time.monotonic() - self.started < limit:
             if self._process.poll() is not None:
-                raise RuntimeError(f"the server ended with {self._process.returncode}: {self._last_lines()}")
+                raise RuntimeError(
+                    f"the server ended with code {self._process.returncode}: {self._last_lines()}"
+                )
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"{self.url}/health", timeout=2).read()
                 return time.monotonic() - self.started
