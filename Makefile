@@ -13,7 +13,7 @@ export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint lint-sql types format coverage docs hooks demo up down status gpu-worker constraints clean findings
+.PHONY: help setup test lint lint-sql types format coverage docs hooks demo up down status gpu-worker constraints clean findings picture
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ gpu-worker: $(READY) ## Join a control plane with this machine's GPUs (docs/oper
 
 findings: $(READY) ## Recompute the published findings from the marts; fails on a miss
 	@cd $(ROOT) && $(BIN)/python -m benchmarks.findings
+
+picture: $(READY) ## Draw the README's picture again, from recorded_runs/
+	@cd $(ROOT) && $(BIN)/python -m benchmarks.picture
 
 constraints: $(READY) ## Pin again after changing pyproject.toml
 	@cd $(ROOT) && $(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --extra dev pyproject.toml -o constraints.txt

@@ -7,6 +7,7 @@ a publication has one such figure per model, task and source.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -34,9 +35,12 @@ def svg(rows: Sequence[Row], unit: str, scale: tuple[float, str] = (1.0, "J")) -
 def points(rows: Iterable[Row]) -> list[Row]:
     """The rows with energy and latency, with what the figure needs of each.
 
-    Where a GPU model and number of GPUs has several rows of one batch size (parallelism, versions), the line
-    goes through the one that takes least.
+    Lines join only rows that may be compared: those of the largest such group. Where a GPU model and number
+    of GPUs has several of one batch size (parallelism), the line goes through the one that takes least.
     """
+    rows = list(rows)
+    groups = Counter(row["frontier_id"] for row in rows if row["frontier_id"] is not None)
+    main = max(groups, key=lambda group: (groups[group], group), default=None)
     chosen: dict[tuple[str, int], Row] = {}
     kept = [
         {
@@ -46,18 +50,20 @@ def points(rows: Iterable[Row]) -> list[Row]:
             "batch_size": row["batch_size"],
             "latency": _latency(row),
             "joules": row["energy_per_output_joules"],
-            "frontier": row["frontier_id"],
-            "on_frontier": bool(row["is_on_frontier"]),
+            "comparable": row["frontier_id"] == main,
+            "on_frontier": bool(row["is_on_frontier"]) and row["frontier_id"] == main,
         }
         for row in rows
         if row["energy_per_output_joules"] and _latency(row)
     ]
     for point in kept:
         key = (point["series"], point["batch_size"])
+        if not point["comparable"]:
+            continue
         if key not in chosen or point["joules"] < chosen[key]["joules"]:
             chosen[key] = point
     for point in kept:
-        point["on_line"] = chosen[point["series"], point["batch_size"]] is point
+        point["on_line"] = chosen.get((point["series"], point["batch_size"])) is point
     return kept
 
 
@@ -87,11 +93,7 @@ def specification(rows: Sequence[Row], unit: str, scale: tuple[float, str] = (1.
         _layer(
             front,
             {"type": "line", "strokeWidth": 14, "opacity": 0.14, "color": theme.INK, "strokeCap": "round"},
-            {
-                **place,
-                "order": {"field": "latency", "type": "quantitative"},
-                "detail": {"field": "frontier", "type": "nominal"},
-            },
+            {**place, "order": {"field": "latency", "type": "quantitative"}},
         ),
         _layer(
             lines,

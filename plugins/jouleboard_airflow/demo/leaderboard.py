@@ -52,9 +52,9 @@ def _cell(value: object) -> str:
 
 
 def print_where_to_look(installation: Installation) -> None:
-    """Print where the results are: database, pages, UI."""
+    """Print where the results are: database, UI and, last, the page."""
     published = installation.settings.published / "current"
     print(f'database  {published / "leaderboard.duckdb"}   (`.venv/bin/jouleboard query "select ..."`)')
-    print(f"page      {published / 'site' / 'index.html'}")
     print(f"gate      {published / 'site' / 'gate_report.html'}   (its warnings)")
     print(f"UI        `make up`, then {installation.url}; {login(installation)}")
+    print(f"page      {published / 'site' / 'index.html'}")
