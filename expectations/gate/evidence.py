@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,14 @@ import pyarrow.parquet as pq
 from benchmark_tasks import disk, statistics
 from benchmark_tasks.errors import BundleError
 from benchmark_tasks.measuring import steadiness
+from benchmark_tasks.meters import energy, server_use
+from benchmark_tasks.meters.meter import Timeline
 from benchmark_tasks.meters.vendors import VENDORS
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.tables import REQUESTS, Series
 from benchmark_tasks.vocabulary import EnergySource, RunStatus
-from expectations.gate import recomputed
+from expectations.gate import copies, recomputed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +41,11 @@ BUCKET_SECONDS = 5.0
 
 _CRASHES = re.compile(
     r"CUDA error|illegal memory access|OutOfMemoryError|Segmentation fault|Fatal Python error|NCCL error"
+)
+
+_STARTED = re.compile(
+    r"(?:building the pipeline|starting the server) for .*?\| \d+x [^|(]*(?:\((?P<degrees>[^)]*)\) )?\|"
+    r"(?: (?P<steps>\d+) steps (?P<width>\d+)x(?P<height>\d+)(?: (?P<frames>\d+) frames)?)?"
 )
 
 
@@ -57,14 +64,20 @@ class Evidence:
         the GPU that was slowed down least.
     contradiction, contradiction_share: the figure of the record that is farthest from what the files give for
         it, and how far (`recomputed.py`).
-    window_tokens: output tokens of the steady window, by the requests.
+    window_tokens, mlenergy_window_tokens: output tokens of both windows, by the requests.
+    answers_at_cap: completed answers that are as long as they may be.
+    cut_off_tokens: how many tokens requests that did not complete still had to get.
     median_e2e_ms, mean_itl_ms: of the completed requests that were served from beginning to end.
+    histogram_itl_ms: mean inter-token latency by the record's histogram.
+    pieces_itl_ms: median inter-token latency of the answers whose pieces were kept.
+    load_watts: mean power of all GPUs over the whole load, by their counters.
     odd_parts, odd_parts_shift: parts of the steady window that differ from its others, and what they do to
         its mean (0.0: there are none).
     timeline_joules: trapezoid integral of the power timeline over the ranking window.
     bad_samples: samples that are NaN, infinite or negative.
     crash: the first line of the server's log that reports a crash.
-    content_digest: of everything measured, so that a replay under another id is found.
+    content_digest: of everything in the record that was measured.
+    request_marks, power_marks: by which a copy is known, whatever its record says (`copies.py`).
     """
 
     run_id: str
@@ -81,14 +94,22 @@ class Evidence:
     contradiction: str | None = None
     contradiction_share: float | None = None
     window_tokens: float | None = None
+    mlenergy_window_tokens: float | None = None
+    answers_at_cap: int | None = None
+    cut_off_tokens: int | None = None
     median_e2e_ms: float | None = None
     mean_itl_ms: float | None = None
+    histogram_itl_ms: float | None = None
+    pieces_itl_ms: float | None = None
+    load_watts: float | None = None
     odd_parts: str | None = None
     odd_parts_shift: float | None = None
     timeline_joules: float | None = None
     bad_samples: int | None = None
     crash: str | None = None
     content_digest: str | None = None
+    request_marks: tuple[int, ...] = ()
+    power_marks: tuple[int, ...] = ()
 
 
 def gather(runs: Iterable[tuple[Run, Path]], cache_directory: Path) -> dict[str, Evidence]:
@@ -106,18 +127,50 @@ def gather(runs: Iterable[tuple[Run, Path]], cache_directory: Path) -> dict[str,
 
 
 def examine(run: Run, directory: Path) -> Evidence:
-    """Verify one bundle and read its Parquet files."""
+    """Verify one bundle and read its files."""
     try:
         bundle.verify(directory)
-        requests, timelines = _tables(run, directory)
+        files = read_files(run, directory)
     except (BundleError, OSError) as error:
         return Evidence(run.run_id, problem=str(error))
+    return replace(compare(run, files), **_marks(run, files))
+
+
+@dataclass(frozen=True)
+class Files:
+    """What the files of a bundle hold, beside its record.
+
+    requests, timelines: of a completed run; another may lack them.
+    crash: the first line of the server's log that reports a crash.
+    started: what driver.log says was started: parallel degrees, steps, width, height, frames; empty where it
+        says nothing.
+    """
+
+    requests: pa.Table | None
+    timelines: pa.Table | None
+    crash: str | None = None
+    started: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_files(run: Run, directory: Path) -> Files:
+    """Read them.
+
+    Raises:
+        BundleError: one that a completed run must have is missing, or not readable.
+    """
+    requests, timelines = _tables(run, directory)
+    started = _started(directory / bundle.DRIVER_LOG)
+    return Files(requests, timelines, _crash(directory / bundle.SERVER_LOG), started)
+
+
+def compare(run: Run, files: Files) -> Evidence:
+    """What files say beside a record; a copy is not looked for."""
     return Evidence(
         run_id=run.run_id,
-        **_requests_facts(run, requests),
-        **_timeline_facts(run, timelines),
-        **_second_witness(run, requests, timelines),
-        crash=_crash(directory / bundle.SERVER_LOG),
+        **_requests_facts(run, files.requests),
+        **_timeline_facts(run, files.timelines),
+        **_second_witness(run, files),
+        crash=files.crash,
         content_digest=content_digest(run),
     )
 
@@ -214,26 +267,77 @@ def _power_cap_share(readings: pd.DataFrame, window: Span, source: EnergySource)
     return float(capped.groupby(inside["gpu_index"]).mean().min())
 
 
-def _second_witness(run: Run, requests: pa.Table | None, timelines: pa.Table | None) -> dict[str, Any]:
+def _second_witness(run: Run, files: Files) -> dict[str, Any]:
     """Figures of a completed run against its files."""
-    if run.status is not RunStatus.COMPLETED or requests is None or timelines is None:
+    if run.status is not RunStatus.COMPLETED or files.requests is None or files.timelines is None:
         return {}
-    rows = requests.to_pandas().reindex(columns=REQUESTS.names)
-    pairs = [
-        *recomputed.of_timelines(run, timelines.to_pandas()),
-        *recomputed.of_requests(run, rows),
-        *recomputed.of_parts(run.window_steady),
-        *recomputed.of_parts(run.window_mlenergy),
-    ]
+    rows = files.requests.to_pandas().reindex(columns=REQUESTS.names)
+    timeline = Timeline.from_table(files.timelines)
+    pairs = [*recomputed.contradictions(run, rows, timeline), *_as_started(run, files.started)]
     largest, odd = recomputed.largest_contradiction(pairs), recomputed.odd_parts(run, rows)
+    cut_off = rows[rows["error"].notna()]
     return {
         "contradiction": None if largest is None else str(largest),
         "contradiction_share": None if largest is None else largest.share,
-        **recomputed.latencies(run, rows),
-        "window_tokens": recomputed.tokens_in_window(run, rows),
+        "window_tokens": recomputed.tokens_in_window(run.window_steady, rows),
+        "mlenergy_window_tokens": recomputed.tokens_in_window(run.window_mlenergy, rows),
+        "answers_at_cap": int((rows["error"].isna() & (rows["output_tokens"] >= rows["max_tokens"])).sum()),
+        "cut_off_tokens": int((cut_off["max_tokens"] - cut_off["output_tokens"]).clip(lower=0).sum()),
+        "load_watts": recomputed.mean_watts_of_load(run, timeline),
         "odd_parts": None if odd is None else odd[1],
         "odd_parts_shift": None if odd is None else odd[0],
+        **(_latencies(run, rows) if run.requests and run.requests.output_tokens is not None else {}),
     }
+
+
+def _latencies(run: Run, requests: pd.DataFrame) -> dict[str, float | None]:
+    return {
+        "median_e2e_ms": recomputed.median_e2e_ms(requests),
+        "mean_itl_ms": recomputed.mean_itl_ms(requests),
+        "histogram_itl_ms": recomputed.histogram_mean_ms(run.latency),
+        "pieces_itl_ms": recomputed.median_itl_of_pieces_ms(requests),
+    }
+
+
+def _marks(run: Run, files: Files) -> dict[str, Any]:
+    """By which a copy is known; power that was replayed is the same each time, and known as replayed."""
+    if run.status is not RunStatus.COMPLETED or files.requests is None or files.timelines is None:
+        return {}
+    marks = {"request_marks": copies.marks_of_requests(files.requests["finished_seconds"].to_numpy())}
+    if run.requests is None or not run.energy_source.is_counter:
+        return marks
+    timeline = Timeline.from_table(files.timelines)
+    return {**marks, "power_marks": copies.marks_of_power(timeline, run.requests.duration_seconds)}
+
+
+def _started(log: Path) -> dict[str, int]:
+    """What the driver noted when it started the runtime; a degree that is not noted is 1."""
+    try:
+        noted = list(_STARTED.finditer(log.read_text(errors="replace")))
+    except OSError:
+        return {}
+    if not noted:
+        return {}
+    found = noted[-1].groupdict()
+    degrees = dict(part.split() for part in (found.pop("degrees") or "").split(", ") if part)
+    found |= {name: degrees.get(name, "1") for name in ("TP", "EP", "DP", "Ulysses", "ring")}
+    return {name: int(value) for name, value in found.items() if value is not None}
+
+
+def _as_started(run: Run, noted: Mapping[str, int]) -> list[recomputed.Contradiction]:
+    keys = run.configuration
+    recorded = {
+        "TP": keys.tensor_parallel,
+        "EP": keys.expert_parallel,
+        "DP": keys.data_parallel,
+        "Ulysses": keys.ulysses_degree,
+        "ring": keys.ring_degree,
+        "steps": keys.inference_steps,
+        "width": keys.width,
+        "height": keys.height,
+        "frames": keys.num_frames,
+    }
+    return recomputed.compared((f"{name} as started", recorded[name], noted[name]) for name in noted)
 
 
 @dataclass(frozen=True)
@@ -292,7 +396,8 @@ def _crash(log: Path) -> str | None:
 def _signature(directory: Path) -> str:
     stats = [(path.name, path.stat()) for path in sorted(directory.iterdir())]
     text = ";".join(f"{name},{stat.st_size},{stat.st_mtime_ns}" for name, stat in stats)
-    sources = [Path(str(module.__file__)) for module in (recomputed, steadiness, statistics)]
+    modules = [Path(str(module.__file__)) for module in (copies, steadiness, statistics, server_use, energy)]
+    sources = [*modules, *sorted(Path(str(recomputed.__file__)).parent.glob("*.py"))]
     code = b"".join(source.read_bytes() for source in (Path(__file__), *sources))
     version = hashlib.sha256(code).hexdigest()
     return hashlib.sha256(f"{version};{directory};{text}".encode()).hexdigest()[:32]

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from benchmark_tasks.disk import sha256
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import Run, Server, Window, new_run_id
+from benchmark_tasks.results.schema import Client, Run, Server, Window, new_run_id
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.testing.samples import sample_generation_run, sample_run, write_sample
@@ -684,20 +684,82 @@ def slow_middle(depth: float) -> Spoil:
 
 
 def slow_batch(factor: float) -> SpoilFiles:
-    """One batch in the middle of a window of images takes `factor` times as long; the others less."""
+    """One batch in the middle of a window of images takes `factor` times as long, the others less.
 
-    def change(table: pa.Table) -> pa.Table:
-        frame = table.to_pandas()
-        ends = np.unique(frame["finished_seconds"])
-        place = np.searchsorted(ends, frame["finished_seconds"])
-        seconds = np.diff(np.r_[0.0, ends])
-        seconds[len(seconds) // 2] *= factor
-        moved = np.r_[0.0, np.cumsum(seconds) * ends[-1] / seconds.sum()]
-        frame["sent_seconds"], frame["finished_seconds"] = moved[place], moved[place + 1]
-        return pa.Table.from_pandas(frame, schema=table.schema, preserve_index=False)
+    The record has the latencies that follow.
+    """
 
-    return requests(change)
+    def spoil(folder: Path) -> None:
+        path = folder / bundle.REQUESTS_FILE
+        content = json.loads((folder / bundle.RUN_FILE).read_text())
+        window, schema = content["window_steady"], pq.read_schema(path)
+        frame = pq.read_table(path).to_pandas()
+        begins, place = np.unique(frame["sent_seconds"], return_inverse=True)
+        seconds = frame.groupby("sent_seconds")["finished_seconds"].first().to_numpy() - begins
+        inside = np.flatnonzero(begins >= window["start_seconds"])
+        total = seconds[inside].sum()
+        seconds[inside[len(inside) // 2]] *= factor
+        seconds[inside] *= total / seconds[inside].sum()
+        begins[inside] = window["start_seconds"] + np.r_[0.0, np.cumsum(seconds[inside])[:-1]]
+        frame["sent_seconds"], frame["finished_seconds"] = begins[place], (begins + seconds)[place]
+        pq.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), path)
+        each = (frame["finished_seconds"] - frame["sent_seconds"])[frame["sent_seconds"] >= begins[inside[0]]]
+        levels = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+        content["latency"]["e2e_ms"] = {
+            name: 1000 * np.quantile(each, level) for name, level in levels.items()
+        }
+        (folder / bundle.RUN_FILE).write_text(json.dumps(content))
 
+    return spoil
+
+
+def throttled(share: float) -> SpoilFiles:
+    """The power cap slows the GPU down in this share of the readings."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / bundle.TIMELINES_FILE
+        table = pq.read_table(path)
+        power = table.filter(pc.equal(table["series"].cast(pa.string()), POWER.value))
+        names = pa.array([Series.THROTTLE_REASON_BITS.value] * power.num_rows, pa.string())
+        capped = np.arange(power.num_rows) % 100 < 100 * share
+        bits = power.set_column(0, "series", names.cast(table.schema.field("series").type))
+        bits = bits.set_column(3, "value", pa.array(np.where(capped, 4.0, 0.0)))
+        pq.write_table(pa.concat_tables([table, bits]), path)
+
+    return spoil
+
+
+def changed_phase(name: str, **factors: float) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    """The phases, with fields of one of them scaled."""
+
+    def change(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            phase | {key: phase[key] * factor for key, factor in factors.items()}
+            if phase["name"] == name
+            else phase
+            for phase in phases
+        ]
+
+    return change
+
+
+def halved_token_latencies(latency: dict[str, Any]) -> dict[str, Any]:
+    """All quantiles and the histogram, whose bins are 15 lower: 10^(-15/50) is a half."""
+    return latency | {
+        "itl_ms": {name: ms / 2 for name, ms in latency["itl_ms"].items()},
+        "itl_histogram": {str(int(bin_) - 15): count for bin_, count in latency["itl_histogram"].items()},
+    }
+
+
+def another_clock(table: pa.Table) -> pa.Table:
+    """Request times as a clock that runs 3 % fast would have them, five seconds later."""
+    for name in ("sent_seconds", "first_token_seconds", "finished_seconds"):
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pc.add(pc.multiply(table[name], 1.03), 5.0))
+    return table
+
+
+OTHER_SERVER = put("server.session_id", new_run_id())
 
 CONSISTENT_FAULTS: tuple[Fault, ...] = (
     Fault("energies of two GPUs swapped", "record_follows_from_files", swapped_gpus, recorded=TWO_GPUS),
@@ -826,6 +888,120 @@ CONSISTENT_FAULTS: tuple[Fault, ...] = (
     ),
     Fault("ends in the future", "not_from_the_future", times("finished_at", 3e8), recorded=TWO_GPUS),
     Fault("started a day earlier", "clock_did_not_jump", times("started_at", -86400), recorded=TWO_GPUS),
+    Fault(
+        "inter-token latencies halved, histogram too",
+        "latency_histogram_follows_from_requests",
+        put("latency", halved_token_latencies),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "median inter-token latency halved",
+        "token_latency_follows_from_pieces",
+        put("latency.itl_ms.p50", lambda ms: ms / 2),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "95th percentile of the time to the first token doubled",
+        "record_follows_from_files",
+        put("latency.ttft_ms.p95", lambda ms: ms * 2),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "KV cache usage halved",
+        "record_follows_from_files",
+        put("server.mean_kv_cache_usage", lambda share: share / 2),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "CPU seconds of the server doubled",
+        "record_follows_from_files",
+        put("server.cpu_seconds", lambda seconds: seconds * 2),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "half of the images of the window",
+        "record_follows_from_files",
+        put("window_steady.output_items", lambda items: items // 2),
+        recorded=IMAGES,
+    ),
+    Fault(
+        "images of half the height",
+        "record_follows_from_files",
+        put("configuration.height", 512),
+        recorded=IMAGES,
+    ),
+    Fault(
+        "throttle reasons left out",
+        "record_follows_from_files",
+        put("device.throttle_reasons", []),
+        files=throttled(1.0),
+    ),
+    Fault(
+        "half of the tokens in ML.ENERGY's window",
+        "mlenergy_tokens_follow_from_requests",
+        tokens(0.5, "window_mlenergy.output_tokens"),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "measuring took twice as long",
+        "phases_fill_run",
+        put("phases", changed_phase("measure", seconds=2)),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "measuring cost twice as much energy",
+        "measuring_power_follows_from_timeline",
+        put("phases", changed_phase("measure", joules=2)),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "warming up in millijoules",
+        "warm_up_power_plausible",
+        put("phases", changed_phase("warm-up", joules=1000)),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "one idle GPU draws more than all",
+        "busiest_idle_gpu_fits_all",
+        put("device.idle_watts_before_server_max_per_gpu", lambda watts: watts * 2.5),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "CPU share of the load generator a tenth",
+        "client_share_follows_from_seconds",
+        put("client.cpu_share", lambda share: share / 10),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "late load generator that says it kept up",
+        "client_verdict_follows_from_figures",
+        put("client.loop_lag_p99_ms", 40.0),
+        recorded=TWO_GPUS,
+    ),
+    Fault(
+        "a server that generated far more than cut off requests had left",
+        "two_token_counts_agree",
+        each(
+            put("server.received_tokens", 320_000),
+            put("server.generated_tokens", 640_000),
+            put("requests.cancelled", 1),
+        ),
+    ),
+    Fault("copy under the id of another server", "not_a_replay", OTHER_SERVER, recorded=TWO_GPUS),
+    Fault(
+        "copy with shifted request times and other power",
+        "not_a_replay",
+        OTHER_SERVER,
+        scaled(1.01, POWER),
+        recorded=IMAGES,
+    ),
+    Fault(
+        "copy at another speed: request times scaled and shifted",
+        "not_a_replay",
+        OTHER_SERVER,
+        requests(another_clock),
+        recorded=TWO_GPUS,
+    ),
     Fault("two of ten parts at a third of the speed", "odd_parts_do_not_decide", slow_middle(0.67)),
     Fault(
         "one batch of twenty takes four times as long",
@@ -839,18 +1015,20 @@ CONSISTENT_FAULTS: tuple[Fault, ...] = (
 FAULTS += CONSISTENT_FAULTS
 
 
-def throttled(share: float) -> SpoilFiles:
-    """The power cap slows the GPU down in this share of the readings."""
+CAPPED = put("device.throttle_reasons", ["sw_power_cap"])
 
-    def spoil(folder: Path) -> None:
-        path = folder / bundle.TIMELINES_FILE
-        table = pq.read_table(path)
-        power = table.filter(pc.equal(table["series"].cast(pa.string()), POWER.value))
-        names = pa.array([Series.THROTTLE_REASON_BITS.value] * power.num_rows, pa.string())
-        capped = np.arange(power.num_rows) % 100 < 100 * share
-        bits = power.set_column(0, "series", names.cast(table.schema.field("series").type))
-        bits = bits.set_column(3, "value", pa.array(np.where(capped, 4.0, 0.0)))
-        pq.write_table(pa.concat_tables([table, bits]), path)
+
+def idle(watts: float) -> Spoil:
+    """Idle power of the one GPU, and what follows from it."""
+
+    def spoil(content: dict[str, Any]) -> None:
+        content["device"] |= {
+            "idle_watts_before_server": watts,
+            "idle_watts_before_server_max_per_gpu": watts,
+            "idle_watts_loaded": watts * 1.5,
+        }
+        start = content["phases"][0]
+        start["joules"] = start["seconds"] * watts * 1.3
 
     return spoil
 
@@ -858,9 +1036,15 @@ def throttled(share: float) -> SpoilFiles:
 def peak(of_tdp: float) -> dict[str, Any]:
     """One reading of power in the window at a share of the H200's 700 W."""
     watts = 700 * of_tdp
+
+    def with_peak(at: np.ndarray, power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        power[301:401] -= (watts - power[300]) / 100  # the integral stays
+        power[300] = watts
+        return at, power
+
     return {
         "record": put("device.power_max_watts_per_gpu", watts),
-        "files": timeline(lambda at, w: (at, np.where(np.arange(len(w)) == 300, watts, w)), POWER),
+        "files": timeline(with_peak, POWER),
     }
 
 
@@ -878,7 +1062,8 @@ DOUBTFUL: tuple[Fault, ...] = (
     Fault(
         "always at the power cap, below three quarters of it",
         "power_cap_explains_throttling",
-        files=throttled(1.0),
+        CAPPED,
+        throttled(1.0),
         sample={"power_watts": 520.0},
     ),
 )
@@ -893,10 +1078,10 @@ HARMLESS: tuple[Fault, ...] = (
     Fault("images, as recorded", "", recorded=IMAGES),
     Fault("5 % fewer tokens in the window", "", tokens(0.95, "window_steady.output_tokens")),
     Fault("a tenth more tokens in the window", "", tokens(1.1, "window_steady.output_tokens")),
-    Fault("idle power just above 3 % of the TDP", "", put("device.idle_watts_before_server", 21.1)),
-    Fault("an hour between the clocks", "", times("started_at", -3580)),
-    Fault("always at the power cap", "", files=throttled(1.0), sample={"power_watts": 530.0}),
-    Fault("at the power cap for moments, far below it", "", files=throttled(0.85)),
+    Fault("idle power just above 3 % of the TDP", "", idle(21.1)),
+    Fault("nine seconds between the clocks", "", times("started_at", -4)),
+    Fault("always at the power cap", "", CAPPED, throttled(1.0), sample={"power_watts": 530.0}),
+    Fault("at the power cap for moments, far below it", "", CAPPED, throttled(0.85)),
 )
 """Just inside a tolerance: accepted without a finding."""
 
@@ -912,7 +1097,7 @@ def good_runs() -> list[Run]:
         sample_run(batch_size=64, tokens_per_second=7000),
         sample_run(gpu=False),
         sample_run(
-            server=server.model_copy(update={"received_tokens": 90_000, "generated_tokens": 90_000}),
+            server=server.model_copy(update={"received_tokens": 320_000, "generated_tokens": 320_000}),
         ),
         sample_run(server=without_multimodal),  # as recorded of text before the other cache was looked at
         *(
@@ -958,14 +1143,14 @@ def imperfect_runs() -> dict[str, tuple[Run, set[str]]]:
                 gpu=False,
                 window_steady=window.model_copy(update={"end_seconds": 20.0, "output_tokens": 40_000}),
             ),
-            {"steady_window_long_enough__speed_only"},
+            {"steady_window_long_enough__speed_only", "steady_window_turned_over__speed_only"},
         ),
         "speed only, batch not filled": (
             sample_run(gpu=False, window_steady=window.model_copy(update={"mean_running_requests": 20.0})),
             {"batch_saturated__speed_only", "throughput_fits_latency"},
         ),
         "speed only, load generator lagged": (
-            sample_run(gpu=False, client=no_counter.client.model_copy(update={"lagged": True})),
+            sample_run(gpu=False, client=_lagged(no_counter.client)),
             {"client_kept_up__speed_only"},
         ),
         "prescribed lengths and no counter of tokens": (
@@ -983,6 +1168,10 @@ def imperfect_runs() -> dict[str, tuple[Run, set[str]]]:
         "never settled, so no energy": (sample_run(window_steady=never), {"steady_window_settled"}),
         "a GPU that does not say its memory, power cap, temperature and clocks": (_silent_gpu(), set()),
     }
+
+
+def _lagged(client: Client) -> Client:
+    return client.model_copy(update={"lagged": True, "loop_lag_p99_ms": 30.0, "loop_lag_max_ms": 90.0})
 
 
 def _server_with(**fields: object) -> Server:

@@ -82,14 +82,16 @@ def _memory(runs: LandedRuns, extreme: Callable[..., int | None]) -> pd.Series:
 
 
 def _gpus_left_over(runs: LandedRuns) -> pd.Series:
-    """Whether the parallel degrees do not multiply to the number of GPUs."""
+    """Whether the parallel degrees do not multiply to the number of GPUs, or another kind has some."""
     replicas = runs["tensor_parallel"] * runs["data_parallel"]
     language = pd.Series(np.maximum(replicas, runs["expert_parallel"]))
-    degree = language.where(runs["language"], runs["ulysses_degree"] * runs["ring_degree"])
+    generating = runs["ulysses_degree"] * runs["ring_degree"]
+    degree = language.where(runs["language"], generating)
+    other_kind = generating.where(runs["language"], language) > 1
     gpus = runs["num_gpus"].clip(lower=1)
     doubling = [kind.name for kind in all_kinds() if kind.cfg_parallel]
     doubled_by_guidance = runs["runtime"].isin(doubling) & (2 * degree == gpus)
-    left_over: pd.Series = (degree != gpus) & ~doubled_by_guidance
+    left_over: pd.Series = ((degree != gpus) & ~doubled_by_guidance) | other_kind
     return left_over
 
 

@@ -10,7 +10,7 @@ from benchmark_tasks.runtimes.kinds import all_kinds
 from benchmark_tasks.vocabulary import LengthControl
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
-from expectations.suites.run_check import critical, graded, is_true, ratio, warning
+from expectations.suites.run_check import critical, graded, is_true, number, ratio, warning
 
 _LEDGER = Tolerance(0, 0, "apart", "requests.parquet and run.json count the same requests")
 
@@ -43,11 +43,18 @@ def _should_know(series: Series, runs: LandedRuns) -> pd.Series:
 def _tokens_apart(runs: LandedRuns) -> pd.Series:
     """Tokens by the server's counter minus those the client received, over the whole load.
 
-    Of requests that were cut off the server may have generated more than the client waited for.
+    Of requests that were cut off the server may have generated what they still had to get.
     """
-    apart = runs["generated_tokens"] - runs["received_tokens"]
-    cut_off = runs["requests_cancelled"].fillna(0) + runs["requests_failed"].fillna(0) > 0
-    return apart.mask(cut_off & (apart > 0), 0)
+    apart = number(runs["generated_tokens"]) - number(runs["received_tokens"])
+    left = number(runs["cut_off_tokens"]).fillna(0)
+    return apart.mask((apart > 0) & (apart <= left), 0)
+
+
+def _at_length_cap(runs: LandedRuns) -> pd.Series:
+    """By what the server said, or by the lengths of the answers, whichever is more."""
+    by_length = number(runs["answers_at_cap"])
+    said = number(runs["requests_at_length_cap"])
+    return pd.Series(np.fmax(said, by_length))
 
 
 def _one_witness(runs: LandedRuns, control: LengthControl) -> pd.Series:
@@ -90,7 +97,7 @@ CHECKS = (
     critical(
         "outputs_not_capped",
         "too many answers ended at the length cap",
-        lambda runs: ratio(runs["requests_at_length_cap"], runs["requests_completed"]).where(
+        lambda runs: ratio(_at_length_cap(runs), runs["requests_completed"]).where(
             runs["completed"] & (runs["length_control"] == LengthControl.NATURAL)
         ),
         within=Tolerance(
