@@ -146,9 +146,8 @@ def _refused(runs: list[Run], files: evidence.Files) -> dict[str, str]:
     landed = landed_runs(Intake(Listing(tuple(listed), ()), facts), catalog.load(), now=datetime.now(UTC))
     values = columns(checks, landed).values.set_index("run_id")
     outside = {check.name: _outside(values[check.name], check.within) for check in checks}
-    failed = pd.DataFrame(outside, index=values.index)
     return {
-        str(run_id): next((name for name in failed if row[name]), "") for run_id, row in failed.iterrows()
+        run.run_id: next((name for name, failed in outside.items() if failed[run.run_id]), "") for run in runs
     }
 
 

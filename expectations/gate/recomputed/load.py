@@ -55,14 +55,16 @@ def _totals(run: Run, requests: pd.DataFrame) -> list[Pair]:
     completed = requests[requests["error"].isna()]
     cancelled = int(requests["error"].eq(CANCELLED).sum())
     fixed = run.comparability.length_control is LengthControl.FIXED
+    received = None if run.server is None else run.server.received_tokens
+    processes = None if run.client is None else run.client.processes
     return [
         ("duration in seconds", run.requests.duration_seconds, requests["finished_seconds"].max()),
         ("prompt tokens", run.requests.prompt_tokens, completed["prompt_tokens"].sum()),
         ("cancelled requests", run.requests.cancelled, cancelled),
         ("failed requests", run.requests.failed, len(requests) - len(completed) - cancelled),
         ("answers at the length cap", run.requests.at_length_cap if fixed else None, 0),
-        ("received tokens", run.server and run.server.received_tokens, requests["output_tokens"].sum()),
-        ("client processes", run.client and run.client.processes, requests["process"].nunique()),
+        ("received tokens", received, requests["output_tokens"].sum()),
+        ("client processes", processes, requests["process"].nunique()),
     ]
 
 
@@ -92,7 +94,7 @@ def _requests_of_window(
     per_slot = ended.groupby("slot").size().reindex(requests["slot"].unique(), fill_value=0)
     gauge = timeline.between(start, end).of(Series.RUNNING_REQUESTS)[1]
     overlap = np.minimum(finished, end) - np.maximum(requests["sent_seconds"], start)
-    in_flight = overlap.clip(lower=0).sum() / (end - start) if end > start else None
+    in_flight = np.maximum(overlap, 0).sum() / (end - start) if end > start else None
     running = gauge.mean() if len(gauge) >= FEWEST_GAUGE_SAMPLES else in_flight
     return [
         (f"requests completed in the {title} window", window.completed_requests, len(ended)),

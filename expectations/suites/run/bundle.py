@@ -26,8 +26,9 @@ def _original(runs: LandedRuns) -> pd.Series:
     same_record = runs["content_digest"].map(known.set_index("content_digest")["run_id"])
     found = same_record.where(same_record != runs["run_id"])
     for marks in ("request_marks", "power_marks"):
-        by_run = {run_id: own for run_id, own in runs[marks].items() if isinstance(own, list | tuple)}
-        found = found.fillna(pd.Series(originals(by_run), dtype=object).reindex(found.index))
+        by_run = {str(run): own for run, own in runs[marks].items() if isinstance(own, list | tuple)}
+        copied = originals(by_run)
+        found = found.fillna(runs["run_id"].map(copied))
     return found.astype("string")
 
 
