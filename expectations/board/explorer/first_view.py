@@ -206,7 +206,6 @@ def _place(
     specification: dict[str, Any], points: list[Any], x_domain: Sequence[float], y_domain: Sequence[float]
 ) -> None:
     """Write the labels at places without overlap: the specification's own way needs a browser's canvas."""
-    [labels] = [mark for mark in specification["marks"] if mark.get("name") == "labels"]
     width, height = WIDTH - AXES[0], HEIGHT - AXES[1]
     places = [
         Place(
@@ -216,13 +215,15 @@ def _place(
     ]
     for point, (dx, dy, align) in zip(points, place_labels(places, width), strict=True):
         point |= {"dx": dx, "dy": dy, "align": align}
-    del labels["transform"]
-    labels["encode"]["update"] |= {
-        "x": {"signal": "datum.x + datum.datum.dx"},
-        "y": {"signal": "datum.y + datum.datum.dy"},
-        "align": {"field": "datum.align"},
-        "baseline": {"value": "middle"},
-    }
+    for mark in specification["marks"]:
+        if mark.get("name") in ("labels", "halos"):
+            del mark["transform"]
+            mark["encode"]["update"] |= {
+                "x": {"signal": "datum.x + datum.datum.dx"},
+                "y": {"signal": "datum.y + datum.datum.dy"},
+                "align": {"field": "datum.align"},
+                "baseline": {"value": "middle"},
+            }
 
 
 def _along(value: float, domain: Sequence[float]) -> float:

@@ -27,7 +27,7 @@ MANIFEST = {
     },
 }
 REST: dict[str, Any] = {
-    "model_pages": {},
+    "model_pages": {"some/model-0-lm-arena-chat": "models/some-model-0-lm-arena-chat.html"},
     "is_whole": False,
     "links": [("index.html", "Explorer")],
     "readings": [],

@@ -257,6 +257,58 @@ def test_a_slider_moves_and_clear_all_leaves_no_address(site: Site) -> None:
     assert site.shown() == site.ids(CHAT)
 
 
+def test_a_point_lights_its_batch_size_and_a_click_pins_it(site: Site) -> None:
+    site.open()
+    site.browser.evaluate("byId('figure').scrollIntoView()")
+    name, batch, configuration = site.query(
+        f"select leaderboard_id, batch_size, configuration_id from marts.leaderboard where {CHAT}"
+        " and model_id = 'some/model-0-lm-arena-chat' order by energy_per_output_joules limit 1"
+    )[0]
+    x, y = json.loads(
+        site.browser.evaluate(
+            "(() => { const box = byId('figure').getBoundingClientRect(), { view } = explorer.figure,"
+            f" [left, top] = view.origin(), point = view.data('points').find((p) => p.id === '{name}');"
+            " return JSON.stringify([box.left + left + view.scale('x')(point.x),"
+            " box.top + top + view.scale('y')(point.y)]); })()"
+        )
+    )
+    site.browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    site.until(f"explorer.figure.view.signal('litBatch') === {batch}")
+    assert "Model 0" in site.browser.evaluate("byId('tip').innerText")
+    site.drag((x, y), (x, y))
+    site.until("!byId('pinned').hidden")
+    assert site.browser.evaluate("byId('pinned').querySelector('a').getAttribute('href')") == (
+        f"models/some-model-0-lm-arena-chat.html#{configuration}"
+    )
+    site.settled()
+    assert site.browser.evaluate("location.hash") == f"#pin={name[:12]}"
+    site.browser.call("Input.dispatchKeyEvent", type="keyDown", key="Escape")
+    site.until("byId('pinned').hidden")
+
+
+def test_the_keyboard_sorts(site: Site) -> None:
+    site.open("#show=all")
+    site.browser.evaluate(
+        "[...document.querySelectorAll('#table button.heading')]"
+        ".find((button) => button.innerText.startsWith('Batch')).focus()"
+    )
+    for kind in ("keyDown", "keyUp"):
+        site.browser.call(
+            "Input.dispatchKeyEvent",
+            type=kind,
+            key="Enter",
+            code="Enter",
+            text="\r",
+            windowsVirtualKeyCode=13,
+        )
+    site.until("explorer.choice.sort === 'batch_size'")
+    batches = "explorer.table.tabulator.getData('active').map((row) => row.batch_size).join()"
+    sizes = [int(size) for size in site.browser.evaluate(batches).split(",")]
+    assert sizes == sorted(sizes)
+    site.settled()
+    assert "sort=batch_size" in site.browser.evaluate("location.hash")
+
+
 def test_ticked_rows_are_compared_at_an_address_of_their_own(site: Site) -> None:
     first, second = site.ids(CHAT)[:2]
     site.open()

@@ -188,7 +188,7 @@ class Explorer {
     return precisions.filter((_, place) => shapes.has(SHAPES[place % SHAPES.length])).map((name) => element("span", {}, `${marks[SHAPES[precisions.indexOf(name) % SHAPES.length]]} ${name}`));
   }
 
-  heading() { return `${this.taskName()}: energy and latency`; }
+  heading() { return innerWidth < WIDE ? this.taskName() : `${this.taskName()}: energy and latency`; }
   taskName() { return this.meta.tasks.find(([task]) => task === this.choice.task)?.[1] ?? this.choice.task; }
 
   caption() {

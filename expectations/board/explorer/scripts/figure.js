@@ -1,7 +1,7 @@
 // The figure: Vega draws the specification scatter.vega.json; this file fills in rows, scales and colours.
 
 const SHAPES = ["circle", "diamond", "square", "triangle-up", "cross"];
-const CROWDED = 400;
+const CROWDED = 400, MOST_NAMED = 60;
 
 const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -51,14 +51,14 @@ function linesThrough(points) {
   });
 }
 
-// Of each line the point with the least energy; none where there are too many lines to name.
+// Of each line the point with the least energy; of each model where there are too many lines to name.
 function endsOfLines(rows, y) {
   const ends = new Map();
   for (const row of rows) {
     const line = seriesOf(row);
     if (!ends.has(line) || row[y] < ends.get(line)[y]) ends.set(line, row);
   }
-  return new Set(ends.size > 60 ? [] : ends.values());
+  return new Set(ends.size > MOST_NAMED ? leastPerModel(rows, y) : ends.values());
 }
 
 function gpuColours(scope) {

@@ -129,7 +129,7 @@ class Table {
     this.tabulator?.destroy();
     this.ready = false;
     const table = this.tabulator = new Tabulator(this.place, {
-      data: this.scope.rows, index: "leaderboard_id", layout: "fitColumns", maxHeight: "46rem", rowHeight: innerWidth < WIDE ? 46 : 28,
+      data: this.scope.rows, index: "leaderboard_id", layout: "fitColumns", maxHeight: "46rem", renderVerticalBuffer: 280, rowHeight: innerWidth < WIDE ? 46 : 28,
       columns: [this.tickColumn(), this.modelColumn(), ...columns.map((key) => this.column(key)).filter(Boolean)],
       initialSort: [{ column: sort.replace(/^-/, ""), dir: sort.startsWith("-") ? "desc" : "asc" }].filter(({ column }) => column === "nickname" || columns.includes(column)),
       headerSortElement: () => "", placeholder: "No configuration meets this choice.",

@@ -7,7 +7,7 @@ function figures(value) {
   if (value === null || value === undefined) return NOTHING;
   if (value === 0) return "0";
   const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
-  if (decimals > 8) return value.toExponential(2);
+  if (decimals > 5) return value.toExponential(2);
   const cut = Number(value.toPrecision(3));
   return cut.toLocaleString("en", { minimumFractionDigits: Number.isInteger(value) ? 0 : decimals, maximumFractionDigits: decimals });
 }

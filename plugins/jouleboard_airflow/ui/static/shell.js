@@ -2,7 +2,7 @@
 // links lead nowhere: the page (links.js) tells which link was clicked, and this script, which has the
 // session, opens it if it belongs to the publication.
 
-const PAGE = /^site\/(?:[a-z][a-z0-9_-]*|models\/[a-z0-9-][a-z0-9.-]*)\.html(?:#[\w-]*)?$/;
+const PAGE = /^site\/(?:[a-z][a-z0-9_-]*|models\/[a-z0-9-][a-z0-9.-]*)\.html(?:#[\w%&=.,+:-]*)?$/;
 const FILE = /^(?:leaderboard\.duckdb|manifest\.json|parquet\/[a-z][a-z0-9_]*\.parquet|site\/figures\/(?:models\/)?[a-z0-9-][a-z0-9._-]*\.svg|site\/(?:feed\.xml|llms\.txt))$/;
 
 const frame = document.getElementById("page");
