@@ -28,10 +28,10 @@ def energy_interval(
 ) -> float | None:
     """95 % half-width of energy per output over the parts of a window, as a share of its mean.
 
-    joules, outputs: of each part. `None` below three parts, or where nothing came out of one.
+    joules, outputs: of each part. `None` below three parts, or if a part has no output.
     """
-    made = np.asarray(outputs, dtype=float)
-    return relative_interval(np.asarray(joules, dtype=float) / made) if np.all(made > 0) else None
+    counts = np.asarray(outputs, dtype=float)
+    return relative_interval(np.asarray(joules, dtype=float) / counts) if np.all(counts > 0) else None
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,14 @@ def odd_parts(
     Two tests, each with half of `false_alarms`. Of all stretches of up to half of the series, the one that
     differs most from the rest: Student's t with Bonferroni's correction for the number of stretches. Single
     values, up to a fifth: the generalised extreme Studentised deviate test (Rosner 1983; NIST/SEMATECH
-    e-Handbook of Statistical Methods, 1.3.5.17.3), which several of them cannot hide from. Below three
+    e-Handbook of Statistical Methods, 1.3.5.17.3), which also finds several of them. Below three
     values there are none.
     """
     series = np.asarray(values, dtype=float)
     if len(series) < 3 or np.ptp(series) == 0:
         return ()
-    found = (_odd_stretch(series, false_alarms / 2), outliers(series, false_alarms / 2))
-    return tuple(against_rest(series, parts) for parts in dict.fromkeys(found) if parts)
+    candidates = (_odd_stretch(series, false_alarms / 2), outliers(series, false_alarms / 2))
+    return tuple(against_rest(series, parts) for parts in dict.fromkeys(candidates) if parts)
 
 
 def outliers(values: np.ndarray, false_alarms: float, at_most: int | None = None) -> tuple[int, ...]:

@@ -204,10 +204,10 @@ def _variables(wanted: list[str] | None) -> dict[str, str] | None:
         return None
     variables = {}
     for text in wanted:
-        name, given, value = text.partition("=")
-        if not given and name not in os.environ:
+        name, separator, value = text.partition("=")
+        if not separator and name not in os.environ:
             raise SettingsError(f"--server-env {name}: the variable is not set here; give {name}=VALUE")
-        variables[name] = value if given else os.environ[name]
+        variables[name] = value if separator else os.environ[name]
     return variables
 
 

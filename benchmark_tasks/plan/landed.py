@@ -74,11 +74,11 @@ def _has_result(run: Run) -> bool:
 
 
 def _key_of_run(run: Run) -> _Key:
-    asked = (getattr(run.comparability, key) for key in _ASKED_FOR)
-    return (run.configuration.configuration_id, name_of(run.comparability.request_set_id), *asked)
+    keys = (getattr(run.comparability, key) for key in _ASKED_FOR)
+    return (run.configuration.configuration_id, name_of(run.comparability.request_set_id), *keys)
 
 
 def _key_of_point(sweep: Sweep, point: SweepPoint) -> _Key:
     mark = sweep.procedure.load_mark(sweep.length_control) if sweep.procedure else ""
-    asked = (getattr(sweep, key) for key in _ASKED_FOR)
-    return (sweep.configuration(point).configuration_id, sweep.request_set + mark, *asked)
+    keys = (getattr(sweep, key) for key in _ASKED_FOR)
+    return (sweep.configuration(point).configuration_id, sweep.request_set + mark, *keys)

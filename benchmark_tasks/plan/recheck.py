@@ -61,8 +61,8 @@ def sweep_again(
         note=note,
     )
     as_published = {name: getattr(configuration, name) for name in PARALLELISM_KEYS + WORKLOAD_KEYS}
-    asked = {"length_control": keys.length_control, "request_set": name_of(keys.request_set_id)}
-    sweep = sweep.model_copy(update=as_published | asked)
+    requests = {"length_control": keys.length_control, "request_set": name_of(keys.request_set_id)}
+    sweep = sweep.model_copy(update=as_published | requests)
     if sweep.configuration(sweep.points[0]) != configuration:
         raise CatalogError("the catalog now lists its weights in another precision")
     return sweep

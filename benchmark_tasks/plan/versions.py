@@ -94,7 +94,7 @@ def _host_versions(project: WatchedProject, settings: Settings) -> list[str]:
 
     names = (project.distribution_with_gpu, project.distribution_without_gpu)
     packages = [host_runtime(settings, folder)[1] for folder in host_versions(settings)]
-    versions = {Version(found[name]).public for found in packages for name in names if name in found}
+    versions = {Version(listed[name]).public for listed in packages for name in names if name in listed}
     return sorted(versions, key=Version)
 
 

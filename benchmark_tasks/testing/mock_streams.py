@@ -86,9 +86,11 @@ def _ending(stream: Stream, prompt_tokens: int, length: int) -> bytes:
 
 
 def _message(reason: str | None, *, chat: bool) -> dict[str, Any]:
-    said: dict[str, Any] = {"delta": {"content": " token"}} if chat else {"text": " token", "logprobs": None}
+    content: dict[str, Any] = (
+        {"delta": {"content": " token"}} if chat else {"text": " token", "logprobs": None}
+    )
     head: dict[str, Any] = {"id": "cmpl-mock", "object": "text_completion", "model": "measured"}
-    return {**head, "choices": [{"index": 0, **said, "finish_reason": reason}]}
+    return {**head, "choices": [{"index": 0, **content, "finish_reason": reason}]}
 
 
 def _usage(prompt_tokens: int, tokens: int) -> dict[str, int]:
