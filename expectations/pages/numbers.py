@@ -29,7 +29,7 @@ def per_cent(change: float) -> str:
 
 def exact_per_cent(change: float) -> str:
     """A change as per cent with its sign and one decimal."""
-    return f"{100 * change:+.1f} %"
+    return f"{round(100 * change, 1) + 0.0:+.1f} %"  # no minus before a zero
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -74,11 +74,11 @@ def test_the_ledger_has_every_campaign_and_every_row(marts: duckdb.DuckDBPyConne
         (row,) = re.findall(rf'<tr><th scope="row">{campaign}</th>.*?</tr>', text)
         assert f">{number(hours)}</td>" in row
     rows = marts.execute(
-        "select configuration_id, gpu_seconds from marts.row_evidence where data_source = 'jouleboard'"
+        "select leaderboard_id, gpu_seconds from marts.row_evidence where data_source = 'jouleboard'"
     ).fetchall()
-    for configuration, seconds in rows:
-        cells = [row for row in text.split("<tr>") if f"#{configuration}" in row]
-        assert any(f">{number(seconds)}</td>" in row for row in cells)
+    for leaderboard_id, seconds in rows:
+        cells = [row for row in text.split("<tr>") if f"#{leaderboard_id}" in row]
+        assert [f">{number(seconds)}</td>" in row for row in cells] == [True]
 
 
 def test_load_says_what_is_not_measured(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
@@ -123,6 +123,10 @@ def test_every_link_leads_to_a_page_or_a_row(site: Path) -> None:
                 continue
             assert (site / path).exists(), address
             assert not anchor or f'id="{anchor}"' in (site / path).read_text(), address
+
+
+def test_no_change_has_no_sign_of_its_own() -> None:
+    assert exact_per_cent(-0.0004) == "+0.0 %"
 
 
 def test_a_change_is_drawn_to_scale() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOM = Path(__file__).parent
 QUERIES = tuple(ROOM.glob("*.sql"))
-SHOWN = 200
+SHOWN = 50
 """Rows of one kind of change that the page lists; the mart has all."""
 _CHANGES = {
     "came": "Rows that came",

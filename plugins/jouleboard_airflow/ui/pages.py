@@ -17,6 +17,7 @@ STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
 
 _SHARED_SCRIPT = re.compile(r'<script src="(?:\.\./)?(?P<name>[a-z_]+\.js)"></script>')
+_OWN_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 _TITLES = {
     "index.html": "Leaderboard",
@@ -49,13 +50,15 @@ def framed(page: str, site: Path) -> str:
     """A publication's page with the script that tells the frame around it which link was clicked.
 
     The page runs in an origin of its own, without the reader's session, so it could not load the scripts
-    that it shares with other pages: they are put into it.
+    that it shares with other pages: they are put into it. A page's own policy holds where it is opened from a
+    folder; here it would stop that script, and the policy of the response's header holds.
 
     Args:
         page: text of the page.
         site: the folder of the page, with the shared scripts.
     """
-    whole = _SHARED_SCRIPT.sub(lambda script: _inline(site / script["name"]), page)
+    whole = _OWN_POLICY.sub("", page, count=1)
+    whole = _SHARED_SCRIPT.sub(lambda script: _inline(site / script["name"]), whole)
     return f"{whole}<script>\n{(STATIC / 'links.js').read_text()}</script>\n"
 
 

@@ -91,6 +91,12 @@ def test_a_publication_s_page_tells_which_link_was_clicked(tmp_path: Path) -> No
     assert "postMessage" in page
 
 
+def test_a_page_s_own_policy_does_not_stop_that_script(tmp_path: Path) -> None:
+    policy = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'">'
+    page = pages.framed(f"<html>{policy}<title>kept</title>", tmp_path)
+    assert page.startswith("<html><title>kept</title><script>")
+
+
 def test_scripts_that_pages_share_are_put_into_the_page(tmp_path: Path) -> None:
     (tmp_path / "libraries.js").write_text(r"const library = /\d/;")
     page = pages.framed('<script src="libraries.js"></script><p>', tmp_path)
