@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 ROOM = Path(__file__).parent
 SCRIPTS = (
-    "rows", "words", "selection", "address", "figure", "table", "controls", "takeaway", "compare", "explorer",
+    "rows", "words", "selection", "scope", "address", "answer", "figure", "captions", "table", "controls",
+    "takeaway", "compare", "details", "explorer",
 )  # fmt: skip
 """The page's own scripts, in the order in which they need each other."""
 

@@ -113,6 +113,12 @@ class Figure {
     this.view.width(width).height(height).runAsync();
   }
 
+  // Pixels from the figure's corner.
+  placeOf({ x, y }) {
+    const [left, top] = this.view.origin();
+    return [left + this.view.scale("x")(x), top + this.view.scale("y")(y)];
+  }
+
   light(batch) { this.view.signal("litBatch", batch).runAsync(); }
   svg() { return this.view.toSVG(); }
   png() { return this.view.toImageURL("png", 2); }

@@ -156,7 +156,7 @@ class Table {
       titleFormatter: () => element("span", { class: "hidden-text" }, "Compare"),
       formatter: (cell) => {
         const row = cell.getData(), id = row.leaderboard_id.slice(0, ID_DIGITS);
-        return element("input", { type: "checkbox", checked: this.ticked.has(id), "aria-label": `Compare ${modelName(row)}, ${gpuName(row)}, batch ${row.batch_size}`,
+        return element("input", { type: "checkbox", "data-id": id, checked: this.ticked.has(id), "aria-label": `Compare ${modelName(row)}, ${gpuName(row)}, batch ${row.batch_size}`,
           onchange: (event) => this.on.tick(id, event.target.checked) });
       },
     };

@@ -1,0 +1,45 @@
+// A scope: the rows of a task and source, and what is known of all of them together.
+
+const isFilled = (value) => value !== null && value !== undefined;
+
+// everyRow: the rows of the task, of all sources. tasks: those that have rows.
+function newScope(meta, everyRow, source, tasks) {
+  const sources = [...new Set(everyRow.map((row) => row.data_source))].sort();
+  const ofSource = source === "all" ? everyRow : everyRow.filter((row) => row.data_source === source);
+  const onGpus = ofSource.filter((row) => row.num_gpus > 0);
+  const rows = onGpus.length ? onGpus : ofSource; // runs without a GPU are tests: they stay off the board
+  const keys = meta.columns.map((column) => column.key);
+  const prefix = energyUnits(meta, rows);
+  const options = Object.fromEntries(FILTERS.map((key) => [key, optionsOf(rows, key)]));
+  const domains = {};
+  return {
+    meta,
+    rows,
+    everyRow,
+    options, // per filter, its values
+    prefix, // per column of energy, its factor and unit
+    tasks,
+    unit: rows[0]?.output_unit ?? "token",
+    energy: prefix[ENERGY.output],
+    sources: sources.length > 1 ? [...sources, "all"] : sources,
+    gpus: options.gpu_model,
+    precisions: [...new Set(everyRow.map((row) => row.weight_precision))].sort(),
+    varies: new Set(keys.filter((key) => rows.some((row) => row[key] !== rows[0][key]))),
+    filled: new Set(keys.filter((key) => rows.some((row) => isFilled(row[key])))),
+    byKey: Object.fromEntries(meta.columns.map((column) => [column.key, column])),
+    domain: (key) => (domains[key] ??= domainOf(rows.map((row) => row[key]))),
+  };
+}
+
+function optionsOf(rows, key) {
+  const values = [...new Set(rows.map((row) => row[key]))].map(String);
+  return values.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+}
+
+// All figures of energy per output share a unit.
+function energyUnits(meta, rows) {
+  const energies = meta.columns.filter((column) => column.prefix).map((column) => column.key);
+  const units = Object.fromEntries(energies.map((key) => [key, energyUnit(rows.map((row) => row[key] ?? null))]));
+  for (const key of energies) if (key.startsWith("energy_per_output")) units[key] = units[ENERGY.output];
+  return units;
+}
