@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from expectations import publications
+from expectations.pages.png import write_png
 from expectations.refresh import refresh
 
 ROOT = Path(__file__).parents[1]
@@ -30,26 +31,13 @@ def main() -> None:
             store.land_copy(bundle)
         refresh(settings, say=print)
         site = publications.require_current(settings).path / publications.SITE_FOLDER
-        draw((site / "figures" / FIGURE).read_text(), PICTURE)
+        write_png((site / "figures" / FIGURE).read_text(), PICTURE, SCALE)
     print(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size / 1e3:.0f} kB")
 
 
 def recorded_bundles() -> list[Path]:
     """The bundles of all campaigns on real GPUs."""
     return sorted(path.parent for path in (ROOT / "recorded_runs").glob("h[12]00-*/*/run.json"))
-
-
-def draw(svg: str, picture: Path) -> None:
-    """Write an SVG as PNG on white."""
-    import vl_convert
-
-    picture.write_bytes(vl_convert.svg_to_png(_on_white(svg), scale=SCALE))
-
-
-def _on_white(svg: str) -> str:
-    """The figure has no ground of its own: a page gives it one, a picture does not."""
-    start = svg.index(">", svg.index("<svg")) + 1
-    return f'{svg[:start]}<rect width="100%" height="100%" fill="#ffffff"/>{svg[start:]}'
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import csv
 import getpass
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -95,6 +96,31 @@ def show_publication(
     )
     typer.echo(f"page: {item.path / publications.SITE_FOLDER / 'index.html'}")
     _print_columns(("mart", "rows"), list(item.rows.items()))
+
+
+@publications_app.command("figure")
+def figure(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the figure; without one they are listed.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Argument(dir_okay=False, help="The PNG to write; by default its name, here.")
+    ] = None,
+    scale: Annotated[float, typer.Option(min=0.1, max=10, help="Pixels per pixel of the figure.")] = 2.0,
+) -> None:
+    """Draw a figure of the current publication as PNG; without a name, list the figures."""
+    from expectations.pages.png import write_png
+
+    folder = _publication(Settings.from_environment(), None).path / publications.SITE_FOLDER / "figures"
+    figures = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.svg")}
+    if name is None:
+        typer.echo("\n".join(sorted(figures)))
+        return
+    if name not in figures:
+        raise PublicationError(f"no figure {name!r}; `jouleboard publications figure` lists them")
+    target = picture or Path(f"{figures[name].stem}.png")
+    write_png(figures[name].read_text(), target, scale)
+    typer.echo(str(target))
 
 
 @publications_app.command("rollback")

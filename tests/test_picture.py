@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 from benchmarks import picture
+from expectations.pages.png import write_png
 
 ROOT = Path(__file__).parents[1]
 MOST_BYTES = 200_000
@@ -30,8 +31,8 @@ def test_the_readme_shows_a_small_picture() -> None:
 
 def test_a_figure_becomes_a_picture_on_white(tmp_path: Path) -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20" width="40" height="20"></svg>'
-    picture.draw(svg, tmp_path / "picture.png")
-    assert size(tmp_path / "picture.png") == (40 * picture.SCALE, 20 * picture.SCALE)
+    write_png(svg, tmp_path / "picture.png", 1.5)
+    assert size(tmp_path / "picture.png") == (60, 30)
 
 
 def test_it_is_drawn_from_runs_on_real_gpus() -> None:

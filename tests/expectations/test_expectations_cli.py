@@ -52,6 +52,23 @@ def test_rollback_and_verify(call: Callable[..., Result], settings: Settings) ->
     assert "files unchanged" in call("publications", "verify", "2").stdout
 
 
+def test_a_figure_is_drawn_as_a_picture(
+    call: Callable[..., Result], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = tmp_path / "published" / "figures" / "models"
+    drawn.mkdir(parents=True)
+    (drawn / "some.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"></svg>')
+    item = publications.read(settings, 2)
+    monkeypatch.setattr(publications, "SITE_FOLDER", tmp_path / "published")
+    monkeypatch.setattr("expectations.cli._publication", lambda *_: item)
+    assert call("publications", "figure").stdout == "models/some\n"
+    picture = tmp_path / "some.png"
+    assert call("publications", "figure", "models/some", str(picture)).stdout == f"{picture}\n"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    for name in ("other", "../figures/models/some", "/etc/passwd"):
+        assert isinstance(call("publications", "figure", name).exception, PublicationError)
+
+
 @pytest.mark.parametrize("number", ["../1", "1; rm -rf /", "1/../../2", "-1", "0", "$(id)", "9" * 30])
 def test_a_publication_is_a_number_and_nothing_else(
     call: Callable[..., Result], settings: Settings, number: str
