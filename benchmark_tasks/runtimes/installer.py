@@ -163,7 +163,7 @@ class Installer:
             return
         tail = log_tail(self._log)
         if self._disk_is_full(tail):
-            raise DiskFull(f"no space left for {self._name}: free some or move JOULEBOARD_HOME")
+            raise DiskFull(f"no space left for {self._name}: free some space or move JOULEBOARD_HOME")
         raise EnvironmentBuildError(f"environment {self._name}: {telling(tail)}; full log in {self._log}")
 
     def _disk_is_full(self, tail: Sequence[str]) -> bool:
