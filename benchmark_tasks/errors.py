@@ -136,6 +136,10 @@ class GateRefused(JouleboardError):
     exit_code = 3
 
 
+class NothingToPublish(GateRefused):
+    """No run has landed and nothing is imported; there is nothing to build from."""
+
+
 class PublicationError(JouleboardError):
     """A publication is missing, damaged, or another publisher is at work."""
 

@@ -49,7 +49,7 @@ def benchmark_on_demand() -> None:
     def plan(params: dict[str, Any], run_id: str, ti: Any) -> list[dict[str, Any]]:
         """Plan the sweep, if it is possible."""
         with one_line_errors(ti):
-            return planning.plan_on_demand(params, run_id)
+            return planning.plan_on_demand(params, run_id, ti)
 
     planned = plan()
     measuring.estimate(planned)

@@ -70,13 +70,13 @@ def propose_model() -> None:
             return models.propose(params)
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
-    def accept(proposed: dict[str, Any], params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
+    def accept(proposed: dict[str, Any] | None, params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
         """Add the model to the catalog; returns the arguments of the trigger of its benchmark."""
         with one_line_errors():
             return models.accept(proposed, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER), params["gpu_model"])
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
-    def settle(proposed: dict[str, Any], ti: Any) -> str:
+    def settle(proposed: dict[str, Any] | None, ti: Any) -> str:
         """Store a rejection; returns the decision in one line."""
         with one_line_errors():
             return models.settle(proposed, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER))

@@ -5,7 +5,7 @@ Audits the landed runs, builds the marts, lets the gate decide, and publishes. T
 publication, or none if nothing changed.
 
 1. `refresh`: builds, audits and publishes. If the gate refuses, the task fails, the last line of its log says
-   why, and the last publication stays current.
+   why, and the last publication stays current. Before anything has landed it is skipped.
 2. `ask_a_person`: asks for approval if published figures change by more than the gate lets through by itself.
    The question is under *Required Actions*, with the figures. No answer in time counts as *Reject*.
    Otherwise it is skipped.
@@ -74,7 +74,7 @@ def refresh_leaderboard() -> None:
             return releases.publish_approved(refreshed["question"], answer, params["note"])
 
     @task(outlets=[LEADERBOARD], trigger_rule="none_failed")
-    def announce(refreshed: dict[str, Any], approved: dict[str, Any] | None, ti: Any) -> str:
+    def announce(refreshed: dict[str, Any] | None, approved: dict[str, Any] | None, ti: Any) -> str:
         """Say how the refresh ended."""
         with one_line_errors():
             return releases.announce(refreshed, approved, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER))

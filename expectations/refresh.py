@@ -21,7 +21,7 @@ from typing import Any
 from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.disk import append_json, disk_full_is_an_error
-from benchmark_tasks.errors import ApprovalNeeded, GateRefused
+from benchmark_tasks.errors import ApprovalNeeded, GateRefused, NothingToPublish
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.settings import Settings
 from expectations import publications
@@ -85,6 +85,7 @@ def refresh(
     Raises:
         PublisherBusy: another refresh or rollback is running.
         BuildError: dbt failed. GateRefused: the gate did. ApprovalNeeded: a person must decide.
+        NothingToPublish: nothing has landed yet.
         DiskFull: no space. In every case the last publication stays current.
     """
     with publications.hold_lock(settings.warehouse / ".lock", "a refresh"):
@@ -99,7 +100,9 @@ def refresh(
             say(unchanged.summary)
             return unchanged
         if not landed.listing.runs and mlenergy.current(settings) is None:
-            raise GateRefused("nothing to publish: no run has landed and nothing is imported; measure first")
+            raise NothingToPublish(
+                "nothing to publish: no run has landed and nothing is imported; measure first"
+            )
         candidate = _new_candidate(settings)
         auditor = Auditor()
         say(f"checking {len(landed.listing.runs)} runs")

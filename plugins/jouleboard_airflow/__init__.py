@@ -2,7 +2,9 @@
 
 Packages and modules, in the order in which they may import each other (a later one imports earlier ones):
 
-- `gpu_hosts`, `lanes`: the fleet, and the lanes that measuring tasks run in.
+- `links`: addresses of our pages in Airflow's UI.
+- `gpu_hosts`, `offers`: the fleet, and what it can measure, for the forms.
+- `lanes`: the lanes that measuring tasks run in.
 - `failures`: how a task fails, and when it is tried again.
 - `guarded_command`, `operators`: the operator that measures a sweep.
 - `tasks`: what the DAGs' tasks do, as calls of benchmark_tasks and expectations.
@@ -21,6 +23,8 @@ __all__ = [
     "gpu_hosts",
     "guarded_command",
     "lanes",
+    "links",
+    "offers",
     "operators",
     "platform",
     "plugin",

@@ -9,10 +9,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from benchmark_tasks.errors import ERROR_PREFIX
 from benchmark_tasks.processes import die_with_parent
+from jouleboard_airflow import links
 from jouleboard_airflow.failures import ERROR_KEY, failure
 from jouleboard_airflow.guarded_command import GuardedCommand
 
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from benchmark_tasks.plan.sweep import Sweep
+
+
+class BoardLink(BaseOperatorLink):
+    """From a measured sweep to its first row on the board."""
+
+    name = "Board"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow calls it so
+        """Address of the row; Airflow stores it when the task ends."""
+        from benchmark_tasks.plan.sweep import Sweep
+
+        sweep = Sweep.model_validate(operator.sweep)
+        return links.row(sweep.model_id, sweep.configuration(sweep.points[0]).configuration_id)
 
 
 class MeasureSweepOperator(BaseOperator):
@@ -37,6 +51,7 @@ class MeasureSweepOperator(BaseOperator):
     """
 
     ui_color = "#e8f4ea"
+    operator_extra_links = (BoardLink(),)
 
     def __init__(
         self, *, sweep: dict[str, Any], title: str, known: Collection[str] = (), **kwargs: Any

@@ -1,4 +1,4 @@
-"""Registers the UI plugin: the leaderboard in the navigation, a tab on the DAGs, a widget on the home page.
+"""Registers the UI plugin: the board in the navigation, a tab on DAGs and runs, a widget on the home page.
 
 Every component of Airflow loads this file, and no other file of this package (see `plugins/.airflowignore`).
 Only the API server builds the web application.
@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import sys
 from typing import Any
-from urllib.parse import urlsplit
 
-from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
+from jouleboard_airflow import links
 from jouleboard_airflow.dag_parts.deadlines import RunCreated
 
-URL_PREFIX = "/jouleboard"
-PUBLIC_PREFIX = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/") + URL_PREFIX
-"""As a browser sees it: Airflow may run behind a proxy, below a path."""
+_PREFIX = links.public_prefix()
 
 
 def _apps() -> list[dict[str, Any]]:
@@ -25,7 +22,7 @@ def _apps() -> list[dict[str, Any]]:
         return []
     from jouleboard_airflow.ui.web import build_app
 
-    return [{"app": build_app(), "url_prefix": URL_PREFIX, "name": "Jouleboard"}]
+    return [{"app": build_app(), "url_prefix": links.URL_PREFIX, "name": "Jouleboard"}]
 
 
 class JouleboardPlugin(AirflowPlugin):
@@ -37,23 +34,27 @@ class JouleboardPlugin(AirflowPlugin):
     external_views = [
         {
             "name": "Energy",  # the side bar cuts off longer names
-            "href": f"{PUBLIC_PREFIX}/",
+            "href": f"{_PREFIX}/",
             "destination": "nav",
-            "url_route": "leaderboard",
+            "url_route": links.BOARD_ROUTE,
             "nav_top_level": True,
-        },
-        {
-            "name": "Sweeps",
-            "href": f"{PUBLIC_PREFIX}/dags/{{DAG_ID}}",
-            "destination": "dag",
-            "url_route": "sweeps",
         },
     ]
     react_apps = [
         {
             "name": "Jouleboard",
-            "bundle_url": f"{PUBLIC_PREFIX}/widget.js",
+            "bundle_url": f"{_PREFIX}/widget.js",
             "destination": "dashboard",
             "url_route": "jouleboard-widget",
-        }
+        },
+        # The frame of an external view could not link to other pages of the UI.
+        *(
+            {
+                "name": "Measurements",
+                "bundle_url": f"{_PREFIX}/measurements.js?of={destination}",
+                "destination": destination,
+                "url_route": route,
+            }
+            for destination, route in links.TAB_ROUTES.items()
+        ),
     ]

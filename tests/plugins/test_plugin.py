@@ -79,5 +79,6 @@ def test_airflow_loads_the_registration_and_the_web_application_in_the_api_serve
             "jouleboard_airflow",
             "jouleboard_airflow.dag_parts",
             "jouleboard_airflow.dag_parts.deadlines",
+            "jouleboard_airflow.links",
         }
         assert HEAVY.isdisjoint(loaded["imported"])

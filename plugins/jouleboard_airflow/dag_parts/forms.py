@@ -118,7 +118,7 @@ def source() -> Param:
         maxLength=LONGEST_TEXT,
         title=TITLES["source"],
         description="Folder on the worker, or http(s) address, with index.json, tasks/ and models/."
-        " Empty: ML.ENERGY's public address.",
+        " Empty: ML.ENERGY's public address, which needs the network.",
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import TriggerRule, conf, task, task_group
+from airflow.sdk import TriggerRule, task, task_group
 
+from jouleboard_airflow import links
 from jouleboard_airflow.dag_parts.assets import RAW_RUNS
 from jouleboard_airflow.dag_parts.deadlines import deadline
 from jouleboard_airflow.failures import RETRIES, one_line_errors
@@ -18,9 +19,7 @@ PLANS: dict[str, Any] = {"execution_timeout": timedelta(minutes=10), **RETRIES}
 """Arguments of a task that plans: it asks the package index and reads every landed run."""
 
 OWNER = "jouleboard"
-OWNER_LINKS = {
-    OWNER: f"{conf.get('api', 'base_url', fallback='http://127.0.0.1').rstrip('/')}/plugin/leaderboard"
-}
+OWNER_LINKS = {OWNER: links.board()}
 
 
 def dag_defaults(*tags: str) -> dict[str, Any]:

@@ -55,6 +55,10 @@ class Airflow:
         self.token = str(self._call("POST", "/auth/token", json=credentials)["access_token"])
         self._http.headers["Authorization"] = f"Bearer {self.token}"
 
+    def dag_ids(self) -> list[str]:
+        """Ids of all DAGs."""
+        return sorted(dag["dag_id"] for dag in self._call("GET", "/api/v2/dags")["dags"])
+
     def is_paused(self, dag_id: str) -> bool | None:
         """Whether a DAG is paused; None while the scheduler does not know it."""
         dag = self._find(f"/api/v2/dags/{dag_id}")

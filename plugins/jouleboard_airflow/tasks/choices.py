@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark_tasks.errors import CatalogError, IndexUnreachable, SettingsError, UnknownVersion, one_line
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.vocabulary import Architecture, RuntimeName, Task, Weights
-from jouleboard_airflow.gpu_hosts import GpuHosts, read_fleet
+from jouleboard_airflow.gpu_hosts import GpuHosts, reachable_hosts, read_fleet
 from jouleboard_airflow.offers import (
     WITHOUT_GPU,
     deployments_on,
@@ -146,6 +146,8 @@ def on_demand(params: Mapping[str, Any], catalog: Catalog, settings: Settings) -
         misfits.append(_wrong_task(params["task"], task, model, catalog))
     if host is None:
         misfits.append(_no_such_host(params["gpu_model"]))
+    elif host is not WITHOUT_GPU and host.gpu_model not in [each.gpu_model for each in reachable_hosts()]:
+        misfits.append(_not_reached(host))
     sizes = _batch_sizes(params["batch_sizes"])
     if isinstance(sizes, Misfit):
         misfits.append(sizes)
@@ -269,6 +271,12 @@ def _no_such_host(wanted: object) -> Misfit:
         why = f"this installation has no GPU host, so none with {_shown(wanted)}"
     choices = [*(host.gpu_model for host in fleet), "no GPU (none)"]
     return Misfit("gpu_model", why, f"choose {_or(choices)}")
+
+
+def _not_reached(host: GpuHosts) -> Misfit:
+    why = f"{host.gpu_model} is planned for (JOULEBOARD_FLEET), but this machine, which measures, has none"
+    choices = [*(each.gpu_model for each in reachable_hosts()), "no GPU (none)"]
+    return Misfit("gpu_model", why, f"choose {_or(choices)}, or let a GPU host join")
 
 
 def _unknown_model(field: str, name: object, catalog: Catalog, host: GpuHosts | None) -> Misfit:

@@ -128,19 +128,19 @@ def _first_new_model(params: Mapping[str, Any]) -> str:
 
 
 def accept(
-    proposed: Mapping[str, Any], answer: Mapping[str, Any] | None, gpu_model: str | None
+    proposed: Mapping[str, Any] | None, answer: Mapping[str, Any] | None, gpu_model: str | None
 ) -> list[dict[str, Any]]:
     """Accept a model, and return the arguments of the trigger of its benchmark. Repeating it is harmless.
 
     answer: `who` and `why` if a person was asked; None if the policy accepts.
 
     Raises:
-        AirflowSkipException: a fact is missing that a person must give first.
+        AirflowSkipException: nothing was proposed, or a fact is missing that a person must give first.
         ProposalError, CatalogError, DiskFull: see `releases/proposals.py`.
     """
     from benchmark_tasks.releases import proposals
 
-    settings = Settings.from_environment()
+    settings, proposed = Settings.from_environment(), _proposed(proposed)
     model_id = proposed["model_id"]
     if lacking := proposed.get("lacking"):
         raise AirflowSkipException(
@@ -155,16 +155,16 @@ def accept(
     return [_benchmark(model.model_id, str(model.revision), model.runtime, gpu_model)]
 
 
-def settle(proposed: Mapping[str, Any], answer: Mapping[str, Any] | None) -> str:
+def settle(proposed: Mapping[str, Any] | None, answer: Mapping[str, Any] | None) -> str:
     """Store a rejection, and return the decision on the model in one line.
 
     Raises:
-        AirflowSkipException: nobody answered, so the model stays proposed.
+        AirflowSkipException: nothing was proposed, or nobody answered, so the model stays proposed.
         ProposalError, CatalogError, DiskFull: see `releases/proposals.py`.
     """
     from benchmark_tasks.releases import proposals
 
-    settings = Settings.from_environment()
+    settings, proposed = Settings.from_environment(), _proposed(proposed)
     model_id = proposed["model_id"]
     proposal = proposals.find(model_id, settings)
     rejected = answer if answer and answer["who"] is not None and not answer["approved"] else None
@@ -174,6 +174,13 @@ def settle(proposed: Mapping[str, Any], answer: Mapping[str, Any] | None) -> str
     if proposal.decision is None:
         raise AirflowSkipException(f"{model_id} stays proposed; decide later with `jouleboard proposals`")
     return f"{model_id} {proposal.state} by {proposal.decision.by}"
+
+
+def _proposed(proposed: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What `propose` returned; it returned nothing if it was skipped."""
+    if proposed is None:
+        raise AirflowSkipException("nothing was proposed: see the log of the task propose")
+    return proposed
 
 
 def propose_run_id(model_id: str) -> str:

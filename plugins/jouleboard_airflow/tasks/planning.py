@@ -21,11 +21,13 @@ from benchmark_tasks.errors import CatalogError, SettingsError
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Task, Weights
-from jouleboard_airflow.gpu_hosts import describe_fleet, read_fleet
+from jouleboard_airflow.gpu_hosts import describe_fleet, reachable_hosts, read_fleet
 from jouleboard_airflow.lanes import lane_of
 from jouleboard_airflow.tasks import choices
 
 if TYPE_CHECKING:
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol as RuntimeTaskInstance
+
     from benchmark_tasks.catalog import Catalog
     from benchmark_tasks.host.machine import Machine
     from benchmark_tasks.plan.sweep import Sweep
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("airflow.task")
 
 Planned = dict[str, Any]
+
+MEASURES = "measures"
+"""XCom key, and key of a planned sweep: the rows of the leaderboard that it measures."""
 
 
 def plan_release(params: Mapping[str, Any], run_id: str) -> list[Planned]:
@@ -77,8 +82,12 @@ def plan_release(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     return planned(catalog, plan.sweeps, _of_campaign(landed, run_id))
 
 
-def plan_on_demand(params: Mapping[str, Any], run_id: str) -> list[Planned]:
+def plan_on_demand(
+    params: Mapping[str, Any], run_id: str, ti: RuntimeTaskInstance | None = None
+) -> list[Planned]:
     """The one sweep that a person asked for; without `force`, the part of it that is not landed.
+
+    ti: the task. Its XCom keeps which rows of the leaderboard were asked for, also if all are landed.
 
     Raises:
         AirflowSkipException: all of it is landed.
@@ -107,6 +116,8 @@ def plan_on_demand(params: Mapping[str, Any], run_id: str) -> list[Planned]:
         note=params["note"],
         force=params["force"],
     )
+    if ti is not None:
+        ti.xcom_push(key=MEASURES, value=[measures(sweep)])
     if missing is None:
         raise AirflowSkipException(
             f"nothing to measure: {sweep.label()} is landed; `force` measures it again"
@@ -139,7 +150,7 @@ def plan_recheck(params: Mapping[str, Any], run_id: str) -> list[Planned]:
         catalog,
         recheck.published_figures(settings),
         [run for run, _ in landed.runs],
-        gpu_models=[machine.gpu_model for machine in machines_of(catalog, params["gpu_model"])],
+        gpu_models=[machine.gpu_model for machine in reached_machines(catalog, params["gpu_model"])],
         size=params["sample"],
         repeats=params["repeats"],
         campaign_id=campaign,
@@ -172,9 +183,20 @@ def planned(catalog: Catalog, sweeps: Iterable[Sweep], own: Iterable[Run]) -> li
         first = is_canary(catalog, sweep)
         as_json = sweep.model_dump(mode="json")
         lane = lane_of(as_json, first).task_id
-        entries.append((not first, {"sweep": as_json, "title": sweep.label(), "lane": lane, "known": known}))
+        entry = {"sweep": as_json, "title": sweep.label(), "lane": lane, "known": known}
+        entries.append((not first, entry | {MEASURES: measures(sweep)}))
         log.info("to measure%s: %s", ", first" if first else "", sweep.label())
     return [entry for _, entry in sorted(entries, key=lambda pair: pair[0])]
+
+
+def measures(sweep: Sweep) -> dict[str, Any]:
+    """Which rows of the leaderboard a sweep measures, for the tab of its run."""
+    return {
+        "model_id": sweep.model_id,
+        "runtime_version": sweep.measured_version,
+        "weights": sweep.weights.value,
+        "rows": [[point.batch_size, sweep.configuration(point).configuration_id] for point in sweep.points],
+    }
 
 
 def machines_of(catalog: Catalog, wanted: str | None) -> tuple[Machine, ...]:
@@ -208,6 +230,23 @@ def machines_of(catalog: Catalog, wanted: str | None) -> tuple[Machine, ...]:
                 f"GPU {host.gpu_model} of the fleet is not in the catalog: {', '.join(catalog.gpus)}"
             )
     return tuple(Machine(host.gpu_model, host.gpus) for host in chosen)
+
+
+def reached_machines(catalog: Catalog, wanted: str | None) -> tuple[Machine, ...]:
+    """As `machines_of`, but without hosts that releases are only planned for (`gpu_hosts.reachable_hosts`).
+
+    Nobody is asked before these measure: without a host that is there, every sweep would fail.
+    """
+    from benchmark_tasks.host.machine import Machine
+
+    machines = machines_of(catalog, wanted)
+    if wanted is not None or not read_fleet():
+        return machines
+    reached = {host.gpu_model for host in reachable_hosts()}
+    for machine in machines:
+        if machine.gpu_model not in reached:
+            log.info("left out: %s of the fleet, which this installation cannot reach", machine.gpu_model)
+    return tuple(machine for machine in machines if machine.gpu_model in reached) or (Machine(NO_GPU, 0),)
 
 
 def batch_sizes(text: str | None) -> list[int] | None:

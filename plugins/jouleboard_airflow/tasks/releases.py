@@ -112,13 +112,16 @@ def refresh(note: str | None, approve: str | None, who: str | None) -> dict[str,
         that started this run.
 
     Raises:
+        AirflowSkipException: nothing has landed yet.
         GateRefused, BuildError, PublisherBusy, DiskFull
     """
-    from benchmark_tasks.errors import ApprovalNeeded
+    from benchmark_tasks.errors import ApprovalNeeded, NothingToPublish
     from expectations.gate.approval import Approval, question
 
     try:
         return _publish(note, Approval(approve, who or "unknown") if approve else None)
+    except NothingToPublish as nothing:
+        raise AirflowSkipException(str(nothing)) from nothing
     except ApprovalNeeded as needed:
         log.warning("%s", needed)
         return {"summary": str(needed), "question": vars(question(needed))}
@@ -151,23 +154,26 @@ def _publish(note: str | None, approval: Approval | None) -> dict[str, Any]:
 
 
 def announce(
-    refreshed: Mapping[str, Any],
+    refreshed: Mapping[str, Any] | None,
     approved: Mapping[str, Any] | None,
     answer: Mapping[str, str | None] | None,
 ) -> str:
     """How the refresh ended, in one line.
 
-    approved: what `publish_approved` returned, if it ran. answer: `who` (None: time ran out) and `why`,
+    refreshed: what `refresh` returned; None if nothing has landed yet. approved: what `publish_approved`
+    returned, if it ran. answer: `who` (None: time ran out) and `why`,
     if a person was asked.
 
     Raises:
         GateRefused: the person rejected the changes, or nobody answered in time.
-        AirflowSkipException: nothing changed, so there is nothing to announce.
+        AirflowSkipException: nothing changed or nothing has landed yet, so there is nothing to announce.
     """
     from benchmark_tasks.errors import GateRefused
     from expectations.gate.approval import record_rejection
 
     ended = approved or refreshed
+    if ended is None:
+        raise AirflowSkipException("nothing has landed yet")
     if question := ended.get("question"):
         assert answer is not None, "the question was answered, or its time is over"
         who, why = answer["who"], answer["why"]

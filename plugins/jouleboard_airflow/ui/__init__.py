@@ -1,8 +1,8 @@
-"""Pages in Airflow's UI: leaderboard, sweeps of a DAG, widget. `web.build_app` is their application.
+"""Pages in Airflow's UI: leaderboard, tab of DAGs and runs, widget. `web.build_app` is their application.
 
 Only the API server imports the modules below, as they need Airflow's web application and database.
 """
 
 from __future__ import annotations
 
-__all__ = ["overview", "pages", "web"]
+__all__ = ["figures", "opening", "overview", "pages", "published_rows", "web"]

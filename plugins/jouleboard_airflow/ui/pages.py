@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment
 
 from expectations.pages import templates_in
-from jouleboard_airflow.ui.overview import MEASURING_DAGS, Run, Sweep
+from jouleboard_airflow.ui.opening import Opened
 
 STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -28,22 +27,15 @@ _TITLES = {
 }
 
 
-def sweeps(dag_id: str, runs: Sequence[Run]) -> str:
-    """The tab of a DAG: one section per run, newest first, with one line per sweep."""
-    if dag_id not in MEASURING_DAGS:
-        return notice(f"{dag_id} measures no sweeps. DAGs with sweeps: {', '.join(MEASURING_DAGS)}.")
-    if not runs:
-        return notice(f"{dag_id} has not run yet.")
-    return _render("sweeps.html", dag_id=dag_id, runs=runs)
-
-
-def shell(names: Collection[str]) -> str:
+def shell(names: Collection[str], opened: Opened) -> str:
     """The frame around a publication's pages; `shell.js` opens the pages that are clicked in it.
 
     Args:
         names: the pages that the publication has.
+        opened: the page to begin with, and what to tell the reader.
     """
-    return _render("shell.html", links={name: title for name, title in _TITLES.items() if name in names})
+    links = {name: title for name, title in _TITLES.items() if name in names}
+    return _render("shell.html", links=links, opened=opened)
 
 
 def framed(page: str, site: Path) -> str:
@@ -77,20 +69,4 @@ def _render(template: str, **values: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = templates_in(TEMPLATES)
-    environment.filters |= {"utc_minute": _utc_minute, "duration": _duration}
-    return environment
-
-
-def _utc_minute(moment: datetime | None) -> str:
-    return f"{moment.astimezone(UTC):%F %H:%M} UTC" if moment else ""
-
-
-def _duration(sweep: Sweep) -> str:
-    """`H:MM:SS` that a sweep took, or takes so far; empty before it starts."""
-    if sweep.started_at is None:
-        return ""
-    seconds = int(((sweep.ended_at or datetime.now(UTC)) - sweep.started_at).total_seconds())
-    minutes, seconds = divmod(max(0, seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}"
+    return templates_in(TEMPLATES)

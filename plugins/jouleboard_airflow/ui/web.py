@@ -20,11 +20,12 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from benchmark_tasks.settings import Settings
+from expectations.board.addresses import EXPLORER
 from expectations.publications import CURRENT, SITE_FOLDER
-from jouleboard_airflow.ui import overview, pages
+from jouleboard_airflow.ui import figures, opening, overview, pages
 
 _NOTHING_PUBLISHED = "Nothing is published yet. The DAG refresh_leaderboard publishes what is measured."
-_PAGE_NAME = re.compile(r"([a-z][a-z0-9_-]*|models/[a-z0-9-][a-z0-9.-]*)\.html")
+_PAGE_NAME = opening.PAGE
 _FILE_NAME = re.compile(
     r"leaderboard\.duckdb|manifest\.json|parquet/[a-z][a-z0-9_]*\.parquet"
     r"|site/figures/(models/)?[a-z0-9-][a-z0-9._-]*\.svg|site/(feed\.xml|llms\.txt)"
@@ -46,6 +47,10 @@ _PUBLISHED = {
 }
 _DOCUMENTATION = "dbt_docs.html"
 """dbt's own page: its script compiles templates, so it needs `unsafe-eval`. No page of ours does."""
+_PICTURE = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+    **_PRIVATE,
+}
 _SHELL = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; frame-src 'self'; "
@@ -64,6 +69,7 @@ _NO_SCRIPT = {
 def build_app(settings: Settings | None = None) -> FastAPI:
     """The application. `settings`: by default those of the process's environment."""
     settings = settings or Settings.from_environment()
+    site_folder = settings.published / CURRENT / SITE_FOLDER
     app = FastAPI(
         title="Jouleboard",
         docs_url=None,
@@ -73,20 +79,25 @@ def build_app(settings: Settings | None = None) -> FastAPI:
     )
 
     @app.get("/")
-    def leaderboard() -> Response:
-        """A frame with the pages of the current publication; before the first one, how to get it."""
-        names = {page.name for page in (settings.published / CURRENT / SITE_FOLDER).glob("*.html")}
-        if "index.html" not in names:
+    def leaderboard(model: str | None = None, row: str | None = None, page: str | None = None) -> Response:
+        """A frame with the pages of the current publication; before the first one, how to get it.
+
+        It opens at a row (`model` and `row`), at a page, or at the explorer.
+        """
+        names = {file.name for file in site_folder.glob("*.html")}
+        if EXPLORER not in names:
             return HTMLResponse(pages.notice(_NOTHING_PUBLISHED), headers=_NO_SCRIPT)
-        return HTMLResponse(pages.shell(names), headers=_SHELL)
+        opened = opening.opened(settings, model=model, row=row, page=page)
+        return HTMLResponse(pages.shell(names, opened), headers=_SHELL)
 
     @app.get("/site/{name:path}")
     def site(name: str) -> Response:
         """The current publication's page, the gate's report or the documentation beside it."""
         page = current_file(settings.published, _PAGE_NAME, name, SITE_FOLDER)
         if page is None:
-            raise HTTPException(404, "no such page")
-        return HTMLResponse(pages.framed(page.read_text(), page.parent), headers=_published(name))
+            text = f"The current publication has no page {name}. It may be of an earlier version of the site."
+            return HTMLResponse(pages.notice(text), status_code=404, headers=_NO_SCRIPT)
+        return HTMLResponse(pages.framed(page.read_text(), site_folder), headers=_published(name))
 
     @app.get("/files/{name:path}")
     def file(name: str) -> Response:
@@ -103,14 +114,24 @@ def build_app(settings: Settings | None = None) -> FastAPI:
         return JSONResponse(overview.status(settings, allowed), headers=_PRIVATE)
 
     @app.get("/{script}.js")
-    def script(script: Literal["shell", "widget"]) -> Response:
+    def script(script: Literal["shell", "widget", "measurements", "parts"]) -> Response:
         """A script that runs with the reader's session."""
         return FileResponse(pages.STATIC / f"{script}.js", media_type="text/javascript", headers=_PRIVATE)
 
     @app.get("/dags/{dag_id}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
-    def sweeps(dag_id: str) -> Response:
-        """The tab of a DAG: its latest runs, and the sweeps of each."""
-        return HTMLResponse(pages.sweeps(dag_id, overview.recent_runs(dag_id)), headers=_NO_SCRIPT)
+    def runs(dag_id: str, run_id: str | None = None) -> Response:
+        """What the tab of a DAG or of a run shows: runs, their sweeps, and their rows of the leaderboard."""
+        return JSONResponse(overview.measurements(settings, dag_id, run_id), headers=_PRIVATE)
+
+    @app.get(
+        "/dags/{dag_id}/figure.svg", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))]
+    )
+    def figure(dag_id: str, run_id: str | None = None) -> Response:
+        """The published rows of these runs as a figure."""
+        drawn = figures.draw(overview.published(overview.recent_runs(settings, dag_id, run_id)))
+        if drawn is None:
+            raise HTTPException(404, "nothing of it is published")
+        return Response(drawn, media_type="image/svg+xml", headers=_PICTURE)
 
     @app.get("/{path:path}")
     def unknown(path: str) -> Response:  # noqa: ARG001 - the route names it

@@ -312,6 +312,17 @@ def test_an_index_that_does_not_answer_hides_no_other_reason(here: Settings, cat
         choices.on_demand(ON_DEMAND, catalog, nowhere)
 
 
+def test_a_gpu_that_is_only_planned_for(
+    here: Settings, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__JOULEBOARD__FLEET", "H200:8, B200:8")
+    monkeypatch.setenv("AIRFLOW__JOULEBOARD__GPUS_HERE", "B200:8")
+    (misfit,) = choices.on_demand(ON_DEMAND | ON_H200, catalog, here)
+    assert misfit.field == "gpu_model"
+    assert misfit.fits == "choose B200 or no GPU (none), or let a GPU host join"
+    assert not choices.on_demand(ON_DEMAND | ON_H200 | {"gpu_model": "B200"}, catalog, here)
+
+
 def test_one_message_names_every_field(here: Settings) -> None:
     with pytest.raises(Impossible) as caught:
         planning.plan_on_demand(ON_DEMAND | {"task": "gpqa", "num_gpus": 1}, "run")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.ui import pages, web
-from jouleboard_airflow.ui.overview import Run, Sweep
+from jouleboard_airflow.ui.opening import Opened, opened
 from jouleboard_airflow.ui.web import _FILE_NAME, _PAGE_NAME, build_app, current_file, paths
 
 HOSTILE = "</td><script>alert(1)</script>\"'"
@@ -33,6 +32,9 @@ def test_nothing_is_written_and_nothing_holds_up_the_event_loop(tmp_path: Path) 
         (_PAGE_NAME, "models/../../manifest.json"),
         (_PAGE_NAME, "models/..html"),
         (_PAGE_NAME, "figures/x.html"),
+        (_PAGE_NAME, "models/../../manifest.html"),
+        (_PAGE_NAME, "models/.hidden.html"),
+        (_PAGE_NAME, "a/b/c.html"),
         (_FILE_NAME, "../leaderboard.duckdb"),
         (_FILE_NAME, "parquet/../manifest.json"),
         (_FILE_NAME, "site/index.html"),
@@ -47,7 +49,7 @@ def test_no_name_leads_out_of_the_publication(tmp_path: Path, pattern: re.Patter
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("")
     assert current_file(tmp_path, _PAGE_NAME, "index.html", "site") is not None
-    assert current_file(tmp_path, pattern, name, "site" if pattern is _PAGE_NAME else "") is None
+    assert current_file(tmp_path, pattern, name, "" if pattern is _FILE_NAME else "site") is None
 
 
 @pytest.mark.parametrize(
@@ -64,23 +66,22 @@ def test_pages_and_figures_of_models_are_served(pattern: re.Pattern[str], name: 
 
 
 def test_what_came_from_data_is_text() -> None:
-    moment = datetime(2026, 11, 23, tzinfo=UTC)
-    sweep = Sweep("benchmark_release", HOSTILE, HOSTILE, HOSTILE, moment, moment, HOSTILE)
-    run = Run(HOSTILE, HOSTILE, moment, HOSTILE, HOSTILE, (sweep,))
-    page = pages.sweeps("benchmark_release", [run]) + pages.notice(HOSTILE) + pages.sweeps(HOSTILE, [])
-    assert "<script" not in page
-    assert page.count("&lt;script&gt;") >= 8
+    shell = pages.shell({"index.html"}, Opened(f"index.html#{HOSTILE}", HOSTILE))
+    assert "<script>" not in pages.notice(HOSTILE) + shell
+    assert (pages.notice(HOSTILE) + shell).count("&lt;script&gt;") == 3
 
 
 def test_the_scripts_add_text_and_never_markup() -> None:
     for script in pages.STATIC.glob("*.js"):
         assert not re.search(
-            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script.read_text()
+            r"inner_?HTML|outerHTML|insertAdjacentHTML|document\.write|eval\(",
+            script.read_text(),
+            re.IGNORECASE,
         )
 
 
 def test_every_template_is_rendered_by_a_page() -> None:
-    used = {"base.html", "notice.html", "shell.html", "sweeps.html"}
+    used = {"base.html", "notice.html", "shell.html"}
     assert {path.name for path in pages.TEMPLATES.iterdir()} == used
 
 
@@ -113,8 +114,19 @@ def test_only_dbt_s_page_may_compile_text() -> None:
 
 
 def test_the_frame_links_to_the_pages_that_the_publication_has() -> None:
-    shell = pages.shell({"index.html", "dbt_docs.html", "other.html"})
+    shell = pages.shell({"index.html", "dbt_docs.html", "other.html"}, Opened())
     assert re.findall(r'<a href="([^"]+)">([^<]+)</a>', shell) == [
         ("index.html", "Leaderboard"),
         ("dbt_docs.html", "Tables and columns"),
     ]
+
+
+def test_before_a_publication_the_frame_opens_the_explorer_and_says_so(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert opened(settings, model=None, row=None, page=None) == Opened("index.html")
+    assert opened(settings, model=None, row=None, page="models/a-b.html") == Opened("models/a-b.html")
+    assert opened(settings, model=None, row=None, page="../manifest.json") == Opened("index.html")
+    assert opened(settings, model=HOSTILE, row=HOSTILE, page=None) == Opened("index.html")
+    asked = opened(settings, model="a/b", row="0" * 16, page=None)
+    assert asked.address == "index.html"
+    assert asked.notice is not None and asked.notice.startswith("This row of a/b is not on the board")

@@ -21,3 +21,6 @@ document.querySelector("nav").addEventListener("click", (event) => {
   const link = event.target.closest("a");
   if (link) open(`site/${link.getAttribute("href")}`);
 });
+
+// A filter in the address (`...#task=...`) goes on to the page.
+if (location.hash && !frame.getAttribute("src").includes("#")) frame.src += location.hash;

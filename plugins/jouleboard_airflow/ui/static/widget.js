@@ -1,38 +1,9 @@
 // The widget on Airflow's home page: current publication, the gate's last decision, sweeps in progress.
-// No build: Airflow loads it as a module, takes the component from `globalThis.AirflowPlugin`, and
-// shares its own React. Text from data becomes text nodes, never markup.
 
-const { createElement: h, useEffect, useState } = globalThis.React;
+import { BOX, LINK, SOFT, h, page, runPage, shortTime, useAnswer } from "./parts.js";
 
-const STATUS = new URL("status", import.meta.url);
-const REFRESH_MILLISECONDS = 30_000;
+const STATUS = new URL("status", import.meta.url).href;
 const SWEEPS_SHOWN = 5;
-
-const BORDER = "1px solid var(--chakra-colors-border-emphasized, #8884)";
-const SOFT = { color: "var(--chakra-colors-fg-muted, #888)" };
-const LINK = { color: "var(--chakra-colors-fg-info, #2b6cb0)" };
-
-const page = (path) => new URL(path, document.baseURI).href;
-const shortTime = (iso) => iso.slice(0, 16).replace("T", " ") + " UTC";
-
-function useStatus() {
-  const [status, setStatus] = useState({ loading: true });
-  useEffect(() => {
-    let gone = false;
-    const ask = () =>
-      fetch(STATUS, { credentials: "same-origin" })
-        .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(`${answer.status}`))))
-        .then((status) => gone || setStatus(status))
-        .catch((error) => gone || setStatus({ problem: `status not available: ${error.message}` }));
-    ask();
-    const timer = setInterval(ask, REFRESH_MILLISECONDS);
-    return () => {
-      gone = true;
-      clearInterval(timer);
-    };
-  }, []);
-  return status;
-}
 
 const publicationText = (publication) => {
   if (!publication) return "none yet: run the DAG refresh_leaderboard";
@@ -53,13 +24,16 @@ const line = (name, ...content) =>
 
 const sweepLine = (sweep, index) =>
   h("li", { key: index, style: { margin: "2px 0 2px 20px", listStyle: "disc", overflowWrap: "anywhere" } },
-    h("a", { href: page(`dags/${sweep.dag_id}/runs/${encodeURIComponent(sweep.run_id)}`), style: LINK }, sweep.title),
+    h("a", { href: runPage(sweep.dag_id, sweep.run_id), style: LINK }, sweep.title),
     h("span", { style: SOFT }, ` ${sweep.state}`));
 
+const formLink = (dagId, title) =>
+  h("a", { key: dagId, href: page(`dags/${dagId}`), style: { ...LINK, marginRight: 14 } }, title);
+
 function Jouleboard() {
-  const status = useStatus();
+  const status = useAnswer(STATUS);
   const heading = h("a", { href: page("plugin/leaderboard"), style: { ...LINK, fontWeight: "bold" } }, "Leaderboard");
-  let body = line("Jouleboard", status.loading ? "loading…" : status.problem);
+  let body = line("Jouleboard", status.loading ? "loading…" : `status ${status.problem}`);
   if (status.sweeps) {
     const more = status.sweeps.length - SWEEPS_SHOWN;
     body = [
@@ -68,10 +42,13 @@ function Jouleboard() {
       line("Sweeps in progress", status.sweeps.length ? `${status.sweeps.length}` : "none"),
       h("ul", { key: "sweeps" }, status.sweeps.slice(0, SWEEPS_SHOWN).map(sweepLine)),
       more > 0 && h("p", { key: "more", style: SOFT }, `and ${more} more`),
+      h("p", { key: "forms", style: { marginTop: 6 } },
+        formLink("benchmark_on_demand", "Measure one model"),
+        formLink("benchmark_release", "Measure a release"),
+        formLink("refresh_leaderboard", "Publish")),
     ];
   }
-  return h("section", { "data-testid": "jouleboard-widget", style: { border: BORDER, borderRadius: 6, padding: 14 } },
-    heading, body);
+  return h("section", { "data-testid": "jouleboard-widget", style: BOX }, heading, body);
 }
 
 globalThis.AirflowPlugin = Jouleboard;
