@@ -6,6 +6,7 @@ a publication has one such figure per model, task and source.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,8 @@ from expectations.board.rows import Row
 WIDTH, HEIGHT = 820, 340
 DASHES = ([1, 0], [7, 4], [3, 3], [9, 3, 2, 3])
 """How lines of one GPU model differ, from fewest GPUs to most."""
+_NAME = (56, 14)
+"""Room for the name of a line, pixels."""
 _LABELLED = 32
 """With more points than these on the lines, only those on the frontier say their batch size."""
 
@@ -117,9 +120,9 @@ def specification(rows: Sequence[Row], unit: str, scale: tuple[float, str] = (1.
             {**place, "text": {"field": "batch_size"}, "color": {"value": theme.SOFT}},
         ),
         _layer(
-            _first_of_each(lines),
+            _names(lines, x, y),
             {"type": "text", "dx": 9, "dy": -9, "align": "left", "fontSize": 12.5, "fontWeight": "bold"},
-            {**place, "text": {"field": "series"}, "color": colour},
+            {"x": x, "y": {**y, "field": "height"}, "text": {"field": "series"}, "color": colour},
         ),
     ]
     return {
@@ -163,13 +166,32 @@ def _dashes(lines: Sequence[Row]) -> dict[str, list[int]]:
     }
 
 
-def _first_of_each(lines: Sequence[Row]) -> list[Row]:
-    """Where each line begins: at its smallest batch size."""
+def _names(lines: Sequence[Row], x: Spec, y: Spec) -> list[Row]:
+    """The name of each line, where the line begins: at its smallest batch size.
+
+    height: where the name stands on the axis of energy, above the names that it would cover.
+    """
     first: dict[str, Row] = {}
     for point in lines:
         if point["series"] not in first or point["batch_size"] < first[point["series"]]["batch_size"]:
             first[point["series"]] = point
-    return list(first.values())
+    placed: list[tuple[float, float]] = []
+    named = []
+    for point in sorted(first.values(), key=lambda point: (point["latency"], point["series"])):
+        across = WIDTH * _share(point["latency"], x)
+        up = HEIGHT * _share(point["energy"], y)
+        while any(abs(across - left) < _NAME[0] and abs(up - low) < _NAME[1] for left, low in placed):
+            up += _NAME[1]
+        placed.append((across, up))
+        low, high = y["scale"]["domain"]
+        named.append({**point, "height": low * (high / low) ** min(up / HEIGHT, 1.0)})
+    return named
+
+
+def _share(value: float, axis: Spec) -> float:
+    """Where a value lies on a logarithmic axis: 0 at its beginning, 1 at its end."""
+    low, high = axis["scale"]["domain"]
+    return math.log(value / low) / math.log(high / low)
 
 
 @cache
