@@ -336,6 +336,21 @@ def test_hostile_text_is_shown_as_text(site: Site) -> None:
     assert site.errors() == []
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "#task=constructor&source=__proto__&show=x&columns=constructor,__proto__&sort=toString",
+        "#percentile=constructor&ttft-percentile=valueOf&per=toString&latency=-1&energy=nan&gpu=Z9",
+        "#pin=<img>&ticked=%22,x&view=nothing&show=%3Cimg%20src=x%3E",
+    ],
+)
+def test_an_address_that_makes_no_sense_is_read_as_the_default(site: Site, address: str) -> None:
+    site.open(address)
+    assert site.shown() == site.ids(CHAT)
+    assert site.browser.evaluate("document.querySelectorAll('img').length") == 0
+    assert site.errors() == []
+
+
 def test_a_narrow_screen_does_not_scroll_sideways(site: Site) -> None:
     site.browser.call(
         "Emulation.setDeviceMetricsOverride", width=360, height=800, deviceScaleFactor=1, mobile=False

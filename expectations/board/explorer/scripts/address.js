@@ -22,9 +22,9 @@ function readAddress(text) {
   for (const [key, name] of Object.entries(NUMBERS)) if (Number(given.get(name)) > 0) choice[key] = Number(given.get(name));
   for (const [key, name] of Object.entries(LISTS)) if (given.get(name)) choice[key] = given.get(name).split(",");
   for (const [key, name] of Object.entries(FILTER_NAMES)) choice.filters[key] = given.getAll(name);
-  if (!ITL[choice.percentile]) choice.percentile = "p50";
-  if (!TTFT[choice.ttftPercentile]) choice.ttftPercentile = "p50";
-  if (!ENERGY[choice.per]) choice.per = "output";
+  if (!Object.hasOwn(ITL, choice.percentile)) choice.percentile = "p50";
+  if (!Object.hasOwn(TTFT, choice.ttftPercentile)) choice.ttftPercentile = "p50";
+  if (!Object.hasOwn(ENERGY, choice.per)) choice.per = "output";
   return choice;
 }
 

@@ -67,11 +67,12 @@ class Explorer {
 
   // A choice with every default filled in.
   completed(choice) {
-    if (!this.packed[choice.task]) choice.task = this.meta.first.task;
+    if (!this.tasks.has(choice.task)) choice.task = this.meta.first.task;
     const { sources } = this.scopeOf(choice.task, "all");
     if (!sources.includes(choice.source)) choice.source = sources[0];
     const { filled, options } = this.scopeOf(choice.task, choice.source);
     if (!["least", "all"].includes(choice.show)) choice.show = filled.has(ENERGY.output) ? "least" : "all";
+    if (!filled.has(choice.sort.replace(/^-/, ""))) choice.sort = "";
     for (const key of FILTERS) choice.filters[key] = choice.filters[key].filter((value) => options[key].includes(value));
     return choice;
   }
@@ -187,7 +188,7 @@ class Explorer {
   }
 
   columns() {
-    const known = this.choice.columns?.filter((key) => this.scope.byKey[key] && key !== "nickname");
+    const known = this.choice.columns?.filter((key) => this.scope.filled.has(key) && key !== "nickname");
     return known?.length ? known : defaultColumns(this.scope, this.choice);
   }
 
@@ -237,7 +238,7 @@ class Explorer {
     this.comparison ??= new Figure(byId("compare-figure"), this.specification, {});
     await this.comparison.draw(points, { frontier: [], strong: points.filter((point) => point.chosen) }, {
       ...axesOf(points, axes, scope, this.choice.percentile),
-      heading: "The compared configurations and the other batch sizes of each",
+      heading: innerWidth < WIDE ? "" : "The compared configurations and the other batch sizes of each",
       caption: inLines(`${taskName(this.meta, this.choice.task)}; publication ${this.meta.publication}`),
       ceilings: false,
       ceilingX: null,
