@@ -50,6 +50,8 @@ def beside_proxies(variables: Mapping[str, str]) -> dict[str, str]:
     """
     named = ",".join(filter(None, (variables.get("no_proxy"), variables.get("NO_PROXY")))).split(",")
     hosts = ",".join(dict.fromkeys([*(host.strip() for host in named if host.strip()), *LOOPBACK]))
+    if "*" in hosts.split(","):  # all hosts, if it stands alone
+        hosts = "*"
     return {**variables, "NO_PROXY": hosts, "no_proxy": hosts}
 
 

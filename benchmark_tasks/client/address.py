@@ -30,7 +30,7 @@ class Address:
         parts = urlsplit(url)
         scheme = parts.scheme or "http"
         return cls(
-            host=parts.hostname or "127.0.0.1",
+            host=(parts.hostname or "127.0.0.1").replace("%25", "%"),  # a zone: fe80::1%25eth0
             port=parts.port or _PORTS[scheme],
             base_path=parts.path.rstrip("/"),
             encrypted=scheme == "https",
@@ -56,6 +56,22 @@ class Address:
             f"POST {self.base_path}{path} HTTP/1.1\r\nHost: {self.name}\r\nContent-Type: application/json\r\n"
             f"Accept: text/event-stream\r\nAccept-Encoding: identity\r\n{key}Content-Length: {length}\r\n\r\n"
         ).encode()
+
+
+def refused_certificate(error: BaseException | None) -> str | None:
+    """What is wrong with the encryption of a connection, and what to do; `None` where it is something else.
+
+    error: what connecting raised, or the reason in it (`urllib.error.URLError.reason`).
+    """
+    error = getattr(error, "reason", None) if not isinstance(error, ssl.SSLError) else error
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not accepted: {error.verify_message}: name the file of its authority in "
+            "SSL_CERT_FILE, or use the name that it was made for"
+        )
+    if isinstance(error, ssl.SSLError):
+        return f"it does not speak https: give http://, or its other port ({error.reason})"
+    return None
 
 
 @cache

@@ -21,6 +21,9 @@ COMPLETE_REASONS = frozenset({"stop", "length", "tool_calls", "function_call"})
 
 Others, such as `error`, `abort` and `content_filter`, say that it was cut off."""
 
+MOST_TOKENS = 2**31 - 1
+"""Of one answer: what `requests.parquet` can hold. No model writes a thousandth of it."""
+
 _TEXT_KEYS = (
     "content",
     "reasoning_content",
@@ -89,8 +92,6 @@ class Answer:
             self.prompt_tokens = prompt if isinstance(prompt, int) and prompt > 0 else 0
         if other_text:
             self.fail(_not_a_stream(other_text))
-        if self.finish_reason is not None and self.finish_reason not in COMPLETE_REASONS:
-            self.fail(f"the answer ended early: finish_reason {self.finish_reason!r}")
         if not self.complete:
             self.fail("the stream ended before the answer did: no finish_reason and no [DONE] came")
         return self.error
@@ -102,7 +103,7 @@ class Answer:
             self.usage = message["usage"]
         except (KeyError, TypeError):
             total = None
-        if total.__class__ is not int or total <= 0:
+        if total.__class__ is not int or not 0 < total <= MOST_TOKENS:
             total = self._odd_total(total)
         choices = message.get("choices")
         carries = self._read_choices(choices) if choices else 0
@@ -123,7 +124,7 @@ class Answer:
         """A count that is no positive whole number: 0 and null say nothing, anything else is an error."""
         if total is None or (total == 0 and not isinstance(total, bool)):
             return None
-        if isinstance(total, float) and total.is_integer() and total > 0:
+        if isinstance(total, float) and total.is_integer() and 0 < total <= MOST_TOKENS:
             return int(total)
         self.fail(f"usage.completion_tokens is not a count: {str(total)[:_SHOWN]!r}")
         return None
@@ -143,9 +144,17 @@ class Answer:
             self._take_odd_choice(choice)
         carries = CHOICE | TEXT if text else CHOICE
         if reason is not None:
-            self.finish_reason = str(reason)
+            self._take_reason(str(reason))
             carries |= FINISH
+        elif text and self.finish_reason is not None and not self.done:
+            self.fail("more text came after the answer had ended")
         return carries
+
+    def _take_reason(self, reason: str) -> None:
+        """One bad reason among several makes an answer incomplete, whatever comes after it."""
+        if reason not in COMPLETE_REASONS:
+            self.fail(f"the answer ended early: finish_reason {reason!r}")
+        self.finish_reason = self.finish_reason or reason
 
     def _take_odd_choice(self, choice: Mapping[str, Any]) -> None:
         if choice.get("error"):

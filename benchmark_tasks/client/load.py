@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmark_tasks.client.address import Address
+from benchmark_tasks.client.address import Address, refused_certificate
 from benchmark_tasks.client.arrivals import Arrivals, ClosedLoop, OpenLoop
 from benchmark_tasks.client.connection import CANCELLED, StreamingConnection, Trace
 from benchmark_tasks.errors import LoadError
@@ -233,7 +233,7 @@ class Load:
                     connection = await self._connect()
                 except OSError as error:
                     trace.sent_ns = trace.finished_ns = time.perf_counter_ns()
-                    trace.error = f"cannot connect: {error}"
+                    trace.error = f"cannot connect: {refused_certificate(error) or error}"
                     self._stopping.set()
                     return None
             self._in_flight[connection] = trace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, JouleboardError, MeterError, SettingsError
@@ -57,7 +57,8 @@ def instruments(environment: Mapping[str, str] = os.environ) -> InstrumentReport
     if not report.gpus:
         return report
     named = environment.get(vendor.visible_variable)
-    return InstrumentReport(report.driver, _visible(report.gpus, named, vendor.visible_variable))
+    gpus = _with_sure_numbers(report.gpus)
+    return InstrumentReport(report.driver, _visible(gpus, named, vendor.visible_variable))
 
 
 def measurable(environment: Mapping[str, str] = os.environ) -> tuple[GpuInstruments, ...]:
@@ -125,6 +126,22 @@ def gpu_names() -> list[str]:
         return measurable_names()
     except JouleboardError:
         return []
+
+
+def _with_sure_numbers(gpus: Sequence[GpuInstruments]) -> tuple[GpuInstruments, ...]:
+    """The GPUs; those behind one that CUDA may leave out when it counts are not measured.
+
+    CUDA leaves out a GPU that is lost, and one in MIG mode without a slice; the driver counts both. Behind it
+    one number names two GPUs: the energy would be that of another GPU than the one that computes.
+    """
+    doubtful = next((gpu.index for gpu in gpus if gpu.left_out), len(gpus))
+    reason = f"CUDA may count without GPU {doubtful}, which cannot be used, so that its number is not sure"
+    return tuple(
+        replace(gpu, problem=f"{reason}: remove or reset GPU {doubtful}, or hide it from this container")
+        if gpu.index > doubtful and gpu.problem is None
+        else gpu
+        for gpu in gpus
+    )
 
 
 def _visible(

@@ -30,6 +30,7 @@ class GpuInstruments:
     queries: one per series that it answers.
     unanswered: what it does not answer: field or series, query and the driver's reason.
     problem: why it cannot be measured; `None` where it can.
+    left_out: whether a process that counts GPUs may count without it: it is lost, or shared.
     """
 
     index: int
@@ -38,6 +39,7 @@ class GpuInstruments:
     queries: tuple[Query, ...]
     unanswered: tuple[str, ...]
     problem: str | None
+    left_out: bool = False
 
     @property
     def label(self) -> str:
@@ -90,18 +92,20 @@ def _ask_gpu(vendor: GpuVendor, driver: Driver, index: int) -> GpuInstruments:
     device = asked.ask("device", "open", lambda: vendor.open(index))
     if device is None:
         problem = f"it cannot be used: {_last(asked)}"
-        return GpuInstruments(index, None, None, (), tuple(asked.unanswered), problem)
+        return GpuInstruments(index, None, None, (), tuple(asked.unanswered), problem, left_out=True)
     gpu = vendor.describe(index, device, asked)
     queries: dict[Series, Query] = {}
     for query in (*_zeus_queries(device), *vendor.queries(device)):
         if query.series in queries or asked.ask(query.series.value, query.name, query.read) is None:
             continue
         queries[query.series] = query
-    refused = _problem(vendor, device, gpu, queries, asked)
+    refusal = vendor.refusal(device)
+    problem = refusal or _problem(gpu, queries, asked)
     unanswered = tuple(asked.unanswered)
     if gpu is not None:
         gpu = gpu.model_copy(update={"unanswered": unanswered})
-    return GpuInstruments(index, device, gpu, tuple(queries.values()), unanswered, refused)
+    shared = refusal is not None
+    return GpuInstruments(index, device, gpu, tuple(queries.values()), unanswered, problem, left_out=shared)
 
 
 def _zeus_queries(device: Any) -> tuple[Query, ...]:
@@ -118,12 +122,7 @@ def _zeus_queries(device: Any) -> tuple[Query, ...]:
     )
 
 
-def _problem(
-    vendor: GpuVendor, device: Any, gpu: Gpu | None, queries: dict[Series, Query], asked: Interview
-) -> str | None:
-    refusal = vendor.refusal(device)
-    if refusal is not None:
-        return refusal
+def _problem(gpu: Gpu | None, queries: dict[Series, Query], asked: Interview) -> str | None:
     if gpu is None:
         return f"it does not say which GPU it is: {_reasons(asked, 'name', 'uuid')}"
     for series, instrument in INDISPENSABLE.items():

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from packaging.version import InvalidVersion, Version
 
-from benchmark_tasks.client.address import Address
+from benchmark_tasks.client.address import Address, refused_certificate
 from benchmark_tasks.errors import GpuBusy, ServerDied, ServerError, SettingsError, UnknownVersion
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.runtimes.interpreter import same_release
@@ -140,6 +140,8 @@ def _ask(url: str, path: str, kind: RuntimeKind, key: str | None) -> dict[str, o
     except HTTPError as error:
         raise ServerError(_refusal(url, error)) from error
     except OSError as error:
+        if refused := refused_certificate(error):
+            raise ServerError(f"{url}: {refused}") from error
         raise ServerError(f"{url} does not answer ({error}): start it, or correct --endpoint") from error
     except ValueError as error:
         raise ServerError(f"{url}{path} is not what {kind.title} answers: is this its address?") from error

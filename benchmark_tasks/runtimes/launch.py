@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError
@@ -48,6 +49,20 @@ class AtEndpoint(Record):
     kind: Literal[ServerKind.ENDPOINT] = ServerKind.ENDPOINT
     url: str = Field(pattern=r"^https?://[^/\s@?#]+(/[^\s@?#]*)?$")
     gpu_indices: tuple[Count, ...] = ()
+
+    @field_validator("url")
+    @classmethod
+    def _is_read_alike(cls, url: str) -> str:
+        """An address that one program may read in another way than the next is refused."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            hint = "; an IPv6 address stands in brackets" if url.count(":") > 2 else ""
+            raise ValueError(f"{url} is no address: {error}{hint}") from error
+        if not host or port == 0:
+            raise ValueError(f"{url} is no address: it has no {'port' if host else 'host'} to connect to")
+        return url
 
 
 ServerOrigin = Annotated[InEnvironment | InContainer | AtEndpoint, Field(discriminator="kind")]

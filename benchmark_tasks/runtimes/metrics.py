@@ -34,8 +34,8 @@ def parse_metrics(text: str, at_ns: int, metrics: Mapping[str, Metric]) -> list[
     engine would be wrong.
     """
     values: dict[str, list[float]] = {}
-    for sample in _samples(text, frozenset(metrics)):
-        values.setdefault(sample.name, []).append(float(sample.value))
+    for name, value in _each_once(_samples(text, frozenset(metrics))):
+        values.setdefault(name, []).append(value)
     readings = []
     for name, metric in metrics.items():
         spelling = next((other for other in _spellings(name) if other in values), None)
@@ -49,8 +49,20 @@ def parse_metrics(text: str, at_ns: int, metrics: Mapping[str, Metric]) -> list[
 def total_of(text: str, names: Iterable[str]) -> float:
     """The sum of some counters over all engines; what is not on the page counts nothing."""
     wanted = {spelling for name in names for spelling in _spellings(name)}
-    samples = (sample for sample in _samples(text, frozenset(names)) if sample.name in wanted)
-    return sum(sample.value for sample in samples if math.isfinite(sample.value))
+    samples = _each_once(_samples(text, frozenset(names)))
+    return sum(value for name, value in samples if name in wanted and math.isfinite(value))
+
+
+def _each_once(samples: Iterable[Sample]) -> list[tuple[str, float]]:
+    """Name and value of each series: one that a page repeats, with the same labels, counts once.
+
+    Where the two differ, nobody knows which one is right: NaN.
+    """
+    values: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
+    for sample in samples:
+        key, value = (sample.name, frozenset(sample.labels.items())), float(sample.value)
+        values[key] = value if values.get(key, value) == value else math.nan
+    return [(name, value) for (name, _), value in values.items()]
 
 
 def _samples(text: str, names: frozenset[str]) -> Iterable[Sample]:

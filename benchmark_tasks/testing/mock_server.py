@@ -15,6 +15,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import ssl
 import sys
 import time
 from collections import deque
@@ -44,13 +45,14 @@ _DRAWN = {
 
 
 class Fault(StrEnum):
-    """How the server can misbehave; `--fault-after-tokens` says when the five after `HTTP_500` do.
+    """How the server can misbehave; `--fault-after-tokens` says when they do, where that is a moment.
 
     `RESTARTS`: once, at the same address and at once: its connections break, its counters begin anew.
     `METRICS_GAP`: one answer of `/metrics` is an error.
     `STALE_GAUGE` is what vLLM does: a step that serves nobody any more is not shown in its gauges.
     `NO_ABORT`: it goes on with answers whose clients have gone. `CLOSES_IDLE`: it closes a connection after
     each answer and does not say so before. `DOUBLE_COUNTER`: it counts every generated token twice.
+    `STUMBLES`: once, every step takes five times as long for `--stumble-seconds`.
     """
 
     NONE = "none"
@@ -70,6 +72,7 @@ class Fault(StrEnum):
     CLOSES_IDLE = "closes-idle"
     NO_TOKEN_COUNTER = "no-token-counter"
     DOUBLE_COUNTER = "double-counter"
+    STUMBLES = "stumbles"
 
 
 @dataclass
@@ -145,14 +148,23 @@ class Engine:
     items_seen: set[bytes] = field(default_factory=set)
     multimodal_cache_hits: int = 0
     send_times: dict[str, list[int]] = field(default_factory=dict)
+    stumbles_until: float = 0.0
 
     async def run(self) -> None:
         """Step without end, every `--itl-ms`; with 0, as fast as the clients read."""
         period, due = self.options.itl_ms / 1000, time.perf_counter()
         while True:
-            due = max(due + period, time.perf_counter() - period)
-            await asyncio.sleep(max(due - time.perf_counter(), 0) if self.running or self.waiting else 0.001)
+            now, idle = time.perf_counter(), not (self.running or self.waiting)
+            due = now if idle else max(due + period * self._slowness(), now - period)
+            await asyncio.sleep(0.001 if idle else max(due - now, 0))
             self._step(time.perf_counter())
+
+    def _slowness(self) -> int:
+        """How many times as long as usual a step takes."""
+        if self.options.fault != Fault.STUMBLES or not self.is_due():
+            return 1
+        self.stumbles_until = self.stumbles_until or time.perf_counter() + self.options.stumble_seconds
+        return 5 if time.perf_counter() < self.stumbles_until else 1
 
     def metrics(self) -> bytes:
         """The gauges and counters the measuring core reads, in Prometheus' text format."""
@@ -365,6 +377,8 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
         "--rename-metric", action="append", default=[], help="vllm:NAME=other:NAME, for another runtime"
     )
     parser.add_argument("--load-format", default="auto", help="stand-in: report weights as our plugin does")
+    parser.add_argument("--ssl-certfile", help="speak https with this certificate, and --ssl-keyfile")
+    parser.add_argument("--ssl-keyfile")
     parser.add_argument("--ttft-ms", type=float, default=5.0)
     parser.add_argument("--itl-ms", type=float, default=2.0, help="0: as fast as the clients read")
     parser.add_argument("--tokens-per-chunk", type=int, default=1)
@@ -372,6 +386,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     usual = os.environ.get("JOULEBOARD_MOCK_STREAM", Stream.USUAL)
     parser.add_argument("--stream", choices=[*Stream], default=usual, help="how it writes its answers")
     parser.add_argument("--fault-after-tokens", type=int, default=200)
+    parser.add_argument("--stumble-seconds", type=float, default=0.6)
     fits = int(os.environ.get("JOULEBOARD_MOCK_FITS", "0"))
     parser.add_argument("--fits", type=int, default=fits, help="up to here `out-of-memory` does not happen")
     return parser.parse_known_args(arguments)[0]
@@ -381,7 +396,13 @@ async def serve(options: argparse.Namespace) -> None:
     """Serve until cancelled."""
     engine = Engine(options)
     loop = asyncio.get_running_loop()
-    listener = await loop.create_server(lambda: _Connection(engine), options.host, options.port, backlog=4096)
+    security = None
+    if options.ssl_certfile:
+        security = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        security.load_cert_chain(options.ssl_certfile, options.ssl_keyfile)
+    listener = await loop.create_server(
+        lambda: _Connection(engine), options.host, options.port, backlog=4096, ssl=security
+    )
     print(f"mock server: listening on {options.host}:{options.port}", flush=True)
     async with listener:
         await engine.run()

@@ -312,3 +312,27 @@ def test_a_refusal_says_what_to_do(status: bytes, headers: bytes, error: str) ->
         raise AssertionError(
             receive(b"HTTP/1.1 " + status + b"\r\n" + headers + length + b"\r\n" + body).error
         )
+
+
+# --- found by trying ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        ((event("a", 1), event("b", 2, "error"), event("", 2, "stop")), "finish_reason 'error'"),
+        ((event("a", 1), event("b", 2, "abort"), event("", 2, "length")), "finish_reason 'abort'"),
+        ((event("a", 1), event("b", 2, "stop"), event("c", 3)), "after the answer had ended"),
+        ((event("a", 10**19, "stop"),), "is not a count"),
+        ((event("a", 2.0**40, "stop"),), "is not a count"),
+    ],
+)
+def test_an_answer_that_contradicts_itself_has_failed(events: tuple[bytes, ...], says: str) -> None:
+    trace = receive(chunked(*events, DONE))
+    assert trace.error is not None and says in trace.error
+    assert trace.output_tokens < 100
+
+
+def test_a_reason_may_come_once_more_after_the_last_text() -> None:
+    trace = receive(chunked(event("a", 1), event("b", 2, "stop"), event("", 2, "stop"), final_usage(2), DONE))
+    assert trace.error is None and trace.arrival_tokens == [1, 1]

@@ -110,16 +110,30 @@ def test_a_gpu_that_is_not_here_is_named(nvml: MadeUpNvml, visible: str, message
         instruments({"CUDA_VISIBLE_DEVICES": visible})
 
 
-def test_of_eight_gpus_one_lost_seven_are_used(nvml: MadeUpNvml, monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = MadeUpGpu(errors={"nvmlDeviceGetHandleByIndex_v2": LOST})
+@pytest.mark.parametrize(
+    "lost", [MadeUpGpu(errors={"nvmlDeviceGetHandleByIndex_v2": LOST}), MadeUpGpu(mig=True)]
+)
+def test_behind_a_gpu_that_cuda_may_leave_out_no_number_is_sure(
+    nvml: MadeUpNvml, monkeypatch: pytest.MonkeyPatch, lost: MadeUpGpu
+) -> None:
     nvml.answer([lost if index == 3 else MadeUpGpu() for index in range(8)])
-    assert this_machine(CATALOG) == Machine("H100", 7)
-    assert usable_indices() == (0, 1, 2, 4, 5, 6, 7)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
-    assert usable_indices() == (4,)
+    assert this_machine(CATALOG) == Machine("H100", 3)
+    assert usable_indices() == (0, 1, 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,2")
+    assert usable_indices() == (2,)
+    for behind in ("4", uuid_of(4)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", behind)
+        with pytest.raises(MeterError, match=r"GPU 4 .*CUDA may count without GPU 3"):
+            this_machine(CATALOG)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    with pytest.raises(MeterError, match="GPU 3: it cannot be used: GPU is lost"):
+    with pytest.raises(MeterError, match=r"GPU 3.*: (it cannot be used: GPU is lost|MIG is enabled)"):
         this_machine(CATALOG)
+
+
+def test_a_lost_gpu_at_the_end_leaves_the_others_their_numbers(nvml: MadeUpNvml) -> None:
+    lost = MadeUpGpu(errors={"nvmlDeviceGetHandleByIndex_v2": LOST})
+    nvml.answer([*[MadeUpGpu()] * 7, lost])
+    assert usable_indices() == tuple(range(7))
 
 
 @pytest.mark.parametrize(
@@ -161,8 +175,8 @@ def raising_library_not_found() -> None:
 
 @pytest.mark.parametrize("shared", [MadeUpGpu(mig=True), MadeUpGpu(virtualization=VGPU_HOST)])
 def test_a_gpu_whose_counter_counts_others_is_refused(nvml: MadeUpNvml, shared: MadeUpGpu) -> None:
-    nvml.answer([shared, MadeUpGpu()])
-    assert usable_indices() == (1,)
+    nvml.answer([MadeUpGpu(), shared])
+    assert usable_indices() == (0,)
     nvml.answer([shared])
     with pytest.raises(MeterError, match=r"GPU 0 \(NVIDIA H100 80GB HBM3\): .*energy counter counts"):
         this_machine(CATALOG)

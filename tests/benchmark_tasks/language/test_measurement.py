@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -232,3 +233,34 @@ def test_answers_that_take_too_long_for_a_machine_end_in_one_line(tmp_path: Path
         ),
     ):
         measure(server, slow, LengthControl.NATURAL)
+
+
+def test_a_slow_middle_is_not_in_a_window_that_settled(tmp_path: Path) -> None:
+    """A stumble of a fifth of the window, between its thirds: first and last third are alike."""
+    procedure = QUICK.model_copy(
+        update={
+            "minimum_window_seconds": 1.5,
+            "long_window_seconds": 1.5,
+            "maximum_seconds": 2.2,
+            "drift_limit": 0.25,
+            "sub_windows": 10,
+            "kept_chunk_requests": None,
+            "attempts": 1,
+        }
+    )
+    options = ("--fault=stumbles", "--fault-after-tokens=1100", "--itl-ms=4", "--stumble-seconds=0.3")
+    with mock_server(tmp_path, *options) as server:
+        result = measure(server, procedure)
+    at = np.sort(np.concatenate([_arrivals(row) for row in result.request_rows]))
+    slow = at[np.argmax(np.convolve(np.diff(at), np.ones(40), "valid"))]
+    window = result.window_steady
+    assert np.median(np.diff(at)) < 0.004, "the server stumbled for a part of the load only"
+    assert not window.settled or window.start_seconds is None or window.start_seconds > slow
+    assert window.settled or "never settled" in str(window.reason)
+
+
+def _arrivals(row: dict[str, object]) -> np.ndarray:
+    """When each piece of an answer came, seconds since the first request."""
+    gaps = np.asarray(row["chunk_gap_us"], dtype=float) / 1e6
+    first = row["first_token_seconds"]
+    return np.array([]) if first is None else first + np.cumsum(gaps)

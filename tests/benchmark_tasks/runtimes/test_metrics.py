@@ -78,3 +78,17 @@ def test_the_declared_name_is_not_added_to_another_spelling_of_it() -> None:
 def test_a_page_that_is_none_says_nothing() -> None:
     assert read("<html>generation_tokens_total</html>") == {}
     assert total_of("", [COUNTER]) == 0
+
+
+def test_a_series_that_a_page_repeats_counts_once() -> None:
+    """As a proxy that joins two pages of one server writes it."""
+    line = f'{COUNTER}{{engine="0",model_name="m"}} 10\n'
+    assert read(line + line) == {Series.GENERATED_TOKENS: 10}
+    assert total_of(line + line, [COUNTER]) == 10
+    swapped = f'{COUNTER}{{model_name="m",engine="0"}} 10\n'
+    assert read(line + swapped) == {Series.GENERATED_TOKENS: 10}
+
+
+def test_a_series_that_a_page_repeats_with_another_value_is_not_known() -> None:
+    page = f'{COUNTER}{{engine="0"}} 10\n{COUNTER}{{engine="0"}} 12\n'
+    assert read(page) == {}

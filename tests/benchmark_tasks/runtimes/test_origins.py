@@ -129,6 +129,22 @@ def test_an_endpoint_is_a_plain_address(url: str) -> None:
         AtEndpoint(url=url)
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://::1:8000", "an IPv6 address stands in brackets"),
+        ("http://[::1:8000", "is no address"),
+        ("http://host:99999", "is no address: Port out of range"),
+        ("http://host:http", "is no address"),
+        ("http://host:0", "it has no port"),
+    ],
+)
+def test_an_address_that_programs_read_in_different_ways_is_refused(url: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        AtEndpoint(url=url)
+    assert AtEndpoint(url="http://[::1]:8000/v1").url
+
+
 # --- a container --------------------------------------------------------------------------------
 
 CLIENT = """#!{python}

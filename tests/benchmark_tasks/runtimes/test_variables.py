@@ -166,6 +166,7 @@ def test_a_proxy_never_stands_before_our_own_server(
         ({"NO_PROXY": "internal"}, "internal,localhost,127.0.0.1,::1"),
         ({"no_proxy": "a, b", "NO_PROXY": "b,c"}, "a,b,c,localhost,127.0.0.1,::1"),
         ({"no_proxy": "127.0.0.1"}, "127.0.0.1,localhost,::1"),
+        ({"no_proxy": "*"}, "*"),  # with anything beside it, clients take it for a name
     ],
 )
 def test_the_loopback_is_named_beside_what_is_named_already(before: dict[str, str], after: str) -> None:
