@@ -79,14 +79,22 @@ def first_view(by_task: Mapping[str, Sequence[Row]], tasks: Sequence[tuple[str, 
 def least_per_model(rows: Iterable[Row]) -> list[Row]:
     """Each model's row with the least energy per output, rising.
 
-    Runs without a GPU are tests: they count only where there are no others.
+    Runs without a GPU are tests: they count only where there are no others. Of a model's rows only those of
+    the nearest kind of weights count (`_weights_order`): dummy weights can take an eighth less energy, or a
+    quarter more.
     """
     measured = [row for row in rows if row["energy_per_output_joules"] is not None]
     on_gpus = [row for row in measured if row["num_gpus"]]
     least: dict[str, Row] = {}
-    for row in sorted(on_gpus or measured, key=_by_energy):
+    for row in sorted(on_gpus or measured, key=lambda row: (_weights_order(row), *_by_energy(row))):
         least.setdefault(row["model_id"], row)
-    return list(least.values())
+    return sorted(least.values(), key=_by_energy)
+
+
+def _weights_order(row: Row) -> int:
+    """Weights by how near they are known to be to trained ones: real, drawn like trained ones, any others."""
+    weights = row["weights"] or ""
+    return 0 if weights == "real" else 1 if weights.startswith("stand-in") else 2
 
 
 def _by_energy(row: Row) -> tuple[Any, ...]:

@@ -93,7 +93,7 @@ def test_the_first_view_is_each_models_least_energy(database: Path, text: str) -
     with duckdb.connect(str(database), read_only=True) as connection:
         wanted = connection.execute(
             "select arg_min(gpu_model || num_gpus || batch_size, energy_per_output_joules)"
-            " from marts.leaderboard where task = 'lm-arena-chat' group by model_id"
+            " from marts.leaderboard where task = 'lm-arena-chat' and weights <> 'dummy' group by model_id"
             " order by min(energy_per_output_joules)"
         ).fetchall()
     shown = re.findall(r"<td>(\d)\u00d7 (\w+)</td><td class=\"number\">(\d+)</td>", text)
@@ -126,6 +126,7 @@ def test_runs_without_a_gpu_stay_off_the_board_where_there_are_others() -> None:
             "energy_per_output_joules": joules,
             "batch_size": 1,
             "leaderboard_id": f"{model}{gpus}",
+            "weights": "real",
         }
 
     least = least_per_model([row("m", 0, 1.0), row("m", 1, 2.0), row("n", 0, 3.0)])
@@ -157,3 +158,21 @@ def test_two_thousand_rows_and_the_libraries_fit_the_budget(tmp_path: Path) -> N
     page = len(page_over(tmp_path / "many.duckdb").encode())
     assert page <= 500_000
     assert page + len(libraries.libraries().encode()) <= 1_500_000
+
+
+def test_dummy_weights_do_not_win_over_weights_that_are_nearer_to_trained_ones() -> None:
+    def row(model: str, weights: str | None, joules: float) -> dict[str, Any]:
+        return {
+            "model_id": model,
+            "num_gpus": 1,
+            "energy_per_output_joules": joules,
+            "batch_size": 1,
+            "leaderboard_id": f"{model} {weights}",
+            "weights": weights,
+        }
+
+    rows = [row("m", "dummy", 1.0), row("m", "stand-in.1", 3.0), row("n", "random", 2.0), row("n", None, 2.5)]
+    least = least_per_model(rows)
+    assert [one["leaderboard_id"] for one in least] == ["n random", "m stand-in.1"]
+    least = least_per_model([*rows, row("m", "real", 4.0)])
+    assert [one["leaderboard_id"] for one in least] == ["n random", "m real"]

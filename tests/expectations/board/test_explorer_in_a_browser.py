@@ -62,7 +62,9 @@ class Site:
 
     def ids(self, condition: str, least: bool = True, energy: str = "energy_per_output_joules") -> list[str]:
         """Ids that the mart has under a condition, by energy."""
-        rank = f"row_number() over (partition by model_id order by {energy}, batch_size, leaderboard_id)"
+        nearest = "case weights when 'real' then 0 when 'stand-in.1' then 1 else 2 end"
+        order = f"{nearest}, {energy}, batch_size, leaderboard_id"
+        rank = f"row_number() over (partition by model_id order by {order})"
         qualify = f"qualify {rank} = 1" if least else ""
         rows = self.query(
             f"select leaderboard_id from marts.leaderboard where {condition} {qualify} order by {energy}"

@@ -35,14 +35,21 @@ function byEnergy(key) {
   return (a, b) => a[key] - b[key] || a.batch_size - b.batch_size || (a.leaderboard_id < b.leaderboard_id ? -1 : 1);
 }
 
-// Each model's row with the least energy, rising.
+// Weights by how near they are known to be to trained ones: real, drawn like trained ones, any others.
+function weightsOrder({ weights }) {
+  return weights === "real" ? 0 : (weights ?? "").startsWith("stand-in") ? 1 : 2;
+}
+
+// Each model's row with the least energy, rising. Of a model's rows only those of the nearest kind of weights
+// count: dummy weights can take an eighth less energy, or a quarter more.
 function leastPerModel(rows, key) {
+  const before = (a, b) => weightsOrder(a) - weightsOrder(b) || byEnergy(key)(a, b);
   const least = new Map();
   for (const row of rows) {
     if (row[key] === null) continue;
     const name = `${row.data_source} ${row.model_id}`;
     const best = least.get(name);
-    if (!best || byEnergy(key)(row, best) < 0) least.set(name, row);
+    if (!best || before(row, best) < 0) least.set(name, row);
   }
   return [...least.values()].sort(byEnergy(key));
 }
