@@ -17,7 +17,7 @@ from benchmark_tasks.testing.samples import sample_run, write_sample
 
 plan = Plan.model_validate_json(Path(sys.argv[1]).read_bytes())
 settings = Settings.from_environment()
-speed = float(os.environ.get("TOKENS_PER_SECOND", "4000"))
+speed = float(os.environ.get("TOKENS_PER_SECOND", "1500"))
 for sweep in plan.sweeps:
     gpu = sweep.num_gpus > 0
     for point in sweep.points:

@@ -32,13 +32,13 @@ def test_what_is_published_is_measured_again_compared_and_left_alone(
     published = query(settings, PUBLISHED).rows
     assert [row[:2] for row in published] == [(1, 3), (4, 3)]
 
-    monkeypatch.setenv("TOKENS_PER_SECOND", "4001")
+    monkeypatch.setenv("TOKENS_PER_SECOND", "1501")
     same = dags["recheck"].test(run_conf={"sample": 1})
     assert same.state == "success"
     assert states(same)["measure_on_cpu"] == "success"
     assert said(caplog).count("confirmed: jouleboard/qwen3-tiny | lm-arena-chat | vllm 0.32.0") == 2
 
-    monkeypatch.setenv("TOKENS_PER_SECOND", "3000")
+    monkeypatch.setenv("TOKENS_PER_SECOND", "1125")
     slower = dags["recheck"].test(run_conf={"sample": 0})  # the canary alone
     assert slower.state == "failed"
     assert (states(slower)["compare"], states(slower)["verdict"]) == ("success", "failed")
