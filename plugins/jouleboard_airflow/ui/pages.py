@@ -41,9 +41,10 @@ def shell(names: Collection[str], opened: Opened) -> str:
 def framed(page: str, site: Path) -> str:
     """A publication's page with the script that tells the frame around it which link was clicked.
 
-    The page runs in an origin of its own, without the reader's session, so it could not load the scripts
-    that it shares with other pages: they are put into it. A page's own policy holds where it is opened from a
-    folder; here it would stop that script, and the policy of the response's header holds.
+    That script stands first, so that a link works before the page's own scripts have run. The page runs in
+    an origin of its own, without the reader's session, so it could not load the scripts that it shares with
+    other pages: they are put into it. A page's own policy holds where it is opened from a folder; here it
+    would stop that script, and the policy of the response's header holds.
 
     Args:
         page: text of the page.
@@ -51,7 +52,8 @@ def framed(page: str, site: Path) -> str:
     """
     whole = _OWN_POLICY.sub("", page, count=1)
     whole = _SHARED_SCRIPT.sub(lambda script: _inline(site / script["name"]), whole)
-    return f"{whole}<script>\n{(STATIC / 'links.js').read_text()}</script>\n"
+    head, end, rest = whole.partition("</head>")
+    return f"{head}<script>\n{(STATIC / 'links.js').read_text()}</script>\n{end}{rest}"
 
 
 def _inline(script: Path) -> str:

@@ -86,10 +86,11 @@ def test_every_template_is_rendered_by_a_page() -> None:
 
 
 def test_a_publication_s_page_tells_which_link_was_clicked(tmp_path: Path) -> None:
-    page = pages.framed("<html>the page</html>", tmp_path)
-    assert page.startswith("<html>the page</html><script>")
-    assert page.rstrip().endswith("</script>")
-    assert "postMessage" in page
+    page = pages.framed("<head><title>A</title></head><a href='b.html'>B</a><script>own</script>", tmp_path)
+    assert page.startswith("<head><title>A</title><script>")
+    assert page.endswith("</head><a href='b.html'>B</a><script>own</script>")
+    assert page.index("postMessage") < page.index("b.html")
+    assert "postMessage" in pages.framed("no head", tmp_path)
 
 
 def test_a_page_s_own_policy_does_not_stop_that_script(tmp_path: Path) -> None:
