@@ -99,13 +99,13 @@ def _ask_gpu(vendor: GpuVendor, driver: Driver, index: int) -> GpuInstruments:
         if query.series in queries or asked.ask(query.series.value, query.name, query.read) is None:
             continue
         queries[query.series] = query
-    refusal = vendor.refusal(device)
-    problem = refusal or _problem(gpu, queries, asked)
+    refusal: str | None = vendor.refusal(device)
+    reason = refusal or _problem(gpu, queries, asked)
     unanswered = tuple(asked.unanswered)
     if gpu is not None:
         gpu = gpu.model_copy(update={"unanswered": unanswered})
     shared = refusal is not None
-    return GpuInstruments(index, device, gpu, tuple(queries.values()), unanswered, problem, left_out=shared)
+    return GpuInstruments(index, device, gpu, tuple(queries.values()), unanswered, reason, left_out=shared)
 
 
 def _zeus_queries(device: Any) -> tuple[Query, ...]:
