@@ -146,4 +146,5 @@ def test_a_gpu_that_nobody_has_is_said_in_one_line(
 ) -> None:
     run = b200_dags["benchmark_release"].test(run_conf={"version": "0.33.0", "gpu_model": "A100"})
     assert states(run)["plan"] == "failed"
-    assert "error: no host can measure on A100: the fleet has 1 x 1 B200" in said(caplog)
+    line = "no GPU host of this installation has 'A100', only 1 x B200; choose B200 or no GPU (none)"
+    assert f"error: GPU model: {line}" in said(caplog)

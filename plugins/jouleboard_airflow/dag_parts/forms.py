@@ -190,7 +190,7 @@ _WEIGHTS_TITLES = {
     "None": "the usual weights of the model",
     Weights.REAL.value: "real: the published weights",
     Weights.STAND_IN.value: "stand-in: drawn so that the model computes as a trained one",
-    Weights.DUMMY.value: "dummy: vLLM's own, close to zero",
+    Weights.DUMMY.value: "dummy: the runtime's own, close to zero",
     Weights.RANDOM.value: "random: as PyTorch initialises an image or video model",
 }
 

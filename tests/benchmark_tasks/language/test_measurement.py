@@ -236,7 +236,7 @@ def test_answers_that_take_too_long_for_a_machine_end_in_one_line(tmp_path: Path
 
 
 def test_a_slow_middle_is_not_in_a_window_that_settled(tmp_path: Path) -> None:
-    """A stumble of a fifth of the window, between its thirds: first and last third are alike."""
+    """A stumble of a quarter of the window, between its thirds: first and last third are alike."""
     procedure = QUICK.model_copy(
         update={
             "minimum_window_seconds": 1.5,
@@ -248,7 +248,7 @@ def test_a_slow_middle_is_not_in_a_window_that_settled(tmp_path: Path) -> None:
             "attempts": 1,
         }
     )
-    options = ("--fault=stumbles", "--fault-after-tokens=1100", "--itl-ms=4", "--stumble-seconds=0.3")
+    options = ("--fault=stumbles", "--fault-after-tokens=1100", "--itl-ms=4", "--stumble-seconds=0.5")
     with mock_server(tmp_path, *options) as server:
         result = measure(server, procedure)
     at = np.sort(np.concatenate([_arrivals(row) for row in result.request_rows]))

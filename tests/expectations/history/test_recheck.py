@@ -142,7 +142,7 @@ def test_what_cannot_be_measured_again_is_left_out_with_a_line() -> None:
     ((sweep,), none) = sweeps
     assert (sweep.campaign_id, sweep.points[0].repeats, none) == ("recheck__weekly", 2, [])
     assert lines == [
-        f"left out: {figures[1].label}: measured by hand, with options, a server or a load of its own"
+        f"left out: {figures[1].label}: it was measured by hand, with its own server options, server or load"
     ]
 
 
