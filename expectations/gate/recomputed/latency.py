@@ -15,6 +15,7 @@ from expectations.gate.recomputed.load import from_beginning, whole_batches
 if TYPE_CHECKING:
     import pandas as pd
 
+_STANDARD_ERRORS = 4
 _LEVELS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -118,29 +119,42 @@ def _of_histogram(latency: Latency) -> list[Pair]:
 
 
 def _histogram_count(latency: Latency, requests: pd.DataFrame) -> list[Pair]:
-    """One latency per token after the first piece."""
+    """One latency per token after the first piece.
+
+    What the first pieces held is known of the kept answers only. For the others it is their mean, which may
+    be off by as much as such pieces differ.
+    """
     if not latency.itl_histogram:
         return []
     counted = sum(latency.itl_histogram.values())
-    expected = _tokens_after_first(_served(requests), requests)
-    # What the first pieces held is known of the kept ones only.
-    near = counted if abs(counted - expected) <= max(0.01 * expected, 0) else expected
+    whole = _served(requests)
+    expected = _tokens_after_first(whole, requests)
+    firsts = _first_pieces(requests)
+    unknown, known = int(whole["chunk_gap_us"].isna().sum()), max(len(firsts), 1)
+    doubt = _STANDARD_ERRORS * float(np.std(firsts or [1])) * (unknown**0.5 + unknown / known**0.5)
+    near = counted if abs(counted - expected) <= 0.01 * expected + doubt else expected
     return [("inter-token latencies in the histogram", counted, near)]
 
 
 def _tokens_after_first(whole: pd.DataFrame, requests: pd.DataFrame) -> float:
-    return float((whole["output_tokens"] - _tokens_of_first_piece(requests)).sum())
+    kept = _first_pieces(whole)
+    unknown = int(whole["chunk_gap_us"].isna().sum())
+    return float(whole["output_tokens"].sum() - sum(kept) - unknown * _tokens_of_first_piece(requests))
 
 
 def _tokens_of_first_piece(requests: pd.DataFrame) -> float:
     """Mean over the answers whose pieces were kept; 1 where none were."""
-    kept = requests[requests["chunk_gap_us"].notna()]
-    firsts = [
-        np.bincount(np.cumsum(_begins(gaps)) - 1, weights=pieces)[0]
-        for gaps, pieces in zip(kept["chunk_gap_us"], kept["chunk_tokens"], strict=True)
-        if len(gaps)
-    ]
+    firsts = _first_pieces(requests)
     return float(np.mean(firsts)) if firsts else 1.0
+
+
+def _first_pieces(requests: pd.DataFrame) -> list[float]:
+    """Tokens of the first arrival of each answer whose pieces were kept."""
+    kept = requests[requests["chunk_gap_us"].notna()]
+    return [
+        float(np.bincount(np.cumsum(_begins(gaps)) - 1, weights=pieces)[0]) if len(gaps) else 0.0
+        for gaps, pieces in zip(kept["chunk_gap_us"], kept["chunk_tokens"], strict=True)
+    ]
 
 
 def _begins(gaps_us: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from jouleboard_airflow.platform.installation import Installation
 
 _QUERY = Path(__file__).with_name("leaderboard.sql")
 _TEXT_COLUMNS = ("model", "on", "runtime", "weights")
-_LEAST_WIDTH = 120
+_LEAST_WIDTH = 124
 
 
 def print_leaderboard(settings: Settings) -> None:
@@ -31,7 +31,8 @@ def print_leaderboard(settings: Settings) -> None:
     table = Table(
         title="The current publication: per model and GPU the batch size with the lowest energy per output",
         box=SIMPLE_HEAD,
-        caption="-: not measured (no energy counter), or no interval (a single run); never an estimate",
+        caption="-: not measured (no energy counter), or no interval (a single run); never an estimate\n"
+        "0.26.0+: with options or variables of its own",
     )
     for column in answer.columns[1:]:
         table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right", no_wrap=True)

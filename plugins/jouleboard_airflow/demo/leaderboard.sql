@@ -19,7 +19,7 @@ select
     task,
     nickname as model,
     gpus as "on",
-    runtime || ' ' || runtime_version as runtime,
+    runtime || ' ' || regexp_replace(runtime_version, '\+.*', '+') as runtime,
     weights,
     batch_size as best,
     throughput_per_second as "outputs/s",
