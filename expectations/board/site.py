@@ -42,7 +42,9 @@ def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> L
             model_pages = models.write_models(site, connection, manifest, catalog, links)
             operations.write_operations(site, connection, manifest, catalog, links, model_pages)
             about.write_about(site, manifest, links, model_pages, readings)
-        rest = _publication(connection, site, manifest, readings)
+        rest = _publication(site, manifest, readings)
+        if not is_whole:  # other pages show both
+            rest |= {"quarantine": _quarantine(connection), "history": _history(manifest["history"])}
         text = render_explorer(
             connection, manifest, catalog, model_pages, links=links, is_whole=is_whole, **rest
         )
@@ -53,16 +55,12 @@ def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> L
     return links
 
 
-def _publication(
-    connection: Any, site: Path, manifest: Mapping[str, Any], readings: Sequence[str]
-) -> dict[str, Any]:
+def _publication(site: Path, manifest: Mapping[str, Any], readings: Sequence[str]) -> dict[str, Any]:
     """What the page says of the publication itself. readings: sources with a living reading."""
     return {
         "warned": manifest.get("gate", {}).get("warned", []),
         "runs": manifest["runs"],
         "marts": manifest["tables"],
-        "history": _history(manifest["history"]),
-        "quarantine": _quarantine(connection),
         "has_docs": (site / "dbt_docs.html").exists(),
         "readings": [(page_name(source), SOURCES[source]) for source in readings],
     }

@@ -51,6 +51,17 @@ class Warehouse:
     def connect(self) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(self.built.database), read_only=True)
 
+    def copy(self) -> duckdb.DuckDBPyConnection:
+        """A database in memory with the marts, to be changed by a test."""
+        connection = duckdb.connect()
+        connection.execute("create schema marts")
+        connection.execute(f"attach '{self.built.database}' as built (read_only)")
+        for (table,) in connection.execute(
+            "select table_name from duckdb_tables() where database_name = 'built' and schema_name = 'marts'"
+        ).fetchall():
+            connection.execute(f"create table marts.{table} as from built.marts.{table}")
+        return connection
+
 
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:

@@ -154,13 +154,7 @@ def test_nothing_is_said_of_what_was_not_measured(
 
 def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
     hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
-    with duckdb.connect() as connection:
-        connection.execute("create schema marts")
-        connection.execute(f"attach '{warehouse.built.database}' as built (read_only)")
-        for (table,) in connection.execute(
-            "select table_name from duckdb_tables() where database_name = 'built' and schema_name = 'marts'"
-        ).fetchall():
-            connection.execute(f"create table marts.{table} as from built.marts.{table}")
+    with warehouse.copy() as connection:
         for table in (
             "leaderboard",
             "min_energy_configurations",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +58,7 @@ def median_e2e_ms(requests: pd.DataFrame) -> float | None:
 def mean_itl_ms(requests: pd.DataFrame) -> float | None:
     """Mean time per token after the first piece of an answer, by when answers began and ended."""
     whole = _served(requests)
-    gaps = _tokens_after_first(whole, requests)
+    gaps = _tokens_after_first(whole, _first_pieces(requests))
     writing = (whole["finished_seconds"] - whole["first_token_seconds"]).sum()
     return float(writing / gaps * 1000) if gaps > 0 else None
 
@@ -73,14 +74,10 @@ def histogram_mean_ms(latency: Latency | None) -> float | None:
 
 def median_itl_of_pieces_ms(requests: pd.DataFrame) -> float | None:
     """Median inter-token latency of the answers whose pieces were kept; `None` where none were."""
-    kept = requests[requests["chunk_gap_us"].notna()]
     latencies, tokens = [np.array([])], [np.array([], dtype=int)]
-    for gaps_us, pieces in zip(kept["chunk_gap_us"], kept["chunk_tokens"], strict=True):
-        gaps, begins = np.asarray(gaps_us) / 1e6, _begins(gaps_us)
-        if len(gaps):
-            count = np.bincount(np.cumsum(begins) - 1, weights=pieces).astype(int)
-            latencies.append((gaps[begins] / np.maximum(count, 1))[1:])
-            tokens.append(count[1:])
+    for gaps, count in _arrivals(requests):
+        latencies.append((gaps / np.maximum(count, 1))[1:])
+        tokens.append(count[1:])
     each = np.repeat(np.concatenate(latencies), np.concatenate(tokens))
     return float(np.median(each) * 1000) if len(each) else None
 
@@ -128,40 +125,42 @@ def _histogram_count(latency: Latency, requests: pd.DataFrame) -> list[Pair]:
         return []
     counted = sum(latency.itl_histogram.values())
     whole = _served(requests)
-    expected = _tokens_after_first(whole, requests)
     firsts = _first_pieces(requests)
+    expected = _tokens_after_first(whole, firsts)
     unknown, known = int(whole["chunk_gap_us"].isna().sum()), max(len(firsts), 1)
     doubt = _STANDARD_ERRORS * float(np.std(firsts or [1])) * (unknown**0.5 + unknown / known**0.5)
     near = counted if abs(counted - expected) <= 0.01 * expected + doubt else expected
     return [("inter-token latencies in the histogram", counted, near)]
 
 
-def _tokens_after_first(whole: pd.DataFrame, requests: pd.DataFrame) -> float:
-    kept = _first_pieces(whole)
+def _tokens_after_first(whole: pd.DataFrame, firsts: list[int]) -> float:
+    """Tokens of answers without their first pieces.
+
+    whole: the answers. firsts: first pieces of all kept answers; their mean (1 without any) stands for those
+    that were not kept.
+    """
     unknown = int(whole["chunk_gap_us"].isna().sum())
-    return float(whole["output_tokens"].sum() - sum(kept) - unknown * _tokens_of_first_piece(requests))
+    mean = float(np.mean(firsts)) if firsts else 1.0
+    return float(whole["output_tokens"].sum() - sum(_first_pieces(whole)) - unknown * mean)
 
 
-def _tokens_of_first_piece(requests: pd.DataFrame) -> float:
-    """Mean over the answers whose pieces were kept; 1 where none were."""
-    firsts = _first_pieces(requests)
-    return float(np.mean(firsts)) if firsts else 1.0
-
-
-def _first_pieces(requests: pd.DataFrame) -> list[float]:
+def _first_pieces(requests: pd.DataFrame) -> list[int]:
     """Tokens of the first arrival of each answer whose pieces were kept."""
+    return [int(count[0]) for _, count in _arrivals(requests)]
+
+
+def _arrivals(requests: pd.DataFrame) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each answer whose pieces were kept: seconds before each arrival, and tokens in it.
+
+    Pieces closer together than `BURST_SECONDS` were held up on the way: one arrival (`client.latency`).
+    """
     kept = requests[requests["chunk_gap_us"].notna()]
-    return [
-        float(np.bincount(np.cumsum(_begins(gaps)) - 1, weights=pieces)[0]) if len(gaps) else 0.0
-        for gaps, pieces in zip(kept["chunk_gap_us"], kept["chunk_tokens"], strict=True)
-    ]
-
-
-def _begins(gaps_us: np.ndarray) -> np.ndarray:
-    """Which pieces begin an arrival: those closer together were held up on the way (`client.latency`)."""
-    begins: np.ndarray = np.asarray(gaps_us) / 1e6 >= BURST_SECONDS
-    begins[:1] = True
-    return begins
+    for gaps_us, pieces in zip(kept["chunk_gap_us"], kept["chunk_tokens"], strict=True):
+        gaps = np.asarray(gaps_us) / 1e6
+        begins = gaps >= BURST_SECONDS
+        begins[:1] = True
+        if len(gaps):
+            yield gaps[begins], np.bincount(np.cumsum(begins) - 1, weights=pieces).astype(int)
 
 
 def _sorted(histogram: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
