@@ -6,6 +6,7 @@ Packages and modules, in the order in which they may import each other (a later 
 - `gpu_hosts`, `offers`: the fleet, and what it can measure, for the forms.
 - `lanes`: the lanes that measuring tasks run in.
 - `failures`: how a task fails, and when it is tried again.
+- `notifications`: who is told when something breaks.
 - `guarded_command`, `operators`: the operator that measures a sweep.
 - `tasks`: what the DAGs' tasks do, as calls of benchmark_tasks and expectations.
 - `dag_parts`: what DAG files are made of.
@@ -24,6 +25,7 @@ __all__ = [
     "guarded_command",
     "lanes",
     "links",
+    "notifications",
     "offers",
     "operators",
     "platform",

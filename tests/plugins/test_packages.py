@@ -18,6 +18,7 @@ ORDER = (
     "offers",
     "lanes",
     "failures",
+    "notifications",
     "guarded_command",
     "operators",
     "tasks",
@@ -48,7 +49,9 @@ def test_nothing_imports_a_later_package(path: Path) -> None:
     assert imports_of(path) <= allowed
 
 
-@pytest.mark.parametrize("package", ["", ".tasks", ".dag_parts", ".platform", ".ui", ".demo"])
+@pytest.mark.parametrize(
+    "package", ["", ".notifications", ".tasks", ".dag_parts", ".platform", ".ui", ".demo"]
+)
 def test_public_names_are_what_the_package_has(package: str) -> None:
     module = importlib.import_module(f"jouleboard_airflow{package}")
     folder = Path(str(module.__file__)).parent

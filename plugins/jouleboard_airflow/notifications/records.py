@@ -1,0 +1,101 @@
+"""Incidents that are open, and those that are over but not told yet: one small file each.
+
+Several processes note incidents; one sends. A lock keeps a note from being lost between them.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from benchmark_tasks import disk
+from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.settings import Settings
+from jouleboard_airflow.notifications.incidents import Incident
+
+log = logging.getLogger(__name__)
+
+LOCK_SECONDS = 2.0
+
+
+class Record(BaseModel):
+    """An incident and what was told of it.
+
+    began, ended: when it was noted first, and when it was over (None: it is open). how: how it ended.
+    told, reminded: when people were told of it, and when they were last reminded.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    incident: Incident
+    began: datetime
+    ended: datetime | None = None
+    how: str = ""
+    told: datetime | None = None
+    reminded: datetime | None = None
+
+
+class Records:
+    """The records of one installation.
+
+    What cannot be written (the disk is full) stays in this object, so that its owner tells it only once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.folder = settings.home / "notifications"
+        self._unwritten: dict[str, Record | None] = {}
+
+    def all(self) -> dict[str, Record]:
+        """Every record by its incident's key, the oldest first. A damaged file is left out."""
+        found = {}
+        for file in self.folder.glob("*.json"):
+            with suppress(OSError, ValidationError):
+                record = Record.model_validate_json(file.read_text())
+                found[record.incident.key] = record
+        for key, changed in self._unwritten.items():
+            found.pop(key, None)
+            if changed is not None:
+                found[key] = changed
+        return dict(sorted(found.items(), key=lambda entry: entry[1].began))
+
+    def get(self, key: str) -> Record | None:
+        """The record of an incident; None if it is not open and not to be told."""
+        return self.all().get(key)
+
+    def put(self, record: Record) -> None:
+        """Write a record."""
+        key = record.incident.key
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            disk.replace(self._file(key), record.model_dump_json(indent=1), mode=disk.PRIVATE)
+            self._unwritten.pop(key, None)
+        except (OSError, JouleboardError) as error:
+            log.warning("the incident %s could not be written: %s", key, error)
+            self._unwritten[key] = record
+
+    def remove(self, key: str) -> None:
+        """Forget an incident: people were told how it ended."""
+        try:
+            self._file(key).unlink(missing_ok=True)
+            self._unwritten.pop(key, None)
+        except OSError as error:
+            log.warning("the incident %s could not be removed: %s", key, error)
+            self._unwritten[key] = None
+
+    def lock(self) -> IO[str]:
+        """Hold the records while one is read and written again; use it in a `with`.
+
+        Raises:
+            JouleboardError: another process holds them too long, or the disk is full.
+        """
+        busy = JouleboardError(f"the records in {self.folder} are in use")
+        return disk.lock(self.folder / "lock", busy=lambda holder: busy, wait_seconds=LOCK_SECONDS)
+
+    def _file(self, key: str) -> Path:
+        return self.folder / f"{quote(key, safe='')[:200]}.json"
