@@ -1,7 +1,8 @@
 """Runs of record with stand-in weights: what `jouleboard measure` lands, one story per sitting.
 
     python -m benchmarks.stand_in.campaign STORY --gpus 0 1 --home FOLDER [--minutes 25]
-        [--parts 0 1] [--batch-sizes 64] [--repeats 1] [--server-env NAME=VALUE]
+        [--parts 0 1] [--batch-sizes 64] [--repeats 1] [--window-seconds 30] [--backwards]
+        [--server-env NAME=VALUE]
     python -m benchmarks.stand_in.campaign --list
 
 A story is a list of sweeps. Every GPU measures all of them at the same time as the others, every second GPU
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from benchmark_tasks.catalog import load
 from benchmark_tasks.plan import Plan, Sweep, runs_that_count, single_sweep, still_missing
-from benchmark_tasks.plan.procedure import GPU_PROCEDURE
+from benchmark_tasks.plan.procedure import GPU_PROCEDURE, Procedure
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
@@ -41,6 +42,17 @@ _HURRIED = GPU_PROCEDURE.model_copy(
 """On a host that is lent for minutes: a window of 60 to 90 s, otherwise as `recorded_runs/plans` has it."""
 
 
+def _hurried(window_seconds: float | None) -> Procedure:
+    """The hurried procedure; with a length, all windows are that long.
+
+    A load does not cost the same at its beginning and later: windows that are compared have one length.
+    """
+    if window_seconds is None:
+        return _HURRIED
+    lengths = {"minimum_window_seconds": window_seconds, "long_window_seconds": window_seconds}
+    return _HURRIED.model_copy(update={**lengths, "target_relative_interval": None})
+
+
 @dataclass(frozen=True)
 class Part:
     """One sweep of a story: a server, or a pipeline, and its batch sizes."""
@@ -52,11 +64,15 @@ class Part:
     task: Task = Task.LM_ARENA_CHAT
     repeats: int = 1
     num_gpus: int = 1
+    window_seconds: float | None = None
+    """Of language models; `None`: 60 to 90 s."""
 
 
 _QWEN = "Qwen/Qwen3-8B"
 _TWO = (Weights.STAND_IN, Weights.DUMMY)
 _EACH_WAY = (Weights.RANDOM, Weights.STAND_IN, Weights.STAND_IN, Weights.RANDOM)
+_RELEASES = ("0.26.0", "0.20.2", "0.23.0", "0.25.1", "0.22.1", "0.24.0", "0.21.0", "0.26.0")
+"""Not by their age, so that heat and time are not taken for a trend; the first one once more at the end."""
 _PICTURES = ("PixArt-alpha/PixArt-Sigma-XL-2-1024-MS", "stabilityai/stable-diffusion-3.5-medium")
 
 STORIES: dict[str, tuple[Part, ...]] = {
@@ -77,6 +93,7 @@ STORIES: dict[str, tuple[Part, ...]] = {
     "vllm-versions": tuple(
         Part(_QWEN, (64, 256), version=version) for version in ("0.20.2", "0.26.0", "0.26.0", "0.20.2")
     ),
+    "releases": tuple(Part(_QWEN, (64, 256), version=version, window_seconds=30) for version in _RELEASES),
     "tensor-parallel": (Part(_QWEN, (8, 64, 256), num_gpus=2),),
     "diffusion": tuple(
         Part(model_id, (1, 4), weights, version="0.7.0", task=Task.TEXT_TO_IMAGE)
@@ -108,7 +125,7 @@ def sweep_of(part: Part, gpu_model: str, campaign: str) -> Sweep:
     return sweep.model_copy(
         update={
             "campaign_id": campaign,
-            "procedure": _HURRIED if hurried else sweep.procedure,
+            "procedure": _hurried(part.window_seconds) if hurried else sweep.procedure,
         }
     )
 
@@ -122,11 +139,12 @@ def ordered(parts: tuple[Part, ...], backwards: bool) -> tuple[Part, ...]:
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a story is measured, where not all of it: positions of its parts, batch sizes, repeats."""
+    """What of a story is measured, where not all of it, and in windows of which length."""
 
     parts: tuple[int, ...] | None = None
     batch_sizes: tuple[int, ...] | None = None
     repeats: int | None = None
+    window_seconds: float | None = None
 
     def of(self, story: str) -> dict[int, Part]:
         """The chosen parts by their position in the story; a part of which no size is left is dropped."""
@@ -134,7 +152,12 @@ class Choice:
         for number, part in enumerate(STORIES[story]):
             sizes = tuple(size for size in part.batch_sizes if size in (self.batch_sizes or part.batch_sizes))
             if sizes and number in (self.parts or range(len(STORIES[story]))):
-                chosen[number] = replace(part, batch_sizes=sizes, repeats=self.repeats or part.repeats)
+                chosen[number] = replace(
+                    part,
+                    batch_sizes=sizes,
+                    repeats=self.repeats or part.repeats,
+                    window_seconds=self.window_seconds or part.window_seconds,
+                )
         return chosen
 
 
@@ -180,6 +203,8 @@ def main() -> None:
     parser.add_argument("--parts", type=int, nargs="+", help="only these parts of the story (from 0)")
     parser.add_argument("--batch-sizes", type=int, nargs="+", help="only these of each part")
     parser.add_argument("--repeats", type=int, help="of each point, instead of the story's")
+    parser.add_argument("--window-seconds", type=float, help="of each language model's run, at least 30")
+    parser.add_argument("--backwards", action="store_true", help="the first GPU in the opposite order")
     parser.add_argument("--server-env", action="append", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
     if arguments.list or arguments.story is None:
@@ -198,11 +223,12 @@ def started(arguments: argparse.Namespace) -> Iterator[subprocess.Popen[bytes] |
         arguments.parts and tuple(arguments.parts),
         arguments.batch_sizes and tuple(arguments.batch_sizes),
         arguments.repeats,
+        arguments.window_seconds,
     )
     wanted = max(1, *(part.num_gpus for part in STORIES[story]))
     groups = [arguments.gpus[i : i + wanted] for i in range(0, len(arguments.gpus), wanted)]
     for number, group in enumerate(groups):
-        backwards = number % 2 == 1
+        backwards = (number % 2 == 1) != arguments.backwards
         sweeps = sweeps_of(story, group[0], arguments.gpu_model, backwards=backwards, choice=choice)
         left = missing_of(sweeps, home)
         plan = home / "plans" / f"{story}-gpu{group[0]}.json"
