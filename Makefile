@@ -13,10 +13,10 @@ export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint lint-sql types format coverage docs hooks demo up down status gpu-worker constraints clean findings picture
+.PHONY: help setup test lint lint-sql types format coverage docs hooks demo up down status gpu-worker install-service uninstall-service constraints clean findings picture
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Create .venv with everything pinned in constraints.txt
 
@@ -60,8 +60,14 @@ up: $(READY) ## Start the platform (Airflow, and a PostgreSQL for it) in the bac
 down: $(READY) ## Stop the platform
 	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform down
 
-status: $(READY) ## Say what runs
+status: $(READY) ## Say for each component whether it works
 	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform status
+
+install-service: $(READY) ## Start at boot, restart on failure (systemd); KIND=gpu-worker on a GPU host
+	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform install-service $(KIND)
+
+uninstall-service: $(READY) ## Stop and remove the service; all data stays
+	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform uninstall-service $(KIND)
 
 gpu-worker: $(READY) ## Join a control plane with this machine's GPUs (docs/operations.md)
 	@cd $(ROOT) && exec $(BIN)/python -m jouleboard_airflow.platform.worker

@@ -113,17 +113,6 @@ class Sweeps:
         return self.scheduler_cpu_seconds / self.configurations
 
 
-@dataclass(frozen=True)
-class BenchInstallation(Installation):
-    """An installation with a DAG folder of its own."""
-
-    dags: Path = Path()
-
-    def environment(self) -> dict[str, str]:
-        """The environment of every component: this variable stands above `airflow.cfg`."""
-        return super().environment() | {"AIRFLOW__CORE__DAGS_FOLDER": str(self.dags)}
-
-
 def main() -> None:
     """Measure, print, and fail when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -177,7 +166,7 @@ def parse() -> float:
 @contextmanager
 def running(
     folder: Path, index_url: str, *, fleet: str, dags: tuple[str, ...]
-) -> Iterator[tuple[BenchInstallation, Airflow]]:
+) -> Iterator[tuple[Installation, Airflow]]:
     """A platform with DAGs that measure nothing; stopped at the end.
 
     folder: for its home and DAGs. fleet: GPUs that are not there. dags: those that are unpaused.
@@ -192,14 +181,14 @@ def running(
     os.environ |= {
         "JOULEBOARD_HOME": str(folder / "home"),
         "JOULEBOARD_PORT": str(_free_port()),
+        "JOULEBOARD_DAGS_FOLDER": str(dag_files),
         "JOULEBOARD_INDEX_URL": index_url,
         "JOULEBOARD_FLEET": fleet,
         "CUDA_VISIBLE_DEVICES": "",
         "HF_HUB_OFFLINE": "1",
         "AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS": "inf",
     }
-    plain = Installation.from_environment()
-    installation = BenchInstallation(plain.settings, plain.port, plain.database_folder, dag_files)
+    installation = Installation.from_environment()
     try:
         commands.up(installation, say=_say, die_with_me=True)
         airflow = Airflow(installation)
@@ -211,7 +200,7 @@ def running(
         commands.down(installation, say=_say)
 
 
-def releases(installation: BenchInstallation, airflow: Airflow, versions: list[str]) -> list[float]:
+def releases(installation: Installation, airflow: Airflow, versions: list[str]) -> list[float]:
     """Seconds from the end of `find_releases` to the first GPU task queued, one per release."""
     _say(f"{len(versions)} releases: from seen to the first GPU task queued")
     watch = airflow.trigger("watch_releases", {"vllm_floor": versions[0], "hub": False})
@@ -228,7 +217,7 @@ def releases(installation: BenchInstallation, airflow: Airflow, versions: list[s
     return waited
 
 
-def sweeps(installation: BenchInstallation, airflow: Airflow, tasks: int, points: int) -> Sweeps:
+def sweeps(installation: Installation, airflow: Airflow, tasks: int, points: int) -> Sweeps:
     """Let the platform schedule sweeps that measure nothing."""
     _say(f"{tasks * points} configurations in {tasks} tasks")
     slots = airflow.set_pool_slots("cpu", platform_slots(installation))
@@ -306,7 +295,7 @@ def _finish(airflow: Airflow, run: DagRun) -> None:
         raise JouleboardError(f"{run.dag_id} failed: {errors[0]}")
 
 
-def _rows(installation: BenchInstallation, query: str, **values: Any) -> list[tuple[Any, ...]]:
+def _rows(installation: Installation, query: str, **values: Any) -> list[tuple[Any, ...]]:
     """What a file of `sql/` selects from Airflow's records, as its API lacks some time stamps."""
     statement = text((SQL / f"{query}.sql").read_text())
     engine = create_engine(database.address(installation))

@@ -24,6 +24,8 @@ from jouleboard_airflow.demo.following import Clock, follow
 from jouleboard_airflow.platform import commands, components, database, health
 from jouleboard_airflow.platform.api import Airflow, DagRun, TaskInstance
 from jouleboard_airflow.platform.installation import USER
+from jouleboard_airflow.platform.status import status
+from jouleboard_airflow.platform.supervisor import state_file
 from tests.e2e.browser import CHROMIUM, running_browser
 from tests.e2e.conftest import BROKEN, NEWEST, World, free_port, processes_of
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed
@@ -349,16 +351,32 @@ def test_many_who_trigger_at_once_all_get_their_runs(world: World) -> None:
     health.require_up(world.installation)
 
 
-def test_a_database_that_was_killed_comes_back_with_what_it_knew(world: World) -> None:
-    before = world.airflow.runs("benchmark_release")
-    cluster = database.cluster(world.installation)
-    cluster.server().kill()
+def test_a_platform_without_supervisor_says_so_and_up_leaves_another(world: World) -> None:
     record = components.read_record(world.installation)
-    until(lambda: components.Component.DATABASE not in record.running, 10, "the database's end")
-    assert cluster.server() is None
-    with pytest.raises(JouleboardError, match="database has ended"):
-        health.require_up(world.installation)
-    assert commands.up(world.installation, say=print, die_with_me=True)
+    os.kill(record.supervisor.pid, signal.SIGKILL)
+    until(lambda: not record.supervised, 10, "the supervisor's end")
+    assert status(world.installation) == 1
+    assert not commands.up(world.installation, say=print, die_with_me=True)
+    until(lambda: status(world.installation) == 0, 60, "a supervisor that works")
+
+
+def test_what_is_killed_comes_back_by_itself_with_what_it_knew(world: World) -> None:
+    """The database on its old port: the others go on, or are restarted, too."""
+    before = world.airflow.runs("benchmark_release")
+    record = components.read_record(world.installation)
+    assert status(world.installation) == 0
+    cluster = database.cluster(world.installation)
+    port = cluster.port()
+    cluster.server().kill()
+    os.kill(record.components[components.Component.TRIGGERER].pid, signal.SIGKILL)
+
+    def all_work() -> bool:
+        now = components.read_record(world.installation).components
+        restarted = {component for component in now if now[component] != record.components[component]}
+        return {"database", "triggerer"} <= restarted and status(world.installation) == 0
+
+    until(all_work, 180, "a platform that works again")
+    assert cluster.port() == port
     assert Airflow(world.installation).runs("benchmark_release") == before
 
 
@@ -367,6 +385,8 @@ def test_down_leaves_no_process_and_no_port(world: World) -> None:
     assert database.cluster(world.installation).processes()
     assert processes_of(home)
     record = components.read_record(world.installation)
+    os.kill(record.supervisor.pid, signal.SIGSTOP)
+    os.utime(state_file(world.installation), (0, 0))
     os.kill(record.components[components.Component.SCHEDULER].pid, signal.SIGKILL)
     until(lambda: "scheduler" not in record.running, 10, "the scheduler's end")
     with pytest.raises(JouleboardError, match="scheduler has ended"):

@@ -7,8 +7,8 @@ from operator import itemgetter
 from pathlib import Path
 
 from benchmark_tasks.settings import Settings
-from jouleboard_airflow.platform.commands import login
 from jouleboard_airflow.platform.installation import Installation
+from jouleboard_airflow.platform.status import login
 
 _QUERY = Path(__file__).with_name("leaderboard.sql")
 _TEXT_COLUMNS = ("model", "on", "runtime", "weights")

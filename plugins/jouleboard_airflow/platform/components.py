@@ -14,9 +14,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +29,11 @@ from jouleboard_airflow.platform.installation import Installation
 
 STOP_SECONDS = 20.0
 KILL_SECONDS = 10.0
+LOCK_SECONDS = 15.0
+"""How long a command waits for another; a restart by the supervisor takes less."""
+
+SUPERVISOR_STOP_SECONDS = 90.0
+"""A supervisor that systemd started stops all components before it ends."""
 
 
 class Component(StrEnum):
@@ -72,15 +76,25 @@ class Started:
 
 @dataclass(frozen=True)
 class Record:
-    """What `up` records for `status` and `down`."""
+    """What `up` records for `status` and `down`, and the supervisor when it restarts a component."""
 
     port: int
     components: dict[Component, Started]
+    supervisor: Started | None = None
 
     @property
     def running(self) -> dict[Component, Started]:
         """The components that are still alive."""
         return {name: started for name, started in self.components.items() if started.process()}
+
+    @property
+    def supervised(self) -> bool:
+        """Whether the supervisor's process is there."""
+        return bool(self.supervisor and self.supervisor.process())
+
+    def having(self, component: Component, started: Started) -> Record:
+        """The record with a component's new process."""
+        return replace(self, components=self.components | {component: started})
 
 
 def read_record(installation: Installation) -> Record | None:
@@ -88,7 +102,8 @@ def read_record(installation: Installation) -> Record | None:
     try:
         content = json.loads(_record_file(installation).read_text())
         components = {Component(name): Started(**value) for name, value in content["components"].items()}
-        return Record(content["port"], components)
+        supervisor = content.get("supervisor")
+        return Record(content["port"], components, Started(**supervisor) if supervisor else None)
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
@@ -98,26 +113,45 @@ def write_record(installation: Installation, record: Record) -> None:
     content = {
         "port": record.port,
         "components": {name.value: asdict(started) for name, started in record.components.items()},
+        "supervisor": asdict(record.supervisor) if record.supervisor else None,
     }
     disk.replace(_record_file(installation), json.dumps(content))
 
 
-def start(component: Component, installation: Installation, *, die_with_me: bool) -> Started:
-    """Start one component detached; its output replaces its log.
+def start(
+    component: Component,
+    installation: Installation,
+    *,
+    die_with_me: bool,
+    database_port: int | None = None,
+) -> Started:
+    """Start one component detached, with a new log; the log before is kept as `<component>.log.1`.
 
     die_with_me: it is told to stop when this process ends, however it ends.
+    database_port: the port of the database; by default a free one.
     """
-    with log_file(installation, component).open("wb") as log:
-        launch = database.start if component is Component.DATABASE else partial(_start_airflow, component)
-        process = launch(installation, log, die_with_me=die_with_me)
-    return Started(process.pid, psutil.Process(process.pid).create_time())
+    file = log_file(installation, component)
+    with contextlib.suppress(FileNotFoundError):
+        file.replace(previous_log_file(installation, component))
+    with file.open("wb") as log:
+        if component is Component.DATABASE:
+            process = database.start(installation, log, die_with_me=die_with_me, port=database_port)
+        else:
+            process = spawn(component.command, installation, log, die_with_me=die_with_me)
+    return started(process.pid)
 
 
-def _start_airflow(
-    component: Component, installation: Installation, log: IO[bytes], *, die_with_me: bool
+def started(pid: int) -> Started:
+    """What to record of a process that was just started."""
+    return Started(pid, psutil.Process(pid).create_time())
+
+
+def spawn(
+    command: list[str], installation: Installation, log: IO[bytes], *, die_with_me: bool
 ) -> subprocess.Popen[bytes]:
+    """Start a process of the platform, in a session of its own and marked with the token."""
     return subprocess.Popen(
-        component.command,
+        command,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -142,9 +176,10 @@ def stop_all(installation: Installation) -> int:
     scheduler = processes.pop(Component.SCHEDULER, None)
     if scheduler:
         _signal_group(scheduler.pid, signal.SIGTERM)
+        _signal_group(scheduler.pid, signal.SIGCONT)
         _await_end([scheduler])
     for process in processes.values():
-        _signal(process, signal.SIGTERM)
+        _tell_to_end(process)
     _await_end(list(processes.values()))
     database.cluster(installation).stop()
     _kill(descendants(installation))
@@ -158,6 +193,44 @@ def stop_leftovers(installation: Installation, record: Record) -> None:
     _kill([process for process in descendants(installation) if _session(process) in dead])
 
 
+def end(installation: Installation, process: Started) -> None:
+    """End a component that hangs, or what is left of one that has ended: every process of its session."""
+    _kill([found for found in descendants(installation) if _session(found) == process.pid])
+
+
+def stop_except(installation: Installation, kept: Record) -> None:
+    """Stop everything but the components of a record; without any, all of it."""
+    record = read_record(installation)
+    if not kept.running or record is None:
+        stop_all(installation)
+        return
+    for component in record.components.keys() - kept.components.keys():
+        end(installation, record.components[component])
+    write_record(installation, kept)
+
+
+def stop_supervisor(installation: Installation) -> None:
+    """Stop the supervisor, so that it restarts nothing; does nothing when none runs.
+
+    Call it before `exclusive`: a supervisor of systemd stops the platform, and needs the lock for that.
+    """
+    record = read_record(installation)
+    process = record.supervisor.process() if record and record.supervisor else None
+    if record is None or process is None or process.pid == os.getpid():
+        return
+    _tell_to_end(process)
+    psutil.wait_procs([process], timeout=SUPERVISOR_STOP_SECONDS)
+    kill_supervisor(record)
+
+
+def kill_supervisor(record: Record) -> None:
+    """Kill the supervisor if it is still there; what it has started lives on."""
+    process = record.supervisor.process() if record.supervisor else None
+    if process:
+        _signal(process, signal.SIGKILL)
+        psutil.wait_procs([process], timeout=KILL_SECONDS)
+
+
 def descendants(installation: Installation) -> list[psutil.Process]:
     """Every process with this installation's token, except this one."""
     token = installation.secrets().platform_token
@@ -169,18 +242,29 @@ def log_file(installation: Installation, component: Component) -> Path:
     return installation.component_logs / f"{component.value}.log"
 
 
+def previous_log_file(installation: Installation, component: Component) -> Path:
+    """The output of the process before."""
+    return installation.component_logs / f"{component.value}.log.1"
+
+
+def supervisor_log_file(installation: Installation) -> Path:
+    """What the supervisor did, since the first one."""
+    return installation.component_logs / "supervisor.log"
+
+
 @contextlib.contextmanager
 def exclusive(installation: Installation) -> Iterator[None]:
-    """Let only one `up` or `down` run at a time.
+    """Let only one `up`, `down` or restart run at a time.
 
     Raises:
-        JouleboardError: another one runs.
+        JouleboardError: another one still runs after some seconds.
     """
     busy = JouleboardError(
         f"the platform in {installation.settings.home} is being started or stopped by another "
         "command: wait for it to finish"
     )
-    with disk.lock(installation.home / "platform.lock", busy=lambda holder: busy):
+    lock = installation.home / "platform.lock"
+    with disk.lock(lock, busy=lambda holder: busy, wait_seconds=LOCK_SECONDS):
         yield
 
 
@@ -202,11 +286,21 @@ def _signal(process: psutil.Process, sent: signal.Signals) -> None:
         process.send_signal(sent)
 
 
+def _tell_to_end(process: psutil.Process) -> None:
+    """A process that was stopped takes notice when it is continued."""
+    _signal(process, signal.SIGTERM)
+    _signal(process, signal.SIGCONT)
+
+
+def _kill_one(process: psutil.Process) -> None:
+    _signal(process, signal.SIGKILL)
+
+
 def _kill(processes: list[psutil.Process]) -> None:
-    """SIGTERM first, so that a guardian among them can end its model server."""
-    for sent in (signal.SIGTERM, signal.SIGKILL):
+    """SIGTERM first, so that a guardian among them can end its model server; also one that was stopped."""
+    for send in (_tell_to_end, _kill_one):
         for process in processes:
-            _signal(process, sent)
+            send(process)
         _, processes = psutil.wait_procs(processes, timeout=KILL_SECONDS)
 
 

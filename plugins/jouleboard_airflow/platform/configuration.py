@@ -42,7 +42,7 @@ def _settings(
         "core": {
             "executor": "LocalExecutor",
             "parallelism": str(_LOCAL_WORKERS + num_gpus),
-            "dags_folder": str(REPOSITORY / "dags"),
+            "dags_folder": str(installation.dags),
             "plugins_folder": str(REPOSITORY / "plugins"),
             "load_examples": "False",
             "auth_manager": (

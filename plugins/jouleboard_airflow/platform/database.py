@@ -19,7 +19,7 @@ from benchmark_tasks.errors import JouleboardError, SettingsError
 from benchmark_tasks.processes import PLATFORM_MARK, die_with_parent
 from jouleboard_airflow.platform import postgres
 from jouleboard_airflow.platform.installation import Installation
-from jouleboard_airflow.platform.postgres import LOOPBACK, NAME, Cluster
+from jouleboard_airflow.platform.postgres import LOOPBACK, NAME, Answer, Cluster
 
 POOL_SIZE = 5
 """Connections that an engine of Airflow keeps open."""
@@ -73,13 +73,16 @@ def make_ready(installation: Installation) -> bool:
     return new
 
 
-def start(installation: Installation, log: IO[bytes], *, die_with_me: bool) -> subprocess.Popen[bytes]:
+def start(
+    installation: Installation, log: IO[bytes], *, die_with_me: bool, port: int | None = None
+) -> subprocess.Popen[bytes]:
     """Start the server; returns before it answers.
 
     die_with_me: when this process ends, the server ends as soon as nobody is connected any more.
+    port: by default a free one.
     """
     return cluster(installation).start(
-        _free_port(),
+        port or _free_port(),
         log,
         max_connections=MAX_CONNECTIONS,
         variables={
@@ -92,9 +95,14 @@ def start(installation: Installation, log: IO[bytes], *, die_with_me: bool) -> s
 
 def answers(installation: Installation) -> bool:
     """Whether the server accepts the installation's login."""
+    return ask(installation, "select 1").rows is not None
+
+
+def ask(installation: Installation, statement: str) -> Answer:
+    """What the running server answers to a statement; an empty answer if it does not run or hangs."""
     own = cluster(installation)
     port = own.port()
-    return port is not None and own.answers(port, installation.secrets().database_password)
+    return own.ask(port, installation.secrets().database_password, statement) if port else Answer()
 
 
 def address(installation: Installation) -> str:

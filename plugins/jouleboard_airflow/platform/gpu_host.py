@@ -9,14 +9,21 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from benchmark_tasks.errors import SettingsError
+from benchmark_tasks import disk
+from benchmark_tasks.errors import JouleboardError, SettingsError
 from benchmark_tasks.settings import Settings
+from jouleboard_airflow.platform import heartbeats, worker_beat
 from jouleboard_airflow.platform.installation import QUIET, REPOSITORY
 from jouleboard_airflow.platform.worker_keys import KEY_ID, require_secret
 
 _ABOUT_WORKERS = ("AIRFLOW__EDGE__", "AIRFLOW__WORKERS__")
+LOCK = "worker.lock"
+SILENT_SECONDS = 120.0
+"""The Edge worker beats every 30 seconds."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -48,6 +55,11 @@ class Worker:
         return self.settings.home / "worker"
 
     @property
+    def lock_file(self) -> Path:
+        """Held as long as the worker runs."""
+        return self.home / LOCK
+
+    @property
     def command(self) -> list[str]:
         """The command that runs under the guardian."""
         options = ["--queues", self.queue, "--concurrency", str(self.gpus), "--edge-hostname", self.name]
@@ -66,6 +78,7 @@ class Worker:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.control_plane}/execution/",
             "AIRFLOW__EDGE__API_URL": f"{self.control_plane}/edge_worker/v1/rpcapi",
+            "AIRFLOW__EDGE__EXTENDED_SYSTEM_INFO_FUNCTION": f"{worker_beat.__name__}.beat",
             "AIRFLOW__API_AUTH__JWT_SECRET": self.secret,
             "AIRFLOW__API_AUTH__JWT_KID": KEY_ID,
             "AIRFLOW__JOULEBOARD__FLEET": self.fleet,
@@ -115,6 +128,23 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> Worker:
         gpus=max(1, machine.num_gpus),
         fleet=fleet_here(environment),
     )
+
+
+def last_beat(settings: Settings) -> datetime | None:
+    """The last heartbeat of the worker that joined with this home; None if there was none."""
+    return heartbeats.last_beat(settings.home / "worker" / worker_beat.BEAT)
+
+
+def runs(settings: Settings) -> bool:
+    """Whether a worker of this home runs, also one that hangs: it holds its lock."""
+    file = settings.home / "worker" / LOCK
+    if not file.exists():
+        return False
+    try:
+        disk.lock(file, busy=JouleboardError).close()
+    except JouleboardError:
+        return True
+    return False
 
 
 def is_of_another_airflow(variable: str) -> bool:

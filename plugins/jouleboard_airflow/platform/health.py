@@ -5,35 +5,36 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-import httpx
-
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.processes import log_tail
-from jouleboard_airflow.platform import components, database
+from jouleboard_airflow.platform import components, database, heartbeats
 from jouleboard_airflow.platform.components import Component, Record, Started
+from jouleboard_airflow.platform.heartbeats import age_seconds
 from jouleboard_airflow.platform.installation import Installation
+from jouleboard_airflow.platform.supervisor import supervisor_works
+from jouleboard_airflow.platform.watch import SILENT_SECONDS
 
 HEALTHY_SECONDS = 180.0
 DATABASE_SECONDS = 300.0
 """A database that was killed first works through its journal."""
-_ANSWER_SECONDS = 5.0
 _LOG_LINES = 8
 _POLL_SECONDS = 0.5
 _DATABASE_POLL_SECONDS = 0.05
 
 
 def require_up(installation: Installation) -> None:
-    """Check that every component runs.
+    """Check that every component runs, or that a supervisor starts it again.
 
     Raises:
-        JouleboardError: a component has ended; names it and has its last log lines.
+        JouleboardError: a component has ended, and nothing starts it; names it and has its last log lines.
     """
     record = components.read_record(installation)
     if record is None:
         raise JouleboardError(
             f"the platform in {installation.settings.home} was stopped: `make up` starts it"
         )
-    require_alive(installation, record, "has ended; `make up` starts it again")
+    if not (record.supervised and supervisor_works(installation)):
+        require_alive(installation, record, "has ended; `make up` starts it again")
 
 
 def wait_until_database_answers(installation: Installation, started: Started) -> None:
@@ -78,6 +79,21 @@ def wait_until_healthy(
             time.sleep(_POLL_SECONDS)
 
 
+def wait_until_supervised(installation: Installation) -> None:
+    """Wait for the first heartbeat of the supervisor that was just started.
+
+    Raises:
+        JouleboardError: it died or showed nothing in time; has its last log lines.
+    """
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    while not supervisor_works(installation):
+        record = components.read_record(installation)
+        if record is None or not record.supervised or time.monotonic() > deadline:
+            log = components.supervisor_log_file(installation)
+            raise error_with_log(f"the supervisor does not work; its log is {log}", log_tail(log, _LOG_LINES))
+        time.sleep(_POLL_SECONDS)
+
+
 def require_alive(installation: Installation, record: Record, what: str) -> None:
     """Check that every component of a record runs.
 
@@ -91,24 +107,10 @@ def require_alive(installation: Installation, record: Record, what: str) -> None
 
 
 def _healthy(installation: Installation, began: datetime, fresh: set[Component]) -> set[Component]:
-    """Components that report health; of those just started, only by a heartbeat of this start."""
-    try:
-        report = (
-            httpx.get(f"{installation.url}/api/v2/monitor/health", timeout=_ANSWER_SECONDS, trust_env=False)
-            .raise_for_status()
-            .json()
-        )
-    except (httpx.HTTPError, ValueError):
-        return set()
-    healthy = {Component.API_SERVER}
-    for component in set(Component) - {Component.API_SERVER, Component.DATABASE}:
-        key = component.value.replace("-", "_")
-        part = report.get(key) or {}
-        beat = part.get(f"latest_{key}_heartbeat")
-        recent = beat and (component not in fresh or datetime.fromisoformat(beat) >= began)
-        if part.get("status") == "healthy" and recent:
-            healthy.add(component)
-    return healthy
+    """Components with a recent heartbeat; of those just started, only a heartbeat of this start counts."""
+    last = heartbeats.read(installation).last
+    recent = {component for component, beat in last.items() if (age_seconds(beat) or 0) <= SILENT_SECONDS}
+    return {component for component in recent if component not in fresh or last[component] >= began}
 
 
 def _component_error(installation: Installation, component: Component, what: str) -> JouleboardError:

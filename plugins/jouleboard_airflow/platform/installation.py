@@ -51,15 +51,17 @@ class Installation:
     """Where one Airflow lives and how it is reached; it listens on the loopback interface only.
 
     database_folder: where the database's files lie, if not where `database.py` puts them.
+    dags: folder of the DAG files.
     """
 
     settings: Settings
     port: int
     database_folder: Path | None = None
+    dags: Path = REPOSITORY / "dags"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Installation:
-        """Read `JOULEBOARD_HOME`, `JOULEBOARD_PORT` and `JOULEBOARD_DATABASE_FOLDER`.
+        """Read `JOULEBOARD_HOME`, `JOULEBOARD_PORT`, `JOULEBOARD_DATABASE_FOLDER`, `JOULEBOARD_DAGS_FOLDER`.
 
         Raises:
             SettingsError: the port is not a number from 1 to 65535.
@@ -69,7 +71,10 @@ class Installation:
             raise SettingsError(f"JOULEBOARD_PORT={text}: not a port; use a number from 1 to 65535")
         folder = environment.get("JOULEBOARD_DATABASE_FOLDER")
         return cls(
-            Settings.from_environment(environment), int(text), Path(folder).resolve() if folder else None
+            Settings.from_environment(environment),
+            int(text),
+            Path(folder).resolve() if folder else None,
+            Path(environment.get("JOULEBOARD_DAGS_FOLDER") or REPOSITORY / "dags").resolve(),
         )
 
     @property
@@ -91,6 +96,22 @@ class Installation:
     def password_file(self) -> Path:
         """`{"admin": "<password>"}`."""
         return self.home / "passwords.json"
+
+    def make_home(self) -> None:
+        """Make the folder unless it is there.
+
+        Raises:
+            DiskFull: no space.
+            SettingsError: it cannot be made.
+        """
+        try:
+            with disk.disk_full_is_an_error(self.settings.home):
+                self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"JOULEBOARD_HOME={self.settings.home} cannot be made ({error.strerror}): name a folder that "
+                "you may write"
+            ) from error
 
     def password(self) -> str:
         """The UI's password for `USER`; made on the first call."""

@@ -23,7 +23,7 @@ from typing import IO, Any
 import psutil
 
 from benchmark_tasks import disk
-from benchmark_tasks.errors import DiskFull, JouleboardError, SettingsError
+from benchmark_tasks.errors import DiskFull, JouleboardError, SettingsError, one_line
 from benchmark_tasks.processes import kill_all
 
 LOOPBACK = "127.0.0.1"
@@ -78,6 +78,14 @@ class Account:
             return bool(status.st_mode & stat.S_IXUSR)
         bit = stat.S_IXGRP if status.st_gid == self.gid else stat.S_IXOTH
         return bool(status.st_mode & bit)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered: the rows of a statement, or why it refused; neither if it does not answer."""
+
+    rows: tuple[tuple[Any, ...], ...] | None = None
+    refusal: str | None = None
 
 
 def account_for(data: Path) -> Account | None:
@@ -187,8 +195,8 @@ class Cluster:
             **self._identity(),
         )
 
-    def answers(self, port: int, password: str) -> bool:
-        """Whether the server accepts a login."""
+    def ask(self, port: int, password: str, statement: str) -> Answer:
+        """Run one statement, in a session of its own; takes a few seconds at most."""
         import psycopg2
 
         try:
@@ -199,11 +207,23 @@ class Cluster:
                 password=password,
                 dbname=NAME,
                 connect_timeout=_CONNECT_SECONDS,
+                options=f"-c statement_timeout={_CONNECT_SECONDS}s",
             )
-        except psycopg2.OperationalError:
-            return False
-        connection.close()
-        return True
+        except psycopg2.OperationalError as error:
+            # Only a server that answers says FATAL; without one, libpq itself names the reason.
+            return Answer(refusal=one_line(error) if "FATAL:" in str(error) else None)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement)
+                return Answer(rows=tuple(cursor.fetchall()))
+        except psycopg2.Error as error:
+            return Answer(refusal=one_line(error))
+        finally:
+            connection.close()
+
+    def answers(self, port: int, password: str) -> bool:
+        """Whether the server accepts a login."""
+        return self.ask(port, password, "select 1").rows is not None
 
     def server(self) -> psutil.Process | None:
         """The running server's first process, or None."""
@@ -231,7 +251,12 @@ class Cluster:
             if server := self.server():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     server.send_signal(sent)
+                    server.send_signal(signal.SIGCONT)
                 psutil.wait_procs([server], timeout=seconds)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the server at once, or what is left of it; the next start works through its journal."""
         kill_all(self.processes())
         # What a crash left: its process id may belong to another process by now.
         self._pid_file.unlink(missing_ok=True)

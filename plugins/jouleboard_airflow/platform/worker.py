@@ -61,7 +61,7 @@ def take_place(worker: Worker) -> IO[str]:
     busy = JouleboardError(
         f"a worker with JOULEBOARD_HOME={worker.settings.home} runs already: stop it first"
     )
-    return disk.lock(worker.home / "worker.lock", busy=lambda holder: busy)
+    return disk.lock(worker.lock_file, busy=lambda holder: busy)
 
 
 def clean_up(worker: Worker) -> None:

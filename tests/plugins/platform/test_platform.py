@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import configparser
 import os
+import signal
 import socket
 import stat
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -133,7 +135,8 @@ def test_down_also_ends_what_lost_its_parent(installation: Installation) -> None
                 pipe.close()
 
 
-def test_two_commands_do_not_meet(installation: Installation) -> None:
+def test_two_commands_do_not_meet(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(components, "LOCK_SECONDS", 0.0)
     with components.exclusive(installation), pytest.raises(JouleboardError, match="wait for it to finish"):
         commands.down(installation, say=lambda line: None)
 
@@ -153,3 +156,61 @@ def test_a_component_that_dies_is_named_with_its_last_lines(
         commands.up(installation, say=lambda line: None)
     assert components.descendants(installation) == []
     assert not (installation.home / "platform.json").exists()
+
+
+def platform(home: str, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """A command as `make` runs it."""
+    variables = {**os.environ, "JOULEBOARD_HOME": home, "PYTHONPATH": str(Path(commands.__file__).parents[2])}
+    return subprocess.run(
+        [sys.executable, "-m", "jouleboard_airflow.platform", *command],
+        env=variables,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "run"])
+def test_a_home_that_cannot_be_made_is_one_line(tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").touch()
+    answer = platform(str(tmp_path / "file" / "home"), command, stdout=subprocess.DEVNULL)
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        f"error: JOULEBOARD_HOME={tmp_path / 'file' / 'home'} cannot be made (Not a directory): "
+        "name a folder that you may write\n"
+    )
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        answer = platform(str(tmp_path / "home"), "status", stdout=write)
+    finally:
+        os.close(write)
+    assert answer.stderr == ""
+    assert answer.returncode == 128 + signal.SIGPIPE
+
+
+def test_what_ran_before_goes_on_when_the_rest_cannot_be_started(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, for example, makes `up` fail: it must not stop what still works."""
+    script = "import sys; sys.exit('no space left')"
+    monkeypatch.setattr(Component, "command", [sys.executable, "-S", "-c", script])
+    monkeypatch.setattr(commands, "prepare", lambda installation, say: None)
+    monkeypatch.setattr(commands, "check_port", lambda port: None)
+    installation.component_logs.mkdir(parents=True)
+    ran = sleeper(installation.environment())
+    try:
+        database = components.started(ran.pid)
+        record = Record(installation.port, {Component.DATABASE: database})
+        components.write_record(installation, record)
+        with pytest.raises(JouleboardError, match="no space left"):
+            commands.up(installation, say=lambda line: None)
+        assert ran.poll() is None
+        assert components.read_record(installation) == record
+    finally:
+        ran.communicate()
