@@ -27,7 +27,7 @@ class CatalogError(JouleboardError):
 
 
 class IndexUnreachable(JouleboardError):
-    """The package index or model hub did not answer."""
+    """The package index or model hub did not answer, or with something else than what was asked for."""
 
     exit_code = TRY_AGAIN
 
@@ -46,6 +46,12 @@ class UnknownVersion(JouleboardError):
 
 class NoBuildHere(UnknownVersion):
     """The runtime has that release, but none for this kind of machine."""
+
+
+class NotInstallableYet(UnknownVersion):
+    """The index lists that release, but no file of it that can be installed here; more may follow."""
+
+    exit_code = TRY_AGAIN
 
 
 class EnvironmentBuildError(JouleboardError):

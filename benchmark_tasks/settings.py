@@ -19,6 +19,8 @@ class Settings:
     raw_url: landing zone in an object store (`JOULEBOARD_RAW`, a URL that fsspec knows).
     index_url: package index to ask for releases (`JOULEBOARD_INDEX_URL`, then pip's and uv's
         own variables; `None` means the public default).
+    fleet_platform: platform tag of the newest wheels that the hosts install
+        (`JOULEBOARD_FLEET_PLATFORM`, e.g. `manylinux_2_35_aarch64`); `None` means this machine's.
     hub_url: model hub (`HF_ENDPOINT`); `None` means the public default.
     hub_offline: no hub is to be asked (`HF_HUB_OFFLINE`, the hub client's own variable).
     data_sets: folder with copies of data sets, one folder each (`JOULEBOARD_DATA_SETS`,
@@ -32,6 +34,7 @@ class Settings:
 
     home: Path
     index_url: str | None = None
+    fleet_platform: str | None = None
     hub_url: str | None = None
     hub_offline: bool = False
     data_sets: Path | None = None
@@ -70,6 +73,7 @@ class Settings:
             raw_folder=Path(raw).absolute() if raw and not raw_is_url else None,
             raw_url=raw if raw_is_url else None,
             index_url=index_url,
+            fleet_platform=environment.get("JOULEBOARD_FLEET_PLATFORM") or None,
             hub_url=environment.get("HF_ENDPOINT") or None,
             hub_offline=environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"),
             data_sets=Path(data_sets).absolute() if data_sets else None,

@@ -18,8 +18,12 @@ If the hub does not answer, releases are still watched. A public hub that has ne
 is skipped. Switch off *Ask the model hub* in the form, or set `HF_HUB_OFFLINE=1`, to ask no hub.
 
 Withdrawn releases, pre-releases and releases without a build for this machine are left out, each with one
-line in the log of `find_releases`. Floors: `watch.yaml` of the catalog; `JOULEBOARD_VLLM_FLOOR` and similar
-variables for this installation; the form for one run.
+line in the log of `find_releases`. Files of a release appear on the index one by one: a release of which no
+wheel fits the Python and platform of the hosts (`JOULEBOARD_FLEET_PLATFORM`) is "not yet"; every watch looks
+at it again. A page that lists no files of the project, such as a sign-in page, fails the watch.
+
+Floors: `watch.yaml` of the catalog; `JOULEBOARD_VLLM_FLOOR` and similar variables for this installation; the
+form for one run.
 """
 
 from __future__ import annotations

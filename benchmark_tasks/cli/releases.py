@@ -18,7 +18,10 @@ def releases(
     everything: Annotated[bool, typer.Option("--all", help="Also releases below the floor.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the releases on the package index; yanked releases and pre-releases are marked."""
+    """List the releases on the package index.
+
+    Yanked releases, pre-releases and those that cannot be installed here yet are marked.
+    """
     from benchmark_tasks.releases.index import list_releases
 
     settings = Settings.from_environment()
@@ -39,4 +42,5 @@ def _projects(project: str | None) -> dict[str, str | None]:
 
 
 def _marks(row: dict[str, Any]) -> str:
-    return ", ".join(mark for mark in ("yanked", "prerelease") if row[mark])
+    marks = [mark for mark in ("yanked", "prerelease") if row[mark]]
+    return ", ".join(marks + ([f"not yet: {row['not_yet']}"] if row["not_yet"] else []))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.catalog import Catalog, WatchedProject
-from benchmark_tasks.errors import IndexUnreachable, NoBuildHere, UnknownVersion
+from benchmark_tasks.errors import IndexUnreachable, NoBuildHere, NotInstallableYet, UnknownVersion
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName
 
@@ -30,6 +30,7 @@ def version_to_measure(
 
     Raises:
         NoBuildHere: the project has that version, but none for this kind of machine.
+        NotInstallableYet: there is that version, but no file of it that can be installed.
         UnknownVersion: there is no such version, or none to measure here.
         IndexUnreachable: the index did not answer.
     """
@@ -124,12 +125,14 @@ def normal_version(version: str) -> str:
 def _require_build(
     catalog: Catalog, runtime: RuntimeName, version: str, has_gpu: bool, settings: Settings
 ) -> None:
-    from benchmark_tasks.releases.index import distribution_for, require_version
+    from benchmark_tasks.releases.index import distribution_for, find_version
 
     try:
         distribution_for(runtime, version, has_gpu=has_gpu, settings=settings)
+    except NotInstallableYet:
+        raise
     except UnknownVersion as error:
         if has_gpu:
             raise
-        require_version(catalog.project_of(runtime).project, version, settings)
+        find_version(catalog.project_of(runtime).project, version, settings)
         raise NoBuildHere(str(error)) from error

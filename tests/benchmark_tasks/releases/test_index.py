@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import platform
 import socket
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.tags import sys_tags
+from pypi_simple import DistributionPackage
 
 from benchmark_tasks.catalog import load
-from benchmark_tasks.errors import IndexUnreachable, JouleboardError, UnknownVersion
+from benchmark_tasks.errors import (
+    IndexUnreachable,
+    JouleboardError,
+    NotInstallableYet,
+    SettingsError,
+    UnknownVersion,
+)
 from benchmark_tasks.releases import index
+from benchmark_tasks.releases.builds import why_not_installable
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
 
@@ -99,6 +112,158 @@ def test_a_page_that_is_no_page_is_one_line(
 ) -> None:
     monkeypatch.setattr(package_index, "page", lambda _: ("application/vnd.pypi.simple.v1+json", b"<html>"))
     _one_line(settings, IndexUnreachable, "not a project page")
+
+
+SIGN_IN = (
+    b'<!doctype html><html><body><form action="/login"><a href="/forgot">Forgot?</a>'
+    b'<a href="/">Home</a></form></body></html>'
+)
+JSON, HTML = "application/vnd.pypi.simple.v1+json", "text/html; charset=utf-8"
+VLLM = b'{"filename": "vllm-0.33.0-py3-none-any.whl", "url": "/f", "hashes": {}}'
+
+
+NOT_AN_INDEX = (
+    (HTML, SIGN_IN),
+    (HTML, b""),
+    (HTML, b"<html><body></body></html>"),
+    (HTML, b"<html><body>Welcome to the mirror</body></html>"),
+    (HTML, b'<html><body><a href="/f/xfuser-0.7.0-py3-none-any.whl">xfuser-0.7.0-py3-none-any.whl</a>'
+     b"</body></html>"),
+    (HTML, b'<html><body><a href="/f">vllm-0.33.0-py3-none-any.whl</a><a href="/f">vllm-0.3'),
+    (HTML, b"\xff\xfe\x00\x01" * 50),
+    ("text/plain", b""),
+    ("", b""),
+    ("text/plain", b"OK"),
+    ("application/json", b'{"login": "required"}'),
+    (JSON, b""),
+    (JSON, b"null"),
+    (JSON, b"[]"),
+    (JSON, b"{}"),
+    (JSON, b'{"error": "sign in"}'),
+    (JSON, b'{"meta": {"api-version": "1.0"}, "name": "vllm", "files": []}'),
+    (JSON, b'{"meta": {"api-version": "1.0"}, "name": "vllm", "files": null}'),
+    (JSON, b'{"meta": {"api-version": "1.0"}, "name": "vllm", "files": {}}'),
+    (JSON, b'{"meta": {"api-version": "1.0"}, "name": "vllm", "files": ["vllm-0.33.0.tar.gz"]}'),
+    (JSON, b'{"meta": {"api-version": "9.0"}, "name": "vllm", "files": [' + VLLM + b"]}"),
+    (JSON, b'{"meta": {"api-version": "1.0"}, "name": "vllm", "files": [' + VLLM),
+    (JSON, b'{"meta": null, "name": "vllm", "files": [' + VLLM + b"]}"),
+    (JSON, b"[" * 100_000),
+    (JSON, SIGN_IN),
+)  # fmt: skip
+
+
+def test_what_is_not_an_index_is_one_line(
+    package_index: PackageIndex, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind, body in NOT_AN_INDEX:
+        monkeypatch.setattr(package_index, "page", lambda _, answer=(kind, body): answer)
+        message = _one_line(settings, IndexUnreachable, "for vllm with a page that")
+        assert "JOULEBOARD_INDEX_URL" in message
+
+
+def test_a_page_of_html_without_a_closing_tag_that_it_never_opened_is_whole(
+    package_index: PackageIndex, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b"<!DOCTYPE html><title>Links</title><a href=/f>vllm-0.33.0-py3-none-any.whl</a>"
+    monkeypatch.setattr(package_index, "page", lambda _: (HTML, body))
+    assert [release.version for release in index.list_releases("vllm", settings)] == ["0.33.0"]
+
+
+def test_a_redirect_to_a_sign_in_page_is_one_line(package_index: PackageIndex, settings: Settings) -> None:
+    package_index.redirects["/simple/vllm/"] = "/login"
+    package_index.html["/login"] = SIGN_IN
+    _one_line(settings, IndexUnreachable, "lists no file of it")
+    package_index.redirects["/login"] = "/simple/vllm/"
+    _one_line(settings, IndexUnreachable, "cannot be reached (TooManyRedirects)")
+
+
+HERE = next(tag.platform for tag in sys_tags() if tag.platform.startswith("manylinux"))
+ARCHITECTURE = platform.machine()
+OTHER = "aarch64" if ARCHITECTURE == "x86_64" else "x86_64"
+PYTHON = f"cp3{sys.version_info.minor}"
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        (["vllm-0.33.0.tar.gz"], "only a source archive"),
+        (["vllm-0.33.0.zip"], "only a source archive"),
+        (["vllm-0.33.0-py3.11.egg"], "only a source archive"),
+        ([f"vllm-0.33.0-cp38-abi3-manylinux_2_17_{OTHER}.whl", "vllm-0.33.0.tar.gz"], "no wheel for Python"),
+        ([f"vllm-0.33.0-cp313-cp313-manylinux_2_17_{ARCHITECTURE}.whl"], "no wheel for Python"),
+        ([f"vllm-0.33.0-{PYTHON}-{PYTHON}t-manylinux_2_17_{ARCHITECTURE}.whl"], "no wheel for Python"),
+        (["vllm-0.33.0-cp313-abi3-any.whl"], "no wheel for Python"),
+        ([f"vllm-0.33.0-cp38-abi3-musllinux_1_2_{ARCHITECTURE}.whl"], "no wheel for Python"),
+        ([f"vllm-0.33.0-cp38-abi3-manylinux_2_99_{ARCHITECTURE}.whl"], "no wheel for Python"),
+        (["vllm-0.33.0-cp38-abi3-win_amd64.whl", "vllm-0.33.0-cp38-abi3-macosx_14_0_arm64.whl"],
+         "only for cp38-abi3-macosx_14_0_arm64, cp38-abi3-win_amd64"),
+        (["vllm-0.33.0-py2-none-any.whl"], "no wheel for Python"),
+        (["vllm-0.33.0-py3-none-any.whl requires >=3.13"], "need Python >=3.13"),
+        (["vllm-0.33.0-py3-none-any.whl yanked", "vllm-0.33.0.tar.gz"], "only a source archive"),
+        ([f"vllm-0.33.0-cp38-abi3-manylinux_2_17_{ARCHITECTURE}.whl"], None),
+        ([f"vllm-0.33.0-cp38-abi3-manylinux1_{ARCHITECTURE}.manylinux_2_5_{ARCHITECTURE}.whl"],
+         None if ARCHITECTURE == "x86_64" else "no wheel for Python"),
+        ([f"vllm-0.33.0-1-cp38-abi3-{HERE}.whl"], None),
+        ([f"vllm-0.33.0-{PYTHON}-{PYTHON}-{HERE}.whl", f"vllm-0.33.0-cp313-cp313-{HERE}.whl"], None),
+        (["vllm-0.33.0-py2.py3-none-any.whl", "vllm-0.33.0.tar.gz yanked"], None),
+        (["vllm-0.33.0-py3-none-any.whl requires >=3.10,<4"], None),
+        (["vllm-0.33.0-py3-none-any.whl requires nonsense"], None),
+        ([f"vllm-0.33.0-cp38-abi3-manylinux_2_17_{OTHER}.whl",
+          f"vllm-0.33.0-cp38-abi3-manylinux_2_17_{ARCHITECTURE}.whl"], None),
+    ],
+)  # fmt: skip
+def test_a_release_counts_once_something_can_be_installed(files: list[str], why: str | None) -> None:
+    packages = [DistributionPackage.from_json_data(_file(text), "vllm") for text in files]
+    kept = [package for package in packages if not package.is_yanked]
+    reason = why_not_installable(kept, Settings(home=Path()))
+    assert reason is None if why is None else why in (reason or "")
+
+
+@pytest.mark.parametrize("speaks_json", [True, False], ids=["json", "html"])
+def test_what_cannot_be_installed_yet_is_not_measured(
+    package_index: PackageIndex, tmp_path: Path, speaks_json: bool
+) -> None:
+    package_index.speaks_json = speaks_json
+    settings = Settings(home=tmp_path, index_url=package_index.url)
+    watched = load().watched("vllm")
+    package_index.add_file("vllm", "vllm-0.33.0.tar.gz")
+    package_index.add("vllm", "0.33.0", yanked="broken")
+    package_index.add_file("vllm", "vllm-0.34.0-py3-none-any.whl", **{"requires-python": ">=3.99"})
+    releases = index.list_releases("vllm", settings)
+    assert [(release.yanked, release.not_yet is not None) for release in releases] == [(False, True)] * 2
+    assert index.watched_releases(watched, settings, has_gpu=True) == []
+    with pytest.raises(NotInstallableYet, match=r"vllm 0\.33\.0 cannot be installed yet: .*try again"):
+        index.require_version("vllm", "0.33.0", settings)
+    package_index.add("vllm", "0.33.0")
+    measured = index.watched_releases(watched, settings, has_gpu=True)
+    assert [release.version for release in measured] == ["0.33.0"]
+    assert index.require_version("vllm", "0.33", settings) == measured[0]
+
+
+def _file(text: str) -> dict[str, Any]:
+    name, _, mark = text.partition(" ")
+    more = {"yanked": "broken"} if mark == "yanked" else {}
+    if mark.startswith("requires "):
+        more = {"requires-python": mark.removeprefix("requires ")}
+    return {"filename": name, "url": f"https://host/{name}", "hashes": {}, **more}
+
+
+def test_a_fleet_of_another_platform_is_said(package_index: PackageIndex, tmp_path: Path) -> None:
+    package_index.add_file("vllm", "vllm-0.33.0-cp38-abi3-manylinux2014_aarch64.whl")
+    package_index.add_file("vllm", "vllm-0.34.0-cp38-abi3-manylinux_2_39_aarch64.whl")
+    package_index.add_file("vllm", "vllm-0.35.0-cp38-abi3-manylinux_2_17_x86_64.whl")
+    package_index.add_file("vllm", "vllm-0.36.0-py3-none-any.whl")
+    settings = Settings.from_environment(
+        {
+            "JOULEBOARD_HOME": str(tmp_path),
+            "JOULEBOARD_INDEX_URL": package_index.url,
+            "JOULEBOARD_FLEET_PLATFORM": "manylinux_2_35_aarch64",
+        }
+    )
+    releases = index.list_releases("vllm", settings)
+    assert [release.version for release in releases if not release.not_yet] == ["0.33.0", "0.36.0"]
+    with pytest.raises(SettingsError, match="JOULEBOARD_FLEET_PLATFORM=arm: give the platform tag"):
+        index.list_releases("vllm", replace(settings, fleet_platform="arm"))
 
 
 def test_pips_configuration_names_the_index(
