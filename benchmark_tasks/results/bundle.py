@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -46,13 +48,16 @@ def read_record(directory: Path) -> Run:
     """Parse `run.json`.
 
     Raises:
-        BundleError: the file is missing or not a record of this schema, or the folder has other things than
-            plain files.
+        BundleError: the file is missing or not a record of this schema, the folder has other things than
+            plain files, or it cannot be read at this moment.
     """
     path = directory / RUN_FILE
-    _require_plain_files(directory)
+    with readable(directory):
+        _require_plain_files(directory)
     try:
-        run = Run.model_validate_json(path.read_bytes())
+        with readable(path):
+            content = path.read_bytes()
+        run = Run.model_validate_json(content)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: missing; land the bundle again from where it was measured") from error
     except ValidationError as error:
@@ -68,19 +73,42 @@ def verify(directory: Path) -> Run:
     """Check every file against `SHA256SUMS` and parse the record.
 
     Raises:
-        BundleError: a file is missing, extra or changed; names the first one.
+        BundleError: a file is missing, extra, changed or cannot be read at this moment; names the first one.
     """
-    _require_plain_files(directory)
-    expected = _read_checksums(directory)
-    present = {path.name for path in directory.iterdir() if path.name != CHECKSUMS_FILE}
+    with readable(directory):
+        _require_plain_files(directory)
+        expected = _read_checksums(directory)
+        present = {path.name for path in directory.iterdir() if path.name != CHECKSUMS_FILE}
     for name in sorted(expected.keys() | present):
         if name not in present:
             raise BundleError(f"{directory / name}: missing; copy the bundle again")
         if name not in expected:
             raise BundleError(f"{directory / name}: not listed in {CHECKSUMS_FILE}; not part of this bundle")
-        if sha256(directory / name) != expected[name]:
+        with readable(directory / name):
+            digest = sha256(directory / name)
+        if digest != expected[name]:
             raise BundleError(f"{directory / name}: changed or truncated since it was written; copy it again")
     return read_record(directory)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system into one line; a missing file is passed on.
+
+    Such a cause may pass: permissions are given, a network share comes back.
+
+    Raises:
+        BundleError: names the file and the operating system's reason.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise BundleError(
+            f"{error.filename or path}: cannot be read now ({error.strerror or error});"
+            " give this account read permission, or check the disk or network share"
+        ) from error
 
 
 def _require_plain_files(directory: Path) -> None:

@@ -141,14 +141,15 @@ class Store:
         return self.root / run.configuration.task.value / f"{run.started_at:%Y-%m}" / run.run_id
 
     def listing(self) -> Listing:
-        """Every landed run; a bundle that cannot be read is in `broken`.
+        """Every landed run; a bundle or a folder of bundles that cannot be read is in `broken`.
 
         Raises:
-            LandingZoneUnreachable: the remote does not answer.
+            LandingZoneUnreachable: the remote does not answer, or the landing zone itself cannot be read.
         """
         broken = [] if self.remote is None else self._fetch(self.remote)
-        here = _read(sorted(self.root.glob("[!.]*/*/*")))
-        return Listing(here.runs, (*here.broken, *broken))
+        paths, unreadable = _bundle_folders(self.root)
+        here = _read(paths)
+        return Listing(here.runs, (*here.broken, *unreadable, *broken))
 
     def records(self) -> Listing:
         """As `listing`, for callers that need only the records: of a remote, only these are fetched.
@@ -217,6 +218,38 @@ def _is_abandoned(staging: Path) -> bool:
         return time.time() - staging.stat().st_mtime > ABANDONED_SECONDS
     except FileNotFoundError:
         return False
+
+
+def _bundle_folders(root: Path) -> tuple[list[Path], list[BrokenBundle]]:
+    """Folders of bundles in their order, and folders above them that cannot be read.
+
+    Raises:
+        LandingZoneUnreachable: the landing zone itself cannot be read.
+    """
+    try:
+        with bundle.readable(root):
+            folders = [path for path in _inside(root) if not path.name.startswith(".")]
+    except BundleError as error:
+        raise LandingZoneUnreachable(f"landing zone {error}") from error
+    broken = []
+    for _ in ("month", "bundle"):
+        deeper: list[Path] = []
+        for folder in folders:
+            try:
+                with bundle.readable(folder):
+                    deeper += _inside(folder)
+            except BundleError as error:
+                broken.append(BrokenBundle(folder, str(error)))
+        folders = deeper
+    return folders, broken
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What is in a folder, in order; nothing where there is none, or a file."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _read(paths: list[Path]) -> Listing:

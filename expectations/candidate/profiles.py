@@ -94,22 +94,32 @@ class Profile:
 
 
 def gather(bundles: Mapping[str, Path], cache_directory: Path) -> list[Profile]:
-    """The profile of every bundle, by run id. Those known from an earlier call are not read again."""
+    """The profile of every bundle, by run id. Those known from an earlier call are not read again.
+
+    A bundle that cannot be read at this moment has an empty profile, which is not kept.
+    """
     path = cache_directory / CACHE_FILE
     known = _read_cache(path)
-    keys = {run_id: _key(run_id, directory) for run_id, directory in bundles.items()}
-    profiles = {
-        keys[run_id]: known.get(keys[run_id]) or profile(run_id, directory)
-        for run_id, directory in bundles.items()
-    }
-    if profiles.keys() != known.keys():
-        lines = [json.dumps({"key": key, **asdict(entry)}) for key, entry in profiles.items()]
+    profiles, kept = [], {}
+    for run_id, directory in bundles.items():
+        try:
+            key = _key(run_id, directory)
+            kept[key] = known.get(key) or profile(run_id, directory)
+            profiles.append(kept[key])
+        except OSError:
+            profiles.append(Profile(run_id))
+    if kept.keys() != known.keys():
+        lines = [json.dumps({"key": key, **asdict(entry)}) for key, entry in kept.items()]
         disk.replace(path, "".join(line + "\n" for line in lines))
-    return [profiles[key] for key in keys.values()]
+    return profiles
 
 
 def profile(run_id: str, directory: Path) -> Profile:
-    """Read one bundle. Its files have been verified; a file that it lacks leaves its part empty."""
+    """Read one bundle. Its files have been verified; a file that it lacks leaves its part empty.
+
+    Raises:
+        OSError: a file cannot be read now.
+    """
     return Profile(
         run_id, **_power(directory / bundle.TIMELINES_FILE), **_lengths(directory / bundle.REQUESTS_FILE)
     )
@@ -147,11 +157,11 @@ def _power(path: Path) -> dict[str, Any]:
 
 
 def _columns(path: Path, names: Sequence[str]) -> pa.Table | None:
-    """Those of the columns that a Parquet file has; `None` without a readable file."""
+    """Those of the columns that a Parquet file has; `None` without a file, or for one of another kind."""
     try:
         file = pq.ParquetFile(path)
         return file.read(columns=[name for name in names if name in file.schema_arrow.names])
-    except (OSError, pa.ArrowException):
+    except (FileNotFoundError, pa.ArrowInvalid):
         return None
 
 

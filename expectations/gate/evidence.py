@@ -2,7 +2,8 @@
 
 Reading every landed bundle's Parquet at every refresh would grow with all that was ever measured,
 so evidence is kept in `evidence.jsonl` under a signature of the files (name, size, modification
-time); a file that is touched later is read again.
+time); a file that is touched later is read again. A problem is never kept: its cause may pass without a
+trace in the signature (permissions, a network share), and few bundles have one.
 """
 
 from __future__ import annotations
@@ -113,17 +114,21 @@ class Evidence:
 
 
 def gather(runs: Iterable[tuple[Run, Path]], cache_directory: Path) -> dict[str, Evidence]:
-    """Evidence of every run by run id; files unchanged since the last call are not read again."""
+    """Evidence of every run by run id; whole bundles unchanged since the last call are not read again."""
     path = cache_directory / CACHE_FILE
     known = _read_cache(path)
-    fresh = {}
+    whole, others = {}, {}
     for run, directory in runs:
         key = _signature(directory)
-        fresh[key] = known.get(key) or examine(run, directory)
-    if fresh.keys() != known.keys():
-        lines = [json.dumps({"key": key, **asdict(evidence)}) for key, evidence in fresh.items()]
+        evidence = known.get(key) or examine(run, directory)
+        if key is None or evidence.problem is not None:
+            others[run.run_id] = evidence
+        else:
+            whole[key] = evidence
+    if whole.keys() != known.keys():
+        lines = [json.dumps({"key": key, **asdict(evidence)}) for key, evidence in whole.items()]
         disk.replace(path, "".join(line + "\n" for line in lines))
-    return {evidence.run_id: evidence for evidence in fresh.values()}
+    return {evidence.run_id: evidence for evidence in whole.values()} | others
 
 
 def examine(run: Run, directory: Path) -> Evidence:
@@ -314,7 +319,7 @@ def _started(log: Path) -> dict[str, int]:
     """What the driver noted when it started the runtime; a degree that is not noted is 1."""
     try:
         noted = list(_STARTED.finditer(log.read_text(errors="replace")))
-    except OSError:
+    except FileNotFoundError:
         return {}
     if not noted:
         return {}
@@ -393,8 +398,12 @@ def _crash(log: Path) -> str | None:
         return next((line.strip()[:300] for line in lines if _CRASHES.search(line)), None)
 
 
-def _signature(directory: Path) -> str:
-    stats = [(path.name, path.stat()) for path in sorted(directory.iterdir())]
+def _signature(directory: Path) -> str | None:
+    """Changes when a file, or the code that reads it, does; `None` if the folder cannot be read now."""
+    try:
+        stats = [(path.name, path.stat()) for path in sorted(directory.iterdir())]
+    except OSError:
+        return None
     text = ";".join(f"{name},{stat.st_size},{stat.st_mtime_ns}" for name, stat in stats)
     modules = [Path(str(module.__file__)) for module in (copies, steadiness, statistics, server_use, energy)]
     sources = [*modules, *sorted(Path(str(recomputed.__file__)).parent.glob("*.py"))]
@@ -403,7 +412,7 @@ def _signature(directory: Path) -> str:
     return hashlib.sha256(f"{version};{directory};{text}".encode()).hexdigest()[:32]
 
 
-def _read_cache(path: Path) -> dict[str, Evidence]:
+def _read_cache(path: Path) -> dict[str | None, Evidence]:
     try:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         return {row.pop("key"): Evidence(**row) for row in rows}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmark_tasks.disk import sha256
+from benchmark_tasks.errors import BundleError
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.store import BrokenBundle, Listing, Store
 from benchmark_tasks.results.summary import runs_table
@@ -34,14 +35,18 @@ class Intake:
     def digest(self) -> str:
         """Changes when a bundle lands, goes, breaks or is touched."""
         parts = [f"{facts.run_id} {facts.problem} {facts.content_digest}" for facts in self.evidence.values()]
-        parts += [f"{path} {sha256(path / bundle.CHECKSUMS_FILE)}" for _, path in self._summed()]
+        parts += [f"{path} {_sums(path)}" for _, path in self.listing.runs]
         parts += [f"{broken.path} {broken.reason}" for broken in self.listing.broken]
         return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
 
-    def _summed(self) -> list[tuple[str, Path]]:
-        return [
-            (run.run_id, path) for run, path in self.listing.runs if (path / bundle.CHECKSUMS_FILE).is_file()
-        ]
+
+def _sums(directory: Path) -> str:
+    """Digest of a bundle's checksums, or why they cannot be read, which its evidence also says."""
+    try:
+        with bundle.readable(directory):
+            return sha256(directory / bundle.CHECKSUMS_FILE)
+    except (OSError, BundleError) as error:
+        return str(error)
 
 
 def read(settings: Settings) -> Intake:

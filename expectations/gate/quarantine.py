@@ -116,8 +116,10 @@ def judge(
         run_id: Verdict(run_id, False, verdicts[run_id].findings, None, by)
         for run_id, by in superseded.items()
     }
+    unreadable: set[str] = set()
     for broken in listing.broken:
-        name = broken.path.name
+        name = broken.path.name if broken.path.name not in unreadable else "/".join(broken.path.parts[-2:])
+        unreadable.add(name)
         finding = GateFinding(UNREADABLE, Severity.CRITICAL, name, broken.reason, "the bundle cannot be read")
         verdicts.setdefault(name, Verdict(name, False, (finding,)))
     return verdicts
