@@ -1,0 +1,40 @@
+"""Which choices of a form are impossible on this installation, why, and what fits instead.
+
+The first task of a run calls these checks, and reports all impossible fields of its form in one message.
+The form itself checks only one field at a time. Imported by DAG files, so everything heavy is imported inside
+the functions.
+"""
+
+from __future__ import annotations
+
+from jouleboard_airflow.tasks.choices.fields import (
+    IMPORT,
+    ON_DEMAND,
+    PROPOSE,
+    RECHECK,
+    REFRESH,
+    RELEASE,
+    TITLES,
+)
+from jouleboard_airflow.tasks.choices.forms import of_import, on_demand, release, with_gpu_model
+from jouleboard_airflow.tasks.choices.free_text import LONGEST_TEXT, texts
+from jouleboard_airflow.tasks.choices.misfit import Impossible, Misfit, require_possible
+
+__all__ = [
+    "IMPORT",
+    "LONGEST_TEXT",
+    "ON_DEMAND",
+    "PROPOSE",
+    "RECHECK",
+    "REFRESH",
+    "RELEASE",
+    "TITLES",
+    "Impossible",
+    "Misfit",
+    "of_import",
+    "on_demand",
+    "release",
+    "require_possible",
+    "texts",
+    "with_gpu_model",
+]
