@@ -24,7 +24,7 @@ from benchmark_tasks import catalog
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run, new_run_id
 from benchmark_tasks.results.store import Listing
-from expectations.gate import evidence
+from expectations.gate import bundle_files, evidence
 from expectations.gate.intake import Intake
 from expectations.suites.checks import Severity, Tolerance
 from expectations.suites.landed_runs import landed_runs
@@ -83,7 +83,7 @@ def unseen(folder: Path) -> set[str]:
 def caught(folder: Path) -> dict[str, str]:
     """What happens with each number of a bundle's record, doubled and halved."""
     record = json.loads((folder / bundle.RUN_FILE).read_text())
-    files = evidence.read_files(Run.model_validate(record), folder)
+    files = bundle_files.read_files(Run.model_validate(record), folder)
     made = list(mutants(record))
     runs = [mutant.run for mutant in made if mutant.run is not None]
     refused = _refused(runs, files)
@@ -137,7 +137,7 @@ def _name(part: str | int) -> str:
     return "[]" if isinstance(part, int) or part.isdigit() else part
 
 
-def _refused(runs: list[Run], files: evidence.Files) -> dict[str, str]:
+def _refused(runs: list[Run], files: bundle_files.Files) -> dict[str, str]:
     """By run: the first critical check that fails; empty where none does. Copies are allowed here."""
     checks = [check for check in run_checks() if check.severity is Severity.CRITICAL]
     checks = [check for check in checks if check.name != "not_a_replay"]

@@ -10,44 +10,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from benchmark_tasks import disk, statistics
 from benchmark_tasks.errors import BundleError
 from benchmark_tasks.measuring import steadiness
 from benchmark_tasks.meters import energy, server_use
 from benchmark_tasks.meters.meter import Timeline
-from benchmark_tasks.meters.vendors import VENDORS
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
-from benchmark_tasks.results.tables import REQUESTS, Series
-from benchmark_tasks.vocabulary import EnergySource, RunStatus
-from expectations.gate import copies, recomputed
+from benchmark_tasks.results.tables import REQUESTS
+from benchmark_tasks.vocabulary import RunStatus
+from expectations.gate import bundle_files, copies, recomputed, timeline_facts
+from expectations.gate.bundle_files import Files, read_files
+from expectations.gate.timeline_facts import facts_of_timeline
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CACHE_FILE = "evidence.jsonl"
-BUCKET_SECONDS = 5.0
-"""Coverage of a timeline is the share of the window's 5-second slices with at least one sample."""
-
-_CRASHES = re.compile(
-    r"CUDA error|illegal memory access|OutOfMemoryError|Segmentation fault|Fatal Python error|NCCL error"
-)
-
-_STARTED = re.compile(
-    r"(?:building the pipeline|starting the server) for .*?\| \d+x [^|(]*(?:\((?P<degrees>[^)]*)\) )?\|"
-    r"(?: (?P<steps>\d+) steps (?P<width>\d+)x(?P<height>\d+)(?: (?P<frames>\d+) frames)?)?"
-)
 
 
 @dataclass(frozen=True)
@@ -141,39 +128,12 @@ def examine(run: Run, directory: Path) -> Evidence:
     return replace(compare(run, files), **_marks(run, files))
 
 
-@dataclass(frozen=True)
-class Files:
-    """What the files of a bundle hold, beside its record.
-
-    requests, timelines: of a completed run; another may lack them.
-    crash: the first line of the server's log that reports a crash.
-    started: what driver.log says was started: parallel degrees, steps, width, height, frames; empty where it
-        says nothing.
-    """
-
-    requests: pa.Table | None
-    timelines: pa.Table | None
-    crash: str | None = None
-    started: Mapping[str, int] = field(default_factory=dict)
-
-
-def read_files(run: Run, directory: Path) -> Files:
-    """Read them.
-
-    Raises:
-        BundleError: one that a completed run must have is missing, or not readable.
-    """
-    requests, timelines = _tables(run, directory)
-    started = _started(directory / bundle.DRIVER_LOG)
-    return Files(requests, timelines, _crash(directory / bundle.SERVER_LOG), started)
-
-
 def compare(run: Run, files: Files) -> Evidence:
     """What files say beside a record; a copy is not looked for."""
     return Evidence(
         run_id=run.run_id,
         **_requests_facts(run, files.requests),
-        **_timeline_facts(run, files.timelines),
+        **facts_of_timeline(run, files.timelines),
         **_second_witness(run, files),
         crash=files.crash,
         content_digest=content_digest(run),
@@ -186,24 +146,6 @@ def content_digest(run: Run) -> str | None:
         return None
     names = {"run_id", "started_at", "finished_at", "campaign_id", "note"}
     return hashlib.sha256(run.model_dump_json(exclude=names).encode()).hexdigest()
-
-
-def _tables(run: Run, directory: Path) -> tuple[pa.Table | None, pa.Table | None]:
-    """Requests and timelines; a completed run must have both."""
-    tables: list[pa.Table | None] = []
-    for name in (bundle.REQUESTS_FILE, bundle.TIMELINES_FILE):
-        path = directory / name
-        if not path.exists():
-            if run.status is RunStatus.COMPLETED:
-                raise BundleError(f"{path}: missing; a completed run has it; land the bundle again")
-            tables.append(None)
-            continue
-        try:
-            tables.append(pq.read_table(path))
-        except (pa.ArrowException, OSError) as error:
-            first = str(error).splitlines()[0]
-            raise BundleError(f"{path}: not readable as Parquet: {first}; measure again") from error
-    return tables[0], tables[1]
 
 
 def _requests_facts(run: Run, table: pa.Table | None) -> dict[str, Any]:
@@ -226,50 +168,6 @@ def _requests_facts(run: Run, table: pa.Table | None) -> dict[str, Any]:
         "request_tokens": pc.sum(table["output_tokens"]).as_py() or 0,
         "request_disorders": int((~((sent <= first) & (first <= finished))).sum()),
     }
-
-
-def _timeline_facts(run: Run, table: pa.Table | None) -> dict[str, Any]:
-    if table is None:
-        return {}
-    series = table["series"].cast(pa.string())
-    seconds, values = table["seconds"].to_numpy(), table["value"].to_numpy().astype(float)
-    names = series.to_numpy(zero_copy_only=False)
-    facts: dict[str, Any] = {
-        "bad_samples": int((~np.isfinite(values) | ~np.isfinite(seconds) | (values < 0)).sum())
-    }
-    window = ranking_span(run)
-    if window is None:
-        return facts
-    power, running = names == Series.POWER_WATTS, names == Series.RUNNING_REQUESTS
-    if running.any():
-        facts["metrics_coverage"] = _coverage(seconds[running], window)
-    if power.any():
-        gpu = table["gpu_index"].to_numpy(zero_copy_only=False)
-        per_gpu = [
-            (seconds[power & (gpu == index)], values[power & (gpu == index)])
-            for index in np.unique(gpu[power])
-        ]
-        facts |= {
-            "power_gpus": len(per_gpu),
-            "power_coverage": min(_coverage(at, window) for at, _ in per_gpu),
-            "power_frozen_seconds": max(_longest_frozen(at, watts, window) for at, watts in per_gpu),
-            "timeline_joules": float(sum(_integral(at, watts, window) for at, watts in per_gpu)),
-        }
-    throttled = names == Series.THROTTLE_REASON_BITS
-    if throttled.any():
-        readings = table.filter(pa.array(throttled)).to_pandas()
-        facts["power_cap_share"] = _power_cap_share(readings, window, run.energy_source)
-    return facts
-
-
-def _power_cap_share(readings: pd.DataFrame, window: Span, source: EnergySource) -> float | None:
-    inside = readings[readings["seconds"].between(window.start, window.end)]
-    vendor = next((vendor for vendor in VENDORS if vendor.energy_source is source), None)
-    if vendor is None or inside.empty:
-        return None
-    names = {bits: vendor.throttle_names(int(bits)) for bits in inside["value"].unique()}
-    capped = inside["value"].map(lambda bits: any("power_cap" in name for name in names[bits]))
-    return float(capped.groupby(inside["gpu_index"]).mean().min())
 
 
 def _second_witness(run: Run, files: Files) -> dict[str, Any]:
@@ -315,20 +213,6 @@ def _marks(run: Run, files: Files) -> dict[str, Any]:
     return {**marks, "power_marks": copies.marks_of_power(timeline, run.requests.duration_seconds)}
 
 
-def _started(log: Path) -> dict[str, int]:
-    """What the driver noted when it started the runtime; a degree that is not noted is 1."""
-    try:
-        noted = list(_STARTED.finditer(log.read_text(errors="replace")))
-    except FileNotFoundError:
-        return {}
-    if not noted:
-        return {}
-    found = noted[-1].groupdict()
-    degrees = dict(part.split() for part in (found.pop("degrees") or "").split(", ") if part)
-    found |= {name: degrees.get(name, "1") for name in ("TP", "EP", "DP", "Ulysses", "ring")}
-    return {name: int(value) for name, value in found.items() if value is not None}
-
-
 def _as_started(run: Run, noted: Mapping[str, int]) -> list[recomputed.Contradiction]:
     keys = run.configuration
     recorded = {
@@ -345,59 +229,6 @@ def _as_started(run: Run, noted: Mapping[str, int]) -> list[recomputed.Contradic
     return recomputed.compared((f"{name} as started", recorded[name], noted[name]) for name in noted)
 
 
-@dataclass(frozen=True)
-class Span:
-    """From when to when, seconds after the start of the load."""
-
-    start: float
-    end: float
-
-
-def ranking_span(run: Run) -> Span | None:
-    """The span of the window that ranks: ours, else ML.ENERGY's; `None` when neither has one."""
-    for window in (run.window_steady, run.window_mlenergy):
-        if window is not None and window.start_seconds is not None and window.end_seconds is not None:
-            return Span(window.start_seconds, window.end_seconds)
-    return None
-
-
-def _coverage(at: np.ndarray, window: Span) -> float:
-    span = window.end - window.start
-    slices = max(int(span // BUCKET_SECONDS), 1)
-    inside = at[(at >= window.start) & (at < window.end)]
-    width = span / slices if span > 0 else 1.0
-    return len(np.unique(((inside - window.start) // width).astype(int))) / slices
-
-
-def _longest_frozen(at: np.ndarray, values: np.ndarray, window: Span) -> float:
-    """Seconds of the longest run of equal consecutive values inside the window."""
-    inside = (at >= window.start) & (at <= window.end)
-    order = np.argsort(at[inside])
-    at, values = at[inside][order], values[inside][order]
-    if at.size <= 1:
-        return 0.0
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-    ends = np.r_[starts[1:] - 1, len(values) - 1]
-    return float((at[ends] - at[starts]).max())
-
-
-def _integral(at: np.ndarray, watts: np.ndarray, window: Span) -> float:
-    """Trapezoid integral over the window, its ends interpolated, joules."""
-    order = np.argsort(at)
-    at, watts = at[order], watts[order]
-    start, end = window.start, window.end
-    inside = (at > start) & (at < end)
-    grid = np.r_[start, at[inside], end]
-    return float(np.trapezoid(np.interp(grid, at, watts), grid))
-
-
-def _crash(log: Path) -> str | None:
-    if not log.exists():
-        return None
-    with log.open(errors="replace") as lines:
-        return next((line.strip()[:300] for line in lines if _CRASHES.search(line)), None)
-
-
 def _signature(directory: Path) -> str | None:
     """Changes when a file, or the code that reads it, does; `None` if the folder cannot be read now."""
     try:
@@ -405,7 +236,8 @@ def _signature(directory: Path) -> str | None:
     except OSError:
         return None
     text = ";".join(f"{name},{stat.st_size},{stat.st_mtime_ns}" for name, stat in stats)
-    modules = [Path(str(module.__file__)) for module in (copies, steadiness, statistics, server_use, energy)]
+    own = (bundle_files, timeline_facts, copies)
+    modules = [Path(str(module.__file__)) for module in (*own, steadiness, statistics, server_use, energy)]
     sources = [*modules, *sorted(Path(str(recomputed.__file__)).parent.glob("*.py"))]
     code = b"".join(source.read_bytes() for source in (Path(__file__), *sources))
     version = hashlib.sha256(code).hexdigest()

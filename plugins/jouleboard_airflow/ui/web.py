@@ -69,7 +69,6 @@ _NO_SCRIPT = {
 def build_app(settings: Settings | None = None) -> FastAPI:
     """The application. `settings`: by default those of the process's environment."""
     settings = settings or Settings.from_environment()
-    site_folder = settings.published / CURRENT / SITE_FOLDER
     app = FastAPI(
         title="Jouleboard",
         docs_url=None,
@@ -77,6 +76,25 @@ def build_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,
         dependencies=[Depends(requires_access_view(AccessView.WEBSITE))],
     )
+    _add_publication(app, settings)
+    _add_runs(app, settings)
+
+    @app.get("/{script}.js")
+    def script(script: Literal["shell", "widget", "measurements", "parts"]) -> Response:
+        """A script that runs with the reader's session."""
+        return FileResponse(pages.STATIC / f"{script}.js", media_type="text/javascript", headers=_PRIVATE)
+
+    @app.get("/{path:path}")
+    def unknown(path: str) -> Response:  # noqa: ARG001 - the route names it
+        """A path that does not exist asks for a login, too."""
+        raise HTTPException(404, "no such page")
+
+    return app
+
+
+def _add_publication(app: FastAPI, settings: Settings) -> None:
+    """The addresses of the current publication: its pages and files."""
+    site_folder = settings.published / CURRENT / SITE_FOLDER
 
     @app.get("/")
     def leaderboard(model: str | None = None, row: str | None = None, page: str | None = None) -> Response:
@@ -107,16 +125,15 @@ def build_app(settings: Settings | None = None) -> FastAPI:
             raise HTTPException(404, "no such file")
         return FileResponse(path, filename=path.name, headers=_PRIVATE)
 
+
+def _add_runs(app: FastAPI, settings: Settings) -> None:
+    """The addresses of runs of Airflow: what the widget and the tabs show of them."""
+
     @app.get("/status")
     def status(user: GetUserDep) -> Response:
         """What the widget shows; it names only sweeps of DAGs that the reader may see."""
         allowed = get_auth_manager().get_authorized_dag_ids(user=user)
         return JSONResponse(overview.status(settings, allowed), headers=_PRIVATE)
-
-    @app.get("/{script}.js")
-    def script(script: Literal["shell", "widget", "measurements", "parts"]) -> Response:
-        """A script that runs with the reader's session."""
-        return FileResponse(pages.STATIC / f"{script}.js", media_type="text/javascript", headers=_PRIVATE)
 
     @app.get("/dags/{dag_id}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
     def runs(dag_id: str, run_id: str | None = None) -> Response:
@@ -132,13 +149,6 @@ def build_app(settings: Settings | None = None) -> FastAPI:
         if drawn is None:
             raise HTTPException(404, "nothing of it is published")
         return Response(drawn, media_type="image/svg+xml", headers=_PICTURE)
-
-    @app.get("/{path:path}")
-    def unknown(path: str) -> Response:  # noqa: ARG001 - the route names it
-        """A path that does not exist asks for a login, too."""
-        raise HTTPException(404, "no such page")
-
-    return app
 
 
 def current_file(published: Path, allowed: re.Pattern[str], name: str, folder: str = "") -> Path | None:
