@@ -63,9 +63,12 @@ operators.measure_command = lambda plan: [sys.executable, "-S", "-c", "pass"]
 
 _NO_OP_DAG = """
 from airflow.sdk import Param, dag, task
+from jouleboard_airflow import failures
 from jouleboard_airflow.dag_parts import measuring
 
-@dag(schedule=None, params={"tasks": Param(1, type="integer"), "points": Param(1, type="integer")})
+PARAMS = {"tasks": Param(1, type="integer"), "points": Param(1, type="integer")}
+
+@dag(schedule=None, default_args=failures.RETRIES, params=PARAMS)
 def no_op_sweeps():
     @task
     def plan(params):

@@ -165,9 +165,6 @@ def watch(installation: Installation, *, die_with_me: bool) -> None:
         components.write_record(installation, nothing)
         _start(installation, nothing, list(Component), say=_print, die_with_me=die_with_me)
 
-    with components.exclusive(installation):
-        if record := components.read_record(installation):
-            components.write_record(installation, replace(record, supervisor=me))
     service.notify_systemd("READY=1")
     supervisor = Supervisor(installation, start_anew=start_anew, die_with_me=die_with_me)
     supervisor.run(after_each_look=lambda: service.notify_systemd("WATCHDOG=1"))

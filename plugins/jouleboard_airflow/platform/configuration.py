@@ -74,6 +74,11 @@ def _settings(
             "task_instance_heartbeat_timeout": "60",
             "task_instance_heartbeat_timeout_detection_interval": "10",
         },
+        "workers": {
+            # A task outlives an API server that is started again: about four minutes of attempts.
+            "execution_api_retries": "30",
+            "execution_api_retry_wait_max": "15",
+        },
         "dag_processor": {"refresh_interval": "60"},
         "jouleboard": {"fleet": fleet, "gpus_here": gpus_here},
     }

@@ -101,7 +101,7 @@ def _disks(installation: Installation, troubles: dict[str, str]) -> bool:
 def _beating(age: float | None, late_seconds: float) -> tuple[bool, str]:
     """Whether a heartbeat is recent enough, and how to say it."""
     if age is None:
-        return False, "runs, but no heartbeat can be read"
+        return False, "hangs: its process is there, but has no heartbeat"
     if age > late_seconds:
         return False, f"hangs: the last heartbeat was {age:.0f} s ago"
     return True, f"works: heartbeat {age:.0f} s ago"

@@ -19,6 +19,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark_tasks import disk
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 PATIENCE = Patience(at_work_seconds=90.0, at_start_seconds=180.0)
 """A busy machine may delay a heartbeat by many seconds, and a restart of the scheduler ends its tasks."""
+
+API_PATIENCE = Patience(at_work_seconds=45.0, at_start_seconds=180.0)
+"""A restart ends no task, and a task that cannot report for long is given up."""
 
 DATABASE_PATIENCE = Patience(at_work_seconds=60.0, at_start_seconds=300.0)
 """After a crash the database works through its journal; while it says so, it does not hang."""
@@ -63,11 +67,13 @@ class Supervisor:
         patience: dict[Component, Patience] | None = None,
     ) -> None:
         self.installation = installation
+        self._me = components.started(os.getpid())
         self._start_anew = start_anew
         self._die_with_me = die_with_me
         now = time.monotonic()
         chosen = dict.fromkeys(Component, PATIENCE)
-        chosen |= {Component.DATABASE: DATABASE_PATIENCE} | (patience or {})
+        chosen |= {Component.DATABASE: DATABASE_PATIENCE, Component.API_SERVER: API_PATIENCE}
+        chosen |= patience or {}
         self.watches = {component: Watch(chosen[component], now) for component in Component}
         self.troubles: dict[str, str] = {}
         self._records = Records(installation.settings)
@@ -81,9 +87,12 @@ class Supervisor:
             time.sleep(LOOK_SECONDS)
 
     def look(self) -> bool:
-        """Look once, and start what must be started. Returns whether the platform is still meant to run."""
+        """Look once, and start what must be started.
+
+        Returns whether to look again: not if the platform was stopped or has another supervisor.
+        """
         record = components.read_record(self.installation)
-        if record is None:
+        if record is None or (record.supervisor != self._me and record.supervised):
             return False
         try:
             self._look(record)
@@ -92,6 +101,13 @@ class Supervisor:
         self._save()
         return True
 
+    def _take_charge(self) -> None:
+        """Write into the record that this process is the supervisor; on a full disk, later."""
+        with components.exclusive(self.installation):
+            record = components.read_record(self.installation)
+            if record and not record.supervised:
+                components.write_record(self.installation, replace(record, supervisor=self._me))
+
     def _look(self, record: Record) -> None:
         self._look_at_disks()
         beats = heartbeats.read(self.installation)
@@ -99,7 +115,9 @@ class Supervisor:
         for component in beats.last:
             if verdicts[component] is Verdict.WORKS:
                 self._end_trouble(component.value, f"{component.value} works again")
-        if verdicts[Component.DATABASE] in (Verdict.ENDED, Verdict.HANGS):
+        if record.supervisor != self._me:
+            self._take_charge()
+        elif verdicts[Component.DATABASE] in (Verdict.ENDED, Verdict.HANGS):
             self._mend(Component.DATABASE, verdicts[Component.DATABASE], record, beats)
         elif Component.DATABASE in beats.last:
             for component, verdict in verdicts.items():
@@ -196,10 +214,11 @@ class Supervisor:
     def _save(self) -> None:
         """Show that this supervisor works, and what troubles it."""
         file = state_file(self.installation)
-        with suppress(OSError, JouleboardError):
-            if self._saved != self.troubles:
+        if self._saved != self.troubles:
+            with suppress(OSError, JouleboardError):  # on a full disk it beats all the same
                 disk.replace(file, json.dumps(self.troubles), durable=False)
                 self._saved = dict(self.troubles)
+        with suppress(OSError):
             heartbeats.beat(file)
 
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 import psutil
 import pytest
 
+from benchmark_tasks import disk
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.waiting import until
 from jouleboard_airflow.notifications.records import Records
@@ -167,9 +168,12 @@ def test_on_a_full_disk_nothing_is_restarted_until_there_is_space(
     before = platform.pid(Component.SCHEDULER)
     with monkeypatch.context() as filled:
         filled.setattr(tempfile, "TemporaryFile", full)
+        filled.setattr(disk, "_written_beside", full)
+        os.utime(supervisor.state_file(platform.installation), (0, 0))
         os.kill(before, signal.SIGSTOP)
         platform.looking_until(lambda: "disk" in platform.supervisor.troubles, "the notice")
         assert platform.supervisor.troubles["disk"].startswith("no space left under ")
+        assert supervisor.supervisor_works(platform.installation)
         assert platform.pid(Component.SCHEDULER) == before
     os.kill(before, signal.SIGCONT)
     platform.looking_until(lambda: not platform.supervisor.troubles, "the end of trouble")
