@@ -68,7 +68,8 @@ def _component(component: Component, record: Record, beats: Beats, troubles: dic
     started = record.components.get(component)
     process = started.process() if started else None
     if started is None or process is None:
-        works, line = False, troubles.get(component.value) or "has ended"
+        trouble = troubles.get(component.value, "has ended")
+        works, line = False, trouble.removeprefix(f"{component.value} ")
     elif component is Component.DATABASE and beats.database_refuses:
         works, line = False, f"refuses: {beats.database_refuses}"
     else:
