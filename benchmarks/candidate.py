@@ -45,7 +45,7 @@ def build_candidate(
     """Build the marts from runs, the current import and the catalog.
 
     refused: reasons by run id; every other run is accepted. publications: earlier ones.
-    previous: rows of the last one's leaderboard. profiled: what the runs' bundles draw.
+    previous: rows of their leaderboards. profiled: what the runs' bundles draw.
     unit_tests: also dbt's unit tests, which a refresh leaves out.
     """
     directory = candidate / INPUTS_FOLDER
@@ -64,7 +64,7 @@ def build_candidate(
         ("verdicts", VERDICTS, verdicts),
         ("findings", FINDINGS, findings),
         ("publications", PUBLICATIONS, list(publications)),
-        ("previous_leaderboard", PREVIOUS, list(previous)),
+        ("previous_leaderboards", PREVIOUS, list(previous)),
     ):
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / f"{name}.parquet")
     profiles.write(profiled, directory)

@@ -109,7 +109,7 @@ def refresh(
         run_audit, verdicts = judge_runs(auditor, settings, landed, catalog)
         _tell_verdicts(verdicts, say)
         past, last = publications.history(settings), publications.current(settings)
-        inputs.write(candidate / INPUTS_FOLDER, settings, landed, catalog, verdicts, history=past, last=last)
+        inputs.write(candidate / INPUTS_FOLDER, settings, landed, catalog, verdicts, history=past)
         say("building the marts with dbt")
         built = build(candidate, project=project, unit_tests=False)
         say(f"dbt built {built.count('model')} models; {_tests(built)} tests passed; checking the marts")

@@ -15,3 +15,8 @@
     {{ difference }}.median_itl_difference as weights_median_itl_difference,
     {{ difference }}.source as weights_difference_source
 {%- endmacro %}
+
+{# How near a kind of weights is known to be to trained ones: the nearest first. #}
+{% macro weights_order(weights) -%}
+    cast(case when {{ weights }} = 'real' then 0 when {{ weights }} like 'stand-in%' then 1 else 2 end as integer)
+{%- endmacro %}

@@ -7,12 +7,18 @@ content security policy without `unsafe-eval` can hold. Tabulator shows the tabl
 from __future__ import annotations
 
 import re
+import shutil
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from expectations import pages
+
 LIBRARIES = "libraries.js"
 """File name in the site's folder."""
+
+PICTURES = "pictures.js"
+"""The same, of the script with which pages without other scripts save their figures as PNG."""
 
 _INTERPRETER = "2.0.0"  # of the Vega that vl-convert 1.9 brings
 _UNUSED = re.compile(
@@ -27,8 +33,9 @@ window.vega = {{ View: ViewOfVega, parse: parseForVega, expressionInterpreter: i
 
 
 def write_libraries(folder: Path) -> None:
-    """Write `libraries.js` into the site's folder."""
+    """Write `libraries.js` and `pictures.js` into the site's folder."""
     (folder / LIBRARIES).write_text(libraries())
+    shutil.copyfile(Path(pages.__file__).parent / PICTURES, folder / PICTURES)
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from expectations.candidate.fingerprint import code_digest
 from expectations.gate import quarantine
 from expectations.gate.intake import Intake
 from expectations.gate.quarantine import Verdict
-from expectations.publications import PARQUET_FOLDER, Publication
+from expectations.publications import PARQUET_FOLDER
 
 
 def _schema(columns: Mapping[str, pa.DataType]) -> pa.Schema:
@@ -87,7 +87,12 @@ PREVIOUS = _schema(
         "energy_rank": pa.int32(),
     }
 )
-"""One row per row of the leaderboard of the publication that is current; a column that it lacks is NULL."""
+"""One row per earlier publication and row of its leaderboard; a column that it lacks is NULL."""
+
+COMPARED = 30
+"""Earlier publications with which a new one is compared: the newest ones."""
+
+LEADERBOARD = Path(PARQUET_FOLDER) / "leaderboard.parquet"
 
 
 def digest(settings: Settings, intake: Intake, catalog: Catalog) -> str:
@@ -110,12 +115,11 @@ def write(
     catalog: Catalog,
     verdicts: Mapping[str, Verdict],
     *,
-    history: Iterable[Mapping[str, Any]],
-    last: Publication | None = None,
+    history: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write every input of the dbt project.
 
-    history: one entry per earlier publication. last: the current one, with which the new one is compared.
+    history: one entry per earlier publication.
     """
     with disk_full_is_an_error(directory):
         directory.mkdir(parents=True)
@@ -127,30 +131,36 @@ def write(
             (row for verdict in _sorted(verdicts) for row in _finding_rows(verdict)),
         )
         _write(directory / "publications.parquet", PUBLICATIONS, map(_publication_row, history))
-        pq.write_table(previous_leaderboard(last), directory / "previous_leaderboard.parquet")
+        numbers = [entry["publication_number"] for entry in history]
+        earlier = previous_leaderboards(settings.published, numbers[-COMPARED:])
+        pq.write_table(earlier, directory / "previous_leaderboards.parquet")
         accepted = {run.run_id: path for run, path in intake.listing.runs if verdicts[run.run_id].accepted}
         profiles.write(profiles.gather(accepted, settings.warehouse), directory)
         write_tables(catalog, directory)
         mlenergy.write_inputs(settings, directory)
 
 
-def previous_leaderboard(last: Publication | None) -> pa.Table:
-    """The leaderboard of a publication in the columns of `PREVIOUS`; no row without a publication."""
-    if last is None or not (path := last.path / PARQUET_FOLDER / "leaderboard.parquet").exists():
-        return PREVIOUS.empty_table()
-    table = pq.read_table(path)
+def previous_leaderboards(published: Path, numbers: Iterable[int]) -> pa.Table:
+    """The leaderboards of these publications in the columns of `PREVIOUS`.
+
+    A publication without a leaderboard that can be read has no rows: nothing is compared with it.
+    """
+    tables = [_previous(published / str(number) / LEADERBOARD, number) for number in numbers]
+    return pa.concat_tables([PREVIOUS.empty_table(), *(table for table in tables if table is not None)])
+
+
+def _previous(path: Path, number: int) -> pa.Table | None:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException):
+        return None
+    absent = pa.nulls(table.num_rows)
     columns = [
-        table[field.name].cast(field.type) if field.name in table.column_names else None for field in PREVIOUS
+        (table[field.name] if field.name in table.column_names else absent).cast(field.type)
+        for field in PREVIOUS
     ]
-    columns[0] = pa.array([last.number] * table.num_rows, pa.int32())
-    empty = pa.nulls(table.num_rows)
-    return pa.table(
-        [
-            empty.cast(field.type) if column is None else column
-            for field, column in zip(PREVIOUS, columns, strict=True)
-        ],
-        schema=PREVIOUS,
-    )
+    columns[0] = pa.array([number] * table.num_rows, pa.int32())
+    return pa.table(columns, schema=PREVIOUS)
 
 
 def _write(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> None:

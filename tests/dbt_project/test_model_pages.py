@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import duckdb
 import pytest
 
 from benchmark_tasks import catalog
 from benchmark_tasks.testing.waiting import until
+from expectations import pages
 from expectations.board.addresses import model_page_name
+from expectations.board.libraries import PICTURES
 from expectations.board.models import frontier, write_models
 from expectations.board.models.pages import ROOM
 from expectations.board.models.pictures import Lengths, Power, length_picture, power_picture
@@ -57,7 +62,8 @@ def test_no_page_is_large_and_none_loads_anything(site: Path) -> None:
     for page in [*site.rglob("*.html")]:
         text = page.read_text()
         assert len(text.encode()) < MOST_BYTES, page
-        assert "<script" not in text
+        shared = ['<script src="../pictures.js">'] if page.parent.name == "models" else []
+        assert re.findall("<script[^>]*>", text) == shared
         assert not re.search(r'(?:src|href)="(?:https?:)?//', text)
         assert "url(" not in text and "@import" not in text
 
@@ -142,7 +148,8 @@ def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
         write_models(tmp_path, connection, MANIFEST, catalog.load())
     text = (tmp_path / "models" / model_page_name(hostile)).read_text()
     assert text.count("&lt;script&gt;") > len(names)
-    assert not re.search(r"<(script|img)", text + (tmp_path / "models.html").read_text())
+    whole = text.replace('<script src="../pictures.js">', "") + (tmp_path / "models.html").read_text()
+    assert not re.search(r"<(script|img)", whole)
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +159,30 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with running_browser(tmp_path_factory.mktemp("profile")) as running:
         running.call("Page.setBypassCSP", enabled=True)
         yield running
+
+
+def test_every_picture_is_saved_as_png_and_svg(site: Path, browser: Browser, tmp_path: Path) -> None:
+    """Made in the page, opened from a folder: its figures, and the small pictures of a row's evidence."""
+    shutil.copy(Path(pages.__file__).parent / PICTURES, site)
+    browser.open((site / "models" / "qwen-qwen3-8b.html").as_uri())
+    until(lambda: browser.evaluate("!!document.querySelector('button.take')"), 30, "the buttons")
+    drawn = "document.querySelectorAll('figure svg, svg.picture').length"
+    offered = "[...document.querySelectorAll('button.take')].filter((b) => b.textContent === 'PNG').length"
+    assert browser.evaluate(drawn) == browser.evaluate(offered) > 2
+    browser.downloads_to(tmp_path)
+    browser.evaluate("document.querySelector('figcaption button.take').click()")
+    browser.evaluate("document.querySelector('.pictures button.take').click()")
+    (png,) = until(lambda: [*tmp_path.glob("*.png")], 30, "the picture")
+    (svg,) = until(lambda: [*tmp_path.glob("*.svg")], 30, "the drawing")
+    content = until(png.read_bytes, 30, "its bytes")
+    assert content.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", content[16:24])
+    box = "(({ width, height }) => [2 * width, 2 * height].map(Math.round).join())"
+    assert f"{width},{height}" == browser.evaluate(
+        f"{box}(document.querySelector('figure svg').viewBox.baseVal)"
+    )
+    assert ElementTree.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert "var(" not in svg.read_text()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

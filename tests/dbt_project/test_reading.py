@@ -165,7 +165,7 @@ def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
         (source, *_) = write_reading(tmp_path, connection, MANIFEST, catalog.load())
     text = (tmp_path / f"reading-{source}.html").read_text()
     assert "&lt;script&gt;" in text
-    assert not re.search(r"<(script|img)", text)
+    assert not re.search(r"<(script|img)", text.replace('<script src="pictures.js">', ""))
 
 
 def test_every_query_and_drawing_is_used() -> None:

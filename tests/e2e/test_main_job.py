@@ -187,7 +187,7 @@ def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
         browser.screenshot(shots / "leaderboard.png")
         browser.click("Gate report", frame="/site/index.html")
         browser.until_text("Gate report of publication 1", frame="/site/gate_report.html")
-        browser.click("Leaderboard", frame="/jouleboard/")
+        browser.click("Explorer", frame="/jouleboard/")
         browser.downloads_to(tmp_path / "downloads")
         browser.click("Manifest", frame="/site/index.html")
         kept = until((tmp_path / "downloads" / "manifest.json").exists, 30, "the download")

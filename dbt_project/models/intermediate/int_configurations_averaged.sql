@@ -80,6 +80,7 @@ averaged as (
         max(max_kv_cache_usage) as max_kv_cache_usage,
         avg(median_ttft_ms) as median_ttft_ms,
         avg(p90_ttft_ms) as p90_ttft_ms,
+        avg(p95_ttft_ms) as p95_ttft_ms,
         avg(p99_ttft_ms) as p99_ttft_ms,
         avg(median_itl_ms) as median_itl_ms,
         avg(p90_itl_ms) as p90_itl_ms,

@@ -36,6 +36,7 @@ measured as (
         max_kv_cache_usage,
         ttft_p50_ms as median_ttft_ms,
         ttft_p90_ms as p90_ttft_ms,
+        ttft_p95_ms as p95_ttft_ms,
         ttft_p99_ms as p99_ttft_ms,
         itl_p50_ms as median_itl_ms,
         itl_p90_ms as p90_itl_ms,

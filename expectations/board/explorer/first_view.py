@@ -80,21 +80,15 @@ def least_per_model(rows: Iterable[Row]) -> list[Row]:
     """Each model's row with the least energy per output, rising.
 
     Runs without a GPU are tests: they count only where there are no others. Of a model's rows only those of
-    the nearest kind of weights count (`_weights_order`): dummy weights can take an eighth less energy, or a
-    quarter more.
+    the nearest kind of weights count (the mart's `weights_order`): dummy weights can take an eighth less
+    energy, or a quarter more.
     """
     measured = [row for row in rows if row["energy_per_output_joules"] is not None]
     on_gpus = [row for row in measured if row["num_gpus"]]
     least: dict[str, Row] = {}
-    for row in sorted(on_gpus or measured, key=lambda row: (_weights_order(row), *_by_energy(row))):
+    for row in sorted(on_gpus or measured, key=lambda row: (row["weights_order"] or 0, *_by_energy(row))):
         least.setdefault(row["model_id"], row)
     return sorted(least.values(), key=_by_energy)
-
-
-def _weights_order(row: Row) -> int:
-    """Weights by how near they are known to be to trained ones: real, drawn like trained ones, any others."""
-    weights = row["weights"] or ""
-    return 0 if weights == "real" else 1 if weights.startswith("stand-in") else 2
 
 
 def _by_energy(row: Row) -> tuple[Any, ...]:
@@ -224,7 +218,7 @@ def _place(
     for point, (dx, dy, align) in zip(points, place_labels(places, width), strict=True):
         point |= {"dx": dx, "dy": dy, "align": align}
     for mark in specification["marks"]:
-        if mark.get("name") in ("labels", "halos"):
+        if mark.get("name") == "places":
             del mark["transform"]
             mark["encode"]["update"] |= {
                 "x": {"signal": "datum.x + datum.datum.dx"},

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 ROOM = Path(__file__).parent
 SCRIPTS = (
-    "rows", "words", "selection", "scope", "address", "answer", "figure", "captions", "table", "controls",
-    "takeaway", "compare", "details", "explorer",
+    "rows", "words", "selection", "scope", "address", "answer", "crowd", "figure", "captions", "table",
+    "controls", "takeaway", "compare", "details", "explorer",
 )  # fmt: skip
 """The page's own scripts, in the order in which they need each other."""
 
@@ -41,7 +41,7 @@ NEEDED = (
     "request_set_id", "length_control", "power_limit_watts", "model_revision", "inference_steps", "height",
     "width", "num_frames", "output_unit", "energy_source", "energy_per_output_joules",
     "energy_per_response_joules", "median_itl_ms", "batch_latency_seconds", "median_ttft_ms",
-    "weights_reference", "weights_energy_difference", "weights_energy_difference_half_width",
+    "weights_order", "weights_reference", "weights_energy_difference", "weights_energy_difference_half_width",
     "weights_median_itl_difference",
 )  # fmt: skip
 """Columns that the scripts read by name; NULL where an older mart lacks one."""

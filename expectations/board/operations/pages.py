@@ -11,6 +11,7 @@ from benchmark_tasks.catalog import Catalog
 from expectations.board.operations.interval import interval_picture
 from expectations.board.reading import SOURCES
 from expectations.board.rows import Row, rows_of
+from expectations.candidate.inputs import COMPARED
 from expectations.pages import render_page
 
 if TYPE_CHECKING:
@@ -54,6 +55,16 @@ def write_operations(
     }
     for name, values in pages.items():
         (folder / name).write_text(render_page(f"board/operations/{name}", **shared, **values))
+    for number in pages["publications.html"]["compared"]:
+        text = render_page(
+            "board/operations/changes.html", number=number, **shared, **pages["publications.html"]
+        )
+        (folder / changes_page(number)).write_text(text)
+
+
+def changes_page(number: int) -> str:
+    """File name of the page with what changed since an earlier publication."""
+    return f"changes-since-{number}.html"
 
 
 def releases(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -97,8 +108,19 @@ def quarantine(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def publications(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """All publications, and what changed between the last two."""
+    """All publications, and what changed since each of them: the newest first."""
     rows = rows_of(connection, ROOM / "changes.sql")
+    by_number = {number: list(group) for number, group in _grouped(rows, "previous_publication_number")}
+    earlier = [entry["publication_number"] for entry in reversed(manifest["history"])]
+    return {
+        "history": [manifest["summary"], *reversed(manifest["history"])],
+        "compared": {number: changes(by_number.get(number, [])) for number in earlier[:COMPARED]},
+        "shown": SHOWN,
+    }
+
+
+def changes(rows: Sequence[Row]) -> list[tuple[str, str, int, list[tuple[str, str, list[Row]]]]]:
+    """Kind, title, number of rows, and the rows by source and task."""
     kinds = []
     for change, title in _CHANGES.items():
         here = [row for row in rows if row["change"] == change]
@@ -107,12 +129,7 @@ def publications(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, A
             for (source, task), group in groupby(here, key=lambda row: (row["data_source"], row["task"]))
         ]
         kinds.append((change, title, len(here), groups))
-    return {
-        "history": [manifest["summary"], *reversed(manifest["history"])],
-        "previous": rows[0]["previous_publication_number"] if rows else None,
-        "kinds": kinds,
-        "shown": SHOWN,
-    }
+    return kinds
 
 
 def _grouped(rows: Iterable[Row], key: str) -> Iterable[tuple[Any, Iterable[Row]]]:

@@ -8,6 +8,7 @@ select
     leaderboard.gpu_model,
     leaderboard.num_gpus,
     leaderboard.batch_size,
+    leaderboard.weights,
     leaderboard.runtime,
     leaderboard.runtime_version,
     row_evidence.runs,

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from jinja2 import Environment
 
+from expectations.board.addresses import navigation
+from expectations.board.reading import SOURCES
+from expectations.board.reading import page_name as reading_page_name
 from expectations.pages import templates_in
 from jouleboard_airflow.ui.opening import Opened
 
@@ -18,13 +21,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 _SHARED_SCRIPT = re.compile(r'<script src="(?:\.\./)?(?P<name>[a-z_]+\.js)"></script>')
 _OWN_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
-_TITLES = {
-    "index.html": "Leaderboard",
-    "reading-jouleboard.html": "What our measurements say",
-    "reading-mlenergy-v3.html": "What ML.ENERGY's say",
-    "gate_report.html": "Gate report",
-    "dbt_docs.html": "Tables and columns",
-}
+_DOCUMENTATION = ("dbt_docs.html", "Tables and columns")
+_WITHOUT_NAVIGATION = "<style>nav.site { display: none; }</style>"
 
 
 def shell(names: Collection[str], opened: Opened) -> str:
@@ -34,13 +32,16 @@ def shell(names: Collection[str], opened: Opened) -> str:
         names: the pages that the publication has.
         opened: the page to begin with, and what to tell the reader.
     """
-    links = {name: title for name, title in _TITLES.items() if name in names}
+    readings = [source for source in SOURCES if reading_page_name(source) in names]
+    site = (*navigation(readings), _DOCUMENTATION)
+    links = {name: title for name, title in site if name in names}
     return _render("shell.html", links=links, opened=opened)
 
 
 def framed(page: str, site: Path) -> str:
     """A publication's page with the script that tells the frame around it which link was clicked.
 
+    The frame has the site's navigation, so the page does not show its own.
     That script stands first, so that a link works before the page's own scripts have run. The page runs in
     an origin of its own, without the reader's session, so it could not load the scripts that it shares with
     other pages: they are put into it. A page's own policy holds where it is opened from a folder; here it
@@ -53,7 +54,8 @@ def framed(page: str, site: Path) -> str:
     whole = _OWN_POLICY.sub("", page, count=1)
     whole = _SHARED_SCRIPT.sub(lambda script: _inline(site / script["name"]), whole)
     head, end, rest = whole.partition("</head>")
-    return f"{head}<script>\n{(STATIC / 'links.js').read_text()}</script>\n{end}{rest}"
+    added = f"{_WITHOUT_NAVIGATION}<script>\n{(STATIC / 'links.js').read_text()}</script>\n"
+    return f"{head}{added}{end}{rest}"
 
 
 def _inline(script: Path) -> str:

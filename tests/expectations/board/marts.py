@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import yaml
 
 ROOT = Path(__file__).parents[3]
@@ -69,14 +70,15 @@ def write_leaderboard(database: Path, rows: int = 0, source: str = "jouleboard")
         "comment on column marts.leaderboard.energy_per_output_joules"
         " is 'Energy per output, J: <b>measured</b>.'"
     )
-    values = [[row.get(name) for name in columns] for row in _rows(source)]
-    while len(values) < rows:
-        values += [[*row] for row in values[: rows - len(values)]]
-    for number, row in enumerate(values):
-        row[0] = f"{number:032x}"[::-1]
-    connection.executemany(
-        f"insert into marts.leaderboard values ({', '.join('?' for _ in columns)})", values[: rows or None]
+    each = [{name: row.get(name) for name in columns} for row in _rows(source)]
+    table = pa.Table.from_pylist(
+        [
+            {**each[number % len(each)], "leaderboard_id": f"{number:032x}"[::-1]}
+            for number in range(rows or len(each))
+        ]
     )
+    connection.register("rows_as_measured", table)
+    connection.execute("insert into marts.leaderboard by name select * from rows_as_measured")
     connection.close()
 
 
@@ -117,6 +119,7 @@ def _row(
         "length_control": "fixed",
         # One third of the models: dummy weights take less energy than those drawn like trained ones.
         "weights": "real" if model % 3 != 2 else "dummy" if gpus == 1 else "stand-in.1",
+        "weights_order": 0 if model % 3 != 2 else 2 if gpus == 1 else 1,
         "energy_boundary": "gpu",
         "is_current_revision": True,
         "energy_source": "nvml-counter",

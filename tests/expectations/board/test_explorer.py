@@ -126,7 +126,7 @@ def test_runs_without_a_gpu_stay_off_the_board_where_there_are_others() -> None:
             "energy_per_output_joules": joules,
             "batch_size": 1,
             "leaderboard_id": f"{model}{gpus}",
-            "weights": "real",
+            "weights_order": 0,
         }
 
     least = least_per_model([row("m", 0, 1.0), row("m", 1, 2.0), row("n", 0, 3.0)])
@@ -168,7 +168,7 @@ def test_dummy_weights_do_not_win_over_weights_that_are_nearer_to_trained_ones()
             "energy_per_output_joules": joules,
             "batch_size": 1,
             "leaderboard_id": f"{model} {weights}",
-            "weights": weights,
+            "weights_order": {"real": 0, "stand-in.1": 1}.get(weights or "", 2),
         }
 
     rows = [row("m", "dummy", 1.0), row("m", "stand-in.1", 3.0), row("n", "random", 2.0), row("n", None, 2.5)]

@@ -288,6 +288,44 @@ def test_a_point_lights_its_batch_size_and_a_click_pins_it(site: Site) -> None:
     site.until("byId('pinned').hidden")
 
 
+def test_thousands_of_points_are_drawn_found_and_saved(site: Site, tmp_path: Path) -> None:
+    """Beyond what Vega draws quickly the page draws points itself; a saved picture has them as marks."""
+    write_leaderboard(tmp_path / "leaderboard.duckdb", rows=4000)
+    (tmp_path / "index.html").write_text(page_over(tmp_path / "leaderboard.duckdb"))
+    libraries.write_libraries(tmp_path)
+    many = Site(tmp_path, site.browser)
+    many.open("#show=all&latency=30")
+    many.settled()
+    [(points,)] = many.query(f"select count(*) from marts.leaderboard where {CHAT}")
+    marks, drawn = json.loads(
+        many.browser.evaluate(
+            "JSON.stringify([explorer.figure.view.data('points').length,"
+            " explorer.figure.crowd.points.length])"
+        )
+    )
+    assert marks < points / 4
+    assert drawn == points
+    x, y = json.loads(
+        many.browser.evaluate(
+            "byId('figure').scrollIntoView(); (() => { const { crowd } = explorer.figure,"
+            " box = crowd.canvas.getBoundingClientRect(), i = crowd.points.findIndex((p) => !p.label);"
+            " return JSON.stringify([box.left + crowd.x[i], box.top + crowd.y[i]]); })()"
+        )
+    )
+    many.browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    many.until("!byId('tip').hidden")
+    many.drag((x, y), (x, y))
+    many.until("!byId('pinned').hidden")
+    many.settled()
+    pinned = many.browser.evaluate("explorer.choice.pin")
+    assert many.query(f"select count(*) from marts.leaderboard where leaderboard_id like '{pinned}%'")[0][0]
+    many.browser.evaluate("saved = null; explorer.figure.svg().then((text) => { saved = text; })")
+    svg = many.until("saved")
+    assert svg.count("<path") > points
+    assert many.browser.evaluate("explorer.figure.view.data('points').length") in (marks, marks + 1)
+    assert many.errors() == []
+
+
 def test_the_keyboard_sorts(site: Site) -> None:
     site.open("#show=all")
     site.browser.evaluate(

@@ -10,9 +10,8 @@ import pytest
 
 from benchmark_tasks.results import bundle
 from expectations.candidate import profiles
-from expectations.candidate.inputs import previous_leaderboard
+from expectations.candidate.inputs import previous_leaderboards
 from expectations.candidate.profiles import INTERVALS, gather, profile
-from expectations.publications import Publication
 
 RECORDED = Path(__file__).parents[3] / "recorded_runs"
 
@@ -92,12 +91,14 @@ def test_a_recorded_run_has_the_mean_power_of_its_record() -> None:
     assert sum(rows) / len(rows) == pytest.approx(energy.counter_joules / energy.counter_seconds, rel=0.02)
 
 
-def test_an_older_leaderboard_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
-    (tmp_path / "parquet").mkdir()
-    pq.write_table(
-        pa.table({"leaderboard_id": ["a"], "energy_per_output_joules": [0.5], "unknown": [1]}),
-        tmp_path / "parquet" / "leaderboard.parquet",
-    )
-    (row,) = previous_leaderboard(Publication(7, tmp_path, {})).to_pylist()
+def test_older_leaderboards_are_compared_as_far_as_they_go(tmp_path: Path) -> None:
+    for number in (6, 7):
+        (tmp_path / str(number) / "parquet").mkdir(parents=True)
+        pq.write_table(
+            pa.table({"leaderboard_id": ["a"], "energy_per_output_joules": [0.5], "unknown": [1]}),
+            tmp_path / str(number) / "parquet" / "leaderboard.parquet",
+        )
+    (tmp_path / "6" / "parquet" / "leaderboard.parquet").write_bytes(b"PAR1 damaged")
+    (row,) = previous_leaderboards(tmp_path, [5, 6, 7]).to_pylist()  # 5 was retired
     assert (row["publication_number"], row["leaderboard_id"], row["energy_rank"]) == (7, "a", None)
-    assert previous_leaderboard(None).num_rows == 0
+    assert previous_leaderboards(tmp_path, []).num_rows == 0

@@ -87,7 +87,7 @@ def test_every_template_is_rendered_by_a_page() -> None:
 
 def test_a_publication_s_page_tells_which_link_was_clicked(tmp_path: Path) -> None:
     page = pages.framed("<head><title>A</title></head><a href='b.html'>B</a><script>own</script>", tmp_path)
-    assert page.startswith("<head><title>A</title><script>")
+    assert page.startswith("<head><title>A</title><style>nav.site { display: none; }</style><script>")
     assert page.endswith("</head><a href='b.html'>B</a><script>own</script>")
     assert page.index("postMessage") < page.index("b.html")
     assert "postMessage" in pages.framed("no head", tmp_path)
@@ -96,7 +96,7 @@ def test_a_publication_s_page_tells_which_link_was_clicked(tmp_path: Path) -> No
 def test_a_page_s_own_policy_does_not_stop_that_script(tmp_path: Path) -> None:
     policy = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'">'
     page = pages.framed(f"<html>{policy}<title>kept</title>", tmp_path)
-    assert page.startswith("<html><title>kept</title><script>")
+    assert page.startswith("<html><title>kept</title><style>nav.site { display: none; }</style><script>")
 
 
 def test_scripts_that_pages_share_are_put_into_the_page(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_only_dbt_s_page_may_compile_text() -> None:
 def test_the_frame_links_to_the_pages_that_the_publication_has() -> None:
     shell = pages.shell({"index.html", "dbt_docs.html", "other.html"}, Opened())
     assert re.findall(r'<a href="([^"]+)">([^<]+)</a>', shell) == [
-        ("index.html", "Leaderboard"),
+        ("index.html", "Explorer"),
         ("dbt_docs.html", "Tables and columns"),
     ]
 

@@ -108,7 +108,7 @@ class Explorer {
     const { choice } = this;
     const comparing = choice.view === "compare";
     this.scope = this.scopeOf(choice.task, choice.source);
-    this.selection = select(this.scope.rows, choice, this.scope.unit);
+    this.selection = select(this.scope, choice);
     if (this.fitted !== this.scope) this.controls.fit(this.scope, choice);
     this.fitted = this.scope;
     this.controls.show(choice, this.scope, this.selection);

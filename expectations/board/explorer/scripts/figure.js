@@ -72,7 +72,7 @@ function sizeOf(place) {
 }
 
 class Figure {
-  // on: {hover(id), click(id), ceiling(name, value)}
+  // on: {hover(point), click(id), ceiling(name, value)}
   constructor(place, specification, on) {
     this.place = place;
     this.on = on;
@@ -80,7 +80,8 @@ class Figure {
     const sized = { ...specification, width, height };
     this.view = new vega.View(vega.parse(sized, null, { ast: true }), { expr: vega.expressionInterpreter, renderer: "canvas", hover: true });
     this.view.addSignalListener("hovered", (_, point) => on.hover?.(point));
-    this.view.addSignalListener("clicked", (_, point) => point && on.click?.(point.id));
+    this.view.addSignalListener("clicked", (_, point) => point && !this.isCrowd && on.click?.(point.id));
+    this.view.addSignalListener("litBatch", () => this.drawCrowd());
     for (const name of ["ceilingX", "ceilingY"]) this.view.addSignalListener(name, (_, value) => { if (!this.quiet) on.ceiling?.(name, value); });
     this.ready = false;
   }
@@ -91,26 +92,73 @@ class Figure {
     const { view } = this;
     this.quiet = true;
     for (const [name, value] of Object.entries({ ...signals, ...themeSignals(), crowded: points.length > CROWDED })) view.signal(name, value);
-    if (points !== this.points) view.data("points", points).data("lines", linesThrough(points));
-    this.points = points;
+    this.signals = signals;
+    if (points !== this.points || this.pinned !== signals.pinned) this.fill(points);
     view.data("frontier", frontier).data("strong", strong);
     if (!this.ready) this.start();
     await view.runAsync();
+    this.drawCrowd();
     this.quiet = false;
+  }
+
+  // Share the points between Vega and the crowd.
+  fill(points) {
+    this.pinned = this.signals.pinned;
+    this.isCrowd = points.length > MOST_MARKS;
+    if (this.isCrowd) this.setData(points.filter((point) => this.isMark(point)), []);
+    else if (points !== this.points) this.setData(points, points);
+    this.points = points;
+  }
+
+  // Whether Vega draws the point although there is a crowd.
+  isMark(point) {
+    return point.weight || point.label || point.id === this.pinned;
+  }
+
+  setData(points, ofLines) {
+    this.view.data("points", points).data("lines", linesThrough(ofLines));
+  }
+
+  drawCrowd() {
+    if (!this.ready || !this.signals) return;
+    const points = this.isCrowd ? this.points : [];
+    this.crowd.draw(points, (point) => this.isMark(point), this.area(), this.signals, this.view.signal("litBatch"));
+  }
+
+  // Place and size of the plot inside the figure, in pixels.
+  area() {
+    const { view, place } = this;
+    const [left, top] = view.origin();
+    const [width, height] = [view.signal("width"), view.signal("height")];
+    const { xDomain, yDomain } = this.signals;
+    const ratio = devicePixelRatio || 1;
+    const name = [left, top, width, height, xDomain, yDomain, ratio].join();
+    return { left, top, width, height, xDomain, yDomain, ratio, name, whole: [place.clientWidth, view.height()] };
   }
 
   // Takes the place of the picture that was there before the script.
   start() {
     this.place.replaceChildren();
     this.view.initialize(this.place);
+    this.crowd = new Crowd(this.place, {
+      hover: (point) => this.hoverCrowd(point),
+      click: (point) => this.on.click?.(point.id),
+    });
     this.ready = true;
     new ResizeObserver(() => this.resize()).observe(this.place);
   }
 
-  resize() {
+  // The crowd has no lines of its own: that of the point under the pointer is drawn.
+  hoverCrowd(point) {
+    this.view.data("lines", point ? linesThrough(this.points.filter(({ series }) => series === point.series)) : []);
+    this.view.signal("hovered", point).runAsync();
+  }
+
+  async resize() {
     const { width, height } = sizeOf(this.place);
     if (width === this.view.width() && height === this.view.height()) return;
-    this.view.width(width).height(height).runAsync();
+    await this.view.width(width).height(height).runAsync();
+    this.drawCrowd();
   }
 
   // Pixels from the figure's corner.
@@ -120,8 +168,19 @@ class Figure {
   }
 
   light(batch) { this.view.signal("litBatch", batch).runAsync(); }
-  svg() { return this.view.toSVG(); }
-  png() { return this.view.toImageURL("png", 2); }
+  svg() { return this.whole(() => this.view.toSVG()); }
+  png() { return this.whole(() => this.view.toImageURL("png", 2)); }
+
+  // A picture has the crowd as marks.
+  async whole(picture) {
+    if (!this.isCrowd) return picture();
+    this.setData(this.points, this.points);
+    await this.view.runAsync();
+    const drawn = await picture();
+    this.fill([...this.points]);
+    await this.view.runAsync();
+    return drawn;
+  }
 }
 
 function themeSignals() {

@@ -12,6 +12,7 @@ function newScope(meta, everyRow, source, tasks) {
   const prefix = energyUnits(meta, rows);
   const options = Object.fromEntries(FILTERS.map((key) => [key, optionsOf(rows, key)]));
   const domains = {};
+  const orders = {};
   return {
     meta,
     rows,
@@ -27,8 +28,16 @@ function newScope(meta, everyRow, source, tasks) {
     varies: new Set(keys.filter((key) => rows.some((row) => row[key] !== rows[0][key]))),
     filled: new Set(keys.filter((key) => rows.some((row) => isFilled(row[key])))),
     byKey: Object.fromEntries(meta.columns.map((column) => [column.key, column])),
+    ordered: (x, y) => (orders[`${x} ${y}`] ??= risingIn(rows, x, y)), // the rows as frontierOf needs them
     domain: (key) => (domains[key] ??= domainOf(rows.map((row) => row[key]))),
   };
+}
+
+// Rows without a figure go last.
+function risingIn(rows, x, y) {
+  const value = (row, key) => row[key] ?? Infinity;
+  const order = (a, b, key) => (value(a, key) === value(b, key) ? 0 : value(a, key) - value(b, key));
+  return [...rows].sort((a, b) => order(a, b, x) || order(a, b, y));
 }
 
 function optionsOf(rows, key) {

@@ -128,17 +128,34 @@ class Table {
   create(columns, sort) {
     this.tabulator?.destroy();
     this.ready = false;
+    this.sort = sort;
     const table = this.tabulator = new Tabulator(this.place, {
-      data: this.scope.rows, index: "leaderboard_id", layout: "fitColumns", maxHeight: "46rem", renderVerticalBuffer: 280, rowHeight: innerWidth < WIDE ? 46 : 28,
+      data: this.inOrder(sort), index: "leaderboard_id", layout: "fitColumns", maxHeight: "46rem", renderVerticalBuffer: 140, rowHeight: innerWidth < WIDE ? 46 : 28,
       columns: [this.tickColumn(), this.modelColumn(), ...columns.map((key) => this.column(key)).filter(Boolean)],
       initialSort: [{ column: sort.replace(/^-/, ""), dir: sort.startsWith("-") ? "desc" : "asc" }].filter(({ column }) => column === "nickname" || columns.includes(column)),
       headerSortElement: () => "", placeholder: "No configuration meets this choice.",
       columnHeaderSortMulti: false, autoResize: true, headerSortTristate: false,
     });
     table.on("tableBuilt", () => { this.ready = true; table.setFilter((row) => this.keep.has(row)); this.label(); });
-    table.on("dataSorted", (sorters) => { if (this.ready && sorters[0]) this.on.sort(`${sorters[0].dir === "desc" ? "-" : ""}${sorters[0].field}`); });
+    table.on("dataSorting", (sorters) => { if (this.ready && sorters[0]) this.sorted(sorters[0]); });
     table.on("rowMouseEnter", (_, row) => this.on.hover(row.getData()));
     table.on("rowMouseLeave", () => this.on.hover(null));
+  }
+
+  // Tabulator sorts what passes at every filter. That is quick where its rows are in that order already.
+  inOrder(sort) {
+    const key = sort.replace(/^-/, ""), dir = sort.startsWith("-") ? "desc" : "asc";
+    const order = this.sorterOf(key), sign = dir === "desc" ? -1 : 1;
+    const component = (row) => ({ getData: () => row });
+    return [...this.scope.rows].sort((a, b) => sign * order(a[key], b[key], component(a), component(b), null, dir));
+  }
+
+  sorted({ field, dir }) {
+    const sort = `${dir === "desc" ? "-" : ""}${field}`;
+    if (sort === this.sort) return;
+    this.sort = sort;
+    setTimeout(() => this.sort === sort && this.tabulator.replaceData(this.inOrder(sort)));
+    this.on.sort(sort);
   }
 
   // What Tabulator leaves out for readers of a screen.
@@ -148,6 +165,10 @@ class Table {
     const holder = this.place.querySelector(".tabulator-tableholder");
     holder.tabIndex = 0;
     holder.setAttribute("aria-label", "Rows; arrow keys scroll");
+  }
+
+  sorterOf(key) {
+    return compareValues(key, { nickname: "batch_size", gpu_model: "num_gpus" }[key] ?? null);
   }
 
   tickColumn() {
@@ -166,7 +187,7 @@ class Table {
     return {
       field: "nickname", title: "Model", minWidth: innerWidth < WIDE ? 118 : 250, widthGrow: 1, frozen: true, resizable: false,
       titleFormatter: () => heading("Model", "", "Display name of the model."), formatter: (cell) => modelCell(cell.getData(), this.scope),
-      sorter: compareValues("nickname", "batch_size"),
+      sorter: this.sorterOf("nickname"),
     };
   }
 
@@ -177,7 +198,7 @@ class Table {
       field: key, title: column.title, width: widthOf(column, this.scope), hozAlign: column.number ? "right" : "left", headerHozAlign: column.number ? "right" : "left", resizable: false,
       titleFormatter: () => heading(column.title, unitOf(column, this.scope), `${column.title}: ${column.definition || "no definition in the mart"}`),
       formatter: (cell) => { const text = content(column, cell.getData(), this.scope); return typeof text === "string" ? document.createTextNode(text) : text; },
-      sorter: compareValues(key, key === "gpu_model" ? "num_gpus" : null),
+      sorter: this.sorterOf(key),
     };
   }
 }

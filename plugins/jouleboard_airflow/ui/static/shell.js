@@ -8,9 +8,25 @@ const FILE = /^(?:leaderboard\.duckdb|manifest\.json|parquet\/[a-z][a-z0-9_]*\.p
 const frame = document.getElementById("page");
 
 function open(wanted) {
-  if (PAGE.test(wanted)) frame.src = wanted;
+  if (PAGE.test(wanted)) show(wanted);
   else if (FILE.test(wanted)) Object.assign(document.createElement("a"), { href: `files/${wanted}`, download: "" }).click();
 }
+
+function show(address) {
+  frame.src = address;
+  mark(address);
+}
+
+// Which entry of the navigation leads to the page that is shown.
+function mark(address) {
+  const name = address.replace(/#.*/, "");
+  for (const link of document.querySelectorAll("nav a")) {
+    if (name === `site/${link.getAttribute("href")}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+mark(frame.getAttribute("src"));
 
 addEventListener("message", (event) => {
   if (event.source === frame.contentWindow && typeof event.data === "string") open(event.data);

@@ -20,4 +20,4 @@ select
     batch_latency_seconds,
     throughput_per_second,
     energy_rank
-from {{ source('jouleboard', 'previous_leaderboard') }}
+from {{ source('jouleboard', 'previous_leaderboards') }}
