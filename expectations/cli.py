@@ -19,7 +19,7 @@ from expectations.publications import query as run_query
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 publications_app = typer.Typer(
-    no_args_is_help=True, help="Numbered publications: list, show, roll back, verify."
+    no_args_is_help=True, help="Numbered publications: list, show, roll back, verify, repair."
 )
 quarantine_app = typer.Typer(no_args_is_help=True, help="Runs that the gate set aside: list, show, release.")
 app.add_typer(publications_app, name="publications")
@@ -53,6 +53,8 @@ def list_publications(as_json: Json = False) -> None:
     settings = Settings.from_environment()
     now = publications.current_number(settings.published)
     rows = [_summary(item, now) for item in publications.all_publications(settings)]
+    for why in publications.unreadable(settings).values():
+        _progress(f"warning: {why}")
     if as_json:
         _print_json(rows)
     elif not rows:
@@ -142,18 +144,34 @@ def verify(
     settings = Settings.from_environment()
     items = [publications.read(settings, number)] if number else publications.all_publications(settings)
     damage = {item.number: publications.verify(settings, item) for item in items}
+    if number is None:
+        damage |= {each: [why] for each, why in publications.unreadable(settings).items()}
     if as_json:
         _print_json(damage)
     for item in items if not as_json else ():
-        files = len(item.manifest["files"])
+        files, others = len(item.manifest["files"]), publications.foreign(item)
+        ignored = f"; {len(others)} files of others ignored, e.g. {others[0]}" if others else ""
         typer.echo(
-            f"publication {item.number}: " + ("; ".join(damage[item.number]) or f"{files} files unchanged")
+            f"publication {item.number}: "
+            + ("; ".join(damage[item.number]) or f"{files} files unchanged{_cell(ignored)}")
         )
-    bad = [number for number in damage if damage[number]]
+    bad = [number for number in sorted(damage) if damage[number]]
     if bad:
-        raise PublicationError(
-            f"damaged: {', '.join(map(str, bad))}; choose another with `jouleboard publications rollback N`"
-        )
+        raise PublicationError(f"damaged: {', '.join(map(str, bad))}; {publications.REPAIR}")
+
+
+@publications_app.command("repair")
+def repair(as_json: Json = False) -> None:
+    """Leave damaged publications behind, so that a refresh works again; nothing is deleted.
+
+    They are moved to `published/.left_behind`. If the current one is among them, the newest whole one becomes
+    the current one.
+    """
+    lines = publications.repair(Settings.from_environment())
+    if as_json:
+        _print_json(lines)
+    else:
+        typer.echo("\n".join(map(_cell, lines)) or "nothing is damaged")
 
 
 @app.command()

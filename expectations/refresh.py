@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog
-from benchmark_tasks.disk import append_json, disk_full_is_an_error
+from benchmark_tasks.disk import disk_full_is_an_error
 from benchmark_tasks.errors import ApprovalNeeded, GateRefused, NothingToPublish
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.settings import Settings
@@ -84,6 +84,7 @@ def refresh(
 
     Raises:
         PublisherBusy: another refresh or rollback is running.
+        PublicationError: the last publication is damaged; names the command that leaves it behind.
         BuildError: dbt failed. GateRefused: the gate did. ApprovalNeeded: a person must decide.
         NothingToPublish: nothing has landed yet.
         DiskFull: no space. In every case the last publication stays current.
@@ -92,6 +93,7 @@ def refresh(
         _clear_candidates(settings)
         with publications.publishing(settings, SWITCH_WAIT_SECONDS):
             pass  # what a killed publisher left is removed before anything is compared with it
+        publications.require_whole(settings)
         say("reading the landing zone")
         landed, catalog = intake.read(settings), catalogs.load(overlay=settings.catalog)
         digest = inputs.digest(settings, landed, catalog)
@@ -208,10 +210,7 @@ def _refuse(settings: Settings, audit: Audit, verb: str, findings: list[GateFind
     number = publications.current_number(settings.published)
     stays = f"publication {number} stays current" if number else "nothing is published"
     line = f"{verb}: {_what_failed(findings)}; {stays}; report: {folder}/gate_report.html"
-    append_json(
-        settings.published / publications.EVENTS_FILE,
-        {"event": "refused", "at": f"{datetime.now(UTC):%FT%TZ}", "why": line},
-    )
+    publications.record(settings, {"event": "refused", "at": f"{datetime.now(UTC):%FT%TZ}", "why": line})
     return line
 
 

@@ -42,7 +42,11 @@ _ELSEWHERE = {
     "proposals": ("benchmark_tasks.cli.proposals", (), "New models on the hub: find, show, accept, reject."),
     "import": ("benchmark_tasks.cli.imports", (), "Import results that others published."),
     "refresh": ("expectations.cli", ("refresh",), "Build the marts, audit them, publish or refuse."),
-    "publications": ("expectations.cli", ("publications",), "List, show, verify or roll back publications."),
+    "publications": (
+        "expectations.cli",
+        ("publications",),
+        "Publications: list, show, verify, repair, roll back.",
+    ),
     "quarantine": ("expectations.cli", ("quarantine",), "Runs that the gate set aside: list, show, release."),
     "query": ("expectations.cli", ("query",), "Run a SQL query on the current publication, read-only."),
 }

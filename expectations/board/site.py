@@ -13,7 +13,7 @@ from expectations.board.explorer import render_explorer
 from expectations.board.libraries import write_libraries
 from expectations.board.reading import SOURCES, page_name, sources_with_reading, write_reading
 from expectations.board.rows import has_marts
-from expectations.publications import DATABASE_FILE, SITE_FOLDER
+from expectations.publications import DATABASE_FILE, SITE_FOLDER, spill_folder
 from expectations.sql import load_sql
 
 Links = Sequence[tuple[str, str]]
@@ -33,8 +33,12 @@ def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> L
 
     site = folder / SITE_FOLDER
     model_pages: Mapping[str, str] = {}
-    connection = duckdb.connect(str(folder / DATABASE_FILE), read_only=True)
-    try:
+    with (
+        spill_folder() as spill,
+        duckdb.connect(
+            str(folder / DATABASE_FILE), read_only=True, config={"temp_directory": spill}
+        ) as connection,
+    ):
         is_whole = has_marts(connection, (*models.QUERIES, *operations.QUERIES))
         links = navigation(sources_with_reading(connection), is_whole=is_whole)
         readings = write_reading(site, connection, manifest, catalog, links)
@@ -48,8 +52,6 @@ def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> L
         text = render_explorer(
             connection, manifest, catalog, model_pages, links=links, is_whole=is_whole, **rest
         )
-    finally:
-        connection.close()
     (site / EXPLORER).write_text(text)
     write_libraries(site)
     return links

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from benchmark_tasks.disk import append_json
 from benchmark_tasks.errors import ApprovalNeeded
 from benchmark_tasks.settings import Settings
-from expectations.publications import EVENTS_FILE
+from expectations.publications import record
 
 SHOWN = 40
 """Changes listed in a question; the gate report has all of them."""
@@ -69,7 +68,7 @@ def question(error: ApprovalNeeded) -> Question:
 def record_rejection(settings: Settings, refused: str, by: str | None, why: str | None) -> None:
     """Keep in the journal of publications that a person declined, or that nobody answered (`by` is None)."""
     entry = {"event": "rejected", "at": f"{datetime.now(UTC):%FT%TZ}", "by": by, "why": why, "what": refused}
-    append_json(settings.published / EVENTS_FILE, entry)
+    record(settings, entry)
 
 
 def _plain(text: str) -> str:

@@ -3,20 +3,23 @@
 from expectations.publications import current, query
 """
 
-from expectations.publications.database import attached, disk_full, full_disk_in_duckdb
+from expectations.publications.database import attached, disk_full, full_disk_in_duckdb, spill_folder
 from expectations.publications.marts import DATABASE_FILE, MART_SCHEMA, PARQUET_FOLDER, write_marts
 from expectations.publications.queries import QUERY_SECONDS, Table, open_publication, query
+from expectations.publications.repair import repair, require_whole
 from expectations.publications.store import (
     CURRENT,
     EVENTS_FILE,
     KEPT,
     MANIFEST_FILE,
+    REPAIR,
     SITE_FOLDER,
     Publication,
     all_publications,
     current,
     current_number,
     events,
+    foreign,
     history,
     hold_lock,
     incoming_folder,
@@ -25,9 +28,11 @@ from expectations.publications.store import (
     publish,
     publishing,
     read,
+    record,
     require_current,
     retire,
     roll_back,
+    unreadable,
     verify,
 )
 
@@ -40,6 +45,7 @@ __all__ = [
     "MART_SCHEMA",
     "PARQUET_FOLDER",
     "QUERY_SECONDS",
+    "REPAIR",
     "SITE_FOLDER",
     "Publication",
     "Table",
@@ -49,6 +55,7 @@ __all__ = [
     "current_number",
     "disk_full",
     "events",
+    "foreign",
     "full_disk_in_duckdb",
     "history",
     "hold_lock",
@@ -60,9 +67,14 @@ __all__ = [
     "publishing",
     "query",
     "read",
+    "record",
+    "repair",
     "require_current",
+    "require_whole",
     "retire",
     "roll_back",
+    "spill_folder",
+    "unreadable",
     "verify",
     "write_marts",
 ]

@@ -1,7 +1,8 @@
-"""DuckDB files: attach them read-only, and recognise their error for a full disk."""
+"""DuckDB files: attach them read-only, spill elsewhere, and recognise their error for a full disk."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +22,20 @@ def attached(**databases: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory connection that reads the named database files."""
     import duckdb
 
-    connection = duckdb.connect()
-    try:
+    with spill_folder() as spill, duckdb.connect(config={"temp_directory": spill}) as connection:
         for name, path in databases.items():
             connection.execute(f"attach {literal(path)} as {name} (read_only)")
         yield connection
-    finally:
-        connection.close()
+
+
+@contextmanager
+def spill_folder() -> Iterator[str]:
+    """Where DuckDB puts what does not fit in memory; by default that is beside the database.
+
+    A reader that is killed leaves it, and nobody but the operating system's own clean-up removes it.
+    """
+    with tempfile.TemporaryDirectory(prefix="jouleboard-spill-") as folder:
+        yield folder
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.errors import PublicationError
-from expectations.publications.database import full_disk_in_duckdb, literal
+from expectations.publications.database import full_disk_in_duckdb, literal, spill_folder
 
 DATABASE_FILE = "leaderboard.duckdb"
 PARQUET_FOLDER = "parquet"
@@ -25,8 +25,8 @@ def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
     import duckdb
 
     (folder / PARQUET_FOLDER).mkdir(parents=True)
-    with full_disk_in_duckdb(folder):
-        connection = duckdb.connect(str(folder / DATABASE_FILE))
+    with full_disk_in_duckdb(folder), spill_folder() as spill:
+        connection = duckdb.connect(str(folder / DATABASE_FILE), config={"temp_directory": spill})
         try:
             connection.execute("set preserve_insertion_order = true; set threads = 2")
             connection.execute(f"attach {literal(candidate)} as candidate (read_only)")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.errors import PublicationError, one_line
 from benchmark_tasks.settings import Settings
+from expectations.publications.database import spill_folder
 from expectations.publications.marts import MART_SCHEMA
-from expectations.publications.store import Publication, require_current
+from expectations.publications.store import REPAIR, Publication, require_current
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,10 +36,12 @@ class Table:
 def open_publication(published: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection that can read this publication and nothing else.
 
-    No SQL can reach files, the network, extensions or settings.
-    """
-    import duckdb
+    No SQL can reach files, the network, extensions or settings. What does not fit in memory is put aside
+    elsewhere, so that a reader leaves nothing in the publication.
 
+    Raises:
+        PublicationError: its database cannot be opened.
+    """
     locked_down: dict[str, str | bool | int | float | list[str]] = {
         "enable_external_access": "false",
         "autoload_known_extensions": "false",
@@ -46,13 +49,23 @@ def open_publication(published: Publication) -> Iterator[duckdb.DuckDBPyConnecti
         "allow_community_extensions": "false",
         "memory_limit": "4GB",
     }
-    connection = duckdb.connect(str(published.database), read_only=True, config=locked_down)
-    try:
+    with (
+        spill_folder() as spill,
+        closing(_connect(published, {**locked_down, "temp_directory": spill})) as connection,
+    ):
         connection.execute(f"set schema = '{MART_SCHEMA}'")
         connection.execute("set lock_configuration = true")
         yield connection
-    finally:
-        connection.close()
+
+
+def _connect(published: Publication, config: Any) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    try:
+        return duckdb.connect(str(published.database), read_only=True, config=config)
+    except duckdb.Error as error:
+        why = one_line(error)[:300]
+        raise PublicationError(f"publication {published.number} cannot be opened: {why}; {REPAIR}") from error
 
 
 def query(settings: Settings, sql: str, *, seconds: float = QUERY_SECONDS) -> Table:

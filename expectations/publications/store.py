@@ -3,21 +3,24 @@
 published/
     <n>/leaderboard.duckdb  parquet/<mart>.parquet  site/...  manifest.json
     current -> <n>
-    events.jsonl            published, rolled back, refused; append-only
+    events.jsonl            published, rolled back, left behind, refused; append-only
     .lock  .incoming/       for publishers only
+    .left_behind/           damaged publications that `repair` moved away
 
 A publisher writes into `.incoming`, waits until every file is on the disk, renames the folder to its
-number, then replaces the link. If it is killed at any point, the state is the old one or the new one; the
-next publisher removes what is left in `.incoming`. Readers resolve `current` once and keep that folder.
+number, then replaces the link. Folders and files have modes of their own, whatever the umask: everybody may
+read them, only the owner may write. If it is killed at any point, the state is the old one or the new one;
+the next publisher removes what is left in `.incoming`. Readers resolve `current` once and keep that folder.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,9 +35,9 @@ from benchmark_tasks.disk import (
     switch_link,
     sync,
 )
-from benchmark_tasks.errors import PublicationError, PublisherBusy
+from benchmark_tasks.errors import PublicationError, PublisherBusy, one_line
 from benchmark_tasks.settings import Settings
-from expectations.publications.marts import DATABASE_FILE
+from expectations.publications.marts import DATABASE_FILE, PARQUET_FOLDER
 
 SITE_FOLDER = "site"
 MANIFEST_FILE = "manifest.json"
@@ -42,6 +45,21 @@ CURRENT = "current"
 INCOMING = ".incoming"
 EVENTS_FILE = "events.jsonl"
 MANIFEST_VERSION = 1
+REPAIR = "`jouleboard publications repair` leaves it behind, after which a refresh works again"
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_FOLDER_MODE, _FILE_MODE = 0o755, 0o444
+_NEEDED = {
+    "number": int,
+    "published_at": str,
+    "files": dict,
+    "tables": dict,
+    "summary": dict,
+    "history": list,
+    "runs": dict,
+    "gate": dict,
+}
+"""What every manifest has."""
 
 KEPT = 30
 """Publications kept by the retention rule, beside the current one and the last of each month."""
@@ -67,14 +85,39 @@ class Publication:
 
 
 def all_publications(settings: Settings) -> tuple[Publication, ...]:
-    """Every publication, oldest first."""
-    return tuple(read(settings, number) for number in _numbers(settings.published))
+    """Every publication whose manifest can be read, oldest first."""
+    return tuple(item for item in _each(settings).values() if isinstance(item, Publication))
+
+
+def unreadable(settings: Settings) -> dict[int, str]:
+    """Publications whose manifest cannot be read: why, by number."""
+    return {number: str(item) for number, item in _each(settings).items() if isinstance(item, Exception)}
 
 
 def current(settings: Settings) -> Publication | None:
-    """The publication that readers get; `None` before the first one."""
+    """The publication that readers get; `None` before the first one.
+
+    Raises:
+        PublicationError: the link leads nowhere, or the publication is damaged.
+    """
+    if problem := link_problem(settings.published):
+        raise PublicationError(f"{problem}; {REPAIR}")
     number = current_number(settings.published)
     return None if number is None else read(settings, number)
+
+
+def link_problem(published: Path) -> str | None:
+    """What is wrong with the link to the current publication; `None` if it leads to one, or is not there."""
+    link = published / CURRENT
+    if not os.path.lexists(link):
+        return None
+    if not link.is_symlink():
+        return f"{link} is not a link to a publication"
+    target = str(link.readlink())
+    number = current_number(published)
+    if number is None or link.parent.resolve() / str(number) != (link.parent / target).resolve():
+        return f"{link} leads to {target!r}, which is not a publication"
+    return None if (published / str(number)).is_dir() else f"{link} leads to {number}, which is gone"
 
 
 def require_current(settings: Settings) -> Publication:
@@ -91,8 +134,8 @@ def require_current(settings: Settings) -> Publication:
 
 def newest(settings: Settings) -> Publication | None:
     """The publication with the highest number, current or not."""
-    numbers = _numbers(settings.published)
-    return read(settings, numbers[-1]) if numbers else None
+    here = numbers(settings.published)
+    return read(settings, here[-1]) if here else None
 
 
 def read(settings: Settings, number: int) -> Publication:
@@ -101,19 +144,42 @@ def read(settings: Settings, number: int) -> Publication:
     Raises:
         PublicationError: there is none of that number, or its manifest cannot be read.
     """
-    path = settings.published / str(int(number))
+    path, here = settings.published / str(int(number)), numbers(settings.published)
+    if number not in here:
+        have = ", ".join(map(str, here)) or "none"
+        raise PublicationError(f"no publication {number}; there are: {have}")
     try:
         manifest = json.loads((path / MANIFEST_FILE).read_bytes())
-        if manifest["number"] != number:
-            raise ValueError(f"its number is {manifest['number']}")
-    except FileNotFoundError as error:
-        have = ", ".join(map(str, _numbers(settings.published))) or "none"
-        raise PublicationError(f"no publication {number}; there are: {have}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise PublicationError(
-            f"{path / MANIFEST_FILE}: damaged ({error}); roll back to another publication"
-        ) from error
+        _require_form(manifest, number)
+    except (OSError, ValueError, RecursionError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
+        raise PublicationError(f"{path / MANIFEST_FILE}: damaged ({why}); {REPAIR}") from error
     return Publication(number, path, manifest)
+
+
+def _each(settings: Settings) -> dict[int, Publication | PublicationError]:
+    """Every publication by number, or why it cannot be read."""
+    found: dict[int, Publication | PublicationError] = {}
+    for number in numbers(settings.published):
+        try:
+            found[number] = read(settings, number)
+        except PublicationError as error:
+            found[number] = error
+    return found
+
+
+def _require_form(manifest: Any, number: int) -> None:
+    """Raise ValueError for what is not the manifest of that publication."""
+    if not isinstance(manifest, dict):
+        raise ValueError("not an object")
+    for name, kind in _NEEDED.items():
+        if not isinstance(manifest.get(name), kind):
+            raise ValueError(f"no {name} of the right form")
+    if manifest["number"] != number:
+        raise ValueError(f"its number is {manifest['number']}")
+    entries = (*manifest["files"].values(), *manifest["tables"].values(), *manifest["history"])
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("its files, tables or history have another form")
 
 
 def current_number(published: Path) -> int | None:
@@ -122,7 +188,7 @@ def current_number(published: Path) -> int | None:
         target = (published / CURRENT).readlink().name
     except OSError:
         return None
-    return int(target) if target.isdigit() else None
+    return int(target) if _NUMBER.fullmatch(target) else None
 
 
 def events(settings: Settings) -> list[dict[str, Any]]:
@@ -165,16 +231,19 @@ def recover(settings: Settings) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     for leftover in settings.published.glob(f".{CURRENT}.*"):
         leftover.unlink(missing_ok=True)
-    numbers = _numbers(settings.published)
-    known = {event.get("number") for event in events(settings) if event.get("event") == "published"}
-    if numbers and numbers[-1] not in known:
-        _switch(settings, numbers[-1], "published", completed_later=True)
+    here = numbers(settings.published)
+    is_new = here and here[-1] not in _published_numbers(settings.published)
+    if is_new and _is_whole(settings, here[-1]):
+        switch(settings, here[-1], "published", completed_later=True)
 
 
 def next_number(settings: Settings) -> int:
     """The next unused number; numbers of publications that were removed are not used again."""
     used = [int(event["number"]) for event in events(settings) if isinstance(event.get("number"), int)]
-    return max([0, *used, *_numbers(settings.published)]) + 1
+    number = max([0, *used, *numbers(settings.published)]) + 1
+    while os.path.lexists(settings.published / str(number)):
+        number += 1
+    return number
 
 
 def publish(settings: Settings, number: int, folder: Path, manifest: dict[str, Any]) -> Publication:
@@ -195,10 +264,11 @@ def publish(settings: Settings, number: int, folder: Path, manifest: dict[str, A
         }
         (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n")
         _seal(folder)
+        _open_to_readers(settings)
         final = settings.published / str(number)
         folder.rename(final)
         sync(settings.published)
-    _switch(settings, number, "published")
+    switch(settings, number, "published")
     return read(settings, number)
 
 
@@ -217,32 +287,58 @@ def roll_back(settings: Settings, number: int) -> Publication:
                 f"publication {number} is damaged, so it cannot become the current one: {damage[0]}"
             )
         if current_number(settings.published) != number:
-            _switch(settings, number, "rolled back", left=current_number(settings.published))
+            switch(settings, number, "rolled back", left=current_number(settings.published))
         return publication
 
 
 def verify(settings: Settings, publication: Publication) -> list[str]:
-    """Compare every file with the manifest, and the manifest with the journal; returns the differences."""
+    """Compare every file with the manifest, and the manifest with the journal; returns the differences.
+
+    Files of others, such as those that a reader's DuckDB left, are no difference, unless a reader would take
+    them for ours.
+    """
     damage = []
-    expected = publication.manifest.get("files", {})
-    present = {
-        str(path.relative_to(publication.path)) for path in publication.path.rglob("*") if path.is_file()
-    }
-    for name in sorted(expected.keys() | present - {MANIFEST_FILE}):
+    expected, number = publication.manifest["files"], publication.number
+    present = _files(publication.path)
+    taken_for_ours = {name for name in present - expected.keys() if _is_taken_for_ours(name)}
+    for name in sorted(expected.keys() | taken_for_ours):
         if name not in present:
-            damage.append(f"{publication.number}/{name}: missing")
+            damage.append(f"{number}/{name}: missing")
         elif name not in expected:
-            damage.append(f"{publication.number}/{name}: not in the manifest")
-        elif sha256(publication.path / name) != expected[name]["sha256"]:
-            damage.append(f"{publication.number}/{name}: changed since it was published")
+            damage.append(f"{number}/{name}: not in the manifest")
+        elif (digest := _digest(publication.path / name)) != expected[name].get("sha256"):
+            damage.append(f"{number}/{name}: {digest if ' ' in digest else 'changed since it was published'}")
     recorded = [
         event.get("manifest_sha256")
         for event in events(settings)
-        if event.get("event") == "published" and event.get("number") == publication.number
+        if event.get("event") == "published" and event.get("number") == number
     ]
-    if recorded and sha256(publication.path / MANIFEST_FILE) != recorded[-1]:
-        damage.append(f"{publication.number}/{MANIFEST_FILE}: changed since it was published")
+    if recorded and _digest(publication.path / MANIFEST_FILE) != recorded[-1]:
+        damage.append(f"{number}/{MANIFEST_FILE}: changed since it was published")
     return damage
+
+
+def foreign(publication: Publication) -> list[str]:
+    """Files in a publication's folder that are not part of it."""
+    return sorted(_files(publication.path) - publication.manifest["files"].keys() - {MANIFEST_FILE})
+
+
+def _files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def _is_taken_for_ours(name: str) -> bool:
+    """DuckDB replays a log beside a database; people read all Parquet files of the folder at once."""
+    in_parquet = name.startswith(f"{PARQUET_FOLDER}/") and name.endswith(".parquet")
+    return in_parquet or name == f"{DATABASE_FILE}.wal"
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, or why it cannot be read now."""
+    try:
+        return sha256(path)
+    except OSError as error:
+        return f"cannot be read now ({error.strerror or error})"
 
 
 def retire(settings: Settings, kept: int = KEPT) -> list[int]:
@@ -270,28 +366,67 @@ def incoming_folder(settings: Settings, number: int) -> Path:
     return settings.published / INCOMING / f"{number}.{os.getpid()}"
 
 
-def _switch(settings: Settings, number: int, event: str, **more: Any) -> None:
-    """Point `current` at a publication, and record that in the journal."""
-    switch_link(settings.published / CURRENT, str(number))
-    entry = {
-        "event": event,
-        "number": number,
-        "at": f"{datetime.now(UTC):%FT%TZ}",
-        "manifest_sha256": sha256(settings.published / str(number) / MANIFEST_FILE),
-    }
-    append_json(settings.published / EVENTS_FILE, entry | more)
+def switch(settings: Settings, number: int, event: str, **more: Any) -> None:
+    """Point `current` at a publication, and record that in the journal. The caller holds the lock."""
+    link = settings.published / CURRENT
+    if link.is_dir() and not link.is_symlink():
+        raise PublicationError(f"{link} is not a link to a publication; {REPAIR}")
+    switch_link(link, str(number))
+    entry = {"event": event, "number": number, "at": f"{datetime.now(UTC):%FT%TZ}"}
+    digest = sha256(settings.published / str(number) / MANIFEST_FILE)
+    record(settings, entry | {"manifest_sha256": digest} | more)
+
+
+def record(settings: Settings, entry: Mapping[str, Any]) -> None:
+    """Add an event to the journal, which everybody may read."""
+    append_json(settings.published / EVENTS_FILE, entry)
+    _set_mode(settings.published / EVENTS_FILE, 0o644)
 
 
 def _seal(folder: Path) -> None:
-    """Make every file read-only and wait until files and folders are on the disk."""
+    """Make every file read-only for everybody, and wait until files and folders are on the disk."""
     for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_file():
-            path.chmod(0o444)
+        path.chmod(_FILE_MODE if path.is_file() else _FOLDER_MODE)
         sync(path)
+    folder.chmod(_FOLDER_MODE)
     sync(folder)
 
 
-def _numbers(published: Path) -> list[int]:
+def _open_to_readers(settings: Settings) -> None:
+    """Let everybody read what is published, and pass through the home, but not list it."""
+    _set_mode(settings.published, _FOLDER_MODE)
+    _set_mode(settings.home, settings.home.stat().st_mode & 0o7777 | 0o111)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    """Set the mode, unless it is set; a folder of another account keeps its own."""
+    if path.stat().st_mode & 0o7777 != mode:
+        with suppress(PermissionError):
+            path.chmod(mode)
+
+
+def _is_whole(settings: Settings, number: int) -> bool:
+    try:
+        return not verify(settings, read(settings, number))
+    except PublicationError:
+        return False
+
+
+def _published_numbers(published: Path) -> set[int]:
+    """Numbers of all publications that there ever were."""
+    entries = read_journal(published / EVENTS_FILE)
+    return {int(entry["number"]) for entry in entries if _is_publication(entry)}
+
+
+def _is_publication(entry: Mapping[str, Any]) -> bool:
+    return entry.get("event") == "published" and isinstance(entry.get("number"), int)
+
+
+def numbers(published: Path) -> list[int]:
+    """Numbers of the publications that are here; folders of others are left out."""
     if not published.is_dir():
         return []
-    return sorted(int(path.name) for path in published.iterdir() if path.name.isdigit() and path.is_dir())
+    known = _published_numbers(published)
+    folders = [path for path in published.iterdir() if _NUMBER.fullmatch(path.name) and path.is_dir()]
+    ours = [path for path in folders if int(path.name) in known or os.path.lexists(path / MANIFEST_FILE)]
+    return sorted(int(path.name) for path in ours)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -56,10 +56,54 @@ def test_equal_candidates_give_byte_identical_parquet(
     assert first.manifest["files"][name] == second.manifest["files"][name]
 
 
-def test_files_of_a_publication_are_read_only(settings: Settings, candidate: Path) -> None:
+@pytest.mark.parametrize("umask", [0o077, 0o002, 0o000])
+def test_everybody_may_read_what_is_published_and_only_its_owner_may_write(
+    settings: Settings, candidate: Path, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        publish(settings, candidate, "first")
+    finally:
+        os.umask(before)
+    item = publications.read(settings, 1)
+    assert _modes(path for path in item.path.rglob("*") if path.is_file()) == {0o444}
+    folders = [settings.published, item.path, *(path for path in item.path.rglob("*") if path.is_dir())]
+    assert _modes(folders) == {0o755}
+    assert _modes([settings.published / "events.jsonl"]) == {0o644}
+    assert settings.home.stat().st_mode & 0o111 == 0o111
+    assert settings.home.stat().st_mode & 0o022 & umask == 0
+
+
+def _modes(paths: Iterable[Path]) -> set[int]:
+    return {path.stat().st_mode & 0o7777 for path in paths}
+
+
+def test_readers_spill_elsewhere(settings: Settings, candidate: Path) -> None:
     publish(settings, candidate, "first")
     item = publications.read(settings, 1)
-    assert {path.stat().st_mode & 0o222 for path in item.path.rglob("*") if path.is_file()} == {0}
+    with publications.open_publication(item) as reader, publications.attached(last=item.database) as other:
+        for connection in (reader, other):
+            (spill,) = connection.execute("select current_setting('temp_directory')").fetchone() or ("",)
+            assert Path(spill).is_dir() and settings.home not in Path(spill).parents
+            assert Path.cwd() not in Path(spill).parents
+
+
+def test_files_of_others_are_ignored(settings: Settings, candidate: Path) -> None:
+    for note in ("first", "second"):
+        publish(settings, candidate, note)
+    first = publications.read(settings, 1)
+    others = ("leaderboard.duckdb.tmp/duckdb_temp_storage-0.tmp", ".nfs0001", ".DS_Store", "parquet/.crc")
+    for name in others:
+        (first.path / name).parent.mkdir(exist_ok=True)
+        (first.path / name).write_text("x")
+    (settings.published / "2026").mkdir()
+    (settings.published / "\u00b2").mkdir()
+    (settings.published / "notes.txt").write_text("x")
+    assert publications.verify(settings, first) == []
+    assert publications.foreign(first) == sorted(others)
+    assert publications.roll_back(settings, 1).number == 1
+    publications.require_whole(settings)
+    assert publish(settings, candidate, "third").publication == 3
 
 
 def test_a_reader_keeps_its_publication_while_the_next_one_appears(
@@ -196,11 +240,12 @@ def test_rollback_to_nothing_is_refused(settings: Settings, candidate: Path, num
     ("spoil", "says"),
     [
         (lambda path: (path / "parquet/leaderboard.parquet").unlink(), "leaderboard.parquet: missing"),
-        (lambda path: (path / "extra.txt").write_text("x"), "extra.txt: not in the manifest"),
+        (lambda path: (path / "parquet/extra.parquet").write_text("x"), "extra.parquet: not in the manifest"),
+        (lambda path: (path / "leaderboard.duckdb.wal").write_text("x"), ".wal: not in the manifest"),
         (lambda path: _tamper(path / "leaderboard.duckdb"), "leaderboard.duckdb: changed"),
         (lambda path: _tamper(path / "manifest.json"), "manifest.json: changed"),
     ],
-    ids=["missing", "extra", "changed", "manifest"],
+    ids=["missing", "extra", "log", "changed", "manifest"],
 )
 def test_damage_is_found_and_never_rolled_back_to(
     settings: Settings, candidate: Path, spoil: Callable[[Path], object], says: str
