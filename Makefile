@@ -64,7 +64,7 @@ status: $(READY) ## Say for each component whether it works
 	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform status
 
 install-service: $(READY) ## Start at boot, restart on failure (systemd); KIND=gpu-worker on a GPU host
-	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform install-service $(KIND)
+	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform install-service $(KIND) $(if $(RUN_AS),--user $(RUN_AS))
 
 uninstall-service: $(READY) ## Stop and remove the service; all data stays
 	@cd $(ROOT) && $(BIN)/python -m jouleboard_airflow.platform uninstall-service $(KIND)

@@ -1,4 +1,4 @@
-"""Start and stop of Airflow on one machine (`make up`), and a GPU host that joins (`make gpu-worker`).
+"""Start, supervision and stop of Airflow on one machine, and a GPU host that joins (`make gpu-worker`).
 
 None of these modules imports Airflow when it is imported: a worker sets its configuration first.
 """
@@ -14,12 +14,19 @@ __all__ = [
     "components",
     "configuration",
     "database",
+    "disk_space",
     "edge_api",
     "gpu_host",
     "health",
+    "heartbeats",
     "installation",
     "postgres",
     "prepare",
+    "service",
+    "status",
+    "supervisor",
+    "watch",
     "worker",
+    "worker_beat",
     "worker_keys",
 ]

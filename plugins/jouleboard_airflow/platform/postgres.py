@@ -369,7 +369,9 @@ def make_roots_folder() -> None:
 
 def _raise_if_full(said: str, folder: Path) -> None:
     if any(text in said for text in _DISK_FULL):
-        raise DiskFull(f"no space left under {folder}: free some, then start again; nothing was kept")
+        raise DiskFull(
+            f"no space left under {folder}: free some, then start again; what was there is as it was"
+        )
 
 
 def _environment() -> dict[str, str]:
