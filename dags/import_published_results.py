@@ -20,6 +20,7 @@ from airflow.sdk import dag, task
 
 from jouleboard_airflow.dag_parts import forms
 from jouleboard_airflow.dag_parts.assets import PUBLISHED_RESULTS
+from jouleboard_airflow.dag_parts.deadlines import deadline
 from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
 from jouleboard_airflow.failures import RETRIES, one_line_errors
 from jouleboard_airflow.tasks import choices, releases
@@ -28,6 +29,7 @@ from jouleboard_airflow.tasks import choices, releases
 @dag(
     schedule=None,
     max_active_runs=1,
+    deadline=deadline(hours=3),
     default_args={"owner": "jouleboard"},
     owner_links=OWNER_LINKS,
     tags=["jouleboard", "import"],
@@ -39,9 +41,9 @@ from jouleboard_airflow.tasks import choices, releases
 )
 def import_published_results() -> None:
     @task(task_id="import", outlets=[PUBLISHED_RESULTS], execution_timeout=timedelta(hours=1), **RETRIES)
-    def import_(params: dict[str, Any]) -> dict[str, Any]:
+    def import_(params: dict[str, Any], ti: Any) -> dict[str, Any]:
         """Read the results, check them, and store them."""
-        with one_line_errors():
+        with one_line_errors(ti):
             choices.require_possible(choices.of_import(params))
             return releases.import_results(params["source"], params["note"])
 

@@ -28,6 +28,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, TriggerRule, dag, task
 
 from jouleboard_airflow.dag_parts import forms
+from jouleboard_airflow.dag_parts.deadlines import deadline
 from jouleboard_airflow.failures import RETRIES, one_line_errors
 from jouleboard_airflow.tasks import models
 from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval
@@ -39,6 +40,7 @@ HERE = forms.Here.known(forms.installed_catalog()[0])
 @dag(
     schedule=None,
     max_active_runs=64,
+    deadline=deadline(hours=1),
     default_args={"owner": "jouleboard"},
     tags=["jouleboard", "releases", "models"],
     doc_md=__doc__,
@@ -64,21 +66,21 @@ HERE = forms.Here.known(forms.installed_catalog()[0])
 )
 def propose_model() -> None:
     @task(execution_timeout=timedelta(minutes=15), **RETRIES)
-    def propose(params: dict[str, Any]) -> dict[str, Any]:
+    def propose(params: dict[str, Any], ti: Any) -> dict[str, Any]:
         """Ask the hub, and write the proposal."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return models.propose(params)
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def accept(proposed: dict[str, Any] | None, params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
         """Add the model to the catalog; returns the arguments of the trigger of its benchmark."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return models.accept(proposed, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER), params["gpu_model"])
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def settle(proposed: dict[str, Any] | None, ti: Any) -> str:
         """Store a rejection; returns the decision in one line."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return models.settle(proposed, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER))
 
     proposed = propose()

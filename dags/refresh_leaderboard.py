@@ -26,6 +26,7 @@ from airflow.sdk import dag, task
 
 from jouleboard_airflow.dag_parts import forms, schedules
 from jouleboard_airflow.dag_parts.assets import LEADERBOARD, PUBLISHED_RESULTS, RAW_RUNS
+from jouleboard_airflow.dag_parts.deadlines import deadline
 from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
 from jouleboard_airflow.failures import RETRIES, one_line_errors
 from jouleboard_airflow.tasks import choices, releases
@@ -46,6 +47,7 @@ BUILDS: dict[str, Any] = {"pool": "duckdb_writer", "execution_timeout": timedelt
     schedule=schedules.at_or_after("30 4 * * *", RAW_RUNS | PUBLISHED_RESULTS),
     catchup=False,
     max_active_runs=1,
+    deadline=deadline(hours=3),
     default_args={"owner": "jouleboard"},
     owner_links=OWNER_LINKS,
     tags=["jouleboard", "publication"],
@@ -60,23 +62,23 @@ BUILDS: dict[str, Any] = {"pool": "duckdb_writer", "execution_timeout": timedelt
 )
 def refresh_leaderboard() -> None:
     @task(**BUILDS)
-    def refresh(params: dict[str, Any], dag_run: Any) -> dict[str, Any]:
+    def refresh(params: dict[str, Any], dag_run: Any, ti: Any) -> dict[str, Any]:
         """Build, audit and publish; or return a question."""
-        with one_line_errors():
+        with one_line_errors(ti):
             choices.require_possible(choices.texts(params, choices.REFRESH))
             return releases.refresh(params["note"], params["approve"], dag_run.triggering_user_name)
 
     @task(**BUILDS)
     def publish_approved(refreshed: dict[str, Any], params: dict[str, Any], ti: Any) -> dict[str, Any]:
         """Build, audit and publish again, with a person's approval of the changes."""
-        with one_line_errors():
+        with one_line_errors(ti):
             answer = ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER)
             return releases.publish_approved(refreshed["question"], answer, params["note"])
 
     @task(outlets=[LEADERBOARD], trigger_rule="none_failed")
     def announce(refreshed: dict[str, Any] | None, approved: dict[str, Any] | None, ti: Any) -> str:
         """Say how the refresh ended."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return releases.announce(refreshed, approved, ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER))
 
     refreshed = refresh()

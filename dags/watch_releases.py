@@ -35,6 +35,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, dag, task
 
 from jouleboard_airflow.dag_parts import forms, schedules
+from jouleboard_airflow.dag_parts.deadlines import deadline
 from jouleboard_airflow.failures import one_line_errors
 from jouleboard_airflow.tasks import models, releases
 from jouleboard_airflow.tasks.choices import TITLES
@@ -48,6 +49,7 @@ HERE = forms.Here.known(CATALOG)
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
+    deadline=deadline(hours=1),
     default_args={"owner": "jouleboard"},
     tags=["jouleboard", "releases"],
     doc_md=__doc__ + NOTICE,
@@ -64,21 +66,21 @@ HERE = forms.Here.known(CATALOG)
 )
 def watch_releases() -> None:
     @task(execution_timeout=timedelta(minutes=5))
-    def find_releases(params: dict[str, Any]) -> list[dict[str, Any]]:
+    def find_releases(params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
         """Ask the package index; one entry per release."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return releases.releases_to_benchmark(params)
 
     @task(execution_timeout=timedelta(minutes=10))
-    def find_models(params: dict[str, Any]) -> list[dict[str, Any]]:
+    def find_models(params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
         """Ask the hub for new models; one entry per model."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return models.models_to_propose(params)
 
     @task(execution_timeout=timedelta(minutes=10))
-    def find_revisions(params: dict[str, Any]) -> list[dict[str, Any]]:
+    def find_revisions(params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
         """Ask the hub for new revisions; one entry per revision to measure."""
-        with one_line_errors():
+        with one_line_errors(ti):
             return models.revisions_to_benchmark(params)
 
     _start_each("start_benchmark", "benchmark_release", find_releases())

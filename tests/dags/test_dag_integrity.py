@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,7 +33,12 @@ from airflow.dag_processing.dagbag import DagBag
 before = set(sys.modules)
 bag = DagBag({folder!r})
 new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
-print(json.dumps({{"errors": bag.import_errors, "dags": sorted(bag.dags), "imported": sorted(new)}}))
+deadlines = {{
+    dag_id: [deadline.interval.total_seconds() / 3600 for deadline in dag.deadline or ()]
+    for dag_id, dag in bag.dags.items()
+}}
+answer = {{"errors": bag.import_errors, "dags": sorted(bag.dags), "imported": sorted(new)}}
+print(json.dumps(answer | {{"deadlines": deadlines}}))
 """
 
 
@@ -41,7 +47,12 @@ def reading() -> dict[str, Any]:
     """What reading all files in a fresh process gives."""
     script = _READ_ALL.format(folder=str(DAGS))
     answer = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", script],
+        env={**os.environ, "JOULEBOARD_DEADLINE_HOURS": "24"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert answer.returncode == 0, answer.stderr
     return dict(json.loads(answer.stdout.splitlines()[-1]))
@@ -71,6 +82,13 @@ def test_a_dag_is_documented_tagged_and_owned(dags: dict[str, Any], dag_id: str)
     assert "jouleboard" in dag.tags
     assert dag.owner == "jouleboard"
     assert not dag.catchup
+
+
+def test_every_dag_has_a_deadline(reading: dict[str, Any]) -> None:
+    measuring = {dag_id: [24.0] for dag_id in MEASURING}
+    others = {"watch_releases": [1.0], "propose_model": [1.0]}
+    builders = {"refresh_leaderboard": [3.0], "import_published_results": [3.0]}
+    assert reading["deadlines"] == measuring | others | builders
 
 
 def test_without_a_gpu_one_measurement_at_a_time(dags: dict[str, Any]) -> None:

@@ -129,7 +129,7 @@ def running_scale_out(
         try:
             services = load(MAIN, variables)["services"]
             control.run(services["init"], variables, 120)
-            for name in COMPONENTS:
+            for name in (*COMPONENTS, "notifier"):
                 control.start(name, services[name], variables)
             until(lambda: _is_healthy(world), 150, "a healthy control plane")
             world.log_in()
@@ -158,7 +158,7 @@ def _variables(url: str, index_url: str, objects: ObjectStore, alert_url: str) -
         "JOULEBOARD_CPU_QUEUE": QUEUE,
         "JOULEBOARD_QUEUE": QUEUE,
         "JOULEBOARD_DEADLINE_HOURS": str(DEADLINE_SECONDS / 3600),
-        "JOULEBOARD_ALERT_URL": alert_url,
+        "JOULEBOARD_NOTIFY": alert_url.replace("http://", "json://"),
         "JOULEBOARD_WORKER_NAME": WORKER_NAME,
         **objects.variables,
     }

@@ -55,7 +55,7 @@ class Alerts:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                alerts.texts.append(json.loads(body)["text"])
+                alerts.texts.append(json.loads(body)["message"])
                 self.send_response(200)
                 self.end_headers()
 
@@ -265,5 +265,9 @@ def test_no_gpu_is_lost_whatever_happens_and_a_run_that_hangs_is_told(
 
     mark_failed(bench, run, bench.next_measurement())
     late = run.run_id
-    (text,) = until(lambda: [text for text in alerts.texts if late in text], 60, "an alert")
-    assert text.startswith(f"benchmark_release {late} is still running after its deadline")
+
+    def told() -> list[str]:
+        return [text for text in alerts.texts if f"{late} has not ended by its deadline" in text]
+
+    (text,) = until(told, 60, "the notification of a late run")
+    assert f"What broke: benchmark_release {late} has not ended by its deadline; it is running." in text

@@ -31,6 +31,7 @@ SECRETS = {
     "JOULEBOARD_INDEX_URL": f"http://reader:{CANARY}@127.0.0.1:9/simple/",
     "AWS_SECRET_ACCESS_KEY": CANARY,
     "JOULEBOARD_WORKER_SECRET": CANARY,
+    "JOULEBOARD_NOTIFY": f"mailto://user:{CANARY}@mail.example.org",
     "DBT_ENV_SECRET_ANY": CANARY,
 }
 SWEEP = quick_sweep()

@@ -14,4 +14,17 @@ from __future__ import annotations
 from jouleboard_airflow.notifications.incidents import Incident, Kind
 from jouleboard_airflow.notifications.telling import recovered, tell
 
-__all__ = ["Incident", "Kind", "incidents", "records", "recovered", "tell", "telling"]
+__all__ = [
+    "Incident",
+    "Kind",
+    "delivery",
+    "in_airflow",
+    "incidents",
+    "messages",
+    "published",
+    "receivers",
+    "records",
+    "recovered",
+    "tell",
+    "telling",
+]

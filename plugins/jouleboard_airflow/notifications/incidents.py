@@ -26,6 +26,10 @@ class Kind(StrEnum):
     """A question waits for a person."""
     COMPONENT = "component"
     """A process of the platform has ended or gives no sign of life."""
+    HOST = "host"
+    """A GPU host that joined gives no sign of life."""
+    FILE = "file"
+    """A DAG file cannot be read."""
     DISK = "disk"
     """A disk is nearly full."""
 

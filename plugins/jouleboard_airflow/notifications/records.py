@@ -6,10 +6,10 @@ Several processes note incidents; one sends. A lock keeps a note from being lost
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -88,14 +88,21 @@ class Records:
             log.warning("the incident %s could not be removed: %s", key, error)
             self._unwritten[key] = None
 
-    def lock(self) -> IO[str]:
-        """Hold the records while one is read and written again; use it in a `with`.
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the records while one is read and written again.
 
-        Raises:
-            JouleboardError: another process holds them too long, or the disk is full.
+        On a full disk, or if another process holds them too long, they are changed without the lock.
         """
         busy = JouleboardError(f"the records in {self.folder} are in use")
-        return disk.lock(self.folder / "lock", busy=lambda holder: busy, wait_seconds=LOCK_SECONDS)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(
+                    disk.lock(self.folder / "lock", busy=lambda holder: busy, wait_seconds=LOCK_SECONDS)
+                )
+            except (JouleboardError, OSError) as error:
+                log.warning("%s", error)
+            yield
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{quote(key, safe='')[:200]}.json"

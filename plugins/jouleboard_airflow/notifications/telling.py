@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.notifications.incidents import Incident
 from jouleboard_airflow.notifications.records import Record, Records
@@ -46,13 +44,9 @@ def _closed(records: Records, key: str, how: str) -> None:
 
 
 def _change(records: Records, change: Callable[[Records], None]) -> None:
-    """Change the records under their lock; on a full disk without it, in this process's memory."""
+    """Change the records; whatever goes wrong is one entry in the log of the caller."""
     try:
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(records.lock())
-            except (JouleboardError, OSError) as error:
-                log.warning("%s", error)
+        with records.changing():
             change(records)
     except Exception:
         log.exception("an incident could not be noted")

@@ -20,6 +20,7 @@ __all__ = [
     "health",
     "heartbeats",
     "installation",
+    "notifier",
     "postgres",
     "prepare",
     "service",

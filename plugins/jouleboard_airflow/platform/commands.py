@@ -27,7 +27,7 @@ from benchmark_tasks.errors import JouleboardError, PortInUse
 from benchmark_tasks.host.machine import gpu_names
 from benchmark_tasks.processes import log_tail
 from jouleboard_airflow.gpu_hosts import fleet_here, gpus_here
-from jouleboard_airflow.platform import components, database, service
+from jouleboard_airflow.platform import components, database, notifier, service
 from jouleboard_airflow.platform.components import Component, Record, Started
 from jouleboard_airflow.platform.configuration import write_configuration
 from jouleboard_airflow.platform.health import (
@@ -132,6 +132,7 @@ def up(installation: Installation, *, say: Say, die_with_me: bool = False, super
     """
     with components.exclusive(installation):
         started = _start_missing(installation, say=say, die_with_me=die_with_me)
+        notifier.pass_on(installation)
         if supervised:
             _leave_supervisor(installation, die_with_me=die_with_me)
     if supervised:
@@ -167,7 +168,13 @@ def watch(installation: Installation, *, die_with_me: bool) -> None:
 
     service.notify_systemd("READY=1")
     supervisor = Supervisor(installation, start_anew=start_anew, die_with_me=die_with_me)
-    supervisor.run(after_each_look=lambda: service.notify_systemd("WATCHDOG=1"))
+    keeper = notifier.Keeper(installation, die_with_me=die_with_me)
+
+    def after_each_look() -> None:
+        service.notify_systemd("WATCHDOG=1")
+        keeper.keep()
+
+    supervisor.run(after_each_look)
 
 
 @contextmanager

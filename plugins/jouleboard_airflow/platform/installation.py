@@ -27,6 +27,9 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 USER = "admin"
 DEFAULT_PORT = 8080
 
+_NOT_FOR_COMPONENTS = ("AIRFLOW__", "JOULEBOARD_NOTIFY")
+"""Configuration is in `airflow.cfg`; the addresses of receivers are for the notifier alone."""
+
 QUIET = {
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     "GX_ANALYTICS_ENABLED": "false",
@@ -125,7 +128,9 @@ class Installation:
     def environment(self) -> dict[str, str]:
         """The environment of every component. Secrets are not in it: they stay in `airflow.cfg`."""
         search_path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_COMPONENTS)
+        }
         return beside_proxies(inherited) | {
             **QUIET,
             "AIRFLOW_HOME": str(self.home),

@@ -6,7 +6,8 @@ import json
 from dataclasses import replace
 
 from benchmark_tasks.settings import Settings
-from jouleboard_airflow.platform import components, disk_space, gpu_host, heartbeats
+from jouleboard_airflow.notifications.records import Records
+from jouleboard_airflow.platform import components, disk_space, gpu_host, heartbeats, notifier
 from jouleboard_airflow.platform.components import Component, Record
 from jouleboard_airflow.platform.heartbeats import Beats, age_seconds
 from jouleboard_airflow.platform.installation import USER, Installation
@@ -59,6 +60,7 @@ def _platform(installation: Installation) -> bool:
     beats = heartbeats.read(running)
     works = [_component(component, record, beats, troubles) for component in Component]
     works += [_supervisor(running, record), _disks(running, troubles)]
+    _incidents(running.settings)
     if all(works):
         print(where_to_look(running), flush=True)
     return all(works)
@@ -97,6 +99,14 @@ def _disks(installation: Installation, troubles: dict[str, str]) -> bool:
     if troubles.get(DISK, "").startswith("no space"):
         _print("disk", troubles[DISK])
     return not any(space.nearly_full for space in spaces) and DISK not in troubles
+
+
+def _incidents(settings: Settings) -> None:
+    """Who is told, and of what."""
+    _print("notifier", notifier.status_line(settings))
+    for record in Records(settings).all().values():
+        if not record.ended:
+            _print("", f"open since {record.began:%Y-%m-%d %H:%M} UTC: {record.incident.what}")
 
 
 def _beating(age: float | None, late_seconds: float) -> tuple[bool, str]:

@@ -185,10 +185,10 @@ class Supervisor:
         if self.watches[component].cannot_start:
             lines = log_tail(components.previous_log_file(self.installation, component), 1)
             what = f"{component.value} cannot start; it is tried again every 10 minutes"
-            self._begin(component.value, what, next(iter(lines), ""))
+            self._begin(component.value, what, _last_line(lines))
         elif component.value not in self.troubles:
             lines = log_tail(components.log_file(self.installation, component), 1)
-            self._begin(component.value, f"{component.value} {verdict.value}", next(iter(lines), ""))
+            self._begin(component.value, f"{component.value} {verdict.value}", _last_line(lines))
 
     def _look_at_disks(self) -> None:
         low = [space for space in disk_space.spaces(self.installation) if space.nearly_full]
@@ -220,6 +220,11 @@ class Supervisor:
                 self._saved = dict(self.troubles)
         with suppress(OSError):
             heartbeats.beat(file)
+
+
+def _last_line(lines: tuple[str, ...]) -> str:
+    """The end of a log, which may say why; or may not."""
+    return f"the last line of its log is: {lines[-1]}" if lines else ""
 
 
 def state_file(installation: Installation) -> Path:

@@ -1,0 +1,247 @@
+"""Told once, reminded daily, told when it is solved; by real receivers, also when one is not there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from benchmark_tasks import disk
+from benchmark_tasks.errors import DiskFull, SettingsError
+from benchmark_tasks.settings import Settings
+from jouleboard_airflow.notifications import Incident, Kind, delivery, recovered, tell
+from jouleboard_airflow.notifications.delivery import Delivery, post
+from jouleboard_airflow.notifications.messages import span
+from jouleboard_airflow.notifications.receivers import VARIABLE, Message, Mood, Receivers, former_setting
+from jouleboard_airflow.notifications.records import Records
+from tests.plugins.notifications.conftest import CANARY, Hook, Mail
+
+DEAD = Incident("component/scheduler", Kind.COMPONENT, "The scheduler has ended", "its log ends here")
+FAILED = Incident(
+    "run/benchmark_release/r1", Kind.SWEEP, "benchmark_release r1 failed.", "no GPU", "http://ui/r1"
+)
+NOWHERE = f"json://user:{CANARY}@127.0.0.1:9/"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def sender(settings: Settings, *addresses: str, clock: Clock | None = None) -> Delivery:
+    receivers = Receivers(addresses)
+    return Delivery(settings, receivers, Records(settings), "http://ui/board", now=clock or Clock())
+
+
+def test_an_incident_is_told_once_and_its_end_once(settings: Settings, hook: Hook) -> None:
+    sends = sender(settings, hook.address)
+    for _ in range(3):
+        tell(DEAD, settings)
+        sends.deliver()
+    assert hook.titles == ["The scheduler has ended."]
+    text = hook.received[0]["message"]
+    assert "What broke: The scheduler has ended.\nReason: its log ends here\nSince: 20" in text
+    assert "Still published: nothing" in text
+    assert "Board: http://ui/board" in text
+    for _ in range(3):
+        recovered(DEAD.key, settings, "It was started again")
+        sends.deliver()
+    assert hook.titles[1:] == ["solved: The scheduler has ended."]
+    assert "The scheduler has ended. It was started again." in hook.received[1]["message"]
+    assert Records(settings).all() == {}
+
+
+def test_a_message_says_what_is_still_published(settings: Settings, hook: Hook) -> None:
+    folder = settings.published / "7"
+    folder.mkdir(parents=True)
+    published_at = datetime.now(UTC) - timedelta(hours=31, minutes=1)
+    manifest = {
+        "number": 7,
+        "tables": {"leaderboard": {"rows": 1858}},
+        "summary": {"published_at": published_at.isoformat()},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (settings.published / "current").symlink_to("7")
+    tell(FAILED, settings)
+    sender(settings, hook.address).deliver()
+    text = hook.received[0]["message"]
+    assert "Still published: publication 7 of 20" in text
+    assert "(31 hours old) with 1,858 rows." in text
+    assert "Airflow: http://ui/r1" in text
+
+
+def test_what_is_solved_before_anybody_was_told_is_one_message(settings: Settings, hook: Hook) -> None:
+    tell(DEAD, settings)
+    recovered(DEAD.key, settings, "It was started again.")
+    sends = sender(settings, hook.address)
+    sends.deliver()
+    sends.deliver()
+    assert hook.titles == ["The scheduler has ended. (solved already)"]
+    assert "Solved already, after" in hook.received[0]["message"]
+
+
+def test_problems_of_one_moment_are_one_message(settings: Settings, hook: Hook) -> None:
+    tell(DEAD, settings)
+    tell(FAILED, settings)
+    sender(settings, hook.address).deliver()
+    assert hook.titles == ["2 problems"]
+
+
+def test_a_reminder_comes_after_a_day_and_not_for_a_run_that_failed(settings: Settings, hook: Hook) -> None:
+    clock = Clock()
+    sends = sender(settings, hook.address, clock=clock)
+    tell(DEAD, settings)
+    tell(FAILED, settings)
+    sends.deliver()
+    for hours in (23, 1, 23, 1):
+        clock.now += timedelta(hours=hours)
+        sends.deliver()
+    assert hook.titles == ["2 problems", *["1 problem still open"] * 2]
+
+
+def test_an_incident_that_comes_back_is_a_new_one(settings: Settings, hook: Hook) -> None:
+    sends = sender(settings, hook.address)
+    for _ in range(2):
+        tell(DEAD, settings)
+        sends.deliver()
+        recovered(DEAD.key, settings)
+        sends.deliver()
+    assert len(hook.titles) == 4
+
+
+def test_a_receiver_that_is_not_there_is_one_line_and_gets_it_later(
+    settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_FIRST_WAIT_SECONDS", 1e-9)
+    monkeypatch.setattr(delivery, "_LONGEST_WAIT_SECONDS", 1e-9)
+    with Hook() as other:
+        port, address = other.server_port, other.address
+        other.shutdown()
+    sends = sender(settings, address)
+    tell(DEAD, settings)
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            sends.deliver()
+        [line] = [record.message for record in caplog.records]
+        assert line.startswith("not told: receiver 1 (JSON) did not take 'Jouleboard on ")
+        assert line.endswith("The scheduler has ended.'; it is tried again until one takes it")
+        with Hook(port) as back:
+            sends.deliver()
+            assert back.titles == ["The scheduler has ended."]
+            back.shutdown()
+    assert CANARY not in caplog.text
+
+
+def test_one_of_two_receivers_is_enough(
+    settings: Settings, hook: Hook, caplog: pytest.LogCaptureFixture
+) -> None:
+    sends = sender(settings, NOWHERE, f"nonsense://{CANARY}", hook.address)
+    assert sends.receivers.services == ("JSON", None, "JSON")
+    tell(DEAD, settings)
+    sends.deliver()
+    sends.deliver()
+    assert len(hook.received) == 1
+    assert caplog.text.count("receiver 1 (JSON) did not take") == 1
+    assert CANARY not in caplog.text + repr(sends)
+
+
+def test_without_receivers_nothing_breaks_and_nothing_piles_up(settings: Settings) -> None:
+    tell(DEAD, settings)
+    post(Message("title", "text", Mood.NEWS), settings)
+    sends = sender(settings)
+    sends.deliver()
+    assert list(Records(settings).all()) == [DEAD.key]
+    recovered(DEAD.key, settings)
+    sends.deliver()
+    assert Records(settings).all() == {}
+    assert list(delivery.outbox(settings).iterdir()) == []
+
+
+def test_mail_shows_html_and_a_hook_text(settings: Settings, mail: Mail, hook: Hook) -> None:
+    post(Message("A week", "plain text", Mood.NEWS, html="<p>rich text</p>"), settings)
+    sender(settings, mail.address, hook.address).deliver()
+    subject, text, html = mail.received[-1]
+    assert (subject, html.strip()) == ("A week", "<p>rich text</p>")
+    assert "rich text" in text
+    assert hook.received[-1]["message"].strip() == "plain text"
+
+
+def test_a_full_disk_is_told_once_although_nothing_can_be_recorded(
+    settings: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object, **_options: object) -> None:
+        raise DiskFull("no space left")
+
+    monkeypatch.setattr(disk, "replace", full)
+    monkeypatch.setattr(disk, "lock", full)
+    records = Records(settings)
+    sends = Delivery(settings, Receivers((hook.address,)), records)
+    for _ in range(3):
+        tell(Incident("disk/home", Kind.DISK, "The disk is full."), settings, records=records)
+        sends.deliver()
+    assert hook.titles == ["The disk is full."]
+    recovered("disk/home", settings, records=records)
+    sends.deliver()
+    assert hook.titles[1:] == ["solved: The disk is full."]
+
+
+def test_noting_an_incident_never_fails(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr(Path, "mkdir", broken)
+    monkeypatch.setattr(Path, "glob", broken)
+    tell(DEAD, settings)
+    recovered(DEAD.key, settings)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_kind_has_its_advice(settings: Settings, hook: Hook, kind: Kind) -> None:
+    tell(Incident("any", kind, "Something broke."), settings)
+    sender(settings, hook.address).deliver()
+    (advice,) = [line for line in hook.received[0]["message"].splitlines() if line.startswith("What to do: ")]
+    assert len(advice) > 40
+
+
+def test_the_addresses_come_from_the_setting_or_from_a_private_file(tmp_path: Path) -> None:
+    file = tmp_path / "receivers"
+    file.write_text("# the team\njson://a/\n\n  mailto://b\n")
+    file.chmod(0o600)
+    assert Receivers.from_environment({VARIABLE: str(file)}).addresses == ("json://a/", "mailto://b")
+    assert Receivers.from_environment({VARIABLE: "json://a/ json://b/"}).addresses == (
+        "json://a/",
+        "json://b/",
+    )
+    assert Receivers.from_environment({}).addresses == ()
+    file.chmod(0o644)
+    with pytest.raises(SettingsError, match="other users can read it; run `chmod 600"):
+        Receivers.from_environment({VARIABLE: str(file)})
+    with pytest.raises(SettingsError, match=r"neither an address .* nor a file: No such file"):
+        Receivers.from_environment({VARIABLE: "opsgenie"})
+
+
+def test_whoever_sets_the_former_variable_is_told_so() -> None:
+    assert "is not read any more" in str(former_setting({"JOULEBOARD_ALERT_URL": "http://x"}))
+    assert former_setting({"JOULEBOARD_ALERT_URL": "http://x", VARIABLE: "json://x"}) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (7200, "2 hours"),
+        (172800, "2 days"),
+    ],
+)
+def test_spans_in_words(seconds: float, words: str) -> None:
+    assert span(seconds) == words
