@@ -91,13 +91,15 @@ class Supervisor:
 
         Returns whether to look again: not if the platform was stopped or has another supervisor.
         """
-        record = components.read_record(self.installation)
-        if record is None or (record.supervisor != self._me and record.supervised):
-            return False
         try:
+            record = components.read_record(self.installation)
+            if record is None or (record.supervisor != self._me and record.supervised):
+                return False
             self._look(record)
         except JouleboardError as error:  # for example a full disk, or a command that holds the lock
             log.warning("%s", error)
+        except Exception:
+            log.exception("a look failed; the next one follows")
         self._save()
         return True
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -190,6 +191,36 @@ def test_a_look_changes_nothing_that_a_command_is_changing(
         platform.looking_until(lambda: platform.supervisor.troubles, "the notice")
         assert platform.pid(Component.TRIGGERER) == before
     platform.works_again(Component.TRIGGERER, before)
+
+
+def test_it_outlives_what_nobody_expected(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Installation) -> Beats:
+        raise OSError(errno.EIO, "Input/output error")
+
+    before = platform.pid(Component.TRIGGERER)
+    with monkeypatch.context() as failing:
+        failing.setattr(heartbeats, "read", broken)
+        assert platform.supervisor.look()
+    os.kill(before, signal.SIGKILL)
+    platform.works_again(Component.TRIGGERER, before)
+
+
+def test_a_second_supervisor_of_one_platform_ends(platform: Platform) -> None:
+    other = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        record = components.read_record(platform.installation)
+        assert record is not None
+        components.write_record(
+            platform.installation, replace(record, supervisor=components.started(other.pid))
+        )
+        assert not platform.supervisor.look()
+    finally:
+        other.communicate()
+    assert platform.supervisor.look()  # the other one has ended: this one takes charge
+    assert platform.supervisor.look()
+    taken = components.read_record(platform.installation)
+    assert taken is not None
+    assert taken.supervisor == components.started(os.getpid())
 
 
 def test_it_ends_when_the_platform_was_stopped(platform: Platform) -> None:
