@@ -192,7 +192,10 @@ def _server(
             "--container starts a server, --endpoint names a running one: they cannot be used together"
         )
     if gpu_index and endpoint is None:
-        raise SettingsError("--gpu-index needs --endpoint; without an endpoint, set CUDA_VISIBLE_DEVICES")
+        from benchmark_tasks.meters.vendors import vendor_here
+
+        variable = vendor_here().visible_variable
+        raise SettingsError(f"--gpu-index needs --endpoint; without an endpoint, set {variable}")
     if endpoint is not None:
         return {"kind": "endpoint", "url": endpoint, "gpu_indices": gpu_index or ()}
     return None if image is None else {"kind": "container", "image": image, "client": client}

@@ -46,7 +46,7 @@ class Address:
 
     @property
     def security(self) -> ssl.SSLContext | None:
-        """How the connection is encrypted; `None` where it is not."""
+        """How the connection is encrypted; `None` if it is not."""
         return _default_security() if self.encrypted else None
 
     def head(self, path: str, length: int) -> bytes:
@@ -59,18 +59,18 @@ class Address:
 
 
 def refused_certificate(error: BaseException | None) -> str | None:
-    """What is wrong with the encryption of a connection, and what to do; `None` where it is something else.
+    """What is wrong with the encryption of a connection, and what to do; `None` if it is something else.
 
     error: what connecting raised, or the reason in it (`urllib.error.URLError.reason`).
     """
     error = getattr(error, "reason", None) if not isinstance(error, ssl.SSLError) else error
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"its certificate is not accepted: {error.verify_message}: name the file of its authority in "
-            "SSL_CERT_FILE, or use the name that it was made for"
+            f"its certificate is not accepted: {error.verify_message}: set SSL_CERT_FILE to the file of its "
+            "authority, or use the host name that the certificate is for"
         )
     if isinstance(error, ssl.SSLError):
-        return f"it does not speak https: give http://, or its other port ({error.reason})"
+        return f"it does not speak HTTPS ({error.reason}): use http://, or its port for HTTPS"
     return None
 
 

@@ -234,9 +234,9 @@ def _refusal(status: int, headers: dict[bytes, bytes], body: bytes) -> str:
         return headers.get(name, b"").decode(errors="replace")
 
     if 300 <= status < 400:
-        return f"{said}: the server sends requests on to {header(b'location') or 'elsewhere'}: give that one"
+        return f"{said}: the server redirects to {header(b'location') or 'another address'}: use that address"
     if status in (401, 403):
-        return f"{said}: the server wants a key: set JOULEBOARD_ENDPOINT_KEY"
+        return f"{said}: the server requires a key: set JOULEBOARD_ENDPOINT_KEY"
     if header(b"retry-after"):
-        return f"{said}: the server takes no more requests now (Retry-After: {header(b'retry-after')})"
+        return f"{said}: the server accepts no more requests now (Retry-After: {header(b'retry-after')})"
     return said

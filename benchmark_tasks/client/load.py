@@ -320,9 +320,9 @@ class _Finished:
 def _wrong_length(trace: Trace) -> str | None:
     """What is wrong with the length of a complete answer; `None` if nothing is."""
     if trace.prescribed and trace.output_tokens != trace.max_tokens:
-        return f"{trace.output_tokens} tokens came where {trace.max_tokens} were prescribed"
+        return f"{trace.output_tokens} tokens came, but {trace.max_tokens} were prescribed"
     if trace.output_tokens > trace.max_tokens:
-        return f"{trace.output_tokens} tokens came where at most {trace.max_tokens} were asked for"
+        return f"{trace.output_tokens} tokens came, but at most {trace.max_tokens} were requested"
     return None
 
 

@@ -154,7 +154,8 @@ def _share(counted: Counted, tokens: int, events: Sequence[int], finish: int | N
     elif tokens:
         counted.add(at_ns, tokens)
         counted.problem = counted.problem or (
-            f"{tokens} tokens came in {len(events)} events, and which had how many is not said: {_UNKNOWN}"
+            f"{tokens} tokens came in {len(events)} events, and the server does not say how many in each: "
+            f"{_UNKNOWN}"
         )
 
 

@@ -83,7 +83,7 @@ def reap(home: Path, also: Callable[[str], int] = lambda mark: 0) -> int:
     """
     ended = 0
     for path in sorted((home / "locks").glob("*.lock")):
-        with contextlib.suppress(GpuBusy), _hold(path, "looking for leftovers"):
+        with contextlib.suppress(GpuBusy), _hold(path, "ending processes of dead measurements"):
             ended += end_leftovers([path]) + also(str(path))
     return ended
 

@@ -40,7 +40,7 @@ def this_machine(catalog: Catalog, wanted: str | None = None) -> Machine:
     machine = Machine(NO_GPU, 0) if not names else Machine(_catalog_name(catalog, names), len(names))
     if wanted not in (None, machine.gpu_model):
         raise CatalogError(
-            f"this machine has GPU {machine.gpu_model}, not {wanted}: run it where {wanted} is"
+            f"this machine has GPU {machine.gpu_model}, not {wanted}: run it on a machine with {wanted}"
         )
     return machine
 
@@ -129,15 +129,18 @@ def gpu_names() -> list[str]:
 
 
 def _with_sure_numbers(gpus: Sequence[GpuInstruments]) -> tuple[GpuInstruments, ...]:
-    """The GPUs; those behind one that CUDA may leave out when it counts are not measured.
+    """The GPUs; those with a higher number than one that CUDA may leave out when it counts are not measured.
 
-    CUDA leaves out a GPU that is lost, and one in MIG mode without a slice; the driver counts both. Behind it
+    CUDA leaves out a GPU that is lost, and one in MIG mode without a slice; the driver counts both. Above it
     one number names two GPUs: the energy would be that of another GPU than the one that computes.
     """
     doubtful = next((gpu.index for gpu in gpus if gpu.left_out), len(gpus))
-    reason = f"CUDA may count without GPU {doubtful}, which cannot be used, so that its number is not sure"
+    reason = f"its number is not certain, as programs may leave out GPU {doubtful}, which cannot be used"
     return tuple(
-        replace(gpu, problem=f"{reason}: remove or reset GPU {doubtful}, or hide it from this container")
+        replace(
+            gpu,
+            problem=f"{reason}: remove or reset GPU {doubtful}, or hide it from this container",
+        )
         if gpu.index > doubtful and gpu.problem is None
         else gpu
         for gpu in gpus
@@ -179,7 +182,9 @@ def _named(gpus: Sequence[GpuInstruments], part: str, setting: str) -> GpuInstru
     else:
         named = [gpu for gpu in gpus if gpu.gpu is not None and _is_uuid(part, gpu.gpu.uuid)]
     if len(named) > 1:
-        raise SettingsError(f"{setting}: {part}: the UUIDs of {len(named)} GPUs begin with it: write more")
+        raise SettingsError(
+            f"{setting}: {part}: the UUIDs of {len(named)} GPUs begin with it: write more of it"
+        )
     if not named:
         here = f"GPUs 0 to {len(gpus) - 1} are" if gpus else "no GPU is"
         raise SettingsError(f"{setting}: there is no GPU {part}; {here} here")
@@ -193,8 +198,8 @@ def _is_uuid(part: str, uuid: str) -> bool:
 
 def _catalog_name(catalog: Catalog, names: list[str]) -> str:
     if len(set(names)) > 1:
-        variable = vendor_here().visible_variable
-        raise CatalogError(f"this machine mixes {' and '.join(sorted(set(names)))}: set {variable}")
+        variable, models = vendor_here().visible_variable, " and ".join(sorted(set(names)))
+        raise CatalogError(f"this machine has {models}: set {variable} to GPUs of one model")
     entry = catalog.gpu_named(names[0])
     if entry is None:
         raise CatalogError(f"{names[0]} is not in the catalog: add it to benchmark_tasks/catalog/data/gpus")

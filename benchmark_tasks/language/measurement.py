@@ -66,7 +66,7 @@ def measure_point(bench: Bench, batch_size: int) -> PointResult:
     for _ in range(1, bench.procedure.attempts):
         if seen.steady.settled or not seen.warm:
             break
-        bench.say(f"  {seen.steady.reason}; once more")
+        bench.say(f"  {seen.steady.reason}; measuring once more")
         seen = _offer_load(bench, batch_size)
     ended = time.perf_counter_ns()
     events, parts = seen.outcome.events, bench.procedure.sub_windows

@@ -89,7 +89,9 @@ class LanguageSessions:
             except OutOfMemory:
                 if roomy == largest_batch:
                     raise
-                running.tell(f"a server for {roomy} answers at once does not fit: trying {largest_batch}")
+                running.tell(
+                    f"a server for {roomy} answers at once needs too much memory: trying {largest_batch}"
+                )
                 self._smallest_server = 1
                 server = stack.enter_context(self._serve(running, largest_batch))
             yield server

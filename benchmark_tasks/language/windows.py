@@ -94,11 +94,11 @@ def _warm_from(events: Events) -> float | None:
 
 def _never_warm(events: Events) -> str:
     """Why a load was never past its beginning."""
-    said = "the load ended before every slot was at work"
+    said = "the load ended before every slot was busy"
     if events.under_way.any():
         return said
     slots = len(np.unique(events.slot))
-    return f"{said}: fewer than {slots} answers ended in it; too slow a machine needs --length fixed"
+    return f"{said}: fewer than {slots} answers ended in it; on a slow machine, use --length fixed"
 
 
 def _describe(events: Events, start: float, end: float) -> Window:

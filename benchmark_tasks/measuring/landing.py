@@ -191,7 +191,7 @@ def _latency_part(run: Run) -> list[str]:
 def _doubts(run: Run) -> list[str]:
     doubts = []
     if run.client is not None and run.client.lagged:
-        doubts.append("but the load generator lagged: latencies are not to be trusted")
+        doubts.append("but the load generator lagged: latencies are not reliable")
     if run.sample is not None and run.sample.blank:
-        doubts.append("but the sample is of one colour or holds NaN, which costs less energy")
+        doubts.append("but the sample has a single colour or contains NaN, which takes less energy")
     return doubts

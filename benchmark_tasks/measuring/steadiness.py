@@ -87,7 +87,7 @@ def unsettled_because(
     if seconds < procedure.minimum_window_seconds:
         return f"only {seconds:.1f} s of the {procedure.minimum_window_seconds:g} s a window needs"
     if not (window.output_tokens or window.output_items):
-        return f"nothing came out in {seconds:.1f} s"
+        return f"no output in {seconds:.1f} s"
     if count < procedure.full_turnovers and seconds < procedure.long_window_seconds:
         return (
             f"{count:g} {counted} in {seconds:.1f} s; "

@@ -19,8 +19,8 @@ def prepare_surroundings(sweep: Sweep) -> list[str]:
     dropped = [] if isinstance(sweep.server, AtEndpoint) else left_out(sweep)
     if dropped:
         lines.append(
-            f"not passed to the runtime: {', '.join(dropped)}; what changes a result is asked for by "
-            "--server-env, and recorded"
+            f"not passed to the runtime: {', '.join(dropped)}; to set what changes results, use "
+            "--server-env, which records it"
         )
     return lines
 

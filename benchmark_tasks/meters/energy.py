@@ -195,7 +195,7 @@ def _increase(timeline: Timeline, gpu: int, start: float, end: float) -> float:
     last = int(np.searchsorted(seconds, end, side="left"))
     if np.any(np.diff(joules[first : last + 1]) < 0):
         raise MeterError(
-            f"energy counter of GPU {gpu} went backwards: it was reset or wrapped, or the GPU was swapped"
+            f"energy counter of GPU {gpu} went backwards: it was reset or wrapped, or the GPU was replaced"
         )
     before, after = np.interp([start, end], seconds, joules)
     return float(after - before)

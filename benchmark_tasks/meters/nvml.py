@@ -43,8 +43,8 @@ def driver() -> Driver:
         if device is None:
             return Driver()
         return Driver(
-            problem=f"{device} is here but the driver's library is not: install libnvidia-ml.so.1, in a "
-            "container by the NVIDIA container toolkit"
+            problem=f"{device} exists, but the driver's library does not: install libnvidia-ml.so.1, in a "
+            "container with the NVIDIA container toolkit"
         )
     try:
         return Driver(pynvml.nvmlDeviceGetCount())
@@ -202,7 +202,7 @@ def _hint(error: Any) -> str:
 
     hints = {
         pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "; reboot, or load the kernel module of the new driver",
-        pynvml.NVML_ERROR_DRIVER_NOT_LOADED: "; load it (nvidia-smi says more), or give --gpus 0 for the CPU",
+        pynvml.NVML_ERROR_DRIVER_NOT_LOADED: "; load it (nvidia-smi says more), or use --gpus 0 for the CPU",
         pynvml.NVML_ERROR_NO_PERMISSION: "; let this user open /dev/nvidia*",
     }
     return hints.get(error.value, "; nvidia-smi says more")

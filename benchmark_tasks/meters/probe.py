@@ -86,7 +86,11 @@ def probe_and_close(vendor: GpuVendor) -> InstrumentReport:
 
 def _ask_gpu(vendor: GpuVendor, driver: Driver, index: int) -> GpuInstruments:
     if not 0 <= index < driver.count:
-        shown = f"the driver shows {driver.count} GPU(s)" if driver.count else "no GPU driver shows one here"
+        shown = (
+            f"the driver shows {driver.count} GPU(s)"
+            if driver.count
+            else "no GPU driver shows a GPU on this machine"
+        )
         return GpuInstruments(index, None, None, (), (), f"there is no such GPU: {driver.problem or shown}")
     asked = Interview()
     device = asked.ask("device", "open", lambda: vendor.open(index))

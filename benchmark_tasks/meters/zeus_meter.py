@@ -40,11 +40,11 @@ class ZeusMeter:
         Raises:
             MeterError: a library is missing, or a GPU does not exist or cannot be measured; says why.
         """
+        vendor = vendor or vendor_here()
         try:
             import zeus.device.gpu  # noqa: F401  without it no GPU can be opened
         except (ImportError, OSError) as error:
-            raise MeterError(f"NVML cannot be used: {error}") from error
-        vendor = vendor or vendor_here()
+            raise MeterError(f"Zeus, which reads {vendor.name} GPUs, cannot be used: {error}") from error
         report = probe(vendor, gpu_indices)
         if report.problems:
             raise MeterError(report.driver.problem or report.problems)

@@ -66,7 +66,7 @@ def look_at(
     model = _model_of(endpoint.url, kind, key)
     name, root = str(model["id"]), str(model.get("root") or model["id"])
     if setup.model_id not in (name, root):
-        say(f"{endpoint.url} calls its model {name} ({root}); recorded as {setup.model_id} on your word")
+        say(f"{endpoint.url} calls its model {name} ({root}); recorded as {setup.model_id}, as you named it")
     server = Endpoint(kind.server, endpoint.url, name, root, {str(setup.runtime): version}, key)
     server.require_idle()
     return server
@@ -120,9 +120,11 @@ class Endpoint:
         try:
             running = self._running(None).running_requests(REST_SECONDS)
         except ServerDied as error:
-            raise ServerError(f"{self._url}/metrics does not answer: start the server with it") from error
+            raise ServerError(
+                f"{self._url}/metrics does not answer: start the server with its metrics"
+            ) from error
         if running:
-            raise GpuBusy(f"{self._url} runs {running:g} requests of others: measure it when it is idle")
+            raise GpuBusy(f"{self._url} runs {running:g} other requests: measure it when it is idle")
 
     def _running(self, spec: ServerSpec | None) -> RunningServer:
         command, log = (spec.command, spec.log) if spec else ((), Path(os.devnull))
@@ -151,11 +153,11 @@ def _ask(url: str, path: str, kind: RuntimeKind, key: str | None) -> dict[str, o
 def _refusal(url: str, error: HTTPError) -> str:
     """What an endpoint that answers with an error wants."""
     if error.code in (401, 403):
-        return f"{url} wants a key (HTTP {error.code}): set JOULEBOARD_ENDPOINT_KEY"
+        return f"{url} requires a key (HTTP {error.code}): set JOULEBOARD_ENDPOINT_KEY"
     if 300 <= error.code < 400:
-        return f"{url} sends requests on to {error.headers.get('Location')}: give that address to --endpoint"
+        return f"{url} redirects to {error.headers.get('Location')}: give that address to --endpoint"
     if retry := error.headers.get("Retry-After"):
-        return f"{url} takes no requests now (HTTP {error.code}, Retry-After: {retry}): measure it later"
+        return f"{url} accepts no requests now (HTTP {error.code}, Retry-After: {retry}): measure it later"
     return f"{url} answers HTTP {error.code} ({error.reason}): correct --endpoint"
 
 

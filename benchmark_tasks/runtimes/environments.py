@@ -204,8 +204,8 @@ def _lock(final: Path, progress: Progress) -> IO[str]:
     return disk.lock(
         final.with_name(f".{final.name}.lock"),
         busy=lambda holder: EnvironmentBuildError(
-            f"environment {final.name}: another process has been making it for over an hour"
+            f"environment {final.name}: another process has been installing it for over an hour"
         ),
         wait_seconds=LOCK_SECONDS,
-        waiting=lambda: progress(f"environment {final.name}: another process is making it, waiting"),
+        waiting=lambda: progress(f"environment {final.name}: another process is installing it, waiting"),
     )

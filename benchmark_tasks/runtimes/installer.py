@@ -66,7 +66,7 @@ class Installer:
         Raises:
             EnvironmentBuildError, DiskFull
         """
-        self._run("making the virtual environment", self._uv, "venv", "--relocatable", "--python",
+        self._run("creating the virtual environment", self._uv, "venv", "--relocatable", "--python",
                   sys.executable, str(self.path))  # fmt: skip
         wanted = f"{name}=={version}"
         if distribution is None:

@@ -58,10 +58,10 @@ class AtEndpoint(Record):
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            hint = "; an IPv6 address stands in brackets" if url.count(":") > 2 else ""
-            raise ValueError(f"{url} is no address: {error}{hint}") from error
+            hint = "; write an IPv6 address in brackets" if url.count(":") > 2 else ""
+            raise ValueError(f"{url} is not an address: {error}{hint}") from error
         if not host or port == 0:
-            raise ValueError(f"{url} is no address: it has no {'port' if host else 'host'} to connect to")
+            raise ValueError(f"{url} is not an address: it has no {'port' if host else 'host'} to connect to")
         return url
 
 

@@ -94,9 +94,9 @@ def require_askable(variables: Mapping[str, str]) -> None:
     decided = {*PLACES, *_OWNER, *_HUB, *vendor.order_variables, vendor.visible_variable, MARK, "PYTHONPATH"}
     for name in variables:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(f"{name!r} is no name of an environment variable")
+            raise ValueError(f"{name!r} is not a name of an environment variable")
         if name.upper().endswith(_SECRET):
-            raise ValueError(f"{name} is a secret by its name: it would stand in the record")
+            raise ValueError(f"{name} has the name of a secret, and would be recorded")
         if name in decided:
             raise ValueError(f"{name} is decided by the measurement or by the machine, not by a sweep")
 

@@ -83,7 +83,7 @@ CHECKS = (
             -0.60,
             1.5,
             "of the median",
-            "a factor of 2.5 between repeats of one configuration is another experiment",
+            "a factor of 2.5 between repeats of one configuration means that something else was measured",
         ),
     ),
     warning(

@@ -189,7 +189,7 @@ def test_a_load_that_does_not_settle_is_offered_again_then_recorded_as_such(sett
     short = impossible.model_copy(update={"maximum_seconds": 1.5, "attempts": 2})
     measure(quick_sweep(4, procedure=short), settings, say=said.append)
     (run,) = landed(settings)
-    assert len([line for line in said if line.endswith("; once more")]) == 1
+    assert len([line for line in said if line.endswith("; measuring once more")]) == 1
     assert run.status is RunStatus.COMPLETED and not run.window_steady.settled
 
 

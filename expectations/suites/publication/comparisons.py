@@ -25,7 +25,10 @@ KEYS_THAT_CAN_BE_ABSENT = tuple(
 """Keys that older publications may lack: NULL there."""
 
 VERSION_CHANGE = Tolerance(
-    -0.33, 0.5, "relative", "releases move energy per token by per cents; beyond it a person decides"
+    -0.33,
+    0.5,
+    "relative",
+    "releases change energy per token by a few per cent; beyond it a person decides",
 )
 
 

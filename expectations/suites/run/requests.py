@@ -125,7 +125,7 @@ CHECKS = (
         "two_token_counts_agree",
         "the client received another number of tokens than the server says that it generated",
         _tokens_apart,
-        within=Tolerance(0, 0, "tokens apart", "methodology: equal to the token over whole loads, measured"),
+        within=Tolerance(0, 0, "tokens apart", "methodology: equal over whole loads, as measured"),
     ),
     *graded(
         "two_token_counts_agree_in_window",
@@ -213,7 +213,7 @@ CHECKS = (
         "the median inter-token latency is not that of the requests",
         lambda runs: ratio(runs["itl_p50_ms"], runs["mean_itl_ms"]).where(runs["completed"]),
         within=Tolerance(
-            0.33, 1.33, "of the mean", "recorded runs: 0.63 to 1.0, lowest where pictures hold up answers"
+            0.33, 1.33, "of the mean", "recorded runs: 0.63 to 1.0, lowest where images delay answers"
         ),
     ),
     critical("latency_quantiles_in_order", "a lower latency quantile exceeds a higher one", _disordered),

@@ -223,7 +223,7 @@ def test_a_server_that_takes_no_connection_is_given_up() -> None:
 def test_an_answer_that_has_not_its_prescribed_length_has_failed() -> None:
     with mock_server("--fault=short-answers") as url:
         spec = LoadSpec(url, requests(20), ClosedLoop(1, stationary_start=False), request_limit=1)
-        assert run(spec).errors == ("3 tokens came where 20 were prescribed",)
+        assert run(spec).errors == ("3 tokens came, but 20 were prescribed",)
         free = requests(20).model_copy(update={"length_control": LengthControl.NATURAL})
         assert run(LoadSpec(url, free, ClosedLoop(1), request_limit=1)).errors == (None,)
 

@@ -294,9 +294,9 @@ def test_a_connection_that_breaks_after_the_streams_own_end_costs_nothing() -> N
 @pytest.mark.parametrize(
     ("status", "headers", "error"),
     [
-        (b"401 No", b"", "wants a key: set JOULEBOARD_ENDPOINT_KEY"),
-        (b"403 No", b"", "wants a key"),
-        (b"307 Moved", b"Location: http://elsewhere/\r\n", "sends requests on to http://elsewhere/"),
+        (b"401 No", b"", "requires a key: set JOULEBOARD_ENDPOINT_KEY"),
+        (b"403 No", b"", "requires a key"),
+        (b"307 Moved", b"Location: http://elsewhere/\r\n", "redirects to http://elsewhere/"),
         (b"429 Slow", b"Retry-After: 5\r\n", r"no more requests now \(Retry-After: 5\)"),
         (b"503 Full", b"Retry-After: 5\r\n", "no more requests now"),
         (b"500 Oh", b"", "^HTTP 500: no$"),

@@ -127,7 +127,7 @@ def test_a_picture_of_one_colour_is_told_and_recorded(
     measure(sweep(4), settings, say=told.append)
     [run] = landed(settings)
     assert run.status is RunStatus.COMPLETED and run.sample.blank
-    assert "the sample is of one colour" in told[-1]
+    assert "the sample has a single colour" in told[-1]
 
 
 def test_without_a_sample_nothing_is_said_of_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

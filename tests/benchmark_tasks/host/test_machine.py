@@ -52,7 +52,7 @@ def test_gpus_are_counted_under_their_catalog_name(has: Callable[..., None]) -> 
         ([], "H200", "has GPU none, not H200"),
         (["NVIDIA H200"], "B200", "has GPU H200, not B200"),
         (["NVIDIA T1000"], None, "NVIDIA T1000 is not in the catalog: add it"),
-        (["NVIDIA H200", "NVIDIA B200"], None, "mixes NVIDIA B200 and NVIDIA H200"),
+        (["NVIDIA H200", "NVIDIA B200"], None, "has NVIDIA B200 and NVIDIA H200"),
     ],
 )
 def test_another_machine_than_wanted_is_said(
@@ -123,7 +123,7 @@ def test_behind_a_gpu_that_cuda_may_leave_out_no_number_is_sure(
     assert usable_indices() == (2,)
     for behind in ("4", uuid_of(4)):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", behind)
-        with pytest.raises(MeterError, match=r"GPU 4 .*CUDA may count without GPU 3"):
+        with pytest.raises(MeterError, match=r"GPU 4 .*may leave out GPU 3"):
             this_machine(CATALOG)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     with pytest.raises(MeterError, match=r"GPU 3.*: (it cannot be used: GPU is lost|MIG is enabled)"):
@@ -166,7 +166,7 @@ def test_a_device_without_the_drivers_library_is_not_no_gpu(
     (tmp_path / "nvidiactl").touch()
     assert nvml_module.driver() == Driver()
     (tmp_path / "nvidia0").touch()
-    assert "nvidia0 is here but the driver's library is not" in str(nvml_module.driver().problem)
+    assert "nvidia0 exists, but the driver's library does not" in str(nvml_module.driver().problem)
 
 
 def raising_library_not_found() -> None:

@@ -186,7 +186,7 @@ def test_what_the_client_received_is_what_the_server_generated(
             "failed during .*too many|failed during .* came where|one of them counts",
         ),
         (("--stream=no-usage", "--tokens-per-chunk=4"), "one of them counts wrongly, so there is no figure"),
-        (("--stream=usage-at-end", "--tokens-per-chunk=4"), "which had how many is not said"),
+        (("--stream=usage-at-end", "--tokens-per-chunk=4"), "does not say how many in each"),
         (("--stream=no-end",), "no finish_reason and no .DONE. came"),
         (("--stream=error-event",), "mock error"),
     ],

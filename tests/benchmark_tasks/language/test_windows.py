@@ -150,7 +150,7 @@ def test_a_load_in_which_nothing_comes_out_never_settles() -> None:
     for one in traces:
         one.under_way = True
     window = steady_window(events_of(traces), 40.0, None, PROCEDURE)
-    assert not window.settled and "nothing came out" in window.reason
+    assert not window.settled and "no output in" in window.reason
 
 
 def test_power_that_drifts_keeps_a_steady_throughput_from_settling() -> None:
@@ -172,7 +172,7 @@ def test_a_disturbed_beginning_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "answer_seconds", "reason"),
-    [(8, 1.0, "only"), (18, 6.0, "turnovers"), (1, 5.0, "at work")],
+    [(8, 1.0, "only"), (18, 6.0, "turnovers"), (1, 5.0, "every slot was busy")],
 )
 def test_too_short_a_load_says_why(seconds: float, answer_seconds: float, reason: str) -> None:
     window = steady_window(events_of(steady_load(4, seconds, answer_seconds)), seconds, None, PROCEDURE)

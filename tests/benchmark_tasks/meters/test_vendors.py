@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from benchmark_tasks.errors import MeterError
 from benchmark_tasks.host import machine
 from benchmark_tasks.meters import vendors
 from benchmark_tasks.meters.vendor import Driver, GpuVendor, Query
@@ -83,6 +85,13 @@ def test_its_energy_is_read_through_zeus_and_the_rest_through_it() -> None:
         Series.TEMPERATURE_CELSIUS: 60.0,
         Series.SM_CLOCK_MHZ: 2100.0,
     }
+
+
+@pytest.mark.usefixtures("other")
+def test_a_missing_library_is_told_with_the_vendors_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zeus.device.gpu", None)
+    with pytest.raises(MeterError, match="Zeus, which reads Other GPUs, cannot be used"):
+        ZeusMeter([0])
 
 
 def test_where_no_driver_shows_a_gpu_it_is_the_first() -> None:

@@ -12,6 +12,17 @@ from benchmark_tasks.results.summary import within_run_interval
 from benchmark_tasks.vocabulary import Task
 from benchmarks.parts import parts_of
 
+PICTURES = (0.03, 0.003)
+STAND_IN = (0.011, 0.0018)
+OTHERS = (0.01, 0.0013)
+"""Largest error of a part's tokens (share) and of an interval (points / 100) in each kind of runs.
+
+Each is what the recorded runs show, rounded up, so that a change of the calculation is noticed. The error is
+that of a sample: the tokens of 24 answers stand for those of all. It is largest with pictures, whose tokens
+come in bursts. The runs with stand-in weights came later: two of their windows have larger errors than all
+others, by the same calculation.
+"""
+
 RECORDED = sorted(path.parent for path in (Path(__file__).parents[3] / "recorded_runs").rglob("run.json"))
 
 
@@ -24,24 +35,29 @@ def text_windows() -> list[tuple[Path, Window, Task]]:
     ]
 
 
+def limits_of(folder: Path, task: Task) -> tuple[float, float]:
+    if task is Task.IMAGE_CHAT:
+        return PICTURES
+    return STAND_IN if folder.parent.name.endswith("-stand-in") else OTHERS
+
+
 def test_parts_are_recomputed_as_they_were_recorded_on_gpus() -> None:
     compared = 0
     for folder, window, task in text_windows():
-        pictures = task is Task.IMAGE_CHAT
+        limits = limits_of(folder, task)
         parts = parts_of(folder, window, len(window.sub_windows))
-        for recorded, made in zip(window.sub_windows, parts, strict=False):
-            assert made.outputs == pytest.approx(recorded.outputs, rel=0.03 if pictures else 0.011), folder
-            assert made.counter_joules == pytest.approx(recorded.counter_joules, rel=1e-9), folder
+        for recorded, part in zip(window.sub_windows, parts, strict=False):
+            assert part.outputs == pytest.approx(recorded.outputs, rel=limits[0]), folder
+            assert part.counter_joules == pytest.approx(recorded.counter_joules, rel=1e-9), folder
         if parts:
             again = within_run_interval(window.model_copy(update={"sub_windows": parts}))
-            limit = 0.003 if pictures else 0.0018
-            assert again == pytest.approx(within_run_interval(window), abs=limit), folder
+            assert again == pytest.approx(within_run_interval(window), abs=limits[1]), folder
             compared += 1
     assert compared > 30
 
 
 def test_too_few_known_tokens_are_no_parts() -> None:
     """Over ten minutes there are seconds in which no request was under way that kept its tokens."""
-    folder, window, _ = max(text_windows(), key=lambda one: one[1].end_seconds - one[1].start_seconds)
+    folder, window, _ = max(text_windows(), key=lambda each: each[1].end_seconds - each[1].start_seconds)
     assert window.end_seconds - window.start_seconds > 500
     assert parts_of(folder, window, len(window.sub_windows)) == ()

@@ -90,7 +90,7 @@ def test_processes_that_want_the_same_one_share_it(package_index: PackageIndex, 
     first = start(settings)
     assert package_index.waiting.wait(60)
     second = start(settings)
-    assert "another process is making it" in second.stdout.readline()
+    assert "another process is installing it" in second.stdout.readline()
     package_index.free.set()
     outputs = [process.communicate(timeout=120)[0].splitlines() for process in (first, second)]
     assert outputs[0][-1] == outputs[1][-1]

@@ -113,7 +113,7 @@ def test_a_busy_endpoint_is_left_to_those_who_use_it(
     settings: Settings, running: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RunningServer, "running_requests", lambda self, seconds: 2.0)
-    with pytest.raises(GpuBusy, match="runs 2 requests of others"):
+    with pytest.raises(GpuBusy, match="runs 2 other requests"):
         go(settings, sweep(server=AtEndpoint(url=running.base_url)))
     assert landed(settings) == []
 
@@ -134,7 +134,7 @@ def test_an_endpoint_is_a_plain_address(url: str) -> None:
     [
         ("http://::1:8000", "an IPv6 address stands in brackets"),
         ("http://[::1:8000", "is no address"),
-        ("http://host:99999", "is no address: Port out of range"),
+        ("http://host:99999", "is not an address: Port out of range"),
         ("http://host:http", "is no address"),
         ("http://host:0", "it has no port"),
     ],

@@ -101,8 +101,8 @@ def test_what_a_sweep_asks_for_is_passed_recorded_and_keeps_its_runs_apart() -> 
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"VLLM_API_KEY": "k"}, "secret by its name"),
-        ({"HF_TOKEN": "k"}, "secret by its name"),
+        ({"VLLM_API_KEY": "k"}, "has the name of a secret"),
+        ({"HF_TOKEN": "k"}, "has the name of a secret"),
         ({"CUDA_VISIBLE_DEVICES": "0"}, "is decided by"),
         ({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, "is decided by"),
         ({"PATH": "/mine"}, "is decided by"),
