@@ -1,1 +1,1 @@
-"""The load generator: sends requests, stamps every piece of an answer, and says what it needed itself."""
+"""The load generator: sends requests, records when each piece of an answer arrives, and its own cost."""

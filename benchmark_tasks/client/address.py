@@ -70,7 +70,7 @@ def refused_certificate(error: BaseException | None) -> str | None:
             "authority, or use the host name that the certificate is for"
         )
     if isinstance(error, ssl.SSLError):
-        return f"it does not speak HTTPS ({error.reason}): use http://, or its port for HTTPS"
+        return f"it does not speak HTTPS: use http://, or its port for HTTPS ({error.reason})"
     return None
 
 

@@ -127,7 +127,7 @@ class StreamingConnection(asyncio.Protocol):
             self.abort(f"malformed HTTP response: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The server hung up: the end of an answer without a length, or too early."""
+        """The server closed the connection: the end of an answer without a length, or too early an end."""
         self._transport = None
         self._now = time.perf_counter_ns()
         if self._trace is None:

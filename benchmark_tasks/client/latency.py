@@ -9,7 +9,7 @@ from benchmark_tasks.results.histogram import histogram
 from benchmark_tasks.results.schema import Latency, Quantiles
 
 BURST_SECONDS = 0.0005
-"""No engine makes two tokens of one answer closer together than this; a buffer delivers them so."""
+"""Arrivals closer together than this come from a buffer: no engine generates tokens of one answer so fast."""
 
 _LEVELS = (0.5, 0.9, 0.95, 0.99)
 

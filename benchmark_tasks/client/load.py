@@ -25,7 +25,7 @@ LAG_PERIOD_SECONDS = 0.01
 class LoadSpec:
     """What one load generator does.
 
-    base_url: `http://host:port` of the server. key: what it wants as a bearer token, if anything.
+    base_url: `http://host:port` of the server. key: bearer token, if the server requires one.
     request_limit: stop by itself after so many requests in all processes; `None` runs until stopped.
     stall_seconds: a request that gets no token for so long has failed.
     silence_seconds: a load in which no request gets one for so long is given up; so is a connection
@@ -155,7 +155,7 @@ class Load:
         await asyncio.gather(*(self._slot(slot, begin[slot]) for slot in slots))
 
     def _begin_with(self, closed: ClosedLoop) -> Sequence[UnderWay | None]:
-        """What each slot's first answer is in the middle of, if anything."""
+        """The answer under way with which each slot begins, if any."""
         lengths = self._spec.requests.answer_lengths if closed.stationary_start else None
         if lengths is None:
             return [None] * closed.concurrency
@@ -299,13 +299,13 @@ class Load:
         )
 
     def _tokens(self) -> int:
-        """All that have arrived so far."""
+        """Tokens that have arrived so far."""
         return self._finished.tokens + sum(trace.output_tokens for trace in self._in_flight.values())
 
 
 @dataclass
 class _Finished:
-    """Counts over the requests that have ended, kept so that a snapshot costs what is in flight only."""
+    """Counts over the requests that have ended, so that a snapshot reads only those in flight."""
 
     count: int = 0
     failed: int = 0

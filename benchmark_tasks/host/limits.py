@@ -150,6 +150,6 @@ def _shared_memory(need: Need) -> Shortage | None:
 
 
 def _smaller(one: int, other: int) -> int:
-    """Of two limits; infinity is -1."""
+    """The smaller of two limits; infinity is -1."""
     finite = [limit for limit in (one, other) if limit != resource.RLIM_INFINITY]
     return min(finite, default=resource.RLIM_INFINITY)

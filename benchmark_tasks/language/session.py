@@ -81,7 +81,7 @@ class LanguageSessions:
 
     @contextmanager
     def _server(self, running: RunningSweep, largest_batch: int) -> Iterator[RunningServer]:
-        """As large as the runtime wants at least; where that does not fit, as small as its batches."""
+        """A server of at least the runtime's smallest size; if that does not fit, of the largest batch's."""
         with ExitStack() as stack:
             roomy = max(largest_batch, self._smallest_server)
             try:
@@ -135,7 +135,7 @@ class _MetricsReader:
         self.failures: list[str] = []
 
     def read(self) -> list[Reading] | None:
-        """All that it says now; `None` when it cannot be read."""
+        """All its readings now; `None` if they cannot be read."""
         try:
             return self._server.read_metrics()
         except OSError as error:

@@ -22,7 +22,7 @@ from benchmark_tasks.statistics import energy_interval
 
 MARGIN_SECONDS = 0.5
 DRIFT_MARGIN = 0.8
-"""Of the limit: a window that just passes here must not just fail when every token is known."""
+"""Share of the limit that counts here, so that a window that passes also passes when every token is known."""
 FAILED_SHARE_LIMIT = 0.05
 FEWEST_FAILURES = 10
 SAY_SECONDS = 10
@@ -77,7 +77,7 @@ class Watcher:
 
     @property
     def _seconds(self) -> float:
-        """Since the load was past its beginning."""
+        """Seconds since the load was past its beginning."""
         return self._at[-1] - self._at[0]
 
     def _long_enough(self) -> list[float]:

@@ -21,7 +21,8 @@ from benchmark_tasks.runtimes.launch import AtEndpoint
 def gpus_for(sweep: Sweep) -> tuple[int, ...]:
     """The driver's indices of the GPUs that the sweep may run on; none for an endpoint that names none.
 
-    An endpoint runs where it runs. A server takes as many as it needs of those that this process may use.
+    The GPUs of an endpoint cannot be chosen. A server gets as many as it needs of those that this process may
+    use.
 
     Raises:
         CatalogError: fewer can be used and measured than the sweep needs, or another number was named.

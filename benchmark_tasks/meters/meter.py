@@ -64,7 +64,7 @@ class NoMeter:
         self.troubles: list[str] = []
 
     def read(self) -> list[Reading]:
-        """Nothing."""
+        """No readings."""
         return []
 
 

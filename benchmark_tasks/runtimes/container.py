@@ -1,7 +1,7 @@
 """The server in a container, through the `docker` or `podman` command.
 
-The command stays in the foreground under the guardian, so that its end ends the container. The
-container's daemon is nobody's child, though: it is removed by name on every way out, and one that a
+The command stays in the foreground under the guardian, so that its end ends the container. But the container
+is a child of its daemon, not of this process: it is removed by name whenever a session ends, and one that a
 `kill -9` left behind is found by its labels when the device is next held.
 """
 
@@ -191,7 +191,7 @@ def _names(client: str, matching: str) -> list[str]:
 
 
 def _remove(client: str, names: Sequence[str], seconds: float) -> None:
-    """Kill and remove; one that is gone already is as good."""
+    """Kill and remove the container, if it still exists."""
     if names:
         with contextlib.suppress(EnvironmentBuildError):
             _ask(seconds, client, "rm", "--force", "--volumes", *names)

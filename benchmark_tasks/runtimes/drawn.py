@@ -46,5 +46,5 @@ def agreed(reports: Sequence[Mapping[str, Any]]) -> StandIn:
 
 
 def _known(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is no property of the weights."""
+    """The fields of the report that describe the weights."""
     return {name: value for name, value in report.items() if name in StandIn.model_fields}

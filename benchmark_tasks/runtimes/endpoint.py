@@ -44,7 +44,7 @@ def look_at(
 ) -> Endpoint:
     """An endpoint that is up, of the version the sweep names, and serves one model.
 
-    key: what it wants as a bearer token, if anything.
+    key: bearer token, if the server requires one.
 
     Raises:
         ServerError: it does not answer, or not as that runtime does.
@@ -94,7 +94,7 @@ class Endpoint:
         self.packages = packages
 
     def spec(self, launch: Launch) -> ServerSpec:
-        """Nothing is run; what would be the command says where it was and what it called itself."""
+        """Nothing is started: instead of a command, the record has the address and the model's name there."""
         told = (
             f"--endpoint={self._url}",
             f"--served-model-name={self.served_model_name}",
@@ -106,7 +106,7 @@ class Endpoint:
 
     @contextlib.contextmanager
     def serve(self, spec: ServerSpec) -> Iterator[RunningServer]:
-        """The endpoint; it goes on afterwards."""
+        """The endpoint, which is not stopped afterwards."""
         spec.log.write_text(f"{self._url} is not run by this program; its log is where it was started\n")
         yield self._running(spec)
 

@@ -23,7 +23,7 @@ from benchmark_tasks.processes import (
 
 
 class _Stop(Exception):
-    """Told to stop."""
+    """This process was asked to stop."""
 
 
 def main(arguments: list[str]) -> int:

@@ -25,7 +25,7 @@ INSTALL_SECONDS = 3600.0
 HEARTBEAT_SECONDS = 15.0
 
 FULL_BYTES = 16 * 2**20
-"""An installer that fails with less than this left failed for want of space."""
+"""If an installer fails with less free space than this, the full disk is the reason."""
 
 Progress = Callable[[str], None]
 
@@ -95,7 +95,8 @@ class Installer:
     def remove_broken(self, *names: str) -> None:
         """Uninstall what cannot be imported beside this torch (`torchvision::nms does not exist`).
 
-        Models that see need torchvision, though not its compiled operators: it gets another chance.
+        Models with images need torchvision, but not its compiled operators: the import is tried once more
+        without them.
         """
         for name in names:
             if self._installed(name) and not self._imports(name):
@@ -167,7 +168,7 @@ class Installer:
         raise EnvironmentBuildError(f"environment {self._name}: {telling(tail)}; full log in {self._log}")
 
     def _disk_is_full(self, tail: Sequence[str]) -> bool:
-        """The installer says so; or there is no room left even for it to say so."""
+        """Whether the installer reports it, or no space is left at all."""
         said = any("no space left on device" in line.lower() for line in tail)
         return said or shutil.disk_usage(self._log.parent).free < FULL_BYTES
 

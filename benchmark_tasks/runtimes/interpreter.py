@@ -61,7 +61,7 @@ def same_release(installed: str, wanted: str) -> bool:
 
 
 def clean_variables() -> dict[str, str]:
-    """This process's variables without secrets and without those that would lead an interpreter astray."""
+    """This process's variables without secrets and without those that change what an interpreter imports."""
     astray = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     return {name: value for name, value in without_secrets(os.environ).items() if name not in astray}
 

@@ -1,4 +1,4 @@
-"""Cross-run suite: accepted runs against each other. Repeats must agree; a sweep must be a curve."""
+"""Cross-run suite: accepted runs against each other. Repeats agree; energy does not jump within a sweep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from expectations.suites.run_check import RunCheck, critical, warning
 
 _KEYS = list(IDENTITY_KEYS)
 _REPEATS_FOR_AN_OUTLIER = 3
-"""Of two repeats that differ, neither can be told to be the wrong one."""
+"""With two repeats that differ, it is not known which one is wrong."""
 
 _REPEAT_SPREAD = Tolerance(
     -0.20, 0.20, "of the median", "the three published replicates differ by 5, 10 and 19 %"

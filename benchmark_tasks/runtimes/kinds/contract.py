@@ -220,7 +220,7 @@ class RuntimeKind:
         return refusal(model.hub_config)
 
     def reports(self, series: Series) -> bool:
-        """Whether its server says a series on its metrics page."""
+        """Whether its server reports a series on its metrics page."""
         return isinstance(self.contract, ServerContract) and any(
             metric.series is series for metric in self.contract.metrics.values()
         )

@@ -21,7 +21,7 @@ def _expected_folder(runs: LandedRuns) -> pd.Series:
 
 
 def _original(runs: LandedRuns) -> pd.Series:
-    """Of a run that is a copy, the earlier one; NULL of others."""
+    """The earlier run, if a run is a copy of it; otherwise NULL."""
     known = runs.table[runs["content_digest"].notna()].drop_duplicates("content_digest")
     same_record = runs["content_digest"].map(known.set_index("content_digest")["run_id"])
     found = same_record.where(same_record != runs["run_id"])

@@ -47,7 +47,7 @@ def _other_precision(runs: LandedRuns) -> pd.Series:
 
 
 def _installed_version(run: Run) -> str | None:
-    """That of the runtime's package; `None` where the record does not list it."""
+    """Installed version of the runtime's package; `None` if the record does not list it."""
     return run.provenance.runtime_packages.get(run.provenance.runtime_distribution)
 
 

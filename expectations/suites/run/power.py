@@ -60,7 +60,7 @@ def _limit_of_gpus(run: Run) -> float | None:
 
 
 def _throttling(runs: LandedRuns) -> pd.Series:
-    """Reasons in small letters, commas between them."""
+    """Throttle reasons in lower case, separated by commas."""
     return runs["throttle_reasons"].fillna("").str.lower().str.replace(r"[^a-z,]", "", regex=True)
 
 

@@ -52,7 +52,7 @@ def _busiest_idle(runs: LandedRuns) -> pd.Series:
 
 
 def _busiest_idle_impossible(runs: LandedRuns) -> pd.Series:
-    """Whether it is less than the mean, or more than all together."""
+    """Whether the idle power of that GPU is less than the mean, or more than that of all GPUs together."""
     busiest = _busiest_idle(runs)
     return (busiest < 1 - 1e-6) | (busiest > runs["num_gpus"] * (1 + 1e-6))
 

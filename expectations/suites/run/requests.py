@@ -30,7 +30,7 @@ def _counts(runs: LandedRuns) -> pd.Series:
 
 
 def _output(runs: LandedRuns) -> pd.Series:
-    """Tokens, or images or videos."""
+    """Number of outputs: tokens, images or videos."""
     return runs["output_tokens"].where(runs["language"], runs["requests_completed"]).where(runs["completed"])
 
 

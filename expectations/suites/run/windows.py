@@ -26,7 +26,7 @@ _TREND = Tolerance(-0.05, 0.05, "relative", "methodology: power and throughput w
 
 _TURNOVERS, _TURNOVER_SECONDS = 5.0, 60.0
 _BATCHES, _BATCHES_SECONDS = 3.0, 30.0
-"""The same of images and videos, whose turnovers are whole batches."""
+"""The same two limits for images and videos, whose turnovers are whole batches."""
 
 
 def _overhang(runs: LandedRuns) -> pd.Series:

@@ -119,7 +119,7 @@ def test_a_server_without_https_is_said() -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None and process.stdout.readline()
-        with pytest.raises(ServerError, match="does not speak HTTPS: give http://"):
+        with pytest.raises(ServerError, match="does not speak HTTPS: use http://"):
             version_of(f"https://127.0.0.1:{port}", kind_of("vllm"))
     finally:
         process.kill()

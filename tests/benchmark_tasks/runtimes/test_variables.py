@@ -107,8 +107,8 @@ def test_what_a_sweep_asks_for_is_passed_recorded_and_keeps_its_runs_apart() -> 
         ({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, "is decided by"),
         ({"PATH": "/mine"}, "is decided by"),
         ({"https_proxy": "http://p"}, "is decided by"),
-        ({"A B": "c"}, "no name"),
-        ({"": "c"}, "no name"),
+        ({"A B": "c"}, "not a name"),
+        ({"": "c"}, "not a name"),
     ],
 )
 def test_secrets_and_what_decides_where_it_runs_cannot_be_asked_for(
