@@ -132,10 +132,10 @@ def test_an_endpoint_is_a_plain_address(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("http://::1:8000", "an IPv6 address stands in brackets"),
-        ("http://[::1:8000", "is no address"),
+        ("http://::1:8000", "write an IPv6 address in brackets"),
+        ("http://[::1:8000", "is not an address"),
         ("http://host:99999", "is not an address: Port out of range"),
-        ("http://host:http", "is no address"),
+        ("http://host:http", "is not an address"),
         ("http://host:0", "it has no port"),
     ],
 )
