@@ -13,6 +13,7 @@ import psutil
 from benchmark_tasks import catalog as catalog_package
 from benchmark_tasks.catalog import Catalog, WatchedProject
 from benchmark_tasks.errors import JouleboardError, MeterError, SettingsError
+from benchmark_tasks.host.libraries import missing_libraries
 from benchmark_tasks.host.limits import Need, shortages
 from benchmark_tasks.host.machine import Machine, instruments, this_machine
 from benchmark_tasks.measuring.surroundings import need_of
@@ -83,6 +84,7 @@ def examine(settings: Settings) -> Diagnosis:
             _memory(machine),
             _limits(catalog, machine),
             _disk(settings, machine),
+            _libraries(machine),
             runtime,
             _containers(),
             _data_sets(catalog, settings),
@@ -205,6 +207,24 @@ def _disk(settings: Settings, machine: Machine) -> HostFinding:
     return HostFinding("disk", State.LIMITED, detail, remedy)
 
 
+def _libraries(machine: Machine) -> HostFinding:
+    """What runtimes need of this host; servers in containers bring their own."""
+    missing = missing_libraries(has_gpu=machine.has_gpu)
+    if not missing:
+        return HostFinding("libraries", State.OK, "what runtimes load and compile with is here")
+    fatal = any(item.fatal for item in missing) and not _container_clients()
+    return HostFinding(
+        "libraries",
+        State.BROKEN if fatal else State.LIMITED,
+        "; ".join(item.line for item in missing),
+        "; ".join(item.remedy for item in missing),
+    )
+
+
+def _container_clients() -> list[str]:
+    return [client for client in CLIENTS if shutil.which(client)]
+
+
 def _runtimes(catalog: Catalog, settings: Settings, machine: Machine) -> tuple[bool, HostFinding]:
     """Whether a runtime is here already, and which."""
     if settings.runtime_python is not None:
@@ -236,8 +256,7 @@ def _host_runtime(settings: Settings) -> tuple[bool, HostFinding]:
 
 
 def _containers() -> HostFinding:
-    clients = [client for client in CLIENTS if shutil.which(client)]
-    detail = ", ".join(clients) or "no docker or podman: servers run in Python environments"
+    detail = ", ".join(_container_clients()) or "no docker or podman: servers run in Python environments"
     return HostFinding("containers", State.OK, detail)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from functools import lru_cache
 from importlib import metadata
@@ -38,7 +39,13 @@ def software() -> tuple[tuple[str, str], ...]:
 
 @lru_cache
 def git_commit(root: Path = ROOT) -> str | None:
-    """Commit of the working tree, with `+changes` if files were changed; `None` outside git."""
+    """Commit of the working tree, with `+changes` if files were changed; `None` outside git.
+
+    `JOULEBOARD_GIT_COMMIT` stands in where the code travels without its history, as in an image.
+    """
+    told = os.environ.get("JOULEBOARD_GIT_COMMIT")
+    if told:
+        return told
     try:
         commit = _git(root, "rev-parse", "HEAD")
         changes = _git(root, "status", "--porcelain", "--untracked-files=no")

@@ -17,12 +17,23 @@ from jouleboard_airflow.dag_parts.deadlines import RunCreated
 _PREFIX = links.public_prefix()
 
 
+_SERVES_PAGES = sys.argv[1:2] == ["api-server"]
+
+
 def _apps() -> list[dict[str, Any]]:
-    if sys.argv[1:2] != ["api-server"]:
+    if not _SERVES_PAGES:
         return []
     from jouleboard_airflow.ui.web import build_app
 
     return [{"app": build_app(), "url_prefix": links.URL_PREFIX, "name": "Jouleboard"}]
+
+
+def _middlewares() -> list[dict[str, Any]]:
+    if not _SERVES_PAGES:
+        return []
+    from jouleboard_airflow.ui.headers import SecurityHeaders
+
+    return [{"middleware": SecurityHeaders, "name": "Security headers"}]
 
 
 class JouleboardPlugin(AirflowPlugin):
@@ -31,6 +42,7 @@ class JouleboardPlugin(AirflowPlugin):
     name = "jouleboard"
     deadline_references = [RunCreated]
     fastapi_apps = _apps()
+    fastapi_root_middlewares = _middlewares()
     external_views = [
         {
             "name": "Energy",  # the side bar cuts off longer names

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from benchmark_tasks import catalog, doctor
 from benchmark_tasks.doctor import State, examine
 from benchmark_tasks.errors import MeterError
+from benchmark_tasks.host import libraries
 from benchmark_tasks.host.limits import Shortage
 from benchmark_tasks.meters import vendors
 from benchmark_tasks.meters.nvml import NVIDIA
@@ -97,6 +99,19 @@ def test_a_host_with_its_own_runtime_needs_no_index(
     assert missing.state is State.LIMITED and "JOULEBOARD_RUNTIME_PYTHONPATH" in missing.remedy
 
 
+def test_a_library_that_a_server_needs_and_that_is_not_here_is_no_ok(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libraries, "NUMA_LIBRARY", "libno-such-thing.so.1")
+    monkeypatch.setattr(doctor, "CLIENTS", ())
+    found = findings(settings)["libraries"]
+    assert found.state is State.BROKEN and "libno-such-thing.so.1" in found.detail
+    assert found.remedy is not None and "libnuma1" in found.remedy
+    assert not examine(settings).can_measure
+    monkeypatch.setattr(doctor, "CLIENTS", ("sh",))  # a container brings its own libraries
+    assert findings(settings)["libraries"].state is State.LIMITED
+
+
 @pytest.fixture
 def on_gpus(settings: Settings, nvml: MadeUpNvml, monkeypatch: pytest.MonkeyPatch) -> MadeUpNvml:
     """The machine of `settings` with GPUs."""
@@ -109,6 +124,19 @@ def test_a_gpu_that_the_catalog_does_not_know_is_said(settings: Settings, on_gpu
     finding = findings(settings)["GPU"]
     assert finding.state is State.BROKEN
     assert "NVIDIA T1000 is not in the catalog" in finding.detail
+
+
+@pytest.mark.parametrize(("lacking", "said"), [("CC", "no C compiler"), ("include", "Python.h")])
+def test_a_gpu_host_that_cannot_compile_kernels_is_limited(
+    settings: Settings, on_gpus: MadeUpNvml, monkeypatch: pytest.MonkeyPatch, lacking: str, said: str
+) -> None:
+    on_gpus.answer([MadeUpGpu()])
+    if lacking == "CC":
+        monkeypatch.setenv("CC", "no-such-compiler")
+    else:
+        monkeypatch.setattr(sysconfig, "get_paths", lambda: {"include": "/nowhere"})
+    found = findings(settings)["libraries"]
+    assert found.state is State.LIMITED and said in found.detail
 
 
 def test_it_says_gpu_by_gpu_what_a_measurement_will_get(settings: Settings, on_gpus: MadeUpNvml) -> None:

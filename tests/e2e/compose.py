@@ -23,6 +23,7 @@ import yaml
 REPOSITORY = Path(__file__).parents[2]
 MAIN = REPOSITORY / "docker-compose.yml"
 GPU_HOST = REPOSITORY / "docker-compose.gpu.yml"
+TLS = REPOSITORY / "docker-compose.tls.yml"
 _VARIABLE = re.compile(r"\$\$|\$\{(\w+)(?:(:[?-])([^}]*))?\}")
 _STOP_SECONDS = 40.0
 
@@ -49,8 +50,9 @@ def load(path: Path, variables: Mapping[str, str], services: Sequence[str] = ())
 
 
 def image_variables() -> dict[str, str]:
-    """What the Dockerfile sets with ENV."""
+    """What the Dockerfile sets with ENV; arguments of the build are not given."""
     text = (REPOSITORY / "Dockerfile").read_text().replace("\\\n", " ")
+    text = re.sub(r"\$\{[A-Z_]+\}", "", text)
     lines = [line.removeprefix("ENV ") for line in text.splitlines() if line.startswith("ENV ")]
     return dict(pair.split("=", 1) for line in lines for pair in shlex.split(line))
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from tests.e2e.compose import GPU_HOST, MAIN, REPOSITORY, Missing, load
+from tests.e2e.compose import GPU_HOST, MAIN, REPOSITORY, TLS, Missing, image_variables, load
 
 SECRETS = {
     "POSTGRES_PASSWORD",
@@ -49,6 +49,80 @@ def test_the_files_are_what_the_compose_specification_allows(file: Path) -> None
     content["services"]["gpu-worker"]["comand"] = ["a typo"]
     with pytest.raises(ValueError, match="comand"):
         valid(content)
+
+
+def test_the_proxy_s_file_is_valid_and_only_its_network_is_believed(compose: dict[str, Any]) -> None:
+    certificates = {"JOULEBOARD_CERTIFICATES": "/etc/tls"}
+    content = load(TLS, certificates)
+    assert valid(content) == ["proxy", "api-server"]
+    (network,) = content["networks"]["proxy"]["ipam"]["config"]
+    believed = content["services"]["api-server"]["environment"]["FORWARDED_ALLOW_IPS"]
+    assert believed == network["subnet"]
+    assert content["services"]["proxy"]["networks"] == ["proxy"]
+    with pytest.raises(Missing, match="JOULEBOARD_CERTIFICATES"):
+        load(TLS, {})
+    alone = compose["services"]["api-server"]
+    assert "--proxy-headers" in alone["command"] and alone["environment"]["FORWARDED_ALLOW_IPS"] == ""
+
+
+def test_nothing_grows_without_a_limit_and_records_name_the_machine(compose: dict[str, Any]) -> None:
+    services = compose["services"] | {
+        "proxy": load(TLS, {"JOULEBOARD_CERTIFICATES": "/"})["services"]["proxy"]
+    }
+    for name, service in services.items():
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}, name
+        assert service["mem_limit"], name
+        if name not in ("postgres", "proxy"):
+            assert service["uts"] == "host", name
+            assert service["cap_drop"] == ["ALL"], name
+
+
+def test_images_are_pinned_and_each_is_built_once(compose: dict[str, Any]) -> None:
+    files = (MAIN, GPU_HOST, TLS)
+    bases = {text for file in files for text in re.findall(r"_IMAGE:-([^}]+)\}", file.read_text())}
+    (argument,) = re.findall(r"^ARG BASE_IMAGE=(.+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    assert argument in bases and {name.partition(":")[0] for name in bases} == {"python", "postgres", "nginx"}
+    assert [name for name in bases if not re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?-[a-z-]+", name)] == []
+    built = [service["image"] for service in compose["services"].values() if "build" in service]
+    assert sorted(built) == ["jouleboard-worker:dev", "jouleboard:dev"]
+    assert {service["image"] for name, service in compose["services"].items() if name in COMPONENTS} <= {
+        *built
+    }
+
+
+def test_a_health_check_loads_no_airflow(compose: dict[str, Any]) -> None:
+    for name in COMPONENTS:
+        kind, program, *arguments = compose["services"][name]["healthcheck"]["test"]
+        assert kind == "CMD"
+        if program != "curl":
+            assert program == "python"
+            assert (REPOSITORY / arguments[0]).is_file()
+            assert "airflow" not in re.findall(
+                r"^(?:from|import) (\w+)", (REPOSITORY / arguments[0]).read_text()
+            )
+
+
+def test_git_and_the_image_leave_out_what_is_secret() -> None:
+    names = (".env", "jouleboard.env", "worker.env")
+    for name in names:
+        ignored = subprocess.run(["git", "check-ignore", "--quiet", name], cwd=REPOSITORY, check=False)
+        assert ignored.returncode == 0, name
+    rules = (REPOSITORY / ".dockerignore").read_text().split("\n")
+    allowed = {rule[1:] for rule in rules if rule.startswith("!")}
+    assert "*" in rules
+    copied = re.findall(r"^COPY (.+) \S+$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    assert {part for parts in copied for part in parts.split()} == allowed
+
+
+def test_a_variable_that_no_file_names_reaches_every_component(compose: dict[str, Any]) -> None:
+    for name in COMPONENTS:
+        assert compose["services"][name]["env_file"] == [{"path": "jouleboard.env", "required": False}]
+    (passed,) = compose["services"]["gpu-worker"]["env_file"]
+    assert passed["path"] == "worker.env"  # never the control plane's
+
+
+def test_no_argument_of_the_build_becomes_a_setting() -> None:
+    assert image_variables()["JOULEBOARD_GIT_COMMIT"] == ""
 
 
 @pytest.mark.parametrize(("file", "secrets"), [(MAIN, SECRETS), (GPU_HOST, {"JOULEBOARD_WORKER_SECRET"})])

@@ -9,10 +9,12 @@ from jouleboard_airflow.platform.installation import Installation
 
 __all__ = [
     "Installation",
+    "admin",
     "api",
     "commands",
     "components",
     "configuration",
+    "container_health",
     "database",
     "disk_space",
     "edge_api",
