@@ -13,7 +13,7 @@ export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint lint-sql types format coverage docs hooks demo up down status gpu-worker install-service uninstall-service constraints clean findings picture
+.PHONY: help setup test test-compose sbom audit lint lint-sql types format coverage docs hooks demo up down status gpu-worker install-service uninstall-service constraints clean findings picture
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -29,6 +29,16 @@ $(READY): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 
 test: $(READY) ## Set up and pass the tests; COVERAGE=1 shows the lines of this process that they do not reach
 	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(COVERAGE),--cov --cov-report=term --cov-report=html)
+
+test-compose: $(READY) ## Build, start, kill, upgrade docker compose with a real engine (about 30 minutes)
+	@docker compose version >/dev/null && docker info >/dev/null || { echo "error: no docker engine with compose answers here"; exit 1; }
+	@cd $(ROOT) && $(BIN)/python -m pytest -m compose --exitfirst -s tests/compose
+
+sbom: $(READY) ## Write build/sbom.cdx.json (CycloneDX) of what docker-compose.yml installs
+	@cd $(ROOT) && $(BIN)/python -m benchmarks.bill_of_materials
+
+audit: sbom ## Ask the vulnerability service of the package index about every pinned package; needs the network
+	@cd $(ROOT) && $(BIN)/uv tool run --from pip-audit==2.9.0 pip-audit --no-deps --disable-pip -r build/sbom.txt
 
 lint: $(READY) ## Check style, formatting, SQL and types
 	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory lint-sql types
