@@ -34,11 +34,17 @@ test-compose: $(READY) ## Build, start, kill, upgrade docker compose with a real
 	@docker compose version >/dev/null && docker info >/dev/null || { echo "error: no docker engine with compose answers here"; exit 1; }
 	@cd $(ROOT) && $(BIN)/python -m pytest -m compose --exitfirst -s tests/compose
 
-sbom: $(READY) ## Write build/sbom.cdx.json (CycloneDX) of what docker-compose.yml installs
-	@cd $(ROOT) && $(BIN)/python -m benchmarks.bill_of_materials
+# What docker-compose.yml installs: the product's packages at the versions of constraints.txt, none of the developers'.
+$(ROOT)/build/requirements.txt: $(READY)
+	@mkdir -p $(@D) && cd $(ROOT) && $(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-annotate \
+		-c constraints.txt --extra scale-out --extra s3 pyproject.toml -o build/requirements.txt
 
-audit: sbom ## Ask the vulnerability service of the package index about every pinned package; needs the network
-	@cd $(ROOT) && $(BIN)/uv tool run --from pip-audit==2.9.0 pip-audit --no-deps --disable-pip -r build/sbom.txt
+sbom: $(ROOT)/build/requirements.txt ## Write build/sbom.cdx.json: every package of the image, as CycloneDX
+	@cd $(ROOT) && $(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements build/requirements.txt \
+		--pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json 2>/dev/null && echo build/sbom.cdx.json
+
+audit: $(ROOT)/build/requirements.txt ## Look for known vulnerabilities of these packages; asks PyPI, and fails where it cannot
+	@cd $(ROOT) && $(BIN)/uv tool run --quiet --from pip-audit==2.10.1 pip-audit --strict --no-deps --disable-pip -r build/requirements.txt
 
 lint: $(READY) ## Check style, formatting, SQL and types
 	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory lint-sql types
