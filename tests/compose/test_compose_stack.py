@@ -169,7 +169,7 @@ def test_every_killed_container_comes_back(stack: Stack) -> None:
             os.kill(before, 9)
         except (PermissionError, ProcessLookupError):
             pytest.skip("the engine's processes are not this machine's, or not this user's")
-        until(lambda name=name, before=before: _runs_anew(stack, name, before), 120, f"{name} anew")
+        until(partial(_runs_anew, stack, name, before), 120, f"{name} anew")
     timed(stack, "healthy after every container was killed", stack.wait_until_healthy)
     assert stack.publications() == [1, 2]
 
