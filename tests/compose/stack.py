@@ -143,7 +143,8 @@ class Stack:
 
     def publications(self) -> list[int]:
         """Numbers of the publications on disk, oldest first."""
-        return [int(item["number"]) for item in json.loads(self.jouleboard("publications", "list", "--json"))]
+        rows = json.loads(self.jouleboard("publications", "list", "--json"))
+        return [int(row["publication_number"]) for row in rows]
 
     def run_dag(self, dag_id: str, conf: dict[str, Any], seconds: float) -> DagRun:
         """Unpause and trigger a DAG; its run, once that has ended."""
