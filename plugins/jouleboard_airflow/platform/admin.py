@@ -23,11 +23,11 @@ ROLE = "Admin"
 
 def main() -> int:
     """Create the user or set its password; an error is one line on stderr."""
-    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
-    from airflow.utils.providers_configuration_loader import providers_configuration_loaded
-
     try:
         password = required_password(os.environ)
+        from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+        from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
         with providers_configuration_loaded(get_application_builder)() as builder:
             print(set_password(builder.sm, password))
     except JouleboardError as error:
@@ -74,3 +74,7 @@ def set_password(users: Any, password: str) -> str:
     if not users.reset_password(user.id, password):
         raise JouleboardError(f"the password of the user {USER} could not be changed")
     return f"user {USER}: password changed"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

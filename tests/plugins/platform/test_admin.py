@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +14,8 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from benchmark_tasks.errors import JouleboardError, SettingsError
 from jouleboard_airflow.platform.admin import required_password, set_password
+
+PLUGINS = Path(__file__).parents[3] / "plugins"
 
 
 class Users:
@@ -46,6 +52,14 @@ def test_a_changed_password_is_the_one_that_opens() -> None:
     assert set_password(users, "second") == "user admin: password changed"
     assert check_password_hash(users.user.password, "second")
     assert not check_password_hash(users.user.password, "first")
+
+
+def test_the_command_says_what_is_missing() -> None:
+    command = [sys.executable, "-m", "jouleboard_airflow.platform.admin"]
+    variables = {**os.environ, "ADMIN_PASSWORD": "", "PYTHONPATH": str(PLUGINS)}
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0
+    assert ended.stderr == "error: ADMIN_PASSWORD is empty: set AIRFLOW_ADMIN_PASSWORD in .env\n"
 
 
 def test_what_cannot_be_set_is_an_error() -> None:
