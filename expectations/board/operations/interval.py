@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 120, 14
+WIDTH, HEIGHT = 80, 14
 
 
 def interval_picture(low: float | None, middle: float | None, high: float | None, widest: float) -> Markup:

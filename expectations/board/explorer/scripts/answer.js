@@ -1,7 +1,7 @@
 // The sentences above figure and table.
 
 // How many models meet the ceilings, and which is the leanest. Returns text and elements.
-function answer(choice, scope, { models, modelsMeeting, leanest, y }) {
+function answer(choice, scope, { models, modelsMeeting, leanest, isLowest, y }) {
   const limits = limitsInWords(choice, scope);
   const meet = modelsMeeting === 1 ? "meets" : "meet";
   const start = limits.length
@@ -15,6 +15,7 @@ function answer(choice, scope, { models, modelsMeeting, leanest, y }) {
     ` on ${gpuName(leanest)}, batch size ${leanest.batch_size}: `,
     element("strong", {}, `${figures(leanest[y] * factor)}\u00a0${unit}`),
     y === ENERGY.output ? ` per ${scope.unit}.` : " per response.",
+    isLowest ? "" : element("small", {}, ` (${leanest.weights} weights; rows of weights that are farther from trained ones are not counted)`),
   ];
 }
 

@@ -1,6 +1,7 @@
 // The figure: Vega draws the specification scatter.vega.json; this file fills in rows, scales and colours.
 
 const SHAPES = ["circle", "diamond", "square", "triangle-up", "cross"];
+const BELOW = 90; // pixels of legend and buttons under the figure
 const CROWDED = 400, MOST_NAMED = 60;
 
 const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -65,10 +66,11 @@ function gpuColours(scope) {
   return Object.fromEntries(scope.gpus.map((gpu) => [gpu, colourOf(scope.meta.colours[gpu] ?? "--ink")]));
 }
 
-// Vega needs a size before it has drawn: that of the figure's place in the page.
+// Vega needs a size before it has drawn: that of the figure's place in the page. Beside a long form it is higher.
 function sizeOf(place) {
   const width = Math.max(300, place.clientWidth);
-  return { width, height: width < 560 ? 380 : 560 };
+  const beside = width < 700 || place.id !== "figure" ? 0 : byId("form").offsetHeight - BELOW;
+  return { width, height: width < 560 ? 380 : Math.min(Math.max(560, beside), 760) };
 }
 
 class Figure {
@@ -90,7 +92,9 @@ class Figure {
   // signals: words, domains and ceilings. Points that are drawn already (the very same list) stay.
   async draw(points, { frontier, strong }, signals) {
     const { view } = this;
+    const { width, height } = sizeOf(this.place);
     this.quiet = true;
+    view.width(width).height(height);
     for (const [name, value] of Object.entries({ ...signals, ...themeSignals(), crowded: points.length > CROWDED })) view.signal(name, value);
     this.signals = signals;
     if (points !== this.points || this.pinned !== signals.pinned) this.fill(points);

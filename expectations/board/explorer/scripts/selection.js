@@ -83,6 +83,7 @@ const seriesOf = remembered((row) => SERIES.map((key) => row[key]).join("\u0000"
 //   filtered: rows that pass the filters     shown: those of the table, under the ceilings
 //   beyond: drawn, but over a ceiling        frontier: of the shown ones
 //   models, modelsMeeting: how many          leanest: the row with the least energy of those under the ceilings
+//   isLowest: whether no row of weights that are farther from trained ones takes less
 function select(scope, choice) {
   const x = latencyKey(scope.unit, choice.percentile), y = ENERGY[choice.per];
   const ceilings = ceilingsOf(choice, scope.unit);
@@ -98,6 +99,7 @@ function select(scope, choice) {
     models: modelsIn(filtered),
     modelsMeeting: modelsIn(meeting),
     leanest: best[0] ?? null,
+    isLowest: !best.length || !meeting.some((row) => row[y] !== null && row[y] < best[0][y]),
   };
 }
 

@@ -1,7 +1,8 @@
 // The table: Tabulator shows the rows; this file says what its columns are and what stands in their cells.
 
 const WIDE = 640;
-const KEYS_OF_COMPARISON = ["runtime", "runtime_version", "weight_precision", "weights", "request_set_id", "length_control", "power_limit_watts", "model_revision"];
+const TELLING_KEYS = ["runtime_version", "weight_precision", "weights"];
+const OTHER_KEYS = ["request_set_id", "length_control", "power_limit_watts", "model_revision"];
 const NEEDS_COUNTER = new Set(["energy_per_output_joules", "energy_per_response_joules", "throughput_per_watt", "mean_power_watts", "energy_rank"]);
 
 // Columns that the page shows until a reader chooses: figures first, then those keys that differ between rows.
@@ -9,14 +10,14 @@ function defaultColumns(scope, choice) {
   const latency = latencyKey(scope.unit, choice.percentile);
   const narrow = innerWidth < WIDE;
   if (narrow) return ["energy_per_output_joules", latency];
-  const figuresShown = ["gpu_model", "batch_size", "energy_per_output_joules", "energy_per_response_joules", latency, "median_ttft_ms",
-    "throughput_per_second", "throughput_per_watt", "mean_power_watts"];
-  const described = scope.unit === "token" ? ["output_tokens_per_response", "total_params_billions", "activated_params_billions", "model_architecture"]
+  const ofTokens = scope.unit === "token";
+  const first = ["gpu_model", "batch_size", "energy_per_output_joules", latency];
+  const others = ["energy_per_response_joules", "median_ttft_ms", "throughput_per_second", "throughput_per_watt", "mean_power_watts"];
+  const described = ofTokens ? ["output_tokens_per_response", "total_params_billions", "activated_params_billions", "model_architecture"]
     : ["inference_steps", "height", "width", "num_frames", "total_params_billions"];
-  const keys = KEYS_OF_COMPARISON.filter((key) => key !== "runtime" && scope.varies.has(key));
-  const evidence = ["repeats", "energy_rank", "energy_within_run_interval"].filter((key) => scope.varies.has(key));
-  const wanted = [...figuresShown, ...described, ...keys, ...evidence];
-  if (scope.unit !== "token") wanted.splice(wanted.indexOf("energy_per_response_joules"), 1);
+  const evidence = ["repeats", "energy_rank", "energy_within_run_interval"];
+  const varying = (keys) => keys.filter((key) => scope.varies.has(key));
+  const wanted = [...first, ...varying(TELLING_KEYS), ...(ofTokens ? others : others.slice(1)), ...varying(OTHER_KEYS), ...described, ...varying(evidence)];
   return wanted.filter((key) => scope.filled.has(key) || key === "energy_per_output_joules");
 }
 
@@ -52,7 +53,7 @@ function absentEnergy(column, row) {
 function energyContent(column, row, scope) {
   const factor = factorOf(column, scope), text = figures(row[column.key] * factor);
   const { energy_per_output_low_joules: low, energy_per_output_high_joules: high } = row;
-  if (low === null || low === undefined || high === null) return text;
+  if (low === null || low === undefined || high === null || innerWidth < WIDE) return text;
   return element("span", { title: `95 % interval over repeats: ${figures(low * factor)} to ${figures(high * factor)}` }, text, element("small", {}, ` \u00b1${((high - low) / 2 / row[column.key] * 100).toFixed(1)}\u00a0%`));
 }
 
@@ -70,7 +71,7 @@ function repeatsContent(row) {
 function weightsContent(row) {
   const difference = row.weights_energy_difference ?? null;
   if (row.weights === "real" || row.weights.startsWith("stand-in")) return row.weights;
-  if (difference === null) return element("span", { title: "how far this kind of weights is off was not measured here" }, `${row.weights}, difference not measured`);
+  if (difference === null) return element("span", { title: "how far this kind of weights is off was not measured here" }, `${row.weights}, not compared`);
   const half = (100 * row.weights_energy_difference_half_width).toFixed(1);
   const itl = row.weights_median_itl_difference === null ? "" : `, median ITL ${perCent(row.weights_median_itl_difference)} %`;
   const title = `measured apart from this row, against ${row.weights_reference} weights on one GPU: energy ${perCent(difference)} \u00b1 ${half} %${itl}; the figures of this row are as measured`;
@@ -185,7 +186,7 @@ class Table {
 
   modelColumn() {
     return {
-      field: "nickname", title: "Model", minWidth: innerWidth < WIDE ? 118 : 250, widthGrow: 1, frozen: true, resizable: false,
+      field: "nickname", title: "Model", minWidth: innerWidth < WIDE ? 148 : 250, widthGrow: 1, frozen: true, resizable: false,
       titleFormatter: () => heading("Model", "", "Display name of the model."), formatter: (cell) => modelCell(cell.getData(), this.scope),
       sorter: this.sorterOf("nickname"),
     };
@@ -209,8 +210,8 @@ function heading(title, unit, hint) {
 
 function widthOf(column, scope) {
   const letters = Math.max(column.title.length, unitOf(column, scope).length);
-  if (column.key === "energy_per_output_joules") return innerWidth < WIDE ? 84 : 126;
-  if (innerWidth < WIDE) return 78;
+  if (column.key === "energy_per_output_joules") return innerWidth < WIDE ? 70 : 126;
+  if (innerWidth < WIDE) return 62;
   if (column.key === "repeats" && scope.filled.has("energy_gpus")) return 140;
   if (column.key === "weights" && scope.rows.some((row) => row.weights_energy_difference !== null && row.weights_energy_difference !== undefined)) return 190;
   return Math.max(column.number ? 62 : 96, Math.min(190, letters * 7.8 + 24));

@@ -40,7 +40,7 @@ def _panel(rows: pd.DataFrame, field: str, title: str, names: list[str]) -> Any:
     y = (
         alt.Y(field, type="quantitative", title=None)
         .scale(domain=[0, top], nice=False)
-        .axis(tickCount=6, format="~s" if top >= THOUSAND else "~g")
+        .axis(tickCount=6, format="~s" if top >= THOUSAND else ",~r")
     )
     colour = alt.Color("task_name:N", legend=None).scale(
         domain=names, range=list(theme.SERIES_COLOURS[: len(names)])
