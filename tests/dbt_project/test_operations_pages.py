@@ -132,7 +132,7 @@ def test_no_change_has_no_sign_of_its_own() -> None:
 def test_a_change_is_drawn_to_scale() -> None:
     picture = interval_picture(-0.05, -0.04, -0.03, 0.05)
     assert "-4.0 %, 95 % interval -5.0 % to -3.0 %" in picture
-    assert 'd="M2.4 7.0H25.4"' in picture  # 60 is zero, 57.6 to either side the widest
+    assert 'd="M1.6 7.0H17.0"' in picture  # 40 is zero, 38.4 to either side the widest
     assert interval_picture(None, 0.1, None, 0.1) == ""
 
 
@@ -153,7 +153,8 @@ def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
                 connection.execute(f"update marts.{table} set {column} = ?", [hostile])
         write(tmp_path, connection)
     for page in tmp_path.rglob("*.html"):
-        assert not re.search(r"<(script|img)", page.read_text()), page
+        text = page.read_text().replace('<script src="../pictures.js">', "")
+        assert not re.search(r"<(script|img)", text), page
     assert "&lt;script&gt;" in (tmp_path / "publications.html").read_text()
 
 

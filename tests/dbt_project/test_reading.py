@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from benchmark_tasks import catalog
+from benchmarks.picture import FIGURE as PICTURED
 from benchmarks.published import published_folder
 from expectations.board.reading import write_reading
 from expectations.board.reading.figures import FIGURES
@@ -139,6 +140,25 @@ def test_a_figure_draws_the_numbers_of_its_query(name: str, published: duckdb.Du
     drawn = set(_numbers(FIGURES[name].chart(rows, TASKS).to_dict()["datasets"]))
     for column in DRAWN[name]:
         assert {float(value) for value in rows[column].dropna()} <= drawn, column
+
+
+def test_the_readme_s_picture_draws_rows_of_the_leaderboard(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    """Its figure, `frontier`: every number of the specification is the leaderboard's own."""
+    assert PICTURED == "jouleboard-frontier.svg"
+    rows = FIGURES["frontier"].rows(published, SOURCE)
+    (model,) = rows[["nickname", "task"]].drop_duplicates().itertuples(index=False)
+    stored = published.execute(
+        "select gpu_model, num_gpus, batch_size, median_itl_ms, energy_per_output_joules"
+        " from marts.leaderboard where data_source = ? and nickname = ? and task = ?"
+        " order by all",
+        [SOURCE, *model],
+    ).fetchall()
+    columns = ["gpu_model", "num_gpus", "batch_size", "median_itl_ms", "energy_per_output_joules"]
+    assert sorted(rows[columns].itertuples(index=False, name=None)) == stored
+    drawn = set(_numbers(FIGURES["frontier"].chart(rows, TASKS).to_dict()["datasets"]))
+    assert {number for row in stored for number in row[3:]} <= drawn
 
 
 def test_nothing_is_said_of_what_was_not_measured(
