@@ -152,5 +152,5 @@ def _zone(series: Series, zone: Any) -> _Counter:
 def _said(error: Exception) -> str:
     unreadable = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
     if unreadable or "permission" in str(error).lower():
-        return "RAPL counters exist but cannot be read"
+        return "RAPL counters exist but are not readable"
     return "no RAPL counter"
