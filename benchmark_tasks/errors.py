@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 TRY_AGAIN = 75
 """Exit code of an error that may be gone a little later; EX_TEMPFAIL of sysexits.h."""
 
@@ -167,6 +169,14 @@ class ApprovalNeeded(GateRefused):
     def __init__(self, message: str, changes: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.changes = changes
+
+
+def of_this_machine(error: OSError) -> str | None:
+    """The line for an error that a person can mend: permissions, a disk, a share; `None` for a defect."""
+    if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return None
+    where = "output" if error.filename is None else error.filename
+    return f"{one_line(where)}: {error.strerror or type(error).__name__}; check permissions and the disk"
 
 
 def one_line(error: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,8 +50,15 @@ class Settings:
         """Read the variables above; paths become absolute.
 
         Raises:
-            SettingsError: a URL with credentials in it.
+            SettingsError: a URL with credentials in it, or a folder whose name no text can hold.
         """
+        for name in ("JOULEBOARD_HOME", "JOULEBOARD_RAW"):
+            _require_text(name, environment.get(name) or "")
+        if "?" in (environment.get("JOULEBOARD_HOME") or ""):
+            raise SettingsError(
+                "JOULEBOARD_HOME: DuckDB reads ? in the path of a database as the start of options: "
+                "name a folder without it"
+            )
         index_url = next(
             (
                 environment[name]
@@ -121,3 +129,14 @@ class Settings:
     def airflow(self) -> Path:
         """AIRFLOW_HOME."""
         return self.home / "airflow"
+
+
+_NO_PATH = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, of bytes that are no UTF-8, and of line breaks."""
+
+
+def _require_text(name: str, value: str) -> None:
+    """Refuse a path that would break files and messages in which one line names it."""
+    if any(unicodedata.category(char) in _NO_PATH for char in value):
+        shown = value.encode("unicode_escape", "backslashreplace").decode()
+        raise SettingsError(f"{name}={shown}: give a path in UTF-8 without line breaks")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import getpass
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from benchmark_tasks.cli.output import json_text
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
 from expectations import publications
@@ -280,7 +280,7 @@ def _progress(line: str) -> None:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1, default=str))
+    typer.echo(json_text(value))
 
 
 def _print_table(table: Table) -> None:

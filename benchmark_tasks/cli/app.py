@@ -17,7 +17,7 @@ from typing import Any, cast
 import typer
 
 from benchmark_tasks.cli import data_sets, doctor, landing, measure, plan, releases
-from benchmark_tasks.errors import ERROR_PREFIX, JouleboardError, one_line
+from benchmark_tasks.errors import ERROR_PREFIX, JouleboardError, of_this_machine, one_line
 from benchmark_tasks.processes import beside_proxies
 
 app = typer.Typer(
@@ -55,27 +55,66 @@ _ELSEWHERE = {
 def main() -> None:
     """Run the command; an error that a person is meant to read is one line on stderr.
 
-    After a defect of the program, the line follows the traceback.
+    After a defect of the program, the line follows the traceback. A command that is told to end says so, and
+    one whose reader has seen enough is silent.
     """
-    signal.signal(signal.SIGTERM, _leave)
+    _told.clear()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
     os.environ |= beside_proxies(os.environ)
+    code = _run()
+    if _told:
+        print(f"{ERROR_PREFIX}ended by {_told[0].name}", file=sys.stderr)
+        code = 128 + _told[0]
+    sys.exit(_flushed(code))
+
+
+_told: list[signal.Signals] = []
+"""The signal that this process was told to end by, whatever became of the exception that it raised."""
+
+
+def _run() -> int:
+    """Run the command; returns its exit code, after one line if it failed. Told to end, it says nothing."""
     try:
-        sys.exit(app(prog_name="jouleboard", standalone_mode=False))
+        code = app(prog_name="jouleboard", standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except JouleboardError as error:
-        print(f"{ERROR_PREFIX}{one_line(error)}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return _fail(one_line(error), error.exit_code)
     except UsageError as error:
-        sys.exit(_show_usage_error(error))
-    except typer.Abort:
-        sys.exit(130)
+        return _show_usage_error(error)
+    except (typer.Abort, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 1
+    except BrokenPipeError:
+        return 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001  a defect is shown with its traceback and a last line
-        traceback.print_exc()
+        if isinstance(error, OSError) and (line := of_this_machine(error)):
+            return _fail(line, 1)
+        if not _told:
+            traceback.print_exc()
         message = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
-        print(
-            f"{ERROR_PREFIX}{message}; a defect of jouleboard: report it with the lines above",
-            file=sys.stderr,
-        )
-        sys.exit(1)
+        return _fail(f"{message}; a defect of jouleboard: report it with the lines above", 1)
+
+
+def _fail(line: str, code: int) -> int:
+    if not _told:
+        print(f"{ERROR_PREFIX}{line}", file=sys.stderr)
+    return code
+
+
+def _flushed(code: int) -> int:
+    """Write out what is printed: at the interpreter's end, an error of that would be a traceback."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return code or 128 + signal.SIGPIPE
+        return code or _fail(of_this_machine(error) or f"output: {error.strerror}", 1)
+    return code
 
 
 def _show_usage_error(error: Any) -> int:
@@ -90,8 +129,9 @@ def _show_usage_error(error: Any) -> int:
 
 
 def _leave(number: int, _frame: object) -> None:
-    """On SIGTERM, raise `SystemExit`: context managers then stop servers and remove folders."""
-    raise SystemExit(128 + number)
+    """Raise, so that context managers stop servers and remove folders."""
+    _told.append(signal.Signals(number))
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _forward(module: str, prefix: tuple[str, ...], name: str) -> Callable[[typer.Context], None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -50,30 +51,35 @@ class FolderSource:
 
 
 class WebSource:
-    """Published files under an address."""
+    """Published files under an address, which may be signed (`?token=...`)."""
 
     def __init__(self, url: str, client: httpx.Client) -> None:
         from benchmark_tasks.releases.index import without_credentials
 
-        self._url = url.rstrip("/")
-        self.name = without_credentials(self._url)
+        self._parts = urlsplit(url)
+        self.name = without_credentials(url).rstrip("/")
         self._client = client
 
     def read(self, path: str) -> bytes:
         """The content of one file; raises ImportRefused if it cannot be fetched."""
         address = f"{self.name}/{path}"
         try:
-            with self._client.stream("GET", f"{self._url}/{path}") as response:
+            with self._client.stream("GET", self._address(path)) as response:
                 if response.status_code != httpx.codes.OK:
                     raise ImportRefused(
                         f"{address}: the server answered {response.status_code}; check the address"
                     )
                 return _bounded(response, address)
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reason = str(error).replace(self._parts.query or "?", "...") or type(error).__name__
             raise ImportRefused(
                 f"{address}: not fetched ({reason}); check the address and the network, or give a folder"
             ) from error
+
+    def _address(self, path: str) -> str:
+        """Where a file is. A signed address keeps its signature, which follows the path."""
+        folder = self._parts.path.rstrip("/")
+        return urlunsplit(self._parts._replace(path=f"{folder}/{path}", fragment=""))
 
 
 def _bounded(response: httpx.Response, address: str) -> bytes:
@@ -87,8 +93,12 @@ def _bounded(response: httpx.Response, address: str) -> bytes:
 
 def open_source(path_or_url: str) -> Source:
     """A folder source, or a web source when the text starts with http:// or https://."""
-    if path_or_url.startswith(("http://", "https://")):
-        return WebSource(path_or_url, httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True))
+    if path_or_url.lower().startswith(("http://", "https://")):
+        client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True)
+        try:
+            return WebSource(path_or_url, client)
+        except ValueError as error:
+            raise ImportRefused(f"not an http(s) address ({error}); check it, or give a folder") from error
     root = Path(path_or_url).expanduser().absolute()
     if not root.is_dir():
         raise ImportRefused(f"{root}: no such folder; give a folder or an http(s) address")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 CANDIDATE_FILE = "candidate.duckdb"
 INPUTS_FOLDER = "inputs"
 TARGET_FOLDER = "target"
-DOCS_FILE = "static_index.html"
+DOCS = Path(TARGET_FOLDER) / "static_index.html"
+_PLAIN = re.compile(r"[A-Za-z0-9_./+,@=-]+")
 ROW_NAMES = (
     "run_id",
     "data_source",
@@ -74,15 +77,15 @@ def build(candidate: Path, *, project: Path = PROJECT, unit_tests: bool = True) 
 
     if not (project / "dbt_project.yml").is_file():
         raise BuildError(f"{project}: no dbt project here; run from a complete clone")
-    with _dbt_environment(candidate / CANDIDATE_FILE):
+    with _plain_path(candidate) as plain, _dbt_environment(plain / CANDIDATE_FILE):
         try:
             runner = dbtRunner()
             skipped = () if unit_tests else ("--exclude-resource-type", "unit_test")
-            outcome = runner.invoke(["build", *skipped, *_arguments(candidate, project)])
+            outcome = runner.invoke(["build", *skipped, *_arguments(plain, project)])
             nodes = _nodes(outcome)
             if not outcome.success:
                 raise _failure(_first_failure(outcome, candidate), candidate)
-            docs = _docs(runner, candidate, project)
+            docs = candidate / DOCS if _writes_docs(runner, plain, project) else None
         finally:
             _close_connections()
     _checkpoint(candidate / CANDIDATE_FILE)
@@ -108,11 +111,28 @@ def _arguments(candidate: Path, project: Path) -> list[str]:
     ]
 
 
-def _docs(runner: Any, candidate: Path, project: Path) -> Path | None:
-    """Documentation as one file, or `None`: it is not needed to publish."""
+def _writes_docs(runner: Any, candidate: Path, project: Path) -> bool:
+    """Write the documentation as one file; returns whether it is there. It is not needed to publish."""
     outcome = runner.invoke(["docs", "generate", "--static", "--no-compile", *_arguments(candidate, project)])
-    path = candidate / TARGET_FOLDER / DOCS_FILE
-    return path if outcome.success and path.is_file() else None
+    return bool(outcome.success) and (candidate / DOCS).is_file()
+
+
+@contextmanager
+def _plain_path(candidate: Path) -> Iterator[Path]:
+    """The candidate by a path in which nothing means something to SQL, Jinja, YAML or a glob pattern.
+
+    dbt writes its paths into SQL unquoted, and DuckDB reads `[`, `*` and `?` in them as patterns.
+    """
+    if _PLAIN.fullmatch(str(candidate)):
+        yield candidate
+        return
+    usual = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory(
+        prefix="jouleboard-build-", dir=usual if _PLAIN.fullmatch(usual) else "/tmp"
+    ) as folder:
+        link = Path(folder) / "candidate"
+        link.symlink_to(candidate)
+        yield link
 
 
 @contextmanager

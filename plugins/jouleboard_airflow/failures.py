@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowException
 
-from benchmark_tasks.errors import ERROR_PREFIX, INFEASIBLE, TRY_AGAIN, JouleboardError, one_line
+from benchmark_tasks.errors import (
+    ERROR_PREFIX,
+    INFEASIBLE,
+    TRY_AGAIN,
+    JouleboardError,
+    of_this_machine,
+    one_line,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol as RuntimeTaskInstance
@@ -67,13 +74,16 @@ def one_line_errors(ti: RuntimeTaskInstance | None = None) -> Iterator[None]:
     ti: the task; the line is pushed to XCom under `error`, for the verdict and the tab in the UI.
 
     Raises:
-        DoesNotFit, TemporaryFailure, StepFailed: for a `JouleboardError`.
+        DoesNotFit, TemporaryFailure, StepFailed: for a `JouleboardError`, or a file that cannot be used.
     """
     try:
         yield
-    except JouleboardError as error:
-        line = one_line(error)  # names in it come from forms and bundles
+    except (JouleboardError, OSError) as error:
+        line = of_this_machine(error) if isinstance(error, OSError) else one_line(error)
+        if line is None:
+            raise
+        # Names in it come from forms and bundles.
         log.error("%s%s", ERROR_PREFIX, line)
         if ti is not None:
             ti.xcom_push(key=ERROR_KEY, value=line)
-        raise failure(line, error.exit_code) from error
+        raise failure(line, getattr(error, "exit_code", 1)) from error

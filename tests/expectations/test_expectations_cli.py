@@ -52,6 +52,12 @@ def test_rollback_and_verify(call: Callable[..., Result], settings: Settings) ->
     assert "files unchanged" in call("publications", "verify", "2").stdout
 
 
+def test_numbers_that_json_does_not_have_are_null(call: Callable[..., Result]) -> None:
+    sql = "select 'nan'::double as a, ['inf'::double, 1.5] as b, {'c': '-inf'::float} as c, map {1: 2} as d"
+    (row,) = json.loads(call("query", sql, "--json").stdout, parse_constant=pytest.fail)
+    assert row == {"a": None, "b": [None, 1.5], "c": {"c": None}, "d": {"1": 2}}
+
+
 def test_a_figure_is_drawn_as_a_picture(
     call: Callable[..., Result], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ from tests.expectations import document
 from tests.expectations.gate_faults import FAULTS, good_runs, imperfect_runs, land, land_fault
 
 SECRET = "canary-2f9c1e"
+ODD = 'it\'s $HOME; {x} {{ y }} %20 [a]* "q" \\ & # \u00e9/' + 60 * "long"
 HOSTILE = "<script>alert(1)<"
 HOSTILE_VERSION = (
     "99999999999999999999999.0'); drop table marts.leaderboard; --<script>alert(2)</script>{{ 7*7 }}"
@@ -39,8 +40,11 @@ ENVIRONMENT = {**os.environ, "GX_ANALYTICS_ENABLED": "false"}
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Good, imperfect and faulty runs, a folder with a hostile name, and ML.ENERGY's rows where they are."""
-    settings = Settings(home=tmp_path_factory.mktemp("story"))
+    """Good, imperfect and faulty runs, a folder with a hostile name, and ML.ENERGY's rows where they are.
+
+    The home's name has whatever SQL, Jinja, shells, glob patterns and settings read as their own.
+    """
+    settings = Settings(home=tmp_path_factory.mktemp("story") / ODD)
     store = Store(settings.raw)
     for run in (*good_runs(), *(run for run, _ in imperfect_runs().values())):
         land(store, run)

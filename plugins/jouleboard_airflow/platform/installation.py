@@ -105,8 +105,13 @@ class Installation:
 
         Raises:
             DiskFull: no space.
-            SettingsError: it cannot be made.
+            SettingsError: it cannot be made, or Airflow would read its name as something else.
         """
+        if odd := sorted(set(str(self.settings.home)) & {"$", "%"}):
+            raise SettingsError(
+                f"JOULEBOARD_HOME={self.settings.home}: Airflow reads {' and '.join(odd)} in its settings "
+                "as a variable: name a folder without it"
+            )
         try:
             with disk.disk_full_is_an_error(self.settings.home):
                 self.home.mkdir(parents=True, exist_ok=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from benchmark_tasks import run
-from benchmark_tasks.errors import GpuBusy, OutOfMemory, ServerDied
+from benchmark_tasks.cli.output import json_text
+from benchmark_tasks.errors import GpuBusy, OutOfMemory, ServerDied, SettingsError
 from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
@@ -405,7 +408,86 @@ def test_it_ends_when_told_to(
         assert package_index.waiting.wait(60)
         process.send_signal(number)
         assert process.wait(60) == code
-        assert "Traceback" not in process.stderr.read()
+        assert process.stderr.read() == f"error: ended by {number.name}\n"
+
+
+SWALLOWING = """
+import os, sys
+from benchmark_tasks import cli
+from benchmark_tasks.cli import app
+
+@app.app.command()
+def told(number: int) -> None:
+    try:
+        os.kill(os.getpid(), number)
+    except BaseException as error:
+        raise RuntimeError("a library that passes on every end as its own error") from error
+
+sys.argv[1:1] = ["told"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_ends_when_told_to_whatever_a_library_makes_of_that(number: signal.Signals, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWING, str(int(number))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (code, f"error: ended by {number.name}\n")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_output_that_cannot_be_written_is_one_line(home: Path, as_json: bool) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "releases", *(["--json"] if as_json else [])],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: output: No space left on device; check permissions and the disk\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["with\nbreak", "with\x07bell", "with\x00null", "caf\udce9", "two\u2028lines"]
+)
+def test_a_home_that_no_line_can_name_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="give a path in UTF-8 without line breaks"):
+        Settings.from_environment({"JOULEBOARD_HOME": f"/tmp/{name}"})
+
+
+@pytest.mark.parametrize("home_is", ["a file", "below a file", "nowhere", "too long"])
+def test_a_home_that_cannot_be_used_is_one_line(
+    jouleboard: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home_is: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").symlink_to("/proc/none/at/all")
+    homes = {"a file": "file", "below a file": "file/home", "nowhere": "dangling", "too long": "x" * 300}
+    monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path / homes[home_is]))
+    assert_one_line(jouleboard("refresh"), homes[home_is])
+
+
+def test_a_home_that_duckdb_cannot_have_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"DuckDB reads \? in the path"):
+        Settings.from_environment({"JOULEBOARD_HOME": "/tmp/why?"})
+
+
+def test_json_has_no_numbers_that_json_does_not_have() -> None:
+    text = json_text(
+        {"a": math.nan, "b": [math.inf, {1: -math.inf, "d": (1.5, None)}], "e": date(2026, 1, 2)}
+    )
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "a": None,
+        "b": [None, {"1": None, "d": [1.5, None]}],
+        "e": "2026-01-02",
+    }
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(home: Path) -> None:

@@ -224,6 +224,49 @@ def test_an_address_serves_as_well_as_a_folder(settings: Settings, source: Path)
         mlenergy.import_results(url, settings)
 
 
+class Signed(SimpleHTTPRequestHandler):
+    """Serves files to those who have the token only."""
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        self.path = path
+        if query == "token=s3cret&expires=9":
+            super().do_GET()
+        else:
+            self.send_error(403)
+
+    def log_message(self, *arguments: object) -> None:
+        """Quiet."""
+
+
+@pytest.mark.parametrize("end", ["/data", "/data/"])
+def test_a_signed_address_keeps_its_signature_and_tells_it_nobody(
+    settings: Settings, source: Path, end: str
+) -> None:
+    (source.parent / "served").mkdir()
+    (source.parent / "served" / "data").symlink_to(source)
+    handler = partial(Signed, directory=str(source.parent / "served"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}{end}?token=s3cret&expires=9"
+        imported = mlenergy.import_results(url, settings)
+        with pytest.raises(ImportRefused, match="answered 403") as refused:
+            mlenergy.import_results(url.replace("9", "8"), settings)
+        server.shutdown()
+    with pytest.raises(ImportRefused, match="not fetched") as gone:
+        mlenergy.import_results(url, settings)
+    assert "s3cret" not in f"{refused.value} {gone.value} {(imported.directory / 'import.json').read_text()}"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "https://a b/%", "HTTP://127.0.0.1:1/x", "http://", "http://:99999/"]
+)
+def test_an_address_that_is_none_is_one_line(settings: Settings, url: str) -> None:
+    with pytest.raises(ImportRefused) as refused:
+        mlenergy.import_results(url, settings)
+    assert "\n" not in str(refused.value)
+
+
 def test_without_a_source_the_public_address_is_read(
     settings: Settings, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
