@@ -9,6 +9,9 @@ from airflow.configuration import conf
 URL_PREFIX = "/jouleboard"
 """Where the API server mounts our application."""
 
+METRICS_PREFIX = "/jouleboard-metrics"
+"""Where Prometheus finds our metrics; an application of its own, as it logs in with a token."""
+
 BOARD_ROUTE = "leaderboard"
 """Part of the address of the board in the navigation, after `plugin/`."""
 

@@ -23,9 +23,13 @@ _SERVES_PAGES = sys.argv[1:2] == ["api-server"]
 def _apps() -> list[dict[str, Any]]:
     if not _SERVES_PAGES:
         return []
+    from jouleboard_airflow.ui import metrics
     from jouleboard_airflow.ui.web import build_app
 
-    return [{"app": build_app(), "url_prefix": links.URL_PREFIX, "name": "Jouleboard"}]
+    return [
+        {"app": build_app(), "url_prefix": links.URL_PREFIX, "name": "Jouleboard"},
+        {"app": metrics.build_app(), "url_prefix": links.METRICS_PREFIX, "name": "Jouleboard metrics"},
+    ]
 
 
 def _middlewares() -> list[dict[str, Any]]:

@@ -33,5 +33,5 @@ def current(settings: Settings) -> Published | None:
         return None
     if publication is None:
         return None
-    published_at = datetime.fromisoformat(publication.manifest["summary"]["published_at"])
+    published_at = datetime.fromisoformat(publication.manifest["published_at"])
     return Published(publication.number, published_at, publication.rows.get("leaderboard", 0))

@@ -10,6 +10,7 @@ from jouleboard_airflow.platform.installation import Installation
 __all__ = [
     "Installation",
     "admin",
+    "airflow_metrics",
     "api",
     "commands",
     "components",

@@ -6,6 +6,7 @@ import configparser
 import io
 
 from benchmark_tasks import disk
+from jouleboard_airflow.platform.airflow_metrics import metrics_section
 from jouleboard_airflow.platform.database import POOL_LIMIT, POOL_SIZE
 from jouleboard_airflow.platform.installation import REPOSITORY, USER, Installation
 
@@ -27,6 +28,7 @@ def write_configuration(
     """
     installation.component_logs.mkdir(parents=True, exist_ok=True)
     installation.password()
+    disk.replace(installation.metrics_token_file, installation.secrets().metrics_token, mode=disk.PRIVATE)
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_dict(_settings(installation, database, num_gpus, fleet, gpus_here))
     text = io.StringIO()
@@ -80,5 +82,6 @@ def _settings(
             "execution_api_retry_wait_max": "15",
         },
         "dag_processor": {"refresh_interval": "60"},
-        "jouleboard": {"fleet": fleet, "gpus_here": gpus_here},
+        "jouleboard": {"fleet": fleet, "gpus_here": gpus_here, "metrics_token": secrets.metrics_token},
+        "metrics": metrics_section(),
     }

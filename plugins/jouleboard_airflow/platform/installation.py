@@ -47,6 +47,7 @@ class Secrets:
     api_secret_key: str
     platform_token: str
     database_password: str
+    metrics_token: str
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,11 @@ class Installation:
     def password_file(self) -> Path:
         """`{"admin": "<password>"}`."""
         return self.home / "passwords.json"
+
+    @property
+    def metrics_token_file(self) -> Path:
+        """The token that Prometheus logs in with, for its `credentials_file`."""
+        return self.home / "metrics_token"
 
     def make_home(self) -> None:
         """Make the folder unless it is there.
@@ -160,6 +166,7 @@ def _new_secrets() -> dict[str, str]:
         "api_secret_key": secrets.token_urlsafe(32),
         "platform_token": secrets.token_hex(16),
         "database_password": secrets.token_urlsafe(32),
+        "metrics_token": secrets.token_urlsafe(32),
     }
 
 

@@ -5,4 +5,13 @@ Only the API server imports the modules below, as they need Airflow's web applic
 
 from __future__ import annotations
 
-__all__ = ["figures", "headers", "opening", "overview", "pages", "published_rows", "web"]
+__all__ = [
+    "figures",
+    "headers",
+    "metrics",
+    "opening",
+    "overview",
+    "pages",
+    "published_rows",
+    "web",
+]

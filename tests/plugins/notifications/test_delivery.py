@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from jouleboard_airflow.notifications.delivery import Delivery, post
 from jouleboard_airflow.notifications.messages import span
 from jouleboard_airflow.notifications.receivers import VARIABLE, Message, Mood, Receivers, former_setting
 from jouleboard_airflow.notifications.records import Records
-from tests.receivers import CANARY, Hook, Mail
+from tests.receivers import CANARY, Hook, Mail, write_publication
 
 DEAD = Incident("component/scheduler", Kind.COMPONENT, "The scheduler has ended", "its log ends here")
 FAILED = Incident(
@@ -59,16 +58,7 @@ def test_an_incident_is_told_once_and_its_end_once(settings: Settings, hook: Hoo
 
 
 def test_a_message_says_what_is_still_published(settings: Settings, hook: Hook) -> None:
-    folder = settings.published / "7"
-    folder.mkdir(parents=True)
-    published_at = datetime.now(UTC) - timedelta(hours=31, minutes=1)
-    manifest = {
-        "number": 7,
-        "tables": {"leaderboard": {"rows": 1858}},
-        "summary": {"published_at": published_at.isoformat()},
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    (settings.published / "current").symlink_to("7")
+    write_publication(settings, 7, datetime.now(UTC) - timedelta(hours=31, minutes=1), {"leaderboard": 1858})
     tell(FAILED, settings)
     sender(settings, hook.address).deliver()
     text = hook.received[0]["message"]

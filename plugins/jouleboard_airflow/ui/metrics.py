@@ -1,0 +1,155 @@
+"""Metrics for Prometheus: what the board, the queue and the platform are like now.
+
+Prometheus logs in with a bearer token, `[jouleboard] metrics_token` of Airflow's configuration; without one,
+the page answers nobody. Airflow's own metrics go another way (`platform/airflow_metrics.py`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any
+
+from airflow.configuration import conf
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.responses import Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Select, func, select
+
+from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.settings import Settings
+from expectations import publications
+from jouleboard_airflow.notifications import Kind
+from jouleboard_airflow.notifications.published import current
+from jouleboard_airflow.notifications.records import Records
+from jouleboard_airflow.platform import disk_space, heartbeats, notifier, supervisor
+from jouleboard_airflow.platform.installation import Installation
+from jouleboard_airflow.ui.overview import MEASURING_TASKS
+
+JOBS = {"SchedulerJob": "scheduler", "DagProcessorJob": "dag-processor", "TriggererJob": "triggerer"}
+WAITS = ("scheduled", "queued", "running", "up_for_retry")
+_LEDGER = "select sum(gpu_hours), sum(energy_kwh), sum(runs) from campaign_ledger"
+
+
+class Metrics(Collector):
+    """Everything that is exposed. A part that cannot be read now is left out."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.settings = installation.settings
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics; Prometheus keeps their history."""
+        yield from self._publication()
+        yield from self._queue()
+        yield from self._platform()
+
+    def describe(self) -> list[Metric]:
+        """Nothing: a registry would otherwise collect once when it is made."""
+        return []
+
+    def _publication(self) -> Iterator[Metric]:
+        published = current(self.settings)
+        if published is None:
+            return
+        number = published.number
+        hours, energy, runs = _ledger(self.settings, number)
+        rows = publications.read(self.settings, number).rows
+        yield _one("publication_number", "Number of the current publication.", number)
+        yield _one("publication_age_seconds", "Time since it was published.", published.age_seconds)
+        yield _one("publication_rows", "Rows of its leaderboard.", published.rows)
+        yield _one("quarantined_bundles", "Bundles that its gate set aside.", rows.get("quarantine", 0))
+        yield _one("measured_runs", "Runs in its ledger.", runs)
+        yield _one("measured_gpu_hours", "GPU-hours in its ledger.", hours)
+        yield _one("measured_energy_kwh", "Energy in its ledger, kWh.", energy)
+
+    def _queue(self) -> Iterator[Metric]:
+        sweeps = _many("sweeps", "Sweeps that wait or are measured now.", "pool", "state")
+        beats = _many("heartbeat_age_seconds", "Time since the last heartbeat.", "component")
+        with create_session() as session:
+            counted = (
+                select(TaskInstance.pool, TaskInstance.state, func.count())
+                .where(TaskInstance.task_id.like(MEASURING_TASKS), TaskInstance.state.in_(WAITS))
+                .group_by(TaskInstance.pool, TaskInstance.state)
+            )
+            for pool, state, count in session.execute(counted):
+                sweeps.add_metric([pool, str(state)], count)
+            for job_type, beat in session.execute(_heartbeats()):
+                beats.add_metric([JOBS[job_type]], max(0.0, (datetime.now(UTC) - beat).total_seconds()))
+        files = {
+            "supervisor": supervisor.state_file(self.installation),
+            "notifier": notifier.state_file(self.settings),
+        }
+        for name, file in files.items():
+            if (age := heartbeats.age_seconds(heartbeats.last_beat(file))) is not None:
+                beats.add_metric([name], age)
+        yield from (sweeps, beats)
+
+    def _platform(self) -> Iterator[Metric]:
+        free = _many("disk_free_bytes", "Free space of the disk that holds a folder.", "folder")
+        size = _many("disk_size_bytes", "Size of that disk.", "folder")
+        for space in disk_space.spaces(self.installation):
+            free.add_metric([str(space.folder)], space.free_bytes)
+            size.add_metric([str(space.folder)], space.total_bytes)
+        incidents = _many("open_incidents", "Incidents that are not solved.", "kind")
+        found = [record.incident.kind for record in Records(self.settings).all().values() if not record.ended]
+        for kind in Kind:
+            incidents.add_metric([kind.value], found.count(kind))
+        yield from (free, size, incidents)
+
+
+def build_app(installation: Installation | None = None) -> FastAPI:
+    """The application with the one page `/`."""
+    registry = CollectorRegistry()
+    registry.register(Metrics(installation or Installation.from_environment()))
+    app = FastAPI(title="Jouleboard metrics", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/", dependencies=[Depends(require_token)])
+    def metrics() -> Response:
+        """The metrics in Prometheus' text format."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    return app
+
+
+def require_token(
+    given: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
+) -> None:
+    """Refuse whoever does not have the token; everybody if none is configured."""
+    token = conf.get("jouleboard", "metrics_token", fallback="")
+    if not token or given is None or not secrets.compare_digest(given.credentials.encode(), token.encode()):
+        raise HTTPException(401, "give the metrics token", headers={"WWW-Authenticate": "Bearer"})
+
+
+@lru_cache(maxsize=4)
+def _ledger(settings: Settings, _number: int) -> tuple[float, float, float]:
+    """GPU-hours, kWh and runs of the current publication's ledger, read once per publication."""
+    try:
+        (row,) = publications.query(settings, _LEDGER).rows
+    except JouleboardError:
+        return 0.0, 0.0, 0.0
+    hours, energy, runs = (float(value or 0) for value in row)
+    return hours, energy, runs
+
+
+def _heartbeats() -> Select[tuple[Any, Any]]:
+    from airflow.jobs.job import Job
+
+    latest: Select[tuple[Any, Any]] = select(Job.job_type, func.max(Job.latest_heartbeat))
+    return latest.where(Job.job_type.in_(JOBS)).group_by(Job.job_type)
+
+
+def _one(name: str, help_text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"jouleboard_{name}", help_text, value=value)
+
+
+def _many(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"jouleboard_{name}", help_text, labels=labels)
