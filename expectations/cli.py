@@ -47,6 +47,21 @@ def refresh(
         _print_json(result.as_dict())
 
 
+@app.command()
+def digest(
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days to look back.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Print what was measured, changed and published in the last days, and what it cost."""
+    from expectations.history.digest import digest as write_digest
+
+    written = write_digest(Settings.from_environment(), days)
+    if as_json:
+        _print_json({"title": written.title, "text": written.text, "html": written.html})
+    else:
+        print(f"{written.title}\n\n{written.text}", end="")
+
+
 @publications_app.command("list")
 def list_publications(as_json: Json = False) -> None:
     """List every publication on disk, oldest first; `*` marks the current one."""

@@ -47,6 +47,7 @@ _ELSEWHERE = {
         ("publications",),
         "Publications: list, show, verify, repair, roll back.",
     ),
+    "digest": ("expectations.cli", ("digest",), "What was measured, changed and published in the last days."),
     "quarantine": ("expectations.cli", ("quarantine",), "Runs that the gate set aside: list, show, release."),
     "query": ("expectations.cli", ("query",), "Run a SQL query on the current publication, read-only."),
 }

@@ -1,5 +1,6 @@
 """What follows from publications for new measurements: costs of a plan, rechecks of published figures."""
 
+from expectations.history import digest
 from expectations.history.costs import Estimate, estimate
 from expectations.history.recheck import Comparison, Figure, Verdict, choose, compare, published_figures
 
@@ -10,6 +11,7 @@ __all__ = [
     "Verdict",
     "choose",
     "compare",
+    "digest",
     "estimate",
     "published_figures",
 ]

@@ -284,6 +284,7 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
         "recheck": "measures",
         "refresh_leaderboard": "success",
         "watch_releases": "success",
+        "weekly_digest": "success",
     }
 
     # Its six measurements would take more than a minute; `tests/dags/test_recheck.py` has the whole way.

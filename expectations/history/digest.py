@@ -1,0 +1,75 @@
+"""What happened in the last days, from the current publication: measured, changed, published, and the cost.
+
+One query per part (`digest_queries/`), and a template each for text and HTML. A run that landed after the
+current publication is in the next digest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from benchmark_tasks.settings import Settings
+from expectations import publications
+from expectations.sql import load_sql
+
+QUERIES = Path(__file__).parent / "digest_queries"
+PARTS = ("first_measured", "measured", "changes", "cost")
+DAYS = 7
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A digest in words; the title is one line."""
+
+    title: str
+    text: str
+    html: str
+
+
+def digest(settings: Settings, days: int = DAYS) -> Digest:
+    """The last days in words.
+
+    Raises:
+        PublicationError: nothing is published yet.
+    """
+    current = publications.require_current(settings)
+    now = datetime.now(UTC)
+    since = now - timedelta(days=days)
+    literal = f"timestamptz '{since:%Y-%m-%d %H:%M:%S}+00'"
+    parts = {
+        part: publications.query(settings, load_sql(QUERIES / f"{part}.sql", since=literal)).records()
+        for part in PARTS
+    }
+    published = [item for item in publications.all_publications(settings) if _published_at(item) >= since]
+    values = {
+        "since": since,
+        "until": now,
+        "current": current,
+        "published": [
+            (item.number, _published_at(item), item.rows.get("leaderboard", 0)) for item in published
+        ],
+        "rows": current.rows.get("leaderboard", 0),
+        **parts,
+    }
+    title = f"Jouleboard: {days} days until {now:%Y-%m-%d}"
+    return Digest(title, _render("digest.txt", values), _render("digest.html", values | {"title": title}))
+
+
+def _published_at(publication: publications.Publication) -> datetime:
+    return datetime.fromisoformat(publication.manifest["published_at"])
+
+
+def _render(name: str, values: dict[str, Any]) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=name.endswith(".html"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name).render(values).strip() + "\n"

@@ -1,0 +1,15 @@
+"""The digest's queries run on the real marts."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from expectations.history.digest import PARTS, QUERIES
+from expectations.sql import load_sql
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_query_runs_on_the_marts(published: duckdb.DuckDBPyConnection, part: str) -> None:
+    sql = load_sql(QUERIES / f"{part}.sql", since="timestamptz '2020-01-01'")
+    assert published.execute(sql).description
