@@ -10,6 +10,8 @@ from expectations.sql import load_sql
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_query_runs_on_the_marts(published: duckdb.DuckDBPyConnection, part: str) -> None:
+def test_a_query_runs_on_the_marts(marts: duckdb.DuckDBPyConnection, part: str) -> None:
     sql = load_sql(QUERIES / f"{part}.sql", since="timestamptz '2020-01-01'")
-    assert published.execute(sql).description
+    with marts.cursor() as connection:
+        connection.execute("use marts")
+        assert connection.execute(sql).description
