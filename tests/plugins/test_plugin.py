@@ -65,7 +65,7 @@ def test_only_the_registration_is_offered_to_airflow() -> None:
     assert [str(file) for file in files if file.suffix == ".py"] == ["jouleboard_airflow/plugin.py"]
 
 
-@pytest.mark.parametrize(("component", "apps"), [("scheduler", 0), ("api-server", 1)])
+@pytest.mark.parametrize(("component", "apps"), [("scheduler", 0), ("api-server", 2)])
 def test_airflow_loads_the_registration_and_the_web_application_in_the_api_server_only(
     component: str, apps: int
 ) -> None:
