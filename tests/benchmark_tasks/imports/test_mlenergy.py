@@ -251,7 +251,7 @@ def test_a_signed_address_keeps_its_signature_and_tells_it_nobody(
         url = f"http://127.0.0.1:{server.server_port}{end}?token=s3cret&expires=9"
         imported = mlenergy.import_results(url, settings)
         with pytest.raises(ImportRefused, match="answered 403") as refused:
-            mlenergy.import_results(url.replace("9", "8"), settings)
+            mlenergy.import_results(url.replace("expires=9", "expires=8"), settings)
         server.shutdown()
     with pytest.raises(ImportRefused, match="not fetched") as gone:
         mlenergy.import_results(url, settings)
