@@ -1,7 +1,7 @@
 """Runs of record with stand-in weights: what `jouleboard measure` lands, one story per sitting.
 
     python -m benchmarks.stand_in.campaign STORY --gpus 0 1 --home FOLDER [--minutes 25]
-        [--parts 0 1] [--batch-sizes 64] [--repeats 1] [--window-seconds 30] [--backwards]
+        [--parts 0 1] [--batch-sizes 64] [--repeats 1] [--window-seconds 60] [--backwards]
         [--server-env NAME=VALUE]
     python -m benchmarks.stand_in.campaign --list
 
@@ -93,7 +93,7 @@ STORIES: dict[str, tuple[Part, ...]] = {
     "vllm-versions": tuple(
         Part(_QWEN, (64, 256), version=version) for version in ("0.20.2", "0.26.0", "0.26.0", "0.20.2")
     ),
-    "releases": tuple(Part(_QWEN, (64, 256), version=version, window_seconds=30) for version in _RELEASES),
+    "releases": tuple(Part(_QWEN, (64, 256), version=version, window_seconds=60) for version in _RELEASES),
     "tensor-parallel": (Part(_QWEN, (8, 64, 256), num_gpus=2),),
     "diffusion": tuple(
         Part(model_id, (1, 4), weights, version="0.7.0", task=Task.TEXT_TO_IMAGE)
@@ -203,7 +203,11 @@ def main() -> None:
     parser.add_argument("--parts", type=int, nargs="+", help="only these parts of the story (from 0)")
     parser.add_argument("--batch-sizes", type=int, nargs="+", help="only these of each part")
     parser.add_argument("--repeats", type=int, help="of each point, instead of the story's")
-    parser.add_argument("--window-seconds", type=float, help="of each language model's run, at least 30")
+    parser.add_argument(
+        "--window-seconds",
+        type=float,
+        help="of language models; in much less than 60 s a chat does not turn over",
+    )
     parser.add_argument("--backwards", action="store_true", help="the first GPU in the opposite order")
     parser.add_argument("--server-env", action="append", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
