@@ -23,10 +23,11 @@ from benchmarks.published import published_folder
 
 RECORDED = Path(__file__).parents[3] / "recorded_runs"
 IDS_OF_RECORDED_RUNS = {
-    "2026-11-26": (113, "de2dbd0dd92106de1c3eef274646f71b699541d112404c653e7624054523d708"),
-    "2026-11-28": (25, "278b2cd322086ea3b052ebb94a51187fa610b7f57c7c027a743a752542ad286a"),
+    "2026-11-27": (113, "de2dbd0dd92106de1c3eef274646f71b699541d112404c653e7624054523d708"),
+    "2026-11-28T11": (25, "278b2cd322086ea3b052ebb94a51187fa610b7f57c7c027a743a752542ad286a"),
+    "2026-11-29": (16, "7e1d7215fe5896c9baaa3ca0f7e6faad7f98757153a7bcfe319bb844ee6bd9fc"),
 }
-"""How many runs until a day, and the SHA-256 of `run_id configuration_id` of each, one per line."""
+"""How many runs until a time (UTC), and the SHA-256 of `run_id configuration_id` of each, one per line."""
 
 
 class WithLaterKey(Configuration):
@@ -43,14 +44,13 @@ def recorded() -> list[Run]:
 
 
 def test_ids_of_recorded_runs_are_what_they_were(recorded: list[Run]) -> None:
-    first, then = sorted(IDS_OF_RECORDED_RUNS)
-    by_day: dict[str, list[str]] = {first: [], then: []}
+    by_time: dict[str, list[str]] = {time: [] for time in sorted(IDS_OF_RECORDED_RUNS)}
     for run in recorded:
-        line = f"{run.run_id} {run.configuration.configuration_id}\n"
-        by_day[first if str(run.started_at.date()) <= first else then].append(line)
+        until = next(time for time in by_time if run.started_at.isoformat() < time)
+        by_time[until].append(f"{run.run_id} {run.configuration.configuration_id}\n")
     hashes = {
-        day: (len(lines), hashlib.sha256("".join(lines).encode()).hexdigest())
-        for day, lines in by_day.items()
+        time: (len(lines), hashlib.sha256("".join(lines).encode()).hexdigest())
+        for time, lines in by_time.items()
     }
     assert hashes == IDS_OF_RECORDED_RUNS
 
