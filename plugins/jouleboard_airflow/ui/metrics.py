@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.settings import Settings
@@ -82,7 +82,8 @@ class Metrics(Collector):
             )
             for pool, state, count in session.execute(counted):
                 sweeps.add_metric([pool, str(state)], count)
-            for job_type, beat in session.execute(_heartbeats()):
+            latest: Any = session.execute(_heartbeats())
+            for job_type, beat in latest:
                 beats.add_metric([JOBS[job_type]], max(0.0, (datetime.now(UTC) - beat).total_seconds()))
         files = {
             "supervisor": supervisor.state_file(self.installation),
@@ -140,10 +141,10 @@ def _ledger(settings: Settings, _number: int) -> tuple[float, float, float]:
     return hours, energy, runs
 
 
-def _heartbeats() -> Select[tuple[Any, Any]]:
+def _heartbeats() -> Any:
     from airflow.jobs.job import Job
 
-    latest: Select[tuple[Any, Any]] = select(Job.job_type, func.max(Job.latest_heartbeat))
+    latest = select(Job.job_type, func.max(Job.latest_heartbeat))
     return latest.where(Job.job_type.in_(JOBS)).group_by(Job.job_type)
 
 
