@@ -130,6 +130,16 @@ class DiskFull(JouleboardError):
     """No space left where results are written; no file was written in part."""
 
 
+class BackupError(JouleboardError):
+    """A backup cannot be made, is damaged, or must not be restored here; says what to do."""
+
+
+class BackupUnreachable(BackupError):
+    """The object store or folder of the backup does not answer or refuses."""
+
+    exit_code = TRY_AGAIN
+
+
 class ImportRefused(JouleboardError):
     """Published results of others cannot be imported; the last import is unchanged."""
 

@@ -100,7 +100,7 @@ def copies(rows: int, folder: Path) -> Intake:
         place = folder / run.configuration.task / f"{run.started_at:%Y-%m}" / run.run_id
         runs.append((run, place))
         evidence[run.run_id] = replace(known[n % SAMPLES], run_id=run.run_id, content_digest=run.run_id)
-    return Intake(Listing(tuple(runs), ()), evidence)
+    return Intake(Listing(tuple(runs), ()), evidence, Path())
 
 
 def leaderboard(rows: int, path: Path) -> Path:

@@ -122,7 +122,8 @@ def refresh(
             result = publish_candidate(
                 settings, built, audit, verdicts, digest, note=note, approval=approval, catalog=catalog
             )
-            publications.retire(settings)
+            policy = catalogs.load_housekeeping(overlay=settings.catalog)
+            publications.retire(settings, policy.publications.newest)
         shutil.rmtree(candidate, ignore_errors=True)
         say(result.summary)
         return result

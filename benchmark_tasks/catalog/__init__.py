@@ -3,12 +3,13 @@
 The catalog says what exists and what to measure; it never holds a measured value. `load()` reads the
 shipped catalog (`data/`), or another folder of the same layout:
 
-    tasks/<task>.yaml  gpus/<gpu>.yaml  models/<organisation>__<name>.yaml  watch.yaml
+    tasks/<task>.yaml  gpus/<gpu>.yaml  models/<organisation>__<name>.yaml  watch.yaml  housekeeping.yaml
 
 An installation adds to it without touching it (`overlay`, in practice `$JOULEBOARD_HOME/catalog`):
 
     models/<organisation>__<name>.yaml      more models, or other entries for shipped ones
     revisions/<organisation>__<name>.yaml   which revision of a model is measured (`releases/revisions.py`)
+    housekeeping.yaml                       sections that replace those of the shipped policy
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from benchmark_tasks.catalog.gpus import GpuEntry
+from benchmark_tasks.catalog.housekeeping import Housekeeping, Weekly
 from benchmark_tasks.catalog.models import Deployment, Model, ModelArchitecture, ModelTask
 from benchmark_tasks.catalog.reading import Entry, read
 from benchmark_tasks.catalog.revisions import Revisions
@@ -48,6 +50,7 @@ __all__ = [
     "DataSetEntry",
     "Deployment",
     "GpuEntry",
+    "Housekeeping",
     "HubWatch",
     "LengthDistribution",
     "Model",
@@ -61,10 +64,13 @@ __all__ = [
     "Watch",
     "WatchedFamily",
     "WatchedProject",
+    "Weekly",
     "load",
+    "load_housekeeping",
 ]
 
 SHIPPED = Path(__file__).parent / "data"
+HOUSEKEEPING_FILE = "housekeeping.yaml"
 
 Key = TypeVar("Key")
 
@@ -168,6 +174,22 @@ def load(directory: Path | None = None, *, overlay: Path | None = None) -> Catal
         return shipped
     projects = _read_folder(overlay / "watch", WatchedProject, lambda entry: entry.project)
     return shipped.with_projects(projects.values()).with_models(_added(shipped, overlay, context))
+
+
+def load_housekeeping(*, overlay: Path | None = None) -> Housekeeping:
+    """What to keep and for how long: the shipped policy, with the sections that the overlay replaces.
+
+    It is no part of `Catalog`: it changes nothing that is published.
+
+    Raises:
+        CatalogError: names file, line and field of the first thing wrong.
+    """
+    policy = read(SHIPPED / HOUSEKEEPING_FILE, Housekeeping)
+    own = None if overlay is None else overlay / HOUSEKEEPING_FILE
+    if own is None or not own.exists():
+        return policy
+    replaced = read(own, Housekeeping)
+    return policy.model_copy(update={name: getattr(replaced, name) for name in replaced.model_fields_set})
 
 
 def _added(shipped: Catalog, overlay: Path, context: dict[str, set[str]]) -> Iterable[Model]:

@@ -12,6 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import typer
@@ -37,6 +38,10 @@ app.command()(landing.land)
 app.command("data-set")(data_sets.data_set)
 app.command()(doctor.doctor)
 
+_UPKEEP = "jouleboard_airflow.upkeep.cli"
+_PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+"""Where Airflow's side of the program lies in a copy of the repository; Airflow finds it by itself."""
+
 # Commands that live in other packages: imported only when they are called.
 _ELSEWHERE = {
     "proposals": ("benchmark_tasks.cli.proposals", (), "New models on the hub: find, show, accept, reject."),
@@ -50,6 +55,9 @@ _ELSEWHERE = {
     "digest": ("expectations.cli", ("digest",), "What was measured, changed and published in the last days."),
     "quarantine": ("expectations.cli", ("quarantine",), "Runs that the gate set aside: list, show, release."),
     "query": ("expectations.cli", ("query",), "Run a SQL query on the current publication, read-only."),
+    "backup": (_UPKEEP, ("backup",), "Back up this installation, also while it works; verify a backup."),
+    "restore": (_UPKEEP, ("restore",), "Restore a backup into an empty JOULEBOARD_HOME."),
+    "housekeeping": (_UPKEEP, ("housekeeping",), "Say what can be freed, and free it with --apply."),
 }
 
 
@@ -137,6 +145,8 @@ def _leave(number: int, _frame: object) -> None:
 
 def _forward(module: str, prefix: tuple[str, ...], name: str) -> Callable[[typer.Context], None]:
     def run(context: typer.Context) -> None:
+        if _PLUGINS.is_dir() and str(_PLUGINS) not in sys.path:
+            sys.path.append(str(_PLUGINS))
         try:
             other = importlib.import_module(module)
         except ModuleNotFoundError as error:

@@ -13,12 +13,12 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark_tasks.errors import LandingZoneUnreachable, SettingsError, one_line
+from benchmark_tasks.errors import JouleboardError, LandingZoneUnreachable, SettingsError, one_line
 from benchmark_tasks.results import bundle
 
 _BUNDLE = re.compile(rf"[a-z][a-z0-9-]*/\d{{4}}-\d{{2}}/[0-9a-f-]{{36}}/{re.escape(bundle.RUN_FILE)}")
@@ -39,12 +39,15 @@ class Remote:
             paths = [path.removeprefix(f"{self._root}/") for path in self._files.find(self._root)]
         return sorted(path.rpartition("/")[0] for path in paths if _BUNDLE.fullmatch(path))
 
-    def send(self, folder: Path, where: str) -> None:
-        """Send a bundle's files, its record last. A bundle that is there already is not changed."""
+    def send(self, folder: Path, where: str, *, again: bool = False) -> None:
+        """Send a bundle's files, its record last.
+
+        again: also if the bundle is there already; otherwise that one is not changed.
+        """
         target = f"{self._root}/{where}"
         with self._one_line_errors():
             self._files.invalidate_cache()
-            if self._files.exists(f"{target}/{bundle.RUN_FILE}"):
+            if not again and self._files.exists(f"{target}/{bundle.RUN_FILE}"):
                 return
             names = sorted(path.name for path in folder.iterdir())
             for name in sorted(names, key=lambda name: name == bundle.RUN_FILE):
@@ -60,18 +63,7 @@ class Remote:
 
     @cached_property
     def _connection(self) -> tuple[Any, str]:
-        try:
-            from fsspec.core import url_to_fs
-        except ImportError as error:
-            raise SettingsError(f"JOULEBOARD_RAW={self.url}: {_INSTALL}") from error
-        try:
-            # Instances are shared otherwise, and those of a parent process do not survive a fork.
-            system, path = url_to_fs(self.url, skip_instance_cache=True, use_listings_cache=False)
-        except ImportError as error:
-            raise SettingsError(f"JOULEBOARD_RAW={self.url}: {_INSTALL}") from error
-        except ValueError as error:
-            raise SettingsError(f"JOULEBOARD_RAW={self.url}: {error}") from error
-        return system, str(path)
+        return connect(self.url, "JOULEBOARD_RAW")
 
     @property
     def _files(self) -> Any:
@@ -81,21 +73,50 @@ class Remote:
     def _root(self) -> str:
         return self._connection[1].rstrip("/")
 
-    @contextmanager
-    def _one_line_errors(self) -> Iterator[None]:
-        """Turn the exceptions of any store into one line; that of a full disk here is passed on."""
-        try:
-            yield
-        except SettingsError:
+    def _one_line_errors(self) -> AbstractContextManager[None]:
+        return one_line_errors(f"the landing zone {self.url}", LandingZoneUnreachable)
+
+
+def connect(url: str, setting: str) -> tuple[Any, str]:
+    """The file system of a URL or folder, as fsspec has it, and the path in it.
+
+    setting: what named the URL, for messages.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+    """
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise SettingsError(f"{setting}={url}: {_INSTALL}") from error
+    here = {"auto_mkdir": True} if "://" not in url or url.startswith("file:") else {}
+    try:
+        # Instances are shared otherwise, and those of a parent process do not survive a fork.
+        system, path = url_to_fs(url, skip_instance_cache=True, use_listings_cache=False, **here)
+    except ImportError as error:
+        raise SettingsError(f"{setting}={url}: {_INSTALL}") from error
+    except ValueError as error:
+        raise SettingsError(f"{setting}={url}: {error}") from error
+    return system, str(path)
+
+
+@contextmanager
+def one_line_errors(what: str, kind: type[JouleboardError]) -> Iterator[None]:
+    """Turn the exceptions of any store into one line; that of a full disk here is passed on.
+
+    what: the store, for the message. kind: the error to raise.
+    """
+    try:
+        yield
+    except JouleboardError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            message = one_line(error)[:200]
-            raise LandingZoneUnreachable(
-                f"the landing zone {self.url} cannot be used ({type(error).__name__}: {message}): "
-                "check its address and credentials"
-            ) from error
+        message = one_line(error)[:200]
+        raise kind(
+            f"{what} cannot be used ({type(error).__name__}: {message}): check its address and credentials"
+        ) from error
 
 
 _INSTALL = "this kind of store needs a package: pip install 'jouleboard[s3]', or 'jouleboard-measure[s3]'"

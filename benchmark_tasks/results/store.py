@@ -6,6 +6,8 @@ machine, or machines that share the folder.
 With an object store (`remote.py`) the folder holds this machine's copy of it. What is measured waits
 whole under `.outgoing` until it has been sent; what others landed is fetched and verified when asked for.
 Bundles never change, so a copy is never stale.
+
+Old bundles may be in cold storage (`cold.py`); then only their records and checksums lie here, in `.cold`.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from pathlib import Path
 
 from benchmark_tasks.disk import disk_full_is_an_error, sync
 from benchmark_tasks.errors import BundleError, LandingZoneUnreachable
-from benchmark_tasks.results import bundle
+from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.remote import Remote
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
@@ -92,8 +94,8 @@ class Store:
         """
         run = bundle.verify(staged)
         final = self.path_of(run)
-        if final.exists():
-            return final
+        if there := self._present(final):
+            return there
         with disk_full_is_an_error(self.root):
             for file in staged.iterdir():
                 sync(file)
@@ -128,9 +130,8 @@ class Store:
     def land_copy(self, source: Path) -> Path:
         """Land a copy of a bundle in another folder (from another host, `recorded_runs/`)."""
         run = bundle.verify(source)
-        final = self.path_of(run)
-        if final.exists():
-            return final
+        if there := self._present(self.path_of(run)):
+            return there
         with self.staging(run.run_id) as staged, disk_full_is_an_error(self.root):
             for file in source.iterdir():
                 shutil.copyfile(file, staged / file.name)
@@ -140,6 +141,11 @@ class Store:
         """The folder of a run's bundle."""
         return self.root / run.configuration.task.value / f"{run.started_at:%Y-%m}" / run.run_id
 
+    def folder_of(self, run: Run) -> Path:
+        """The folder that a landed run lies in now: its own, or the one of cold storage."""
+        final = self.path_of(run)
+        return self._present(final) or final
+
     def listing(self) -> Listing:
         """Every landed run; a bundle or a folder of bundles that cannot be read is in `broken`.
 
@@ -148,7 +154,7 @@ class Store:
         """
         broken = [] if self.remote is None else self._fetch(self.remote)
         paths, unreadable = _bundle_folders(self.root)
-        here = _read(paths)
+        here = _read([*paths, *self._cold()])
         return Listing(here.runs, (*here.broken, *unreadable, *broken))
 
     def records(self) -> Listing:
@@ -163,12 +169,12 @@ class Store:
             return self.listing()
         paths = []
         for where in self.remote.bundles():
-            landed, record = self.root / where, self.root / RECORDS / where
-            if not landed.exists() and not record.exists():
+            landed, record = self._present(self.root / where), self.root / RECORDS / where
+            if landed is None and not record.exists():
                 with self.staging(record.name) as staged, disk_full_is_an_error(self.root):
                     self.remote.fetch(where, staged, only_record=True)
                     _move(staged, record)
-            paths.append(landed if landed.exists() else record)
+            paths.append(landed or record)
         known = {path.name for path in paths}
         waiting = [path for path in sorted((self.root / OUTGOING).glob("*/*/*")) if path.name not in known]
         return _read([*paths, *waiting])
@@ -182,6 +188,32 @@ class Store:
                 removed += 1
         return removed
 
+    def move_to_cold(self, folder: Path, storage: Remote) -> None:
+        """Leave only the record and the checksums of a landed bundle here; the rest goes to cold storage.
+
+        Nothing is removed before its copy was verified. If the move is killed, the next one continues it.
+
+        Raises:
+            BundleError: the bundle is damaged, or its copy cannot be verified; it stays here.
+            LandingZoneUnreachable: the cold storage does not answer; the bundle stays here.
+        """
+        cold.copy_away(self.root, folder.relative_to(self.root).as_posix(), storage)
+        trash = self.root / INCOMING / f"{folder.name}.{_HOST}.{os.getpid()}"
+        trash.parent.mkdir(exist_ok=True)
+        folder.rename(trash)
+        sync(folder.parent)
+        shutil.rmtree(trash)
+
+    def _present(self, final: Path) -> Path | None:
+        """Where the bundle of a final folder lies: there, or in cold storage; `None` if nowhere here."""
+        in_cold = self.root / cold.COLD / final.relative_to(self.root)
+        return next((path for path in (final, in_cold) if path.exists()), None)
+
+    def _cold(self) -> list[Path]:
+        """Folders of the bundles that are only in cold storage; a move that was killed leaves both."""
+        here = [where for where in cold.cold_bundles(self.root) if not (self.root / where).exists()]
+        return [self.root / cold.COLD / where for where in here]
+
     def _outgoing(self, run: Run) -> Path:
         return self.root / OUTGOING / self.path_of(run).relative_to(self.root)
 
@@ -190,7 +222,7 @@ class Store:
         broken = []
         for where in remote.bundles():
             final = self.root / where
-            if final.exists():
+            if self._present(final):
                 continue
             with self.staging(final.name) as staged, disk_full_is_an_error(self.root):
                 remote.fetch(where, staged)

@@ -12,6 +12,7 @@ runs in this interpreter, and a host may have the runtime installed already
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import json
@@ -21,6 +22,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO
@@ -38,6 +40,7 @@ VERSION = "{version}"
 """In a host's PYTHONPATH: where several versions of a runtime lie in folders of their own."""
 
 RECORD_FILE = "environment.json"
+MAKING = ".making"
 
 LOCK_SECONDS = 3600.0
 
@@ -80,6 +83,7 @@ def ensure(
     final = settings.environments / f"{distribution}-{version}"
     ready = _existing(final)
     if ready is not None:
+        _note_use(final)
         return ready
     # Only here: a GPU host that has its runtime already needs neither the index nor an installer.
     from benchmark_tasks.releases.index import require_version
@@ -102,6 +106,55 @@ def host_versions(settings: Settings) -> tuple[str, ...]:
     paths = Path("/").glob(glob.escape(where[1:]).replace(VERSION, "*"))
     named_so = (folder.fullmatch(str(path)) for path in paths if path.is_dir())
     return tuple(sorted(match["version"] for match in named_so if match))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A complete environment on disk. last_used: when it was last asked for."""
+
+    path: Path
+    distribution: str
+    version: str
+    last_used: datetime
+
+
+def kept(settings: Settings) -> list[Kept]:
+    """Every complete environment, by name."""
+    found = []
+    for name in installed(settings):
+        path = settings.environments / name
+        record = json.loads((path / RECORD_FILE).read_text())
+        used = datetime.fromtimestamp((path / RECORD_FILE).stat().st_mtime, UTC)
+        found.append(Kept(path, record["distribution"], record["version"], used))
+    return found
+
+
+def remove(environment: Kept) -> bool:
+    """Remove an environment, unless it was asked for since it was listed; returns whether it is gone.
+
+    Raises:
+        EnvironmentBuildError: another process is making it.
+    """
+    lock = disk.lock(
+        environment.path.with_name(f".{environment.path.name}.lock"),
+        busy=lambda holder: EnvironmentBuildError(f"environment {environment.path.name} is being made"),
+    )
+    with lock:
+        record = environment.path / RECORD_FILE
+        if not record.exists() or record.stat().st_mtime > environment.last_used.timestamp():
+            return not record.exists()
+        trash = environment.path.parent / MAKING / f"{environment.path.name}.{os.getpid()}"
+        trash.parent.mkdir(exist_ok=True)
+        environment.path.rename(trash)
+        shutil.rmtree(trash)
+        environment.path.with_name(environment.path.name + ".log").unlink(missing_ok=True)
+        return True
+
+
+def unfinished(settings: Settings) -> list[Path]:
+    """Environments that killed processes left half made or half removed."""
+    folders = (settings.environments / MAKING).glob("*.*")
+    return sorted(path for path in folders if not Path(f"/proc/{path.name.rpartition('.')[2]}").exists())
 
 
 def installed(settings: Settings) -> tuple[str, ...]:
@@ -137,11 +190,17 @@ def _existing(final: Path) -> Environment | None:
     return _environment(final, python, packages) if python.exists() else None
 
 
+def _note_use(final: Path) -> None:
+    """Housekeeping keeps what was used lately. A folder of another owner is left as it is."""
+    with contextlib.suppress(OSError):
+        os.utime(final / RECORD_FILE)
+
+
 def _make(
     final: Path, distribution: str, version: str, settings: Settings, progress: Progress
 ) -> Environment:
     """Build aside, record what is in it, rename. The caller holds the lock."""
-    making = final.parent / ".making" / f"{final.name}.{os.getpid()}"
+    making = final.parent / MAKING / f"{final.name}.{os.getpid()}"
     making.parent.mkdir(exist_ok=True)
     for leftover in (*making.parent.glob(f"{final.name}.*"), final):
         shutil.rmtree(leftover, ignore_errors=True)

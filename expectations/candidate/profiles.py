@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmark_tasks import disk
-from benchmark_tasks.results import bundle
+from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.tables import Series
 
 CACHE_FILE = "profiles.jsonl"
@@ -119,10 +119,12 @@ def profile(run_id: str, directory: Path) -> Profile:
 
     Raises:
         OSError: a file cannot be read now.
+        LandingZoneUnreachable: it is in cold storage, which does not answer.
     """
-    return Profile(
-        run_id, **_power(directory / bundle.TIMELINES_FILE), **_lengths(directory / bundle.REQUESTS_FILE)
-    )
+    with cold.whole(directory) as folder:
+        return Profile(
+            run_id, **_power(folder / bundle.TIMELINES_FILE), **_lengths(folder / bundle.REQUESTS_FILE)
+        )
 
 
 def write(profiles: Iterable[Profile], directory: Path) -> None:

@@ -23,7 +23,7 @@ from benchmark_tasks.errors import BundleError
 from benchmark_tasks.measuring import steadiness
 from benchmark_tasks.meters import energy, server_use
 from benchmark_tasks.meters.meter import Timeline
-from benchmark_tasks.results import bundle
+from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.tables import REQUESTS
 from benchmark_tasks.vocabulary import RunStatus
@@ -104,10 +104,15 @@ def gather(runs: Iterable[tuple[Run, Path]], cache_directory: Path) -> dict[str,
     """Evidence of every run by run id; whole bundles unchanged since the last call are not read again."""
     path = cache_directory / CACHE_FILE
     known = _read_cache(path)
+    read_whole = {(key[:_VERSION_DIGITS], entry.run_id): entry for key, entry in known.items()}
     whole, others = {}, {}
     for run, directory in runs:
         key = _signature(directory)
-        evidence = known.get(key) or examine(run, directory)
+        evidence = known.get(key) if key else None
+        if evidence is None and key and cold.is_cold(directory):
+            # It was whole when it was moved: what its files say is known already.
+            evidence = read_whole.get((key[:_VERSION_DIGITS], run.run_id))
+        evidence = evidence or examine(run, directory)
         if key is None or evidence.problem is not None:
             others[run.run_id] = evidence
         else:
@@ -119,10 +124,15 @@ def gather(runs: Iterable[tuple[Run, Path]], cache_directory: Path) -> dict[str,
 
 
 def examine(run: Run, directory: Path) -> Evidence:
-    """Verify one bundle and read its files."""
+    """Verify one bundle and read its files; those in cold storage are fetched.
+
+    Raises:
+        LandingZoneUnreachable: the cold storage does not answer.
+    """
     try:
-        bundle.verify(directory)
-        files = read_files(run, directory)
+        with cold.whole(directory) as folder:
+            bundle.verify(folder)
+            files = read_files(run, folder)
     except (BundleError, OSError) as error:
         return Evidence(run.run_id, problem=str(error))
     return replace(compare(run, files), **_marks(run, files))
@@ -229,6 +239,10 @@ def _as_started(run: Run, noted: Mapping[str, int]) -> list[recomputed.Contradic
     return recomputed.compared((f"{name} as started", recorded[name], noted[name]) for name in noted)
 
 
+_VERSION_DIGITS = 16
+"""Of the signature: they say which code read the files."""
+
+
 def _signature(directory: Path) -> str | None:
     """Changes when a file, or the code that reads it, does; `None` if the folder cannot be read now."""
     try:
@@ -241,10 +255,10 @@ def _signature(directory: Path) -> str | None:
     sources = [*modules, *sorted(Path(str(recomputed.__file__)).parent.glob("*.py"))]
     code = b"".join(source.read_bytes() for source in (Path(__file__), *sources))
     version = hashlib.sha256(code).hexdigest()
-    return hashlib.sha256(f"{version};{directory};{text}".encode()).hexdigest()[:32]
+    return version[:_VERSION_DIGITS] + hashlib.sha256(f"{directory};{text}".encode()).hexdigest()[:32]
 
 
-def _read_cache(path: Path) -> dict[str | None, Evidence]:
+def _read_cache(path: Path) -> dict[str, Evidence]:
     try:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         return {row.pop("key"): Evidence(**row) for row in rows}

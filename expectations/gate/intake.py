@@ -13,6 +13,7 @@ import pyarrow as pa
 from benchmark_tasks.disk import sha256
 from benchmark_tasks.errors import BundleError
 from benchmark_tasks.results import bundle
+from benchmark_tasks.results.cold import COLD, own_folder
 from benchmark_tasks.results.store import BrokenBundle, Listing, Store
 from benchmark_tasks.results.summary import runs_table
 from benchmark_tasks.settings import Settings
@@ -21,23 +22,28 @@ from expectations.gate.evidence import Evidence, gather
 
 @dataclass(frozen=True)
 class Intake:
-    """Readable runs (each id once), bundles set aside unread, and the evidence of the former."""
+    """Readable runs (each id once), bundles set aside unread, and the evidence of the former.
+
+    root: the folder of the landing zone.
+    """
 
     listing: Listing
     evidence: dict[str, Evidence]
+    root: Path
 
     @cached_property
     def table(self) -> pa.Table:
         """One flat row per readable run; the suites and dbt read it."""
-        return runs_table(self.listing.runs)
+        return runs_table((run, own_folder(path)) for run, path in self.listing.runs)
 
     @property
     def digest(self) -> str:
-        """Changes when a bundle lands, goes, breaks or is touched."""
+        """Changes when a bundle lands, goes, breaks or is touched; not when it or the whole zone is moved."""
         parts = [f"{facts.run_id} {facts.problem} {facts.content_digest}" for facts in self.evidence.values()]
         parts += [f"{path} {_sums(path)}" for _, path in self.listing.runs]
         parts += [f"{broken.path} {broken.reason}" for broken in self.listing.broken]
-        return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
+        places = [part.replace(f"{self.root}/{COLD}/", "").replace(f"{self.root}/", "") for part in parts]
+        return hashlib.sha256("\n".join(sorted(places)).encode()).hexdigest()
 
 
 def _sums(directory: Path) -> str:
@@ -53,7 +59,7 @@ def read(settings: Settings) -> Intake:
     """List the landing zone and examine every bundle that was not examined before."""
     store = Store.of(settings)
     listing = _each_id_once(store, store.listing())
-    return Intake(listing, gather(listing.runs, settings.warehouse))
+    return Intake(listing, gather(listing.runs, settings.warehouse), settings.raw)
 
 
 def _each_id_once(store: Store, listing: Listing) -> Listing:
@@ -61,7 +67,7 @@ def _each_id_once(store: Store, listing: Listing) -> Listing:
     often = {run_id for run_id, n in Counter(run.run_id for run, _ in listing.runs).items() if n > 1}
     kept, broken = [], list(listing.broken)
     for run, path in listing.runs:
-        if run.run_id in often and path != store.path_of(run):
+        if run.run_id in often and path != store.folder_of(run):
             broken.append(BrokenBundle(path, f"{path}: a copy of run {run.run_id}; remove this folder"))
         else:
             kept.append((run, path))

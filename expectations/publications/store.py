@@ -341,18 +341,39 @@ def _digest(path: Path) -> str:
         return f"cannot be read now ({error.strerror or error})"
 
 
-def retire(settings: Settings, kept: int = KEPT) -> list[int]:
-    """Remove old publications: all but the newest `kept`, the current one and the last of each month."""
+def retirable(settings: Settings, kept: int = KEPT) -> list[Publication]:
+    """Old publications that nothing needs.
+
+    Kept are the newest `kept`, the last of each month, and the current one with the one that its changes are
+    told against.
+    """
     everything = all_publications(settings)
     last_of_month = {item.manifest["published_at"][:7]: item.number for item in everything}
     kept_numbers = {item.number for item in everything[-kept:]} | set(last_of_month.values())
-    kept_numbers.add(current_number(settings.published) or 0)
-    removed = [item for item in everything if item.number not in kept_numbers]
+    if now := current(settings):
+        kept_numbers |= {now.number, *compared_with(now)}
+    return [item for item in everything if item.number not in kept_numbers]
+
+
+def retire(settings: Settings, kept: int = KEPT) -> list[int]:
+    """Remove the publications that are `retirable`. The caller holds the lock (`publishing`)."""
+    removed = retirable(settings, kept)
     for item in removed:
         trash = incoming_folder(settings, item.number).with_suffix(".retired")
         item.path.rename(trash)  # removed in one step; readers with open files keep them
         shutil.rmtree(trash, ignore_errors=True)
     return [item.number for item in removed]
+
+
+def compared_with(publication: Publication) -> set[int]:
+    """Numbers of the earlier publications that a publication tells its changes against."""
+    import pyarrow.parquet as pq
+
+    path = publication.path / PARQUET_FOLDER / "publication_changes.parquet"
+    if not path.exists():
+        return set()
+    column = pq.read_table(path, columns=["previous_publication_number"])
+    return {int(number) for number in column[0].to_pylist() if number is not None}
 
 
 def history(settings: Settings) -> list[dict[str, Any]]:

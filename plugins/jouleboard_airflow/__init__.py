@@ -11,6 +11,7 @@ Packages and modules, in the order in which they may import each other (a later 
 - `tasks`: what the DAGs' tasks do, as calls of benchmark_tasks and expectations.
 - `dag_parts`: what DAG files are made of.
 - `platform`: start and stop on one machine; a GPU host that joins.
+- `upkeep`: backup, restore, housekeeping.
 - `ui`, `plugin`: pages in Airflow's UI, and their registration.
 - `demo`: the main job from end to end.
 """
@@ -32,4 +33,5 @@ __all__ = [
     "plugin",
     "tasks",
     "ui",
+    "upkeep",
 ]

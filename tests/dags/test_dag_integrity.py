@@ -24,6 +24,7 @@ DAG_IDS = {
     "import_published_results",
     "refresh_leaderboard",
     "weekly_digest",
+    "housekeeping",
 }
 MEASURING = ("benchmark_release", "benchmark_on_demand", "recheck")
 HEAVY = ("great_expectations", "dbt", "duckdb", "pandas", "torch", "pyarrow", "scipy", "zeus")

@@ -24,6 +24,9 @@ from expectations.gate.approval import Approval
 from expectations.publications import query
 from expectations.refresh import RefreshResult, judge_now, refresh
 from expectations.suites.run import run_checks
+from jouleboard_airflow.platform.installation import Installation
+from jouleboard_airflow.upkeep.backup import backup
+from jouleboard_airflow.upkeep.restore import restore
 from tests.expectations import document
 from tests.expectations.gate_faults import FAULTS, good_runs, imperfect_runs, land, land_fault
 
@@ -213,6 +216,26 @@ def test_nothing_changed_means_no_publication_and_no_heavy_import(settings: Sett
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "nothing changed: publication 1 stays current"
     assert [item.number for item in publications.all_publications(settings)] == [1]
+
+
+def test_restored_on_an_empty_home_nothing_changed_and_nothing_is_refused(
+    settings: Settings, first: First, tmp_path: Path
+) -> None:
+    """Also with a folder that another host is landing into at the time of the backup."""
+    there = Settings(home=tmp_path / "restored")
+    with Store.of(settings).staging("being written"):
+        backup(Installation(settings, 8080), f"{tmp_path}/backup.zip", environment={})
+    restore(Installation(there, 8080), f"{tmp_path}/backup.zip")
+    result = refresh(there)
+    assert (result.changed, result.publication, result.summary) == (
+        False,
+        1,
+        "nothing changed: publication 1 stays current",
+    )
+    assert list(judge_now(there)) == list(judge_now(settings))
+    current = publications.current(there)
+    assert current is not None
+    assert publications.verify(there, current) == []
 
 
 def test_nothing_changed_after_a_rollback_leaves_the_rollback(settings: Settings, first: First) -> None:

@@ -24,6 +24,7 @@ ORDER = (
     "tasks",
     "dag_parts",
     "platform",
+    "upkeep",
     "ui",
     "plugin",
     "demo",
@@ -50,7 +51,7 @@ def test_nothing_imports_a_later_package(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["", ".notifications", ".tasks", ".dag_parts", ".platform", ".ui", ".demo"]
+    "package", ["", ".notifications", ".tasks", ".dag_parts", ".platform", ".upkeep", ".ui", ".demo"]
 )
 def test_public_names_are_what_the_package_has(package: str) -> None:
     module = importlib.import_module(f"jouleboard_airflow{package}")
