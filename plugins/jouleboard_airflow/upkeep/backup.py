@@ -107,7 +107,7 @@ def backup(
         where,
         made.name.removesuffix(".json"),
         len(made.files),
-        made.bytes,
+        made.total_bytes,
         writer.sent_files,
         writer.sent_bytes,
         has,
