@@ -299,8 +299,8 @@ def tables(year: Year) -> str:
         lines.append(f"| {row.kind} | " + " | ".join(f"{size / 1e6:,.1f} MB" for size in sizes) + " |")
     lines += ["", "| | time | holds | sent |", "|---|---|---|---|"]
     for item in year.backups:
-        sizes = f"{item.bytes / 1e6:,.1f} MB | {item.sent_bytes / 1e6:,.1f} MB"
-        lines.append(f"| {item.what} | {item.seconds:.0f} s | {sizes} |")
+        moved = f"{item.bytes / 1e6:,.1f} MB | {item.sent_bytes / 1e6:,.1f} MB"
+        lines.append(f"| {item.what} | {item.seconds:.0f} s | {moved} |")
     return "\n".join(lines)
 
 

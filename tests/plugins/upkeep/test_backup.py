@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,7 @@ def test_a_killed_restore_is_refused_or_repeated_never_mixed(home: Installation,
     for number, step in enumerate(sorted({2, steps // 2, *range(max(steps - 25, 3), steps + 1, 4)})):
         there = empty(tmp_path, f"killed-{number}")
         there.settings.home.mkdir()
-        _killed_at(step, lambda there=there: restore(there, where), there.settings.home)
+        _killed_at(step, partial(restore, there, where), there.settings.home)
         if contents.present(there.settings):
             with pytest.raises(BackupError, match="is not empty"):
                 restore(there, where)
