@@ -20,6 +20,7 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from jouleboard_airflow.dag_parts import schedules
+from jouleboard_airflow.dag_parts.deadlines import deadline
 from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
 from jouleboard_airflow.failures import RETRIES, one_line_errors
 
@@ -28,6 +29,7 @@ from jouleboard_airflow.failures import RETRIES, one_line_errors
     schedule=schedules.at("0 3 * * 0"),
     catchup=False,
     max_active_runs=1,
+    deadline=deadline(hours=7),
     default_args={"owner": "jouleboard"},
     owner_links=OWNER_LINKS,
     tags=["jouleboard", "housekeeping"],
