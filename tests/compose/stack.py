@@ -13,15 +13,19 @@ import socket
 import subprocess
 import tarfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import httpx
 
+from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.testing.waiting import until
 from jouleboard_airflow.platform.api import Airflow, DagRun
 from jouleboard_airflow.platform.installation import Installation
+
+T = TypeVar("T")
 
 REPOSITORY = Path(__file__).parents[2]
 QUEUE = "cpu"
@@ -148,14 +152,14 @@ class Stack:
 
     def run_dag(self, dag_id: str, conf: dict[str, Any], seconds: float) -> DagRun:
         """Unpause and trigger a DAG; its run, once that has ended."""
-        airflow = self.airflow()
+        airflow = patiently(self.airflow)
         until(lambda: airflow.is_paused(dag_id) is not None, 120, dag_id)
         airflow.set_paused(dag_id, False)
         run = airflow.trigger(dag_id, conf)
 
         def ended() -> DagRun | None:
             time.sleep(1)
-            now = airflow.run(dag_id, run.run_id)
+            now = patiently(lambda: airflow.run(dag_id, run.run_id))
             return now if now and now.finished else None
 
         finished = until(ended, seconds, f"the end of {run.run_id}")
@@ -167,6 +171,18 @@ class Stack:
         ids = self.compose("ps", "--quiet").split()
         known = json.loads(docker("inspect", *ids))
         return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in known}
+
+
+def patiently(ask: Callable[[], T], seconds: float = 180) -> T:
+    """An answer of the API server, which may take its time on a machine that builds images beside it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except JouleboardError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(2)
 
 
 def docker(*arguments: str, seconds: float = 300) -> str:
