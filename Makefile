@@ -28,7 +28,7 @@ $(READY): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 	@touch $@
 
 test: $(READY) ## Set up and pass the tests; COVERAGE=1 shows the lines of this process that they do not reach
-	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(COVERAGE),--cov --cov-report=term --cov-report=html)
+	@cd $(ROOT) && $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=term --cov-report=html)
 
 test-compose: $(READY) ## Build, start, kill, upgrade docker compose with a real engine (about 30 minutes)
 	@docker compose version >/dev/null && docker info >/dev/null || { echo "error: no docker engine with compose answers here"; exit 1; }

@@ -32,6 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
     }
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that takes longest begins first: it mostly waits; others use the processors meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_main_job.py")
+
+
 @pytest.fixture
 def published_v3() -> Path:
     """ML.ENERGY's published results; a test that needs them is skipped where they are not."""
