@@ -33,7 +33,7 @@ compared as (
         on
             newest.configuration_id = comparisons.configuration_id
             and newest.runtime_version = comparisons.runtime_version
-    where comparisons.versions_back <= {versions_back}
+    where comparisons.versions_back <= {{ versions_back }}
 
 )
 

@@ -23,6 +23,7 @@ from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes import environments
 from benchmark_tasks.settings import Settings
 from expectations import publications
+from expectations.sql import load_sql
 from jouleboard_airflow.upkeep.findings import Findings, Kind, Removable, size
 
 _REMOVED = ".removed"
@@ -123,7 +124,7 @@ def _releases_needed(settings: Settings, versions_back: int) -> tuple[set[tuple[
     """
     if publications.current(settings) is None:
         return set(), "nothing is published here: the newest and the used ones are kept"
-    sql = _NEEDED_RELEASES.read_text().format(versions_back=versions_back)
+    sql = load_sql(_NEEDED_RELEASES, versions_back=versions_back)
     rows = publications.query(settings, sql).rows
     packages: defaultdict[str, set[str | None]] = defaultdict(set)
     watch = catalogs.load(overlay=settings.catalog).watch

@@ -1,4 +1,5 @@
--- Runs past the deadline of their DAG. A run has its whole time again after it was cleared or after a question.
+-- Runs past the deadline of their DAG. A run has its whole time again
+-- after it was cleared or after a question.
 -- A run that waits for a person is not late: the question is told.
 select
     dag_run.dag_id,
