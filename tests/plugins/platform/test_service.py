@@ -106,7 +106,7 @@ def notified(monkeypatch: pytest.MonkeyPatch, address: str) -> Iterator[socket.s
         yield receiver
 
 
-@pytest.mark.parametrize("address", ["socket", f"@jouleboard-test-{os.getpid()}"])
+@pytest.mark.parametrize("address", ["socket", f"@jouleboard-test-{os.getpid()}"], ids=["file", "abstract"])
 def test_a_workers_heartbeat_reaches_this_host_and_systemd(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
