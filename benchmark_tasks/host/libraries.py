@@ -29,13 +29,13 @@ def missing_libraries(*, has_gpu: bool) -> list[MissingLibrary]:
         return []
     missing: list[MissingLibrary] = []
     if not has_gpu and not _loads(NUMA_LIBRARY):
-        line = f"no {NUMA_LIBRARY}: vLLM's CPU build does not start"
+        line = f"no {NUMA_LIBRARY}: a model server for the CPU does not start"
         missing.append(MissingLibrary(line, "install libnuma1 (numactl-libs)", fatal=True))
     if has_gpu and not _compiler():
-        line = "no C compiler: Triton cannot compile its kernels, so vLLM does not start"
+        line = "no C compiler: Triton cannot compile its kernels, so a model server does not start"
         missing.append(MissingLibrary(line, "install gcc and libc6-dev, or set CC", fatal=False))
     if has_gpu and not _python_header().is_file():
-        line = f"no {_python_header()}: Triton cannot compile its kernels, so vLLM does not start"
+        line = f"no {_python_header()}: Triton cannot compile its kernels, so a model server does not start"
         missing.append(MissingLibrary(line, "install the header files of Python (python3-dev)", fatal=False))
     return missing
 

@@ -27,13 +27,15 @@ KEPT_HERE = (bundle.RUN_FILE, bundle.CHECKSUMS_FILE)
 
 def is_cold(folder: Path) -> bool:
     """Whether a bundle's folder keeps only the record and the checksums."""
-    return folder.parents[2].name == COLD
+    return any(parent.name == COLD for parent in folder.parents[2:3])
 
 
 def own_folder(folder: Path) -> Path:
     """The folder that a bundle had before it was moved, and still has if it was not."""
+    if not is_cold(folder):
+        return folder
     root = folder.parents[3]
-    return root / folder.relative_to(root / COLD) if is_cold(folder) else folder
+    return root / folder.relative_to(root / COLD)
 
 
 def address(root: Path) -> str | None:

@@ -146,7 +146,7 @@ def test_where_memory_is_short_a_server_is_as_small_as_its_batches(
     assert (infeasible.status, infeasible.configuration.batch_size) == (RunStatus.INFEASIBLE, 8)
     assert (measured.status, measured.configuration.batch_size) == (RunStatus.COMPLETED, 4)
     assert sequences(measured) == "--max-num-seqs=4"
-    assert sum("does not fit" in line and "256" in line for line in said) == 1, "tried once"
+    assert sum("needs too much memory" in line and "256" in line for line in said) == 1, "tried once"
     assert leftovers(settings) == []
 
 

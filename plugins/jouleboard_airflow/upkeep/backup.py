@@ -29,7 +29,7 @@ from expectations import publications
 from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.upkeep import contents, history, snapshot, targets
 from jouleboard_airflow.upkeep.contents import Item
-from jouleboard_airflow.upkeep.snapshot import LINK_TARGET, RECORDED_SETTINGS, File, Folder, Link, Snapshot
+from jouleboard_airflow.upkeep.snapshot import LINK_TARGET, File, Folder, Link, Snapshot, recorded_settings
 from jouleboard_airflow.upkeep.targets import Target, digest_of
 
 LOCK_FILE = ".upkeep.lock"
@@ -94,7 +94,7 @@ def backup(
         made = Snapshot(
             made_at=datetime.now(UTC),
             jouleboard=__version__,
-            settings={name: environment[name] for name in RECORDED_SETTINGS if environment.get(name)},
+            settings=recorded_settings(environment),
             has_secrets=with_secrets and bool(secret),
             history=has,
             cold=cold.address(settings.raw),

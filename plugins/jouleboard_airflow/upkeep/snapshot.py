@@ -26,8 +26,6 @@ RECORDED_SETTINGS = (
     "JOULEBOARD_PORT",
     "JOULEBOARD_SCHEDULES",
     "JOULEBOARD_DEADLINE_HOURS",
-    "JOULEBOARD_VLLM_FLOOR",
-    "JOULEBOARD_XFUSER_FLOOR",
     "JOULEBOARD_DATABASE_FOLDER",
     "JOULEBOARD_DUCKDB_MEMORY",
     "JOULEBOARD_DATA_SETS",
@@ -36,6 +34,16 @@ RECORDED_SETTINGS = (
     "HF_HUB_OFFLINE",
 )
 """Variables whose values a backup records, so that they can be set again. None of them holds a secret."""
+_FLOOR = re.compile(r"JOULEBOARD_[A-Z0-9_]+_FLOOR")
+
+
+def recorded_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Values of `RECORDED_SETTINGS`, and of the variables that name the oldest release of a project."""
+    return {
+        name: value
+        for name, value in sorted(environment.items())
+        if value and (name in RECORDED_SETTINGS or _FLOOR.fullmatch(name))
+    }
 
 
 class File(Record):

@@ -58,12 +58,15 @@ SOUND = MadeUpGpu()
 def test_a_broken_counter_of_one_gpu_gives_none_and_the_reason(
     nvml: MadeUpNvml, change: dict[str, Any], reason: str
 ) -> None:
-    if "jump_joules" in change:
-        change = {**change, "jump_at": time.monotonic() + SECONDS / 2}
-    if "frozen_at" in change:
-        change = {"frozen_at": time.monotonic()}
-    nvml.answer([SOUND, SOUND])
-    window, said, whole = measured(nvml, [SOUND, replace(SOUND, **change)])
+    for _ in range(5):
+        if "jump_joules" in change:
+            change = {**change, "jump_at": time.monotonic() + SECONDS / 2}
+        if "frozen_at" in change:
+            change = {"frozen_at": time.monotonic()}
+        nvml.answer([SOUND, SOUND])
+        window, said, whole = measured(nvml, [SOUND, replace(SOUND, **change)])
+        if said is None or "was not read" not in said:  # as on a machine that was too busy to read
+            break
     assert window.energy is None and whole.joules is None
     assert said is not None and re.search(reason, said)
 

@@ -128,8 +128,10 @@ def test_the_edge_worker_finds_the_heartbeat_as_airflow_imports_it(tmp_path: Pat
 
 
 def test_status_of_a_gpu_host_is_its_workers(
-    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    home = tmp_path / "o'd dir"
+    monkeypatch.setenv("JOULEBOARD_HOME", str(home))
     worker_home = home / "worker"
     worker_home.mkdir(parents=True)
     monkeypatch.setenv("AIRFLOW_HOME", str(worker_home))

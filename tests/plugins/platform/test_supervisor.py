@@ -147,7 +147,7 @@ def test_what_cannot_start_is_one_line_and_no_tight_loop(platform: Platform) -> 
     )
     incident = platform.incidents()["component/scheduler"].incident
     assert incident.what == "scheduler cannot start; it is tried again every 10 minutes"
-    assert incident.why == "no module named airflow"
+    assert incident.why == "the last line of its log is: no module named airflow"
     broken.unlink()
     platform.works_again(Component.SCHEDULER, before)
 
