@@ -99,6 +99,8 @@ def test_a_release_becomes_a_publication(world: World) -> None:
     demo = run_demo(world)
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert re.search(r"published 1: \d+ leaderboard rows", demo.stdout)
+    page = world.installation.settings.published / "current" / "site" / "index.html"
+    assert "published/current/site/index.html" in demo.stdout and page.is_file()
     runs = world.airflow.runs("benchmark_release")
     assert [(run.run_id, run.state) for run in runs] == [(RELEASE_RUN, "success")]
     assert {run.state for run in world.airflow.runs("refresh_leaderboard")} == {"success"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -20,10 +21,15 @@ WINDOW = Window(settled=True, start_seconds=0.1, end_seconds=SECONDS - 0.1, outp
 
 
 def measured(nvml: MadeUpNvml, during: list[MadeUpGpu]) -> tuple[Window, str | None, Phase]:
-    """What a window and a phase have if the GPUs are like this from the first reading on."""
+    """What a window and a phase have if the GPUs are like this from the first reading on.
+
+    A `jump_at` counts from the start of the phase, in seconds.
+    """
     with Recorder(ZeusMeter(range(len(during))), period_seconds=0.02) as devices:
-        nvml.answer(during)
+        nvml.answer([replace(gpu, jump_at=inf) for gpu in during])
+        devices.wait_past(time.perf_counter_ns())  # a reading lies before the start
         start = time.perf_counter_ns()
+        nvml.answer([replace(gpu, jump_at=time.monotonic() + gpu.jump_at) for gpu in during])
         devices.wait_past(start + int(SECONDS * 1e9))
         whole = phase("measure", start, start + int(SECONDS * 1e9), devices)
         window, reason = with_energy(WINDOW, devices.timeline(start), devices)
@@ -50,7 +56,7 @@ SOUND = MadeUpGpu()
         ({"scale": 0.2}, "energy counter of GPU 1 (counted|went backwards)"),
         ({"offset_joules": 1e9, "scale": -1.0}, "energy counter of GPU 1 went backwards"),
         ({"wraps_at_joules": 20.0}, "energy counter of GPU 1 went backwards"),
-        ({"jump_joules": 5000.0}, "energy counter of GPU 1 (counted|jumped by)"),
+        ({"jump_joules": 5000.0, "jump_at": SECONDS / 2}, "energy counter of GPU 1 (counted|jumped by)"),
         ({"errors": {ENERGY: 10}}, "GPU 1.*get_total_energy_consumption"),
         ({"errors": {ENERGY: LOST}}, "GPU 1 stopped answering"),
     ],
@@ -59,8 +65,6 @@ def test_a_broken_counter_of_one_gpu_gives_none_and_the_reason(
     nvml: MadeUpNvml, change: dict[str, Any], reason: str
 ) -> None:
     for _ in range(5):
-        if "jump_joules" in change:
-            change = {**change, "jump_at": time.monotonic() + SECONDS / 2}
         if "frozen_at" in change:
             change = {"frozen_at": time.monotonic()}
         nvml.answer([SOUND, SOUND])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -347,6 +348,18 @@ def test_the_keyboard_sorts(site: Site) -> None:
     assert sizes == sorted(sizes)
     site.settled()
     assert "sort=batch_size" in site.browser.evaluate("location.hash")
+
+
+def test_an_embedded_figure_stands_alone_and_keeps_the_choice(site: Site) -> None:
+    site.open("#latency=12")
+    site.browser.evaluate("byId('link').click()")
+    snippet = site.browser.evaluate("byId('embed-field').value")
+    address = re.search(r'<iframe src="[^"#]+(#[^"]+)"', snippet)
+    assert address is not None, snippet
+    site.open(address[1].replace("&amp;", "&"))
+    seen = "[...document.querySelectorAll('#table, #figure')].map((part) => part.offsetHeight > 0 && part.id)"
+    assert json.loads(site.browser.evaluate(f"JSON.stringify({seen})")) == ["figure", False]
+    assert site.browser.evaluate("byId('latency-box').value") == "12"
 
 
 def test_ticked_rows_are_compared_at_an_address_of_their_own(site: Site) -> None:

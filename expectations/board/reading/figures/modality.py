@@ -14,7 +14,7 @@ ORDER = ("text", "image", "video", "audio")
 
 
 def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
-    """Models by the energy of their text sibling; each bar says its value and batch size."""
+    """Models by the energy of their text sibling; each bar says its value."""
     import altair as alt
 
     del tasks

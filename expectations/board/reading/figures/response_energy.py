@@ -22,7 +22,7 @@ STEP = 0.13
 
 
 def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
-    """Every model is a point; the models at both ends are named."""
+    """Every model is a point beside others of its energy; a line is the median of a task."""
     import altair as alt
 
     rows = rows.assign(task_name=rows["task"].map(lambda task: tasks.get(task, task)))
