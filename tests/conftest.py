@@ -15,6 +15,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.hub import ModelHub
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmarks.published import published_folder
+from tests.object_store import ObjectStore, running_object_store
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -36,6 +37,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The file that takes longest begins first: it mostly waits; others use the processors meanwhile."""
     items.sort(key=lambda item: item.path.name != "test_main_job.py")
+
+
+@pytest.fixture(scope="module")
+def object_store() -> Iterator[ObjectStore]:
+    """An S3 server with an empty bucket, for all tests of a file."""
+    with running_object_store() as store:
+        yield store
 
 
 @pytest.fixture

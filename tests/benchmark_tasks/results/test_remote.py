@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from benchmark_tasks.results.remote import Remote
 from benchmark_tasks.results.store import INCOMING, OUTGOING, RECORDS, Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run, write_sample
-from tests.object_store import URL, ObjectStore, running_object_store
+from tests.object_store import URL, ObjectStore
 
 SEND_AND_STOP_BEFORE_THE_LAST = """
 import signal, sys
@@ -38,16 +37,10 @@ Store(Path(sys.argv[1]), remote).land_copy(Path(sys.argv[3]))
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ObjectStore]:
-    with running_object_store() as server:
-        yield server
-
-
 @pytest.fixture
-def url(server: ObjectStore, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def url(object_store: ObjectStore, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A landing zone of the test's own."""
-    for name, value in server.variables.items():
+    for name, value in object_store.variables.items():
         monkeypatch.setenv(name, value)
     return f"{URL}/{abs(hash(request.node.name))}"
 
@@ -57,11 +50,13 @@ def sample(tmp_path: Path) -> Path:
     return write_sample(tmp_path / "elsewhere", sample_run())
 
 
-def objects(server: ObjectStore, url: str) -> dict[str, bytes]:
+def objects(object_store: ObjectStore, url: str) -> dict[str, bytes]:
     """What is under the test's URL, by file name and parent."""
     prefix = url.removeprefix("s3://landing/") + "/"
     return {
-        key.removeprefix(prefix): value for key, value in server.objects().items() if key.startswith(prefix)
+        key.removeprefix(prefix): value
+        for key, value in object_store.objects().items()
+        if key.startswith(prefix)
     }
 
 
@@ -70,11 +65,13 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_what_one_machine_lands_another_reads_and_verifies(
-    url: str, server: ObjectStore, sample: Path, tmp_path: Path
+    url: str, object_store: ObjectStore, sample: Path, tmp_path: Path
 ) -> None:
     landed = Store(tmp_path / "worker", Remote(url)).land_copy(sample)
     where = landed.relative_to(tmp_path / "worker")
-    assert objects(server, url) == {f"{where}/{name}": content for name, content in files(sample).items()}
+    assert objects(object_store, url) == {
+        f"{where}/{name}": content for name, content in files(sample).items()
+    }
     there = Store(tmp_path / "control", Remote(url))
     ((run, path),) = there.listing().runs
     assert (run.run_id, path) == (sample.name, tmp_path / "control" / where)
@@ -94,13 +91,13 @@ def test_planning_fetches_records_only(url: str, sample: Path, tmp_path: Path) -
 
 
 def test_killed_while_sending_nothing_half_visible_and_nothing_lost(
-    url: str, server: ObjectStore, sample: Path, tmp_path: Path
+    url: str, object_store: ObjectStore, sample: Path, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-c", SEND_AND_STOP_BEFORE_THE_LAST, tmp_path / "worker", url, sample]
     with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, env=os.environ) as sender:
         assert sender.stdout.readline() == b"all but the record are sent\n"
         sender.kill()
-    assert len(objects(server, url)) == len(files(sample)) - 1
+    assert len(objects(object_store, url)) == len(files(sample)) - 1
     control = Store(tmp_path / "control", Remote(url))
     assert not control.listing().runs and not control.listing().broken and not control.records().runs
     restarted = Store(tmp_path / "worker", Remote(url))
@@ -112,7 +109,7 @@ def test_killed_while_sending_nothing_half_visible_and_nothing_lost(
 
 
 def test_an_outage_keeps_what_was_measured_until_it_is_over(
-    url: str, server: ObjectStore, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, object_store: ObjectStore, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -124,20 +121,20 @@ def test_an_outage_keeps_what_was_measured_until_it_is_over(
     assert "\n" not in str(caught.value)
     with pytest.raises(LandingZoneUnreachable, match="cannot be used"):
         store.listing()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", object_store.endpoint)
     assert [run.run_id for run, _ in Store(tmp_path / "worker", Remote(url)).records().runs] == [sample.name]
     assert Store(tmp_path / "worker", Remote(url)).send() == 1
-    assert f"{sample.name}/{bundle.RUN_FILE}" in "".join(objects(server, url))
+    assert f"{sample.name}/{bundle.RUN_FILE}" in "".join(objects(object_store, url))
 
 
-def test_landing_twice_sends_once(url: str, server: ObjectStore, sample: Path, tmp_path: Path) -> None:
+def test_landing_twice_sends_once(url: str, object_store: ObjectStore, sample: Path, tmp_path: Path) -> None:
     Store(tmp_path / "one", Remote(url)).land_copy(sample)
-    before = objects(server, url)
+    before = objects(object_store, url)
     (sample / bundle.SERVER_LOG).write_text("another server log")
     (sample / bundle.CHECKSUMS_FILE).unlink()
     bundle.write_record(sample, bundle.read_record(sample))
     Store(tmp_path / "two", Remote(url)).land_copy(sample)
-    assert objects(server, url) == before
+    assert objects(object_store, url) == before
 
 
 @pytest.mark.parametrize("name", [bundle.REQUESTS_FILE, bundle.RUN_FILE, bundle.CHECKSUMS_FILE])

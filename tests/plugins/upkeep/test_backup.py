@@ -7,7 +7,7 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,22 +24,16 @@ from jouleboard_airflow.upkeep import contents, history, targets
 from jouleboard_airflow.upkeep.backup import backup, exclusive, verify
 from jouleboard_airflow.upkeep.restore import restore
 from jouleboard_airflow.upkeep.snapshot import Snapshot
-from tests.object_store import ObjectStore, running_object_store
+from tests.object_store import ObjectStore
 from tests.plugins.upkeep.conftest import in_child, land_one, write
 
 NOTHING: dict[str, str] = {}
 """An environment without variables."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ObjectStore]:
-    with running_object_store() as server:
-        yield server
-
-
 @pytest.fixture
-def bucket(server: ObjectStore, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    for name, value in server.variables.items():
+def bucket(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    for name, value in object_store.variables.items():
         monkeypatch.setenv(name, value)
     return f"s3://landing/backups-{abs(hash(request.node.name))}"
 
