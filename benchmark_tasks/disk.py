@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from uuid import uuid4
 from benchmark_tasks.errors import DiskFull, JouleboardError
 
 LOCK_POLL_SECONDS = 0.1
+_COPIED_BYTES = 1 << 20
 PRIVATE = 0o600
 """Mode of a file that only its owner can read."""
 
@@ -35,7 +38,16 @@ def replace(path: Path, text: str, *, mode: int = 0o666, durable: bool = True) -
     Raises:
         DiskFull: nothing was changed.
     """
-    with _written_beside(path, text, mode, durable) as beside:
+    replace_content(path, io.BytesIO(text.encode()), mode=mode, durable=durable)
+
+
+def replace_content(path: Path, content: IO[bytes], *, mode: int = 0o666, durable: bool = True) -> None:
+    """As `replace`, with the rest of an open file.
+
+    Raises:
+        DiskFull: nothing was changed.
+    """
+    with _written_beside(path, content, mode, durable) as beside:
         beside.replace(path)
 
 
@@ -45,7 +57,7 @@ def create(path: Path, text: str) -> bool:
     Raises:
         DiskFull: nothing was written.
     """
-    with _written_beside(path, text, 0o666, True) as beside:
+    with _written_beside(path, io.BytesIO(text.encode()), 0o666, True) as beside:
         try:
             os.link(beside, path)
         except FileExistsError:
@@ -163,15 +175,15 @@ def disk_full_is_an_error(where: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _written_beside(path: Path, text: str, mode: int, durable: bool) -> Iterator[Path]:
-    """The text in a new file in the same folder, for the caller to move; then the folder is synced."""
+def _written_beside(path: Path, content: IO[bytes], mode: int, durable: bool) -> Iterator[Path]:
+    """The content in a new file in the same folder, for the caller to move; then the folder is synced."""
     beside = _beside(path)
     with disk_full_is_an_error(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(descriptor, "wb") as file:
+                shutil.copyfileobj(content, file, _COPIED_BYTES)
                 file.flush()
                 if durable:
                     os.fsync(descriptor)

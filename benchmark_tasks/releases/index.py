@@ -87,13 +87,17 @@ def watched_releases(watched: WatchedProject, settings: Settings, *, has_gpu: bo
     distribution = watched.distribution(has_gpu=has_gpu)
     if distribution is None:
         return []
-    return [
-        release
-        for release in list_releases(distribution, settings, floor=watched.floor)
-        if (watched.measure_prereleases or not release.prerelease)
+    listed = list_releases(distribution, settings, floor=watched.floor)
+    return [release for release in listed if is_to_be_measured(release, watched)]
+
+
+def is_to_be_measured(release: Release, watched: WatchedProject) -> bool:
+    """Whether a release that is listed can be installed, and the project's policy takes it."""
+    return (
+        (watched.measure_prereleases or not release.prerelease)
         and (watched.measure_yanked or not release.yanked)
         and release.not_yet is None
-    ]
+    )
 
 
 def distribution_for(runtime: RuntimeName, version: str, *, has_gpu: bool, settings: Settings) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmark_tasks.settings import Settings
 from expectations import publications
+from expectations.pages import templates_in
 from expectations.sql import load_sql
 
 QUERIES = Path(__file__).parent / "digest_queries"
@@ -38,18 +39,14 @@ def digest(settings: Settings, days: int = DAYS) -> Digest:
     current = publications.require_current(settings)
     now = datetime.now(UTC)
     since = now - timedelta(days=days)
-    literal = f"timestamptz '{since:%Y-%m-%d %H:%M:%S}+00'"
-    parts = {
-        part: publications.query(settings, load_sql(QUERIES / f"{part}.sql", since=literal)).records()
-        for part in PARTS
-    }
-    published = [item for item in publications.all_publications(settings) if _published_at(item) >= since]
+    parts = {part: publications.query(settings, query_of(part, since)).records() for part in PARTS}
+    published = [item for item in publications.all_publications(settings) if item.published_at >= since]
     values = {
         "since": since,
         "until": now,
         "current": current,
         "published": [
-            (item.number, _published_at(item), item.rows.get("leaderboard", 0)) for item in published
+            (item.number, item.published_at, item.rows.get("leaderboard", 0)) for item in published
         ],
         "rows": current.rows.get("leaderboard", 0),
         **parts,
@@ -58,18 +55,13 @@ def digest(settings: Settings, days: int = DAYS) -> Digest:
     return Digest(title, _render("digest.txt", values), _render("digest.html", values | {"title": title}))
 
 
-def _published_at(publication: publications.Publication) -> datetime:
-    return datetime.fromisoformat(publication.manifest["published_at"])
+def query_of(part: str, since: datetime) -> str:
+    """The query of one of `PARTS`, for what happened since a moment (UTC)."""
+    literal = f"timestamptz '{since:%Y-%m-%d %H:%M:%S}+00'"
+    first_measured = load_sql(QUERIES / "first_measured.sql", since=literal)
+    return load_sql(QUERIES / f"{part}.sql", since=literal, first_measured=first_measured)
 
 
 def _render(name: str, values: dict[str, Any]) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=name.endswith(".html"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_in(Path(__file__).parent, escape=name.endswith(".html"))
     return environment.get_template(name).render(values).strip() + "\n"

@@ -27,16 +27,17 @@ def render_page(template: str, **values: object) -> str:
     return _environment().get_template(template).render(values)
 
 
-def templates_in(folder: Path) -> Environment:
-    """The templates of a folder, set up as every page of this project needs them.
+def templates_in(folder: Path, *, escape: bool = True) -> Environment:
+    """The templates of a folder, set up as every page and message of this project needs them.
 
-    Values are escaped. A name that a template uses and that was not passed is an error, not an empty text.
+    escape: values are escaped for HTML; not in plain text. A name that a template uses and that was not
+    passed is an error, not an empty text.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
         loader=FileSystemLoader(folder),
-        autoescape=True,
+        autoescape=escape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

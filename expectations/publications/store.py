@@ -79,6 +79,11 @@ class Publication:
         return self.path / DATABASE_FILE
 
     @property
+    def published_at(self) -> datetime:
+        """When it was published."""
+        return datetime.fromisoformat(self.manifest["published_at"])
+
+    @property
     def rows(self) -> dict[str, int]:
         """Row count by mart."""
         return {name: table["rows"] for name, table in self.manifest["tables"].items()}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import duckdb
 import pytest
 
-from expectations.history.digest import PARTS, QUERIES
-from expectations.sql import load_sql
+from expectations.history.digest import PARTS, query_of
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_query_runs_on_the_marts(marts: duckdb.DuckDBPyConnection, part: str) -> None:
-    sql = load_sql(QUERIES / f"{part}.sql", since="timestamptz '2020-01-01'")
+    sql = query_of(part, datetime(2020, 1, 1, tzinfo=UTC))
     with marts.cursor() as connection:
         connection.execute("use marts")
         assert connection.execute(sql).description

@@ -1,13 +1,7 @@
 -- How versions that were measured for the first time compare with the version before.
 with
 first_measured as (
-    select
-        runtime,
-        runtime_version
-    from run_log
-    where data_source = 'jouleboard'
-    group by runtime, runtime_version
-    having min(started_at) >= {{ since }}
+    {{ first_measured }}
 )
 
 select

@@ -16,7 +16,7 @@ from benchmark_tasks import disk
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.notifications import messages
 from jouleboard_airflow.notifications.incidents import Kind
-from jouleboard_airflow.notifications.published import Published, current
+from jouleboard_airflow.notifications.published import current
 from jouleboard_airflow.notifications.receivers import Message, Mood, Receivers
 from jouleboard_airflow.notifications.records import Record, Records
 
@@ -51,28 +51,27 @@ class Delivery:
         if time.monotonic() < self._next_try:
             return
         records = list(self.records.all().values())
-        published = current(self.settings)
-        self._tell_broken([record for record in records if record.told is None], published)
-        self._tell_well([record for record in records if record.told and record.ended], published)
-        self._remind([record for record in records if self._to_be_reminded(record)], published)
+        self._tell_broken([record for record in records if record.told is None])
+        self._tell_well([record for record in records if record.told and record.ended])
+        self._remind([record for record in records if self._to_be_reminded(record)])
         self._send_outbox()
 
-    def _tell_broken(self, records: list[Record], published: Published | None) -> None:
+    def _tell_broken(self, records: list[Record]) -> None:
         """Also what is over already, for example because the supervisor started it again."""
-        if records and self._send(messages.broken(records, published, self.board)):
+        if records and self._send(messages.broken(records, current(self.settings), self.board)):
             for record in records:
                 if record.ended:
                     self._forget(record)
                 else:
                     self._keep(record, told=self.now(), reminded=self.now())
 
-    def _tell_well(self, records: list[Record], published: Published | None) -> None:
-        if records and self._send(messages.well(records, published, self.board)):
+    def _tell_well(self, records: list[Record]) -> None:
+        if records and self._send(messages.well(records, current(self.settings), self.board)):
             for record in records:
                 self._forget(record)
 
-    def _remind(self, records: list[Record], published: Published | None) -> None:
-        if records and self._send(messages.reminder(records, published, self.board)):
+    def _remind(self, records: list[Record]) -> None:
+        if records and self._send(messages.reminder(records, current(self.settings), self.board)):
             for record in records:
                 self._keep(record, reminded=self.now())
 

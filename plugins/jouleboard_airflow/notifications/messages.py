@@ -6,12 +6,15 @@ import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jinja2
-
+from expectations.pages import templates_in
 from jouleboard_airflow.notifications.published import Published
 from jouleboard_airflow.notifications.receivers import Message, Mood
 from jouleboard_airflow.notifications.records import Record
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 600
@@ -47,14 +50,8 @@ def _message(
     return Message(title.strip(), body.strip() + "\n", mood)
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=False,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _environment() -> Environment:
+    environment = templates_in(TEMPLATES, escape=False)
     environment.filters |= {"moment": moment, "sentence": sentence, "span": span, "short": short}
     return environment
 

@@ -11,11 +11,15 @@ from benchmark_tasks.settings import Settings
 
 @dataclass(frozen=True)
 class Published:
-    """The current publication. rows: those of the leaderboard."""
+    """The current publication.
+
+    rows: those of the leaderboard. quarantined: bundles that its gate set aside.
+    """
 
     number: int
     published_at: datetime
     rows: int
+    quarantined: int
 
     @property
     def age_seconds(self) -> float:
@@ -33,5 +37,7 @@ def current(settings: Settings) -> Published | None:
         return None
     if publication is None:
         return None
-    published_at = datetime.fromisoformat(publication.manifest["published_at"])
-    return Published(publication.number, published_at, publication.rows.get("leaderboard", 0))
+    rows = publication.rows
+    return Published(
+        publication.number, publication.published_at, rows.get("leaderboard", 0), rows.get("quarantine", 0)
+    )

@@ -55,8 +55,7 @@ class Records:
         """Every record by its incident's key, the oldest first. A damaged file is left out."""
         found = {}
         for file in self.folder.glob("*.json"):
-            with suppress(OSError, ValidationError):
-                record = Record.model_validate_json(file.read_text())
+            if record := _read(file):
                 found[record.incident.key] = record
         for key, changed in self._unwritten.items():
             found.pop(key, None)
@@ -66,7 +65,10 @@ class Records:
 
     def get(self, key: str) -> Record | None:
         """The record of an incident; None if it is not open and not to be told."""
-        return self.all().get(key)
+        if key in self._unwritten:
+            return self._unwritten[key]
+        record = _read(self._file(key))
+        return record if record and record.incident.key == key else None
 
     def put(self, record: Record) -> None:
         """Write a record."""
@@ -106,3 +108,9 @@ class Records:
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{quote(key, safe='')[:200]}.json"
+
+
+def _read(file: Path) -> Record | None:
+    with suppress(OSError, ValidationError):
+        return Record.model_validate_json(file.read_text())
+    return None

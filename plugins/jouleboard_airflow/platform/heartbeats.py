@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 
@@ -19,14 +21,16 @@ from jouleboard_airflow.platform import database
 from jouleboard_airflow.platform.components import Component
 from jouleboard_airflow.platform.installation import Installation
 
+HEALTH_PATH = "/api/v2/monitor/health"
 API_SECONDS = 10.0
 """The API server must answer within this time."""
 
-_JOBS = {
+JOBS = {
     "SchedulerJob": Component.SCHEDULER,
     "DagProcessorJob": Component.DAG_PROCESSOR,
     "TriggererJob": Component.TRIGGERER,
 }
+"""Components by the type of their job in Airflow's database."""
 _QUERY = Path(__file__).with_suffix(".sql")
 
 
@@ -49,8 +53,8 @@ def read(installation: Installation) -> Beats:
     answer = database.ask(installation, _QUERY.read_text())
     if answer.rows is not None:
         last[Component.DATABASE] = datetime.now(UTC)
-        last |= {_JOBS[job]: beat for job, beat in answer.rows if job in _JOBS and beat}
-    for component in set(Component) - {*_JOBS.values(), Component.DATABASE, Component.API_SERVER}:
+        last |= {JOBS[job]: beat for job, beat in answer.rows if job in JOBS and beat}
+    for component in set(Component) - {*JOBS.values(), Component.DATABASE, Component.API_SERVER}:
         if when := last_beat(beat_file(installation, component)):
             last[component] = when
     if _api_answers(installation):
@@ -84,10 +88,17 @@ def age_seconds(beat: datetime | None) -> float | None:
     return None if beat is None else max(0.0, (datetime.now(UTC) - beat).total_seconds())
 
 
-def _api_answers(installation: Installation) -> bool:
+def health(url: str) -> dict[str, Any] | None:
+    """Airflow's own report on its components; None if the API server does not answer with one in time.
+
+    url: any address of the API server.
+    """
     try:
-        health = f"{installation.url}/api/v2/monitor/health"
-        report = httpx.get(health, timeout=API_SECONDS, trust_env=False).raise_for_status().json()
-    except (httpx.HTTPError, ValueError):
-        return False
-    return "scheduler" in report
+        answer = httpx.get(urljoin(url, HEALTH_PATH), timeout=API_SECONDS, trust_env=False)
+        return dict(answer.raise_for_status().json())
+    except (httpx.HTTPError, ValueError, TypeError):
+        return None
+
+
+def _api_answers(installation: Installation) -> bool:
+    return "scheduler" in (health(installation.url) or {})

@@ -20,10 +20,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urljoin
-
-import httpx
 
 from benchmark_tasks import disk
 from benchmark_tasks.errors import JouleboardError, one_line
@@ -47,7 +43,6 @@ RESTART_SECONDS = 10.0
 HANGS_SECONDS = 600.0
 """Sending to many services that do not answer takes minutes."""
 
-_ANSWER_SECONDS = 10.0
 _CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _INNER_ADDRESS = "AIRFLOW__CORE__EXECUTION_API_SERVER_URL"
 _BASE_URL = "AIRFLOW__API__BASE_URL"
@@ -105,7 +100,7 @@ class Notifier:
         else:
             self._clear("component/database")
         if _INNER_ADDRESS in self.environment:
-            self._look_at_components(urljoin(self.environment[_INNER_ADDRESS], "/api/v2/monitor/health"))
+            self._look_at_components(self.environment[_INNER_ADDRESS])
             self._look_at_disks()
         else:
             self._look_at_supervisor()
@@ -122,7 +117,7 @@ class Notifier:
         in_airflow.reconcile(found, self.records, self.installation.settings)
 
     def _look_at_components(self, address: str) -> None:
-        report = _health(address)
+        report = heartbeats.health(address)
         if report is None:
             self._suspect("component/api-server", "The API server does not answer.")
             return
@@ -253,14 +248,6 @@ def _described(receivers: Receivers) -> str:
     told = f"told: {', '.join(known)}" if known else "nobody is told"
     not_understood = f"; {VARIABLE}: Apprise does not understand address {', '.join(wrong)}" if wrong else ""
     return told + not_understood
-
-
-def _health(address: str) -> dict[str, Any] | None:
-    try:
-        answer = httpx.get(address, timeout=_ANSWER_SECONDS, trust_env=False).raise_for_status()
-        return dict(answer.json())
-    except (httpx.HTTPError, ValueError):
-        return None
 
 
 def _second(_holder: str) -> JouleboardError:

@@ -54,13 +54,12 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _measurable(project: WatchedProject, settings: Settings, has_gpu: bool) -> list[str]:
     """Versions to measure here; the log has one line per version that is left out."""
-    from benchmark_tasks.releases.index import list_releases, watched_releases
+    from benchmark_tasks.releases.index import is_to_be_measured, list_releases
 
-    name = project.project
-    versions = [release.version for release in watched_releases(project, settings, has_gpu=has_gpu)]
-    distribution = project.distribution(has_gpu=has_gpu)
-    listed = list_releases(name, settings, floor=project.floor)
+    name, distribution = project.project, project.distribution(has_gpu=has_gpu)
     here = list_releases(distribution, settings, floor=project.floor) if distribution else []
+    versions = [release.version for release in here if is_to_be_measured(release, project)]
+    listed = here if distribution == name else list_releases(name, settings, floor=project.floor)
     not_yet = {release.version: release.not_yet for release in here if release.not_yet}
     for release in listed:
         if release.version not in versions:

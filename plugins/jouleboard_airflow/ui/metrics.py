@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -34,7 +33,6 @@ from jouleboard_airflow.platform import disk_space, heartbeats, notifier, superv
 from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.ui.overview import MEASURING_TASKS
 
-JOBS = {"SchedulerJob": "scheduler", "DagProcessorJob": "dag-processor", "TriggererJob": "triggerer"}
 WAITS = ("scheduled", "queued", "running", "up_for_retry")
 _LEDGER = "select sum(gpu_hours), sum(energy_kwh), sum(runs) from campaign_ledger"
 
@@ -62,11 +60,10 @@ class Metrics(Collector):
             return
         number = published.number
         hours, energy, runs = _ledger(self.settings, number)
-        rows = publications.read(self.settings, number).rows
         yield _one("publication_number", "Number of the current publication.", number)
         yield _one("publication_age_seconds", "Time since it was published.", published.age_seconds)
         yield _one("publication_rows", "Rows of its leaderboard.", published.rows)
-        yield _one("quarantined_bundles", "Bundles that its gate set aside.", rows.get("quarantine", 0))
+        yield _one("quarantined_bundles", "Bundles that its gate set aside.", published.quarantined)
         yield _one("measured_runs", "Runs in its ledger.", runs)
         yield _one("measured_gpu_hours", "GPU-hours in its ledger.", hours)
         yield _one("measured_energy_kwh", "Energy in its ledger, kWh.", energy)
@@ -84,7 +81,8 @@ class Metrics(Collector):
                 sweeps.add_metric([pool, str(state)], count)
             latest: Any = session.execute(_heartbeats())
             for job_type, beat in latest:
-                beats.add_metric([JOBS[job_type]], max(0.0, (datetime.now(UTC) - beat).total_seconds()))
+                if (age := heartbeats.age_seconds(beat)) is not None:
+                    beats.add_metric([heartbeats.JOBS[job_type].value], age)
         files = {
             "supervisor": supervisor.state_file(self.installation),
             "notifier": notifier.state_file(self.settings),
@@ -145,7 +143,7 @@ def _heartbeats() -> Any:
     from airflow.jobs.job import Job
 
     latest = select(Job.job_type, func.max(Job.latest_heartbeat))
-    return latest.where(Job.job_type.in_(JOBS)).group_by(Job.job_type)
+    return latest.where(Job.job_type.in_(heartbeats.JOBS)).group_by(Job.job_type)
 
 
 def _one(name: str, help_text: str, value: float) -> Metric:

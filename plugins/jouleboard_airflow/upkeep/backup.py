@@ -85,9 +85,9 @@ def backup(
         say("publications")
         writer.add(contents.published(settings, _freeze_publications(settings, writer)))
         say("decisions, catalog, imports and logs")
-        secret = [item for item in contents.kept(settings) if item.is_secret]
-        paths = {item.path for item in secret}
-        writer.add(item for item in contents.kept(settings) if with_secrets or item.path not in paths)
+        kept = list(contents.kept(settings))
+        secret = {item for item in kept if item.is_secret}
+        writer.add(item for item in kept if with_secrets or item not in secret)
         say("landed runs")
         writer.add(contents.runs(settings))
         writer.flush()

@@ -240,19 +240,8 @@ class ObjectFolder:
             raise
 
     def _write_local(self, path: str, content: IO[bytes]) -> None:
-        """Write aside and rename: a file that is there is whole."""
-        final = Path(self._root) / path
-        beside = final.with_name(f".{final.name}.{os.getpid()}")
-        with disk.disk_full_is_an_error(final.parent):
-            final.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with os.fdopen(
-                    os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, disk.PRIVATE), "wb"
-                ) as file:
-                    shutil.copyfileobj(content, file, 1 << 20)
-                beside.replace(final)
-            finally:
-                beside.unlink(missing_ok=True)
+        """A file that is there is whole; `finish` waits until all are on the disk."""
+        disk.replace_content(Path(self._root) / path, content, mode=disk.PRIVATE, durable=False)
 
     def _one_line_errors(self) -> AbstractContextManager[None]:
         return one_line_errors(f"the backup {self.where}", BackupUnreachable)
