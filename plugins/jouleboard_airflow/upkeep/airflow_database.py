@@ -1,7 +1,8 @@
 """Old rows of Airflow's database, by its own `airflow db clean`.
 
 The runs of `benchmark_release` and `propose_model` are never removed: a release or model is measured once
-because its run exists (`watch_releases`).
+because its run exists (`watch_releases`). So `db clean` is called twice: for runs and tasks without these
+DAGs, and for all DAGs for what is no part of a run, or does not say of which.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from benchmark_tasks.errors import JouleboardError
@@ -22,12 +23,38 @@ from jouleboard_airflow.upkeep.findings import Findings, Kind, Removable
 ONCE = ("benchmark_release", "propose_model")
 """DAGs whose runs say what was measured or proposed already."""
 
+OF_ALL_DAGS = ("asset_event", "deadline", "job", "log", "session", "task_reschedule")
+"""Tables that are cleaned for all DAGs. Some have no column `dag_id`, by which `db clean` leaves DAGs out, so
+it fails; in the others that is empty for what belongs to no DAG, and such rows would stay for ever."""
+
+OF_RUNS = (
+    "callback",
+    "dag_run",
+    "dag_version",
+    "import_error",
+    "partitioned_asset_key_log",
+    "revoked_token",
+    "task_state_store",
+    "trigger",
+)
+"""Tables that are cleaned without the DAGs in `ONCE`, with all that depend on them. Not the table `dag`: it
+says which DAGs are paused, also of those that were not read for long because the platform was off."""
+
+_ALSO_DEPENDS = frozenset({"deadline"})
+"""Depends on tables of `OF_RUNS`, so `db clean` tries it there, too, and says that it failed."""
+
 _SECONDS = 3600.0
+_LARGE_BYTES = 1_000_000
+_FAILED = re.compile(r"error when attempting to clean table '(\w+)'")
 _FOUND = re.compile(r"Found (\d+) rows meeting deletion criteria")
 _CHECKED = re.compile(r"Checking table (\S+)")
 _SIZES = """
 select c.relname, pg_total_relation_size(c.oid), greatest(s.n_live_tup, 1)
 from pg_class c join pg_stat_user_tables s on s.relid = c.oid
+"""
+_LARGE = """
+select schemaname, relname from pg_stat_user_tables
+where pg_total_relation_size(relid) > %s and schemaname not like 'pg_temp%%' order by relname
 """
 
 
@@ -50,13 +77,13 @@ def old_rows(installation: Installation, days: int, environment: Mapping[str, st
 
 def _found(days: int, environment: dict[str, str], address: str) -> Findings:
     before = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S+00:00}"
-    rows = counted(_clean(environment, before, "--dry-run"))
+    rows = _clean(environment, before, "--dry-run")
     total, sizes = _sizes(address)
     estimated = sum(count * sizes.get(table, 0.0) for table, count in rows.items())
 
     def remove() -> int:
-        _clean(environment, before, "--skip-archive", "--yes", "--error-on-cleanup-failure")
-        _shrink(address, [table for table, count in rows.items() if count])
+        _clean(environment, before, "--skip-archive", "--yes")
+        _shrink(address)
         return max(total - _sizes(address)[0], 0)
 
     removable = (
@@ -77,10 +104,30 @@ def counted(output: str) -> dict[str, int]:
     return rows
 
 
-def _clean(environment: Mapping[str, str], before: str, *options: str) -> str:
+def failed(output: str) -> set[str]:
+    """Tables that `airflow db clean` says it could not clean; it goes on with the others."""
+    return set(_FAILED.findall(output))
+
+
+def _clean(environment: Mapping[str, str], before: str, *options: str) -> dict[str, int]:
+    """Rows by table that were removed, or would be in a dry run.
+
+    Raises:
+        JouleboardError: a table could not be cleaned.
+    """
+    runs = _call(environment, before, OF_RUNS, "--exclude-dag-ids", ",".join(ONCE), *options)
+    others = _call(environment, before, OF_ALL_DAGS, *options)
+    problems = (failed(runs) - _ALSO_DEPENDS) | failed(others)
+    if problems:
+        raise JouleboardError(f"`airflow db clean` could not clean {', '.join(sorted(problems))}")
+    return counted(runs) | counted(others)
+
+
+def _call(environment: Mapping[str, str], before: str, tables: Iterable[str], *options: str) -> str:
+    """What `airflow db clean` prints on standard output and standard error."""
     command = [sys.executable, "-m", "airflow", "db", "clean", "--clean-before-timestamp", before]
     ended = subprocess.run(
-        [*command, "--exclude-dag-ids", ",".join(ONCE), *options],
+        [*command, "--tables", ",".join(tables), *options],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -91,7 +138,7 @@ def _clean(environment: Mapping[str, str], before: str, *options: str) -> str:
     if ended.returncode != 0:
         lines = [line for line in ended.stderr.splitlines() if line.strip()] or ["it said nothing"]
         raise JouleboardError(f"`airflow db clean` failed: {lines[-1]}")
-    return ended.stdout
+    return ended.stdout + ended.stderr
 
 
 def _sizes(address: str) -> tuple[int, dict[str, float]]:
@@ -110,8 +157,11 @@ def _sizes(address: str) -> tuple[int, dict[str, float]]:
         connection.close()
 
 
-def _shrink(address: str, tables: list[str]) -> None:
-    """Give the space back to the disk; a table that is busy for seconds is left as it is."""
+def _shrink(address: str) -> None:
+    """Give the space of large tables back to the disk; one that is busy for seconds is left as it is.
+
+    All large ones: rows also go with those that they refer to.
+    """
     import psycopg2
     from psycopg2 import sql
 
@@ -120,9 +170,10 @@ def _shrink(address: str, tables: list[str]) -> None:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("set lock_timeout = '5s'")
-            for table in tables:
+            cursor.execute(_LARGE, [_LARGE_BYTES])
+            for table in cursor.fetchall():
                 try:
-                    cursor.execute(sql.SQL("vacuum (full, analyze) {}").format(sql.Identifier(table)))
+                    cursor.execute(sql.SQL("vacuum (full, analyze) {}").format(sql.Identifier(*table)))
                 except psycopg2.OperationalError:
                     continue
     finally:

@@ -257,3 +257,27 @@ def test_an_installation_replaces_sections_of_the_policy(settings: Settings) -> 
 def test_rows_of_a_dry_run_are_counted_by_table() -> None:
     lines = ("Checking table xcom", "Found 12 rows meeting deletion criteria.", "Checking table log")
     assert airflow_database.counted("\n".join(lines)) == {"xcom": 12}
+
+
+def test_every_table_that_airflow_cleans_is_cleaned_for_the_dags_that_it_knows() -> None:
+    """By `dag_id` DAGs can be left out only of tables that have it, and not of rows where it is empty."""
+    from airflow.models.base import Base
+    from airflow.utils.db import import_all_models
+    from airflow.utils.db_cleanup import config_dict
+
+    import_all_models()
+    there = {name: Base.metadata.tables[name] for name in config_dict if name in Base.metadata.tables}
+    left_out, waiting = set(), list(airflow_database.OF_RUNS)
+    while waiting:
+        name = waiting.pop()
+        left_out.add(name)
+        waiting += config_dict[name].dependent_tables or []
+    assert there.keys() - left_out - set(airflow_database.OF_ALL_DAGS) == {"dag", "connection_test_request"}
+    for name in left_out - set(airflow_database.OF_ALL_DAGS):
+        column = config_dict[name].dag_id_column_name
+        assert column is None or not there[name].columns[column].nullable, name
+
+
+def test_tables_that_could_not_be_cleaned_are_named() -> None:
+    lines = "[warning] Encountered error when attempting to clean table 'xcom'. [airflow]\nFound 3 rows"
+    assert airflow_database.failed(lines) == {"xcom"}
