@@ -36,6 +36,28 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class Chapter:
+    """A heading with its figures and sentences. definition: explains its words; claims nothing."""
+
+    heading: str
+    definition: str | None
+    figures: tuple[Drawn, ...]
+    sentences: tuple[Sentence, ...]
+
+    @property
+    def missing(self) -> list[str]:
+        """What must be measured for what is left out here."""
+        undrawn = [figure.needs for figure in self.figures if figure.svg is None]
+        unsaid = [sentence.needs for sentence in self.sentences if not sentence.lines]
+        return list(dict.fromkeys(needs for needs in (*undrawn, *unsaid) if needs))
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to say, to draw or to measure."""
+        return not self.missing and not self.figures and not any(said.lines for said in self.sentences)
+
+
+@dataclass(frozen=True)
 class Drawn:
     """A figure of one source. svg: None where there are no rows."""
 
@@ -69,21 +91,20 @@ def write_reading(
     tasks = {task.value: entry.display_name for task, entry in catalog.tasks.items()}
     sources = sources_with_reading(connection)
     for source in sources:
-        chapters = list(read(connection, source, tasks))
+        drawn = [chapter for chapter in read(connection, source, tasks) if not chapter.is_empty]
         text = render_page(
             "board/reading/page.html",
             data_source=source,
             source_title=SOURCES[source],
             sources=[(name, SOURCES[name], page_name(name)) for name in sources],
-            weights=_weights(connection, source),
-            chapters=chapters,
+            chapters=drawn,
             summary=manifest["summary"],
             links=links,
         )
         (folder / page_name(source)).write_text(text)
         figures = folder / "figures"
         figures.mkdir(exist_ok=True)
-        for figure in (figure for _, drawn, _ in chapters for figure in drawn):
+        for figure in (figure for chapter in drawn for figure in chapter.figures):
             if figure.svg is not None:
                 (figures / f"{source}-{figure.name}.svg").write_text(standalone(figure.svg))
     return sources
@@ -94,22 +115,21 @@ def sources_with_reading(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [source for source in SOURCES if _has_energy(connection, source)]
 
 
-def read(
-    connection: duckdb.DuckDBPyConnection, source: str, tasks: Mapping[str, str]
-) -> Iterator[tuple[str, list[Drawn], list[Sentence]]]:
-    """The chapters of one source: heading, figures and sentences."""
+def read(connection: duckdb.DuckDBPyConnection, source: str, tasks: Mapping[str, str]) -> Iterator[Chapter]:
+    """The chapters of one source."""
     environment = _sentence_environment(tasks)
-    for chapter in _chapters():
+    for chapter in chapters():
         names = [chapter[key] for key in ("figure", "second_figure") if key in chapter]
-        figures = [_draw(connection, name, source, tasks) for name in names]
-        sentences = [_say(connection, entry, source, environment) for entry in chapter["sentences"]]
-        yield chapter["heading"], figures, sentences
+        figures = tuple(_draw(connection, name, source, tasks) for name in names)
+        sentences = tuple(_say(connection, entry, source, environment) for entry in chapter["sentences"])
+        yield Chapter(chapter["heading"], chapter.get("definition"), figures, sentences)
 
 
 @cache
-def _chapters() -> list[dict[str, Any]]:
-    chapters: list[dict[str, Any]] = yaml.safe_load((ROOM / "chapters.yaml").read_text())
-    return chapters
+def chapters() -> list[dict[str, Any]]:
+    """What `chapters.yaml` says, top to bottom."""
+    entries: list[dict[str, Any]] = yaml.safe_load((ROOM / "chapters.yaml").read_text())
+    return entries
 
 
 def _draw(connection: duckdb.DuckDBPyConnection, name: str, source: str, tasks: Mapping[str, str]) -> Drawn:
@@ -161,10 +181,3 @@ def _needed() -> frozenset[str]:
 
     texts = [path.read_text() for path in query_files()]
     return frozenset(name for text in texts for name in re.findall(r"marts\.(\w+)", text))
-
-
-def _weights(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
-    query = (
-        "select distinct weights from marts.min_energy_configurations where data_source = ? order by weights"
-    )
-    return [row[0] for row in connection.execute(query, [source]).fetchall()]

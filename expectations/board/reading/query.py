@@ -16,7 +16,9 @@ CHOICES = ROOM / "choices"
 def reading_query(path: Path, source: str) -> str:
     """The SQL of a file for one data source, as a reader can run it."""
     data_source = literal(source)
-    choices = {choice.stem: load_sql(choice, data_source=data_source) for choice in CHOICES.glob("*.sql")}
+    choices: dict[str, str] = {}
+    for choice in sorted(CHOICES.glob("*.sql")):  # one may use those before it in the alphabet
+        choices[choice.stem] = load_sql(choice, data_source=data_source, **choices)
     return load_sql(path, data_source=data_source, **choices)
 
 
