@@ -168,17 +168,18 @@ def parse() -> float:
 
 @contextmanager
 def running(
-    folder: Path, index_url: str, *, fleet: str, dags: tuple[str, ...]
+    folder: Path, index_url: str, *, fleet: str, dags: tuple[str, ...], measures: bool = False
 ) -> Iterator[tuple[Installation, Airflow]]:
-    """A platform with DAGs that measure nothing; stopped at the end.
+    """A platform; stopped at the end.
 
-    folder: for its home and DAGs. fleet: GPUs that are not there. dags: those that are unpaused.
+    folder: for its home and DAGs. fleet: GPUs that are not there. dags: those that are unpaused. measures:
+    whether sweeps measure; by default their command does nothing.
     """
     folder.chmod(0o755)  # the database of root has a user of its own
     dag_files = folder / "dags"
     shutil.copytree(REPOSITORY / "dags", dag_files)
     (dag_files / "no_op_sweeps.py").write_text(_NO_OP_DAG + _MEASURES_NOTHING)
-    for name in ("benchmark_release", "benchmark_on_demand"):
+    for name in () if measures else ("benchmark_release", "benchmark_on_demand"):
         with (dag_files / f"{name}.py").open("a") as measuring:
             measuring.write(_MEASURES_NOTHING)
     os.environ |= {

@@ -5,9 +5,12 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,10 +21,11 @@ CANARY = "canary-7d1f04"
 
 @dataclass
 class Mail:
-    """What a mail server received: (subject, text, HTML)."""
+    """What a mail server received: (subject, text, HTML), and when."""
 
     port: int
     received: list[tuple[str, str, str]] = field(default_factory=list)
+    moments: list[datetime] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -31,14 +35,31 @@ class Mail:
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         bodies = (message.get_body((kind,)) for kind in ("plain", "html"))
         text, html = (body.get_content() if body else "" for body in bodies)
+        self.moments.append(datetime.now(UTC))
         self.received.append((message["subject"], text, html))
         return "250 OK"
 
 
+@contextmanager
+def mail_server() -> Iterator[Mail]:
+    """A mail server on a free port."""
+    from aiosmtpd.controller import Controller
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    mail = Mail(port)
+    controller = Controller(mail, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield mail
+    controller.stop()
+
+
 class Hook(ThreadingHTTPServer):
-    """A web hook. received: every JSON that came; answers: the status of the next answers."""
+    """A web hook. received: every JSON that came; moments: when."""
 
     def __init__(self, port: int = 0) -> None:
+        self.moments: list[datetime] = []
         self.received: list[dict[str, Any]] = []
         super().__init__(("127.0.0.1", port), _HookHandler)
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
@@ -57,6 +78,7 @@ class _HookHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.moments.append(datetime.now(UTC))
         self.server.received.append(json.loads(body))
         self.send_response(200)
         self.end_headers()

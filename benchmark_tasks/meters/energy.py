@@ -117,14 +117,18 @@ def require_sound_counters(timeline: Timeline, start: float, end: float) -> None
 def require_agreement(timeline: Timeline, start: float, end: float, share: float) -> None:
     """The part of `require_sound_counters` that holds of any work, by how much they may differ.
 
+    From the first reading of power to the last, where these are near the ends of the span.
+
     Raises:
         MeterError: a counter and the integral of power differ by more than that.
     """
     for gpu in timeline.gpu_indices():
-        integral = _integral_joules(timeline, gpu, start, end)
+        begin, finish = _read_between(timeline, gpu, start, end)
+        integral = _integral_joules(timeline, gpu, begin, finish)
         if integral is None:
             continue
-        counted, highest = _increase(timeline, gpu, start, end), _highest_watts(timeline, gpu, start, end)
+        counted = _increase(timeline, gpu, begin, finish)
+        highest = _highest_watts(timeline, gpu, begin, finish)
         if abs(counted - integral) > share * integral + 2 * REFRESH_SECONDS * highest:
             raise MeterError(
                 f"energy counter of GPU {gpu} counted {counted:.0f} J where its power adds up to "
@@ -191,14 +195,22 @@ def _counter_joules(timeline: Timeline, gpu: int, start: float, end: float) -> f
 
 def _increase(timeline: Timeline, gpu: int, start: float, end: float) -> float:
     seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
-    first = max(0, int(np.searchsorted(seconds, start, side="right")) - 1)
-    last = int(np.searchsorted(seconds, end, side="left"))
-    if np.any(np.diff(joules[first : last + 1]) < 0):
+    if np.any(np.diff(joules[_around(seconds, start, end)]) < 0):
         raise MeterError(
             f"energy counter of GPU {gpu} went backwards: it was reset or wrapped, or the GPU was replaced"
         )
     before, after = np.interp([start, end], seconds, joules)
     return float(after - before)
+
+
+def _read_between(timeline: Timeline, gpu: int, start: float, end: float) -> tuple[float, float]:
+    """The span without its ends of at most `MAXIMUM_GAP_SECONDS` in which power was not read."""
+    seconds, _ = timeline.of(Series.POWER_WATTS, gpu)
+    if len(seconds) == 0:
+        return start, end
+    begin, finish = max(start, float(seconds[0])), min(end, float(seconds[-1]))
+    near = begin - start <= MAXIMUM_GAP_SECONDS and end - finish <= MAXIMUM_GAP_SECONDS
+    return (begin, finish) if near and begin < finish else (start, end)
 
 
 def _integral_joules(timeline: Timeline, gpu: int, start: float, end: float) -> float | None:
@@ -221,13 +233,23 @@ def _highest_watts(timeline: Timeline, gpu: int, start: float, end: float) -> fl
     return float(np.max(watts[near], initial=0.0))
 
 
+def _around(seconds: np.ndarray, start: float, end: float) -> slice:
+    """The readings of a span, with the last one before it and the first one after it.
+
+    The values at its edges are interpolated between these.
+    """
+    first = max(0, int(np.searchsorted(seconds, start, side="right")) - 1)
+    last = int(np.searchsorted(seconds, end, side="left"))
+    return slice(first, last + 1)
+
+
 def _require_no_jump(timeline: Timeline, gpu: int, start: float, end: float) -> None:
     if _integral_joules(timeline, gpu, start, end) is None:
         return
     highest = _highest_watts(timeline, gpu, start, end)
     seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
-    inside = (seconds >= start) & (seconds <= end)
-    gained, lasted = np.diff(joules[inside]), np.diff(seconds[inside])
+    around = _around(seconds, start, end)
+    gained, lasted = np.diff(joules[around]), np.diff(seconds[around])
     jumps = gained > STEP * highest * (lasted + 2 * REFRESH_SECONDS)
     if np.any(jumps):
         raise MeterError(

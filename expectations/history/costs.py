@@ -23,6 +23,7 @@ _COSTS = Path(__file__).parent / "costs.sql"
 class Estimate:
     """Sums over configurations that were measured before, and the number of those that were not.
 
+    machine_hours, gpu_hours, energy_kwh: None if they are known of no configuration.
     unknown: configurations never measured; their hours and energy are in no sum.
     unknown_on_gpus: those of them that use GPUs.
     without_energy: configurations that were measured, but never with an energy counter.
@@ -30,9 +31,9 @@ class Estimate:
 
     configurations: int
     runs: int
-    machine_hours: float
-    gpu_hours: float
-    energy_kwh: float
+    machine_hours: float | None
+    gpu_hours: float | None
+    energy_kwh: float | None
     unknown: int
     unknown_on_gpus: int
     without_energy: int
@@ -41,8 +42,9 @@ class Estimate:
         """In one line."""
         what = f"{_count(self.configurations, 'configuration')}, {_count(self.runs, 'run')}"
         parts = []
-        if known := self.configurations - self.unknown:
-            energy = f"{self.energy_kwh:.3g} kWh" if known > self.without_energy else "energy unknown"
+        known = self.configurations - self.unknown
+        if self.machine_hours is not None and self.gpu_hours is not None:
+            energy = "energy unknown" if self.energy_kwh is None else f"{self.energy_kwh:.3g} kWh"
             if 0 < self.without_energy < known:
                 energy += f" without {self.without_energy} of them, whose energy is unknown"
             hours = f"{self.machine_hours:.2g} hours, {self.gpu_hours:.2g} GPU-hours"
@@ -59,7 +61,10 @@ def estimate(settings: Settings, plan: Plan) -> Estimate:
     unknown: set[str] = set()
     unknown_on_gpus: set[str] = set()
     without_energy: set[str] = set()
-    runs, machine_hours, gpu_hours, energy_kwh = 0, 0.0, 0.0, 0.0
+    runs = 0
+    machine_hours: list[float] = []
+    gpu_hours: list[float] = []
+    energy_kwh: list[float] = []
     for sweep in plan.sweeps:
         for point in sweep.points:
             key = sweep.configuration(point).configuration_id
@@ -70,16 +75,18 @@ def estimate(settings: Settings, plan: Plan) -> Estimate:
                 unknown_on_gpus |= {key} if sweep.num_gpus else set()
                 continue
             hours, hours_of_gpus, kwh = costs[key]
-            machine_hours += hours * point.repeats
-            gpu_hours += hours_of_gpus * point.repeats
-            energy_kwh += (kwh or 0.0) * point.repeats
-            without_energy |= {key} if kwh is None else set()
+            machine_hours.append(hours * point.repeats)
+            gpu_hours.append(hours_of_gpus * point.repeats)
+            if kwh is None:
+                without_energy.add(key)
+            else:
+                energy_kwh.append(kwh * point.repeats)
     return Estimate(
         configurations=len(configurations),
         runs=runs,
-        machine_hours=machine_hours,
-        gpu_hours=gpu_hours,
-        energy_kwh=energy_kwh,
+        machine_hours=_sum(machine_hours),
+        gpu_hours=_sum(gpu_hours),
+        energy_kwh=_sum(energy_kwh),
         unknown=len(unknown),
         unknown_on_gpus=len(unknown_on_gpus),
         without_energy=len(without_energy),
@@ -91,7 +98,7 @@ def reason_to_ask(estimated: Estimate, limit_gpu_hours: float) -> str | None:
 
     Unknown GPU time is always a reason, unless the limit is infinite.
     """
-    if estimated.gpu_hours > limit_gpu_hours:
+    if estimated.gpu_hours is not None and estimated.gpu_hours > limit_gpu_hours:
         return f"{estimated.gpu_hours:.3g} GPU-hours are above the limit of {limit_gpu_hours:g}"
     if estimated.unknown_on_gpus and math.isfinite(limit_gpu_hours):
         count = _count(estimated.unknown_on_gpus, "configuration")
@@ -108,6 +115,10 @@ def question(estimated: Estimate, reason: str, sweeps: Iterable[str]) -> tuple[s
         "clear the task `plan` to be asked again."
     )
     return f"Measure this? {estimated}", body
+
+
+def _sum(known: list[float]) -> float | None:
+    return sum(known) if known else None
 
 
 def _plain(text: str) -> str:

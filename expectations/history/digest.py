@@ -1,7 +1,7 @@
-"""What happened in the last days, from the current publication: measured, changed, published, and the cost.
+"""What happened in the last days: releases seen, measured, changed, published, and the cost.
 
-One query per part (`digest_queries/`), and a template each for text and HTML. A run that landed after the
-current publication is in the next digest.
+What the watch saw is in its own files. The rest comes from the current publication, one query per part
+(`digest_queries/`); a run that landed after it is in the next digest. A template each for text and HTML.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmark_tasks.releases import seen
 from benchmark_tasks.settings import Settings
 from expectations import publications
 from expectations.pages import templates_in
@@ -45,11 +46,10 @@ def digest(settings: Settings, days: int = DAYS) -> Digest:
         "since": since,
         "until": now,
         "current": current,
-        "published": [
-            (item.number, item.published_at, item.rows.get("leaderboard", 0)) for item in published
-        ],
-        "rows": current.rows.get("leaderboard", 0),
+        "seen": seen.since(settings, since),
+        "published": published,
         **parts,
+        "cost": parts["cost"][0],
     }
     title = f"Jouleboard: {days} days until {now:%Y-%m-%d}"
     return Digest(title, _render("digest.txt", values), _render("digest.html", values | {"title": title}))

@@ -38,8 +38,14 @@ ratios as (
         steady_seconds * batch_size / nullif(steady_output_items, 0) as batch_latency_seconds,
         server_cpu_seconds / nullif(steady_seconds, 0) as server_cpu_cores,
         server_frontend_cpu_seconds / nullif(steady_seconds, 0) as frontend_cpu_cores,
-        coalesce(server_start_seconds, 0) + coalesce(warm_up_seconds, 0) + coalesce(measure_seconds, 0)
-            as phase_seconds,
+        -- A phase that did not take place adds nothing; without any phase the time is unknown.
+        case
+            when has_phases
+                then
+                    coalesce(server_start_seconds, 0)
+                    + coalesce(warm_up_seconds, 0)
+                    + coalesce(measure_seconds, 0)
+        end as phase_seconds,
         -- A phase that was timed and has no energy reading leaves the energy of all phases unknown.
         case
             when

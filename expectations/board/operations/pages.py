@@ -87,17 +87,23 @@ def releases(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def ledger(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Cost per campaign and per published row, and their sums."""
+    """Cost per campaign and per published row, and the sums of what is known; None if nothing is."""
     campaigns = rows_of(connection, ROOM / "campaigns.sql")
     rows = rows_of(connection, ROOM / "row_costs.sql")
     return {
         "campaigns": campaigns,
         "rows": rows,
-        "gpu_hours": sum(row["gpu_hours"] or 0 for row in campaigns),
-        "energy_kwh": sum(row["known_energy_kwh"] or 0 for row in campaigns),
+        "gpu_hours": _known_sum(campaigns, "gpu_hours"),
+        "all_hours_known": all(row["gpu_hours"] is not None for row in campaigns),
+        "energy_kwh": _known_sum(campaigns, "known_energy_kwh"),
         "unknown": sum(row["runs_without_energy"] for row in campaigns),
         "runs": sum(row["runs"] for row in campaigns),
     }
+
+
+def _known_sum(rows: Sequence[Row], column: str) -> float | None:
+    known = [row[column] for row in rows if row[column] is not None]
+    return sum(known) if known else None
 
 
 def quarantine(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -7,8 +7,11 @@ select
     cast(sum(row_evidence.runs) as integer) as runs,
     min(row_evidence.first_started_at) as first_started_at,
     max(row_evidence.last_finished_at) as last_finished_at,
-    sum(row_evidence.gpu_seconds) / 3600 as gpu_hours,
-    sum(row_evidence.energy_kwh) as energy_kwh
+    case when bool_and(row_evidence.gpu_seconds is not null) then sum(row_evidence.gpu_seconds) / 3600 end
+        as gpu_hours,
+    case when bool_and(row_evidence.energy_kwh is not null) then sum(row_evidence.energy_kwh) end
+        as energy_kwh,
+    sum(row_evidence.energy_kwh) as known_energy_kwh
 from marts.leaderboard
 inner join marts.row_evidence using (leaderboard_id)
 where leaderboard.data_source = 'jouleboard'

@@ -13,13 +13,14 @@ from benchmark_tasks.settings import Settings
 class Published:
     """The current publication.
 
-    rows: those of the leaderboard. quarantined: bundles that its gate set aside.
+    rows: those of the leaderboard. quarantined: bundles that its gate set aside. None: its manifest does not
+    say.
     """
 
     number: int
     published_at: datetime
-    rows: int
-    quarantined: int
+    rows: int | None
+    quarantined: int | None
 
     @property
     def age_seconds(self) -> float:
@@ -39,5 +40,5 @@ def current(settings: Settings) -> Published | None:
         return None
     rows = publication.rows
     return Published(
-        publication.number, publication.published_at, rows.get("leaderboard", 0), rows.get("quarantine", 0)
+        publication.number, publication.published_at, rows.get("leaderboard"), rows.get("quarantine")
     )

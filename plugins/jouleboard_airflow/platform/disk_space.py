@@ -16,6 +16,9 @@ NEARLY_FULL_BYTES = 10 * 1024**3
 NEARLY_FULL_PART = 0.05
 """A disk is nearly full below both: 10 GiB, and 5 % of its size."""
 
+NAMES = "disk/"
+"""How the names of disks begin."""
+
 _PROBE_BYTES = 1024**2
 _GIB = 1024**3
 
@@ -29,6 +32,11 @@ class Space:
     total_bytes: int
 
     @property
+    def name(self) -> str:
+        """The name of this disk."""
+        return name_of(self.folder)
+
+    @property
     def nearly_full(self) -> bool:
         """Whether people should free some."""
         return self.free_bytes < min(NEARLY_FULL_BYTES, NEARLY_FULL_PART * self.total_bytes)
@@ -40,16 +48,31 @@ class Space:
 
 def spaces(installation: Installation) -> list[Space]:
     """One per disk that the platform writes to: home, landing zone, database."""
-    by_disk: dict[int, Space] = {}
+    usages = {folder: shutil.disk_usage(folder) for folder in _by_disk(installation).values()}
+    return [Space(folder, usage.free, usage.total) for folder, usage in usages.items()]
+
+
+def full(installation: Installation) -> dict[str, Path]:
+    """Disks that take no more data (no space, or the quota is used up): a folder there by the disk's name."""
+    disks = _by_disk(installation)
+    found: dict[str, Path] = {}
     for folder in _folders(installation):
-        usage = shutil.disk_usage(folder)
-        by_disk.setdefault(folder.stat().st_dev, Space(folder, usage.free, usage.total))
-    return list(by_disk.values())
+        if not _takes_data(folder):
+            found.setdefault(name_of(disks[folder.stat().st_dev]), folder)
+    return found
 
 
-def full(installation: Installation) -> Path | None:
-    """The first of these folders that takes no more data (no space, or the quota is used up), or None."""
-    return next((folder for folder in _folders(installation) if not _takes_data(folder)), None)
+def name_of(folder: Path) -> str:
+    """The name of the disk of a `Space`: the key of incidents on it."""
+    return f"{NAMES}{folder}"
+
+
+def _by_disk(installation: Installation) -> dict[int, Path]:
+    """The first folder on each disk."""
+    disks: dict[int, Path] = {}
+    for folder in _folders(installation):
+        disks.setdefault(folder.stat().st_dev, folder)
+    return disks
 
 
 def _folders(installation: Installation) -> list[Path]:

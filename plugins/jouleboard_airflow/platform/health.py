@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from pathlib import Path
 
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.processes import log_tail
@@ -37,8 +38,12 @@ def require_up(installation: Installation) -> None:
         require_alive(installation, record, "has ended; `make up` starts it again")
 
 
-def wait_until_database_answers(installation: Installation, started: Started) -> None:
+def wait_until_database_answers(
+    installation: Installation, started: Started, log: Path | None = None
+) -> None:
     """Wait until the database accepts a login.
+
+    log: of its process; by default that of the platform's component.
 
     Raises:
         JouleboardError: it died or did not answer in time; has its last log lines.
@@ -46,10 +51,10 @@ def wait_until_database_answers(installation: Installation, started: Started) ->
     deadline = time.monotonic() + DATABASE_SECONDS
     while not database.answers(installation):
         if started.process() is None:
-            raise _component_error(installation, Component.DATABASE, "died while it started")
+            raise _component_error(installation, Component.DATABASE, "died while it started", log)
         if time.monotonic() > deadline:
             what = f"did not answer within {DATABASE_SECONDS:.0f} s"
-            raise _component_error(installation, Component.DATABASE, what)
+            raise _component_error(installation, Component.DATABASE, what, log)
         time.sleep(_DATABASE_POLL_SECONDS)
 
 
@@ -113,8 +118,10 @@ def _healthy(installation: Installation, began: datetime, fresh: set[Component])
     return {component for component in recent if component not in fresh or last[component] >= began}
 
 
-def _component_error(installation: Installation, component: Component, what: str) -> JouleboardError:
-    log = components.log_file(installation, component)
+def _component_error(
+    installation: Installation, component: Component, what: str, log: Path | None = None
+) -> JouleboardError:
+    log = log or components.log_file(installation, component)
     return error_with_log(f"{component.value} {what}; its log is {log}", log_tail(log, _LOG_LINES))
 
 

@@ -27,7 +27,7 @@ from benchmark_tasks.settings import Settings
 from jouleboard_airflow.notifications import Incident, Kind, in_airflow, recovered, tell
 from jouleboard_airflow.notifications.delivery import Delivery
 from jouleboard_airflow.notifications.receivers import VARIABLE, Receivers, former_setting
-from jouleboard_airflow.notifications.records import Records
+from jouleboard_airflow.notifications.records import Record, Records
 from jouleboard_airflow.platform import components, database, disk_space, heartbeats
 from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.platform.supervisor import supervisor_works
@@ -62,7 +62,9 @@ class Notifier:
         self.delivery = Delivery(settings, Receivers(), self.records, f"{self.base_url}/plugin/leaderboard")
         self._setting: str | None = None
         self._next_look = 0.0
-        self._suspected: dict[str, int] = {}
+        self._suspected = dict.fromkeys(
+            (key for key, record in self.records.all().items() if _is_component(record)), CONFIRMED
+        )
 
     def tick(self) -> None:
         """Look if it is time for that, and send what is new."""
@@ -138,12 +140,12 @@ class Notifier:
 
     def _look_at_disks(self) -> None:
         for space in disk_space.spaces(self.installation):
-            key = f"disk/{space.folder}"
             if space.nearly_full:
-                what = f"The disk is nearly full: {space}."
-                tell(Incident(key, Kind.DISK, what), self.installation.settings, records=self.records)
+                incident = Incident(space.name, Kind.DISK, f"The disk is nearly full: {space}.")
+                tell(incident, self.installation.settings, records=self.records)
             else:
-                recovered(key, self.installation.settings, "There is space again.", records=self.records)
+                how = "There is space again."
+                recovered(space.name, self.installation.settings, how, records=self.records)
 
     def _suspect(self, key: str, what: str, why: str = "") -> None:
         self._suspected[key] = self._suspected.get(key, 0) + 1
@@ -240,6 +242,11 @@ def state_file(settings: Settings) -> Path:
 def nobody_is_told() -> str:
     """The line for an installation without receivers."""
     return f"nobody is told when something breaks: set {VARIABLE} (docs/how-to/notifications.md)"
+
+
+def _is_component(record: Record) -> bool:
+    """Open since before this notifier started: it sees when the component works again."""
+    return record.incident.kind is Kind.COMPONENT and record.ended is None
 
 
 def _described(receivers: Receivers) -> str:

@@ -11,7 +11,7 @@ from jouleboard_airflow.platform import components, disk_space, gpu_host, heartb
 from jouleboard_airflow.platform.components import Component, Record
 from jouleboard_airflow.platform.heartbeats import Beats, age_seconds
 from jouleboard_airflow.platform.installation import USER, Installation
-from jouleboard_airflow.platform.supervisor import DISK, state_file
+from jouleboard_airflow.platform.supervisor import state_file
 from jouleboard_airflow.platform.watch import SILENT_SECONDS
 
 SUPERVISOR = "supervisor"
@@ -96,9 +96,11 @@ def _disks(installation: Installation, troubles: dict[str, str]) -> bool:
     spaces = disk_space.spaces(installation)
     for space in spaces:
         _print("disk", f"{'nearly full: ' if space.nearly_full else ''}{space}")
-    if troubles.get(DISK, "").startswith("no space"):
-        _print("disk", troubles[DISK])
-    return not any(space.nearly_full for space in spaces) and DISK not in troubles
+    of_disks = [what for name, what in troubles.items() if name.startswith(disk_space.NAMES)]
+    for what in of_disks:
+        if what.startswith("no space"):
+            _print("disk", what)
+    return not of_disks and not any(space.nearly_full for space in spaces)
 
 
 def _incidents(settings: Settings) -> None:

@@ -45,8 +45,6 @@ API_PATIENCE = Patience(at_work_seconds=45.0, at_start_seconds=180.0)
 DATABASE_PATIENCE = Patience(at_work_seconds=60.0, at_start_seconds=300.0)
 """After a crash the database works through its journal; while it says so, it does not hang."""
 
-DISK = "disk"
-
 
 class Supervisor:
     """Looks after the components of one installation.
@@ -75,8 +73,8 @@ class Supervisor:
         chosen |= {Component.DATABASE: DATABASE_PATIENCE, Component.API_SERVER: API_PATIENCE}
         chosen |= patience or {}
         self.watches = {component: Watch(chosen[component], now) for component in Component}
-        self.troubles: dict[str, str] = {}
         self._records = Records(installation.settings)
+        self.troubles = _open_troubles(self._records)
         self._saved: dict[str, str] | None = None
 
     def run(self, after_each_look: Callable[[], None] = lambda: None) -> None:
@@ -145,8 +143,9 @@ class Supervisor:
         self._begin_trouble(component, verdict)
         if not watch.may_start(time.monotonic()):
             return
-        if folder := disk_space.full(self.installation):
-            self._begin(DISK, f"no space left under {folder}: free some; the platform goes on then", "")
+        if full := disk_space.full(self.installation):
+            for name, folder in full.items():
+                self._begin(name, f"no space left under {folder}: free some; the platform goes on then", "")
             return
         with components.exclusive(self.installation):
             if components.read_record(self.installation) != record:
@@ -193,25 +192,27 @@ class Supervisor:
             self._begin(component.value, f"{component.value} {verdict.value}", _last_line(lines))
 
     def _look_at_disks(self) -> None:
-        low = [space for space in disk_space.spaces(self.installation) if space.nearly_full]
-        if low and DISK not in self.troubles:
-            self._begin(DISK, f"the disk is nearly full: {low[0]}", "")
-        elif DISK in self.troubles and not low and not disk_space.full(self.installation):
-            self._end_trouble(DISK, "there is space again")
+        low = {space.name: space for space in disk_space.spaces(self.installation) if space.nearly_full}
+        for name in low.keys() - self.troubles.keys():
+            self._begin(name, f"the disk is nearly full: {low[name]}", "")
+        over = [name for name in self.troubles if name.startswith(disk_space.NAMES) and name not in low]
+        full = disk_space.full(self.installation) if over else {}
+        for name in over:
+            if name not in full:
+                self._end_trouble(name, "there is space again")
 
     def _begin(self, name: str, what: str, why: str) -> None:
         if self.troubles.get(name) == what:
             return
         self.troubles[name] = what
         log.error("%s%s", what, f": {why}" if why else "")
-        kind = Kind.DISK if name == DISK else Kind.COMPONENT
-        tell(Incident(f"{kind}/{name}", kind, what, why), self.installation.settings, records=self._records)
+        incident = Incident(_key(name), _kind(name), what, why)
+        tell(incident, self.installation.settings, records=self._records)
 
     def _end_trouble(self, name: str, how: str) -> None:
         if self.troubles.pop(name, None):
             log.warning("%s", how)
-            kind = Kind.DISK if name == DISK else Kind.COMPONENT
-            recovered(f"{kind}/{name}", self.installation.settings, how, records=self._records)
+            recovered(_key(name), self.installation.settings, how, records=self._records)
 
     def _save(self) -> None:
         """Show that this supervisor works, and what troubles it."""
@@ -222,6 +223,25 @@ class Supervisor:
                 self._saved = dict(self.troubles)
         with suppress(OSError):
             heartbeats.beat(file)
+
+
+def _kind(name: str) -> Kind:
+    return Kind.DISK if name.startswith(disk_space.NAMES) else Kind.COMPONENT
+
+
+def _key(name: str) -> str:
+    """The key of the incident: a disk's name is one already."""
+    return name if _kind(name) is Kind.DISK else f"{Kind.COMPONENT}/{name}"
+
+
+def _open_troubles(records: Records) -> dict[str, str]:
+    """What an earlier supervisor told and nobody has ended: this one sees when it is over."""
+    told = {
+        record.incident.key: record.incident.what for record in records.all().values() if not record.ended
+    }
+    names = {_key(component.value): component.value for component in Component}
+    disks = {key: key for key in told if key.startswith(disk_space.NAMES)}
+    return {name: told[key] for key, name in (names | disks).items() if key in told}
 
 
 def _last_line(lines: tuple[str, ...]) -> str:

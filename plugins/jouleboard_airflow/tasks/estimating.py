@@ -47,7 +47,7 @@ def estimate_and_ask(sweeps: list[Planned], params: Mapping[str, Any]) -> dict[s
         return result
     reason = reason_to_ask(estimated, limit)
     if reason is None:
-        log.info("%.3g GPU-hours; a person is asked above %g", estimated.gpu_hours, limit)
+        log.info("nobody is asked: a person is asked above %g GPU-hours", limit)
         return result
     subject, body = question(estimated, reason, [entry["title"] for entry in sweeps])
     return {**result, "question": {"subject": subject, "body": body}}

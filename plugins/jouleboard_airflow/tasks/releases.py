@@ -9,10 +9,12 @@ import logging
 import os
 import signal
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from benchmark_tasks.errors import JouleboardError, one_line
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.tasks import choices
 
@@ -61,6 +63,7 @@ def _measurable(project: WatchedProject, settings: Settings, has_gpu: bool) -> l
     versions = [release.version for release in here if is_to_be_measured(release, project)]
     listed = here if distribution == name else list_releases(name, settings, floor=project.floor)
     not_yet = {release.version: release.not_yet for release in here if release.not_yet}
+    _note_seen(name, listed, settings)
     for release in listed:
         if release.version not in versions:
             reason = not_yet.get(release.version)
@@ -68,6 +71,17 @@ def _measurable(project: WatchedProject, settings: Settings, has_gpu: bool) -> l
             log.info("%s %s: skipped, %s", name, release.version, why)
     log.info("%s: %d releases from %s on to be measured: %s", name, len(versions), project.floor, versions)
     return versions
+
+
+def _note_seen(project: str, listed: list[Release], settings: Settings) -> None:
+    """For the digest; if it cannot be noted, releases are measured all the same."""
+    from benchmark_tasks.releases import seen
+
+    versions = [release.version for release in listed if not (release.yanked or release.prerelease)]
+    try:
+        seen.note(project, versions, settings, datetime.now(UTC))
+    except (JouleboardError, OSError) as error:
+        log.warning("%s: the digest will not know which releases were seen: %s", project, one_line(error))
 
 
 def _why_not(project: WatchedProject, release: Release, has_gpu: bool) -> str:

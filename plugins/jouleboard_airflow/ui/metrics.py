@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any
 
 from airflow.configuration import conf
@@ -34,7 +35,7 @@ from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.ui.overview import MEASURING_TASKS
 
 WAITS = ("scheduled", "queued", "running", "up_for_retry")
-_LEDGER = "select sum(gpu_hours), sum(energy_kwh), sum(runs) from campaign_ledger"
+_LEDGER = Path(__file__).with_name("ledger.sql")
 
 
 class Metrics(Collector):
@@ -55,18 +56,20 @@ class Metrics(Collector):
         return []
 
     def _publication(self) -> Iterator[Metric]:
+        unreadable = "1 if the ledger could not be read, so that its metrics are missing."
         published = current(self.settings)
         if published is None:
+            if publications.current_number(self.settings.published) is not None:
+                yield from _known("ledger_unreadable", unreadable, 1)
             return
-        number = published.number
-        hours, energy, runs = _ledger(self.settings, number)
-        yield _one("publication_number", "Number of the current publication.", number)
-        yield _one("publication_age_seconds", "Time since it was published.", published.age_seconds)
-        yield _one("publication_rows", "Rows of its leaderboard.", published.rows)
-        yield _one("quarantined_bundles", "Bundles that its gate set aside.", published.quarantined)
-        yield _one("measured_runs", "Runs in its ledger.", runs)
-        yield _one("measured_gpu_hours", "GPU-hours in its ledger.", hours)
-        yield _one("measured_energy_kwh", "Energy in its ledger, kWh.", energy)
+        ledger = _ledger(self.settings, published.number)
+        yield from _known("publication_number", "Number of the current publication.", published.number)
+        yield from _known("publication_age_seconds", "Time since it was published.", published.age_seconds)
+        yield from _known("publication_rows", "Rows of its leaderboard.", published.rows)
+        yield from _known("quarantined_bundles", "Bundles that its gate set aside.", published.quarantined)
+        yield from _known("ledger_unreadable", unreadable, int(ledger is None))
+        for name, (help_text, value) in (ledger or {}).items():
+            yield from _known(name, help_text, value)
 
     def _queue(self) -> Iterator[Metric]:
         sweeps = _many("sweeps", "Sweeps that wait or are measured now.", "pool", "state")
@@ -128,15 +131,30 @@ def require_token(
         raise HTTPException(401, "give the metrics token", headers={"WWW-Authenticate": "Bearer"})
 
 
-@lru_cache(maxsize=4)
-def _ledger(settings: Settings, _number: int) -> tuple[float, float, float]:
-    """GPU-hours, kWh and runs of the current publication's ledger, read once per publication."""
+def _ledger(settings: Settings, number: int) -> dict[str, tuple[str, float | None]] | None:
+    """Text and value of the ledger's metrics by name; None if it cannot be read."""
     try:
-        (row,) = publications.query(settings, _LEDGER).rows
+        runs, hours, energy, without_energy = _sums(settings, number)
     except JouleboardError:
-        return 0.0, 0.0, 0.0
-    hours, energy, runs = (float(value or 0) for value in row)
-    return hours, energy, runs
+        return None
+    return {
+        "measured_runs": ("Runs in its ledger.", runs),
+        "measured_runs_without_energy": ("Runs whose energy is unknown.", without_energy),
+        "measured_gpu_hours": ("GPU-hours in its ledger.", hours),
+        "measured_energy_kwh": ("Energy of all runs in its ledger, kWh.", None if without_energy else energy),
+        "known_energy_kwh": ("Energy of the runs whose energy is known, kWh.", energy),
+    }
+
+
+@lru_cache(maxsize=4)
+def _sums(settings: Settings, _number: int) -> tuple[float | None, ...]:
+    """The sums over the current publication's ledger, read once per publication; None: unknown.
+
+    Raises:
+        PublicationError: it cannot be read; it is tried again the next time.
+    """
+    (row,) = publications.query(settings, _LEDGER.read_text()).rows
+    return tuple(None if value is None else float(value) for value in row)
 
 
 def _heartbeats() -> Any:
@@ -146,8 +164,10 @@ def _heartbeats() -> Any:
     return latest.where(Job.job_type.in_(heartbeats.JOBS)).group_by(Job.job_type)
 
 
-def _one(name: str, help_text: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"jouleboard_{name}", help_text, value=value)
+def _known(name: str, help_text: str, value: float | None) -> Iterator[Metric]:
+    """One metric; none if its value is unknown, which is not 0."""
+    if value is not None:
+        yield GaugeMetricFamily(f"jouleboard_{name}", help_text, value=value)
 
 
 def _many(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark_tasks.errors import BackupError, JouleboardError
-from benchmark_tasks.processes import log_tail
 from jouleboard_airflow.platform import components, database
+from jouleboard_airflow.platform.health import wait_until_database_answers
 from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.platform.postgres import NAME, installed_programs
 
 EXTERNAL = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _PROGRAM_SECONDS = 3600.0
-_ANSWER_SECONDS = 60.0
-_LOOK_SECONDS = 0.1
 
 
 def has_own_database(installation: Installation) -> bool:
@@ -35,7 +32,7 @@ def dump(installation: Installation, target: Path, environment: Mapping[str, str
     """Write Airflow's history to a file, if it is in the platform's own database. Returns one line on it.
 
     Raises:
-        BackupError: the database cannot be read; has PostgreSQL's reason.
+        JouleboardError: the database does not answer or cannot be read; has PostgreSQL's reason.
     """
     if not has_own_database(installation):
         if environment.get(EXTERNAL):
@@ -50,7 +47,7 @@ def load(installation: Installation, dumped: Path) -> None:
     """Make the platform's database, and load a dump into it.
 
     Raises:
-        BackupError: PostgreSQL refused; has its reason. The database is then as it was made, empty.
+        JouleboardError: PostgreSQL refused; has its reason. The database is then as it was made, empty.
     """
     with components.exclusive(installation):
         database.make_ready(installation)
@@ -75,18 +72,10 @@ def answering(installation: Installation) -> Iterator[dict[str, str]]:
         try:
             with log.open("wb") as output:
                 process = database.start(installation, output, die_with_me=True)
-            _wait(installation, process, log)
+            wait_until_database_answers(installation, components.started(process.pid), log)
             yield database.client_variables(installation)
         finally:
             cluster.stop()
-
-
-def _wait(installation: Installation, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _ANSWER_SECONDS
-    while not database.answers(installation):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise BackupError(f"the database does not start: {' '.join(log_tail(log, 2)) or log}")
-        time.sleep(_LOOK_SECONDS)
 
 
 def _run(program: str, options: list[str], variables: Mapping[str, str]) -> None:

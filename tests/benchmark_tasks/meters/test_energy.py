@@ -15,6 +15,7 @@ from benchmark_tasks.errors import MeterError
 from benchmark_tasks.meters.energy import (
     energy_between,
     energy_curve,
+    require_agreement,
     require_sound_counters,
     spent_between,
 )
@@ -194,6 +195,38 @@ def test_a_broken_counter_is_not_believed(kind: str, message: str) -> None:
     line = timeline(TENTHS, watts, broken(kind))
     with pytest.raises(MeterError, match=f"energy counter of GPU 0 {message}"):
         require_sound_counters(line, 10.0, 50.0)
+
+
+def test_a_jump_across_an_edge_of_the_window_is_found() -> None:
+    """A part of it is in the window's joules, as the counter's value at an edge is interpolated."""
+    watts = np.full(len(TENTHS), 400.0)
+    for at, start, end in ((25.0, 25.05, 55.0), (25.0, 5.0, 25.05)):
+        line = timeline(TENTHS, watts, 5e6 + 400.0 * TENTHS + 500.0 * (TENTHS - at > 0.01))
+        with pytest.raises(MeterError, match="jumped by 540 J between two readings"):
+            require_sound_counters(line, start, end)
+    outside = timeline(TENTHS, watts, 5e6 + 400.0 * TENTHS + 500.0 * (TENTHS > 24.0))
+    require_sound_counters(outside, 25.05, 55.0)
+
+
+@pytest.mark.parametrize(("first", "last"), [(10.0, 50.0), (10.04, 50.0), (10.9, 49.2)])
+def test_a_phase_is_held_against_the_power_that_was_read_in_it(first: float, last: float) -> None:
+    """The first reading of a phase comes a moment after its start."""
+    watts = np.full(len(TENTHS), 400.0)
+
+    def read(joules: np.ndarray) -> Timeline:
+        line = timeline(TENTHS, watts, joules)
+        kept = (line.seconds >= first) & (line.seconds <= last)
+        return Timeline(line.series[kept], line.gpu_index[kept], line.seconds[kept], line.values[kept])
+
+    require_agreement(read(5e6 + 400.0 * TENTHS), 10.0, 50.0, 0.1)
+    with pytest.raises(MeterError, match="energy counter of GPU 0 counted 0 J"):
+        require_agreement(read(np.full(len(TENTHS), 5e6)), 10.0, 50.0, 0.1)
+
+
+def test_a_phase_of_which_power_was_read_too_late_is_held_against_nothing() -> None:
+    line = timeline(TENTHS, np.full(len(TENTHS), 400.0), np.full(len(TENTHS), 5e6)).between(12, 50)
+    require_agreement(line, 10.0, 50.0, 0.1)
+    require_agreement(line, 60.0, 70.0, 0.1)
 
 
 def test_a_sound_counter_is_believed_whatever_the_power_does() -> None:

@@ -57,7 +57,7 @@ def test_what_was_measured_is_added_up_and_the_rest_is_unknown(settings: Setting
 
 def test_before_the_first_publication_all_of_it_is_unknown(tmp_path: Path) -> None:
     found = estimate(Settings(home=tmp_path), Plan(sweeps=(SWEEP,)))
-    assert (found.unknown, found.gpu_hours, found.energy_kwh) == (3, 0, 0)
+    assert (found.unknown, found.gpu_hours, found.energy_kwh) == (3, None, None)
     assert str(found) == "3 configurations, 9 runs; 3 never measured: cost unknown"
 
 

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from benchmark_tasks.errors import PublicationError
+from benchmark_tasks.releases import seen
 from benchmark_tasks.settings import Settings
 from expectations.history.digest import digest
 from tests.expectations.publishing import make_candidate, publish
@@ -29,8 +30,8 @@ def candidate(tmp_path: Path) -> Path:
         connection.execute(f"create or replace table run_log ({RUNS}, {TIMES})")
         connection.execute(f"create table runtime_version_comparison ({COMPARED})")
         connection.execute(
-            "create table campaign_ledger (data_source varchar, finished_at timestamptz, gpu_hours double,"
-            " energy_kwh double)"
+            "create table campaign_ledger (data_source varchar, finished_at timestamptz, runs integer,"
+            " gpu_hours double, known_energy_kwh double, runs_without_energy integer)"
         )
         runs = [
             ("vllm", "0.32.0", "a", "jouleboard", "completed", OLD, OLD),
@@ -42,15 +43,27 @@ def candidate(tmp_path: Path) -> Path:
         connection.executemany("insert into run_log values (?, ?, ?, ?, ?, ?, ?)", runs)
         compared = [("vllm", "0.32.0", "0.33.0", verdict) for verdict in ("better", "worse", "better", None)]
         connection.executemany("insert into runtime_version_comparison values (?, ?, ?, ?)", compared)
-        ledger = [("jouleboard", OLD, 50, 9), ("jouleboard", NOW, 2.25, 1.5), ("mlenergy-v3", NOW, 9, 9)]
-        connection.executemany("insert into campaign_ledger values (?, ?, ?, ?)", ledger)
+        old = [("jouleboard", OLD, 9, 50, 9, 0), ("mlenergy-v3", NOW, 9, 9, 9, 0)]
+        connection.executemany("insert into campaign_ledger values (?, ?, ?, ?, ?, ?)", old)
     return path
 
 
+def measured_now(candidate: Path, *campaigns: tuple[int, float | None, float | None, int]) -> Path:
+    """Add campaigns of this week: runs, GPU-hours, known kWh, runs without energy."""
+    with duckdb.connect(str(candidate)) as connection:
+        connection.execute("use marts")
+        rows = [("jouleboard", NOW, *each) for each in campaigns]
+        connection.executemany("insert into campaign_ledger values (?, ?, ?, ?, ?, ?)", rows)
+    return candidate
+
+
 def test_a_week_in_words(settings: Settings, candidate: Path) -> None:
-    publish(settings, candidate, "a week")
+    seen.note("vllm", ["0.32.0"], settings, OLD)
+    seen.note("vllm", ["0.32.0", "0.33.0", "0.34.0"], settings, NOW)
+    publish(settings, measured_now(candidate, (4, 2.25, 1.5, 0)), "a week")
     week = digest(settings)
     assert week.title == f"Jouleboard: 7 days until {NOW:%Y-%m-%d}"
+    assert "Releases seen: vllm 0.33.0, vllm 0.34.0\n" in week.text
     assert "Releases measured for the first time: vllm 0.33.0\n" in week.text
     assert "- vllm 0.32.0: 1 run, 1 model\n" in week.text
     assert "- vllm 0.33.0: 2 runs, 2 models, 1 of them not completed\n" in week.text
@@ -59,6 +72,41 @@ def test_a_week_in_words(settings: Settings, candidate: Path) -> None:
     assert "Cost of measuring: 2.2 GPU-hours, 1.50 kWh\n" in week.text
     assert "0.9.0" not in week.text
     assert "<li>vllm 0.33.0: 2 runs, 2 models" in week.html
+
+
+@pytest.mark.parametrize(
+    ("campaigns", "words"),
+    [
+        ([], "none, nothing was measured"),
+        ([(3, 2.0, None, 3)], "2.0 GPU-hours, energy unknown"),
+        (
+            [(3, 2.0, None, 3), (4, 1.0, 1.5, 0)],
+            "3.0 GPU-hours, 1.50 kWh without 3 runs whose energy is unknown",
+        ),
+        (
+            [(3, None, 2.0, 1), (4, 1.0, 1.5, 0)],
+            "GPU-hours unknown, 3.50 kWh without 1 run whose energy is unknown",
+        ),
+    ],
+)
+def test_what_is_unknown_is_not_zero(
+    settings: Settings,
+    candidate: Path,
+    campaigns: list[tuple[int, float | None, float | None, int]],
+    words: str,
+) -> None:
+    publish(settings, measured_now(candidate, *campaigns) if campaigns else candidate, "a week")
+    week = digest(settings)
+    assert f"Cost of measuring: {words}\n" in week.text
+    assert f"<b>Cost of measuring:</b> {words}</p>" in week.html
+    assert "Releases seen: unknown, as the watch for releases has not run in this time\n" in week.text
+
+
+def test_a_week_without_a_release(settings: Settings, candidate: Path) -> None:
+    seen.note("vllm", ["0.32.0"], settings, OLD)
+    seen.note("vllm", ["0.32.0"], settings, NOW)
+    publish(settings, candidate, "a week")
+    assert "Releases seen: none\n" in digest(settings).text
 
 
 def test_a_longer_span(settings: Settings, candidate: Path) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from benchmark_tasks.settings import Settings
-from tests.receivers import Hook, Mail
+from tests.receivers import Hook, Mail, mail_server
 
 
 @pytest.fixture
@@ -22,14 +20,8 @@ def hook() -> Iterator[Hook]:
 
 @pytest.fixture(scope="session")
 def mail() -> Iterator[Mail]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    mail = Mail(port)
-    controller = Controller(mail, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield mail
-    controller.stop()
+    with mail_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -19,9 +19,11 @@ import pytest
 from benchmark_tasks import disk
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.waiting import until
+from jouleboard_airflow.notifications import Incident, Kind, tell
 from jouleboard_airflow.notifications.records import Records
 from jouleboard_airflow.platform import components, database, disk_space, heartbeats, supervisor, watch
 from jouleboard_airflow.platform.components import Component, Record
+from jouleboard_airflow.platform.disk_space import Space
 from jouleboard_airflow.platform.heartbeats import Beats
 from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.platform.status import status
@@ -172,13 +174,40 @@ def test_on_a_full_disk_nothing_is_restarted_until_there_is_space(
         filled.setattr(disk, "_written_beside", full)
         os.utime(supervisor.state_file(platform.installation), (0, 0))
         os.kill(before, signal.SIGSTOP)
-        platform.looking_until(lambda: "disk" in platform.supervisor.troubles, "the notice")
-        assert platform.supervisor.troubles["disk"].startswith("no space left under ")
+        (space,) = disk_space.spaces(platform.installation)
+        assert space.name == f"disk/{platform.installation.home}"
+        platform.looking_until(lambda: space.name in platform.supervisor.troubles, "the notice")
+        assert platform.supervisor.troubles[space.name].startswith("no space left under ")
         assert supervisor.supervisor_works(platform.installation)
         assert platform.pid(Component.SCHEDULER) == before
     os.kill(before, signal.SIGCONT)
     platform.looking_until(lambda: not platform.supervisor.troubles, "the end of trouble")
     assert platform.pid(Component.SCHEDULER) == before
+
+
+def test_each_disk_that_is_nearly_full_is_told(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = Space(Path("/data"), free_bytes=1, total_bytes=1000)
+    disks = [space, replace(space, folder=Path("/home"))]
+    monkeypatch.setattr(disk_space, "NEARLY_FULL_BYTES", 10)
+    monkeypatch.setattr(disk_space, "spaces", lambda _: disks)
+    assert platform.supervisor.look()
+    assert set(platform.incidents()) == {"disk//data", "disk//home"}
+    disks[1] = replace(disks[1], free_bytes=500)
+    assert platform.supervisor.look()
+    assert {key for key, record in platform.incidents().items() if not record.ended} == {"disk//data"}
+
+
+def test_what_an_earlier_supervisor_told_is_ended_by_the_next(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = platform.installation.settings
+    tell(Incident("component/scheduler", Kind.COMPONENT, "scheduler has ended"), settings)
+    tell(Incident("component/supervisor", Kind.COMPONENT, "The supervisor has ended."), settings)
+    tell(Incident("disk//data", Kind.DISK, "the disk is nearly full"), settings)
+    platform.supervisor = Supervisor(platform.installation, start_anew=platform.start_anew, patience=SHORT)
+    platform.looking_until(lambda: not platform.supervisor.troubles, "the end of trouble")
+    ended = {key for key, record in platform.incidents().items() if record.ended}
+    assert ended == {"component/scheduler", "disk//data"}
 
 
 def test_a_look_changes_nothing_that_a_command_is_changing(
