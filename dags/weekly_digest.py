@@ -1,9 +1,9 @@
 """
 ### Weekly digest
 
-Sends what happened in the last week to everybody whom notifications reach: releases measured for the first
-time, runs, changes of energy, publications, GPU-hours and kWh. It comes from the current publication; before
-the first one there is no digest.
+Sends what happened in the last week to everybody whom notifications reach: releases that `watch_releases` saw
+for the first time, releases measured for the first time, runs, changes of energy, publications, GPU-hours and
+kWh. All but the first comes from the current publication; before the first one there is no digest.
 
 `jouleboard digest` prints the same.
 """

@@ -52,7 +52,7 @@ def digest(
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days to look back.")] = 7,
     as_json: Json = False,
 ) -> None:
-    """Print what was measured, changed and published in the last days, and what it cost."""
+    """Print what was seen, measured, changed and published in the last days, and what it cost."""
     from expectations.history.digest import digest as write_digest
 
     written = write_digest(Settings.from_environment(), days)

@@ -169,8 +169,8 @@ def _headline(run: Run) -> str:
     seconds = window.end_seconds - window.start_seconds
     diffusion = run.configuration.architecture is Architecture.DIFFUSION
     unit = run.configuration.task.output_unit
-    outputs = window.outputs or 0
-    parts.append(f"{outputs / seconds:,.{3 if diffusion else 0}f} {unit}s/s over {seconds:.0f} s")
+    if window.outputs is not None:
+        parts.append(f"{window.outputs / seconds:,.{3 if diffusion else 0}f} {unit}s/s over {seconds:.0f} s")
     if window.energy is not None and window.joules_per_output is not None:
         parts.append(f"{window.joules_per_output:.{1 if diffusion else 4}f} J/{unit}")
         parts.append(f"{window.energy.counter_joules / seconds:.0f} W")

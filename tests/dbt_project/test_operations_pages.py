@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from benchmark_tasks import catalog
 from expectations.board.addresses import navigation
 from expectations.board.models import write_models
-from expectations.board.operations import write_operations
+from expectations.board.operations import pages, write_operations
 from expectations.board.operations.interval import interval_picture
+from expectations.pages import render_page
 from expectations.pages.numbers import exact_per_cent, number
 from tests.dbt_project.test_model_pages import browser, violations
 from tests.e2e.browser import Browser
@@ -64,6 +66,43 @@ def test_releases_say_the_verdicts_of_the_mart(marts: duckdb.DuckDBPyConnection,
             " where data_source = 'jouleboard' and runtime = 'vllm'"
         ).fetchall()
     }
+
+
+CAMPAIGN: dict[str, Any] = {
+    "campaign_id": "c",
+    "started_at": datetime(2026, 11, 28, tzinfo=UTC),
+    "finished_at": datetime(2026, 11, 28, tzinfo=UTC),
+    "runtimes": "vllm 0.32.0",
+    "configurations": 1,
+    "runs": 2,
+    "failed_runs": 0,
+    "accepted_runs": 2,
+    "gpu_hours": 4.0,
+    "energy_kwh": None,
+    "known_energy_kwh": None,
+    "runs_without_energy": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("others", "facts"),
+    [
+        ([], ("4.00 GPU-hours", "energy not known")),
+        ([CAMPAIGN | {"gpu_hours": None, "known_energy_kwh": 3.0}], ("more than 4.00 GPU-hours", "3.00 kWh")),
+        ([CAMPAIGN | {"energy_kwh": 3.0, "known_energy_kwh": 3.0}], ("8.00 GPU-hours", "3.00 kWh")),
+    ],
+)
+def test_what_nobody_knows_costs_not_zero(
+    monkeypatch: pytest.MonkeyPatch, others: list[dict[str, Any]], facts: tuple[str, str]
+) -> None:
+    answers = {"campaigns.sql": [CAMPAIGN, *others], "row_costs.sql": []}
+    monkeypatch.setattr(pages, "rows_of", lambda _, file: answers[file.name])
+    values = pages.ledger(duckdb.connect())
+    text = render_page(
+        "board/operations/ledger.html", summary=SUMMARY, links=navigation([]), models={}, tasks={}, **values
+    )
+    assert tuple(re.findall("<li><strong>([^<]*)</strong>", text))[:2] == facts
+    assert text.count("not known</td>") == 1 + sum(each["gpu_hours"] is None for each in others)
 
 
 def test_the_ledger_has_every_campaign_and_every_row(marts: duckdb.DuckDBPyConnection, site: Path) -> None:

@@ -43,10 +43,14 @@ _OURS = ("run/", "question/", "late/", "waiting/", "host/", "file/")
 
 @dataclass(frozen=True)
 class Found:
-    """What is broken now, and how questions were answered, by key."""
+    """What is broken now, and how questions were answered, by key.
+
+    in_progress: keys of runs that have not ended; one that failed and was cleared is neither broken nor well.
+    """
 
     incidents: tuple[Incident, ...]
     answers: Mapping[str, str]
+    in_progress: frozenset[str] = frozenset()
 
 
 def look(connection: Connection, base_url: str, open_keys: frozenset[str]) -> Found:
@@ -68,7 +72,9 @@ def look(connection: Connection, base_url: str, open_keys: frozenset[str]) -> Fo
         )
     }
     answers = {_question_key(row): _answer(row) for row in questions if not row["is_open"]}
-    return Found(tuple(incidents.values()), answers)
+    running = _rows(connection, "runs_in_progress")
+    in_progress = frozenset(_run_key(row["dag_id"], row["run_id"]) for row in running)
+    return Found(tuple(incidents.values()), answers, in_progress)
 
 
 def reconcile(found: Found, records: Records, settings: Settings) -> None:
@@ -77,7 +83,7 @@ def reconcile(found: Found, records: Records, settings: Settings) -> None:
     for incident in found.incidents:
         tell(incident, settings, records=records)
     for key, record in records.all().items():
-        if not key.startswith(_OURS) or key in broken or record.ended:
+        if not key.startswith(_OURS) or key in broken | found.in_progress or record.ended:
             continue
         if _is_old(record):
             records.remove(key)
@@ -180,7 +186,7 @@ def _how(incident: Incident) -> str:
         case Kind.WAITING:
             return "Sweeps run there again, or no longer wait."
         case Kind.LATE:
-            return "The run has ended."
+            return "The run has ended, was cleared, or waits for a person."
         case Kind.FILE:
             return "It can be read again."
         case Kind.HOST:
