@@ -51,7 +51,7 @@ WORKS, BROKEN = "0.32.0", "0.31.0"
 CPU_POOL = "cpu"
 ANSWER_MINUTES = QUESTION_MINUTES + 2
 DEADLINE_MINUTES = 20
-ENDED_SECONDS = 300.0
+ENDED_SECONDS = 900.0
 TOLD_SECONDS = 180.0
 ASK_SECONDS = 0.5
 """Airflow is asked only so often: it works on the same processors."""
@@ -240,7 +240,7 @@ def sweep_failed(bench: Bench) -> Case:
 
 def watch_failed(bench: Bench) -> Case:
     """The package index answers 503, and again 200."""
-    conf = {"vllm_floor": WORKS, "hub": False}
+    conf = {"vllm_floor": "99.0", "hub": False}  # no release starts a run
     bench.index.status = 503
     _, end = bench.run("watch_releases", conf, "failed")
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,29 @@ def test_what_is_left_out_is_said_with_its_reason(
         "xfuser 0.7.0: skipped, it cannot run without a GPU",
     ):
         assert line in caplog.text
+
+
+def test_releases_are_noted_for_the_digest_and_a_damaged_note_stops_nothing(
+    home: Path, index: PackageIndex, caplog: pytest.LogCaptureFixture
+) -> None:
+    from benchmark_tasks.releases import seen
+    from benchmark_tasks.settings import Settings
+    from jouleboard_airflow.tasks import releases
+
+    began = datetime.now(UTC)
+    params = {"vllm_floor": "0.33.0", "xfuser_floor": None, "gpu_model": None}
+    chosen = releases.releases_to_benchmark(params)
+    noted = seen.since(Settings.from_environment(), began)
+    assert noted is not None
+    assert {(each.project, each.version) for each in noted} == {
+        ("vllm", "0.33.0"),
+        ("vllm", "0.34.0"),
+        ("xfuser", "0.7.0"),
+    }
+    (home / "releases" / "vllm.yaml").write_text("releases: [")
+    with caplog.at_level("WARNING", "airflow.task"):
+        assert releases.releases_to_benchmark(params) == chosen
+    assert "vllm: the digest will not know which releases were seen: " in caplog.text
 
 
 def test_the_floor_of_an_installation_is_an_environment_variable(
