@@ -168,12 +168,19 @@ def parse() -> float:
 
 @contextmanager
 def running(
-    folder: Path, index_url: str, *, fleet: str, dags: tuple[str, ...], measures: bool = False
+    folder: Path,
+    index_url: str,
+    *,
+    fleet: str,
+    dags: tuple[str, ...],
+    measures: bool = False,
+    die_with_me: bool = True,
 ) -> Iterator[tuple[Installation, Airflow]]:
     """A platform; stopped at the end.
 
     folder: for its home and DAGs. fleet: GPUs that are not there. dags: those that are unpaused. measures:
-    whether sweeps measure; by default their command does nothing.
+    whether sweeps measure; by default their command does nothing. die_with_me: whether each process ends with
+    the one that started it, which is not so after `make up`.
     """
     folder.chmod(0o755)  # the database of root has a user of its own
     dag_files = folder / "dags"
@@ -194,7 +201,7 @@ def running(
     }
     installation = Installation.from_environment()
     try:
-        commands.up(installation, say=_say, die_with_me=True)
+        commands.up(installation, say=_say, die_with_me=die_with_me)
         airflow = Airflow(installation)
         for dag_id in dags:
             until(partial(_is_known, airflow, dag_id), 120, f"the DAG {dag_id}")
