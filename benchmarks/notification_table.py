@@ -153,9 +153,9 @@ class Bench:
         well = self.told_well(what, broke) if first else None
         case = Case(
             failure,
-            told_seconds=_seconds(broke, first and first.at),
-            mailed_seconds=_seconds(broke, first and first.mailed_at),
-            well_seconds=_seconds(mended, well and well.at),
+            told_seconds=_seconds(broke, first.at if first else None),
+            mailed_seconds=_seconds(broke, first.mailed_at if first else None),
+            well_seconds=_seconds(mended, well.at if well else None),
             title=first.title.partition(": ")[2] if first else "",
             text=first.text if first else "",
             well_title=well.title.partition(": ")[2] if well else "",
