@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import signal
 import socket
 import stat
@@ -181,6 +182,16 @@ def test_a_home_that_cannot_be_made_is_one_line(tmp_path: Path, command: str) ->
         f"error: JOULEBOARD_HOME={tmp_path / 'file' / 'home'} cannot be made (Not a directory): "
         "name a folder that you may write\n"
     )
+
+
+@pytest.mark.parametrize("name", ["a $HOME", "100%"])
+def test_a_home_that_airflow_would_read_as_a_variable_is_one_line(tmp_path: Path, name: str) -> None:
+    answer = platform(str(tmp_path / name), "up", stdout=subprocess.DEVNULL)
+    assert answer.returncode == 1
+    assert re.fullmatch(
+        r"error: JOULEBOARD_HOME=.*: Airflow reads [$%] .*: name a folder .*\n", answer.stderr
+    )
+    assert not (tmp_path / name).exists()
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:

@@ -267,7 +267,8 @@ def test_every_table_that_airflow_cleans_is_cleaned_for_the_dags_that_it_knows()
 
     import_all_models()
     there = {name: Base.metadata.tables[name] for name in config_dict if name in Base.metadata.tables}
-    left_out, waiting = set(), list(airflow_database.OF_RUNS)
+    left_out: set[str] = set()
+    waiting = list(airflow_database.OF_RUNS)
     while waiting:
         name = waiting.pop()
         left_out.add(name)
