@@ -1,4 +1,5 @@
 -- Pools in which sweeps have waited for more than :minutes minutes, while nothing ran there.
+-- A task that was skipped has an end, too, and did not run.
 select
     waiting.pool,
     count(*) as sweeps,
@@ -12,7 +13,13 @@ where
         from task_instance as other
         where
             other.pool = waiting.pool
-            and (other.state = 'running' or other.end_date > now() - make_interval(mins => :minutes))
+            and (
+                other.state = 'running'
+                or (
+                    other.state in ('success', 'failed', 'up_for_retry')
+                    and other.end_date > now() - make_interval(mins => :minutes)
+                )
+            )
     )
 group by waiting.pool
 having min(coalesce(waiting.scheduled_dttm, waiting.queued_dttm)) < now() - make_interval(mins => :minutes)
