@@ -261,8 +261,8 @@ def test_rows_of_a_dry_run_are_counted_by_table() -> None:
 
 def test_every_table_that_airflow_cleans_is_cleaned_for_the_dags_that_it_knows() -> None:
     """By `dag_id` DAGs can be left out only of tables that have it, and not of rows where it is empty."""
+    from airflow.models import import_all_models
     from airflow.models.base import Base
-    from airflow.utils.db import import_all_models
     from airflow.utils.db_cleanup import config_dict
 
     import_all_models()
