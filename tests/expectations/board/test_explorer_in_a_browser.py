@@ -82,6 +82,14 @@ class Site:
         )
         return [self.shown(), *(self.browser.evaluate(f"byId('{part}") for part in parts)]
 
+    def press(self, key: str, code: int, text: str = "") -> None:
+        """A key pressed and released."""
+        for kind in ("keyDown", "keyUp"):
+            self.browser.call(
+                "Input.dispatchKeyEvent",
+                type=kind, key=key, code=key, windowsVirtualKeyCode=code, **({"text": text} if text else {}),
+            )  # fmt: skip
+
     def errors(self) -> list[str]:
         return list(json.loads(self.browser.evaluate("JSON.stringify(errors)")))
 
@@ -104,6 +112,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     write_leaderboard(folder / "leaderboard.duckdb")
+    add_a_second_source(folder / "leaderboard.duckdb")
     (folder / "index.html").write_text(page_over(folder / "leaderboard.duckdb"))
     libraries.write_libraries(folder)
     with running_browser(tmp_path_factory.mktemp("profile")) as browser:
@@ -111,7 +120,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(folder, browser)
 
 
+def add_a_second_source(database: Path) -> None:
+    """Rows of images that others published."""
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            "insert into marts.leaderboard select * replace (md5(leaderboard_id) as leaderboard_id,"
+            " 'mlenergy-v3' as data_source, energy_per_output_joules * 2 as energy_per_output_joules)"
+            " from marts.leaderboard where task = 'text-to-image' and gpu_model <> 'H200'"
+        )
+
+
 CHAT = "task = 'lm-arena-chat'"
+OUR_IMAGES = "task = 'text-to-image' and data_source = 'jouleboard'"
 CHOICES = {
     "": CHAT,
     "#latency=12": f"{CHAT} and median_itl_ms <= 12",
@@ -123,7 +143,11 @@ CHOICES = {
     "#organisation=Organisation+1&text=MODEL-4": (
         f"{CHAT} and organisation = 'Organisation 1' and model_id like '%model-4%'"
     ),
-    "#task=text-to-image&latency=8": "task = 'text-to-image' and batch_latency_seconds <= 8",
+    "#weights=stand-in.1&weights=dummy": f"{CHAT} and weights in ('stand-in.1', 'dummy')",
+    "#task=text-to-image&latency=8": f"{OUR_IMAGES} and batch_latency_seconds <= 8",
+    "#task=text-to-image&source=mlenergy-v3&gpu=B200": (
+        "task = 'text-to-image' and data_source = 'mlenergy-v3' and gpu_model = 'B200'"
+    ),
 }  # fmt: skip
 
 
@@ -333,15 +357,7 @@ def test_the_keyboard_sorts(site: Site) -> None:
         "[...document.querySelectorAll('#table button.heading')]"
         ".find((button) => button.innerText.startsWith('Batch')).focus()"
     )
-    for kind in ("keyDown", "keyUp"):
-        site.browser.call(
-            "Input.dispatchKeyEvent",
-            type=kind,
-            key="Enter",
-            code="Enter",
-            text="\r",
-            windowsVirtualKeyCode=13,
-        )
+    site.press("Enter", 13, "\r")
     site.until("explorer.choice.sort === 'batch_size'")
     batches = "explorer.table.tabulator.getData('active').map((row) => row.batch_size).join()"
     sizes = [int(size) for size in site.browser.evaluate(batches).split(",")]
@@ -381,6 +397,186 @@ def test_ticked_rows_are_compared_at_an_address_of_their_own(site: Site) -> None
     assert site.errors() == []
 
 
+@pytest.mark.parametrize("count", [3, 5])
+def test_three_to_five_rows_are_compared_with_their_ratios(site: Site, count: int) -> None:
+    rows = site.query(
+        "select leaderboard_id, nickname, energy_per_output_joules, median_itl_ms from marts.leaderboard"
+        f" where {CHAT} order by hash(leaderboard_id) limit {count}"
+    )
+    site.open(f"#view=compare&ticked={','.join(row[0][:12] for row in rows)}")
+    cards = json.loads(site.browser.evaluate(CARDS))
+    assert [card[2:] for card in cards] == [row[1] for row in rows]
+    for key, place in (("Energy", 2), ("ITL p50", 3)):
+        cells = site.browser.evaluate(LINE % key).split("\n")
+        ratios = [float(cell) for cell in re.findall("\u00d7([0-9.]+)", " ".join(cells))]
+        assert ratios == [pytest.approx(row[place] / rows[0][place], rel=6e-3) for row in rows[1:]]
+    named = "explorer.comparison.view.data('points').filter((p) => p.label).map((p) => p.id).sort().join()"
+    assert site.browser.evaluate(named) == ",".join(sorted(row[0] for row in rows))
+    assert site.errors() == []
+
+
+CARDS = "JSON.stringify([...document.querySelectorAll('#cards h2')].map((card) => card.textContent))"
+LINE = (
+    "[...document.querySelectorAll('#compare-table tbody tr')]"
+    ".find((line) => line.querySelector('th').firstChild.textContent === '%s').innerText"
+)
+
+
+def test_models_are_compared_under_the_ceilings_and_the_address_keeps_them(site: Site) -> None:
+    models = [f"some/model-{number}-lm-arena-chat" for number in (3, 1)]
+    site.open(f"#latency=15&view=compare&model={models[0]}")
+    assert "Add one to four models" in site.browser.evaluate("byId('compare-few').textContent")
+    offered = "[...byId('compare-add').options].map((option) => option.value).join()"
+    assert models[1] in site.browser.evaluate(offered)
+    assert models[0] not in site.browser.evaluate(offered)
+    site.browser.evaluate(
+        f"byId('compare-add').value = '{models[1]}'; byId('compare-add').dispatchEvent(new Event('change'))"
+    )
+    site.settled()
+    address = site.browser.evaluate("location.hash")
+    site.open(address)
+    least = [site.ids(f"{CHAT} and median_itl_ms <= 15 and model_id = '{model}'")[0] for model in models]
+    compared = "explorer.compared().map((row) => row.leaderboard_id).join()"
+    assert site.browser.evaluate(compared) == ",".join(least)
+    energies = dict(site.query("select leaderboard_id, energy_per_output_joules from marts.leaderboard"))
+    ratio = energies[least[1]] / energies[least[0]]
+    assert f"\u00d7{ratio:.3g}" in site.browser.evaluate(LINE % "Energy")
+    drawn = json.loads(
+        site.browser.evaluate("JSON.stringify(explorer.comparison.view.data('points').map((p) => p.id))")
+    )
+    frontiers = [row for model in models for row in frontier_of(site, model)]
+    assert set(drawn) == {*frontiers, *least}
+    site.browser.evaluate("document.querySelector('#cards button').click()")
+    site.settled()
+    assert site.browser.evaluate(compared) == least[1]
+    assert site.errors() == []
+
+
+def frontier_of(site: Site, model: str) -> list[str]:
+    """Ids of a model's rows that none of its own beats, of the nearest kind of weights."""
+    rows = (
+        f"(select * from marts.leaderboard where model_id = '{model}'"
+        " qualify weights_order = min(weights_order) over ())"
+    )
+    query = (
+        f"select leaderboard_id from {rows} a where not exists (from {rows} b"
+        " where b.median_itl_ms <= a.median_itl_ms and b.leaderboard_id <> a.leaderboard_id"
+        " and b.energy_per_output_joules <= a.energy_per_output_joules)"
+    )
+    return [row[0] for row in site.query(query)]
+
+
+def test_ticked_rows_lead_to_a_comparison_of_their_models(site: Site) -> None:
+    site.open()
+    for box in (0, 2):
+        site.browser.evaluate(f"document.querySelectorAll('#table input[type=checkbox]')[{box}].click()")
+    site.browser.evaluate("byId('compare-models').click()")
+    site.settled()
+    first, third = (
+        site.query(f"select model_id from marts.leaderboard where leaderboard_id = '{site.ids(CHAT)[place]}'")
+        for place in (0, 2)
+    )
+    models = json.loads(site.browser.evaluate("JSON.stringify(explorer.choice.models)"))
+    assert models == [first[0][0], third[0][0]]
+    site.press("Escape", 27)
+    site.settled()
+    assert "model=" not in site.browser.evaluate("location.hash")
+    assert site.errors() == []
+
+
+def test_the_head_stays_and_rows_are_one_line(site: Site) -> None:
+    site.open("#show=all")
+    place = "document.querySelector('#table .tabulator-header').getBoundingClientRect().top"
+    before = site.browser.evaluate(place)
+    holder = "document.querySelector('#table .tabulator-tableholder')"
+    assert site.browser.evaluate(f"{holder}.scrollHeight > {holder}.clientHeight * 2")
+    site.browser.evaluate(f"{holder}.scrollTop = 900")
+    assert site.browser.evaluate(f"{holder}.scrollTop") > 0
+    assert site.browser.evaluate(place) == before
+    heights = "[...document.querySelectorAll('#table .tabulator-row')].map((row) => row.offsetHeight)"
+    assert site.browser.evaluate(f"Math.max(...{heights})") <= 30
+    cells = "[...document.querySelectorAll('#table .tabulator-cell')].filter((cell) => cell.innerText)"
+    tall = f"{cells}.filter((cell) => cell.scrollHeight > 30).map((cell) => cell.innerText).join()"
+    assert site.browser.evaluate(tall) == ""
+
+
+def test_dominated_points_are_faint(site: Site) -> None:
+    site.open("#show=all&latency=60")
+    marks = json.loads(site.browser.evaluate(MARKS))
+    best = set(json.loads(site.browser.evaluate(FRONTIER)))
+    within = {mark for mark, x, _ in marks if x <= 60}
+    opacity = {mark: shown for mark, _, shown in marks if mark in within}
+    assert best and best < within
+    assert {opacity[mark] for mark in best} == {1}
+    assert max(opacity[mark] for mark in within - best) <= 0.5
+    beyond = {shown for mark, x, shown in marks if x > 60}
+    assert beyond and max(beyond) < 0.2
+
+
+FRONTIER = "JSON.stringify(explorer.figure.view.data('frontier').map((point) => point.id))"
+MARKS = (
+    "(() => { const found = []; const look = (mark) => {"
+    " if (mark.name === 'chosen') for (const item of mark.items)"
+    " found.push([item.datum.id, item.datum.x, item.fillOpacity]);"
+    " for (const item of mark.items ?? []) for (const inner of item.items ?? []) look(inner); };"
+    " look(explorer.figure.view.scenegraph().root); return JSON.stringify(found); })()"
+)
+
+
+def test_the_keyboard_moves_a_slider_and_opens_and_closes_the_dialog(site: Site) -> None:
+    site.open()
+    site.browser.evaluate("byId('latency-slider').focus()")
+    for _ in range(30):
+        site.press("ArrowLeft", 37)
+    site.until("byId('latency-slider').value === '970'")
+    latency = site.browser.evaluate("explorer.choice.latency")
+    assert f"{latency:.3g}" in site.browser.evaluate("byId('latency-slider').getAttribute('aria-valuetext')")
+    site.settled()
+    site.browser.evaluate("byId('link').focus()")
+    site.press("Enter", 13, "\r")
+    site.until("byId('link-dialog').open")
+    assert site.browser.evaluate("byId('link-dialog').contains(document.activeElement)")
+    assert site.browser.evaluate("byId('link-field').value").endswith(f"#latency={latency:g}")
+    site.press("Escape", 27)
+    site.until("!byId('link-dialog').open")
+    assert site.browser.evaluate("document.activeElement.id") == "link"
+    assert site.browser.evaluate("explorer.choice.latency") == latency
+
+
+def test_without_a_script_figure_and_table_are_there(site: Site) -> None:
+    site.browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        site.browser.open("about:blank")
+        site.browser.open(f"file://{site.folder}/index.html")
+        site.until("!!document.querySelector('#publication')")
+        names = site.browser.evaluate("document.querySelector('#static tbody').innerText")
+        rows = site.query("select leaderboard_id, nickname from marts.leaderboard")
+        assert [line.split("\t")[0] for line in names.splitlines()] == [
+            dict(rows)[name] for name in site.ids(CHAT)
+        ]
+        assert site.browser.evaluate("document.querySelector('#figure svg.first').clientHeight") > 200
+        assert "Without JavaScript" in site.browser.evaluate("document.body.innerText")
+    finally:
+        site.browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_the_page_s_own_policy_lets_no_text_be_compiled(site: Site) -> None:
+    site.open()
+    policy = site.browser.evaluate(
+        "document.querySelector('meta[http-equiv=Content-Security-Policy]').content"
+    )
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe-eval" not in policy
+    site.browser.evaluate(
+        "refused = false; document.addEventListener('securitypolicyviolation', () => { refused = true; });"
+        " { const script = document.createElement('script');"
+        " script.textContent = 'setTimeout(() => { new Function(\"compiled = 1\")(); })';"
+        " document.body.append(script); }"
+    )
+    site.until("refused")
+    assert site.browser.evaluate("typeof compiled") == "undefined"
+
+
 def test_hostile_text_is_shown_as_text(site: Site) -> None:
     site.open("#show=all&text=model-6")
     assert site.browser.evaluate("document.querySelectorAll('img').length") == 0
@@ -409,14 +605,34 @@ def test_a_narrow_screen_does_not_scroll_sideways(site: Site) -> None:
         "Emulation.setDeviceMetricsOverride", width=360, height=800, deviceScaleFactor=1, mobile=False
     )
     try:
+        for address in (
+            "",
+            "#show=all",
+            "#view=compare&model=some/model-1-lm-arena-chat&model=some/model-6-lm-arena-chat",
+        ):
+            site.open(address)
+            assert site.browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+        site.open("#show=all")
+        named = "explorer.figure.view.data('points').filter((p) => p.label).map((p) => p.id).sort().join()"
+        front = "explorer.selection.frontier.map((row) => row.leaderboard_id).sort().join()"
+        assert site.browser.evaluate(named) == site.browser.evaluate(front)
+        halves = "[...document.querySelectorAll('#show span')].map((half) => half.offsetWidth)"
         site.open()
-        assert site.browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert site.browser.evaluate(f"Math.min(...{halves})") > 90
     finally:
         site.browser.call("Emulation.clearDeviceMetricsOverride")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("address", ["", "#show=all&latency=20", "#view=compare&ticked={0},{1}"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "#show=all&latency=20",
+        "#view=compare&ticked={0},{1}",
+        "#view=compare&model=some/model-0-lm-arena-chat&model=some/model-1-lm-arena-chat",
+    ],
+)
 def test_axe_finds_no_barrier(site: Site, theme: str, address: str) -> None:
     features = [{"name": "prefers-color-scheme", "value": theme}]
     site.browser.call("Emulation.setEmulatedMedia", features=features)

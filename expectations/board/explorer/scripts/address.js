@@ -6,7 +6,7 @@ const ID_DIGITS = 12;
 function defaultChoice() {
   return {
     task: null, source: null, show: null, percentile: "p50", latency: null, ttft: null, ttftPercentile: "p50", energy: null, per: "output",
-    filters: Object.fromEntries(FILTERS.map((key) => [key, []])), text: "", columns: null, sort: "", pin: null, ticked: [], view: "",
+    filters: Object.fromEntries(FILTERS.map((key) => [key, []])), text: "", columns: null, sort: "", pin: null, ticked: [], models: [], view: "",
   };
 }
 
@@ -22,6 +22,7 @@ function readAddress(text) {
   for (const [key, name] of Object.entries(NUMBERS)) if (Number(given.get(name)) > 0) choice[key] = Number(given.get(name));
   for (const [key, name] of Object.entries(LISTS)) if (given.get(name)) choice[key] = given.get(name).split(",");
   for (const [key, name] of Object.entries(FILTER_NAMES)) choice.filters[key] = given.getAll(name);
+  choice.models = [...new Set(given.getAll("model"))];
   if (!Object.hasOwn(ITL, choice.percentile)) choice.percentile = "p50";
   if (!Object.hasOwn(TTFT, choice.ttftPercentile)) choice.ttftPercentile = "p50";
   if (!Object.hasOwn(ENERGY, choice.per)) choice.per = "output";
@@ -35,5 +36,6 @@ function writeAddress(choice, defaults) {
   for (const [key, name] of Object.entries(NUMBERS)) if (choice[key] !== null) written.set(name, String(choice[key]));
   for (const [key, name] of Object.entries(LISTS)) if (choice[key]?.length) written.set(name, choice[key].join(","));
   for (const [key, name] of Object.entries(FILTER_NAMES)) for (const value of choice.filters[key]) written.append(name, value);
+  for (const model of choice.models) written.append("model", model);
   return written.toString();
 }

@@ -1,4 +1,5 @@
-// Two to five configurations side by side: cards, one figure, one table with ratios.
+// Two to five configurations, or models, side by side: cards, one figure, one table with ratios.
+// A model is represented by one of its rows: the one with the least energy.
 
 const LETTERS = "ABCDE";
 const COMPARED_FIGURES = [
@@ -8,7 +9,7 @@ const COMPARED_FIGURES = [
   "activated_params_billions",
 ];
 const COMPARED_FACTS = [
-  "gpu_model", "batch_size", "weight_precision", "weights", "runtime_version", "request_set_id", "length_control",
+  "organisation", "model_architecture", "gpu_model", "batch_size", "weight_precision", "weights", "runtime_version", "request_set_id", "length_control",
   "power_limit_watts", "inference_steps", "height", "width", "num_frames", "data_source", "repeats",
 ];
 const MUST_BE_EQUAL = {
@@ -21,19 +22,53 @@ const MUST_BE_EQUAL = {
 
 const letter = (place) => element("b", { class: "letter" }, LETTERS[place]);
 
-// remove(row): called when the reader takes a configuration away.
-function comparisonCards(rows, scope, remove) {
+// The row of each model: the one with the least energy under ceilings and filters, else of all its rows.
+function rowsOfModels(models, scope, choice) {
+  const { shown, y } = select(scope, { ...choice, show: "least" });
+  const byModel = (rows) => new Map(rows.map((row) => [row.model_id, row]));
+  const under = byModel(shown), all = byModel(leastPerModel(scope.rows, y));
+  return models.map((model) => under.get(model) ?? all.get(model)).filter(Boolean);
+}
+
+// Which models the reader may add, as options.
+function modelsToAdd(rows, scope) {
+  const names = new Map(leastPerModel(scope.rows, ENERGY.output).map((row) => [row.model_id, modelName(row)]));
+  for (const { model_id: model } of rows) names.delete(model);
+  const sorted = [...names].sort(([, a], [, b]) => a.localeCompare(b, "en", { numeric: true }));
+  return [element("option", { value: "" }, "Add a model"), ...sorted.map(([model, name]) => element("option", { value: model }, name))];
+}
+
+// Why the rows that represent the models were chosen, in words.
+function chosenInWords(rows, scope, choice) {
+  const ceilings = ceilingsOf(choice, scope.unit), limits = limitsInWords(choice, scope);
+  const over = rows.filter((row) => !meets(row, ceilings)).map(modelName);
+  const start = `Of each model: its configuration with the least energy${limits.length ? ` under ${limits.join(" and ")}` : ""}.`;
+  return over.length ? `${start} None of ${over.join(", ")} meets that: its least-energy one is shown.` : start;
+}
+
+// remove(row): called when the reader takes a configuration or a model away. isModels: which of them.
+function comparisonCards(rows, scope, isModels, remove) {
   return rows.map((row, place) => {
     const card = element("li", { class: "card" },
       element("h2", {}, letter(place), ` ${modelName(row)}`),
+      isModels ? element("p", { class: "soft" }, modelInWords(row, scope)) : null,
       element("p", { class: "soft" }, `${gpuName(row)}, batch ${row.batch_size}, ${runtimeName(row)}, ${row.weight_precision}`),
       element("p", { class: "big" }, ...energyInWords(row, scope)),
       element("p", {}, latencyInWords(row, scope)),
       element("p", {}, rowLink(row, scope, "Model page"), " ",
-        element("button", { type: "button", onclick: () => remove(row) }, "Remove")));
-    card.style.borderTopColor = `var(${scope.meta.colours[row.gpu_model] ?? "--ink"})`;
+        element("button", { type: "button", "aria-label": `Remove ${LETTERS[place]}`, onclick: () => remove(row) }, "Remove")));
+    card.style.borderTopColor = isModels ? seriesColour(place) : `var(${scope.meta.colours[row.gpu_model] ?? "--ink"})`;
     return card;
   });
+}
+
+const seriesColour = (place) => colourOf(`--series-${place + 1}`);
+
+// Size of a model, and how much was measured of it.
+function modelInWords(row, scope) {
+  const { total_params_billions: total = null, activated_params_billions: activated = null } = row;
+  const size = total === null ? "" : `${figures(total)} billion parameters${activated !== null && activated < total ? ` (${figures(activated)} activated)` : ""}, `;
+  return size + counted(scope.rows.filter((other) => modelKey(other) === modelKey(row)).length, "configuration");
 }
 
 function energyInWords(row, scope) {
@@ -96,6 +131,27 @@ function unfairness(rows) {
   const differing = Object.keys(MUST_BE_EQUAL).filter(differs).map((key) => MUST_BE_EQUAL[key]);
   if (!differing.length) return "";
   return `These were measured differently (${differing.join(", ")}): the ratios hold for these measurements only.`;
+}
+
+// Each model's frontier: its configurations that none of its own beats. The row that represents it carries the letter.
+function modelPoints(rows, scope, x, y) {
+  return rows.flatMap((chosen, place) => {
+    const isOwn = (row) => modelKey(row) === modelKey(chosen) && row.weights_order === chosen.weights_order && row[x] > 0 && row[y] > 0;
+    const drawn = new Set([...frontierOf(scope.ordered(x, y).filter(isOwn), x, y), ...(isOwn(chosen) ? [chosen] : [])]);
+    return [...drawn].map((row) => ({
+      id: row.leaderboard_id,
+      x: row[x],
+      y: row[y] * scope.prefix[y].factor,
+      batch: row.batch_size,
+      order: row[x],
+      series: modelKey(row),
+      colour: seriesColour(place),
+      shape: "circle",
+      chosen: row === chosen,
+      weight: 1,
+      label: row === chosen ? `${LETTERS[place]} \u00b7 ${modelName(row)}` : "",
+    }));
+  });
 }
 
 // Each configuration's line through its batch sizes; the chosen point carries the letter.

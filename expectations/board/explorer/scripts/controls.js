@@ -110,7 +110,8 @@ class Controls {
     const slider = byId(`${name}-slider`);
     const box = byId(`${name}-box`);
     const factor = this.factors[name];
-    slider.value = placeOf(most, this.domains[name]);
+    // Places that are closer than the digits of a value stay apart: the keyboard moves by one at a time.
+    if (valueAt(Number(slider.value), this.domains[name]) !== most) slider.value = placeOf(most, this.domains[name]);
     slider.setAttribute("aria-valuetext", most === null ? "no ceiling" : `at most ${figures(most * factor)}`);
     if (document.activeElement !== box) box.value = most === null ? "" : String(Number((most * factor).toPrecision(4)));
   }

@@ -1,5 +1,6 @@
 // Small parts of the page: what a point says, the pinned row, the tray of ticked rows, the choice of columns.
 
+const modelsOf = (rows) => [...new Set(rows.map((row) => row.model_id))];
 const idOf = (row) => row.leaderboard_id.slice(0, ID_DIGITS);
 const rowInShort = (row) => `${modelName(row)} (${gpuName(row)}, batch ${row.batch_size})`;
 
@@ -45,6 +46,7 @@ function showPinned(row, facts, scope, ticked, on) {
 function showTray(rows, ticked) {
   byId("tray").hidden = rows.length === 0;
   byId("compare").disabled = rows.length < 2;
+  byId("compare-models").disabled = modelsOf(rows).length < 2;
   byId("tray-names").textContent = rows.map(rowInShort).join(", ");
   for (const box of document.querySelectorAll("#table input[data-id]")) box.checked = ticked.includes(box.dataset.id);
 }

@@ -40,7 +40,8 @@ class Explorer {
     });
     addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
-      if (this.choice.view === "compare") this.change({ view: "" });
+      if (byId("link-dialog").open) return;
+      if (this.choice.view === "compare") this.change({ view: "", models: [] });
       else if (this.choice.pin) this.change({ pin: null });
     });
     isDark.addEventListener("change", () => this.show());
@@ -56,13 +57,19 @@ class Explorer {
       "link-close": () => byId("link-dialog").close(),
       "copy-link": () => copy(byId("link-field")),
       "copy-embed": () => copy(byId("embed-field")),
-      compare: () => this.change({ view: "compare" }),
+      compare: () => this.change({ view: "compare", models: [] }),
+      "compare-models": () => this.change({ view: "compare", models: modelsOf(this.tickedRows()) }),
+      "compare-rows": () => this.change({ ticked: this.compared().map(idOf), models: [] }),
       "compare-none": () => this.change({ ticked: [] }),
-      "compare-back": () => this.change({ view: "" }),
+      "compare-back": () => this.change({ view: "", models: [] }),
+      "compare-svg": async () => this.save("svg", await this.comparison.svg(), "image/svg+xml", "-comparison"),
+      "compare-png": async () => this.save("png", bytesOf(await this.comparison.png()), "image/png", "-comparison"),
+      "compare-link": () => this.openLink(),
       "compare-csv": () => this.save("csv", csvText(this.compared(), this.comparedColumns()), "text/csv", "-comparison"),
       "columns-default": () => this.change({ columns: null }),
     };
     for (const [id, act] of Object.entries(actions)) byId(id).addEventListener("click", act);
+    byId("compare-add").addEventListener("change", ({ target }) => this.change({ models: [...this.choice.models, target.value] }));
   }
 
   // A choice with every default filled in.
@@ -70,10 +77,12 @@ class Explorer {
     if (!this.tasks.has(choice.task)) choice.task = this.meta.first.task;
     const { sources } = this.scopeOf(choice.task, "all");
     if (!sources.includes(choice.source)) choice.source = sources[0];
-    const { filled, options } = this.scopeOf(choice.task, choice.source);
+    const { filled, options, rows } = this.scopeOf(choice.task, choice.source);
     if (!["least", "all"].includes(choice.show)) choice.show = filled.has(ENERGY.output) ? "least" : "all";
     if (!filled.has(choice.sort.replace(/^-/, ""))) choice.sort = "";
     for (const key of FILTERS) choice.filters[key] = choice.filters[key].filter((value) => options[key].includes(value));
+    const models = new Set(rows.map((row) => row.model_id));
+    choice.models = choice.models.filter((model) => models.has(model)).slice(0, MOST_COMPARED);
     return choice;
   }
 
@@ -125,7 +134,7 @@ class Explorer {
     byId("static")?.remove();
     byId("count").textContent = `${counted(selection.shown.length, "configuration")}${least}`;
     byId("nothing").hidden = selection.shown.length > 0;
-    showTray(this.compared(), choice.ticked);
+    showTray(this.tickedRows(), choice.ticked);
     this.showPinned();
     this.showColumns();
     this.table.show(selection.shown, this.columns(), choice.sort || BY_ENERGY, choice.ticked, scope);
@@ -215,33 +224,58 @@ class Explorer {
     return (id && this.rowsOf(this.choice.task).find((row) => row.leaderboard_id.startsWith(id))) || null;
   }
 
+  // What is compared: rows that were ticked, or one row per model.
   compared() {
+    const { models, task, source } = this.choice;
+    return models.length ? rowsOfModels(models, this.scopeOf(task, source), this.choice) : this.tickedRows();
+  }
+
+  tickedRows() {
     return this.choice.ticked.map((id) => this.rowWith(id)).filter(Boolean).slice(0, MOST_COMPARED);
   }
 
   async showComparison() {
+    const { choice } = this;
+    const isModels = choice.models.length > 0;
     const rows = this.compared();
-    const scope = this.scopeOf(this.choice.task, "all");
-    const axes = { x: latencyKey(scope.unit, this.choice.percentile), y: ENERGY.output };
+    const scope = isModels ? this.scope : this.scopeOf(choice.task, "all");
+    const axes = { x: latencyKey(scope.unit, choice.percentile), y: ENERGY.output };
     const names = [...new Set(rows.map(modelName))].join(" and ");
-    byId("compare-title").textContent = `${taskName(this.meta, this.choice.task)}: ${names}`;
-    byId("compare-few").hidden = rows.length > 1;
-    byId("compare-unfair").textContent = unfairness(rows);
-    byId("cards").replaceChildren(...comparisonCards(rows, scope, (row) => this.tick(idOf(row), false)));
+    byId("compare-title").textContent = `${taskName(this.meta, choice.task)}: ${names}`;
+    byId("compare-unfair").textContent = [isModels && chosenInWords(rows, scope, choice), unfairness(rows)].filter(Boolean).join(" ");
+    byId("cards").replaceChildren(...comparisonCards(rows, scope, isModels, (row) => this.uncompare(row)));
     byId("compare-table").replaceChildren(...comparisonTable(rows, scope));
-    await this.drawComparison(comparisonPoints(rows, scope, axes.x, axes.y), axes, scope);
+    this.showComparisonControls(rows, scope, isModels);
+    await this.drawComparison((isModels ? modelPoints : comparisonPoints)(rows, scope, axes.x, axes.y), axes, scope);
+  }
+
+  showComparisonControls(rows, scope, isModels) {
+    byId("compare-few").hidden = rows.length > 1;
+    byId("compare-few").textContent = isModels ? "Add one to four models to compare." : "Tick two to five rows of the explorer's table to compare them.";
+    byId("compare-add").hidden = !isModels || rows.length >= MOST_COMPARED;
+    byId("compare-add").replaceChildren(...modelsToAdd(rows, scope));
+    byId("compare-rows").hidden = !isModels || rows.length < 2;
+  }
+
+  uncompare(row) {
+    const { models } = this.choice;
+    if (models.length > 1) this.change({ models: models.filter((model) => model !== row.model_id) });
+    else if (models.length) this.change({ models: [], view: "" });
+    else this.tick(idOf(row), false);
   }
 
   async drawComparison(points, axes, scope) {
     byId("compare-figure").hidden = points.length === 0;
     if (!points.length) return;
+    const { models, task } = this.choice;
+    const heading = models.length ? "The frontier of each model" : "The compared configurations and the other batch sizes of each";
     this.comparison ??= new Figure(byId("compare-figure"), this.specification, {});
     await this.comparison.draw(points, { frontier: [], strong: points.filter((point) => point.chosen) }, {
       ...axesOf(points, axes, scope, this.choice.percentile),
-      heading: innerWidth < WIDE ? "" : "The compared configurations and the other batch sizes of each",
-      caption: inLines(`${taskName(this.meta, this.choice.task)}; publication ${this.meta.publication}`),
+      heading: innerWidth < WIDE ? "" : heading,
+      caption: inLines(`${taskName(this.meta, task)}; publication ${this.meta.publication}`),
       ceilings: false,
-      ceilingX: null,
+      ceilingX: models.length ? this.choice.latency : null,
       ceilingY: null,
       pinned: null,
     });
@@ -271,6 +305,7 @@ class Explorer {
   openLink() {
     this.writeAddress();
     const page = location.href.split("#")[0];
+    for (const id of ["embed-label", "copy-embed"]) byId(id).hidden = this.choice.view === "compare";
     byId("link-field").value = `${page}#${this.written}`;
     byId("embed-field").value = embedSnippet(`${page}#${this.written}${this.written ? "&" : ""}view=figure`);
     byId("link-dialog").showModal();

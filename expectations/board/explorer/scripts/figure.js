@@ -2,7 +2,7 @@
 
 const SHAPES = ["circle", "diamond", "square", "triangle-up", "cross"];
 const BELOW = 90; // pixels of legend and buttons under the figure
-const CROWDED = 400, MOST_NAMED = 60;
+const CROWDED = 400, MOST_NAMED = 60, NAMED_WHERE_NARROW = 6;
 
 const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -28,7 +28,8 @@ function drawnPoints(selection, scope, choice) {
     const lines = new Set(chosen.map(seriesOf));
     drawn = selection.filtered.filter((row) => row[x] > 0 && row[y] > 0 && lines.has(seriesOf(row)));
   }
-  const named = choice.show === "least" ? isChosen : endsOfLines(drawn, y);
+  const wanted = choice.show === "least" ? isChosen : endsOfLines(drawn, y);
+  const named = innerWidth < WIDE && wanted.size > NAMED_WHERE_NARROW ? front : wanted;
   const gpus = gpuColours(scope);
   return drawn.map((row) => ({
     id: row.leaderboard_id, x: row[x], y: row[y] * scope.prefix[y].factor, batch: row.batch_size, series: seriesOf(row),
@@ -39,7 +40,8 @@ function drawnPoints(selection, scope, choice) {
 
 const labelOf = (row) => `${modelName(row)}${row.num_gpus > 1 ? ` \u00b7 ${row.num_gpus}\u00d7` : ""}`;
 
-// The lines through rising batch sizes, one after the other; a point without a place ends each.
+// The lines through rising batch sizes (or `order`, where points have one), one after the other; a point without a
+// place ends each.
 function linesThrough(points) {
   const lines = new Map();
   for (const point of points) {
@@ -47,7 +49,7 @@ function linesThrough(points) {
     lines.get(point.series).push(point);
   }
   return [...lines.values()].filter((line) => line.length > 1).flatMap((line) => {
-    line.sort((a, b) => a.batch - b.batch);
+    line.sort((a, b) => (a.order ?? a.batch) - (b.order ?? b.batch));
     return [...line.map(({ x, y, colour, series }) => ({ x, y, colour, series })), { x: null, y: null, colour: line[0].colour, series: line[0].series }];
   });
 }
