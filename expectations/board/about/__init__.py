@@ -1,4 +1,4 @@
-"""About the board: method, glossary, how to cite; and what other programs read: Atom feed, llms.txt."""
+"""About the board: method, glossary, how to cite, documentation; for other programs: Atom feed, llms.txt."""
 
 from expectations.board.about.pages import write_about
 

@@ -1,4 +1,4 @@
-"""Writes `about.html`, `feed.xml` and `llms.txt` of a publication."""
+"""Writes `about.html`, the documentation, `feed.xml` and `llms.txt` of a publication."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from expectations.board.about.documents import DOCS, write_documents
 from expectations.board.reading import SOURCES
 from expectations.board.reading import page_name as reading_page_name
 from expectations.pages import render_page
 
-DOCS = Path(__file__).parents[3] / "docs"
 FEED_ENTRIES = 50
 _NOT_XML = re.compile(r"[\x00-\x1f\ufffe\uffff\ud800-\udfff]")
 """Characters that no XML document may hold, and ends of lines."""
@@ -35,6 +35,7 @@ def write_about(
         "summary": manifest["summary"],
         "marts": manifest["tables"],
         "models": models,
+        "has_documents": write_documents(folder, manifest, links),
         "readings": [(reading_page_name(source), SOURCES[source]) for source in readings],
     }
     pages = {

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from expectations.board.about import write_about
+from expectations.board.about.documents import write_documents
 from expectations.board.about.pages import feed, glossary
 from expectations.board.addresses import navigation
 
@@ -82,5 +83,22 @@ def test_about_has_the_glossary_and_how_to_cite(site: Path) -> None:
     assert "<script" not in text
 
 
+def test_a_link_to_a_file_that_has_no_page_is_text(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    (docs / "how-to").mkdir(parents=True)
+    (docs / "gate.md").write_text(
+        "# Gate\n\n[a](how-to/add-a-check.md#tried) [b](../Makefile) [c](https://x.org)"
+    )
+    (docs / "how-to" / "add-a-check.md").write_text("# Add a check\n\n## Tried\n\n[gate](../gate.md)")
+    assert write_documents(tmp_path, MANIFEST, [], docs)
+    gate = (tmp_path / "docs-gate.html").read_text()
+    assert '<a href="docs-how-to-add-a-check.html#tried">a</a> b <a href="https://x.org">c</a>' in gate
+    check = (tmp_path / "docs-how-to-add-a-check.html").read_text()
+    assert '<h2 id="tried">' in check and '<a href="docs-gate.html">gate</a>' in check
+    listed = re.findall(r'<li><a href="([^"]+)">', (tmp_path / "docs.html").read_text().split("<main>")[1])
+    assert listed == ["docs-gate.html", "docs-how-to-add-a-check.html"]
+
+
 def test_without_the_documentation_the_page_says_where_it_is(tmp_path: Path) -> None:
+    assert not write_documents(tmp_path, MANIFEST, [], tmp_path / "docs")
     assert glossary(tmp_path / "glossary.md") == ""
