@@ -108,14 +108,13 @@ def as_json(audit: Audit) -> list[dict[str, Any]]:
 
 def as_html(audit: Audit, title: str, links: Sequence[tuple[str, str]] = ()) -> str:
     """A self-contained page: what was found and what it means first, then all checks by suite."""
-    failed = [result for result in audit.results if result.findings]
     on_runs, on_tables = audit.at(Level.RUN, Level.CROSS_RUN), audit.at(Level.MART, Level.PUBLICATION)
     by_level = [(level, [result for result in audit.results if result.level is level]) for level in Level]
     return render_page(
         "gate/report.html",
         title=title,
         audit=audit,
-        failed=sorted(failed, key=lambda result: (not result.refuses, -len(result.findings))),
+        kinds=kinds(audit),
         set_aside=len({finding.key for finding in on_runs.critical}),
         stopping=len(on_tables.critical),
         by_level=[(level, results) for level, results in by_level if results],
@@ -125,6 +124,44 @@ def as_html(audit: Audit, title: str, links: Sequence[tuple[str, str]] = ()) -> 
         shown=SHOWN,
         links=links,
     )
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What one check found, in one table or several. results: those with findings, at least one."""
+
+    results: tuple[CheckResult, ...]
+
+    @property
+    def check(self) -> Check:
+        """The check."""
+        return self.results[0].check
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it refuses a run or the publication."""
+        return any(result.refuses for result in self.results)
+
+    @property
+    def count(self) -> int:
+        """How often it found something."""
+        return sum(len(result.findings) for result in self.results)
+
+    @property
+    def rows_checked(self) -> int:
+        """How many rows it looked at, in the tables where it found something."""
+        return sum(result.rows_checked for result in self.results)
+
+
+def kinds(audit: Audit) -> list[Kind]:
+    """The findings, one kind per check, reason and severity: refusals first, then the most frequent."""
+    by_check: dict[tuple[str, str, Severity], list[CheckResult]] = {}
+    for result in audit.results:
+        if result.findings:
+            key = (result.check.name, result.check.reason, result.check.severity)
+            by_check.setdefault(key, []).append(result)
+    found = [Kind(tuple(results)) for results in by_check.values()]
+    return sorted(found, key=lambda kind: (not kind.refuses, -kind.count))
 
 
 _SUITES = {
@@ -141,7 +178,7 @@ def meaning(result: CheckResult) -> str:
         case (Level.RUN | Level.CROSS_RUN, Severity.CRITICAL):
             return "These runs are in no figure, unless a person released them and said why."
         case (Level.RUN | Level.CROSS_RUN, Severity.WARNING):
-            return "These runs were not refused. Where they count, the evidence of the row shows the warning."
+            return "These runs are not refused. The evidence of their rows shows it."
         case (_, Severity.CRITICAL) if result.check.approvable:
             return "A person had to approve this change before it was published."
         case (_, Severity.CRITICAL):

@@ -54,6 +54,11 @@ def day(moment: datetime | date | None) -> str:
     return f"{moment.astimezone(UTC) if isinstance(moment, datetime) else moment:%F}"
 
 
+def month(moment: datetime) -> str:
+    """A month in UTC, as folders of bundles are named."""
+    return f"{moment.astimezone(UTC):%Y-%m}"
+
+
 def minute(moment: datetime | None) -> str:
     """A moment in UTC to the minute; a dash where there is none."""
     return "\N{EN DASH}" if moment is None else f"{moment.astimezone(UTC):%F %H:%M}"
@@ -68,5 +73,6 @@ FILTERS = {
     "trimmed": trimmed,
     "day": day,
     "minute": minute,
+    "month": month,
 }
 """As filters of the templates."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,18 +13,25 @@ import duckdb
 import pytest
 
 from benchmark_tasks import catalog
+from expectations.board.about import write_about
 from expectations.board.addresses import navigation
+from expectations.board.libraries import write_libraries
 from expectations.board.models import write_models
 from expectations.board.operations import pages, write_operations
 from expectations.board.operations.interval import interval_picture
+from expectations.gate import report
+from expectations.gate.auditor import Audit, CheckResult
 from expectations.pages import render_page
 from expectations.pages.numbers import exact_per_cent, number
-from tests.dbt_project.test_model_pages import browser, violations
+from expectations.suites.checks import Check, GateFinding, Level, Severity
+from tests.dbt_project.test_model_pages import browser, opened, violations
 from tests.e2e.browser import Browser
 
 __all__ = ["browser"]
 
 PAGES = ("releases.html", "load.html", "ledger.html", "quarantine.html", "publications.html")
+OTHERS = ("about.html", "gate_report.html", "docs.html", "docs-methodology.html")
+DARK = ("releases.html", "ledger.html", "gate_report.html", "about.html")
 SUMMARY = {
     "publication_number": 2,
     "published_at": "2026-11-21T00:00:00+00:00",
@@ -32,7 +41,12 @@ SUMMARY = {
     "run_count": 9,
     "gate_verdict": "passed",
 }
-MANIFEST = {"summary": SUMMARY, "history": [{**SUMMARY, "publication_number": 1, "note": "first"}]}
+MANIFEST = {
+    "summary": SUMMARY,
+    "history": [{**SUMMARY, "publication_number": 1, "note": "first"}],
+    "tables": {"leaderboard": {"rows": 12}},
+}
+FAILED = Check("run_completed", Severity.CRITICAL, "the run did not complete", not_null=True)
 
 
 def write(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
@@ -45,6 +59,11 @@ def write(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
 def site(marts: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("operations")
     write(folder, marts)
+    write_about(folder, MANIFEST, navigation([]), {"Qwen/Qwen3-8B": "models/qwen-qwen3-8b.html"}, [])
+    findings = [GateFinding("run_completed", FAILED.severity, f"run-{i}", "failed", "x") for i in range(3)]
+    audit = Audit((CheckResult(Level.RUN, "runs", FAILED, 9, tuple(findings)),))
+    report.write(audit, folder, "Gate report of publication 2", navigation([]))
+    write_libraries(folder)
     return folder
 
 
@@ -72,7 +91,10 @@ CAMPAIGN: dict[str, Any] = {
     "campaign_id": "c",
     "started_at": datetime(2026, 11, 28, tzinfo=UTC),
     "finished_at": datetime(2026, 11, 28, tzinfo=UTC),
-    "runtimes": "vllm 0.32.0",
+    "names": ["A model"],
+    "measured_tasks": ["gpqa"],
+    "gpus": ["H200"],
+    "measured_runtimes": [{"name": "vllm", "version": "0.32.0"}],
     "configurations": 1,
     "runs": 2,
     "failed_runs": 0,
@@ -97,7 +119,7 @@ def test_what_nobody_knows_costs_not_zero(
 ) -> None:
     answers = {"campaigns.sql": [CAMPAIGN, *others], "row_costs.sql": []}
     monkeypatch.setattr(pages, "rows_of", lambda _, file: answers[file.name])
-    values = pages.ledger(duckdb.connect())
+    values = pages.ledger(duckdb.connect(), {})
     text = render_page(
         "board/operations/ledger.html", summary=SUMMARY, links=navigation([]), models={}, tasks={}, **values
     )
@@ -110,8 +132,14 @@ def test_the_ledger_has_every_campaign_and_every_row(marts: duckdb.DuckDBPyConne
     for campaign, hours in marts.execute(
         "select campaign_id, gpu_hours from marts.campaign_ledger"
     ).fetchall():
-        (row,) = re.findall(rf'<tr><th scope="row">{campaign}</th>.*?</tr>', text)
+        (row,) = [line for line in text.split("<tr>") if f"<code>{campaign}</code>" in line]
         assert f">{number(hours)}</td>" in row
+        models = marts.execute(
+            "select distinct nickname from marts.run_log where coalesce(sweep_id, run_id) = ?", [campaign]
+        ).fetchall()
+        assert re.findall(r'<th scope="row" class="several">(.*?)[,<]', row)[0] in {
+            name for (name,) in models
+        }
     rows = marts.execute(
         "select leaderboard_id, gpu_seconds from marts.row_evidence where data_source = 'jouleboard'"
     ).fetchall()
@@ -205,6 +233,70 @@ def _first_column(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     return str(connection.execute(query, [table]).fetchall()[0][0])
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_axe_finds_no_barrier(browser: Browser, site: Path, page: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "theme"), [*((page, "light") for page in (*PAGES, *OTHERS)), *((page, "dark") for page in DARK)]
+)
+def test_axe_finds_no_barrier(browser: Browser, site: Path, page: str, theme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    browser.call("Emulation.setEmulatedMedia", features=features)
     assert violations(browser, site / page) == []
+
+
+def test_no_page_is_wider_than_a_narrow_screen(browser: Browser, site: Path) -> None:
+    with screen(browser, 360):
+        for page in (*PAGES, *OTHERS, *(path.name for path in site.glob("docs-*.html"))):
+            opened(browser, site / page)
+            assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), page
+
+
+def test_no_table_of_cost_or_releases_is_cut_on_a_usual_screen(browser: Browser, site: Path) -> None:
+    with screen(browser, 1400):
+        for page in ("ledger.html", "releases.html"):
+            opened(browser, site / page)
+            cut = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1)"
+            assert browser.evaluate(f"{cut}.length") == 0, page
+
+
+def test_without_a_script_every_page_shows_what_it_has(browser: Browser, site: Path) -> None:
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        for page in (*PAGES, *OTHERS, "models.html", "models/qwen-qwen3-8b.html"):
+            opened(browser, site / page)
+            words = browser.evaluate("document.querySelector('main').innerText.length")
+            assert words > 40, page
+        pictures = "document.querySelectorAll('figure svg').length"
+        assert browser.evaluate(pictures) > 0  # of the model's page
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_every_page_has_a_policy_and_none_may_compile_text(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        (policy,) = re.findall(
+            r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', page.read_text()
+        )
+        assert policy.startswith("default-src 'none'; "), page
+        assert "unsafe-eval" not in policy
+        assert "http" not in policy
+
+
+def test_links_of_the_documentation_lead_to_pages_of_the_site(site: Path) -> None:
+    pages = [site / "about.html", site / "docs.html", *site.glob("docs-*.html")]
+    assert len(pages) > 20
+    for page in pages:
+        for address in set(re.findall(r'href="([^"]+)"', page.read_text())):
+            path, _, anchor = address.partition("#")
+            if re.match(r"[a-z]+:", address) or not path.startswith("docs") or not anchor:
+                continue
+            assert f'id="{anchor}"' in (site / path).read_text(), f"{page.name}: {address}"
+        assert not re.search(r'href="[^":]*[.]md', page.read_text()), page
+
+
+@contextmanager
+def screen(browser: Browser, width: int) -> Iterator[None]:
+    """A screen of this width."""
+    browser.call(
+        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+    )
+    yield
+    browser.call("Emulation.clearDeviceMetricsOverride")

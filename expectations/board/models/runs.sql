@@ -2,6 +2,7 @@
 select
     row_evidence.leaderboard_id,
     run_log.run_id,
+    run_log.task,
     run_log.started_at,
     run_log.host,
     run_log.gpu_uuids,

@@ -13,6 +13,7 @@ from expectations.board.reading import SOURCES
 from expectations.board.rows import Row, rows_of
 from expectations.candidate.inputs import COMPARED
 from expectations.pages import render_page
+from expectations.pages.names import runtime_title
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,7 +41,7 @@ def write_operations(
 
     connection: the publication's marts, in schema `marts`. models: address of each model's page, by its id.
     """
-    shared = {
+    shared: dict[str, Any] = {
         "summary": manifest["summary"],
         "links": links,
         "models": models,
@@ -49,7 +50,7 @@ def write_operations(
     pages = {
         "releases.html": releases(connection),
         "load.html": {"rows": rows_of(connection, ROOM / "load.sql")},
-        "ledger.html": ledger(connection),
+        "ledger.html": ledger(connection, shared["tasks"]),
         "quarantine.html": quarantine(connection),
         "publications.html": publications(connection, manifest),
     }
@@ -86,9 +87,15 @@ def releases(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {"versions": rows_of(connection, ROOM / "versions.sql"), "pairs": pairs}
 
 
-def ledger(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Cost per campaign and per published row, and the sums of what is known; None if nothing is."""
+def ledger(connection: duckdb.DuckDBPyConnection, tasks: Mapping[str, str]) -> dict[str, Any]:
+    """Cost per campaign and per published row, and the sums of what is known; None if nothing is.
+
+    tasks: name by task.
+    """
     campaigns = rows_of(connection, ROOM / "campaigns.sql")
+    for row in campaigns:
+        row["runtime_titles"] = [_runtime(runtime) for runtime in row["measured_runtimes"] or []]
+        row["task_names"] = [tasks.get(task, task) for task in row["measured_tasks"] or []]
     rows = rows_of(connection, ROOM / "row_costs.sql")
     return {
         "campaigns": campaigns,
@@ -104,6 +111,10 @@ def ledger(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 def _known_sum(rows: Sequence[Row], column: str) -> float | None:
     known = [row[column] for row in rows if row[column] is not None]
     return sum(known) if known else None
+
+
+def _runtime(runtime: Mapping[str, str]) -> str:
+    return f"{runtime_title(runtime['name'])} {runtime['version']}"
 
 
 def quarantine(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,7 @@ def test_the_summary_stands_first_and_identifiers_last() -> None:
     kinds = re.findall(r'<td class="wide"><span class="badge \w+">(\w+)</span> ([^<]+)', text)
     assert kinds == [("refuses", "the instruments differ"), ("warns", "a GPU was hot")]
     assert "2 of 9" in text
+    assert '<details class="fold" open' not in text
     rows = re.findall(r"<tr><td>[^<]*</td><td class=\"wide\">(.*?)</td><td class=\"key\"><code>(.*?)<", text)
     assert rows == [("+3 %", "run-0"), ("91 degrees C", "run-0"), ("95 degrees C", "run-1")]
     assert HOSTILE not in text
@@ -74,3 +76,13 @@ def test_every_finding_says_what_it_means(level: Level, severity: Severity, says
 def test_a_check_of_two_tables_has_one_anchor() -> None:
     audit = Audit((result(HOT, Level.MART, "91"), result(HOT, Level.PUBLICATION, "92")))
     assert as_html(audit, "Gate report").count('id="too_hot"') == 1
+
+
+def test_a_check_of_several_tables_is_one_line() -> None:
+    present = Check("present", Severity.CRITICAL, "a value is missing", not_null=True)
+    tables = [replace(result(present, Level.MART, *["x"] * count), table=f"mart_{count}") for count in (2, 3)]
+    text = as_html(Audit((*tables, result(HOT, Level.RUN, "91"))), "Gate report")
+    lines = re.findall(r'<td class="number">(\d+ of \d+)(?:<small>([^<]+))?', text)
+    assert lines == [("5 of 18", "in 2 tables"), ("1 of 9", "")]
+    assert text.count('id="present"') == 1
+    assert [text.count(f"<code>mart_{count}</code>") for count in (2, 3)] == [1, 1]
