@@ -38,6 +38,7 @@ def test_the_newest_release_is_measured_as_the_form_says(
 ) -> None:
     from benchmark_tasks.results.store import Store
     from jouleboard_airflow.tasks import planning
+    from jouleboard_airflow.ui import overview
 
     measure_with(LANDS, monkeypatch)
     run = dags["benchmark_on_demand"].test(run_conf={**FORM, "batch_sizes": "2, 8", "repeats": 2})
@@ -45,6 +46,10 @@ def test_the_newest_release_is_measured_as_the_form_says(
     landed = [run for run, _ in Store(home / "raw").listing().runs]
     assert sorted(run.configuration.batch_size for run in landed) == [2, 2, 8, 8]
     assert {run.comparability.runtime_version for run in landed} == {"0.32.0"}
+    sweeps = {run.campaign_id or "" for run in landed} | {"a sweep of the command line"}
+    seen = overview.runs_of_sweeps(sweeps, ["benchmark_on_demand", "housekeeping"])
+    assert seen == {run.run_id: f"benchmark_on_demand/{run.run_id}"}
+    assert overview.runs_of_sweeps(sweeps, ["benchmark_release"]) == {}
 
     with pytest.raises(AirflowSkipException, match="is landed; `force` measures it again"):
         planning.plan_on_demand({**FORM, "batch_sizes": "2 8"}, "again")

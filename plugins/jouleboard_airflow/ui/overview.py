@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN
 from expectations import publications
 from jouleboard_airflow import links
 from jouleboard_airflow.failures import ERROR_KEY
@@ -100,6 +101,18 @@ def sweeps_in_progress(dag_ids: Collection[str]) -> tuple[Sweep, ...]:
     )
     with create_session() as session:
         return tuple(_sweep(instance) for instance in session.scalars(query))
+
+
+def runs_of_sweeps(sweeps: Collection[str], dag_ids: Collection[str]) -> dict[str, str]:
+    """`<dag_id>/<run_id>` of each sweep that a run of these DAGs measured; a sweep is named after its run."""
+    if not sweeps:
+        return {}
+    by_run = {sweep.removeprefix(RECHECK_CAMPAIGN): sweep for sweep in sweeps}
+    query = select(DagRun.dag_id, DagRun.run_id).where(
+        DagRun.dag_id.in_(sorted(set(dag_ids) & set(MEASURING_DAGS))), DagRun.run_id.in_(sorted(by_run))
+    )
+    with create_session() as session:
+        return {by_run[run_id]: f"{dag_id}/{run_id}" for dag_id, run_id in session.execute(query)}
 
 
 def measurements(settings: Settings, dag_id: str, run_id: str | None = None) -> dict[str, Any]:

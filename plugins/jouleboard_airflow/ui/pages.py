@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
+from html import unescape
 from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import quote
 
 from jinja2 import Environment
 
@@ -19,6 +22,7 @@ STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
 
 _SHARED_SCRIPT = re.compile(r'<script src="(?:\.\./)?(?P<name>[a-z_]+\.js)"></script>')
+_SWEEP_CELL = re.compile(r'(<td data-sweep="[^"]*">)([^<]*)</td>')
 _OWN_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 _DOCUMENTATION = ("dbt_docs.html", "Tables and columns")
@@ -38,7 +42,12 @@ def shell(names: Collection[str], opened: Opened) -> str:
     return _render("shell.html", links=links, opened=opened)
 
 
-def framed(page: str, site: Path) -> str:
+def sweeps_in(page: str) -> set[str]:
+    """The sweeps that a publication's page names; those that Airflow ran carry the id of a run."""
+    return {unescape(sweep) for _, sweep in _SWEEP_CELL.findall(page)}
+
+
+def framed(page: str, site: Path, runs: Mapping[str, str] = MappingProxyType({})) -> str:
     """A publication's page with the script that tells the frame around it which link was clicked.
 
     The frame has the site's navigation, so the page does not show its own.
@@ -50,12 +59,20 @@ def framed(page: str, site: Path) -> str:
     Args:
         page: text of the page.
         site: the folder of the page, with the shared scripts.
+        runs: `<dag_id>/<run_id>` of the sweeps that are runs of Airflow: their names become links.
     """
     whole = _OWN_POLICY.sub("", page, count=1)
+    whole = _SWEEP_CELL.sub(lambda cell: _linked(cell, runs), whole)
     whole = _SHARED_SCRIPT.sub(lambda script: _inline(site / script["name"]), whole)
     head, end, rest = whole.partition("</head>")
     added = f"{_WITHOUT_NAVIGATION}<script>\n{(STATIC / 'links.js').read_text()}</script>\n"
     return f"{head}{added}{end}{rest}"
+
+
+def _linked(cell: re.Match[str], runs: Mapping[str, str]) -> str:
+    """The cell of a sweep with a link to its run. The address goes to `shell.js`; no page has it."""
+    run = runs.get(unescape(cell[2]))
+    return cell[0] if run is None else f'{cell[1]}<a href="../../runs/{quote(run)}">{cell[2]}</a></td>'
 
 
 def _inline(script: Path) -> str:

@@ -109,13 +109,17 @@ def _add_publication(app: FastAPI, settings: Settings) -> None:
         return HTMLResponse(pages.shell(names, opened), headers=_SHELL)
 
     @app.get("/site/{name:path}")
-    def site(name: str) -> Response:
+    def site(name: str, user: GetUserDep) -> Response:
         """The current publication's page, the gate's report or the documentation beside it."""
         page = current_file(settings.published, _PAGE_NAME, name, SITE_FOLDER)
         if page is None:
             text = f"The current publication has no page {name}. It may be of an earlier version of the site."
             return HTMLResponse(pages.notice(text), status_code=404, headers=_NO_SCRIPT)
-        return HTMLResponse(pages.framed(page.read_text(), site_folder), headers=_published(name))
+        text = page.read_text()
+        runs = overview.runs_of_sweeps(
+            pages.sweeps_in(text), get_auth_manager().get_authorized_dag_ids(user=user)
+        )
+        return HTMLResponse(pages.framed(text, site_folder, runs), headers=_published(name))
 
     @app.get("/files/{name:path}")
     def file(name: str) -> Response:

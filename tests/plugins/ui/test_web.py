@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.waiting import until
 from jouleboard_airflow.ui import pages, web
 from jouleboard_airflow.ui.opening import Opened, opened
 from jouleboard_airflow.ui.web import _FILE_NAME, _PAGE_NAME, build_app, current_file, paths
+from tests.e2e.browser import CHROMIUM, running_browser
 
 HOSTILE = "</td><script>alert(1)</script>\"'"
 
@@ -131,3 +137,63 @@ def test_before_a_publication_the_frame_opens_the_explorer_and_says_so(tmp_path:
     asked = opened(settings, model="a/b", row="0" * 16, page=None)
     assert asked.address == "index.html"
     assert asked.notice is not None and asked.notice.startswith("This row of a/b is not on the board")
+
+
+SWEEP = "manual__2026-11-28T15:00:00+00:00"
+CELLS = f'<td data-sweep="{SWEEP}">{SWEEP}</td><td data-sweep="&lt;b&gt;">&lt;b&gt;</td>'
+ROWS = f"<head></head><table><tr>{CELLS}</table>"
+RUNS = {SWEEP: f"benchmark_on_demand/{SWEEP}"}
+
+
+def test_a_sweep_that_airflow_ran_links_to_its_run(tmp_path: Path) -> None:
+    assert pages.sweeps_in(ROWS) == {SWEEP, "<b>"}
+    page = pages.framed(ROWS, tmp_path, RUNS)
+    address = "../../runs/benchmark_on_demand/manual__2026-11-28T15%3A00%3A00%2B00%3A00"
+    assert f'<td data-sweep="{SWEEP}"><a href="{address}">{SWEEP}</a></td>' in page
+    assert '<td data-sweep="&lt;b&gt;">&lt;b&gt;</td>' in page
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="headless Chromium is not installed")
+def test_the_link_to_a_run_leads_the_whole_window_there(tmp_path: Path) -> None:
+    """The page and the frame around it are as Airflow shows them: neither may lead the window elsewhere."""
+    around = (
+        '<iframe sandbox="allow-scripts allow-same-origin allow-forms allow-downloads" src="/jouleboard/">'
+    )
+    answers = {
+        "/": (around, {}),
+        "/jouleboard/": (pages.shell({"index.html"}, Opened("models/a.html")), web._SHELL),
+        "/jouleboard/shell.js": (
+            (pages.STATIC / "shell.js").read_text(),
+            {"Content-Type": "text/javascript"},
+        ),
+        "/jouleboard/site/models/a.html": (pages.framed(ROWS, tmp_path, RUNS), web._PUBLISHED),
+    }
+    with answering(answers) as address, running_browser(tmp_path) as browser:
+        browser.open(f"{address}/")
+        frame = "models/a.html"
+        until(lambda: browser.evaluate("!!document.querySelector('td a')", frame), 30, "the link")
+        browser.evaluate("document.querySelector('td a').click()", frame)
+        run = f"{address}/dags/benchmark_on_demand/runs/{SWEEP}"
+        until(lambda: browser.evaluate("decodeURIComponent(location.href)") == run, 30, run)
+
+
+@contextmanager
+def answering(answers: dict[str, tuple[str, dict[str, str]]]) -> Iterator[str]:
+    """A server with these texts and headers by path; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text, headers = answers.get(self.path, ("", {}))
+            self.send_response(200)
+            for name, value in {"Content-Type": "text/html", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

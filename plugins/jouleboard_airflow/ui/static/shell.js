@@ -5,11 +5,21 @@
 const PAGE = /^site\/(?:[a-z][a-z0-9_-]*|models\/[a-z0-9-][a-z0-9.-]*)\.html(?:#[\w%&=.,+:-]*)?$/;
 const FILE = /^(?:leaderboard\.duckdb|manifest\.json|parquet\/[a-z][a-z0-9_]*\.parquet|site\/figures\/(?:models\/)?[a-z0-9-][a-z0-9._-]*\.svg|site\/(?:feed\.xml|llms\.txt))$/;
 
+const RUN = /^runs\/([\w.-]+\/[\w%.~+:-]+)$/;
+
 const frame = document.getElementById("page");
 
 function open(wanted) {
   if (PAGE.test(wanted)) show(wanted);
+  else if (RUN.test(wanted)) leave(RUN.exec(wanted)[1]);
   else if (FILE.test(wanted)) Object.assign(document.createElement("a"), { href: `files/${wanted}`, download: "" }).click();
+}
+
+// A run is a page of Airflow itself. This frame may not lead its window elsewhere; a link in the page around it may.
+function leave(run) {
+  const link = window.parent.document.createElement("a");
+  link.href = new URL(`../dags/${run.replace("/", "/runs/")}`, location.href.split("?")[0]);
+  link.click();
 }
 
 function show(address) {
