@@ -23,6 +23,7 @@ from jouleboard_airflow.dag_parts import schedules
 from jouleboard_airflow.dag_parts.deadlines import deadline
 from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
 from jouleboard_airflow.failures import RETRIES, one_line_errors
+from jouleboard_airflow.tasks import choices
 
 
 @dag(
@@ -38,7 +39,7 @@ from jouleboard_airflow.failures import RETRIES, one_line_errors
         "apply": Param(
             None,
             type=["null", "boolean"],
-            title="Apply",
+            title=choices.TITLES["apply"],
             description="Free it. Empty: what the policy says for the weekly run.",
         ),
     },
@@ -50,6 +51,7 @@ def housekeeping() -> None:
         from jouleboard_airflow.upkeep import scheduled
 
         with one_line_errors():
+            choices.require_possible(choices.texts(params, choices.HOUSEKEEPING))
             return scheduled.tidy(params["apply"])
 
     tidy()

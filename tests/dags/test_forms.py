@@ -15,6 +15,7 @@ from benchmark_tasks.releases import records
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
+from jouleboard_airflow.failures import StepFailed
 from jouleboard_airflow.tasks import choices
 from tests.dags.conftest import dags_with_fleet
 
@@ -154,12 +155,19 @@ def test_the_checks_know_every_field_by_its_title(dags: dict[str, Any]) -> None:
         "refresh_leaderboard": choices.REFRESH,
         "import_published_results": choices.IMPORT,
         "propose_model": choices.PROPOSE,
+        "housekeeping": choices.HOUSEKEEPING,
     }
     for dag_id, names in fields.items():
         params = dags[dag_id].params
         assert tuple(params) == names
         for name in names:
             assert params.get_param(name).schema["title"] == choices.TITLES[name], (dag_id, name)
+
+
+def test_a_field_that_housekeeping_does_not_have_frees_nothing(dags: dict[str, Any]) -> None:
+    tidy = dags["housekeeping"].get_task("housekeeping").python_callable
+    with pytest.raises(StepFailed, match="'aply': the form has no such field; did you mean apply"):
+        tidy(params={"apply": None, "aply": True})
 
 
 def test_lists_show_readable_names(dags: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ the functions.
 from __future__ import annotations
 
 from jouleboard_airflow.tasks.choices.fields import (
+    HOUSEKEEPING,
     IMPORT,
     ON_DEMAND,
     PROPOSE,
@@ -21,6 +22,7 @@ from jouleboard_airflow.tasks.choices.free_text import LONGEST_TEXT, texts
 from jouleboard_airflow.tasks.choices.misfit import Impossible, Misfit, require_possible
 
 __all__ = [
+    "HOUSEKEEPING",
     "IMPORT",
     "LONGEST_TEXT",
     "ON_DEMAND",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TITLES = {
     "answer_within_hours": "Hours to answer",
+    "apply": "Apply",
     "approve": "Approve",
     "ask_above_gpu_hours": "Ask above (GPU-hours)",
     "batch_sizes": "Batch sizes",
@@ -57,5 +58,6 @@ RELEASE = (
 RECHECK = ("sample", "repeats", "gpu_model", "note")
 REFRESH = ("note", "approve", "answer_within_hours")
 IMPORT = ("source", "note")
+HOUSEKEEPING = ("apply",)
 PROPOSE = ("model_id", "gpu_model", "answer_within_hours")
 """Names of the fields of each form; `watch_releases` has one field per watched project, too."""
