@@ -3,13 +3,15 @@
 The rows are those of the board's tests, once per runtime version and with more models. Each line is one kind
 of change that a reader makes: milliseconds until table and figure show it (median and slowest),
 until the browser has painted (the same), and the processor time of the page per change. Other programs on
-the machine lengthen the first two, not the third.
+the machine lengthen the first two, not the third. Before them: how long the page takes to open, until its
+first figure is painted (which is in its text, before any script) and until it answers.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -54,6 +56,19 @@ CHANGES = {
 }
 """What a reader does, as scripts of the page; called with 0, 1, 2, ..."""
 
+OPENINGS = 5
+WATCH = """
+  opened = {};
+  const look = () => {
+    const isThere = !opened.figure && document.querySelector("svg.first");
+    if (isThere) setTimeout(() => { opened.figure ??= performance.now(); });
+    if (window.explorer?.table?.ready && explorer.figure.ready) opened.answers = performance.now();
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+"""
+"""Runs in the page before its own scripts. A frame is painted before what is set for after it."""
+OPENED = "opened.figure && opened.answers && JSON.stringify([opened.figure, opened.answers])"
 MEASURE = """
 times = null;
 (async () => {
@@ -83,7 +98,15 @@ def main() -> None:
         running_browser(Path(scratch) / "profile") as browser,
     ):
         page = write_page(Path(scratch), options.rows)
-        print(f"{options.rows:,} rows, {options.times} changes of each kind; milliseconds")
+        load, processors = os.getloadavg()[0], os.cpu_count()
+        print(f"load {load:.1f} on {processors} processors")
+        size = page.stat().st_size + (page.parent / libraries.LIBRARIES).stat().st_size
+        print(
+            f"{options.rows:,} rows: {page.stat().st_size / 1e3:,.0f} kB, with libraries {size / 1e3:,.0f} kB"
+        )
+        for what, waits in opening(browser, page.as_uri()).items():
+            print(f"{what:34}{statistics.median(waits):8.0f}{max(waits):6.0f}", flush=True)
+        print(f"{options.times} changes of each kind; milliseconds")
         print(f"{'':34}{'drawn':>14}{'painted':>14}{'processor':>11}")
         for show in ("least", "all"):
             for change in CHANGES:
@@ -108,8 +131,20 @@ def write_page(folder: Path, rows: int) -> Path:
     return page
 
 
-def measured(browser: Browser, address: str, change: str, times: int) -> tuple[list[list[float]], float]:
-    """Milliseconds until drawn and until painted, per change; the page's processor time per change, ms."""
+def opening(browser: Browser, address: str) -> dict[str, list[float]]:
+    """Milliseconds from the beginning of the navigation, of several: first figure painted, page answers."""
+    seen: dict[str, list[float]] = {"first figure painted": [], "filters answer": []}
+    browser.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+    for _ in range(OPENINGS):
+        open_page(browser, address)
+        painted, answers = json.loads(until(lambda: browser.evaluate(OPENED), 60, "the first paint"))
+        for times, value in zip(seen.values(), (painted, answers), strict=True):
+            times.append(value)
+    return seen
+
+
+def open_page(browser: Browser, address: str) -> None:
+    """Open the explorer and wait until it answers."""
     browser.open("about:blank")
     browser.open(address)
     until(
@@ -117,6 +152,11 @@ def measured(browser: Browser, address: str, change: str, times: int) -> tuple[l
         120,
         "the explorer",
     )
+
+
+def measured(browser: Browser, address: str, change: str, times: int) -> tuple[list[list[float]], float]:
+    """Milliseconds until drawn and until painted, per change; the page's processor time per change, ms."""
+    open_page(browser, address)
     before = processor_seconds(browser)
     browser.evaluate(MEASURE % (times, CHANGES[change]))
     seen = until(lambda: browser.evaluate("times && JSON.stringify(times)"), 120, change)
