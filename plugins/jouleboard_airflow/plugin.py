@@ -36,8 +36,12 @@ def _middlewares() -> list[dict[str, Any]]:
     if not _SERVES_PAGES:
         return []
     from jouleboard_airflow.ui.headers import SecurityHeaders
+    from jouleboard_airflow.ui.logins import LoginLimit
 
-    return [{"middleware": SecurityHeaders, "name": "Security headers"}]
+    return [
+        {"middleware": LoginLimit, "name": "Limit of refused logins"},
+        {"middleware": SecurityHeaders, "name": "Security headers"},
+    ]
 
 
 class JouleboardPlugin(AirflowPlugin):

@@ -27,6 +27,7 @@ from jouleboard_airflow.platform.api import Airflow, DagRun, TaskInstance
 from jouleboard_airflow.platform.installation import USER
 from jouleboard_airflow.platform.status import status
 from jouleboard_airflow.platform.supervisor import state_file
+from jouleboard_airflow.ui.logins import LIMIT
 from tests.e2e.browser import CHROMIUM, running_browser
 from tests.e2e.conftest import BROKEN, NEWEST, World, free_port, processes_of
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed
@@ -405,6 +406,18 @@ def test_what_is_killed_comes_back_by_itself_with_what_it_knew(world: World) -> 
     until(all_work, 180, "a platform that works again")
     assert cluster.port() == port
     assert Airflow(world.installation).runs("benchmark_release") == before
+
+
+def test_who_guesses_passwords_is_refused_before_they_are_compared(world: World) -> None:
+    """After the tests that log in: this address is locked out for a minute."""
+    address, wrong = f"{world.installation.url}/auth/token", {"username": USER, "password": "a guess"}
+    answers = [httpx.post(address, json=wrong, timeout=30) for _ in range(LIMIT.amount + 1)]
+    assert [answer.status_code for answer in answers] == [401] * LIMIT.amount + [429]
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert answers[-1].headers["X-Frame-Options"] == "SAMEORIGIN"
+    with pytest.raises(JouleboardError, match="Too many refused logins from your address"):
+        Airflow(world.installation)
+    assert world.airflow.runs("benchmark_release")  # who is logged in stays so
 
 
 def test_down_leaves_no_process_and_no_port(world: World) -> None:

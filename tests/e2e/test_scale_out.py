@@ -28,6 +28,7 @@ from jouleboard_airflow.demo.main_job import DAGS
 from jouleboard_airflow.platform.api import DagRun
 from jouleboard_airflow.platform.worker_keys import KEY_ID
 from jouleboard_airflow.tasks.approval import ASK_TASK, AskApproval
+from jouleboard_airflow.ui.logins import LIMIT
 from tests.e2e.compose import MAIN, load
 from tests.e2e.conftest import NEWEST
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed
@@ -40,6 +41,7 @@ from tests.e2e.scale_out import (
     task_client,
     task_instances,
 )
+from tests.login_form import guess_in_the_form
 from tests.object_store import running_object_store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
@@ -277,3 +279,11 @@ def test_no_gpu_is_lost_whatever_happens_and_a_run_that_hangs_is_told(
 
     (text,) = until(told, 60, "the notification of a late run")
     assert f"What broke: benchmark_release {late} has not ended by its deadline; it is running." in text
+
+
+def test_who_guesses_passwords_is_refused_by_the_form_and_by_the_address_for_scripts(world: ScaleOut) -> None:
+    """The last test: this client is locked out for a minute."""
+    wrong = {"username": "admin", "password": "a guess"}
+    assert guess_in_the_form(world.url, 6) == [302] * 5 + [429]
+    answers = [httpx.post(f"{world.url}/auth/token", json=wrong, timeout=30) for _ in range(LIMIT.amount + 1)]
+    assert [answer.status_code for answer in answers] == [401] * LIMIT.amount + [429]
