@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -89,8 +90,8 @@ class Stack:
         """A new session with the API server."""
         return Airflow(cast("Installation", self))
 
-    def compose(self, *arguments: str, seconds: float = 900, check: bool = True) -> str:
-        """Run `docker compose` on this project; its output."""
+    def compose(self, *arguments: str, seconds: float = 900, check: bool = True, given: str = "") -> str:
+        """Run `docker compose` on this project; its output. given: its standard input."""
         (self.folder / ".env").write_text(
             "".join(f"{name}={value}\n" for name, value in self.variables.items())
         )
@@ -111,7 +112,14 @@ class Stack:
             name: value for name, value in os.environ.items() if name.startswith(("DOCKER_", "PATH", "HOME"))
         }
         ended = subprocess.run(
-            command, cwd=self.folder, env=own, capture_output=True, text=True, timeout=seconds, check=False
+            command,
+            cwd=self.folder,
+            env=own,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
         assert not check or ended.returncode == 0, f"{' '.join(arguments)}:\n{ended.stderr[-4000:]}"
         return ended.stdout
@@ -166,11 +174,24 @@ class Stack:
         assert finished.state == "success", airflow.errors(finished)
         return finished
 
+    def memory(self) -> dict[str, float]:
+        """What each service's container uses now, in MB."""
+        of = {container["Id"]: name for name, container in self.containers().items()}
+        lines = docker("stats", "--no-stream", "--no-trunc", "--format", "{{.ID}} {{.MemUsage}}", *of)
+        used = {line.split()[0]: line.split()[1] for line in lines.splitlines()}
+        return {of[container]: _megabytes(text) for container, text in used.items()}
+
     def containers(self) -> dict[str, dict[str, Any]]:
         """What the engine knows of each service's running container."""
         ids = self.compose("ps", "--quiet").split()
         known = json.loads(docker("inspect", *ids))
         return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in known}
+
+
+def _megabytes(text: str) -> float:
+    """MB of a number as docker writes it: 512.3MiB."""
+    number, unit = re.fullmatch(r"([\d.]+)([KMG]?i?B)", text).groups()  # type: ignore[union-attr]
+    return float(number) * {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[unit] / 1e6
 
 
 def patiently(ask: Callable[[], T], seconds: float = 180) -> T:

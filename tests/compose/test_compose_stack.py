@@ -20,6 +20,7 @@ import pytest
 
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.testing.waiting import until
+from jouleboard_airflow.ui.logins import LIMIT
 from tests.compose.stack import (
     COMPONENTS,
     Stack,
@@ -28,6 +29,7 @@ from tests.compose.stack import (
     free_port,
     new_variables,
 )
+from tests.login_form import guess_in_the_form, send_form
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(2400)]
 
@@ -45,6 +47,7 @@ print(times.children_user + times.children_system)
 """
 """Prints the processor seconds of a command."""
 
+EVERYTHING = "from leaderboard order by all"
 ON_DEMAND = {
     "model": "jouleboard/qwen3-tiny",
     "task": "lm-arena-chat",
@@ -134,6 +137,7 @@ def test_images_hold_what_a_worker_needs_no_secret_and_run_as_nobody_special(sta
 
 
 def test_containers_have_limits_and_rotate_their_logs(stack: Stack) -> None:
+    stack.figures |= {f"memory of {name}, MB": used for name, used in stack.memory().items()}
     for name, container in stack.containers().items():
         host = container["HostConfig"]
         assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "5"}, name
@@ -202,14 +206,22 @@ def test_down_and_up_keep_data_and_a_new_password_takes_effect(stack: Stack) -> 
 
 
 def test_logins_are_limited_and_a_forged_address_is_not_believed(stack: Stack) -> None:
-    answers = []
-    for attempt in range(8):
-        forged = {"X-Forwarded-For": f"203.0.113.{attempt}", "X-Forwarded-Proto": "https"}
-        with httpx.Client(base_url=stack.url, timeout=60, headers=forged) as client:
-            answer = client.post("/auth/login/", data={"username": "admin", "password": "wrong"})
-            assert all("secure" not in cookie.lower() for cookie in answer.headers.get_list("set-cookie"))
-            answers.append(answer.status_code)
-    assert answers[-1] == 429
+    statuses = [guess_in_the_form(stack.url, 1, headers=forged(guess)) for guess in range(6)]
+    assert statuses == [[302]] * 5 + [[429]]
+    wrong = {"username": "admin", "password": "wrong"}
+    with httpx.Client(base_url=stack.url, timeout=60) as client:
+        answers = [
+            client.post("/auth/token", json=wrong, headers=forged(guess)) for guess in range(LIMIT.amount + 1)
+        ]
+        form = client.get("/auth/login/", headers=forged(0))
+    assert [answer.status_code for answer in answers] == [401] * LIMIT.amount + [429]
+    cookies = form.headers.get_list("set-cookie")
+    assert cookies and [cookie for cookie in cookies if "secure" in cookie.lower()] == []
+
+
+def forged(guess: int) -> dict[str, str]:
+    """What a client may claim, that no proxy confirms."""
+    return {"X-Forwarded-For": f"203.0.113.{guess}", "X-Forwarded-Proto": "https"}
 
 
 def test_behind_a_tls_proxy_everything_stays_https(stack: Stack, tmp_path: Path) -> None:
@@ -242,19 +254,17 @@ def test_behind_a_tls_proxy_everything_stays_https(stack: Stack, tmp_path: Path)
             assert answer.headers["referrer-policy"]
         token = client.post("/auth/token", json={"username": "admin", "password": stack.password()})
         assert token.status_code == 201
-        _log_in(client, form.text, stack.password())
+        _log_in(client, stack.password())
         page = client.get("/jouleboard/")
         assert page.status_code == 200 and "default-src 'none'" in page.headers["content-security-policy"]
         wrong = {"username": "admin", "password": "wrong"}
-        statuses = [client.post("/auth/token", json=wrong).status_code for _ in range(12)]
-        assert statuses[-1] == 429
+        statuses = [client.post("/auth/token", json=wrong).status_code for _ in range(LIMIT.amount)]
+        assert statuses[-1] == 429  # by the proxy: the API server would refuse the next one
 
 
-def _log_in(client: httpx.Client, form: str, password: str) -> None:
+def _log_in(client: httpx.Client, password: str) -> None:
     """As the form does; every redirect stays on https, and every cookie is for https only."""
-    token = form.partition('name="csrf_token"')[2].partition('value="')[2].partition('"')[0]
-    fields = {"username": "admin", "password": password, "csrf_token": token}
-    answer = client.post("/auth/login/", data=fields)
+    answer = send_form(client, "admin", password)
     cookies = answer.headers.get_list("set-cookie")
     for _ in range(5):
         if answer.next_request is None:
@@ -264,3 +274,37 @@ def _log_in(client: httpx.Client, form: str, password: str) -> None:
         cookies += answer.headers.get_list("set-cookie")
     assert any(cookie.startswith("_token=") for cookie in cookies)
     assert [cookie for cookie in cookies if "secure" not in cookie.lower()] == []
+
+
+def test_a_backup_of_the_running_stack_makes_another_one_whole(stack: Stack, tmp_path: Path) -> None:
+    """As docs/how-to/back-up-and-restore.md says, into empty volumes; the next refresh changes nothing."""
+    published, runs = stack.publications(), stack.airflow().runs("benchmark_on_demand")
+    rows = stack.jouleboard("query", "--json", EVERYTHING)
+    history = stack.compose("exec", "-T", "postgres", "pg_dump", "--username", "airflow", "airflow")
+    file = "/var/tmp/jouleboard.zip"
+    timed(stack, "backup", partial(stack.jouleboard, "backup", file))
+    stack.compose("cp", f"scheduler:{file}", str(tmp_path / "jouleboard.zip"))
+    (tmp_path / "jouleboard.zip").chmod(0o644)
+    stack.compose("down")
+    port = free_port()
+    own = {"JOULEBOARD_PORT": str(port), "JOULEBOARD_URL": f"http://localhost:{port}"}
+    other = Stack(f"{stack.project}-restored", stack.folder, stack.variables | own)
+    try:
+        timed(stack, "restore until healthy", partial(_restore, other, tmp_path / "jouleboard.zip", history))
+        assert other.publications() == published
+        assert other.jouleboard("query", "--json", EVERYTHING) == rows
+        assert other.airflow().runs("benchmark_on_demand") == runs
+        timed(stack, "a refresh after the restore", partial(other.run_dag, "refresh_leaderboard", {}, 900))
+        assert other.publications() == published
+    finally:
+        other.compose("down", "--volumes", "--remove-orphans", check=False)
+
+
+def _restore(other: Stack, file: Path, history: str) -> None:
+    other.compose("up", "--detach", "--wait", "postgres")
+    load = ("psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--username", "airflow", "airflow")
+    other.compose("exec", "-T", "postgres", *load, given=history)
+    volume = f"{file}:/var/tmp/jouleboard.zip:ro"
+    restore = ("scheduler", "jouleboard", "restore", "/var/tmp/jouleboard.zip")
+    other.compose("run", "--rm", "--no-deps", "-T", "--volume", volume, *restore)
+    other.up(*COMPONENTS)
