@@ -190,7 +190,7 @@ class Stack:
 
 def _megabytes(text: str) -> float:
     """MB of a number as docker writes it: 512.3MiB."""
-    number, unit = re.fullmatch(r"([\d.]+)([KMG]?i?B)", text).groups()  # type: ignore[union-attr]
+    number, unit = re.fullmatch(r"([\d.]+)([KMG]?i?B)", text).groups()
     return float(number) * {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[unit] / 1e6
 
 
