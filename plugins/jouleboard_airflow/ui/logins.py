@@ -57,6 +57,6 @@ class LoginLimit:
         seconds = max(1, math.ceil(window.reset_time - time.time()))
         return JSONResponse(
             {"detail": f"Too many refused logins from your address: try again in {seconds} s."},
-            HTTPStatus.TOO_MANY_REQUESTS,
+            HTTPStatus.TOO_MANY_REQUESTS.value,  # a plain number in the access log
             {"Retry-After": str(seconds)},
         )
