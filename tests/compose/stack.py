@@ -129,7 +129,7 @@ class Stack:
         self.compose("up", "--detach", *services)
         self.wait_until_healthy()
 
-    def wait_until_healthy(self, seconds: float = 420) -> None:
+    def wait_until_healthy(self, seconds: float = 900) -> None:
         """Wait until every container is healthy, and Airflow says so of its components."""
         until(self._is_healthy, seconds, f"health of {self.project}: {self.states()}")
 
