@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from benchmark_tasks.errors import BuildError, JouleboardError, one_line
 from benchmark_tasks.results import identity
 from expectations.gate import report
 from expectations.publications.database import NO_SPACE, disk_full, full_disk_in_duckdb
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 CANDIDATE_FILE = "candidate.duckdb"
@@ -79,7 +82,10 @@ def build(candidate: Path, *, project: Path = PROJECT, unit_tests: bool = True) 
         raise BuildError(f"{project}: no dbt project here; run from a complete clone")
     with _plain_path(candidate) as plain, _dbt_environment(plain / CANDIDATE_FILE):
         try:
-            runner = dbtRunner()
+            parsed = dbtRunner().invoke(["parse", *_arguments(plain, project)])
+            if not parsed.success:
+                raise _failure(_first_failure(parsed, candidate), candidate)
+            runner = dbtRunner(cast("Manifest", parsed.result))  # once, for the build and for its docs
             skipped = () if unit_tests else ("--exclude-resource-type", "unit_test")
             outcome = runner.invoke(["build", *skipped, *_arguments(plain, project)])
             nodes = _nodes(outcome)
