@@ -1,4 +1,4 @@
-"""The warehouse, built twice per session: from sample runs beside the published data, and from nothing."""
+"""The warehouse, built twice per test run: from sample runs beside the published data, and from nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -21,6 +22,7 @@ from benchmarks.candidate import build_candidate
 from benchmarks.published import published_folder
 from expectations.candidate.build import BuildResult
 from expectations.candidate.profiles import Profile
+from tests.shared import made_once
 
 REFUSED = "energy counter and integral of power differ"
 PUBLICATION = {
@@ -66,7 +68,39 @@ class Warehouse:
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """Sample runs of ours, and the published data where it is (a small made-up leaderboard elsewhere)."""
-    root = tmp_path_factory.mktemp("warehouse")
+    return Warehouse(*made_once(tmp_path_factory, "warehouse", build_warehouse))
+
+
+@pytest.fixture(scope="session")
+def marts(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
+    with warehouse.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A fresh install: no run, no import, no publication."""
+    return Warehouse(made_once(tmp_path_factory, "empty-warehouse", build_empty_warehouse), {})
+
+
+@pytest.fixture(scope="session")
+def published(warehouse: Warehouse, marts: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The marts, where they hold the published data; a skip (a failure where it is required) elsewhere."""
+    if published_folder() is None:
+        message = "ML.ENERGY's published results are not here (set JOULEBOARD_PUBLISHED_V3)"
+        if os.environ.get("JOULEBOARD_REQUIRE_PUBLISHED_V3") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return marts
+
+
+def build_empty_warehouse(root: Path) -> BuildResult:
+    """The candidate of a fresh install, in an empty folder."""
+    return build_candidate(root / "candidate", Settings(home=root / "home"))
+
+
+def build_warehouse(root: Path) -> tuple[BuildResult, dict[str, Run]]:
+    """The candidate of the sample runs, in an empty folder, and the runs by name."""
     settings = Settings(home=root / "home")
     source = published_folder() or write_leaderboard(root / "made-up")
     mlenergy.import_results(str(source), settings)
@@ -90,31 +124,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         ],
         unit_tests=True,
     )
-    return Warehouse(built, runs)
-
-
-@pytest.fixture(scope="session")
-def marts(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
-    with warehouse.connect() as connection:
-        yield connection
-
-
-@pytest.fixture(scope="session")
-def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    """A fresh install: no run, no import, no publication."""
-    root = tmp_path_factory.mktemp("empty")
-    return Warehouse(build_candidate(root / "candidate", Settings(home=root / "home")), {})
-
-
-@pytest.fixture(scope="session")
-def published(warehouse: Warehouse, marts: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """The marts, where they hold the published data; a skip (a failure where it is required) elsewhere."""
-    if published_folder() is None:
-        message = "ML.ENERGY's published results are not here (set JOULEBOARD_PUBLISHED_V3)"
-        if os.environ.get("JOULEBOARD_REQUIRE_PUBLISHED_V3") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    return marts
+    return built, runs
 
 
 def sample_runs() -> dict[str, Run]:
