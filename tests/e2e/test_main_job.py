@@ -378,7 +378,7 @@ def test_what_is_killed_comes_back_by_itself_with_what_it_knew(world: World) -> 
     """The database on its old port: the others go on, or are restarted, too."""
     before = world.airflow.runs("benchmark_release")
     record = components.read_record(world.installation)
-    assert status(world.installation) == 0
+    until(lambda: status(world.installation) == 0, 60, "a platform that works")
     cluster = database.cluster(world.installation)
     port = cluster.port()
     cluster.server().kill()
@@ -391,7 +391,9 @@ def test_what_is_killed_comes_back_by_itself_with_what_it_knew(world: World) -> 
 
     until(all_work, 180, "a platform that works again")
     assert cluster.port() == port
-    assert Airflow(world.installation).runs("benchmark_release") == before
+    after = Airflow(world.installation).runs("benchmark_release")
+    assert [run.run_id for run in after] == [run.run_id for run in before]
+    assert {run for run in before if run.finished} <= set(after)  # one that went on may have ended
 
 
 def test_who_guesses_passwords_is_refused_before_they_are_compared(world: World) -> None:
