@@ -114,7 +114,7 @@ def _known_sum(rows: Sequence[Row], column: str) -> float | None:
 
 
 def _runtime(runtime: Mapping[str, str]) -> str:
-    return f"{runtime_title(runtime['name'])} {runtime['version']}"
+    return f"{runtime_title(runtime['title'])} {runtime['version']}"
 
 
 def quarantine(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
