@@ -64,8 +64,9 @@ function button(text, label, act) {
 
 const plain = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 80);
 
-// A figure with a file beside it: a button after the link to the file.
+// A figure with an SVG file and no PNG file beside it: a button after the link to the file.
 for (const link of document.querySelectorAll("figcaption a[download][href$='.svg']")) {
+  if (link.parentElement.querySelector("a[href$='.png']")) continue;
   const figure = link.closest("figure").querySelector("svg");
   const name = link.getAttribute("href").split("/").pop().replace(/svg$/, "png");
   link.after(" ", button("PNG", name, async () => save(await pngOf(figure), name)));

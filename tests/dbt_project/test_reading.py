@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
+import struct
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,15 @@ import duckdb
 import pytest
 
 from benchmark_tasks import catalog
+from benchmark_tasks.testing.waiting import until
 from benchmarks.picture import FIGURE as PICTURED
 from benchmarks.published import published_folder
+from expectations.board.libraries import write_libraries
 from expectations.board.reading import write_reading
-from expectations.board.reading.figures import FIGURES
+from expectations.board.reading.figures import FIGURES, theme
 from expectations.board.reading.page import chapters, read, sentence_query
+from expectations.board.reading.script import figures_script
+from tests.e2e.browser import CHROMIUM, Browser, running_browser
 
 SOURCE = "mlenergy-v3"
 TASKS = {task.value: entry.display_name for task, entry in catalog.load().tasks.items()}
@@ -78,7 +85,7 @@ DRAWN = {
         "energy_per_token_joules",
         "energy_per_response_joules",
     ),
-    "modality": ("energy_per_token_joules",),
+    "modality": ("energy_per_token_joules", "batch_size"),
     "generated_media": ("energy_per_output_joules",),
     "batch_size": (
         "energy_percent_of_max",
@@ -88,7 +95,12 @@ DRAWN = {
     ),
     "energy_over_batch_size": ("energy_per_token_joules", "throughput_per_watt"),
     "model_size": ("activated_params_billions", "energy_per_token_joules"),
-    "gpu_generations": ("energy_reduction",),
+    "gpu_generations": (
+        "energy_reduction",
+        "new_energy_per_output_joules",
+        "old_energy_per_output_joules",
+        "ceiling",
+    ),
     "precision": ("bf16_energy_per_output_joules", "fp8_energy_per_output_joules", "fp8_median_itl_ms"),
     "gpu_counts": ("median_itl_ms", "energy_per_output_joules"),
     "frontier": ("median_itl_ms", "energy_per_output_joules"),
@@ -167,6 +179,88 @@ def test_a_figure_draws_the_numbers_of_its_query(name: str, published: duckdb.Du
         assert {float(value) for value in rows[column].dropna()} <= drawn, column
 
 
+LAYOUTS = {"wide": theme.WIDE, "narrow": theme.NARROW}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_layout_of_a_figure_draws_the_same_numbers(
+    layout: str, published: duckdb.DuckDBPyConnection
+) -> None:
+    for name in ("gpu_generations", "modality"):
+        rows = FIGURES[name].rows(published, SOURCE)
+        drawn = set(_numbers(FIGURES[name].chart(rows, TASKS, LAYOUTS[layout]).to_dict()["datasets"]))
+        for column in DRAWN[name]:
+            assert {float(value) for value in rows[column].dropna()} <= drawn, (name, column)
+
+
+def test_the_reader_chooses_among_all_that_was_measured(published: duckdb.DuckDBPyConnection) -> None:
+    """Series, pairs and ceilings: those of the mart, and the published ones first."""
+    queries = {
+        "batch_size": "select count(*) from (select series_id from marts.batch_size_scaling where"
+        " data_source = ? and batch_size >= 16 and architecture <> 'diffusion'"
+        " and energy_per_output_joules is not null group by series_id having count(*) > 1)",
+        "precision": "select count(distinct (base_model_id, task, gpu_model, num_gpus)) from"
+        " marts.precision_comparison where data_source = ? and architecture <> 'diffusion'"
+        " and parallelism_matches",
+    }
+    first = {
+        "batch_size": [
+            "DeepSeek R1, Problem Solving, 8x B200",
+            "Qwen 3 Coder 30B A3B, Code Infilling, 1x B200",
+        ],
+        "precision": ["Qwen 3 235B A22B Instruct, Text Conversation, 8x H100"],
+        "gpu_generations": [100.0, 30.0, 1000.0],
+    }
+    for name, wanted in first.items():
+        rows = FIGURES[name].rows(published, SOURCE)
+        specification = FIGURES[name].specification(rows, TASKS, theme.WIDE)
+        signals = {signal["name"]: signal.get("value") for signal in specification["signals"]}
+        controls = specification["usermeta"]["controls"]
+        assert [signals[control["parameter"]] for control in controls] == wanted
+        for control in controls if name in queries else ():
+            [(series,)] = published.execute(queries[name], [SOURCE]).fetchall()
+            assert len({value for value, _ in control["options"]}) == series
+    assert [[value for value, _ in control["options"]] for control in controls] == [
+        [50.0, 100.0, 250.0],
+        [10.0, 30.0, 60.0],
+        [100.0, 500.0, 1000.0],
+    ]
+
+
+def test_kv_cache_use_is_drawn_where_it_was_measured_and_else_said_to_be_absent(
+    warehouse: Any, published: duckdb.DuckDBPyConnection
+) -> None:
+    figure = FIGURES["modality"]
+    absent = figure.chart(figure.rows(published, SOURCE), TASKS).to_json()
+    assert "KV-cache use is not" in absent
+    rows = figure.rows(published, SOURCE)
+    rows["mean_kv_cache_usage"] = [0.25 + place / 64 for place in range(len(rows))]
+    drawn = figure.chart(rows, TASKS).to_json()
+    assert "KV-cache use is not" not in drawn
+    assert "mean_kv_cache_usage:Q" not in drawn
+    assert '"field": "mean_kv_cache_usage"' in drawn
+
+
+def test_the_script_has_the_rows_of_the_specifications(published: duckdb.DuckDBPyConnection) -> None:
+    """Once, though two layouts draw them; to six significant digits, as in the explorer."""
+    figure = FIGURES["precision"]
+    rows = figure.rows(published, SOURCE)
+    layouts = {key: figure.specification(rows, TASKS, layout) for key, layout in LAYOUTS.items()}
+    text = figures_script({"precision": layouts})
+    content = json.loads(text.removeprefix("const READING = ").removesuffix(";\n"))
+    tables = [table["columns"] for table in content["tables"]]
+    values = {float(f"{value:.6g}") for value in rows["bf16_energy_per_output_joules"]}
+    assert values <= set(_numbers(tables))
+    used = [
+        entry["values"]
+        for layout in content["figures"]["precision"].values()
+        for entry in layout["data"]
+        if "values" in entry
+    ]
+    assert len(set(used)) == len(tables)
+    assert len(used) == 2 * len(tables)
+
+
 def test_the_readme_s_picture_draws_rows_of_the_leaderboard(
     published: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -210,7 +304,9 @@ def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
         (source, *_) = write_reading(tmp_path, connection, MANIFEST, catalog.load())
     text = (tmp_path / f"reading-{source}.html").read_text()
     assert "&lt;script&gt;" in text
-    assert not re.search(r"<(script|img)", text.replace('<script src="pictures.js">', ""))
+    assert not re.search(r"<(script|img)", re.sub(r'<script src="[\w.-]+"( defer)?></script>', "", text))
+    script = (tmp_path / f"reading-{source}.js").read_text()
+    assert json.dumps(hostile) in script  # a text among others, in a file that is no page
 
 
 INTRODUCTIONS = {
@@ -268,3 +364,120 @@ def _numbers(value: Any) -> Iterator[float]:
             yield from _numbers(part)
     elif isinstance(value, (int, float)):
         yield float(value)
+
+
+MOST_BYTES = 500_000
+ERRORS = (
+    "window.errors = []; addEventListener('error', (event) => errors.push(event.message));"
+    "addEventListener('unhandledrejection', (event) => errors.push(String(event.reason)));"
+    "addEventListener('securitypolicyviolation', (event) => errors.push(event.violatedDirective));"
+    "for (const level of ['error', 'warn']) console[level] = (...words) => errors.push(words.join(' '));"
+)
+
+
+@pytest.fixture(scope="module")
+def site(marts: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reading")
+    write_reading(folder, marts, MANIFEST, catalog.load(), [("index.html", "Explorer")])
+    write_libraries(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(site: Path) -> Path:
+    """The reading with most figures."""
+    return max(site.glob("reading-*.html"), key=lambda path: path.stat().st_size)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("headless Chromium is not installed")
+    with running_browser(tmp_path_factory.mktemp("profile")) as browser:
+        browser.call("Page.addScriptToEvaluateOnNewDocument", source=ERRORS)
+        yield browser
+
+
+def test_every_figure_is_in_the_page_before_a_script_runs(page: Path) -> None:
+    text = page.read_text()
+    assert len(text) < MOST_BYTES
+    before = text[: text.index("<script")]
+    for figure in re.findall(r'<figure id="(\w+)">(.*?)</figure>', before, re.DOTALL):
+        assert re.search(r"<svg .*<(path|text) ", figure[1], re.DOTALL), figure[0]
+    assert set(re.findall(r'<figure id="(\w+)">', text)) == set(re.findall(r'<figure id="(\w+)">', before))
+    assert "unsafe-eval" not in text
+
+
+def test_every_figure_is_there_as_svg_png_and_csv(page: Path) -> None:
+    text = page.read_text()
+    source = page.stem.removeprefix("reading-")
+    for name in re.findall(r'<figure id="(\w+)">', text):
+        svg, png, rows = (page.parent / f"figures/{source}-{name}.{kind}" for kind in ("svg", "png", "csv"))
+        assert all(f'href="figures/{path.name}" download' in text for path in (svg, png, rows))
+        assert "var(" not in svg.read_text()
+        box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg.read_text())
+        assert box is not None
+        width, height = struct.unpack(">II", png.read_bytes()[16:24])
+        assert width / height == pytest.approx(float(box[1]) / float(box[2]), rel=0.01)
+        with rows.open(newline="") as file:
+            assert len(list(csv.DictReader(file))) > 0
+
+
+def drawn(browser: Browser, page: Path) -> None:
+    """Open the page and let all its figures be drawn by the script."""
+    browser.open("about:blank")
+    browser.open(f"file://{page}")
+    until(lambda: browser.evaluate("!!window.reading"), 30, "the script")
+    browser.evaluate(
+        "window.all = null; Promise.all(reading.map((one) => one.draw())).then(() => { all = 1; }); 0"
+    )
+    until(lambda: browser.evaluate("all"), 60, "all figures")
+
+
+def test_a_reader_chooses_another_ceiling_and_sees_other_bars(browser: Browser, page: Path) -> None:
+    drawn(browser, page)
+    shown = "document.querySelector('#gpu_generations svg').textContent"
+    before = browser.evaluate(shown)
+    chosen = browser.evaluate(
+        "(() => { const select = document.querySelector('#gpu_generations select');"
+        " select.selectedIndex = select.selectedIndex ? 0 : select.options.length - 1;"
+        " select.dispatchEvent(new Event('change')); return select.value; })()"
+    )
+    until(lambda: browser.evaluate(shown) != before, 30, "other bars")
+    assert chosen in browser.evaluate(shown)
+    assert json.loads(browser.evaluate("JSON.stringify(errors)")) == []
+
+
+def test_a_point_says_what_it_is(browser: Browser, page: Path) -> None:
+    drawn(browser, page)
+    browser.evaluate("document.querySelector('#batch_size').scrollIntoView({ block: 'center' })")
+    place = browser.evaluate(
+        "(() => { const points = document.querySelectorAll('#batch_size svg .mark-symbol path');"
+        " const { x, y, width, height } = points[0].getBoundingClientRect();"
+        " return [x + width / 2, y + height / 2]; })()"
+    )
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=place[0], y=place[1])
+    until(lambda: browser.evaluate("!document.querySelector('.tip').hidden"), 10, "the words of a point")
+    assert "Batch size: " in browser.evaluate("document.querySelector('.tip').textContent")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_no_barrier(browser: Browser, page: Path, colours: str) -> None:
+    browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": colours}])
+    drawn(browser, page)
+    axe = (files("axe_core_python") / "axe.min.js").read_text()
+    run = f"{axe}; axe.run().then((all) => {{ window.found = all; }}); 0"
+    browser.call("Runtime.evaluate", expression=run)
+    until(lambda: browser.evaluate("!!window.found"), 60, "axe")
+    said = "found.violations.map((rule) => [rule.id, rule.nodes.slice(0, 3).map((node) => node.html)])"
+    assert json.loads(browser.evaluate(f"JSON.stringify({said})")) == []
+
+
+def test_a_narrow_screen_has_figures_of_its_width(browser: Browser, page: Path) -> None:
+    screen = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.call("Emulation.setDeviceMetricsOverride", **screen)
+    drawn(browser, page)
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    widest = "Math.max(...[...document.querySelectorAll('figure svg')].map((one) => one.clientWidth))"
+    assert browser.evaluate(widest) <= screen["width"]
+    browser.call("Emulation.clearDeviceMetricsOverride")

@@ -14,8 +14,8 @@ from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.vocabulary import Task
 from expectations.board.explorer.first_view import FirstView, Row, first_view, scatter
-from expectations.board.explorer.packed import pack
 from expectations.board.libraries import LIBRARIES, table_style
+from expectations.board.packed import pack
 from expectations.board.reading import SOURCES
 from expectations.board.reading.figures import theme
 from expectations.pages import render_page

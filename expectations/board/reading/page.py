@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from benchmark_tasks.catalog import Catalog
-from expectations.board.reading.figures import FIGURES
+from expectations.board.reading.figures import FIGURES, theme
 from expectations.board.reading.query import query_files, reading_query
+from expectations.board.reading.script import figures_script, write_script
 from expectations.board.reading.words import filters
 from expectations.pages import render_page
+from expectations.pages.png import write_png
 
 if TYPE_CHECKING:
     import duckdb
     from jinja2 import Environment
 
 ROOM = Path(__file__).parent
+PIXELS = 1.5
+"""Of a picture per pixel of its figure."""
 SOURCES = {"jouleboard": "Our measurements", "mlenergy-v3": "ML.ENERGY v3"}
 """Whose measurements a page reads, by `data_source`."""
 
@@ -59,13 +63,15 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure of one source. svg: None where there are no rows."""
+    """A figure of one source. svg: None where there are no rows; then there are no specifications either."""
 
     name: str
     title: str
     query: str
     svg: str | None
     needs: str
+    specifications: Mapping[str, Mapping[str, Any]]
+    csv: str
 
 
 def page_name(source: str) -> str:
@@ -80,14 +86,12 @@ def write_reading(
     catalog: Catalog,
     links: Sequence[tuple[str, str]] = (),
 ) -> list[str]:
-    """Write `reading-<source>.html` for each source with energy, and its figures as SVG files.
+    """Write `reading-<source>.html` for each source with energy, and its figures as SVG, PNG and CSV.
 
     folder: the site. connection: the publication's marts, in schema `marts`. links: the site's navigation.
 
     Returns the sources that have a page.
     """
-    from expectations.board.reading.figures.figure import standalone
-
     tasks = {task.value: entry.display_name for task, entry in catalog.tasks.items()}
     sources = sources_with_reading(connection)
     for source in sources:
@@ -102,12 +106,26 @@ def write_reading(
             links=links,
         )
         (folder / page_name(source)).write_text(text)
-        figures = folder / "figures"
-        figures.mkdir(exist_ok=True)
-        for figure in (figure for chapter in drawn for figure in chapter.figures):
-            if figure.svg is not None:
-                (figures / f"{source}-{figure.name}.svg").write_text(standalone(figure.svg))
+        figures = [figure for chapter in drawn for figure in chapter.figures if figure.svg is not None]
+        specifications = {figure.name: figure.specifications for figure in figures}
+        (folder / f"reading-{source}.js").write_text(figures_script(specifications))
+        _write_files(folder / "figures", source, figures)
+    if sources:
+        write_script(folder)
     return sources
+
+
+def _write_files(folder: Path, source: str, figures: Iterable[Drawn]) -> None:
+    """Each figure as SVG and PNG, its rows as CSV."""
+    from expectations.board.reading.figures.figure import standalone
+
+    folder.mkdir(exist_ok=True)
+    for figure in figures:
+        stem = f"{source}-{figure.name}"
+        svg = standalone(figure.svg or "")
+        (folder / f"{stem}.svg").write_text(svg)
+        (folder / f"{stem}.csv").write_text(figure.csv)
+        write_png(svg, folder / f"{stem}.png", PIXELS)
 
 
 def sources_with_reading(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -133,10 +151,23 @@ def chapters() -> list[dict[str, Any]]:
 
 
 def _draw(connection: duckdb.DuckDBPyConnection, name: str, source: str, tasks: Mapping[str, str]) -> Drawn:
+    from expectations.board.reading.figures.figure import drawing
+
     figure = FIGURES[name]
     rows = figure.rows(connection, source)
-    svg = None if rows.empty else figure.svg(rows, tasks)
-    return Drawn(name, figure.title, figure.query(source), svg, figure.needs)
+    if rows.empty:
+        return Drawn(name, figure.title, figure.query(source), None, figure.needs, {}, "")
+    layouts = {"wide": theme.WIDE, "narrow": theme.NARROW}
+    specifications = {key: figure.specification(rows, tasks, layout) for key, layout in layouts.items()}
+    return Drawn(
+        name,
+        figure.title,
+        figure.query(source),
+        drawing(specifications["wide"]),
+        figure.needs,
+        specifications,
+        rows.to_csv(index=False),
+    )
 
 
 def _sentence_environment(tasks: Mapping[str, str]) -> Environment:

@@ -14,7 +14,7 @@ from benchmark_tasks import catalog
 from expectations.board import explorer, libraries
 from expectations.board.explorer.first_view import first_view, frontier, least_per_model
 from expectations.board.explorer.labels import Place, place_labels
-from expectations.board.explorer.packed import pack_column
+from expectations.board.packed import pack_column
 from tests.expectations.board.marts import HOSTILE, contract, write_leaderboard
 
 MANIFEST = {

@@ -17,7 +17,8 @@ DASHES = ([1, 0], [7, 4], [3, 3], [9, 3, 2, 3])
 def panel(rows: pd.DataFrame, all_rows: pd.DataFrame, *, width: int, title: str, frontier: str) -> Any:
     """One panel. all_rows: those that set the axes. frontier: the column that says which points are on it.
 
-    Each point has its batch size beside it, each line its name at its largest batch size. The band joins the
+    Points of the same batch size light up together. Each has its batch size beside it, each line its name at
+    its smallest batch size. The band joins the
     points of the frontier; between them nothing was measured.
     """
     import altair as alt
@@ -48,7 +49,18 @@ def panel(rows: pd.DataFrame, all_rows: pd.DataFrame, *, width: int, title: str,
         strokeDash=alt.StrokeDash("series:N", legend=None).scale(domain=names, range=dashes),
     )
     strength = alt.condition(alt.datum.on_frontier, alt.value(1), alt.value(0.45))
-    points = base.mark_circle(size=64).encode(opacity=strength)
+    lit = alt.selection_point(name="lit", fields=["batch_size"], on="pointerover", empty=False)
+    points = base.mark_circle().encode(
+        opacity=strength,
+        size=alt.condition(lit, alt.value(190), alt.value(64)),
+        tooltip=[
+            alt.Tooltip("series:N", title="On"),
+            alt.Tooltip("batch_size:Q", title="Batch size"),
+            alt.Tooltip("median_itl_ms:Q", title="Median ITL, ms", format=",.3~r"),
+            alt.Tooltip("energy_per_output_joules:Q", title="Energy per token, J", format=",.3~r"),
+            alt.Tooltip("on_frontier:N", title="On the frontier"),
+        ],
+    )
     sizes = base.mark_text(dx=-7, dy=9, align="right", fontSize=10.5).encode(
         text="label:N",
         color=alt.value(theme.SOFT),
@@ -60,4 +72,4 @@ def panel(rows: pd.DataFrame, all_rows: pd.DataFrame, *, width: int, title: str,
         .mark_text(dx=9, dy=-9, align="left", fontSize=12.5, fontWeight="bold")
         .encode(x=x, y=y, text="series:N", color=alt.Color("colour:N", scale=None))
     )
-    return band + lines + points + sizes + names_layer
+    return band + lines + points.add_params(lit) + sizes + names_layer

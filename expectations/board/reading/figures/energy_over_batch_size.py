@@ -16,27 +16,36 @@ PANELS = (
 )
 
 
-def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
+def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> Any:
     """Both quantities on logarithmic axes; the legend names model and number of GPUs."""
-    import altair as alt
-
     del tasks
     rows = rows.assign(
         series=[f"{row.nickname}, {row.num_gpus}x {row.gpu_model}" for row in theme.records(rows)]
     )
-    return alt.hconcat(*(_panel(rows, field, title) for field, title in PANELS))
+    return layout.join([_panel(rows, field, title, layout) for field, title in PANELS])
 
 
-def _panel(rows: pd.DataFrame, field: str, title: str) -> Any:
+def _panel(rows: pd.DataFrame, field: str, title: str, layout: theme.Layout) -> Any:
     import altair as alt
 
     names = sorted(rows["series"].unique())
-    colour = theme.series_colour("series", names, columns=2, labelLimit=320, symbolType="circle")
-    base = alt.Chart(rows, width=385, height=280).encode(
+    colour = theme.series_colour(
+        "series", names, columns=1 if layout.is_narrow else 2, labelLimit=320, symbolType="circle"
+    )
+    base = alt.Chart(rows, width=layout.panel(375), height=280).encode(
         x=theme.batch_axis(rows),
         y=theme.logarithmic(alt.Y(field, type="quantitative"), list(rows[field]), title),
         color=colour,
-        shape=alt.Shape("series:N", legend=None),
         order="batch_size:Q",
     )
-    return base.mark_line(strokeWidth=2) + base.mark_point(filled=True, size=50, opacity=1)
+    lit = alt.selection_point(name="lit", fields=["batch_size"], on="pointerover", empty=False)
+    points = base.mark_point(filled=True, opacity=1).encode(
+        shape=alt.Shape("series:N", legend=None),
+        size=alt.condition(lit, alt.value(150), alt.value(50)),
+        tooltip=[
+            alt.Tooltip("series:N", title="Model"),
+            alt.Tooltip("batch_size:Q", title="Batch size"),
+            alt.Tooltip(field, type="quantitative", title=title, format=",.3~r"),
+        ],
+    )
+    return base.mark_line(strokeWidth=2) + points.add_params(lit)

@@ -21,6 +21,7 @@ else:
     Rows = Any
 
 ROOM = Path(__file__).parent
+_HIDDEN = 'aria-hidden="true"'
 _NAME = re.compile(r"var\(--[\w-]+\)")
 
 
@@ -43,23 +44,35 @@ class Figure:
         """What it draws."""
         return connection.execute(self.query(source)).df()
 
-    def chart(self, rows: Rows, tasks: Mapping[str, str]) -> Any:
+    def chart(self, rows: Rows, tasks: Mapping[str, str], layout: theme.Layout = theme.WIDE) -> Any:
         """Its specification over these rows, which are at least one. tasks: display name by task."""
-        drawing = importlib.import_module(f"{__package__}.{self.name}")
-        return theme.configured(drawing.draw(rows, tasks))
+        module = importlib.import_module(f"{__package__}.{self.name}")
+        return theme.configured(module.draw(rows, tasks, layout))
 
-    def svg(self, rows: Rows, tasks: Mapping[str, str]) -> str:
-        """The figure as SVG for the page, in the colours of its style sheet."""
+    def specification(self, rows: Rows, tasks: Mapping[str, str], layout: theme.Layout) -> dict[str, Any]:
+        """The figure for the page's script: what Vega draws, with the reader's choices under `usermeta`."""
         import vl_convert
+        from altair.utils.schemapi import debug_mode
 
-        text = vl_convert.vegalite_to_svg(self.chart(rows, tasks).to_dict())
-        # The page sets the width; the height follows from the view box.
-        return re.sub(r'(<svg [^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", text, count=1)
+        with debug_mode(False):  # Altair's own check of what is drawn takes most of the time; tests have it
+            chart = self.chart(rows, tasks, layout).to_dict(validate=False)
+        vega: dict[str, Any] = vl_convert.vegalite_to_vega(chart)
+        return vega
+
+
+def drawing(specification: dict[str, Any]) -> str:
+    """A specification as SVG for the page, in the colours of its style sheet."""
+    import vl_convert
+
+    text = vl_convert.vega_to_svg(specification)
+    # The page sets the width, the height follows from the view box; the page's words name the figure.
+    text = re.sub(r'(<svg [^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", text, count=1)
+    return text.replace("<svg ", f"<svg {_HIDDEN} ", 1)
 
 
 def standalone(svg: str) -> str:
     """The same SVG for a file of its own: colours instead of names, on white."""
-    return _NAME.sub(lambda name: theme.LIGHT[name.group()], svg)
+    return _NAME.sub(lambda name: theme.LIGHT[name.group()], svg.replace(f"{_HIDDEN} ", "", 1))
 
 
 FIGURES = {

@@ -1,4 +1,4 @@
-"""Paired bars, sorted by saving, one panel per kind of output."""
+"""Paired bars, sorted by saving, one panel per kind of output. The reader chooses the ceiling of each."""
 
 from __future__ import annotations
 
@@ -11,58 +11,99 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PANELS = {
-    "tokens": "Tokens, median ITL at most 100 ms: energy per token, % of the older GPU model's",
-    "text-to-image": "Images, at most 30 s per batch: energy per image, % of the older GPU model's",
-    "text-to-video": "Videos, at most 1,000 s per batch: energy per video, % of the older GPU model's",
+    "tokens": ("Tokens", "median ITL at most", "ms", 100),
+    "text-to-image": ("Images", "at most", "s per batch", 30),
+    "text-to-video": ("Videos", "at most", "s per batch", 1000),
 }
+"""Name, words and unit of the ceiling, and the ceiling that is drawn first."""
 
 
-def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
-    """The newer GPU model's energy as a bar against the older one's, which is the line at 100 %."""
+def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> Any:
+    """Energy of either GPU model, per cent of the older one's; all models, largest saving first."""
     import altair as alt
 
-    charts = [
-        _bars(rows[rows["panel"] == panel], title, tasks)
-        for panel, title in PANELS.items()
-        if panel in set(rows["panel"])
-    ]
-    return alt.vconcat(*charts)
+    charts, choices = [], []
+    for panel, (name, words, unit, first) in PANELS.items():
+        part = rows[rows["panel"] == panel]
+        if part.empty:
+            continue
+        ceilings = sorted(part["ceiling"].unique())
+        control = theme.Control(
+            f"ceiling_{panel.replace('-', '_')}",
+            f"{name}: {words}",
+            tuple((float(ceiling), f"{ceiling:,.0f} {unit}") for ceiling in ceilings),
+        )
+        chosen = control.chosen(float(first if first in ceilings else ceilings[-1]))
+        title = alt.expr(f"'{name}, {words} ' + format({chosen.name}, ',') + ' {unit}'")
+        charts.append(_bars(_pairs(part, tasks, layout), chosen, title, layout))
+        choices.append(control)
+    return alt.vconcat(*charts, usermeta=theme.controls(*choices))
 
 
-def _bars(rows: pd.DataFrame, title: str, tasks: Mapping[str, str]) -> Any:
-    import altair as alt
+def _pairs(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> pd.DataFrame:
+    """Two rows per comparison, one per GPU model."""
+    import pandas as pd
 
     several = rows["task"].nunique() > 1
-    rows = rows.assign(
+    named = rows.assign(
         label=[
             f"{row.nickname}{', ' + tasks.get(row.task, row.task) if several else ''}"
             for row in theme.records(rows)
         ],
-        percent=100 * (1 - rows["energy_reduction"]),
-        colour=[theme.gpu_colour(row.new_gpu_model) for row in theme.records(rows)],
-        beside=(100 * (1 - rows["energy_reduction"])).clip(lower=100) + 1,
-        value=[
-            f"{theme.per_cent(-row.energy_reduction)}   {_side(row, 'new')} against {_side(row, 'old')}"
-            for row in theme.records(rows)
-        ],
+        ceiling=rows["ceiling"].astype(float),
     )
-    base = alt.Chart(rows, title=title, width=560, height=alt.Step(21)).encode(
-        y=alt.Y("label:N", sort=list(rows["label"]), title=None).axis(domain=False, ticks=False),
-        x=alt.X("percent:Q", title=None)
-        .scale(domain=[0, max(110, rows["percent"].max()) * 1.45], nice=False)
-        .axis(tickCount=8),
+    sides = pd.concat((_side(named, side) for side in ("new", "old")), ignore_index=True)
+    where = [""] * len(sides) if layout.is_narrow else [f" \N{MIDDLE DOT} {gpus}" for gpus in sides["gpus"]]
+    texts = zip(sides["saving"], sides["joules"], where, strict=True)
+    return sides.assign(value=[f"{saving}{theme.energy(joules)}{on}" for saving, joules, on in texts])
+
+
+def _side(rows: pd.DataFrame, side: str) -> pd.DataFrame:
+    """The bars of one side of the comparisons."""
+    model, joules = rows[f"{side}_gpu_model"], rows[f"{side}_energy_per_output_joules"]
+    changes = [f"{theme.per_cent(-value)} \N{MIDDLE DOT} " for value in rows["energy_reduction"]]
+    return rows[["label", "ceiling", "energy_reduction"]].assign(
+        gpu=model,
+        gpus=rows[f"{side}_num_gpus"].astype(str) + "x " + model,
+        batch_size=rows[f"{side}_batch_size"],
+        joules=joules,
+        percent=100 * joules / rows["old_energy_per_output_joules"],
+        saving=changes if side == "new" else "",
     )
-    rule = alt.Chart(rows.head(1).assign(percent=100)).mark_rule(
-        color=theme.gpu_colour(rows.iloc[0]["old_gpu_model"]), strokeWidth=2
+
+
+def _bars(pairs: pd.DataFrame, chosen: Any, title: Any, layout: theme.Layout) -> Any:
+    import altair as alt
+
+    order = alt.EncodingSortField(field="energy_reduction", op="max", order="descending")
+    limit, size, width, ticks, room = (
+        (125, 10, layout.width - 80, 4, 1.75) if layout.is_narrow else (300, 12, 520, 8, 1.4)
     )
-    return (
-        base.mark_bar(height={"band": 0.7}).encode(color=alt.Color("colour:N", scale=None))
-        + rule.encode(x="percent:Q")
-        + base.mark_text(align="left", dx=5, fontSize=11, color=theme.SOFT).encode(
-            x="beside:Q", text="value:N"
+    axis = alt.Axis(domain=False, ticks=False, labelLimit=limit, labelFontSize=size)
+    if layout.is_narrow:
+        axis.labelExpr = "split(datum.label, ', ')"  # model and task below each other
+    domain = [0, max(110, pairs["percent"].max()) * room]
+    gpus = list(dict.fromkeys(pairs["gpu"]))
+    base = (
+        alt.Chart(pairs, title=alt.Title(title), width=width, height=alt.Step(13))
+        .transform_filter(f"datum.ceiling == {chosen.name}")
+        .encode(
+            y=alt.Y("label:N", sort=order, title=None).axis(axis).scale(paddingInner=0.3),
+            yOffset=alt.YOffset("gpu:N", sort=gpus),
+            x=alt.X("percent:Q", title=f"Energy, % of {gpus[-1]}")
+            .scale(domain=domain, nice=False)
+            .axis(tickCount=ticks),
         )
     )
-
-
-def _side(row: Any, side: str) -> str:
-    return f"{getattr(row, f'{side}_num_gpus')}x {getattr(row, f'{side}_gpu_model')}"
+    bars = base.mark_bar().encode(
+        color=theme.series_colour("gpu", gpus, [theme.gpu_colour(gpu) for gpu in gpus], symbolType="square"),
+        tooltip=[
+            alt.Tooltip("label:N", title="Model"),
+            alt.Tooltip("gpus:N", title="On"),
+            alt.Tooltip("batch_size:Q", title="Batch size"),
+            alt.Tooltip("joules:Q", title="Energy, J", format=",.3~r"),
+            alt.Tooltip("energy_reduction:Q", title="Saving", format=".1%"),
+        ],
+    )
+    values = base.mark_text(align="left", dx=4, fontSize=10.5, color=theme.SOFT).encode(text="value:N")
+    return (bars + values).add_params(chosen)

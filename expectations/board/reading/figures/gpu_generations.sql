@@ -1,10 +1,11 @@
--- Each pair of GPU models at the middle ceiling of its task: 100 ms, 30 s for images, 1,000 s for videos.
+-- Each pair of GPU models under every latency ceiling of its task, each side at its least energy.
 with featured as (
     {{ gpu_models_with_most_comparisons | indent(4) }}
 )
 
 select
     case when architecture = 'diffusion' then task else 'tokens' end as panel,
+    coalesce(median_itl_ceiling_ms, batch_latency_ceiling_seconds) as ceiling,
     task,
     nickname,
     new_gpu_model,
@@ -22,12 +23,9 @@ where
     and (new_gpu_model, old_gpu_model) in (
         select (featured.new_gpu_model, featured.old_gpu_model) from featured
     )
-    and (
-        (median_itl_ceiling_ms = 100 and task in ('gpqa', 'lm-arena-chat', 'sourcegraph-fim'))
-        or (batch_latency_ceiling_seconds = 30 and task = 'text-to-image')
-        or (batch_latency_ceiling_seconds = 1000 and task = 'text-to-video')
-    )
+    and task in ('gpqa', 'lm-arena-chat', 'sourcegraph-fim', 'text-to-image', 'text-to-video')
 qualify
-    row_number() over (partition by task, model_id, weight_precision order by new_energy_per_output_joules)
-    = 1
-order by panel desc, energy_reduction desc, nickname asc
+    row_number() over (
+        partition by task, model_id, weight_precision, ceiling order by new_energy_per_output_joules
+    ) = 1
+order by panel desc, ceiling asc, energy_reduction desc, nickname asc

@@ -1,4 +1,4 @@
-"""Grouped bars: energy per token by modality, a group per family member."""
+"""Bars of energy per token by modality; beside them batch size and KV-cache use of one pair of siblings."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ if TYPE_CHECKING:
 ORDER = ("text", "image", "video", "audio")
 
 
-def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
+def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> Any:
     """Models by the energy of their text sibling; each bar says its value."""
+    del tasks
+    panels = [_bars(rows, layout), _sizes(rows[rows["is_case"]], layout)]
+    return layout.join(panels).resolve_scale(color="independent", y="independent")
+
+
+def _bars(rows: pd.DataFrame, layout: theme.Layout) -> Any:
     import altair as alt
 
-    del tasks
-    rows = rows.sort_values("energy_per_token_joules").drop_duplicates(["nickname", "modality"])
     rows = rows.assign(
         label=[
             f"{row.nickname}, {row.num_gpus} GPU{'s' if row.num_gpus > 1 else ''}"
+            if not layout.is_narrow
+            else row.nickname
             for row in theme.records(rows)
         ],
         value=[f"{theme.significant(row.energy_per_token_joules)}" for row in theme.records(rows)],
@@ -29,14 +35,65 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
     text = rows[rows["modality"] == "text"].set_index("label")["energy_per_token_joules"]
     order = sorted(rows["label"].unique(), key=lambda label: text.get(label, 0))
     kinds = [kind for kind in ORDER if kind in set(rows["modality"])]
-    base = alt.Chart(rows, width=690, height=alt.Step(17)).encode(
-        y=alt.Y("label:N", sort=order, title=None).axis(domain=False, ticks=False),
+    axis = alt.Axis(domain=False, ticks=False, labelLimit=135 if layout.is_narrow else 260)
+    width = layout.width - 90 if layout.is_narrow else 315
+    base = alt.Chart(rows, width=width, height=alt.Step(17), title="Energy per token").encode(
+        y=alt.Y("label:N", sort=order, title=None).axis(axis),
         yOffset=alt.YOffset("modality:N", sort=kinds),
-        x=alt.X("energy_per_token_joules:Q", title="Energy per token, J").scale(
-            domain=[0, rows["energy_per_token_joules"].max() * 1.1], nice=False
-        ),
+        x=alt.X("energy_per_token_joules:Q", title="Energy per token, J")
+        .scale(domain=[0, rows["energy_per_token_joules"].max() * 1.2], nice=False)
+        .axis(tickCount=5),
     )
-    colour = theme.series_colour("modality", kinds, symbolType="square")
-    return base.mark_bar().encode(color=colour) + base.mark_text(
-        align="left", dx=4, fontSize=11.5, color=theme.SOFT
-    ).encode(text="value:N")
+    bars = base.mark_bar().encode(
+        color=theme.series_colour("modality", kinds, symbolType="square"), tooltip=_tooltip()
+    )
+    return bars + base.mark_text(align="left", dx=4, fontSize=11.5, color=theme.SOFT).encode(text="value:N")
+
+
+def _sizes(rows: pd.DataFrame, layout: theme.Layout) -> Any:
+    """Two lines on two axes; without KV-cache use one, and a note that says so."""
+    import altair as alt
+
+    first = rows.iloc[0]
+    pair = " and ".join(dict.fromkeys([first["text_nickname"], first["nickname"]]))
+    on = f"{pair}, {first['num_gpus']}x {first['gpu_model']}"
+    title = alt.Title(["Batch size and KV-cache use", on], fontSize=12)
+    kinds = [kind for kind in ORDER if kind in set(rows["modality"])]
+    measured = rows["mean_kv_cache_usage"].notna().any()
+    sizes, uses = theme.SERIES_COLOURS[2:4]
+    width = layout.width - 40 if layout.is_narrow else 210
+    base = alt.Chart(rows, width=width, height=230, title=title).encode(
+        x=alt.X("modality:N", sort=kinds, title=None).axis(labelAngle=0, ticks=False), tooltip=_tooltip()
+    )
+    batch = base.encode(
+        y=alt.Y("batch_size:Q", title="Batch size")
+        .scale(domain=[0, rows["batch_size"].max() * 1.1], nice=False)
+        .axis(titleColor=sizes)
+    )
+    lines = batch.mark_line(color=sizes, strokeWidth=2) + batch.mark_circle(color=sizes, size=64, opacity=1)
+    if not measured:
+        note = alt.Chart(rows.head(1)).mark_text(
+            text=["KV-cache use is not", "in this source"], color=theme.SOFT, fontSize=12, align="right"
+        )
+        return lines + note.encode(x=alt.value(width - 4), y=alt.value(20))
+    usage = base.encode(
+        y=alt.Y("mean_kv_cache_usage:Q", title="KV-cache use")
+        .scale(domain=[0, 1])
+        .axis(format="%", titleColor=uses, grid=False)
+    )
+    used = usage.mark_line(color=uses, strokeWidth=2, strokeDash=[6, 3]) + usage.mark_square(
+        color=uses, size=64, opacity=1
+    )
+    return alt.layer(lines, used).resolve_scale(y="independent")
+
+
+def _tooltip() -> list[Any]:
+    import altair as alt
+
+    return [
+        alt.Tooltip("nickname:N", title="Model"),
+        alt.Tooltip("modality:N", title="Input"),
+        alt.Tooltip("energy_per_token_joules:Q", title="Energy per token, J", format=",.3~r"),
+        alt.Tooltip("batch_size:Q", title="Batch size"),
+        alt.Tooltip("mean_kv_cache_usage:Q", title="KV-cache use", format=".1%"),
+    ]

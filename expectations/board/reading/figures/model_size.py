@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,23 +14,25 @@ if TYPE_CHECKING:
 KINDS = {"dense": "dense", "moe": "mixture of experts"}
 
 
-def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
+def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> Any:
     """A point per model with its name and number of GPUs."""
     import altair as alt
 
     first = rows.iloc[0]
+    middle = 0.55 * rows["activated_params_billions"].max()
     rows = rows.assign(
         kind=rows["parameter_use"].map(KINDS),
         label=[
             f"{row.nickname} ({row.num_gpus} GPU{'s' if row.num_gpus > 1 else ''})"
             for row in theme.records(rows)
         ],
-        side=["right" if row.activated_params_billions < 20 else "left" for row in theme.records(rows)],
+        side=["right" if params < middle else "left" for params in rows["activated_params_billions"]],
+        above=[place % 2 == 0 for place in range(len(rows))],
     )
     names = [KINDS[kind] for kind in ("dense", "moe") if kind in set(rows["parameter_use"])]
     title = f"{first.family}, {tasks.get(first.task, first.task)}, {first.gpu_model}, BF16"
     highest = rows["activated_params_billions"].max()
-    base = alt.Chart(rows, title=title, width=690, height=330).encode(
+    base = alt.Chart(rows, title=title, width=layout.width if layout.is_narrow else 690, height=330).encode(
         x=alt.X("activated_params_billions:Q", title="Activated parameters, billions").scale(
             domain=[0, highest * 1.12], nice=False
         ),
@@ -39,17 +42,26 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
     )
     colour = theme.series_colour("kind", names)
     points = base.mark_point(filled=True, size=120, opacity=1).encode(
-        color=colour, shape=alt.Shape("kind:N", legend=None)
+        color=colour,
+        shape=alt.Shape("kind:N", legend=None),
+        tooltip=[
+            alt.Tooltip("nickname:N", title="Model"),
+            alt.Tooltip("total_params_billions:Q", title="Parameters, billions"),
+            alt.Tooltip("activated_params_billions:Q", title="Activated, billions"),
+            alt.Tooltip("energy_per_token_joules:Q", title="Energy per token, J", format=",.3~r"),
+            alt.Tooltip("num_gpus:Q", title="GPUs"),
+            alt.Tooltip("batch_size:Q", title="Batch size"),
+        ],
     )
     layers = points
     sides: tuple[tuple[str, Literal["left", "right"], int], ...] = (
-        ("right", "left", 11),
-        ("left", "right", -11),
+        ("right", "left", 9),
+        ("left", "right", -9),
     )
-    for side, align, dx in sides:
+    for (side, align, dx), above in itertools.product(sides, (True, False)):
         layers += (
-            base.transform_filter(alt.datum.side == side)
-            .mark_text(align=align, dx=dx, fontSize=12, color=theme.INK)
+            base.transform_filter((alt.datum.side == side) & (alt.datum.above == above))
+            .mark_text(align=align, dx=dx, dy=-11 if above else 12, fontSize=12, color=theme.INK)
             .encode(text="label:N")
         )
     return layers

@@ -18,41 +18,62 @@ PANELS = (
 COLOURS = {"BF16": "var(--series-2)", "FP8": "var(--series-1)"}
 
 
-def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
-    """One model at the same batch sizes in both precisions."""
-    import altair as alt
+def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> Any:
+    """One model at the same batch sizes in both precisions. The reader chooses the series."""
+    rows = rows.assign(series=theme.series_names(rows, tasks))
+    names = list(dict.fromkeys(rows["series"]))
+    control = theme.Control("series", "Series", tuple((name, name) for name in sorted(names)))
+    panels = [_panel(rows, *panel, chosen=control.chosen(names[0]), layout=layout) for panel in PANELS]
+    return layout.join(panels, usermeta=theme.controls(control))
 
-    return alt.hconcat(*(_panel(rows, *panel, tasks=tasks) for panel in PANELS))
 
-
-def _panel(rows: pd.DataFrame, field: str, change: str, title: str, *, tasks: Mapping[str, str]) -> Any:
+def _panel(
+    rows: pd.DataFrame, field: str, change: str, title: str, *, chosen: Any, layout: theme.Layout
+) -> Any:
     import altair as alt
     import pandas as pd
 
-    first = rows.iloc[0]
     lines = pd.concat(
-        rows.assign(value=rows[f"{name.lower()}_{field}"], precision=name)[
-            ["batch_size", "value", "precision"]
+        rows.assign(value=rows[f"{name.lower()}_{field}"], precision=name, change=rows[change])[
+            ["series", "batch_size", "value", "precision", "change"]
         ]
         for name in COLOURS
     )
-    heading = f"{first.nickname}, {tasks.get(first.task, first.task)}, {first.num_gpus}x {first.gpu_model}"
+    heading = alt.Title(alt.expr(chosen.name), limit=layout.panel(400) + 30, fontSize=12.5)
     colour = theme.series_colour("precision", list(COLOURS), list(COLOURS.values()))
-    base = alt.Chart(lines, title=heading, width=385, height=270).encode(
-        x=theme.batch_axis(rows),
-        y=theme.logarithmic(alt.Y("value:Q"), list(lines["value"]), title),
-        color=colour,
-        shape=alt.Shape("precision:N", legend=None),
-        order="batch_size:Q",
-    )
-    chart = base.mark_line(strokeWidth=2) + base.mark_point(filled=True, size=55, opacity=1)
-    for size in crossovers(rows, change):
-        chart += (
-            alt.Chart(pd.DataFrame({"batch_size": [size]}))
-            .mark_rule(color=theme.SOFT, strokeDash=[5, 4])
-            .encode(x=theme.batch_axis(rows))
+    base = (
+        alt.Chart(lines, title=heading, width=layout.panel(375), height=270)
+        .transform_filter(f"datum.series == {chosen.name}")
+        .encode(
+            x=theme.batch_axis_of_choice(),
+            y=theme.logarithmic_of_choice(alt.Y("value:Q"), title),
+            color=colour,
+            order="batch_size:Q",
         )
-    return chart
+    )
+    rules = (
+        alt.Chart(_crossovers(rows, change))
+        .transform_filter(f"datum.series == {chosen.name}")
+        .mark_rule(color=theme.SOFT, strokeDash=[5, 4])
+        .encode(x=theme.batch_axis_of_choice())
+    )
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(
+        shape=alt.Shape("precision:N", legend=None),
+        tooltip=[
+            alt.Tooltip("precision:N", title="Precision"),
+            alt.Tooltip("batch_size:Q", title="Batch size"),
+            alt.Tooltip("value:Q", title=title, format=",.3~r"),
+            alt.Tooltip("change:Q", title="FP8 against BF16", format="+.1%"),
+        ],
+    )
+    return (rules + base.mark_line(strokeWidth=2) + points).add_params(chosen)
+
+
+def _crossovers(rows: pd.DataFrame, change: str) -> pd.DataFrame:
+    import pandas as pd
+
+    found = [(name, size) for name, part in rows.groupby("series") for size in crossovers(part, change)]
+    return pd.DataFrame(found, columns=["series", "batch_size"])
 
 
 def crossovers(rows: pd.DataFrame, change: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Three panels, a column of points per task; a line marks the median."""
+"""Three panels: per task the distribution over models as a density, each model a point, the median a line."""
 
 from __future__ import annotations
 
@@ -15,28 +15,41 @@ PANELS = (
     ("energy_per_token_joules", "Energy per token, J"),
     ("energy_per_response_joules", "Energy per answer, J"),
 )
-WIDTH, HEIGHT = 250, 300
+HEIGHT = 300
 THOUSAND = 1000
-STEP = 0.13
-"""From one place beside the middle to the next; half a column is 1."""
+HALF = 0.42
+"""Half the width of a density; from one task to the next is 1."""
+
+STEP = 0.055
+"""From one place beside the middle to the next."""
+
+FEWEST = 4
+"""Models from which on a density is drawn."""
 
 
-def draw(rows: pd.DataFrame, tasks: Mapping[str, str]) -> Any:
-    """Every model is a point beside others of its energy; a line is the median of a task."""
-    import altair as alt
-
-    rows = rows.assign(task_name=rows["task"].map(lambda task: tasks.get(task, task)))
+def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> Any:
+    """Each model at its best configuration; all axes begin at 0."""
     names = [tasks.get(task, task) for task in ("gpqa", "lm-arena-chat") if task in set(rows["task"])]
-    panels = [_panel(rows, field, title, names) for field, title in PANELS]
-    return alt.hconcat(*panels)
+    rows = rows.assign(task_name=rows["task"].map(lambda task: tasks.get(task, task)))
+    rows = rows.assign(
+        middle=rows["task_name"].map(names.index),
+        models=rows.groupby("task")["task"].transform("size"),
+        gpus=[f"{row.num_gpus}x {row.gpu_model}" for row in theme.records(rows)],
+    )
+    return layout.join([_panel(rows, field, title, names, layout) for field, title in PANELS])
 
 
-def _panel(rows: pd.DataFrame, field: str, title: str, names: list[str]) -> Any:
+def _panel(rows: pd.DataFrame, field: str, title: str, names: list[str], layout: theme.Layout) -> Any:
     import altair as alt
 
     top = rows[field].max() * 1.08
     placed = _beside(rows, field, top)
-    x = alt.X("task_name:N", sort=names, title=None).axis(labelAngle=0, ticks=False, domain=False)
+    labels = alt.expr(f"{names!r}[datum.value]")
+    x_title = None
+    x_scale = alt.Scale(domain=[-0.5, len(names) - 0.5], nice=False, zero=False)
+    x_axis = alt.Axis(
+        values=list(range(len(names))), labelExpr=labels.expr, ticks=False, domain=False, grid=False
+    )
     y = (
         alt.Y(field, type="quantitative", title=None)
         .scale(domain=[0, top], nice=False)
@@ -45,14 +58,50 @@ def _panel(rows: pd.DataFrame, field: str, title: str, names: list[str]) -> Any:
     colour = alt.Color("task_name:N", legend=None).scale(
         domain=names, range=list(theme.SERIES_COLOURS[: len(names)])
     )
-    base = alt.Chart(placed, title=title, width=WIDTH, height=HEIGHT)
-    points = base.mark_circle(size=64, opacity=0.75).encode(
-        x=x, y=y, color=colour, xOffset=alt.XOffset("offset:Q").scale(domain=[-1, 1])
+    base = alt.Chart(placed, title=title, width=layout.panel(235), height=HEIGHT)
+    density = (
+        base.transform_filter(f"datum.models >= {FEWEST}")
+        .transform_density(field, groupby=["task_name", "middle"], extent=[0, top], as_=["at", "density"])
+        .transform_joinaggregate(highest="max(density)", groupby=["task_name"])
+        .transform_calculate(
+            low=f"datum.middle - {HALF} * datum.density / datum.highest",
+            high=f"datum.middle + {HALF} * datum.density / datum.highest",
+        )
+        .mark_area(orient="horizontal", opacity=0.18)
+        .encode(
+            y=alt.Y("at:Q").scale(domain=[0, top], nice=False),
+            x=alt.X("low:Q", title=x_title, scale=x_scale, axis=x_axis),
+            x2="high:Q",
+            color=colour,
+        )
     )
-    median = base.mark_tick(thickness=2.5, size=70, color=theme.INK).encode(
-        x=x, y=alt.Y(f"median({field})", title=None)
+    points = base.mark_circle(size=64, opacity=0.8).encode(
+        x=alt.X("across:Q", title=x_title, scale=x_scale, axis=x_axis),
+        y=y,
+        color=colour,
+        tooltip=[
+            alt.Tooltip("nickname:N", title="Model"),
+            alt.Tooltip("task_name:N", title="Task"),
+            alt.Tooltip(field, type="quantitative", title=title, format=",.3~r"),
+            alt.Tooltip("gpus:N", title="On"),
+            alt.Tooltip("batch_size:Q", title="Batch size"),
+        ],
     )
-    return points + median
+    median = (
+        base.transform_aggregate(median=f"median({field})", groupby=["task_name", "middle"])
+        .transform_calculate(low=f"datum.middle - {HALF / 2}", high=f"datum.middle + {HALF / 2}")
+        .mark_rule(strokeWidth=2.5, color=theme.INK)
+        .encode(
+            x=alt.X("low:Q", title=x_title, scale=x_scale, axis=x_axis),
+            x2="high:Q",
+            y=alt.Y("median:Q", title=None),
+            tooltip=[
+                alt.Tooltip("task_name:N", title="Task"),
+                alt.Tooltip("median:Q", title="Median", format=",.3~r"),
+            ],
+        )
+    )
+    return density + points + median
 
 
 def _beside(rows: pd.DataFrame, field: str, top: float) -> pd.DataFrame:
@@ -70,4 +119,4 @@ def _beside(rows: pd.DataFrame, field: str, top: float) -> pd.DataFrame:
             )
             offsets[index] = next(free, 0.0)
             placed.append((value, offsets[index]))
-    return rows.assign(offset=rows.index.map(offsets))
+    return rows.assign(across=rows["middle"] + rows.index.map(offsets))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from expectations.pages.numbers import energy, per_cent, significant
@@ -40,6 +41,61 @@ LIGHT = {
 """The style sheet's light colours, for files that stand alone."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How much room a figure has. width: of its plots side by side, in pixels."""
+
+    width: int
+    is_narrow: bool = False
+
+    def panel(self, wide: int) -> int:
+        """Width of one plot of several: beside each other, or the whole width of a narrow screen."""
+        return self.width if self.is_narrow else wide
+
+    def join(self, panels: Sequence[Any], **settings: Any) -> Any:
+        """Panels side by side, on a narrow screen below each other."""
+        import warnings
+
+        import altair as alt
+
+        with (
+            warnings.catch_warnings()
+        ):  # what lights up in one panel lights up in all: one selection is meant
+            warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
+            return (alt.vconcat if self.is_narrow else alt.hconcat)(*panels, **settings)
+
+
+WIDE = Layout(840)
+NARROW = Layout(265, is_narrow=True)
+"""A telephone of 360 pixels, without the labels of an axis."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A choice that the reader has: the parameter of the specification, what it chooses, values and words."""
+
+    parameter: str
+    label: str
+    options: tuple[tuple[Any, str], ...]
+
+    def chosen(self, first: Any) -> Any:
+        """The parameter of the specification, at the choice that is drawn first."""
+        import altair as alt
+
+        return alt.param(name=self.parameter, value=first)
+
+
+def controls(*entries: Control) -> dict[str, Any]:
+    """The controls of a figure, as its specification carries them to the page."""
+    return {
+        "controls": [
+            {"parameter": entry.parameter, "label": entry.label, "options": entry.options}
+            for entry in entries
+            if len(entry.options) > 1
+        ]
+    }
+
+
 def gpu_colour(gpu_model: str) -> str:
     """The colour of a GPU model; the text's for one that has none."""
     return GPU_COLOURS.get(gpu_model, INK)
@@ -48,7 +104,7 @@ def gpu_colour(gpu_model: str) -> str:
 def configured(chart: Any) -> Any:
     """The chart with the page's type and colours."""
     return (
-        chart.configure(font="Arial, Helvetica, sans-serif", background="transparent")
+        chart.configure(aria=False, font="Arial, Helvetica, sans-serif", background="transparent")
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=SOFT,
@@ -103,6 +159,38 @@ def series_colour(
         .scale(domain=list(names), range=list(colours[: len(names)]))
         .legend(title=None, orient="top", labelColor=INK, labelFontSize=12.5, **legend)
     )
+
+
+def logarithmic_of_choice(channel: Any, title: str) -> Any:
+    """An x or y encoding on a logarithmic scale around the values that the reader chose."""
+    return channel.scale(type="log", nice=False, padding=14).axis(title=f"{title} (log scale)", format="~g")
+
+
+def batch_axis_of_choice() -> alt.X:
+    """Batch sizes of the choice on a logarithmic axis."""
+    import altair as alt
+
+    return (
+        alt.X("batch_size:Q")
+        .scale(type="log", base=2, nice=False, padding=10)
+        .axis(title="Batch size (log scale)", format="d", tickCount=6, labelOverlap=True)
+    )
+
+
+def series_names(rows: pd.DataFrame, tasks: Mapping[str, str]) -> list[str]:
+    """A name per row for its series (`series_id`): model, task and GPUs, and what else sets it apart."""
+    first = rows.drop_duplicates("series_id").set_index("series_id")
+    names = {
+        row.Index: f"{row.nickname}, {tasks.get(row.task, row.task)}, {row.num_gpus}x {row.gpu_model}"
+        for row in records(first)
+    }
+    for row in records(first):
+        others = [name for key, name in names.items() if key != row.Index]
+        if names[row.Index] in others:
+            names[row.Index] += f", {row.weights} weights, {row.request_set_id}"
+        if names[row.Index] in others:
+            names[row.Index] += f", {row.Index[:4]}"
+    return [names[key] for key in rows["series_id"]]
 
 
 def batch_axis(rows: pd.DataFrame) -> alt.X:

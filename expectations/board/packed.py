@@ -7,7 +7,7 @@
     {"values": [v, ...], "at": [row, ...]}     the values that are not null and their rows
     {"hex": n, "base64": text}                 ids of n hexadecimal digits, one after the other
 
-`scripts/rows.js` reads them.
+`explorer/scripts/rows.js` reads them.
 """
 
 from __future__ import annotations
