@@ -25,7 +25,7 @@ def write_script(folder: Path) -> None:
 def figures_script(figures: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """The text of a source's file of figures. figures: per name the specification of each layout.
 
-    Rows stand once, though both layouts draw them.
+    Rows stand once, though both layouts draw them. The text has no `<`: it can stand inside a page's script.
     """
     tables: dict[str, dict[str, Any]] = {}
     plain = {
@@ -33,7 +33,8 @@ def figures_script(figures: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> st
         for name, layouts in figures.items()
     }
     content = {"tables": list(tables.values()), "figures": plain}
-    return f"const READING = {json.dumps(content, separators=(',', ':'), allow_nan=False)};\n"
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return f"const READING = {text};\n"
 
 
 def _without_rows(specification: Mapping[str, Any], tables: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from jouleboard_airflow.ui.opening import Opened
 STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
 
-_SHARED_SCRIPT = re.compile(r'<script src="(?:\.\./)?(?P<name>[a-z_]+\.js)"></script>')
+_SHARED_SCRIPT = re.compile(r'<script src="(?:\.\./)?(?P<name>[a-z][a-z0-9._-]*\.js)"></script>')
 _SWEEP_CELL = re.compile(r'(<td data-sweep="[^"]*">)([^<]*)</td>')
 _OWN_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 

@@ -64,6 +64,8 @@ def test_no_name_leads_out_of_the_publication(tmp_path: Path, pattern: re.Patter
         (_PAGE_NAME, "models/qwen-qwen3-8b.html"),
         (_PAGE_NAME, "models/meta-llama-llama-3.1-8b.html"),
         (_FILE_NAME, "site/figures/jouleboard-frontier.svg"),
+        (_FILE_NAME, "site/figures/jouleboard-frontier.png"),
+        (_FILE_NAME, "site/figures/mlenergy-v3-batch_size.csv"),
         (_FILE_NAME, "site/figures/models/qwen-qwen3-8b-gpqa-jouleboard.svg"),
     ],
 )
@@ -109,6 +111,9 @@ def test_scripts_that_pages_share_are_put_into_the_page(tmp_path: Path) -> None:
     (tmp_path / "libraries.js").write_text(r"const library = /\d/;")
     page = pages.framed('<script src="libraries.js"></script><p>', tmp_path)
     assert page.startswith("<script>\nconst library = /\\d/;</script><p>")
+    (tmp_path / "reading-mlenergy-v3.js").write_text("const READING = 1;")
+    page = pages.framed('<script src="reading-mlenergy-v3.js"></script><p>', tmp_path)
+    assert page.startswith("<script>\nconst READING = 1;</script><p>")
 
 
 def test_only_dbt_s_page_may_compile_text() -> None:
