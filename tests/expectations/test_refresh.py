@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -115,16 +117,36 @@ def test_killed_while_dbt_builds_nothing_is_published(
 @pytest.fixture(scope="module")
 def first(settings: Settings, killed: subprocess.CompletedProcess[str]) -> First:
     """The first refresh after the killed one, and what it said."""
-    said: list[str] = []
-    with pytest.MonkeyPatch.context() as environment:
-        for name in (
-            "HF_TOKEN",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
-            "DBT_ENV_SECRET_ANY",
-            "AWS_SECRET_ACCESS_KEY",
-        ):
-            environment.setenv(name, f"postgresql://user:{SECRET}@db/airflow")
-        return refresh(settings, note="first", say=said.append), said
+    names = ("HF_TOKEN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "DBT_ENV_SECRET_ANY", "AWS_SECRET_ACCESS_KEY")
+    secrets = dict.fromkeys(names, f"postgresql://user:{SECRET}@db/airflow")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark_tasks.cli", "refresh", "--note", "first", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=250,
+        env={**ENVIRONMENT, **secrets, "JOULEBOARD_HOME": str(settings.home)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return RefreshResult(**json.loads(done.stdout)), done.stderr.splitlines()
+
+
+OWN_LINES = (
+    "reading the landing zone",
+    r"checking \d+ runs",
+    r"quarantined \S.*: .*",
+    r"accepted \d+ runs, quarantined \d+",
+    "building the marts with dbt",
+    r"dbt built \d+ models; .*tests passed; checking the marts",
+    r"published 1: .*",
+)
+"""What a refresh says; everything else would be a library's."""
+
+
+def test_a_refresh_prints_no_line_of_a_library(first: First) -> None:
+    _, said = first
+    assert [line for line in said if not any(re.fullmatch(own, line) for own in OWN_LINES)] == []
+    assert len(said) > 5
 
 
 def test_the_first_refresh_publishes_what_was_accepted(settings: Settings, first: First) -> None:
