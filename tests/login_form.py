@@ -10,12 +10,13 @@ import httpx
 def send_form(client: httpx.Client, username: str, password: str) -> httpx.Response:
     """Open the form, fill it in and send it; the answer, with no redirect followed.
 
-    The form's hidden token belongs to the session of its cookie. Without both, no password is compared.
+    The form's hidden token belongs to the session of its cookie; behind https the page it came from must be
+    named, too. Without these, no password is compared.
     """
     form = client.get("/auth/login/").raise_for_status()
     (token,) = re.findall(r'name="csrf_token"[^>]*\bvalue="([^"]+)"', form.text)
     fields = {"username": username, "password": password, "csrf_token": token}
-    return client.post("/auth/login/", data=fields)
+    return client.post("/auth/login/", data=fields, headers={"Referer": str(form.url)})
 
 
 def guess_in_the_form(url: str, guesses: int, **options: object) -> list[int]:

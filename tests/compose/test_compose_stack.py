@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import secrets
 import ssl
 import subprocess
 import time
@@ -237,6 +238,8 @@ def test_behind_a_tls_proxy_everything_stays_https(stack: Stack, tmp_path: Path)
         "JOULEBOARD_CERTIFICATES": str(tmp_path),
         "JOULEBOARD_HTTP_PORT": str(http),
         "JOULEBOARD_HTTPS_PORT": str(https),
+        # The default may be in use here: by another stack, or by a bridge that an engine left behind.
+        "JOULEBOARD_PROXY_NETWORK": f"172.31.{secrets.randbelow(250)}.{16 * secrets.randbelow(16)}/28",
         "JOULEBOARD_URL": url,
     }
     timed(stack, "with the proxy until healthy", stack.up)

@@ -59,6 +59,7 @@ def test_the_proxy_s_file_is_valid_and_only_its_network_is_believed(compose: dic
     believed = content["services"]["api-server"]["environment"]["FORWARDED_ALLOW_IPS"]
     assert believed == network["subnet"]
     assert content["services"]["proxy"]["networks"] == ["proxy"]
+    assert content["services"]["api-server"]["environment"]["AIRFLOW__FAB__COOKIE_SECURE"] == "True"
     with pytest.raises(Missing, match="JOULEBOARD_CERTIFICATES"):
         load(TLS, {})
     alone = compose["services"]["api-server"]
