@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +22,12 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Airflow reads its environment when it is imported: let it find a home of its own, not the reader's."""
+    """Set what the tests' programs inherit.
+
+    Airflow reads its environment when it is imported: let it find a home of its own, not the reader's.
+    A shell that starts the tests in the background makes them ignore Ctrl+C: what they start must not.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = tempfile.mkdtemp(prefix="jouleboard-airflow-")
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
     os.environ |= {
