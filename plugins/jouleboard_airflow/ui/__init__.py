@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "figures",
     "headers",
+    "logins",
     "metrics",
     "opening",
     "overview",
