@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from expectations.publications.database import literal
@@ -15,11 +16,16 @@ CHOICES = ROOM / "choices"
 
 def reading_query(path: Path, source: str) -> str:
     """The SQL of a file for one data source, as a reader can run it."""
-    data_source = literal(source)
+    return load_sql(path, data_source=literal(source), **_choices(source))
+
+
+@cache
+def _choices(source: str) -> Mapping[str, str]:
+    """The SQL of each choice for one data source. One may use those before it in the alphabet."""
     choices: dict[str, str] = {}
-    for choice in sorted(CHOICES.glob("*.sql")):  # one may use those before it in the alphabet
-        choices[choice.stem] = load_sql(choice, data_source=data_source, **choices)
-    return load_sql(path, data_source=data_source, **choices)
+    for choice in sorted(CHOICES.glob("*.sql")):
+        choices[choice.stem] = load_sql(choice, data_source=literal(source), **choices)
+    return choices
 
 
 def query_files() -> Iterator[Path]:

@@ -105,8 +105,6 @@ def sweeps_in_progress(dag_ids: Collection[str]) -> tuple[Sweep, ...]:
 
 def runs_of_sweeps(sweeps: Collection[str], dag_ids: Collection[str]) -> dict[str, str]:
     """`<dag_id>/<run_id>` of each sweep that a run of these DAGs measured; a sweep is named after its run."""
-    if not sweeps:
-        return {}
     by_run = {sweep.removeprefix(RECHECK_CAMPAIGN): sweep for sweep in sweeps}
     query = select(DagRun.dag_id, DagRun.run_id).where(
         DagRun.dag_id.in_(sorted(set(dag_ids) & set(MEASURING_DAGS))), DagRun.run_id.in_(sorted(by_run))

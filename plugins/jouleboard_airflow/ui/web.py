@@ -116,9 +116,9 @@ def _add_publication(app: FastAPI, settings: Settings) -> None:
             text = f"The current publication has no page {name}. It may be of an earlier version of the site."
             return HTMLResponse(pages.notice(text), status_code=404, headers=_NO_SCRIPT)
         text = page.read_text()
-        runs = overview.runs_of_sweeps(
-            pages.sweeps_in(text), get_auth_manager().get_authorized_dag_ids(user=user)
-        )
+        runs = {}
+        if sweeps := pages.sweeps_in(text):
+            runs = overview.runs_of_sweeps(sweeps, get_auth_manager().get_authorized_dag_ids(user=user))
         return HTMLResponse(pages.framed(text, site_folder, runs), headers=_published(name))
 
     @app.get("/files/{name:path}")

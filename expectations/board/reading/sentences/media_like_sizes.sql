@@ -1,16 +1,7 @@
 -- Models of about the same number of parameters: the pair with the largest ratio of energies in which the one
 -- that takes more also does more work per item.
-with featured as (
-    {{ gpu_with_most_diffusion_models | indent(4) }}
-),
-
-models as (
-    select
-        *,
-        pixels_per_output * inference_steps as computed
-    from marts.diffusion_parameters
-    where data_source = {{ data_source }} and gpu_model in (select featured.gpu_model from featured)
-    qualify row_number() over (partition by task, model_id order by energy_per_output_joules) = 1
+with models as (
+    {{ media_models | indent(4) }}
 )
 
 select

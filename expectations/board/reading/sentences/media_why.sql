@@ -1,16 +1,7 @@
 -- Pairs in which the model with fewer parameters takes more energy, and does more work per item: largest
 -- gap first.
-with featured as (
-    {{ gpu_with_most_diffusion_models | indent(4) }}
-),
-
-models as (
-    select
-        *,
-        pixels_per_output * inference_steps as computed
-    from marts.diffusion_parameters
-    where data_source = {{ data_source }} and gpu_model in (select featured.gpu_model from featured)
-    qualify row_number() over (partition by task, model_id order by energy_per_output_joules) = 1
+with models as (
+    {{ media_models | indent(4) }}
 )
 
 select
