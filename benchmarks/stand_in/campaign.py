@@ -94,6 +94,14 @@ STORIES: dict[str, tuple[Part, ...]] = {
         Part(_QWEN, (64, 256), version=version) for version in ("0.20.2", "0.26.0", "0.26.0", "0.20.2")
     ),
     "releases": tuple(Part(_QWEN, (64, 256), version=version, window_seconds=60) for version in _RELEASES),
+    "releases-of-experts": tuple(
+        Part("Qwen/Qwen3-30B-A3B-Instruct-2507", (64,), version=version, window_seconds=60)
+        for version in ("0.24.0", "0.20.2", "0.26.0", "0.22.1", "0.24.0")
+    ),
+    "xdit-releases": tuple(
+        Part(_PICTURES[0], (4,), version=version, task=Task.TEXT_TO_IMAGE)
+        for version in ("0.7.0", "0.6.0", "0.5.0", "0.7.0")
+    ),
     "tensor-parallel": (Part(_QWEN, (8, 64, 256), num_gpus=2),),
     "diffusion": tuple(
         Part(model_id, (1, 4), weights, version="0.7.0", task=Task.TEXT_TO_IMAGE)
@@ -139,7 +147,7 @@ def ordered(parts: tuple[Part, ...], backwards: bool) -> tuple[Part, ...]:
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a story is measured, where not all of it, and in windows of which length."""
+    """What of a story is measured, where not all of it, in which order, and in windows of which length."""
 
     parts: tuple[int, ...] | None = None
     batch_sizes: tuple[int, ...] | None = None
@@ -149,9 +157,10 @@ class Choice:
     def of(self, story: str) -> dict[int, Part]:
         """The chosen parts by their position in the story; a part of which no size is left is dropped."""
         chosen = {}
-        for number, part in enumerate(STORIES[story]):
-            sizes = tuple(size for size in part.batch_sizes if size in (self.batch_sizes or part.batch_sizes))
-            if sizes and number in (self.parts or range(len(STORIES[story]))):
+        for number in self.parts or range(len(STORIES[story])):
+            part = STORIES[story][number]
+            sizes = tuple(size for size in self.batch_sizes or part.batch_sizes if size in part.batch_sizes)
+            if sizes:
                 chosen[number] = replace(
                     part,
                     batch_sizes=sizes,
@@ -200,8 +209,10 @@ def main() -> None:
     parser.add_argument("--gpu-model", default="H100")
     parser.add_argument("--home", type=Path, default=Path("var"))
     parser.add_argument("--minutes", type=float, default=25.0)
-    parser.add_argument("--parts", type=int, nargs="+", help="only these parts of the story (from 0)")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", help="only these of each part")
+    parser.add_argument(
+        "--parts", type=int, nargs="+", help="only these parts of the story (from 0), in this order"
+    )
+    parser.add_argument("--batch-sizes", type=int, nargs="+", help="only these of each part, in this order")
     parser.add_argument("--repeats", type=int, help="of each point, instead of the story's")
     parser.add_argument(
         "--window-seconds",

@@ -38,6 +38,13 @@ def test_a_part_of_a_story_keeps_its_campaign() -> None:
     assert [(point.batch_size, point.repeats) for point in only.points] == [(8, 1)]
 
 
+def test_parts_and_sizes_are_measured_in_the_order_that_was_chosen() -> None:
+    choice = Choice(parts=(5, 1), batch_sizes=(256, 64))
+    sweeps = [*sweeps_of("releases", 0, "H200", backwards=False, choice=choice)]
+    assert [sweep.runtime_version for sweep in sweeps] == ["0.24.0", "0.20.2"]
+    assert [[point.batch_size for point in sweep.points] for sweep in sweeps] == [[256, 64]] * 2
+
+
 def test_bundles_are_compared_by_their_rates_as_their_windows_differ_in_length() -> None:
     groups = grouped(window for window in windows_of(RECORDED) if " Qwen/Qwen3-14B " in window["run"])
     [kinds] = [kinds for (_, batch, _), kinds in groups.items() if batch == 64]
