@@ -111,6 +111,8 @@ def leaderboard(rows: int, path: Path) -> Path:
         for mart, query in (
             ("leaderboard", "sample_leaderboard"),
             ("min_energy_configurations", "sample_min_energy_configurations"),
+            ("release_history", "sample_release_history"),
+            ("release_summary", "sample_release_summary"),
         ):
             connection.sql((SQL / f"{query}.sql").read_text()).create(f"marts.{mart}")
         for mart in ("run_log", "quarantine", "publications"):

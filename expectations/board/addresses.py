@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from expectations.board.reading import page_name as reading_page_name
 
 MODELS_FOLDER = "models"
+RELEASES_FOLDER = "releases"
 EXPLORER = "index.html"
 MODELS = "models.html"
 GATE = "gate_report.html"
@@ -29,10 +30,15 @@ def model_page_name(model_id: str, known: Collection[str] = ()) -> str:
     known: the ids of all models of the publication. Of several whose names would be equal, each carries a
     few digits of its id's SHA-256.
     """
-    name = plain_name(model_id)
-    if any(other != model_id and plain_name(other) == name for other in known):
-        name += f"-{_hash(model_id)}"
-    return f"{name}.html"
+    return _page_name(model_id, known)
+
+
+def release_page_name(runtime: str, version: str, known: Collection[tuple[str, str]] = ()) -> str:
+    """File name of a release's page, in `releases/`; made as that of a model's page is.
+
+    known: runtime and version of all releases of the publication.
+    """
+    return _page_name(f"{runtime} {version}", [" ".join(release) for release in known])
 
 
 def row_address(model_id: str, configuration_id: str, known: Collection[str] = ()) -> str:
@@ -64,6 +70,13 @@ def plain_name(text: str) -> str:
     """A text as a part of an address or of a file's name; a long one ends in a hash of itself."""
     name = re.sub(r"[^a-z0-9.]|^[.]", "-", text.lower())
     return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}-{_hash(text)}"
+
+
+def _page_name(text: str, known: Collection[str]) -> str:
+    name = plain_name(text)
+    if any(other != text and plain_name(other) == name for other in known):
+        name += f"-{_hash(text)}"
+    return f"{name}.html"
 
 
 def _hash(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.catalog import Catalog
-from expectations.board import about, models, operations
+from expectations.board import about, models, operations, releases
 from expectations.board.addresses import EXPLORER, navigation
 from expectations.board.explorer import render_explorer
 from expectations.board.libraries import write_libraries
@@ -39,13 +39,14 @@ def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> L
             str(folder / DATABASE_FILE), read_only=True, config={"temp_directory": spill}
         ) as connection,
     ):
-        is_whole = has_marts(connection, (*models.QUERIES, *operations.QUERIES))
+        is_whole = has_marts(connection, (*models.QUERIES, *operations.QUERIES, *releases.QUERIES))
         links = navigation(sources_with_reading(connection), is_whole=is_whole)
         readings = write_reading(site, connection, manifest, catalog, links)
         if is_whole:
             model_pages = models.write_models(site, connection, manifest, catalog, links)
             operations.write_operations(site, connection, manifest, catalog, links, model_pages)
-            about.write_about(site, manifest, links, model_pages, readings)
+            measured = releases.write_releases(site, connection, manifest, catalog, links, model_pages)
+            about.write_about(site, manifest, links, model_pages, readings, measured)
         rest = _publication(site, manifest, readings)
         if not is_whole:  # other pages show both
             rest |= {"quarantine": _quarantine(connection), "history": _history(manifest["history"])}

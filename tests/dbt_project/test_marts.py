@@ -185,6 +185,38 @@ def test_versions_are_compared_on_the_gpus_that_measured_both(marts: duckdb.Duck
     ]
 
 
+def test_a_history_says_what_the_comparison_of_two_versions_says(marts: duckdb.DuckDBPyConnection) -> None:
+    rows = marts.execute(
+        "select history.nickname, history.batch_size, history.release_position, history.energy_verdict,"
+        " round(history.energy_change, 4), round(history.energy_change_since_first, 4), history.confirmation"
+        " from marts.release_history as history inner join marts.runtime_version_comparison as compared"
+        " on history.configuration_id = compared.configuration_id"
+        " and history.runtime_version = compared.runtime_version and compared.versions_back = 1"
+        " and history.power_limit_watts is not distinct from compared.power_limit_watts"
+        " and history.energy_change is not distinct from compared.energy_change"
+        " and history.energy_change_low is not distinct from compared.energy_change_low"
+        " and history.energy_verdict = compared.energy_verdict order by all"
+    ).fetchall()
+    # Nothing was measured A B B A on one GPU.
+    assert rows == [
+        ("Qwen 3 14B", 24, 2, "no clear change", -0.0104, -0.0104, "not rerun"),
+        ("Qwen 3 14B", 48, 2, "better", -0.0499, -0.0499, "not rerun"),
+        ("Qwen 3 14B", 72, 2, "no clear change", 0.0, 0.0, "not rerun"),
+        ("Qwen 3 8B", 32, 2, "better", -0.1996, -0.1996, "not rerun"),
+    ]
+
+
+def test_a_release_is_summed_up(marts: duckdb.DuckDBPyConnection) -> None:
+    rows = marts.execute(
+        "select runtime_version, release_position, configurations_measured = (select count(*)"
+        " from marts.leaderboard where data_source = 'jouleboard' and runtime = 'vllm'"
+        " and runtime_version = summary.runtime_version), configurations_compared, energy_lower,"
+        " energy_higher, energy_unchanged, changes_confirmed"
+        " from marts.release_summary as summary where runtime = 'vllm' order by release_position"
+    ).fetchall()
+    assert rows == [("0.26.0", 1, True, 0, 0, 0, 0, 0), ("0.27.0", 2, True, 4, 2, 0, 2, 0)]
+
+
 def test_a_row_says_how_many_gpus_and_servers_are_behind_its_energy(marts: duckdb.DuckDBPyConnection) -> None:
     rows = marts.execute(
         "select runtime_version, energy_repeats, energy_gpus, energy_servers from marts.leaderboard"

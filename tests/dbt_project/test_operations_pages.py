@@ -11,16 +11,19 @@ from typing import Any
 
 import duckdb
 import pytest
+from markupsafe import escape
 
 from benchmark_tasks import catalog
 from expectations.board.about import write_about
-from expectations.board.addresses import navigation
+from expectations.board.addresses import navigation, release_page_name
 from expectations.board.libraries import write_libraries
 from expectations.board.models import write_models
 from expectations.board.operations import pages, write_operations
-from expectations.board.operations.interval import interval_picture
+from expectations.board.releases import write_releases
+from expectations.board.releases.interval import interval_picture
 from expectations.gate import report
 from expectations.gate.auditor import Audit, CheckResult
+from expectations.history import release_news
 from expectations.pages import render_page
 from expectations.pages.numbers import exact_per_cent, number
 from expectations.suites.checks import Check, GateFinding, Level, Severity
@@ -30,7 +33,13 @@ from tests.e2e.browser import Browser
 __all__ = ["browser"]
 
 PAGES = ("releases.html", "load.html", "ledger.html", "quarantine.html", "publications.html")
-OTHERS = ("about.html", "gate_report.html", "docs.html", "docs-methodology.html")
+OTHERS = (
+    "about.html",
+    "gate_report.html",
+    "docs.html",
+    "docs-methodology.html",
+    "releases/vllm-0.27.0.html",
+)
 DARK = ("releases.html", "ledger.html", "gate_report.html", "about.html")
 SUMMARY = {
     "publication_number": 2,
@@ -53,6 +62,7 @@ def write(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
     links = navigation([])
     models = write_models(folder, connection, MANIFEST, catalog.load(), links)
     write_operations(folder, connection, MANIFEST, catalog.load(), links, models)
+    write_releases(folder, connection, MANIFEST, catalog.load(), links, models)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +137,27 @@ def test_what_nobody_knows_costs_not_zero(
     assert text.count("not known</td>") == 1 + sum(each["gpu_hours"] is None for each in others)
 
 
+def test_every_release_has_a_page_with_its_changes_in_words(
+    marts: duckdb.DuckDBPyConnection, site: Path
+) -> None:
+    index = (site / "releases.html").read_text()
+    for runtime, version in marts.execute(
+        "select runtime, runtime_version from marts.release_summary"
+    ).fetchall():
+        page = f"releases/{release_page_name(runtime, version)}"
+        assert f'href="{page}"' in index
+        text = (site / page).read_text()
+        news = release_news(marts, runtime, version)
+        assert news is not None
+        assert all(escape(line) in text for line in (news.title, *news.lines))
+        rows = marts.execute(
+            "select count(*) from marts.release_history where runtime = ? and runtime_version = ?",
+            [runtime, version],
+        ).fetchall()
+        assert text.count('<tr><th scope="row">') == rows[0][0]
+    assert "energy per token -20.0 %" in (site / "releases/vllm-0.27.0.html").read_text()
+
+
 def test_the_ledger_has_every_campaign_and_every_row(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
     text = (site / "ledger.html").read_text()
     for campaign, hours in marts.execute(
@@ -183,13 +214,13 @@ def test_publications_say_what_came_and_went(marts: duckdb.DuckDBPyConnection, s
 
 def test_every_link_leads_to_a_page_or_a_row(site: Path) -> None:
     elsewhere = {"index.html", "gate_report.html", "about.html", "feed.xml"}
-    for name in PAGES:
-        for address in set(re.findall(r'href="([^"]+)"', (site / name).read_text())):
+    for page in (*(site / name for name in PAGES), *(site / "releases").iterdir()):
+        for address in set(re.findall(r'href="([^"]+)"', page.read_text())):
             path, _, anchor = address.partition("#")
-            if address.startswith("data:") or path in elsewhere:
+            if address.startswith("data:") or path.removeprefix("../") in elsewhere:
                 continue
-            assert (site / path).exists(), address
-            assert not anchor or f'id="{anchor}"' in (site / path).read_text(), address
+            assert (page.parent / path).exists(), address
+            assert not anchor or f'id="{anchor}"' in (page.parent / path).read_text(), address
 
 
 def test_no_change_has_no_sign_of_its_own() -> None:

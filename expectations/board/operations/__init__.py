@@ -1,4 +1,4 @@
-"""Pages on how the board is run: releases, load, ledger, quarantine and publications."""
+"""Pages on how the board is run: load, ledger, quarantine and publications."""
 
 from expectations.board.operations.pages import QUERIES, write_operations
 

@@ -1,4 +1,4 @@
-"""Writes the pages on releases, load, cost, quarantine and publications: one query and one template each."""
+"""Writes the pages on load, cost, quarantine and publications: one query and one template each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.catalog import Catalog
-from expectations.board.operations.interval import interval_picture
 from expectations.board.reading import SOURCES
 from expectations.board.rows import Row, rows_of
 from expectations.candidate.inputs import COMPARED
@@ -48,7 +47,6 @@ def write_operations(
         "tasks": {task.value: entry.display_name for task, entry in catalog.tasks.items()},
     }
     pages = {
-        "releases.html": releases(connection),
         "load.html": {"rows": rows_of(connection, ROOM / "load.sql")},
         "ledger.html": ledger(connection, shared["tasks"]),
         "quarantine.html": quarantine(connection),
@@ -66,25 +64,6 @@ def write_operations(
 def changes_page(number: int) -> str:
     """File name of the page with what changed since an earlier publication."""
     return f"changes-since-{number}.html"
-
-
-def releases(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Versions that were measured, and comparisons by pair of versions."""
-    rows = rows_of(connection, ROOM / "releases.sql")
-    widest = max(
-        (abs(row[f"energy_change_{end}"] or 0) for row in rows for end in ("low", "high")), default=0
-    )
-    for row in rows:
-        row["picture"] = interval_picture(
-            row["energy_change_low"], row["energy_change"], row["energy_change_high"], widest
-        )
-    pairs = [
-        (runtime, old, new, list(group))
-        for (runtime, old, new), group in groupby(
-            rows, key=lambda row: (row["runtime"], row["old_runtime_version"], row["runtime_version"])
-        )
-    ]
-    return {"versions": rows_of(connection, ROOM / "versions.sql"), "pairs": pairs}
 
 
 def ledger(connection: duckdb.DuckDBPyConnection, tasks: Mapping[str, str]) -> dict[str, Any]:

@@ -1,10 +1,17 @@
 """Mart suite: what the tables of a candidate must satisfy before anybody may read them."""
 
-from expectations.suites.mart import leaderboard, minima, presence
+from expectations.suites.mart import history, leaderboard, minima, presence, releases
 from expectations.suites.mart.audit import audit_marts
 from expectations.suites.mart_check import MartCheck
 
-__all__ = ["audit_marts", "leaderboard_checks", "mart_checks", "minima_checks"]
+__all__ = [
+    "audit_marts",
+    "history_checks",
+    "leaderboard_checks",
+    "mart_checks",
+    "minima_checks",
+    "release_checks",
+]
 
 
 def leaderboard_checks() -> tuple[MartCheck, ...]:
@@ -17,6 +24,16 @@ def minima_checks() -> tuple[MartCheck, ...]:
     return minima.CHECKS
 
 
+def history_checks() -> tuple[MartCheck, ...]:
+    """Checks of `release_history`."""
+    return history.CHECKS
+
+
+def release_checks() -> tuple[MartCheck, ...]:
+    """Checks of `release_summary`."""
+    return releases.CHECKS
+
+
 def mart_checks() -> tuple[MartCheck, ...]:
     """Every check of a mart, in the order of the reports."""
-    return (*presence.CHECKS, *leaderboard.CHECKS, *minima.CHECKS)
+    return (*presence.CHECKS, *leaderboard.CHECKS, *minima.CHECKS, *history.CHECKS, *releases.CHECKS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from expectations.gate.auditor import Audit, Auditor
 from expectations.publications import attached
 from expectations.suites.checks import Level
-from expectations.suites.mart import leaderboard, minima, presence
+from expectations.suites.mart import history, leaderboard, minima, presence, releases
 from expectations.suites.mart_check import numeric, select
 
 
@@ -19,6 +19,8 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
             ("all marts", presence),
             ("leaderboard", leaderboard),
             ("min_energy_configurations", minima),
+            ("release_history", history),
+            ("release_summary", releases),
         ):
             sql = select(subject.CHECKS, subject.ROW_NAME_SQL, subject.TABLE)
             frame = numeric(connection.execute(sql).df())

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from expectations.suites.mart_check import critical
 
-EXPECTED_MARTS = ("leaderboard", "min_energy_configurations", "run_log", "quarantine", "publications")
+EXPECTED_MARTS = (
+    "leaderboard",
+    "min_energy_configurations",
+    "release_history",
+    "release_summary",
+    "run_log",
+    "quarantine",
+    "publications",
+)
 
 TABLE = f"""
 (

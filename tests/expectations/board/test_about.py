@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,6 +14,8 @@ from expectations.board.about import write_about
 from expectations.board.about.documents import write_documents
 from expectations.board.about.pages import feed, glossary
 from expectations.board.addresses import navigation
+from expectations.board.releases import Release
+from expectations.history import ReleaseNews
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 HOSTILE = "<script>alert(1)</script>&\x08\n\"'"
@@ -54,6 +57,26 @@ def test_the_feed_has_an_entry_per_publication_the_newest_first(site: Path) -> N
     assert all(re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", text or "") for text in ids)
     summaries = [item.findtext(f"{ATOM}summary") or "" for item in root.iter(f"{ATOM}entry")]
     assert "<script>alert(1)</script>" in summaries[0]  # as text
+
+
+def test_the_feed_has_an_entry_per_release_that_stays_the_same() -> None:
+    news = ReleaseNews("vLLM 0.27.0: 1 measured", ("energy per token -3.3 %", f"of {HOSTILE}"))
+    measured = datetime(2026, 11, 2, 13, tzinfo=UTC)
+    summary = {"runtime": "vllm", "runtime_version": "0.27.0", "last_finished_at": measured}
+    release = Release(summary, "releases/vllm-0.27.0.html", news, ())
+    entries = feed(MANIFEST, [release])["entries"]
+    assert [item["title"] for item in entries] == [
+        "Publication 3: 30 rows",
+        "vLLM 0.27.0: 1 measured",
+        "Publication 2: 20 rows",
+        "Publication 1: 10 rows",
+    ]
+    assert entries[1]["page"] == "releases/vllm-0.27.0.html"
+    assert entries[1]["updated"] == "2026-11-02T13:00:00+00:00"
+    assert "\x08" not in entries[1]["summary"]
+    history = [*MANIFEST["history"], MANIFEST["summary"]]
+    later = feed({**MANIFEST, "history": history, "summary": entry(4)}, [release])
+    assert entries[1]["id"] in {item["id"] for item in later["entries"]}
 
 
 def test_ids_of_the_feed_stay_the_same() -> None:

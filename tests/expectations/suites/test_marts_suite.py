@@ -10,7 +10,13 @@ import pytest
 
 from expectations.gate.auditor import Auditor
 from expectations.suites.checks import Check, Level, Severity, Tolerance
-from expectations.suites.mart import audit_marts, leaderboard_checks, minima_checks
+from expectations.suites.mart import (
+    audit_marts,
+    history_checks,
+    leaderboard_checks,
+    minima_checks,
+    release_checks,
+)
 
 COLUMNS = {
     "leaderboard_id": "varchar",
@@ -66,6 +72,35 @@ ROW_FAULTS = {
     "latency_quantiles_in_order": "p90_itl_ms = 7",
     "response_is_tokens_times_energy": "energy_per_response_joules = 60",
 }
+HISTORY = (
+    "select leaderboard_id, data_source, model_id, task, gpu_model, num_gpus, batch_size, runtime_version,"
+    " model_revision, 'vllm' as runtime, energy_per_output_joules, '0.0' as previous_runtime_version,"
+    " true as previous_on_same_gpus, -0.03 as energy_change, -0.04 as energy_change_low,"
+    " -0.02 as energy_change_high, 'better' as energy_verdict, 2 as rerun_servers,"
+    " 2 as previous_rerun_servers, 'confirmed' as confirmation, -0.03 as energy_change_since_first,"
+    " -0.04 as energy_change_since_first_low, -0.02 as energy_change_since_first_high"
+    " from marts.leaderboard where leaderboard_id = 'good-2'"
+)
+SUMMARY = (
+    "select 'r-1' as release_id, data_source, runtime, runtime_version, 1 as configurations_measured,"
+    " 1 as configurations_compared, 1 as energy_lower, 0 as energy_higher, 1 as changes_confirmed,"
+    " -0.03 as median_energy_change, -0.03 as lowest_energy_change, -0.03 as highest_energy_change"
+    " from marts.release_history"
+)
+HISTORY_FAULTS = {
+    "history_is_on_leaderboard": "leaderboard_id = 'nowhere'",
+    "history_equals_leaderboard": "energy_per_output_joules = 0.2",
+    "change_has_two_releases": "previous_runtime_version = '0.1'",
+    "change_is_within_its_interval": "energy_change_since_first = 0.01",
+    "verdict_follows_from_interval": "energy_change_high = 0.01",
+    "confirmed_by_reruns": "rerun_servers = 1",
+}
+SUMMARY_FAULTS = {
+    "every_release_is_summed_up": "runtime_version = '0.2'",
+    "summary_counts_its_history": "configurations_measured = 2",
+    "summary_counts_its_changes": "changes_confirmed = 0",
+    "median_change_is_within_range": "median_energy_change = -0.05",
+}
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +123,8 @@ def database(tmp_path: Path) -> Path:
         " select 'm-1' as min_energy_id, 'gpus' as scope, * from marts.leaderboard"
         " where leaderboard_id = 'good-2'"
     )
+    connection.execute(f"create table marts.release_history as {HISTORY}")
+    connection.execute(f"create table marts.release_summary as {SUMMARY}")
     for name in ("run_log", "quarantine", "publications"):
         connection.execute(f"create table marts.{name} (n integer)")
     connection.close()
@@ -145,10 +182,32 @@ def test_minima_must_stand_on_the_leaderboard(auditor: Auditor, database: Path) 
     }
 
 
+@pytest.mark.parametrize(
+    ("mart", "check", "edit"),
+    [
+        *(("release_history", check, edit) for check, edit in HISTORY_FAULTS.items()),
+        *(("release_summary", check, edit) for check, edit in SUMMARY_FAULTS.items()),
+    ],
+    ids=[*HISTORY_FAULTS, *SUMMARY_FAULTS],
+)
+def test_a_fault_in_the_releases_is_refused(
+    auditor: Auditor, database: Path, mart: str, check: str, edit: str
+) -> None:
+    change(database, f"update marts.{mart} set {edit}")
+    assert {finding.check for finding in audit_marts(auditor, database).critical} == {check}
+
+
+@pytest.mark.parametrize("mart", ["release_history", "release_summary"])
+def test_a_release_must_not_appear_twice(auditor: Auditor, database: Path, mart: str) -> None:
+    change(database, f"insert into marts.{mart} from marts.{mart}")
+    assert "key_is_unique" in {finding.check for finding in audit_marts(auditor, database).critical}
+
+
 def test_every_critical_mart_check_is_tried() -> None:
     tried = set(ROW_FAULTS) | {"some_rows", "has_leaderboard_id", "minimum_is_on_leaderboard"}
-    tried |= {"minimum_equals_leaderboard", "minimum_has_energy"}
-    checks = {c.name for c in (*leaderboard_checks(), *minima_checks()) if c.severity is Severity.CRITICAL}
+    tried |= {"minimum_equals_leaderboard", "minimum_has_energy", *HISTORY_FAULTS, *SUMMARY_FAULTS}
+    every = (*leaderboard_checks(), *minima_checks(), *history_checks(), *release_checks())
+    checks = {check.name for check in every if check.severity is Severity.CRITICAL}
     assert checks == tried
 
 
@@ -159,7 +218,8 @@ def test_a_missing_mart_is_refused(auditor: Auditor, database: Path) -> None:
 
 
 def test_an_empty_leaderboard_is_refused(auditor: Auditor, database: Path) -> None:
-    change(database, "delete from marts.leaderboard", "delete from marts.min_energy_configurations")
+    marts = ("leaderboard", "min_energy_configurations", "release_history", "release_summary")
+    change(database, *(f"delete from marts.{mart}" for mart in marts))
     (finding,) = audit_marts(auditor, database).critical
     assert finding.check == "some_rows"
 

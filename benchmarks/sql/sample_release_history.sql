@@ -1,0 +1,26 @@
+-- One release of each good leaderboard row, 3 % better than the one before and confirmed.
+select
+    leaderboard_id,
+    data_source,
+    model_id,
+    task,
+    gpu_model,
+    num_gpus,
+    batch_size,
+    'vllm' as runtime,
+    runtime_version,
+    model_revision,
+    energy_per_output_joules,
+    '0.0' as previous_runtime_version,
+    true as previous_on_same_gpus,
+    -0.03 as energy_change,
+    -0.04 as energy_change_low,
+    -0.02 as energy_change_high,
+    'better' as energy_verdict,
+    2 as rerun_servers,
+    2 as previous_rerun_servers,
+    'confirmed' as confirmation,
+    -0.03 as energy_change_since_first,
+    -0.04 as energy_change_since_first_low,
+    -0.02 as energy_change_since_first_high
+from marts.leaderboard

@@ -1,0 +1,13 @@
+{# The place of a version among others, to sort and compare by. 0.9.1 comes before 0.10, and 0.10rc1 before 0.10:
+   versions compare as lists of numbers, then pre-releases come first, then as text. Text after a + is a local
+   label: a hash in it that contains 1a2 does not make it a pre-release. #}
+{% macro version_order(version) -%}
+    row(
+        list_transform(
+            string_split(regexp_extract(split_part({{ version }}, '+', 1), '^[0-9.]*[0-9]'), '.'),
+            lambda part: try_cast(part as bigint)
+        ),
+        not regexp_matches(split_part({{ version }}, '+', 1), '[0-9](a|b|rc|[.]dev)[0-9]'),
+        {{ version }}
+    )
+{%- endmacro %}

@@ -1,0 +1,125 @@
+"""Writes `releases.html`, a page per release, and the figure of their histories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark_tasks.catalog import Catalog
+from expectations.board.addresses import RELEASES_FOLDER, release_page_name
+from expectations.board.reading.figures.figure import standalone
+from expectations.board.releases import history
+from expectations.board.releases.interval import interval_picture
+from expectations.board.rows import Row, rows_of
+from expectations.history.release_news import ReleaseNews, news_of
+from expectations.pages import render_page
+
+if TYPE_CHECKING:
+    import duckdb
+
+ROOM = Path(__file__).parent
+QUERIES = tuple(ROOM.glob("*.sql"))
+FIGURE_FILE = f"figures/jouleboard-{history.NAME}.svg"
+_ENDS = ("energy_change_low", "energy_change_high")
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release: its row of `release_summary`, its page, and what it did in words.
+
+    rows: its configurations, of `release_history`.
+    """
+
+    summary: Row
+    page: str
+    news: ReleaseNews
+    rows: tuple[Row, ...]
+
+    @property
+    def measured_at(self) -> datetime:
+        """When it was measured last."""
+        moment: datetime = self.summary["last_finished_at"]
+        return moment
+
+
+def write_releases(
+    folder: Path,
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Mapping[str, Any],
+    catalog: Catalog,
+    links: Sequence[tuple[str, str]],
+    models: Mapping[str, str],
+) -> list[Release]:
+    """Write the pages into the site's folder.
+
+    connection: the publication's marts, in schema `marts`. models: address of each model's page, by its id.
+
+    Returns the releases, those of a runtime together and the newest first.
+    """
+    tasks = {task.value: entry.display_name for task, entry in catalog.tasks.items()}
+    shared = {"summary": manifest["summary"], "links": links, "models": models, "tasks": tasks}
+    known = releases(connection)
+    drawn = history.svg(rows_of(connection, ROOM / "history.sql"), tasks)
+    if drawn is not None:
+        (folder / FIGURE_FILE).parent.mkdir(parents=True, exist_ok=True)
+        (folder / FIGURE_FILE).write_text(standalone(drawn))
+    text = render_page(
+        "board/releases/releases.html",
+        **shared,
+        releases=known,
+        figure={"svg": drawn, "file": FIGURE_FILE, "title": history.TITLE, "needs": history.NEEDS},
+        pairs=pairs(connection),
+        versions=rows_of(connection, ROOM / "versions.sql"),
+    )
+    (folder / "releases.html").write_text(text)
+    (folder / RELEASES_FOLDER).mkdir(exist_ok=True)
+    above = {model: f"../{page}" for model, page in models.items()}
+    for release in known:
+        text = render_page("board/releases/release.html", **{**shared, "models": above}, release=release)
+        (folder / release.page).write_text(text)
+    return known
+
+
+def releases(connection: duckdb.DuckDBPyConnection) -> list[Release]:
+    """Every release that was measured, with its configurations and its news."""
+    summaries = rows_of(connection, ROOM / "summaries.sql")
+    rows = _with_pictures(rows_of(connection, ROOM / "configurations.sql"))
+    by_release = {key: tuple(group) for key, group in groupby(rows, key=_release)}
+    names = {_release(summary) for summary in summaries}
+    return [
+        Release(
+            summary,
+            f"{RELEASES_FOLDER}/{release_page_name(*_release(summary), names)}",
+            news_of(by_release[_release(summary)]),
+            by_release[_release(summary)],
+        )
+        for summary in summaries
+    ]
+
+
+def pairs(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, list[Row]]]:
+    """Runtime, earlier and later version, and the comparisons of these two."""
+    rows = _with_pictures(rows_of(connection, ROOM / "releases.sql"))
+    return [
+        (runtime, old, new, list(group))
+        for (runtime, old, new), group in groupby(
+            rows, key=lambda row: (row["runtime"], row["old_runtime_version"], row["runtime_version"])
+        )
+    ]
+
+
+def _release(row: Row) -> tuple[str, str]:
+    return row["runtime"], row["runtime_version"]
+
+
+def _with_pictures(rows: list[Row]) -> list[Row]:
+    """The rows, each with the picture of its change; all pictures have the same scale."""
+    widest = max((abs(row[end] or 0) for row in rows for end in _ENDS), default=0)
+    for row in rows:
+        low, high = (row[end] for end in _ENDS)
+        row["picture"] = interval_picture(low, row["energy_change"], high, widest)
+    return rows
