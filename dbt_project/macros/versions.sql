@@ -1,6 +1,6 @@
-{# The place of a version among others, to sort and compare by. 0.9.1 comes before 0.10, and 0.10rc1 before 0.10:
-   versions compare as lists of numbers, then pre-releases come first, then as text. Text after a + is a local
-   label: a hash in it that contains 1a2 does not make it a pre-release. #}
+{# The place of a version among others, to sort and compare by. 0.9.1 comes before 0.10, and 0.10rc1 before
+   0.10: versions compare as lists of numbers, then pre-releases come first, then as text. Text after a + is a
+   local label: a hash in it that contains 1a2 does not make it a pre-release. #}
 {% macro version_order(version) -%}
     row(
         list_transform(
