@@ -87,7 +87,7 @@ def write_releases(
 def releases(connection: duckdb.DuckDBPyConnection) -> list[Release]:
     """Every release that was measured, with its configurations and its news."""
     summaries = rows_of(connection, ROOM / "summaries.sql")
-    rows = _with_pictures(rows_of(connection, ROOM / "configurations.sql"))
+    rows = rows_of(connection, ROOM / "configurations.sql")
     by_release = {key: tuple(group) for key, group in groupby(rows, key=_release)}
     names = {_release(summary) for summary in summaries}
     return [
