@@ -14,6 +14,7 @@ import io
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -140,6 +141,12 @@ def lock(
             file.close()
             raise
     return file
+
+
+def keep_others_from_writing() -> None:
+    """From now on only this account and its group may write what this process makes, whatever its umask."""
+    before = os.umask(stat.S_IRWXG | stat.S_IRWXO)
+    os.umask(before | stat.S_IWOTH)
 
 
 def sync(path: Path) -> None:

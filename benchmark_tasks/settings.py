@@ -47,13 +47,11 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read the variables above; paths become absolute.
+        """Read the variables above; paths are read by `environment_path`.
 
         Raises:
-            SettingsError: a URL with credentials in it, or a folder whose name no text can hold.
+            SettingsError: a URL with credentials in it, or a path that cannot be used.
         """
-        for name in ("JOULEBOARD_HOME", "JOULEBOARD_RAW"):
-            _require_text(name, environment.get(name) or "")
         if "?" in (environment.get("JOULEBOARD_HOME") or ""):
             raise SettingsError(
                 "JOULEBOARD_HOME: DuckDB reads ? in the path of a database as the start of options: "
@@ -67,8 +65,6 @@ class Settings:
             ),
             None,
         )
-        runtime_python = environment.get("JOULEBOARD_RUNTIME_PYTHON")
-        data_sets = environment.get("JOULEBOARD_DATA_SETS")
         raw = environment.get("JOULEBOARD_RAW")
         raw_is_url = raw is not None and "://" in raw
         if raw is not None and raw_is_url and "@" in raw:
@@ -77,15 +73,15 @@ class Settings:
                 "environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...)"
             )
         return cls(
-            home=Path(environment.get("JOULEBOARD_HOME") or "var").absolute(),
-            raw_folder=Path(raw).absolute() if raw and not raw_is_url else None,
+            home=environment_path(environment, "JOULEBOARD_HOME") or Path("var").absolute(),
+            raw_folder=None if raw_is_url else environment_path(environment, "JOULEBOARD_RAW"),
             raw_url=raw if raw_is_url else None,
             index_url=index_url,
             fleet_platform=environment.get("JOULEBOARD_FLEET_PLATFORM") or None,
             hub_url=environment.get("HF_ENDPOINT") or None,
             hub_offline=environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"),
-            data_sets=Path(data_sets).absolute() if data_sets else None,
-            runtime_python=Path(runtime_python).absolute() if runtime_python else None,
+            data_sets=environment_path(environment, "JOULEBOARD_DATA_SETS"),
+            runtime_python=environment_path(environment, "JOULEBOARD_RUNTIME_PYTHON"),
             runtime_pythonpath=environment.get("JOULEBOARD_RUNTIME_PYTHONPATH") or None,
             endpoint_key=environment.get("JOULEBOARD_ENDPOINT_KEY") or None,
         )
@@ -133,6 +129,26 @@ class Settings:
 
 _NO_PATH = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of control characters, of bytes that are no UTF-8, and of line breaks."""
+
+
+def environment_path(environment: Mapping[str, str], name: str) -> Path | None:
+    """The path in a variable, absolute; None if it is empty. A `~` at its beginning is a user's home.
+
+    A shell replaces `~` only where it is not quoted, and a file of variables never does.
+
+    Raises:
+        SettingsError: no text can hold it, or there is no such user.
+    """
+    value = environment.get(name)
+    if not value:
+        return None
+    _require_text(name, value)
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{name}={value}: no such user; for a folder of that name write ./{value}"
+        ) from error
 
 
 def _require_text(name: str, value: str) -> None:

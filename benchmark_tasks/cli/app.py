@@ -18,6 +18,7 @@ from typing import Any, cast
 import typer
 
 from benchmark_tasks.cli import data_sets, doctor, landing, measure, plan, releases
+from benchmark_tasks.disk import keep_others_from_writing
 from benchmark_tasks.errors import ERROR_PREFIX, JouleboardError, of_this_machine, one_line
 from benchmark_tasks.processes import beside_proxies
 
@@ -72,6 +73,7 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
     os.environ |= beside_proxies(os.environ)
+    keep_others_from_writing()
     code = _run()
     if _told:
         print(f"{ERROR_PREFIX}ended by {_told[0].name}", file=sys.stderr)

@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from airflow.sdk import Param, get_parsing_context
 
 from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import JouleboardError, one_line
 from benchmark_tasks.results.identity import NO_GPU
-from benchmark_tasks.settings import Settings
+from benchmark_tasks.settings import Settings, environment_path
 from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Task, Weights
 from jouleboard_airflow.gpu_hosts import GpuHosts, reachable_hosts, read_fleet
 from jouleboard_airflow.offers import (
@@ -110,9 +109,9 @@ def text(name: str, description: str) -> Param:
 
 def source() -> Param:
     """Where results that others published are read from: by default this machine's copy, if it has one."""
-    folder = os.environ.get(PUBLISHED_COPY, "")
+    folder = environment_path(os.environ, PUBLISHED_COPY)
     return Param(
-        folder if folder and (Path(folder) / "index.json").is_file() else None,
+        str(folder) if folder and (folder / "index.json").is_file() else None,
         type=["null", "string"],
         pattern=TEXT_PATTERN,
         maxLength=LONGEST_TEXT,

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 
+from benchmark_tasks import disk
 from benchmark_tasks.catalog import load
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.plan import newest_version
@@ -42,6 +43,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     clock = Clock()
+    disk.keep_others_from_writing()
     try:
         demo(Installation.from_environment(), clock)
     except JouleboardError as error:

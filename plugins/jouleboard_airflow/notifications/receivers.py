@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.errors import SettingsError
+from benchmark_tasks.settings import environment_path
 
 if TYPE_CHECKING:
     import apprise
@@ -60,8 +61,8 @@ class Receivers:
             SettingsError: the file cannot be read, or other users can read it.
         """
         text = (environment.get(VARIABLE) or "").strip()
-        if text and "://" not in text:
-            text = _read(Path(text))
+        if "://" not in text and (file := environment_path({VARIABLE: text}, VARIABLE)):
+            text = _read(file)
         lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
         return cls(tuple(address for line in lines for address in line.split()))
 

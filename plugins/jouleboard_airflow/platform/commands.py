@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from benchmark_tasks import disk
 from benchmark_tasks.errors import JouleboardError, PortInUse
 from benchmark_tasks.host.machine import gpu_names
 from benchmark_tasks.processes import log_tail
@@ -56,6 +57,7 @@ _COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit code; an error is one line on stderr."""
     options = _parse(arguments)
+    disk.keep_others_from_writing()
     try:
         return _run(options)
     except JouleboardError as error:

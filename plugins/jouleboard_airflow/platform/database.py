@@ -8,6 +8,7 @@ reach that folder (a home below /root, or of mode 0700), they lie in `/var/lib/j
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import socket
 import subprocess
@@ -54,7 +55,8 @@ def make_ready(installation: Installation) -> bool:
     """Make what is missing. Returns whether the database is new.
 
     Raises:
-        SettingsError: the server's user cannot reach the folder, or it holds files of others.
+        SettingsError: the server's user cannot reach the folder, it holds files of others, or its name is
+            too long.
         DiskFull: no space.
         JouleboardError: it could not be made; says why.
     """
@@ -64,6 +66,7 @@ def make_ready(installation: Installation) -> bool:
         if own.folder.parent == postgres.ROOTS_FOLDER:
             postgres.make_roots_folder()
         _require_reachable(own)
+        _require_short(own)
         own.make_ready(installation.secrets().database_password)
     except OSError as error:
         raise JouleboardError(
@@ -142,6 +145,16 @@ def _require_reachable(own: Cluster) -> None:
         raise SettingsError(
             f"PostgreSQL runs as {name}, who cannot enter {barrier}: `chmod o+x {barrier}`, or name a folder "
             f"in JOULEBOARD_DATABASE_FOLDER that {name} can reach{move}"
+        )
+
+
+def _require_short(own: Cluster) -> None:
+    """PostgreSQL cuts a path off that is too long, and would write to another place."""
+    length = len(os.fsencode(own.folder))
+    if length > postgres.LONGEST_FOLDER:
+        raise SettingsError(
+            f"the database's folder would have a name of {length} bytes, and PostgreSQL takes "
+            f"{postgres.LONGEST_FOLDER}: name a shorter folder in JOULEBOARD_DATABASE_FOLDER"
         )
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmark_tasks import disk
 from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.processes import PLATFORM_MARK, beside_proxies
-from benchmark_tasks.settings import Settings
+from benchmark_tasks.settings import Settings, environment_path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 USER = "admin"
@@ -68,17 +68,18 @@ class Installation:
         """Read `JOULEBOARD_HOME`, `JOULEBOARD_PORT`, `JOULEBOARD_DATABASE_FOLDER`, `JOULEBOARD_DAGS_FOLDER`.
 
         Raises:
-            SettingsError: the port is not a number from 1 to 65535.
+            SettingsError: the port is not a number from 1 to 65535, or a path cannot be used.
         """
         text = environment.get("JOULEBOARD_PORT") or str(DEFAULT_PORT)
         if not text.isdigit() or not 0 < int(text) < 65536:
             raise SettingsError(f"JOULEBOARD_PORT={text}: not a port; use a number from 1 to 65535")
-        folder = environment.get("JOULEBOARD_DATABASE_FOLDER")
+        folder = environment_path(environment, "JOULEBOARD_DATABASE_FOLDER")
+        dags = environment_path(environment, "JOULEBOARD_DAGS_FOLDER")
         return cls(
             Settings.from_environment(environment),
             int(text),
-            Path(folder).resolve() if folder else None,
-            Path(environment.get("JOULEBOARD_DAGS_FOLDER") or REPOSITORY / "dags").resolve(),
+            folder.resolve() if folder else None,
+            (dags or REPOSITORY / "dags").resolve(),
         )
 
     @property

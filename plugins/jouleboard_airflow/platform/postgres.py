@@ -32,6 +32,9 @@ ROOTS_FOLDER = Path("/var/lib/jouleboard")
 NAME = "airflow"
 """Of the one database, and of its user."""
 
+LONGEST_FOLDER = 960
+"""Bytes. PostgreSQL cuts off paths of more than 1023; those of its files are longer by up to 60."""
+
 STAMP = "prepared.json"
 """A file beside the data for whoever uses the cluster; gone with it."""
 

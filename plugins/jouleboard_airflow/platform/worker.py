@@ -27,6 +27,7 @@ from jouleboard_airflow.platform.installation import REPOSITORY
 
 def main(arguments: list[str] | None = None) -> int:
     """Become the worker. Returns an exit code only if it cannot; an error is one line on stderr."""
+    disk.keep_others_from_writing()
     try:
         _forget_other_airflows()
         worker = read(parse(arguments), os.environ)

@@ -74,6 +74,17 @@ def test_it_is_made_started_and_stopped_and_started_again(installation: Installa
         assert asked(installation, "select count(*) from kept") == 1
 
 
+def test_a_folder_too_long_for_postgresql_is_refused_before_anything_is_made(open_folder: Path) -> None:
+    """PostgreSQL cuts such a path off, and would write to another place."""
+    long = Installation(Settings(home=open_folder.joinpath(*5 * ["long" * 60])), 8080)
+    long.home.mkdir(parents=True)
+    with pytest.raises(
+        SettingsError, match=r"(?s)^(?!.*\n).* name a shorter folder in JOULEBOARD_DATABASE_FOLDER"
+    ):
+        database.make_ready(long)
+    assert not database.folder(long).exists()
+
+
 def test_only_its_password_opens_it_and_only_from_this_machine(installation: Installation) -> None:
     with running(installation) as cluster:
         port = cluster.port()
