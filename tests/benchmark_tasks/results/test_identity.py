@@ -25,7 +25,8 @@ RECORDED = Path(__file__).parents[3] / "recorded_runs"
 IDS_OF_RECORDED_RUNS = {
     "2026-11-27": (113, "de2dbd0dd92106de1c3eef274646f71b699541d112404c653e7624054523d708"),
     "2026-11-28T11": (25, "278b2cd322086ea3b052ebb94a51187fa610b7f57c7c027a743a752542ad286a"),
-    "2026-11-29": (16, "7e1d7215fe5896c9baaa3ca0f7e6faad7f98757153a7bcfe319bb844ee6bd9fc"),
+    "2026-11-28T18": (16, "7e1d7215fe5896c9baaa3ca0f7e6faad7f98757153a7bcfe319bb844ee6bd9fc"),
+    "2026-11-29": (35, "0eef13e29e5ec2a563cb62d414579d173bf97c9bc039367c9f321ad5ef8b46e4"),
 }
 """How many runs until a time (UTC), and the SHA-256 of `run_id configuration_id` of each, one per line."""
 
