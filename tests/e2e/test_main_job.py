@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
+import psycopg2
 import pytest
 
 from benchmark_tasks.errors import JouleboardError
@@ -28,6 +29,7 @@ from jouleboard_airflow.platform.installation import USER
 from jouleboard_airflow.platform.status import status
 from jouleboard_airflow.platform.supervisor import state_file
 from jouleboard_airflow.ui.logins import LIMIT
+from jouleboard_airflow.upkeep import airflow_database
 from tests.e2e.browser import CHROMIUM, running_browser
 from tests.e2e.conftest import BROKEN, NEWEST, World, processes_of
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed
@@ -38,6 +40,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 DEMO = [sys.executable, "-m", "jouleboard_airflow.demo"]
 LATER = "0.34.0"
 RELEASE_RUN = f"release__vllm__{NEWEST}"
+AGED = """
+update dag_run set start_date = start_date - interval '400 days' where state in ('success', 'failed');
+update task_instance set start_date = start_date - interval '400 days'
+where run_id in (select run_id from dag_run where state in ('success', 'failed'));
+update xcom set timestamp = timestamp - interval '400 days';
+update log set dttm = dttm - interval '400 days';
+"""
+OLD_EVENTS = "select count(*) from log where dttm < now() - interval '1 year'"
 HERE = "gpu_model = 'none' and data_source = 'jouleboard'"
 """Rows measured here; beside them are those of the recorded runs."""
 EVERY_RUN = DagRun("~", "~", "")
@@ -406,6 +416,28 @@ def test_who_guesses_passwords_is_refused_before_they_are_compared(world: World)
     with pytest.raises(JouleboardError, match="Too many refused logins from your address"):
         Airflow(world.installation)
     assert world.airflow.dag_ids()  # who is logged in stays so
+
+
+def test_old_rows_of_airflow_go_and_what_was_measured_is_still_known(world: World) -> None:
+    airflow, address = world.airflow, database.address(world.installation)
+    refreshes = {run.run_id for run in airflow.runs("refresh_leaderboard") if run.finished}
+    assert refreshes
+    connection = psycopg2.connect(address.replace("+psycopg2", ""))
+    with connection, connection.cursor() as cursor:
+        cursor.execute(AGED)
+        cursor.execute(OLD_EVENTS)
+        assert cursor.fetchone() > (0,)
+    (old,) = airflow_database.old_rows(world.installation, 180).removable
+    old.remove()
+    with connection, connection.cursor() as cursor:
+        cursor.execute(OLD_EVENTS)
+        assert cursor.fetchone() == (0,)
+    connection.close()
+    assert refreshes.isdisjoint({run.run_id for run in airflow.runs("refresh_leaderboard")})
+    (measured,) = [run for run in airflow.runs("benchmark_release") if run.run_id == RELEASE_RUN]
+    assert airflow.tasks(measured)
+    again = airflow.trigger("refresh_leaderboard", {})
+    assert finished(airflow, again, 180).state == "success"
 
 
 def test_down_leaves_no_process_and_no_port(world: World) -> None:
