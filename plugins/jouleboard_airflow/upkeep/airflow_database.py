@@ -11,14 +11,20 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.errors import JouleboardError, one_line
+from benchmark_tasks.processes import die_with_parent
 from jouleboard_airflow.platform import database
 from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.upkeep import history
 from jouleboard_airflow.upkeep.findings import Findings, Kind, Removable
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
 
 ONCE = ("benchmark_release", "propose_model")
 """DAGs whose runs say what was measured or proposed already."""
@@ -43,6 +49,23 @@ says which DAGs are paused, also of those that were not read for long because th
 _ALSO_DEPENDS = frozenset({"deadline"})
 """Depends on tables of `OF_RUNS`, so `db clean` tries it there, too, and says that it failed."""
 
+MOVED = "_jouleboard_deleted__"
+"""How the names of tables begin into which rows are moved before they are removed. `db clean` drops them at
+its end, unless it is killed. Airflow's own prefix, `_airflow_deleted__`, is also that of archives that a
+person keeps."""
+
+_DB_CLEAN = f"""
+from airflow.__main__ import main
+from airflow.utils import db_cleanup
+assert db_cleanup.ARCHIVE_TABLE_PREFIX == "_airflow_deleted__"
+db_cleanup.ARCHIVE_TABLE_PREFIX = {MOVED!r}
+main()
+"""
+_LEFT = """
+select schemaname, tablename, pg_total_relation_size(format('%%I.%%I', schemaname, tablename)::regclass)
+from pg_tables where starts_with(tablename, %s) order by tablename
+"""
+_LOCK_SECONDS = 60
 _SECONDS = 3600.0
 _LARGE_BYTES = 1_000_000
 _FAILED = re.compile(r"error when attempting to clean table '(\w+)'")
@@ -86,10 +109,28 @@ def _found(days: int, environment: dict[str, str], address: str) -> Findings:
         _shrink(address)
         return max(total - _sizes(address)[0], 0)
 
-    removable = (
-        (Removable(f"{sum(rows.values()):,} rows", round(estimated), remove),) if any(rows.values()) else ()
-    )
-    return Findings(Kind.AIRFLOW_DATABASE, total, removable)
+    old = (Removable(f"{sum(rows.values()):,} rows", round(estimated), remove),) if any(rows.values()) else ()
+    return Findings(Kind.AIRFLOW_DATABASE, total, (*_left_behind(address), *old))
+
+
+def _left_behind(address: str) -> tuple[Removable, ...]:
+    """Tables of a call that was killed: nothing needs their rows any more."""
+    from psycopg2 import sql
+
+    with _connected(address) as cursor:
+        cursor.execute(_LEFT, [MOVED])
+        tables = cursor.fetchall()
+    size = sum(int(bytes_) for _, _, bytes_ in tables)
+
+    def remove() -> int:
+        with _connected(address) as cursor:
+            cursor.execute(f"set lock_timeout = '{_LOCK_SECONDS}s'")
+            for schema, name, _ in tables:
+                cursor.execute(sql.SQL("drop table {}").format(sql.Identifier(schema, name)))
+        return size
+
+    what = f"{len(tables)} tables that a killed clean-up left behind"
+    return (Removable(what, size, remove),) if tables else ()
 
 
 def counted(output: str) -> dict[str, int]:
@@ -125,7 +166,7 @@ def _clean(environment: Mapping[str, str], before: str, *options: str) -> dict[s
 
 def _call(environment: Mapping[str, str], before: str, tables: Iterable[str], *options: str) -> str:
     """What `airflow db clean` prints on standard output and standard error."""
-    command = [sys.executable, "-m", "airflow", "db", "clean", "--clean-before-timestamp", before]
+    command = [sys.executable, "-c", _DB_CLEAN, "db", "clean", "--clean-before-timestamp", before]
     ended = subprocess.run(
         [*command, "--tables", ",".join(tables), *options],
         stdin=subprocess.DEVNULL,
@@ -134,6 +175,7 @@ def _call(environment: Mapping[str, str], before: str, tables: Iterable[str], *o
         env=dict(environment),
         timeout=_SECONDS,
         check=False,
+        preexec_fn=die_with_parent,
     )
     if ended.returncode != 0:
         lines = [line for line in ended.stderr.splitlines() if line.strip()] or ["it said nothing"]
@@ -143,18 +185,12 @@ def _call(environment: Mapping[str, str], before: str, tables: Iterable[str], *o
 
 def _sizes(address: str) -> tuple[int, dict[str, float]]:
     """Bytes of the whole database, and bytes per row of each table."""
-    import psycopg2
-
-    connection = psycopg2.connect(address.replace("+psycopg2", ""))
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("analyze")
-            cursor.execute("select pg_database_size(current_database())")
-            ((total,),) = cursor.fetchall()
-            cursor.execute(_SIZES)
-            return int(total), {name: float(size) / float(rows) for name, size, rows in cursor.fetchall()}
-    finally:
-        connection.close()
+    with _connected(address) as cursor:
+        cursor.execute("analyze")
+        cursor.execute("select pg_database_size(current_database())")
+        ((total,),) = cursor.fetchall()
+        cursor.execute(_SIZES)
+        return int(total), {name: float(size) / float(rows) for name, size, rows in cursor.fetchall()}
 
 
 def _shrink(address: str) -> None:
@@ -165,16 +201,31 @@ def _shrink(address: str) -> None:
     import psycopg2
     from psycopg2 import sql
 
+    with _connected(address) as cursor:
+        cursor.execute("set lock_timeout = '5s'")
+        cursor.execute(_LARGE, [_LARGE_BYTES])
+        for table in cursor.fetchall():
+            try:
+                cursor.execute(sql.SQL("vacuum (full, analyze) {}").format(sql.Identifier(*table)))
+            except psycopg2.OperationalError:
+                continue
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Cursor]:
+    """A cursor whose statements take effect at once.
+
+    Raises:
+        JouleboardError: PostgreSQL refused a statement; has its reason.
+    """
+    import psycopg2
+
     connection = psycopg2.connect(address.replace("+psycopg2", ""))
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("set lock_timeout = '5s'")
-            cursor.execute(_LARGE, [_LARGE_BYTES])
-            for table in cursor.fetchall():
-                try:
-                    cursor.execute(sql.SQL("vacuum (full, analyze) {}").format(sql.Identifier(*table)))
-                except psycopg2.OperationalError:
-                    continue
+            yield cursor
+    except psycopg2.Error as error:
+        raise JouleboardError(f"Airflow's database: {one_line(error)}") from error
     finally:
         connection.close()

@@ -6,11 +6,16 @@ import json
 import os
 import shutil
 import time
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import psycopg2
 import pytest
 
 from benchmark_tasks import catalog
@@ -19,11 +24,13 @@ from benchmark_tasks.errors import CatalogError, JouleboardError, LandingZoneUnr
 from benchmark_tasks.results import cold
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.waiting import until
 from expectations import publications
 from expectations.candidate import profiles
 from expectations.gate import intake
+from jouleboard_airflow.platform import database
 from jouleboard_airflow.platform.installation import Installation
-from jouleboard_airflow.upkeep import airflow_database
+from jouleboard_airflow.upkeep import airflow_database, history
 from jouleboard_airflow.upkeep.findings import Kind
 from jouleboard_airflow.upkeep.housekeeping import Row, housekeeping
 from tests.expectations.publishing import publish
@@ -32,6 +39,8 @@ from tests.plugins.upkeep.conftest import in_child, land_one, write
 from tests.plugins.upkeep.test_backup import _killed_at, _steps, tree
 
 NOTHING: dict[str, str] = {}
+ARCHIVE = "_airflow_deleted__revoked_token__20250101000000"
+"""Of a person who called `airflow db clean`."""
 LONG_AGO = (datetime.now(UTC) - timedelta(days=400)).timestamp()
 
 
@@ -282,3 +291,45 @@ def test_every_table_that_airflow_cleans_is_cleaned_for_the_dags_that_it_knows()
 def test_tables_that_could_not_be_cleaned_are_named() -> None:
     lines = "[warning] Encountered error when attempting to clean table 'xcom'. [airflow]\nFound 3 rows"
     assert airflow_database.failed(lines) == {"xcom"}
+
+
+def test_tables_that_a_killed_cleaning_left_behind_are_removed_and_nobodys_archive(
+    home: Installation, open_folder: Path
+) -> None:
+    """With Airflow's own command on PostgreSQL; killed when rows are moved, before they are removed."""
+    here = replace(home, database_folder=open_folder / "database")
+    here.component_logs.mkdir(parents=True, exist_ok=True)
+    database.make_ready(here)
+    with history.answering(here), connected(here) as cursor:
+        write(here.home / "airflow.cfg", f"[database]\nsql_alchemy_conn = {database.address(here)}\n")
+        cursor.execute("create table revoked_token (jti text primary key, exp timestamptz)")
+        cursor.execute("insert into revoked_token values ('old', '2001-01-01'), ('new', now())")
+        cursor.execute(f"create table {ARCHIVE} as table revoked_token")
+
+        def moved() -> set[str]:
+            cursor.execute("select tablename from pg_tables where tablename ~ 'deleted__'")
+            return {name for (name,) in cursor.fetchall()} - {ARCHIVE}
+
+        cursor.execute("begin; lock table revoked_token in share mode")  # may be read, but not changed
+        call = (here.environment(), "2020-01-01", ("revoked_token",), "--skip-archive", "--yes")
+        cleaning = get_context("fork").Process(target=airflow_database._call, args=call)
+        cleaning.start()
+        until(moved, 40, "rows that are moved")
+        cleaning.kill()
+        cleaning.join()
+        cursor.execute("rollback")
+        left, rows = airflow_database.old_rows(here, 180, NOTHING).removable
+        assert (left.what, rows.what) == ("1 tables that a killed clean-up left behind", "1 rows")
+        assert left.remove() == left.bytes > 0
+        assert moved() == set()
+        cursor.execute(f"select count(*) from {ARCHIVE}")
+        assert cursor.fetchall() == [(2,)]
+
+
+@contextmanager
+def connected(installation: Installation) -> Iterator[Any]:
+    """A cursor of the installation's database."""
+    connection = psycopg2.connect(database.address(installation).replace("+psycopg2", ""))
+    with closing(connection), connection.cursor() as cursor:
+        connection.autocommit = True
+        yield cursor
