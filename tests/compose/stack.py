@@ -172,6 +172,16 @@ class Stack:
         assert finished.state == state, airflow.errors(finished)
         return finished
 
+    def wait_until_ended(self, dag_id: str, count: int, seconds: float) -> None:
+        """Wait until so many runs of a DAG have ended. To ask a command in a container costs far more."""
+        airflow = patiently(self.airflow)
+
+        def ended() -> bool:
+            time.sleep(1)
+            return sum(run.finished for run in patiently(lambda: airflow.runs(dag_id))) == count
+
+        until(ended, seconds, f"the end of {count} runs of {dag_id}")
+
     def memory(self) -> dict[str, float]:
         """What each service's container uses now, in MB."""
         of = {container["Id"]: name for name, container in self.containers().items()}
