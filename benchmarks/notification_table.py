@@ -2,9 +2,9 @@
 
 `PYTHONPATH=plugins python -m benchmarks.notification_table [--only scheduler disk] [--json FILE]` starts a
 real platform in a home of its own, a web hook and a mail server that receive its notifications, and causes
-each failure for real. No GPU and no network is needed. It takes about 40 minutes, because people are told
-that a sweep waits after 30 minutes; all but `question` and `waiting` takes 12. The nearly full disk needs
-root, who mounts a small file system.
+each failure for real. No GPU and no network is needed. It takes about 50 minutes, because people are told
+that a sweep waits after 30 minutes; all but `question`, `waiting` and `host` takes 12. The nearly full disk
+needs root, who mounts a small file system.
 """
 
 from __future__ import annotations
