@@ -231,8 +231,8 @@ def import_refused(bench: Bench) -> Case:
 
 
 def form_refused(bench: Bench) -> Case:
-    """A model that is impossible without a GPU; accepted by a person."""
-    form = {"model": "Qwen/Qwen3-8B", "task": "lm-arena-chat", "gpu_model": "none", "num_gpus": 2}
+    """A version that does not exist, which only the run finds out; accepted by a person."""
+    form = {"gpu_model": "none", "version": "0.1.2"}
     run, end = bench.run("benchmark_on_demand", form, "failed")
     return bench.case(
         "form refused", end, f"benchmark_on_demand {run.run_id} failed", partial(_accept, bench, run)

@@ -35,10 +35,12 @@ def _apps() -> list[dict[str, Any]]:
 def _middlewares() -> list[dict[str, Any]]:
     if not _SERVES_PAGES:
         return []
+    from jouleboard_airflow.ui.forms import FormCheck
     from jouleboard_airflow.ui.headers import SecurityHeaders
     from jouleboard_airflow.ui.logins import LoginLimit
 
     return [
+        {"middleware": FormCheck, "name": "Impossible forms are refused"},
         {"middleware": LoginLimit, "name": "Limit of refused logins"},
         {"middleware": SecurityHeaders, "name": "Security headers"},
     ]

@@ -85,6 +85,13 @@ def answered(airflow: Airflow, run: DagRun, option: str, fields: dict[str, str],
     return until(ended, seconds, f"the end of {run.run_id}")
 
 
+CLICK_THE_RUN = (
+    "(() => { const link = document.querySelector('td[data-sweep] a[href*=benchmark_release]');"
+    " if (link) link.click(); return Boolean(link); })()"
+)
+"""In the evidence of a row: the link to the run of Airflow that measured it."""
+
+
 def run_demo(world: World) -> subprocess.CompletedProcess[str]:
     return subprocess.run(DEMO, env=world.variables, capture_output=True, text=True, timeout=300, check=False)
 
@@ -210,6 +217,11 @@ def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
         browser.click("Row on the board")
         browser.until_text("Qwen 3 Tiny", frame="/site/")
         browser.screenshot(shots / "row.png")
+        until(lambda: browser.evaluate(CLICK_THE_RUN, frame="/site/"), 30, "the link to the row's run")
+        run = f"{url}/dags/benchmark_release/runs/{RELEASE_RUN}"
+        until(lambda: str(browser.evaluate("location.href")).startswith(run), 30, "the page of the run")
+        browser.until_text(RELEASE_RUN)
+        browser.screenshot(shots / "run_of_a_row.png")
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="headless Chromium is not installed")
@@ -242,13 +254,29 @@ def test_a_form_is_sent_untouched_by_a_click_and_an_impossible_one_names_its_fie
         browser.screenshot(shots / "run.png")
 
         asked = {"model": "Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers", "gpu_model": "none"}
-        impossible = airflow.trigger(dag_id, asked)
+        body = {"conf": asked, "logical_date": None}
+        address = f"{url}/api/v2/dags/{dag_id}/dagRuns"
+        assert httpx.post(address, json=body, trust_env=False).status_code == 401
+        refused = httpx.post(
+            address,
+            json=body,
+            headers={"Authorization": f"Bearer {airflow.token}"},
+            trust_env=False,
+        )
+        assert refused.status_code == 400
+        fields = refused.json()["detail"].split(" | ")
+        assert re.fullmatch(r"Task: SANA .*; choose Text to Image \(text-to-image\)", fields[0])
+        assert re.fullmatch(
+            r"Model: SANA .*needs a GPU; choose Qwen 3 Tiny .* a machine without a GPU", fields[1]
+        )
+        assert airflow.runs(dag_id) == [airflow.run(dag_id, run.run_id)]
+
+        # Only the package index knows that this version does not exist: the run asks it.
+        impossible = airflow.trigger(dag_id, {"version": "0.1.2"})
         assert finished(airflow, impossible, 90).state == "failed"
         browser.open(f"{url}/dags/{dag_id}/runs/{impossible.run_id}")
         browser.click("Measurements")
-        named = browser.until_text("Task: SANA 1.5")
-        assert re.search(r"Task: SANA .*; choose Text to Image \(text-to-image\)\n", named)
-        assert re.search(r"Model: SANA .*needs a GPU; choose Qwen 3 Tiny .* a machine without a GPU\n", named)
+        browser.until_text("Version: ")
         browser.screenshot(shots / "impossible.png")
     airflow.set_paused(dag_id, True)
 

@@ -160,11 +160,11 @@ class Explorer {
     });
   }
 
-  // With all configurations shown, a ceiling changes how points look, not which there are.
+  // With all configurations shown, a ceiling on an axis changes how points look, not which there are.
   points() {
     const { choice, scope, selection } = this;
-    const { source, show, percentile, per, filters, text } = choice;
-    const name = JSON.stringify([scope.rows.length, choice.task, source, percentile, per, filters, text, isDark.matches]);
+    const { source, show, percentile, ttft, ttftPercentile, per, filters, text } = choice;
+    const name = JSON.stringify([scope.rows.length, choice.task, source, percentile, ttft, ttftPercentile, per, filters, text, isDark.matches]);
     if (show !== "all" || name !== this.pointsName) this.pointsDrawn = drawnPoints(selection, scope, choice);
     this.pointsName = show === "all" && name;
     return this.pointsDrawn;

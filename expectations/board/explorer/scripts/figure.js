@@ -4,7 +4,13 @@ const SHAPES = ["circle", "diamond", "square", "triangle-up", "cross"];
 const BELOW = 90; // pixels of legend and buttons under the figure
 const CROWDED = 400, MOST_NAMED = 60, NAMED_WHERE_NARROW = 6;
 
-const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+// Asked once per theme: to ask makes the browser work out the styles of the page.
+const colours = new Map();
+function colourOf(name) {
+  const inTheme = `${name} ${isDark.matches}`;
+  if (!colours.has(inTheme)) colours.set(inTheme, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return colours.get(inTheme);
+}
 
 // A domain around values on a logarithmic axis.
 function domainOf(values) {
@@ -30,9 +36,10 @@ function drawnPoints(selection, scope, choice) {
   }
   const wanted = choice.show === "least" ? isChosen : endsOfLines(drawn, y);
   const named = innerWidth < WIDE && wanted.size > NAMED_WHERE_NARROW ? front : wanted;
-  const gpus = gpuColours(scope);
+  const gpus = gpuColours(scope), { factor } = scope.prefix[y];
+  const withoutAxis = ceilingsOf(choice, scope.unit).filter(({ key }) => key !== x && key !== y);
   return drawn.map((row) => ({
-    id: row.leaderboard_id, x: row[x], y: row[y] * scope.prefix[y].factor, batch: row.batch_size, series: seriesOf(row),
+    id: row.leaderboard_id, x: row[x], y: row[y] * factor, late: !meets(row, withoutAxis), batch: row.batch_size, series: seriesOf(row),
     colour: gpus[row.gpu_model], shape: SHAPES[scope.precisions.indexOf(row.weight_precision) % SHAPES.length],
     chosen: isChosen.has(row), weight: front.has(row) ? 1 : 0, label: named.has(row) ? labelOf(row) : "",
   }));
@@ -69,6 +76,7 @@ function gpuColours(scope) {
 }
 
 // Vega needs a size before it has drawn: that of the figure's place in the page. Beside a long form it is higher.
+// Read when one of them changes only: reading makes the browser lay out the page.
 function sizeOf(place) {
   const width = Math.max(300, place.clientWidth);
   const beside = width < 700 || place.id !== "figure" ? 0 : byId("form").offsetHeight - BELOW;
@@ -80,8 +88,8 @@ class Figure {
   constructor(place, specification, on) {
     this.place = place;
     this.on = on;
-    const { width, height } = sizeOf(place);
-    const sized = { ...specification, width, height };
+    this.size = sizeOf(place);
+    const sized = { ...specification, ...this.size };
     this.view = new vega.View(vega.parse(sized, null, { ast: true }), { expr: vega.expressionInterpreter, renderer: "canvas", hover: true });
     this.view.addSignalListener("hovered", (_, point) => on.hover?.(point));
     this.view.addSignalListener("clicked", (_, point) => point && !this.isCrowd && on.click?.(point.id));
@@ -93,8 +101,7 @@ class Figure {
   // Draw these points. frontier: those that the band joins. strong: those that are not faint.
   // signals: words, domains and ceilings. Points that are drawn already (the very same list) stay.
   async draw(points, { frontier, strong }, signals) {
-    const { view } = this;
-    const { width, height } = sizeOf(this.place);
+    const { view, size: { width, height } } = this;
     this.quiet = true;
     view.width(width).height(height);
     for (const [name, value] of Object.entries({ ...signals, ...themeSignals(), crowded: points.length > CROWDED })) view.signal(name, value);
@@ -133,13 +140,13 @@ class Figure {
 
   // Place and size of the plot inside the figure, in pixels.
   area() {
-    const { view, place } = this;
+    const { view } = this;
     const [left, top] = view.origin();
     const [width, height] = [view.signal("width"), view.signal("height")];
     const { xDomain, yDomain } = this.signals;
     const ratio = devicePixelRatio || 1;
     const name = [left, top, width, height, xDomain, yDomain, ratio].join();
-    return { left, top, width, height, xDomain, yDomain, ratio, name, whole: [place.clientWidth, view.height()] };
+    return { left, top, width, height, xDomain, yDomain, ratio, name, whole: [this.size.width, this.size.height] };
   }
 
   // Takes the place of the picture that was there before the script.
@@ -151,7 +158,8 @@ class Figure {
       click: (point) => this.on.click?.(point.id),
     });
     this.ready = true;
-    new ResizeObserver(() => this.resize()).observe(this.place);
+    const observer = new ResizeObserver(() => this.resize());
+    for (const part of [this.place, byId("form")]) observer.observe(part);
   }
 
   // The crowd has no lines of its own: that of the point under the pointer is drawn.
@@ -161,7 +169,7 @@ class Figure {
   }
 
   async resize() {
-    const { width, height } = sizeOf(this.place);
+    const { width, height } = this.size = sizeOf(this.place);
     if (width === this.view.width() && height === this.view.height()) return;
     await this.view.width(width).height(height).runAsync();
     this.drawCrowd();

@@ -17,8 +17,10 @@ function unpackHex({ hex, base64 }) {
   return Array.from({ length: digits.length / hex }, (_, row) => digits.slice(row * hex, (row + 1) * hex));
 }
 
+// Copies of one row that was read as JSON: a browser finds a field of such objects at once, of others by hashing.
 function unpackRows({ count, columns }) {
-  const rows = Array.from({ length: count }, () => ({}));
+  const empty = JSON.parse(JSON.stringify(Object.fromEntries(Object.keys(columns).map((name) => [name, null]))));
+  const rows = Array.from({ length: count }, () => ({ ...empty }));
   for (const [name, packed] of Object.entries(columns)) {
     const column = unpackColumn(packed, count);
     for (let row = 0; row < count; row++) rows[row][name] = column[row];

@@ -27,10 +27,11 @@ function meets(row, ceilings) {
 
 const searchedIn = remembered((row) => `${row.nickname} ${row.model_id} ${row.model_revision ?? ""} ${row.organisation ?? ""}`.toLowerCase());
 
-// Whether a row passes the filters and has the text.
+// Whether a row passes the filters and has the text; null where all do.
 function filterOf(choice) {
   const set = FILTERS.filter((key) => choice.filters[key].length).map((key) => [key, new Set(choice.filters[key])]);
   const text = choice.text.trim().toLowerCase();
+  if (!set.length && !text) return null;
   return (row) => set.every(([key, values]) => values.has(String(row[key]))) && (!text || searchedIn(row).includes(text));
 }
 
@@ -52,14 +53,10 @@ function leastPerModel(rows, key) {
   return [...least.values()].sort(order);
 }
 
-// A text per row that is worked out once.
+// A text per row that is worked out once and kept in the row.
 function remembered(textOf) {
-  const texts = new WeakMap();
-  return (row) => {
-    let text = texts.get(row);
-    if (text === undefined) texts.set(row, text = textOf(row));
-    return text;
-  };
+  const kept = Symbol();
+  return (row) => (row[kept] ??= textOf(row));
 }
 
 const modelKey = remembered((row) => `${row.data_source} ${row.model_id}`);
@@ -87,17 +84,18 @@ const seriesOf = remembered((row) => SERIES.map((key) => row[key]).join("\u0000"
 function select(scope, choice) {
   const x = latencyKey(scope.unit, choice.percentile), y = ENERGY[choice.per];
   const ceilings = ceilingsOf(choice, scope.unit);
-  const filtered = scope.ordered(x, y).filter(filterOf(choice));
+  const passes = filterOf(choice), all = scope.ordered(x, y);
+  const filtered = passes ? all.filter(passes) : all;
   const meeting = ceilings.length ? filtered.filter((row) => meets(row, ceilings)) : filtered;
   const best = leastPerModel(meeting, y);
   const least = choice.show === "least";
   const shown = least ? best : meeting;
   const beyond = !ceilings.length ? [] : least ? modelsWithout(best, filtered, y) : filtered.filter((row) => !meets(row, ceilings));
+  const models = modelsIn(filtered);
   return {
-    x, y, filtered, shown, beyond,
+    x, y, filtered, shown, beyond, models,
     frontier: frontierOf(least ? meeting.filter((row) => best.includes(row)) : meeting, x, y),
-    models: modelsIn(filtered),
-    modelsMeeting: modelsIn(meeting),
+    modelsMeeting: meeting === filtered ? models : modelsIn(meeting),
     leanest: best[0] ?? null,
     isLowest: !best.length || !meeting.some((row) => row[y] !== null && row[y] < best[0][y]),
   };

@@ -1,6 +1,7 @@
 // The table: Tabulator shows the rows; this file says what its columns are and what stands in their cells.
 
 const WIDE = 640;
+const MOST_HEIGHT = "46rem";
 const TELLING_KEYS = ["runtime_version", "weight_precision", "weights"];
 const OTHER_KEYS = ["request_set_id", "length_control", "power_limit_watts", "model_revision"];
 const NEEDS_COUNTER = new Set(["energy_per_output_joules", "energy_per_response_joules", "throughput_per_watt", "mean_power_watts", "energy_rank"]);
@@ -102,6 +103,13 @@ function compareValues(key, second) {
   };
 }
 
+// With the columns of the other percentiles, which are hidden until they are chosen.
+function withOtherPercentiles(columns, scope) {
+  const percentiles = Object.values(ITL).filter((key) => scope.filled.has(key));
+  const shown = columns.filter((key) => percentiles.includes(key));
+  return shown.length === 1 ? columns.flatMap((key) => (key === shown[0] ? percentiles : [key])) : columns;
+}
+
 class Table {
   // on: {tick(id, ticked), sort(text), hover(row)}
   constructor(place, scope, on) {
@@ -115,32 +123,88 @@ class Table {
 
   // Show these rows. columns: keys; sort: column's key, `-` before it for falling.
   show(rows, columns, sort, ticked, scope) {
-    const other = scope !== this.scope || !this.tabulator;
+    const other = scope !== this.scope || innerWidth < WIDE !== this.isNarrow || !this.canShow(columns);
     this.scope = scope;
     this.keep = new Set(rows);
     this.ticked = new Set(ticked);
-    const wanted = `${columns} ${innerWidth < WIDE}`;
-    if (other || wanted !== this.columns) {
-      this.columns = wanted;
-      this.create(columns, sort);
-    } else if (this.ready) this.tabulator.refreshFilter();
+    this.columns = columns;
+    if (other) this.create(sort);
+    else if (this.ready) this.update(sort);
   }
 
-  create(columns, sort) {
+  // Whether these columns are there already, in this order, shown or hidden.
+  canShow(columns) {
+    const shown = new Set(columns);
+    return Boolean(this.present) && String(this.present.filter((key) => shown.has(key))) === String(columns);
+  }
+
+  create(sort) {
+    const { columns } = this;
     this.tabulator?.destroy();
     this.ready = false;
     this.sort = sort;
+    this.isNarrow = innerWidth < WIDE;
+    this.present = withOtherPercentiles(columns, this.scope);
+    this.shown = String(columns);
     const table = this.tabulator = new Tabulator(this.place, {
-      data: this.inOrder(sort), index: "leaderboard_id", layout: "fitColumns", maxHeight: "46rem", renderVerticalBuffer: 140, rowHeight: innerWidth < WIDE ? 46 : 28,
-      columns: [this.tickColumn(), this.modelColumn(), ...columns.map((key) => this.column(key)).filter(Boolean)],
+      data: this.inOrder(sort), index: "leaderboard_id", layout: "fitColumns", height: MOST_HEIGHT, renderVerticalBuffer: 140, rowHeight: this.isNarrow ? 46 : 28,
+      columns: [this.tickColumn(), this.modelColumn(), ...this.present.map((key) => this.column(key)).filter(Boolean)],
       initialSort: [{ column: sort.replace(/^-/, ""), dir: sort.startsWith("-") ? "desc" : "asc" }].filter(({ column }) => column === "nickname" || columns.includes(column)),
       headerSortElement: () => "", placeholder: "No configuration meets this choice.",
-      columnHeaderSortMulti: false, autoResize: true, headerSortTristate: false,
+      columnHeaderSortMulti: false, autoResize: false, headerSortTristate: false,
     });
-    table.on("tableBuilt", () => { this.ready = true; table.setFilter((row) => this.keep.has(row)); this.label(); });
+    table.on("tableBuilt", () => this.built(table));
     table.on("dataSorting", (sorters) => { if (this.ready && sorters[0]) this.sorted(sorters[0]); });
     table.on("rowMouseEnter", (_, row) => this.on.hover(row.getData()));
     table.on("rowMouseLeave", () => this.on.hover(null));
+  }
+
+  built(table) {
+    this.ready = true;
+    table.setFilter((row) => this.keep.has(row));
+    this.label();
+    this.measure();
+    this.fit();
+    this.width = this.place.clientWidth;
+    this.observer ??= new ResizeObserver(() => this.resize());
+    this.observer.observe(this.place);
+  }
+
+  update(sort) {
+    if (sort !== this.sort) this.tabulator.setSort(sort.replace(/^-/, ""), sort.startsWith("-") ? "desc" : "asc");
+    this.fit();
+    if (String(this.columns) === this.shown) this.tabulator.refreshFilter();
+    else this.showColumns();
+  }
+
+  // Another percentile is another column: to show it takes a tenth of the time of a new table.
+  showColumns() {
+    const shown = new Set(this.columns);
+    this.shown = String(this.columns);
+    this.tabulator.blockRedraw();
+    for (const key of this.present) this.tabulator[shown.has(key) ? "showColumn" : "hideColumn"](key);
+    this.tabulator.refreshFilter();
+    this.tabulator.restoreRedraw();
+  }
+
+  // Heights of the head, of a row and of what else there is; read once, as reading makes the browser lay out the page.
+  measure() {
+    const [head, row] = [".tabulator-header", ".tabulator-row"].map((part) => this.place.querySelector(part)?.offsetHeight ?? 0);
+    const holder = this.place.querySelector(".tabulator-tableholder");
+    this.heights = { row, others: head + holder.offsetHeight - holder.clientHeight + this.place.offsetHeight - this.place.clientHeight };
+  }
+
+  // As high as its rows. Tabulator could find that out itself, but would lay out the page several times per change.
+  fit() {
+    const { row, others } = this.heights;
+    this.place.style.height = `min(${MOST_HEIGHT}, ${Math.max(1, this.keep.size) * (row || 29) + others + (this.keep.size ? 0 : 40)}px)`;
+  }
+
+  resize() {
+    const width = this.place.clientWidth;
+    if (width === this.width || !width || !this.ready) return;
+    this.width = width;
+    this.tabulator.redraw(true);
   }
 
   // Tabulator sorts what passes at every filter. That is quick where its rows are in that order already.
@@ -196,7 +260,7 @@ class Table {
     const column = this.scope.byKey[key];
     if (!column || key === "nickname") return null;
     return {
-      field: key, title: column.title, width: widthOf(column, this.scope), hozAlign: column.number ? "right" : "left", headerHozAlign: column.number ? "right" : "left", resizable: false,
+      field: key, title: column.title, visible: this.columns.includes(key), width: widthOf(column, this.scope), hozAlign: column.number ? "right" : "left", headerHozAlign: column.number ? "right" : "left", resizable: false,
       titleFormatter: () => heading(column.title, unitOf(column, this.scope), `${column.title}: ${column.definition || "no definition in the mart"}`),
       formatter: (cell) => { const text = content(column, cell.getData(), this.scope); return typeof text === "string" ? document.createTextNode(text) : text; },
       sorter: this.sorterOf(key),

@@ -1,8 +1,8 @@
 """Which choices of a form are impossible on this installation, why, and what fits instead.
 
-The first task of a run calls these checks, and reports all impossible fields of its form in one message.
-The form itself checks only one field at a time. Imported by DAG files, so everything heavy is imported inside
-the functions.
+The API calls these checks before there is a run (`ui/forms.py`), and the first task of a run calls them
+again: both report all impossible fields of a form in one message. The form itself checks only one field at a
+time. Imported by DAG files, so everything heavy is imported inside the functions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from jouleboard_airflow.tasks.choices.fields import (
     RELEASE,
     TITLES,
 )
-from jouleboard_airflow.tasks.choices.forms import of_import, on_demand, release, with_gpu_model
+from jouleboard_airflow.tasks.choices.forms import (
+    of_import,
+    on_demand,
+    on_demand_here,
+    release,
+    with_gpu_model,
+)
 from jouleboard_airflow.tasks.choices.free_text import LONGEST_TEXT, texts
 from jouleboard_airflow.tasks.choices.misfit import Impossible, Misfit, require_possible
 
@@ -35,6 +41,7 @@ __all__ = [
     "Misfit",
     "of_import",
     "on_demand",
+    "on_demand_here",
     "release",
     "require_possible",
     "texts",

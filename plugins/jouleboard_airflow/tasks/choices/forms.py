@@ -31,6 +31,17 @@ def on_demand(params: Mapping[str, Any], catalog: Catalog, settings: Settings) -
         IndexUnreachable: nothing else is impossible, and the package index did not say whether the version
             exists.
     """
+    misfits = on_demand_here(params, catalog)
+    model, host = catalog.models.get(params["model"]), host_asked_for(params["gpu_model"])
+    if model and host:
+        misfits += impossible_version(
+            params["version"], model.runtime, host, catalog, settings, rest=bool(misfits)
+        )
+    return misfits
+
+
+def on_demand_here(params: Mapping[str, Any], catalog: Catalog) -> list[Misfit]:
+    """The same as far as the package index need not be asked."""
     misfits = texts(params, ON_DEMAND)
     model = catalog.models.get(params["model"])
     task = task_named(params["task"])
@@ -53,10 +64,6 @@ def on_demand(params: Mapping[str, Any], catalog: Catalog, settings: Settings) -
         misfits.append(misfit)
     if model and task in model.tasks and host and not misfits:
         misfits += impossible_together(params, catalog, model, task, host)
-    if model and host:
-        misfits += impossible_version(
-            params["version"], model.runtime, host, catalog, settings, rest=bool(misfits)
-        )
     return misfits
 
 
