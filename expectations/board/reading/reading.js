@@ -25,6 +25,19 @@ function showTip(_, event, __, value) {
   tip.style.top = `${above ? event.clientY - tip.offsetHeight - 12 : event.clientY + 14}px`;
 }
 
+const GRIP = "line[stroke-width='18']"; // the wide, unseen line over the ceiling
+
+// Where the plot of a mark is on the screen.
+function plotAround(mark) {
+  return mark.closest(".mark-group > g").querySelector("path.background").getBoundingClientRect();
+}
+
+// The value at a share of a logarithmic axis, to three digits; none at its end.
+function valueAt(scale, share) {
+  const [low, high] = scale.domain();
+  return share > 0.98 ? null : Number((low * (high / low) ** Math.max(0, share)).toPrecision(3));
+}
+
 const tables = READING.tables.map(unpackRows);
 
 // A specification with its rows; every drawing has its own, as Vega adds to them.
@@ -41,6 +54,8 @@ class Figure {
     this.place = this.figure.querySelector(".drawing");
     this.chosen = {};
     this.addControls(layouts.wide.usermeta?.controls ?? []);
+    this.ceiling = layouts.wide.usermeta?.ceiling;
+    if (this.ceiling) this.addCeiling(this.ceiling);
     this.catchDownloads();
   }
 
@@ -52,6 +67,7 @@ class Figure {
     const view = new vega.View(vega.parse(specification, null, { ast: true }), { expr: vega.expressionInterpreter, renderer: "svg", hover: true });
     view.tooltip(showTip);
     for (const [parameter, value] of Object.entries(this.chosen)) view.signal(parameter, value);
+    if (this.ceiling) view.signal("interactive", true);
     const drawn = document.createElement("div");
     await view.initialize(drawn).runAsync();
     if (this.layout !== layout) return view.finalize();
@@ -64,10 +80,39 @@ class Figure {
 
   addControls(controls) {
     if (!controls.length) return;
-    const form = document.createElement("div");
-    form.className = "choices";
-    form.append(...controls.map((control) => this.control(control)));
-    this.place.before(form);
+    this.form().append(...controls.map((control) => this.control(control)));
+  }
+
+  form() {
+    if (this.controls) return this.controls;
+    this.controls = document.createElement("div");
+    this.controls.className = "choices";
+    this.place.before(this.controls);
+    return this.controls;
+  }
+
+  // A ceiling is written into its field or dragged as a line of the figure; an empty field is none.
+  addCeiling({ parameter, label }) {
+    const field = document.createElement("label"), box = document.createElement("input");
+    Object.assign(box, { type: "number", min: 0, step: "any", placeholder: "any", name: parameter });
+    field.append(`${label} `, box);
+    this.form().append(field);
+    const set = (value) => this.choose(parameter, value > 0 ? value : null);
+    box.addEventListener("input", () => set(Number(box.value)));
+    this.place.addEventListener("pointerdown", (event) => {
+      if (!event.target.matches?.(GRIP)) return;
+      event.preventDefault();
+      const plot = plotAround(event.target);
+      const drag = ({ clientX }) => {
+        const value = valueAt(this.view.scale("x"), (clientX - plot.left) / plot.width);
+        box.value = value ?? "";
+        set(value);
+      };
+      const end = () => removeEventListener("pointermove", drag);
+      addEventListener("pointermove", drag);
+      addEventListener("pointerup", end, { once: true });
+      addEventListener("pointercancel", end, { once: true });
+    });
   }
 
   control({ parameter, label, options }) {

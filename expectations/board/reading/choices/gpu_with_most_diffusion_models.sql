@@ -1,8 +1,8 @@
--- The GPU model that most image and video models were measured on, of several the one with most
--- configurations.
+-- The first of these GPU models.
+with gpus as (
+    {{ diffusion_gpu_models | indent(4) }}
+)
+
 select gpu_model
-from marts.diffusion_parameters
-where data_source = {{ data_source }}
-group by gpu_model
-order by count(distinct model_id) desc, count(*) desc, gpu_model asc
-limit 1
+from gpus
+where choice_number = 1

@@ -1,17 +1,19 @@
--- Of each family the number of GPUs that all its modalities share; of several the one where text costs
--- least. The pair of siblings shown in detail is `is_case`.
-with featured as (
-    {{ gpu_with_most_models | indent(4) }}
+-- Of each family and GPU model the number of GPUs that all its modalities share; of several the one where text
+-- costs least. The pair of siblings shown in detail is `is_case`.
+with gpus as (
+    {{ gpu_models | indent(4) }}
 ),
 
 counted as (
     select
-        *,
-        count(distinct modality) over (partition by model_id, num_gpus) as modalities
-    from marts.modality_comparison
-    where
-        data_source = {{ data_source }} and scope = 'gpu-count'
-        and gpu_model in (select featured.gpu_model from featured)
+        pairs.*,
+        gpus.choice_number,
+        count(distinct pairs.modality)
+            over (partition by pairs.gpu_model, pairs.model_id, pairs.num_gpus)
+            as modalities
+    from marts.modality_comparison as pairs
+    inner join gpus on pairs.gpu_model = gpus.gpu_model
+    where pairs.data_source = {{ data_source }} and pairs.scope = 'gpu-count'
 ),
 
 chosen as (
@@ -19,12 +21,14 @@ chosen as (
     from counted
     qualify
         dense_rank() over (
-            partition by model_id order by modalities desc, text_energy_per_token_joules asc, num_gpus asc
+            partition by gpu_model, model_id
+            order by modalities desc, text_energy_per_token_joules asc, num_gpus asc
         ) = 1
 ),
 
 bars as (
     select
+        choice_number,
         nickname,
         text_nickname,
         family,
@@ -40,6 +44,7 @@ bars as (
     from chosen
     union
     select
+        choice_number,
         nickname,
         text_nickname,
         family,
@@ -58,12 +63,12 @@ bars as (
 least as (
     select *
     from bars
-    qualify row_number() over (partition by nickname, modality order by energy_per_token_joules) = 1
+    qualify row_number() over (partition by gpu_model, nickname, modality order by energy_per_token_joules) = 1
 )
 
 select
     *,
     dense_rank() over (
-        order by (nickname = 'Qwen 3 VL 8B Instruct') desc, modalities desc, nickname asc
+        partition by gpu_model order by (nickname = 'Qwen 3 VL 8B Instruct') desc, modalities desc, nickname asc
     ) = 1 as is_case
 from least

@@ -1,12 +1,11 @@
--- The task, family and GPU model with most sizes of model in BF16.
+-- The first of these families.
+with families as (
+    {{ model_size_families | indent(4) }}
+)
+
 select
     task,
     family,
     gpu_model
-from marts.model_size_scaling
-where
-    data_source = {{ data_source }} and architecture = 'llm' and weight_precision = 'bfloat16'
-    and parameter_use is not null
-group by task, family, gpu_model
-order by count(distinct activated_params_billions) desc, task asc, gpu_model asc
-limit 1
+from families
+where choice_number = 1

@@ -64,7 +64,7 @@ def _panel(points: pd.DataFrame, control: theme.Control, first: str, layout: the
     import altair as alt
 
     chosen = control.chosen(first)
-    title = alt.Title(alt.expr(chosen.name), limit=layout.panel(400) + 50, fontSize=12.5)
+    title = layout.title_of(chosen.name, layout.panel(400) + 50)
     x = theme.batch_axis_of_choice()
     y = alt.Y("percent:Q", title="% of maximum").scale(domain=[0, TOP], nice=False)
     width = layout.width - 95 if layout.is_narrow else 315

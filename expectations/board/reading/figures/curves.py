@@ -13,13 +13,23 @@ HEIGHT = 360
 DASHES = ([1, 0], [7, 4], [3, 3], [9, 3, 2, 3])
 """How lines of one GPU model differ, from fewest GPUs to most."""
 
+CEILING = theme.Ceiling("ceiling", "Median inter-token latency at most, ms")
+TITLE = "Median inter-token latency, ms"
+BEYOND = 0.13
+"""Opacity of points over the ceiling."""
 
-def panel(rows: pd.DataFrame, all_rows: pd.DataFrame, *, width: int, title: str, frontier: str) -> Any:
-    """One panel. all_rows: those that set the axes. frontier: the column that says which points are on it.
+INTERACTIVE = "interactive"
+"""The parameter that is true where a reader can drag the ceiling; a picture has no handle."""
+
+
+def panel(
+    rows: pd.DataFrame, choice: theme.Choice, *, width: int, layout: theme.Layout, frontier: str
+) -> Any:
+    """One panel of what is chosen. frontier: the column that says which points are on it.
 
     Points of the same batch size light up together. Each has its batch size beside it, each line its name at
-    its smallest batch size. The band joins the
-    points of the frontier; between them nothing was measured.
+    its smallest batch size. The band joins the points of the frontier; between them nothing was measured.
+    Points over the ceiling are faint.
     """
     import altair as alt
 
@@ -29,26 +39,30 @@ def panel(rows: pd.DataFrame, all_rows: pd.DataFrame, *, width: int, title: str,
         on_frontier=rows[frontier].astype(bool),
         label=rows["batch_size"].astype(str),
     )
-    itl, joules = list(all_rows["median_itl_ms"]), list(all_rows["energy_per_output_joules"])
-    x = theme.logarithmic(alt.X("median_itl_ms:Q"), itl, "Median inter-token latency, ms")
-    y = theme.logarithmic(alt.Y("energy_per_output_joules:Q"), joules, "Energy per token, J")
-    counts = sorted(all_rows["num_gpus"].unique())
-    names = sorted(rows["series"].unique(), key=lambda name: int(name.split("x")[0]))
-    dashes = [list(DASHES[min(counts.index(int(name.split("x")[0])), len(DASHES) - 1)]) for name in names]
-    base = alt.Chart(rows, width=width, height=HEIGHT, title=title).encode(
-        x=x, y=y, color=alt.Color("colour:N", scale=None)
+    starts = rows.groupby(["choice", "series"])["batch_size"].transform("min") == rows["batch_size"]
+    rows = rows.assign(line_name=rows["series"].where(starts, ""))
+    x = theme.logarithmic_of_choice(alt.X("median_itl_ms:Q"), TITLE)
+    y = theme.logarithmic_of_choice(alt.Y("energy_per_output_joules:Q"), "Energy per token, J")
+    counts = [int(count) for count in sorted(rows["num_gpus"].unique())]
+    dashes = [list(DASHES[min(place, len(DASHES) - 1)]) for place in range(len(counts))]
+    over = f"isValid({CEILING.parameter}) && datum.median_itl_ms > {CEILING.parameter}"
+    chart = (
+        alt.Chart(rows, width=width, height=HEIGHT)
+        .transform_filter(choice.is_chosen)
+        .transform_calculate(strength=f"{over} ? {BEYOND} : datum.on_frontier ? 1 : 0.5")
     )
+    base = chart.encode(x=x, y=y, color=alt.Color("colour:N", scale=None))
     band = (
-        alt.Chart(rows[rows["on_frontier"]].sort_values("median_itl_ms"))
+        chart.transform_filter("datum.on_frontier")
         .mark_line(strokeWidth=15, opacity=0.16, color=theme.INK, strokeCap="round", strokeJoin="round")
         .encode(x=x, y=y, order="median_itl_ms:Q")
     )
     lines = base.mark_line(strokeWidth=1.8).encode(
         detail="series:N",
         order="batch_size:Q",
-        strokeDash=alt.StrokeDash("series:N", legend=None).scale(domain=names, range=dashes),
+        strokeDash=alt.StrokeDash("num_gpus:O", legend=None).scale(domain=counts, range=dashes),
     )
-    strength = alt.condition(alt.datum.on_frontier, alt.value(1), alt.value(0.45))
+    strength = alt.Opacity("strength:Q", scale=None)
     lit = alt.selection_point(name="lit", fields=["batch_size"], on="pointerover", empty=False)
     points = base.mark_circle().encode(
         opacity=strength,
@@ -62,14 +76,46 @@ def panel(rows: pd.DataFrame, all_rows: pd.DataFrame, *, width: int, title: str,
         ],
     )
     sizes = base.mark_text(dx=-7, dy=9, align="right", fontSize=10.5).encode(
-        text="label:N",
-        color=alt.value(theme.SOFT),
-        opacity=alt.condition(alt.datum.on_frontier, alt.value(1), alt.value(0.75)),
+        text="label:N", color=alt.value(theme.SOFT), opacity=strength
     )
-    first = rows.loc[rows.groupby("series")["batch_size"].idxmin()]
-    names_layer = (
-        alt.Chart(first)
+    names = (
+        base.transform_filter("datum.line_name != ''")
         .mark_text(dx=9, dy=-9, align="left", fontSize=12.5, fontWeight="bold")
-        .encode(x=x, y=y, text="series:N", color=alt.Color("colour:N", scale=None))
+        .encode(text="line_name:N")
     )
-    return band + lines + points.add_params(lit) + sizes + names_layer
+    title = layout.title_of(choice.control.parameter, width + 40)
+    layers = alt.layer(*_ceiling(chart), band, lines, points.add_params(lit), sizes, names, title=title)
+    return layers.add_params(
+        choice.parameter,
+        alt.param(name=CEILING.parameter, value=None),
+        alt.param(name=INTERACTIVE, value=False),
+    )
+
+
+def _ceiling(chart: Any) -> list[Any]:
+    """The ceiling: what is beyond it shaded, its line, its value and where it is taken with the pointer.
+
+    Without a ceiling it stands at the end of the axis.
+    """
+    import altair as alt
+
+    limit = CEILING.parameter
+    at = f"isValid({limit}) ? clamp({limit}, datum.least, datum.end) : datum.end"
+    words = f"isValid({limit}) ? '\N{LESS-THAN OR EQUAL TO} ' + format({limit}, ',.3~r') + ' ms' : ''"
+    placed = (
+        chart.transform_aggregate(least="min(median_itl_ms)", most="max(median_itl_ms)")
+        .transform_calculate(end="datum.most * 1.06")
+        .transform_calculate(at=at, words=words)
+        .encode(x=theme.logarithmic_of_choice(alt.X("at:Q"), TITLE))
+    )
+    seen = alt.expr(f"isValid({limit}) ? 1 : {INTERACTIVE} ? 0.6 : 0")
+    top, bottom = alt.value(0), alt.value(HEIGHT)
+    line = placed.mark_rule(color=theme.INK, strokeDash=[6, 4], strokeWidth=1.4, opacity=seen)
+    label = placed.mark_text(align="right", dx=-6, fontSize=12, fontWeight="bold", color=theme.INK)
+    grip = placed.mark_rule(strokeWidth=18, opacity=0, cursor="ew-resize", aria=False)
+    return [
+        placed.mark_rect(color=theme.SOFT, opacity=0.07).encode(x2="end:Q", y=top, y2=bottom),
+        line.encode(y=top, y2=bottom),
+        label.encode(text="words:N", y=alt.value(10)),
+        grip.encode(y=top, y2=bottom),
+    ]

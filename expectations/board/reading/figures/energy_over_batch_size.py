@@ -1,4 +1,4 @@
-"""Two panels over the batch size, a line per model."""
+"""Two panels over the batch size, a line per model. The reader chooses task and GPU model."""
 
 from __future__ import annotations
 
@@ -18,25 +18,41 @@ PANELS = (
 
 def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> Any:
     """Both quantities on logarithmic axes; the legend names model and number of GPUs."""
-    del tasks
     rows = rows.assign(
-        series=[f"{row.nickname}, {row.num_gpus}x {row.gpu_model}" for row in theme.records(rows)]
+        series=[f"{row.nickname}, {row.num_gpus}x {row.gpu_model}" for row in theme.records(rows)],
+        choice=[f"{tasks.get(row.task, row.task)}, {row.gpu_model}" for row in theme.records(rows)],
     )
-    return layout.join([_panel(rows, field, title, layout) for field, title in PANELS])
+    choice = theme.Choice.among(rows, "choice", "Task and GPU model")
+    panels = [_panel(rows, field, title, choice, layout) for field, title in PANELS]
+    return layout.join(panels, usermeta=theme.controls(choice.control))
 
 
-def _panel(rows: pd.DataFrame, field: str, title: str, layout: theme.Layout) -> Any:
+def _panel(rows: pd.DataFrame, field: str, title: str, choice: theme.Choice, layout: theme.Layout) -> Any:
     import altair as alt
 
-    names = sorted(rows["series"].unique())
-    colour = theme.series_colour(
-        "series", names, columns=1 if layout.is_narrow else 2, labelLimit=320, symbolType="circle"
+    colour = (
+        alt.Color("series:N")
+        .scale(range=list(theme.SERIES_COLOURS))
+        .legend(
+            title=None,
+            orient="top",
+            labelColor=theme.INK,
+            labelFontSize=12.5,
+            columns=1 if layout.is_narrow else 2,
+            labelLimit=320,
+            symbolType="circle",
+        )
     )
-    base = alt.Chart(rows, width=layout.panel(375), height=280).encode(
-        x=theme.batch_axis(rows),
-        y=theme.logarithmic(alt.Y(field, type="quantitative"), list(rows[field]), title),
-        color=colour,
-        order="batch_size:Q",
+    heading = layout.title_of(choice.control.parameter, layout.panel(400))
+    base = (
+        alt.Chart(rows, title=heading, width=layout.panel(375), height=280)
+        .transform_filter(choice.is_chosen)
+        .encode(
+            x=theme.batch_axis_of_choice(),
+            y=theme.logarithmic_of_choice(alt.Y(field, type="quantitative"), title),
+            color=colour,
+            order="batch_size:Q",
+        )
     )
     lit = alt.selection_point(name="lit", fields=["batch_size"], on="pointerover", empty=False)
     points = base.mark_point(filled=True, opacity=1).encode(
@@ -48,4 +64,4 @@ def _panel(rows: pd.DataFrame, field: str, title: str, layout: theme.Layout) -> 
             alt.Tooltip(field, type="quantitative", title=title, format=",.3~r"),
         ],
     )
-    return base.mark_line(strokeWidth=2) + points.add_params(lit)
+    return (base.mark_line(strokeWidth=2) + points.add_params(lit)).add_params(choice.parameter)

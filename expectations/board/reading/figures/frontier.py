@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> Any:
     """The frontier is a band; points that another configuration beats on both axes are faint."""
-    first = rows.iloc[0]
-    title = f"{first.nickname}, {tasks.get(first.task, first.task)}"
-    return curves.panel(rows, rows, width=layout.width, title=title, frontier="is_on_frontier")
+    rows = rows.assign(choice=theme.names_apart(rows, rows["frontier_id"], [""] * len(rows), tasks))
+    choice = theme.Choice.among(rows, "choice", "Model and task")
+    panel = curves.panel(rows, choice, width=layout.width, layout=layout, frontier="is_on_frontier")
+    return panel.properties(usermeta=theme.controls(choice.control, ceiling=curves.CEILING))

@@ -1,4 +1,5 @@
--- One model over all GPU models and numbers of GPUs, in one panel.
+-- Every model and task that was measured on two or more GPU models, all numbers of GPUs; the one below is drawn
+-- first where the source has it, else the one with most points.
 with points as (
     select
         *,
@@ -7,25 +8,33 @@ with points as (
     where data_source = {{ data_source }} and median_itl_ms is not null
 ),
 
-featured as (
-    select frontier_id
+choices as (
+    select
+        frontier_id,
+        row_number() over (order by bool_or(preferred) desc, count(*) desc, frontier_id asc) as choice_number
     from points
     group by frontier_id
     having count(distinct gpu_model) > 1
-    order by bool_or(preferred) desc, count(*) desc, frontier_id
-    limit 1
 )
 
 select
-    nickname,
-    task,
-    gpu_model,
-    num_gpus,
-    batch_size,
-    median_itl_ms,
-    energy_per_output_joules,
-    is_on_frontier
+    choices.choice_number,
+    points.frontier_id,
+    points.nickname,
+    points.task,
+    points.weights,
+    points.request_set_id,
+    points.gpu_model,
+    points.num_gpus,
+    points.batch_size,
+    points.median_itl_ms,
+    points.energy_per_output_joules,
+    points.is_on_frontier
 from points
-where frontier_id in (select featured.frontier_id from featured)
-qualify row_number() over (partition by gpu_model, num_gpus, batch_size order by energy_per_output_joules) = 1
-order by gpu_model, num_gpus, batch_size
+inner join choices on points.frontier_id = choices.frontier_id
+qualify
+    row_number() over (
+        partition by points.frontier_id, points.gpu_model, points.num_gpus, points.batch_size
+        order by points.energy_per_output_joules
+    ) = 1
+order by choices.choice_number, points.gpu_model, points.num_gpus, points.batch_size

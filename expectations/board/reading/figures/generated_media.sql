@@ -1,22 +1,27 @@
--- Minimum-energy configuration of each image and video model on the GPU model that most models were
--- measured on.
-with featured as (
-    {{ gpu_with_most_diffusion_models | indent(4) }}
+-- Minimum-energy configuration of each image and video model on each GPU model. The GPU model that most models
+-- were measured on is drawn first.
+with gpus as (
+    {{ diffusion_gpu_models | indent(4) }}
 )
 
 select
-    task,
-    nickname,
-    gpu_model,
-    num_gpus,
-    batch_size,
-    total_params_billions,
-    inference_steps,
-    height,
-    width,
-    num_frames,
-    energy_per_output_joules
-from marts.diffusion_parameters
-where data_source = {{ data_source }} and gpu_model in (select featured.gpu_model from featured)
-qualify row_number() over (partition by task, model_id order by energy_per_output_joules) = 1
-order by task, energy_per_output_joules
+    gpus.choice_number,
+    media.task,
+    media.nickname,
+    media.gpu_model,
+    media.num_gpus,
+    media.batch_size,
+    media.total_params_billions,
+    media.inference_steps,
+    media.height,
+    media.width,
+    media.num_frames,
+    media.energy_per_output_joules
+from marts.diffusion_parameters as media
+inner join gpus on media.gpu_model = gpus.gpu_model
+where media.data_source = {{ data_source }}
+qualify
+    row_number() over (
+        partition by media.gpu_model, media.task, media.model_id order by media.energy_per_output_joules
+    ) = 1
+order by gpus.choice_number, media.task, media.energy_per_output_joules

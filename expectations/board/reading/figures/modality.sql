@@ -1,8 +1,12 @@
--- A bar per model and modality; the models by the energy of their text sibling.
+-- A bar per GPU model, model and modality; the models by the energy of their text sibling. The GPU model that most
+-- models were measured on is drawn first.
 with bars as (
     {{ modality_bars | indent(4) }}
 )
 
 select * from bars
 order by
-    max(energy_per_token_joules) filter (place = 0) over (partition by nickname), nickname, place
+    choice_number,
+    max(energy_per_token_joules) filter (place = 0) over (partition by gpu_model, nickname),
+    nickname,
+    place

@@ -18,27 +18,35 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> 
     """A point per model with its name and number of GPUs."""
     import altair as alt
 
-    first = rows.iloc[0]
-    middle = 0.55 * rows["activated_params_billions"].max()
+    rows = rows.assign(
+        choice=[
+            f"{row.family}, {tasks.get(row.task, row.task)}, {row.gpu_model}" for row in theme.records(rows)
+        ]
+    )
+    choice = theme.Choice.among(rows, "choice", "Family")
+    middle = 0.55 * rows.groupby("choice")["activated_params_billions"].transform("max")
     rows = rows.assign(
         kind=rows["parameter_use"].map(KINDS),
         label=[
             f"{row.nickname} ({row.num_gpus} GPU{'s' if row.num_gpus > 1 else ''})"
             for row in theme.records(rows)
         ],
-        side=["right" if params < middle else "left" for params in rows["activated_params_billions"]],
-        above=[place % 2 == 0 for place in range(len(rows))],
+        side=(rows["activated_params_billions"] < middle).map({True: "right", False: "left"}),
+        above=rows.groupby("choice").cumcount() % 2 == 0,
     )
     names = [KINDS[kind] for kind in ("dense", "moe") if kind in set(rows["parameter_use"])]
-    title = f"{first.family}, {tasks.get(first.task, first.task)}, {first.gpu_model}, BF16"
-    highest = rows["activated_params_billions"].max()
-    base = alt.Chart(rows, title=title, width=layout.width if layout.is_narrow else 690, height=330).encode(
-        x=alt.X("activated_params_billions:Q", title="Activated parameters, billions").scale(
-            domain=[0, highest * 1.12], nice=False
-        ),
-        y=alt.Y("energy_per_token_joules:Q", title="Energy per token, J").scale(
-            domain=[0, rows["energy_per_token_joules"].max() * 1.15], nice=False
-        ),
+    title = alt.Title(alt.expr(f"{choice.control.parameter} + ', BF16'"))
+    x = alt.X("activated_params_billions:Q", title="Activated parameters, billions")
+    y = alt.Y("energy_per_token_joules:Q", title="Energy per token, J")
+    largest = choice.most(rows, "activated_params_billions", 1.12)
+    most = choice.most(rows, "energy_per_token_joules", 1.15)
+    base = (
+        alt.Chart(rows, title=title, width=layout.width if layout.is_narrow else 690, height=330)
+        .transform_filter(choice.is_chosen)
+        .encode(
+            x=x.scale(domainMin=0, domainMax=largest, nice=False),
+            y=y.scale(domainMin=0, domainMax=most, nice=False),
+        )
     )
     colour = theme.series_colour("kind", names)
     points = base.mark_point(filled=True, size=120, opacity=1).encode(
@@ -64,4 +72,4 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> 
             .mark_text(align=align, dx=dx, dy=-11 if above else 12, fontSize=12, color=theme.INK)
             .encode(text="label:N")
         )
-    return layers
+    return layers.add_params(choice.parameter).properties(usermeta=theme.controls(choice.control))

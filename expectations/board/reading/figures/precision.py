@@ -39,7 +39,7 @@ def _panel(
         ]
         for name in COLOURS
     )
-    heading = alt.Title(alt.expr(chosen.name), limit=layout.panel(400) + 30, fontSize=12.5)
+    heading = layout.title_of(chosen.name, layout.panel(400) + 30)
     colour = theme.series_colour("precision", list(COLOURS), list(COLOURS.values()))
     base = (
         alt.Chart(lines, title=heading, width=layout.panel(375), height=270)

@@ -16,6 +16,9 @@ PANELS = (
     ("energy_per_response_joules", "Energy per answer, J"),
 )
 HEIGHT = 300
+ROOM = 1.08
+"""From the largest value to the end of its axis."""
+
 THOUSAND = 1000
 HALF = 0.42
 """Half the width of a density; from one task to the next is 1."""
@@ -29,21 +32,31 @@ FEWEST = 4
 
 def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> Any:
     """Each model at its best configuration; all axes begin at 0."""
+    choice = theme.Choice.among(rows, "gpu_model", "GPU model")
     names = [tasks.get(task, task) for task in ("gpqa", "lm-arena-chat") if task in set(rows["task"])]
     rows = rows.assign(task_name=rows["task"].map(lambda task: tasks.get(task, task)))
     rows = rows.assign(
         middle=rows["task_name"].map(names.index),
-        models=rows.groupby("task")["task"].transform("size"),
+        models=rows.groupby(["gpu_model", "task"])["task"].transform("size"),
         gpus=[f"{row.num_gpus}x {row.gpu_model}" for row in theme.records(rows)],
     )
-    return layout.join([_panel(rows, field, title, names, layout) for field, title in PANELS])
+    panels = [_panel(rows, *panel, names=names, choice=choice, layout=layout) for panel in PANELS]
+    return layout.join(panels, usermeta=theme.controls(choice.control))
 
 
-def _panel(rows: pd.DataFrame, field: str, title: str, names: list[str], layout: theme.Layout) -> Any:
+def _panel(
+    rows: pd.DataFrame,
+    field: str,
+    title: str,
+    *,
+    names: list[str],
+    choice: theme.Choice,
+    layout: theme.Layout,
+) -> Any:
     import altair as alt
 
-    top = rows[field].max() * 1.08
-    placed = _beside(rows, field, top)
+    top = rows[field].max() * ROOM
+    placed = _beside(rows, field)
     labels = alt.expr(f"{names!r}[datum.value]")
     x_title = None
     x_scale = alt.Scale(domain=[-0.5, len(names) - 0.5], nice=False, zero=False)
@@ -52,24 +65,28 @@ def _panel(rows: pd.DataFrame, field: str, title: str, names: list[str], layout:
     )
     y = (
         alt.Y(field, type="quantitative", title=None)
-        .scale(domain=[0, top], nice=False)
+        .scale(domainMin=0, domainMax=choice.most(rows, field, ROOM), nice=False)
         .axis(tickCount=6, format="~s" if top >= THOUSAND else ",~r")
     )
     colour = alt.Color("task_name:N", legend=None).scale(
         domain=names, range=list(theme.SERIES_COLOURS[: len(names)])
     )
-    base = alt.Chart(placed, title=title, width=layout.panel(235), height=HEIGHT)
+    base = alt.Chart(placed, title=title, width=layout.panel(235), height=HEIGHT).transform_filter(
+        choice.is_chosen
+    )
     density = (
         base.transform_filter(f"datum.models >= {FEWEST}")
-        .transform_density(field, groupby=["task_name", "middle"], extent=[0, top], as_=["at", "density"])
+        .transform_density(
+            field, groupby=["task_name", "middle"], extent=[0, top], steps=200, as_=["at", "density"]
+        )
         .transform_joinaggregate(highest="max(density)", groupby=["task_name"])
         .transform_calculate(
             low=f"datum.middle - {HALF} * datum.density / datum.highest",
             high=f"datum.middle + {HALF} * datum.density / datum.highest",
         )
-        .mark_area(orient="horizontal", opacity=0.18)
+        .mark_area(orient="horizontal", opacity=0.18, clip=True)
         .encode(
-            y=alt.Y("at:Q").scale(domain=[0, top], nice=False),
+            y=alt.Y("at:Q"),
             x=alt.X("low:Q", title=x_title, scale=x_scale, axis=x_axis),
             x2="high:Q",
             color=colour,
@@ -101,14 +118,15 @@ def _panel(rows: pd.DataFrame, field: str, title: str, names: list[str], layout:
             ],
         )
     )
-    return density + points + median
+    return (density + points + median).add_params(choice.parameter)
 
 
-def _beside(rows: pd.DataFrame, field: str, top: float) -> pd.DataFrame:
+def _beside(rows: pd.DataFrame, field: str) -> pd.DataFrame:
     """Points that would cover each other stand side by side."""
-    size = top * 10 / HEIGHT
+    tops = rows.groupby("gpu_model")[field].max() * ROOM
     offsets = {}
-    for _, group in rows.groupby("task"):
+    for (gpu_model, _), group in rows.groupby(["gpu_model", "task"]):
+        size = tops[gpu_model] * 10 / HEIGHT
         placed: list[tuple[float, float]] = []
         for index, value in group[field].sort_values().items():
             free = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,14 @@ class Layout:
         """Width of one plot of several: beside each other, or the whole width of a narrow screen."""
         return self.width if self.is_narrow else wide
 
+    def title_of(self, parameter: str, limit: int) -> Any:
+        """What the reader chose, as a title; on a narrow screen each of its parts is a line."""
+        import altair as alt
+
+        words = f"split({parameter}, ', ')" if self.is_narrow else parameter
+        size = 12 if self.is_narrow else 12.5
+        return alt.Title(alt.expr(words), limit=limit, fontSize=size)
+
     def join(self, panels: Sequence[Any], **settings: Any) -> Any:
         """Panels side by side, on a narrow screen below each other."""
         import warnings
@@ -85,15 +94,59 @@ class Control:
         return alt.param(name=self.parameter, value=first)
 
 
-def controls(*entries: Control) -> dict[str, Any]:
+def controls(*entries: Control, ceiling: Ceiling | None = None) -> dict[str, Any]:
     """The controls of a figure, as its specification carries them to the page."""
-    return {
-        "controls": [
-            {"parameter": entry.parameter, "label": entry.label, "options": entry.options}
-            for entry in entries
-            if len(entry.options) > 1
-        ]
-    }
+    described = [
+        {"parameter": entry.parameter, "label": entry.label, "options": entry.options}
+        for entry in entries
+        if len(entry.options) > 1
+    ]
+    limit = {} if ceiling is None else {"ceiling": {"parameter": ceiling.parameter, "label": ceiling.label}}
+    return {"controls": described, **limit}
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """A limit on the horizontal axis that the reader drags or writes; NULL: there is none."""
+
+    parameter: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Rows of which a reader sees those with one value in a column. first: the value that is drawn first."""
+
+    column: str
+    control: Control
+    first: str
+
+    @classmethod
+    def among(cls, rows: pd.DataFrame, column: str, label: str, parameter: str = "choice") -> Choice:
+        """The choice among a column's values. The first row has the value that is drawn first."""
+        values = list(dict.fromkeys(rows[column]))
+        options = tuple((value, value) for value in sorted(values))
+        return cls(column, Control(parameter, label, options), values[0])
+
+    @property
+    def parameter(self) -> Any:
+        """The parameter of the specification."""
+        return self.control.chosen(self.first)
+
+    @property
+    def is_chosen(self) -> str:
+        """The expression that is true for the rows that are shown."""
+        return f"datum[{self.column!r}] == {self.control.parameter}"
+
+    def value_of(self, values: Mapping[str, Any]) -> Any:
+        """The value of what is chosen, as an expression. values: one per value of the column."""
+        import altair as alt
+
+        return alt.expr(f"({json.dumps(dict(values))})[{self.control.parameter}]")
+
+    def most(self, rows: pd.DataFrame, field: str, room: float) -> Any:
+        """The largest of a field's values that are shown, times `room`: where its axis ends."""
+        return self.value_of((rows.groupby(self.column)[field].max() * room).to_dict())
 
 
 def gpu_colour(gpu_model: str) -> str:
@@ -179,9 +232,18 @@ def batch_axis_of_choice() -> alt.X:
 
 def series_names(rows: pd.DataFrame, tasks: Mapping[str, str]) -> list[str]:
     """A name per row for its series (`series_id`): model, task and GPUs, and what else sets it apart."""
-    first = rows.drop_duplicates("series_id").set_index("series_id")
+    gpus = [f"{row.num_gpus}x {row.gpu_model}" for row in records(rows)]
+    return names_apart(rows, rows["series_id"], gpus, tasks)
+
+
+def names_apart(
+    rows: pd.DataFrame, keys: Iterable[str], gpus: Iterable[str], tasks: Mapping[str, str]
+) -> list[str]:
+    """A name per row for its key: model, task and GPUs (empty: none), and what else sets it apart."""
+    rows = rows.assign(key=list(keys), gpus=list(gpus))
+    first = rows.drop_duplicates("key").set_index("key")
     names = {
-        row.Index: f"{row.nickname}, {tasks.get(row.task, row.task)}, {row.num_gpus}x {row.gpu_model}"
+        row.Index: ", ".join(filter(None, [row.nickname, tasks.get(row.task, row.task), row.gpus]))
         for row in records(first)
     }
     for row in records(first):
@@ -190,7 +252,7 @@ def series_names(rows: pd.DataFrame, tasks: Mapping[str, str]) -> list[str]:
             names[row.Index] += f", {row.weights} weights, {row.request_set_id}"
         if names[row.Index] in others:
             names[row.Index] += f", {row.Index[:4]}"
-    return [names[key] for key in rows["series_id"]]
+    return [names[key] for key in rows["key"]]
 
 
 def batch_axis(rows: pd.DataFrame) -> alt.X:

@@ -18,5 +18,5 @@ select
     max(mean_preprocessing_ms) filter (modality = 'image') as image_preprocessing_ms,
     max(mean_preprocessing_ms) filter (modality = 'video') as video_preprocessing_ms
 from bars
-where is_case
+where is_case and choice_number = 1
 having text_batch_size is not null and image_batch_size is not null
