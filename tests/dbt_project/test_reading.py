@@ -202,6 +202,23 @@ def test_the_reader_chooses_among_all_that_was_measured(published: duckdb.DuckDB
         "precision": "select count(distinct (base_model_id, task, gpu_model, num_gpus)) from"
         " marts.precision_comparison where data_source = ? and architecture <> 'diffusion'"
         " and parallelism_matches",
+        "frontier": "select count(*) from (select frontier_id from marts.time_energy_frontier where"
+        " data_source = ? and median_itl_ms is not null group by 1 having count(distinct gpu_model) > 1)",
+        "gpu_counts": "select count(*) from (select frontier_id, gpu_model from marts.time_energy_frontier"
+        " where data_source = ? and median_itl_ms is not null and batch_size >= 16 group by all"
+        " having count(distinct num_gpus) > 1)",
+        "response_energy": "select count(distinct gpu_model) from marts.min_energy_configurations"
+        " where data_source = ? and task in ('gpqa', 'lm-arena-chat')",
+        "modality": "select count(distinct gpu_model) from marts.modality_comparison"
+        " where data_source = ? and scope = 'gpu-count'",
+        "generated_media": "select count(distinct gpu_model) from marts.diffusion_parameters"
+        " where data_source = ?",
+        "model_size": "select count(*) from (select task, family, gpu_model from marts.model_size_scaling"
+        " where data_source = ? and weight_precision = 'bfloat16' and parameter_use is not null"
+        " and architecture = 'llm' group by all having count(distinct model_id) > 1)",
+        "energy_over_batch_size": "select count(distinct (task, gpu_model)) from marts.leaderboard"
+        " where data_source = ? and architecture <> 'diffusion' and is_current_revision"
+        " and energy_per_output_joules is not null",
     }
     first = {
         "batch_size": [
@@ -209,6 +226,13 @@ def test_the_reader_chooses_among_all_that_was_measured(published: duckdb.DuckDB
             "Qwen 3 Coder 30B A3B, Code Infilling, 1x B200",
         ],
         "precision": ["Qwen 3 235B A22B Instruct, Text Conversation, 8x H100"],
+        "frontier": ["Qwen 3 235B A22B Thinking FP8, Problem Solving"],
+        "gpu_counts": ["GPT OSS 120B, Problem Solving, B200", "GPT OSS 120B, Problem Solving, H100"],
+        "response_energy": ["B200"],
+        "modality": ["B200"],
+        "generated_media": ["B200", "B200"],
+        "model_size": ["Qwen 3, Problem Solving, B200"],
+        "energy_over_batch_size": ["Text Conversation, B200"],
         "gpu_generations": [100.0, 30.0, 1000.0],
     }
     for name, wanted in first.items():
@@ -266,7 +290,8 @@ def test_the_readme_s_picture_draws_rows_of_the_leaderboard(
 ) -> None:
     """Its figure, `frontier`: every number of the specification is the leaderboard's own."""
     assert PICTURED == "jouleboard-frontier.svg"
-    rows = FIGURES["frontier"].rows(published, SOURCE)
+    every_row = FIGURES["frontier"].rows(published, SOURCE)
+    rows = every_row[every_row["choice_number"] == 1]
     (model,) = rows[["nickname", "task"]].drop_duplicates().itertuples(index=False)
     stored = published.execute(
         "select gpu_model, num_gpus, batch_size, median_itl_ms, energy_per_output_joules"
@@ -276,7 +301,7 @@ def test_the_readme_s_picture_draws_rows_of_the_leaderboard(
     ).fetchall()
     columns = ["gpu_model", "num_gpus", "batch_size", "median_itl_ms", "energy_per_output_joules"]
     assert sorted(rows[columns].itertuples(index=False, name=None)) == stored
-    drawn = set(_numbers(FIGURES["frontier"].chart(rows, TASKS).to_dict()["datasets"]))
+    drawn = set(_numbers(FIGURES["frontier"].chart(every_row, TASKS).to_dict()["datasets"]))
     assert {number for row in stored for number in row[3:]} <= drawn
 
 
@@ -446,6 +471,75 @@ def test_a_reader_chooses_another_ceiling_and_sees_other_bars(browser: Browser, 
     )
     until(lambda: browser.evaluate(shown) != before, 30, "other bars")
     assert chosen in browser.evaluate(shown)
+    assert json.loads(browser.evaluate("JSON.stringify(errors)")) == []
+
+
+CHOOSE_THE_LAST = """(() => {
+  const select = document.querySelector('#%s select');
+  if (!select) return null;
+  select.selectedIndex = select.selectedIndex ? 0 : select.options.length - 1;
+  select.dispatchEvent(new Event('change'));
+  return select.value;
+})()"""
+
+
+def test_every_figure_shows_what_the_reader_chooses(browser: Browser, page: Path) -> None:
+    """Model, task or GPU model: the figure's text names it, and its axes fit its values."""
+    drawn(browser, page)
+    names = json.loads(browser.evaluate("JSON.stringify(reading.map((one) => one.name))"))
+    for name in names:
+        shown = f"document.querySelector('#{name} .drawing').innerHTML"
+        before = browser.evaluate(shown)
+        if browser.evaluate(CHOOSE_THE_LAST % name) is not None:
+            until(lambda: browser.evaluate(shown) != before, 30, f"another choice in {name}")  # noqa: B023
+            assert "NaN" not in browser.evaluate(shown), name
+    assert json.loads(browser.evaluate("JSON.stringify(errors)")) == []
+
+
+def test_a_ceiling_is_written_or_dragged_and_what_is_over_it_is_faint(browser: Browser, page: Path) -> None:
+    drawn(browser, page)
+    faint = (
+        "[...document.querySelectorAll('#frontier .mark-symbol path')]"
+        ".filter((point) => point.getAttribute('opacity') === '0.13').length"
+    )
+    assert browser.evaluate(faint) == 0
+    domain = "reading.find(({ name }) => name === 'frontier').view.scale('x').domain()"
+    low, high = json.loads(browser.evaluate(f"JSON.stringify({domain})"))
+    middle = float(f"{(low * high) ** 0.5:.3g}")
+    browser.evaluate(
+        f"(() => {{ const box = document.querySelector('#frontier input'); box.value = {middle};"
+        " box.dispatchEvent(new Event('input')); })()"
+    )
+    until(lambda: browser.evaluate(faint) > 0, 30, "faint points")
+    assert f"\N{LESS-THAN OR EQUAL TO} {middle:g} ms" in browser.evaluate(
+        "document.querySelector('#frontier svg').textContent"
+    )
+    written = browser.evaluate(faint)
+    browser.evaluate("document.querySelector('#frontier').scrollIntoView({ block: 'center' })")
+    grip = "document.querySelector('#frontier line[stroke-width=\"18\"]').getBoundingClientRect()"
+    x, y = json.loads(
+        browser.evaluate(
+            f"(() => {{ const {{ x, y, width, height }} = {grip};"
+            " return JSON.stringify([x + width / 2, y + height / 2]); })()"
+        )
+    )
+    for kind, to, buttons in (
+        ("mouseMoved", x, 0),
+        ("mousePressed", x, 1),
+        ("mouseMoved", x - 60, 1),
+        ("mouseReleased", x - 60, 1),
+    ):
+        button = "left" if buttons else "none"
+        browser.call(
+            "Input.dispatchMouseEvent", type=kind, x=to, y=y, button=button, buttons=buttons, clickCount=1
+        )
+    until(lambda: browser.evaluate(faint) > written, 30, "more faint points")
+    assert low < float(browser.evaluate("document.querySelector('#frontier input').value")) < middle
+    browser.evaluate(
+        "(() => { const box = document.querySelector('#frontier input'); box.value = '';"
+        " box.dispatchEvent(new Event('input')); })()"
+    )
+    until(lambda: browser.evaluate(faint) == 0, 30, "no ceiling")
     assert json.loads(browser.evaluate("JSON.stringify(errors)")) == []
 
 

@@ -202,6 +202,36 @@ def test_numbers_of_the_figure_are_the_marts(site: Site) -> None:
     }
 
 
+def test_points_over_a_ceiling_that_is_on_no_axis_are_faint(site: Site) -> None:
+    site.open("#show=all&ttft=60&ttft-percentile=p99")
+    late = "explorer.figure.view.data('points').filter((point) => point.late).map((point) => point.id)"
+    rows = site.query(
+        f"select leaderboard_id from marts.leaderboard where {CHAT} and coalesce(p99_ttft_ms > 60, true)"
+    )
+    assert 0 < len(rows) < 252
+    assert set(json.loads(site.browser.evaluate(f"JSON.stringify({late})"))) == {row[0] for row in rows}
+
+
+def test_another_percentile_is_another_column_of_the_same_table(site: Site) -> None:
+    site.open("#show=all")
+    site.browser.evaluate("table = explorer.table.tabulator; 0")
+    site.browser.evaluate(
+        "byId('percentile').value = 'p95'; byId('percentile').dispatchEvent(new Event('change'))"
+    )
+    site.settled()
+    shown = "table.getColumns().filter((column) => column.isVisible()).map((column) => column.getField())"
+    fields = json.loads(site.browser.evaluate(f"JSON.stringify({shown})"))
+    assert "p95_itl_ms" in fields
+    assert "median_itl_ms" not in fields
+    assert site.browser.evaluate("table === explorer.table.tabulator")
+    cell = "document.querySelector('#table .tabulator-row [tabulator-field=p95_itl_ms]')"
+    (first, *_) = site.shown()
+    [(latency,)] = site.query(f"select p95_itl_ms from marts.leaderboard where leaderboard_id = '{first}'")
+    assert float(site.browser.evaluate(f"{cell}.textContent")) == pytest.approx(latency, rel=6e-3)
+    assert site.browser.evaluate(f"{cell}.offsetWidth > 0")
+    assert site.errors() == []
+
+
 def test_the_csv_is_the_mart(site: Site, tmp_path: Path) -> None:
     site.open("#show=all&gpu=B200&latency=15")
     site.browser.downloads_to(tmp_path)
@@ -313,6 +343,18 @@ def test_a_point_lights_its_batch_size_and_a_click_pins_it(site: Site) -> None:
     site.until("byId('pinned').hidden")
 
 
+FARTHEST = (
+    "(() => { const { crowd } = explorer.figure;"
+    " const places = crowd.points.map((point) => explorer.figure.placeOf(point));"
+    " return String(Math.max(...places.map(([x, y], i) => Math.hypot(x - crowd.x[i], y - crowd.y[i])))); })()"
+)
+"""Pixels between a point of the crowd and where the axes have its values, at most."""
+CROWD = (
+    "JSON.stringify(Object.fromEntries(explorer.figure.crowd.points"
+    ".map((p) => [p.id, [p.x, p.y / explorer.scope.energy.factor]])))"
+)
+
+
 def test_thousands_of_points_are_drawn_found_and_saved(site: Site, tmp_path: Path) -> None:
     """Beyond what Vega draws quickly the page draws points itself; a saved picture has them as marks."""
     write_leaderboard(tmp_path / "leaderboard.duckdb", rows=4000)
@@ -330,6 +372,12 @@ def test_thousands_of_points_are_drawn_found_and_saved(site: Site, tmp_path: Pat
     )
     assert marks < points / 4
     assert drawn == points
+    assert float(many.browser.evaluate(FARTHEST)) < 0.01
+    values = json.loads(many.browser.evaluate(CROWD))
+    stored = many.query(
+        f"select leaderboard_id, median_itl_ms, energy_per_output_joules from marts.leaderboard where {CHAT}"
+    )
+    assert values == {name: [pytest.approx(x, rel=1e-5), pytest.approx(y, rel=1e-5)] for name, x, y in stored}
     x, y = json.loads(
         many.browser.evaluate(
             "byId('figure').scrollIntoView(); (() => { const { crowd } = explorer.figure,"

@@ -1,6 +1,7 @@
 // The table: Tabulator shows the rows; this file says what its columns are and what stands in their cells.
 
 const WIDE = 640;
+const FITS = 10; // letters; longer words may be cut off, so that they stand in the cell's title, too
 const MOST_HEIGHT = "46rem";
 const TELLING_KEYS = ["runtime_version", "weight_precision", "weights"];
 const OTHER_KEYS = ["request_set_id", "length_control", "power_limit_watts", "model_revision"];
@@ -41,7 +42,8 @@ function content(column, row, scope) {
   if (column.key === "repeats") return repeatsContent(row);
   if (column.key === "model_revision") return element("span", { title: value }, value.slice(0, 12));
   if (column.key === "last_measured_at") return value.slice(0, 10);
-  if (!column.number) return typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (!column.number) return String(value).length > FITS ? element("span", { title: value }, String(value)) : String(value);
   return column.counted ? value.toLocaleString("en") : figures(value * factorOf(column, scope));
 }
 

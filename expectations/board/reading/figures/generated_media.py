@@ -37,6 +37,7 @@ def _bars(rows: pd.DataFrame, name: str, choice: theme.Choice, colour: str, layo
     rows = rows.assign(
         value=[f"{value}{item}" for value, item in zip(joules, beside, strict=True)],
         item=items,
+        label=[layout.broken(name, 16) for name in rows["nickname"]],
         gpus=[f"{row.num_gpus}x {row.gpu_model}" for row in theme.records(rows)],
     )
     width = layout.width - 80 if layout.is_narrow else 690
@@ -44,8 +45,8 @@ def _bars(rows: pd.DataFrame, name: str, choice: theme.Choice, colour: str, layo
         alt.Chart(rows, title=title, width=width, height=alt.Step(27))
         .transform_filter(choice.is_chosen)
         .encode(
-            y=alt.Y("nickname:N", sort=order, title=None).axis(
-                domain=False, ticks=False, labelLimit=140 if layout.is_narrow else 280
+            y=alt.Y("label:N", sort=order, title=None).axis(
+                domain=False, ticks=False, labelLimit=280, labelExpr=theme.LINES
             ),
             x=alt.X("energy_per_output_joules:Q", title="Energy of one item, J")
             .scale(domainMin=0, domainMax=largest, nice=False)

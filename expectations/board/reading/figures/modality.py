@@ -29,7 +29,7 @@ def _bars(rows: pd.DataFrame, choice: theme.Choice, layout: theme.Layout) -> Any
         label=[
             f"{row.nickname}, {row.num_gpus} GPU{'s' if row.num_gpus > 1 else ''}"
             if not layout.is_narrow
-            else row.nickname
+            else layout.broken(row.nickname)
             for row in theme.records(rows)
         ],
         value=[f"{theme.significant(row.energy_per_token_joules)}" for row in theme.records(rows)],
@@ -40,7 +40,7 @@ def _bars(rows: pd.DataFrame, choice: theme.Choice, layout: theme.Layout) -> Any
     )
     order = alt.EncodingSortField(field="of_text", op="max", order="ascending")
     kinds = [kind for kind in ORDER if kind in set(rows["modality"])]
-    axis = alt.Axis(domain=False, ticks=False, labelLimit=135 if layout.is_narrow else 260)
+    axis = alt.Axis(domain=False, ticks=False, labelLimit=260, labelExpr=theme.LINES)
     width = layout.width - 90 if layout.is_narrow else 315
     title = alt.Title(alt.expr(f"'Energy per token, ' + {choice.control.parameter}"))
     largest = choice.most(rows, "energy_per_token_joules", 1.2)

@@ -28,7 +28,7 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> 
     rows = rows.assign(
         kind=rows["parameter_use"].map(KINDS),
         label=[
-            f"{row.nickname} ({row.num_gpus} GPU{'s' if row.num_gpus > 1 else ''})"
+            layout.broken(f"{row.nickname} ({row.num_gpus} GPU{'s' if row.num_gpus > 1 else ''})", 18)
             for row in theme.records(rows)
         ],
         side=(rows["activated_params_billions"] < middle).map({True: "right", False: "left"}),
@@ -69,7 +69,14 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> 
     for (side, align, dx), above in itertools.product(sides, (True, False)):
         layers += (
             base.transform_filter((alt.datum.side == side) & (alt.datum.above == above))
-            .mark_text(align=align, dx=dx, dy=-11 if above else 12, fontSize=12, color=theme.INK)
+            .mark_text(
+                align=align,
+                dx=dx,
+                dy=-11 if above else 12,
+                fontSize=12,
+                color=theme.INK,
+                lineBreak=theme.LINE_BREAK,
+            )
             .encode(text="label:N")
         )
     return layers.add_params(choice.parameter).properties(usermeta=theme.controls(choice.control))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,11 @@ LIGHT = {
 """The style sheet's light colours, for files that stand alone."""
 
 
+LINE_BREAK = "|"
+LINES = f"split(datum.label, '{LINE_BREAK}')"
+"""Expression of an axis' labels: one text per line."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """How much room a figure has. width: of its plots side by side, in pixels."""
@@ -60,6 +66,10 @@ class Layout:
         words = f"split({parameter}, ', ')" if self.is_narrow else parameter
         size = 12 if self.is_narrow else 12.5
         return alt.Title(alt.expr(words), limit=limit, fontSize=size)
+
+    def broken(self, name: str, letters: int = 20) -> str:
+        """A name for a label; on a narrow screen with `LINE_BREAK` where a new line begins."""
+        return LINE_BREAK.join(textwrap.wrap(name, letters)) if self.is_narrow else name
 
     def join(self, panels: Sequence[Any], **settings: Any) -> Any:
         """Panels side by side, on a narrow screen below each other."""
