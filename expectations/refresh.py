@@ -291,12 +291,12 @@ def publish_candidate(
 def _write_site(
     folder: Path, built: BuildResult, audit: Audit, manifest: dict[str, Any], catalog: Catalog
 ) -> None:
-    from expectations.board import write_site
+    from expectations.board import write_dbt_docs, write_site
 
     target = folder / publications.SITE_FOLDER
     target.mkdir()
     if built.docs is not None:
-        shutil.copyfile(built.docs, target / "dbt_docs.html")
+        write_dbt_docs(built.docs, target)
     links = write_site(folder, manifest, catalog)
     title = f"Gate report of publication {manifest['summary']['publication_number']}"
     report.write(audit, target, title, links)

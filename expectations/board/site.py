@@ -9,6 +9,7 @@ from typing import Any
 from benchmark_tasks.catalog import Catalog
 from expectations.board import about, models, operations, releases
 from expectations.board.addresses import EXPLORER, navigation
+from expectations.board.dbt_docs import DBT_DOCS
 from expectations.board.explorer import render_explorer
 from expectations.board.libraries import write_libraries
 from expectations.board.reading import SOURCES, page_name, sources_with_reading, write_reading
@@ -64,7 +65,7 @@ def _publication(site: Path, manifest: Mapping[str, Any], readings: Sequence[str
         "warned": manifest.get("gate", {}).get("warned", []),
         "runs": manifest["runs"],
         "marts": manifest["tables"],
-        "has_docs": (site / "dbt_docs.html").exists(),
+        "has_docs": (site / DBT_DOCS).exists(),
         "readings": [(page_name(source), SOURCES[source]) for source in readings],
     }
 
