@@ -67,8 +67,9 @@ class Crowd {
     const [right, up] = [along(area.xDomain), along(area.yDomain)];
     this.across = (x) => area.left + area.width * right(x);
     this.down = (y) => area.top + area.height * (1 - up(y));
-    this.x = Float64Array.from(points, ({ x }) => this.across(x));
-    this.y = Float64Array.from(points, ({ y }) => this.down(y));
+    this.x = new Float64Array(points.length);
+    this.y = new Float64Array(points.length);
+    for (let i = 0; i < points.length; i++) [this.x[i], this.y[i]] = [this.across(points[i].x), this.down(points[i].y)];
     this.stamps = points.map((point) => this.stamp(point, area.ratio));
     this.picture = this.paint(area, (point) => !isMark(point), FAINT);
     this.placed = points;
@@ -85,9 +86,9 @@ class Crowd {
 
   // A point's picture, drawn once per colour and shape.
   stamp({ colour, shape }, ratio) {
-    const drawn = (this.drawn ??= new Map()), name = `${colour} ${shape} ${ratio}`;
-    if (!drawn.has(name)) drawn.set(name, stampOf(colour, shape, ratio));
-    return drawn.get(name);
+    if (this.drawnFor !== ratio) [this.drawnFor, this.drawn] = [ratio, {}];
+    const shapes = (this.drawn[colour] ??= {});
+    return (shapes[shape] ??= stampOf(colour, shape, ratio));
   }
 
   near(event) {

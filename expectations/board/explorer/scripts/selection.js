@@ -53,10 +53,11 @@ function leastPerModel(rows, key) {
   return [...least.values()].sort(order);
 }
 
-// A text per row that is worked out once and kept in the row.
+// A text per row that is worked out once and kept in the row. Equal texts are one, so that a Map finds them at once.
 function remembered(textOf) {
-  const kept = Symbol();
-  return (row) => (row[kept] ??= textOf(row));
+  const kept = Symbol(), texts = new Map();
+  const only = (text) => texts.get(text) ?? (texts.set(text, text), text);
+  return (row) => (row[kept] ??= only(textOf(row)));
 }
 
 const modelKey = remembered((row) => `${row.data_source} ${row.model_id}`);
