@@ -516,7 +516,7 @@ def test_a_ceiling_is_written_or_dragged_and_what_is_over_it_is_faint(browser: B
     )
     written = browser.evaluate(faint)
     browser.evaluate("document.querySelector('#frontier').scrollIntoView({ block: 'center' })")
-    grip = "document.querySelector('#frontier line[stroke-width=\"18\"]').getBoundingClientRect()"
+    grip = "document.querySelector('#frontier line[stroke-dasharray=\"6,4\"]').getBoundingClientRect()"
     x, y = json.loads(
         browser.evaluate(
             f"(() => {{ const {{ x, y, width, height }} = {grip};"

@@ -25,7 +25,7 @@ function showTip(_, event, __, value) {
   tip.style.top = `${above ? event.clientY - tip.offsetHeight - 12 : event.clientY + 14}px`;
 }
 
-const GRIP = "line[stroke-width='18']"; // the wide, unseen line over the ceiling
+const CEILING_LINE = "line[stroke-dasharray='6,4']", REACH = 10;
 
 // Where the plot of a mark is on the screen.
 function plotAround(mark) {
@@ -99,10 +99,12 @@ class Figure {
     this.form().append(field);
     const set = (value) => this.choose(parameter, value > 0 ? value : null);
     box.addEventListener("input", () => set(Number(box.value)));
+    this.place.addEventListener("pointermove", (event) => this.place.classList.toggle("over-ceiling", Boolean(this.ceilingAt(event))));
     this.place.addEventListener("pointerdown", (event) => {
-      if (!event.target.matches?.(GRIP)) return;
+      const line = this.ceilingAt(event);
+      if (!line) return;
       event.preventDefault();
-      const plot = plotAround(event.target);
+      const plot = plotAround(line);
       const drag = ({ clientX }) => {
         const value = valueAt(this.view.scale("x"), (clientX - plot.left) / plot.width);
         box.value = value ?? "";
@@ -124,6 +126,14 @@ class Figure {
     select.selectedIndex = options.findIndex(([value]) => value === first);
     select.addEventListener("change", () => this.choose(parameter, options[select.selectedIndex][0]));
     return field;
+  }
+
+  // The line of the ceiling that the pointer is at.
+  ceilingAt({ clientX, clientY }) {
+    return [...this.place.querySelectorAll(CEILING_LINE)].find((line) => {
+      const { left, top, bottom } = line.getBoundingClientRect();
+      return Math.abs(clientX - left) <= REACH && clientY >= top && clientY <= bottom;
+    });
   }
 
   async choose(parameter, value) {

@@ -93,7 +93,7 @@ def panel(
 
 
 def _ceiling(chart: Any) -> list[Any]:
-    """The ceiling: what is beyond it shaded, its line, its value and where it is taken with the pointer.
+    """The ceiling: what is beyond it shaded, its line and its value.
 
     Without a ceiling it stands at the end of the axis.
     """
@@ -112,10 +112,8 @@ def _ceiling(chart: Any) -> list[Any]:
     top, bottom = alt.value(0), alt.value(HEIGHT)
     line = placed.mark_rule(color=theme.INK, strokeDash=[6, 4], strokeWidth=1.4, opacity=seen)
     label = placed.mark_text(align="right", dx=-6, fontSize=12, fontWeight="bold", color=theme.INK)
-    grip = placed.mark_rule(strokeWidth=18, opacity=0, cursor="ew-resize", aria=False)
     return [
         placed.mark_rect(color=theme.SOFT, opacity=0.07).encode(x2="end:Q", y=top, y2=bottom),
         line.encode(y=top, y2=bottom),
         label.encode(text="words:N", y=alt.value(10)),
-        grip.encode(y=top, y2=bottom),
     ]
