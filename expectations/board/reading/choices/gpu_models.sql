@@ -1,5 +1,5 @@
--- The GPU models with measured energy, numbered: the one that most models were measured on first, of several the
--- one with most configurations.
+-- The GPU models with measured energy, numbered: the one that most models were measured on first, of
+-- several the one with most configurations.
 select
     gpu_model,
     row_number() over (

@@ -1,5 +1,5 @@
--- Of each family and GPU model the number of GPUs that all its modalities share; of several the one where text
--- costs least. The pair of siblings shown in detail is `is_case`.
+-- Of each family and GPU model the number of GPUs that all its modalities share; of several the one where
+-- text costs least. The pair of siblings shown in detail is `is_case`.
 with gpus as (
     {{ gpu_models | indent(4) }}
 ),
@@ -63,12 +63,14 @@ bars as (
 least as (
     select *
     from bars
-    qualify row_number() over (partition by gpu_model, nickname, modality order by energy_per_token_joules) = 1
+    qualify
+        row_number() over (partition by gpu_model, nickname, modality order by energy_per_token_joules) = 1
 )
 
 select
     *,
     dense_rank() over (
-        partition by gpu_model order by (nickname = 'Qwen 3 VL 8B Instruct') desc, modalities desc, nickname asc
+        partition by gpu_model
+        order by (nickname = 'Qwen 3 VL 8B Instruct') desc, modalities desc, nickname asc
     ) = 1 as is_case
 from least

@@ -1,5 +1,5 @@
--- Every model and task that was measured on two or more GPU models, all numbers of GPUs; the one below is drawn
--- first where the source has it, else the one with most points.
+-- Every model and task that was measured on two or more GPU models, all numbers of GPUs; the one below is
+-- drawn first where the source has it, else the one with most points.
 with points as (
     select
         *,

@@ -1,5 +1,5 @@
--- Minimum-energy configuration of each image and video model on each GPU model. The GPU model that most models
--- were measured on is drawn first.
+-- Minimum-energy configuration of each image and video model on each GPU model. The GPU model that most
+-- models were measured on is drawn first.
 with gpus as (
     {{ diffusion_gpu_models | indent(4) }}
 )

@@ -1,5 +1,5 @@
--- Every model and task on one and on more GPUs of a GPU model, batch sizes from 16 on; the one below is drawn
--- first where the source has it, else the one with most points.
+-- Every model and task on one and on more GPUs of a GPU model, batch sizes from 16 on; the one below is
+-- drawn first where the source has it, else the one with most points.
 with points as (
     select
         *,

@@ -1,5 +1,5 @@
--- A bar per GPU model, model and modality; the models by the energy of their text sibling. The GPU model that most
--- models were measured on is drawn first.
+-- A bar per GPU model, model and modality; the models by the energy of their text sibling. The GPU model
+-- that most models were measured on is drawn first.
 with bars as (
     {{ modality_bars | indent(4) }}
 )

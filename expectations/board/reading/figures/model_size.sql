@@ -1,5 +1,5 @@
--- Minimum-energy configurations in BF16 of each family with two or more models, per task and GPU model. The one
--- with most sizes is drawn first.
+-- Minimum-energy configurations in BF16 of each family with two or more models, per task and GPU model.
+-- The one with most sizes is drawn first.
 with families as (
     {{ model_size_families | indent(4) }}
 )
@@ -26,5 +26,8 @@ qualify
     row_number() over (
         partition by families.choice_number, sizes.model_id order by sizes.energy_per_output_joules
     ) = 1
-    and (count(distinct sizes.model_id) over (partition by families.choice_number) > 1 or families.choice_number = 1)
+    and (
+        count(distinct sizes.model_id) over (partition by families.choice_number) > 1
+        or families.choice_number = 1
+    )
 order by families.choice_number, sizes.activated_params_billions
