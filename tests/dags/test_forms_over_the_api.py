@@ -43,8 +43,10 @@ def post(app: FastAPI, dag_id: str, body: Any) -> httpx.Response:
     async def answer() -> httpx.Response:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
-            content = {"content": body} if isinstance(body, bytes) else {"json": body}
-            return await client.post(f"/api/v2/dags/{dag_id}/dagRuns", **content)
+            address = f"/api/v2/dags/{dag_id}/dagRuns"
+            if isinstance(body, bytes):
+                return await client.post(address, content=body)
+            return await client.post(address, json=body)
 
     return asyncio.run(answer())
 

@@ -123,7 +123,7 @@ def _panel(
 
 def _beside(rows: pd.DataFrame, field: str) -> pd.DataFrame:
     """Points that would cover each other stand side by side."""
-    tops = rows.groupby("gpu_model")[field].max() * ROOM
+    tops = (rows.groupby("gpu_model")[field].max() * ROOM).to_dict()
     offsets = {}
     for (gpu_model, _), group in rows.groupby(["gpu_model", "task"]):
         size = tops[gpu_model] * 10 / HEIGHT

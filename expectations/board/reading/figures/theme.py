@@ -156,7 +156,8 @@ class Choice:
 
     def most(self, rows: pd.DataFrame, field: str, room: float) -> Any:
         """The largest of a field's values that are shown, times `room`: where its axis ends."""
-        return self.value_of((rows.groupby(self.column)[field].max() * room).to_dict())
+        largest = rows.groupby(self.column)[field].max() * room
+        return self.value_of({str(value): float(end) for value, end in largest.items()})
 
 
 def gpu_colour(gpu_model: str) -> str:
