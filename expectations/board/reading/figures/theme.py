@@ -204,14 +204,6 @@ def log_axis(values: Iterable[float]) -> tuple[list[float], list[float]]:
     return domain, [tick for tick in ticks if domain[0] <= tick <= domain[1]]
 
 
-def logarithmic(channel: Any, values: Sequence[float], title: str) -> Any:
-    """An x or y encoding on a logarithmic scale around values; its title says that it is one."""
-    domain, ticks = log_axis(values)
-    return channel.scale(type="log", domain=domain, nice=False).axis(
-        values=ticks, title=f"{title} (log scale)", format="~g"
-    )
-
-
 def series_colour(
     field: str, names: Sequence[str], colours: Sequence[str] = SERIES_COLOURS, **legend: Any
 ) -> alt.Color:
@@ -264,19 +256,6 @@ def names_apart(
         if names[row.Index] in others:
             names[row.Index] += f", {row.Index[:4]}"
     return [names[key] for key in rows["key"]]
-
-
-def batch_axis(rows: pd.DataFrame) -> alt.X:
-    """Batch sizes on a logarithmic axis, a tick at each power of two that the rows cover."""
-    import altair as alt
-
-    sizes = sorted(rows["batch_size"].unique())
-    ticks = [2**power for power in range(14) if sizes[0] <= 2**power <= sizes[-1]]
-    return (
-        alt.X("batch_size:Q")
-        .scale(type="log", base=2, domain=[sizes[0] / 1.1, sizes[-1] * 1.1], nice=False)
-        .axis(values=ticks, title="Batch size (log scale)", format="d", labelOverlap=True)
-    )
 
 
 def records(rows: pd.DataFrame) -> Iterator[Any]:
