@@ -117,7 +117,7 @@ def simulate(work: Path, releases: int, backups: str) -> Year:
             year_of_data.copy_history(installation)
             year.timed("first backup", lambda: backup(installation, backups))
             measure_while_backed_up(year, installation, airflow, backups)
-            year.timed("backup of nothing new", lambda: backup(installation, backups))
+            year.timed("backup after the sweep", lambda: backup(installation, backups))
             year.timed("verify", lambda: verify(backups))
             tidy(year, installation, airflow, work / "cold")
             year.timed("backup after housekeeping", lambda: backup(installation, backups))
