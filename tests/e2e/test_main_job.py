@@ -220,7 +220,8 @@ def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
         until(lambda: browser.evaluate(CLICK_THE_RUN, frame="/site/"), 30, "the link to the row's run")
         run = f"{url}/dags/benchmark_release/runs/{RELEASE_RUN}"
         until(lambda: str(browser.evaluate("location.href")).startswith(run), 30, "the page of the run")
-        browser.until_text(RELEASE_RUN)
+        browser.click("Measurements")
+        browser.until_text("Row on the board")
         browser.screenshot(shots / "run_of_a_row.png")
 
 
