@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
@@ -40,6 +40,9 @@ from benchmark_tasks.runtimes import container
 from benchmark_tasks.runtimes.kinds import ProcessContract, ServerContract, kind_of
 from benchmark_tasks.settings import Settings
 
+Held = tuple[tuple[int, ...], str]
+"""Indices of GPUs that are locked, and the mark for the servers on them (`hold_free_devices`)."""
+
 
 @dataclass(frozen=True)
 class MeasureResult:
@@ -56,6 +59,7 @@ def measure(
     catalog: Catalog | None = None,
     meter: Meter | None = None,
     port: int | None = None,
+    held: Held | None = None,
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
 ) -> MeasureResult:
     """Measure every point of a sweep and land every run.
@@ -65,6 +69,7 @@ def measure(
             or without a GPU.
         meter: the instrument; by default the best one this machine has.
         port: where a server listens; by default any free port.
+        held: devices that the caller has locked for several sweeps; by default the first that are free.
 
     Raises:
         JouleboardError: the first failure, after all other points were tried. Failed runs are
@@ -79,8 +84,8 @@ def measure(
     store.sweep_up()
     store.send()
     with ExitStack() as stack:
-        holding = hold_free_devices(settings.home, candidates, sweep.num_gpus, sweep.label())
-        gpu_indices, mark = stack.enter_context(holding)
+        free = hold_free_devices(settings.home, candidates, sweep.num_gpus, sweep.label())
+        gpu_indices, mark = stack.enter_context(nullcontext(held) if held else free)
         container.end_leftovers(mark)
         procedure = procedure or sweep.procedure or runtime.procedure
         running = RunningSweep(

@@ -110,6 +110,19 @@ class Weights(StrEnum):
     RANDOM = "random"
 
 
+class ModelKind(StrEnum):
+    """What a release may change by itself: one canary stands for all models of a kind.
+
+    HYBRID: attention and state-space layers. DIFFUSION: images and videos.
+    """
+
+    DENSE = "dense"
+    MOE = "moe"
+    HYBRID = "hybrid"
+    MULTIMODAL = "multimodal"
+    DIFFUSION = "diffusion"
+
+
 class LengthControl(StrEnum):
     """Whether answers end by themselves or at a prescribed length; two lanes, never mixed."""
 
@@ -149,6 +162,10 @@ class EnergyBoundary(StrEnum):
 
 RECHECK_CAMPAIGN = "recheck__"
 """How a recheck's `campaign_id` begins: its runs are compared with what is published, not mixed into it."""
+
+
+ROTATION_CAMPAIGN = "rotation__"
+"""How a rotation's `campaign_id` begins: what it spent in a week is told by its runs."""
 
 
 class RunStatus(StrEnum):

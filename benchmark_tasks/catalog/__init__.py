@@ -3,13 +3,14 @@
 The catalog says what exists and what to measure; it never holds a measured value. `load()` reads the
 shipped catalog (`data/`), or another folder of the same layout:
 
-    tasks/<task>.yaml  gpus/<gpu>.yaml  models/<organisation>__<name>.yaml  watch.yaml  housekeeping.yaml
+    tasks/<task>.yaml  gpus/<gpu>.yaml  models/<organisation>__<name>.yaml  watch.yaml  canaries.yaml
+    housekeeping.yaml
 
 An installation adds to it without touching it (`overlay`, in practice `$JOULEBOARD_HOME/catalog`):
 
     models/<organisation>__<name>.yaml      more models, or other entries for shipped ones
     revisions/<organisation>__<name>.yaml   which revision of a model is measured (`releases/revisions.py`)
-    housekeeping.yaml                       sections that replace those of the shipped policy
+    canaries.yaml, housekeeping.yaml        sections that replace those of the shipped policy
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TypeVar
 
 from pydantic import Field
 
+from benchmark_tasks.catalog.canaries import Canary, CanaryPolicy
 from benchmark_tasks.catalog.gpus import GpuEntry
 from benchmark_tasks.catalog.housekeeping import Housekeeping, Weekly
 from benchmark_tasks.catalog.models import Deployment, Model, ModelArchitecture, ModelTask
@@ -46,6 +48,8 @@ from benchmark_tasks.vocabulary import RuntimeName, Task
 
 __all__ = [
     "Asking",
+    "Canary",
+    "CanaryPolicy",
     "Catalog",
     "DataSetEntry",
     "Deployment",
@@ -71,6 +75,7 @@ __all__ = [
 
 SHIPPED = Path(__file__).parent / "data"
 HOUSEKEEPING_FILE = "housekeeping.yaml"
+CANARIES_FILE = "canaries.yaml"
 
 Key = TypeVar("Key")
 
@@ -85,6 +90,7 @@ class Catalog(Record):
     tasks: dict[Task, TaskEntry]
     gpus: dict[str, GpuEntry]
     watch: Watch
+    canaries: CanaryPolicy = CanaryPolicy()
     added: tuple[str, ...] = Field(default=(), exclude=True)
 
     @cached_property
@@ -117,6 +123,7 @@ class Catalog(Record):
             tasks=self.tasks,
             gpus=self.gpus,
             watch=self.watch,
+            canaries=self.canaries,
             added=(*self.added, *more),
         )
 
@@ -129,6 +136,7 @@ class Catalog(Record):
             tasks=self.tasks,
             gpus=self.gpus,
             watch=watch,
+            canaries=self.canaries,
             added=self.added,
         )
 
@@ -169,6 +177,7 @@ def load(directory: Path | None = None, *, overlay: Path | None = None) -> Catal
         tasks=_read_all(root / "tasks", TaskEntry, lambda entry: entry.task),
         models=_read_all(root / "models", Model, lambda model: model.model_id, context),
         watch=read(root / "watch.yaml", Watch, context=context),
+        canaries=_policy(root / CANARIES_FILE, CanaryPolicy, overlay),
     )
     if overlay is None:
         return shipped
@@ -184,11 +193,16 @@ def load_housekeeping(*, overlay: Path | None = None) -> Housekeeping:
     Raises:
         CatalogError: names file, line and field of the first thing wrong.
     """
-    policy = read(SHIPPED / HOUSEKEEPING_FILE, Housekeeping)
-    own = None if overlay is None else overlay / HOUSEKEEPING_FILE
+    return _policy(SHIPPED / HOUSEKEEPING_FILE, Housekeeping, overlay)
+
+
+def _policy(shipped: Path, kind: type[Entry], overlay: Path | None) -> Entry:
+    """A shipped policy, with the sections that the file of the same name in the overlay replaces."""
+    policy = read(shipped, kind)
+    own = None if overlay is None else overlay / shipped.name
     if own is None or not own.exists():
         return policy
-    replaced = read(own, Housekeeping)
+    replaced = read(own, kind)
     return policy.model_copy(update={name: getattr(replaced, name) for name in replaced.model_fields_set})
 
 

@@ -13,6 +13,7 @@ from benchmark_tasks.results.record import Degree, Record
 from benchmark_tasks.vocabulary import (
     RUNTIME_PATTERN,
     Modality,
+    ModelKind,
     RuntimeName,
     Task,
     WeightPrecision,
@@ -26,6 +27,14 @@ class ModelArchitecture(StrEnum):
     DENSE = "Dense Transformer"
     MOE = "MoE"
     HYBRID = "Mamba-Transformer Hybrid"
+
+
+_KINDS = {
+    ModelArchitecture.DENSE: ModelKind.DENSE,
+    ModelArchitecture.MOE: ModelKind.MOE,
+    ModelArchitecture.HYBRID: ModelKind.HYBRID,
+}
+"""Kind of a language model without pictures."""
 
 
 class Deployment(Placement):
@@ -134,6 +143,16 @@ class Model(Record):
     pipeline: Pipeline | None = None
     server: dict[str, JsonValue] = {}
     tasks: dict[Task, ModelTask] = Field(min_length=1)
+
+    @property
+    def kind(self) -> ModelKind:
+        """Which canary stands for it."""
+        match self.modality:
+            case Modality.IMAGE | Modality.VIDEO:
+                return ModelKind.DIFFUSION
+            case Modality.MULTIMODAL:
+                return ModelKind.MULTIMODAL
+        return _KINDS[self.architecture or ModelArchitecture.DENSE]
 
     @model_validator(mode="after")
     def _consistent(self) -> Model:

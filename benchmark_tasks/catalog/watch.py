@@ -110,10 +110,8 @@ class Watch(Record):
     """The projects and the hub that are watched. Without `hub` no model hub is asked.
 
     on_demand: projects that are measured only when a person asks for it.
-    canaries: models that are measured before all others, and again every week, on one GPU or none.
     """
 
     projects: tuple[WatchedProject, ...] = Field(min_length=1)
     on_demand: tuple[WatchedProject, ...] = ()
-    canaries: tuple[HubId, ...] = ()
     hub: HubWatch | None = None

@@ -19,7 +19,7 @@ from benchmark_tasks.vocabulary import LengthControl, RuntimeName, Task, Weights
 if TYPE_CHECKING:
     from benchmark_tasks.host.machine import Machine
     from benchmark_tasks.plan.sweep import Sweep
-    from benchmark_tasks.run import MeasureResult
+    from benchmark_tasks.run import Held, MeasureResult
 
 
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="Measure the sweeps of this file.")]
@@ -126,8 +126,10 @@ def measure(
     }
     generation = {"inference_steps": steps, "height": height, "width": width, "num_frames": frames}
     changes: dict[str, Any] = {**requests, **serving, **generation, "weights_folder": weights_folder}
+    same_gpus = False
     if plan_file is not None:
-        sweeps = sweeps_of(read_plan(plan_file), index)
+        plan = read_plan(plan_file)
+        sweeps, same_gpus = sweeps_of(plan, index), plan.same_gpus
         changes["gpu_model"] = gpu_model
     elif model is not None:
         runtime = runtime or installed_catalog().model(model).runtime
@@ -147,7 +149,7 @@ def measure(
         sweeps = _sweeps_by_hand(runtime, versions, machine, gpus, settings, **options)
     else:
         raise CatalogError("nothing to measure was given: use --plan FILE, or --model with --runtime-version")
-    rows, failure = _measure_all(_changed(sweeps, changes), settings)
+    rows, failure = _measure_all(_changed(sweeps, changes), settings, same_gpus=same_gpus)
     print_rows(rows, as_json, lambda row: (row["status"], row["path"]))
     if failure is not None:
         raise failure
@@ -302,13 +304,27 @@ def _sweeps_by_hand(
 
 
 def _measure_all(
-    sweeps: Sequence[Sweep], settings: Settings
+    sweeps: Sequence[Sweep], settings: Settings, *, same_gpus: bool = False
 ) -> tuple[list[dict[str, str]], Exception | None]:
     """What was landed, and the failure if there was one; a defect, whose traceback tells where, first.
 
     A sweep that fails does not keep the others from being measured, unless they would fail alike
-    (no space left, or the GPU is held).
+    (no space left, or the GPU is held). same_gpus: all run on the GPUs that the first one gets.
     """
+    from benchmark_tasks.measuring.devices import hold_for
+
+    if not same_gpus or not sweeps:
+        return _measure_each(sweeps, settings, None)
+    try:
+        with hold_for(sweeps, settings.home) as held:
+            return _measure_each(sweeps, settings, held)
+    except JouleboardError as error:
+        return [], error
+
+
+def _measure_each(
+    sweeps: Sequence[Sweep], settings: Settings, held: Held | None
+) -> tuple[list[dict[str, str]], Exception | None]:
     from benchmark_tasks.run import measure as measure_sweep
 
     rows: list[dict[str, str]] = []
@@ -316,7 +332,7 @@ def _measure_all(
     for number, sweep in enumerate(sweeps, start=1):
         say(f"sweep {number} of {len(sweeps)}: {sweep.label()}")
         try:
-            rows += _rows(measure_sweep(sweep, settings))
+            rows += _rows(measure_sweep(sweep, settings, held=held))
         except Exception as error:  # noqa: BLE001  a defect keeps no other sweep from being measured
             failures.append(error)
             if isinstance(error, DiskFull | GpuBusy):

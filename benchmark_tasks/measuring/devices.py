@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, MeterError
+from benchmark_tasks.host.device_lock import hold_free_devices
 from benchmark_tasks.host.machine import instruments, usable_indices, visible_indices
 from benchmark_tasks.meters.host_meter import with_host
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
@@ -40,6 +44,22 @@ def gpus_for(sweep: Sweep) -> tuple[int, ...]:
     if len(usable) < sweep.num_gpus:
         raise CatalogError(_too_few(sweep, len(usable)))
     return usable
+
+
+@contextmanager
+def hold_for(sweeps: Sequence[Sweep], home: Path) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Hold GPUs for several sweeps that are measured one after the other on the same ones.
+
+    Yields their indices and the mark for servers, as `hold_free_devices` does.
+
+    Raises:
+        CatalogError: they need different numbers of GPUs. GpuBusy, and what `gpus_for` raises.
+    """
+    first = sweeps[0]
+    if {sweep.num_gpus for sweep in sweeps} != {first.num_gpus}:
+        raise CatalogError("sweeps on the same GPUs need the same number of GPUs")
+    with hold_free_devices(home, gpus_for(first), first.num_gpus, first.label()) as held:
+        yield held
 
 
 def _too_few(sweep: Sweep, usable: int) -> str:

@@ -1,8 +1,9 @@
 """Every decision on what to measure, for the command and the DAGs.
 
-`release` (what is missing of a release), `single` (one sweep that a person asks for), `recheck` (a published
-configuration again), `versions` (which version), `landed` (which runs count), `sweep` and `procedure` (the
-types that a plan is made of), `host_queue` (plans on the GPUs of one host).
+`release` (what is missing of a release), `canaries` (what of it may wait), `single` (one sweep that a person
+asks for), `recheck` (a published configuration again), `versions` (which version), `landed` (which runs
+count), `sweep` and `procedure` (the types that a plan is made of), `host_queue` (plans on the GPUs of one
+host).
 
 The names below are loaded when they are first used, because a measuring process needs only `sweep`.
 """
@@ -13,8 +14,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from benchmark_tasks.plan.canaries import (
+        CanarySeries,
+        Change,
+        Comparison,
+        Decision,
+        canary_series,
+        decide,
+        in_rotation,
+        rotation_campaign,
+        spent_in_rotation,
+        split_off_waiting,
+        to_measure_again,
+    )
     from benchmark_tasks.plan.deployment import usual_repeats, usual_weights
-    from benchmark_tasks.plan.landed import is_recheck, runs_that_count, still_missing, what_is_missing
+    from benchmark_tasks.plan.landed import (
+        is_recheck,
+        left_of_turns,
+        runs_that_count,
+        still_missing,
+        what_is_missing,
+    )
     from benchmark_tasks.plan.recheck import last_rechecks, recheck_campaign, sweep_again
     from benchmark_tasks.plan.release import is_canary, plan_release, plan_release_on, superseded
     from benchmark_tasks.plan.single import gpus_to_use, plan_single, require_gpu_or_wish, single_sweep
@@ -22,8 +42,21 @@ if TYPE_CHECKING:
     from benchmark_tasks.plan.versions import newest_version, version_to_measure, versions_to_measure
 
 _MODULES = {
+    "canaries": (
+        "CanarySeries",
+        "Change",
+        "Comparison",
+        "Decision",
+        "canary_series",
+        "decide",
+        "in_rotation",
+        "rotation_campaign",
+        "spent_in_rotation",
+        "split_off_waiting",
+        "to_measure_again",
+    ),
     "deployment": ("usual_repeats", "usual_weights"),
-    "landed": ("is_recheck", "runs_that_count", "still_missing", "what_is_missing"),
+    "landed": ("is_recheck", "left_of_turns", "runs_that_count", "still_missing", "what_is_missing"),
     "recheck": ("last_rechecks", "recheck_campaign", "sweep_again"),
     "release": ("is_canary", "plan_release", "plan_release_on", "superseded"),
     "single": ("gpus_to_use", "plan_single", "require_gpu_or_wish", "single_sweep"),
@@ -33,24 +66,36 @@ _MODULES = {
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "CanarySeries",
+    "Change",
+    "Comparison",
+    "Decision",
     "Plan",
     "Sweep",
     "SweepPoint",
+    "canary_series",
+    "decide",
     "gpus_to_use",
+    "in_rotation",
     "is_canary",
     "is_recheck",
     "last_rechecks",
+    "left_of_turns",
     "newest_version",
     "plan_release",
     "plan_release_on",
     "plan_single",
     "recheck_campaign",
     "require_gpu_or_wish",
+    "rotation_campaign",
     "runs_that_count",
     "single_sweep",
+    "spent_in_rotation",
+    "split_off_waiting",
     "still_missing",
     "superseded",
     "sweep_again",
+    "to_measure_again",
     "usual_repeats",
     "usual_weights",
     "version_to_measure",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.identity import COMPARABILITY_KEYS
@@ -44,13 +45,40 @@ def what_is_missing(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> list[Sweep]
     return [left for sweep in sweeps if (left := landed.left_of(sweep))]
 
 
+def left_of_turns(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> list[Sweep]:
+    """The part of a series of sweeps that these runs leave to be measured, in its order.
+
+    Sweeps of a series may be equal (A B B A): a run that landed counts for the first of them only.
+    """
+    landed, used, left = Landed(runs), Counter[_Key](), []
+    for sweep in sweeps:
+        points = []
+        for point in sweep.points:
+            key = _key_of_point(sweep, point)
+            settled = min(landed.settled(sweep, point) - used[key], point.repeats)
+            used[key] += int(settled)
+            if settled < point.repeats:
+                points.append(point.model_copy(update={"repeats": int(point.repeats - settled)}))
+        if points:
+            left.append(sweep.model_copy(update={"points": tuple(points)}))
+    return left
+
+
 class Landed:
-    """How many settled runs each configuration has, and which configurations do not fit the device."""
+    """How many settled runs each configuration has, when the last, and what does not fit the device."""
 
     def __init__(self, runs: Iterable[Run]) -> None:
         runs = tuple(runs)
         self._completed = Counter(_key_of_run(run) for run in runs if _has_result(run))
+        self._last: dict[_Key, datetime] = {}
+        for run in filter(_has_result, runs):
+            key = _any_version(_key_of_run(run))
+            self._last[key] = max(self._last.get(key, run.finished_at), run.finished_at)
         self._infeasible = {_key_of_run(run) for run in runs if run.status is RunStatus.INFEASIBLE}
+
+    def last_measured(self, sweep: Sweep, point: SweepPoint) -> datetime | None:
+        """When a point was last measured under any version, all else being equal; `None` if never."""
+        return self._last.get(_any_version(_key_of_point(sweep, point)))
 
     def left_of(self, sweep: Sweep) -> Sweep | None:
         """The points still to be measured, each with its missing repeats; `None` if there is none."""
@@ -71,6 +99,11 @@ def _has_result(run: Run) -> bool:
     """A run whose load never settled has no figure, so it is measured again."""
     settled = run.window_steady is not None and run.window_steady.settled
     return run.status is RunStatus.COMPLETED and settled
+
+
+def _any_version(key: _Key) -> _Key:
+    place = 2 + _ASKED_FOR.index("runtime_version")
+    return (*key[:place], *key[place + 1 :])
 
 
 def _key_of_run(run: Run) -> _Key:

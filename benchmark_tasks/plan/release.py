@@ -102,7 +102,7 @@ def plan_release(
 
 def is_canary(catalog: Catalog, sweep: Sweep) -> bool:
     """Whether a sweep is measured before all others: a canary model on one GPU, or on a CPU."""
-    return sweep.model_id in catalog.watch.canaries and sweep.num_gpus <= 1
+    return sweep.model_id in catalog.canaries.models and sweep.num_gpus <= 1
 
 
 def superseded(catalog: Catalog, models: Iterable[str], revision: str) -> Model | None:

@@ -171,6 +171,11 @@ def _hash(values: Mapping[str, JsonValue]) -> str:
 
 
 class Plan(Record):
-    """What is still to be measured, in the order of measuring."""
+    """What is still to be measured, in the order of measuring.
+
+    same_gpus: every sweep runs on the GPUs that the first one gets; they stay locked in between. For
+        releases that are measured in turns (A B B A).
+    """
 
     sweeps: tuple[Sweep, ...]
+    same_gpus: bool = False

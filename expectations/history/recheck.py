@@ -194,7 +194,7 @@ def plan_recheck(
     chosen = choose(
         figures,
         size=size,
-        canaries=catalog.watch.canaries,
+        canaries=catalog.canaries.models,
         gpu_models=gpu_models,
         rechecked=last_rechecks(rechecks),
     )

@@ -81,7 +81,7 @@ def _rank(catalog: Catalog, offer: Offer, settings: Settings | None) -> tuple[bo
     watched = [project.runtime for project in catalog.watch.projects]
     return (
         not (settings and _is_installed(distribution, settings)),
-        offer.model.model_id not in catalog.watch.canaries,
+        offer.model.model_id not in catalog.canaries.models,
         offer.model.runtime not in watched,
     )
 
@@ -95,7 +95,7 @@ def _without_deployment(catalog: Catalog, host: GpuHosts) -> list[Offer]:
     """The canaries on one GPU, with batch sizes, on GPUs that the catalog has no deployments for."""
     if host.gpu_model not in catalog.gpus:
         return []
-    models = [catalog.models[name] for name in catalog.watch.canaries if name in catalog.models]
+    models = [catalog.models[name] for name in catalog.canaries.models if name in catalog.models]
     return [
         Offer(model, next(iter(model.tasks)), host.gpu_model, 1, _FIRST_BATCH_SIZES)
         for model in models

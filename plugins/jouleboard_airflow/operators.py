@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class BoardLink(BaseOperatorLink):
 
 
 class MeasureSweepOperator(BaseOperator):
-    """Measure one sweep with `jouleboard measure`, and land its runs.
+    """Measure one sweep with `jouleboard measure`, or several in turns, and land their runs.
 
     The command runs under a guardian, which ends it and its model server when this task ends in any way:
     marked failed, timed out, killed, or its supervisor killed. The error line of a failed sweep is pushed
@@ -46,6 +46,7 @@ class MeasureSweepOperator(BaseOperator):
     Args:
         sweep: a `benchmark_tasks.plan.sweep.Sweep` as JSON; never rendered as a template, never in a shell.
         title: name of the sweep in the UI, through `map_index_template="{{ task.title }}"`.
+        then: sweeps that are measured after it on the same GPUs, as JSON.
         known: ids of the runs that this DAG run had landed when it was planned. When the task is tried
             again or cleared, it leaves out what was landed since.
     """
@@ -54,10 +55,17 @@ class MeasureSweepOperator(BaseOperator):
     operator_extra_links = (BoardLink(),)
 
     def __init__(
-        self, *, sweep: dict[str, Any], title: str, known: Collection[str] = (), **kwargs: Any
+        self,
+        *,
+        sweep: dict[str, Any],
+        title: str,
+        then: Sequence[dict[str, Any]] = (),
+        known: Collection[str] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.sweep = sweep
+        self.then = then
         self.title = title
         self.known = known
         self._command: GuardedCommand | None = None
@@ -70,7 +78,7 @@ class MeasureSweepOperator(BaseOperator):
         """
         die_with_parent(signal.SIGKILL)
         missing = self._missing(first_try=context["ti"].try_number == 1)
-        if missing is None:
+        if not missing:
             self.log.info("nothing to measure: the whole sweep is landed already")
             return
         exit_code, error = self._measure(missing)
@@ -83,21 +91,21 @@ class MeasureSweepOperator(BaseOperator):
         if self._command is not None:
             self._command.terminate()
 
-    def _missing(self, *, first_try: bool) -> Sweep | None:
-        """What is still to be measured of the sweep; None when nothing is."""
+    def _missing(self, *, first_try: bool) -> list[Sweep]:
+        """What is still to be measured, in its order."""
         from benchmark_tasks.plan.sweep import Sweep
 
-        sweep = Sweep.model_validate(self.sweep)
-        return sweep if first_try else _not_landed_since(sweep, self.known)
+        sweeps = [Sweep.model_validate(sweep) for sweep in (self.sweep, *self.then)]
+        return sweeps if first_try else _not_landed_since(sweeps, self.known)
 
-    def _measure(self, sweep: Sweep) -> tuple[int, str]:
+    def _measure(self, sweeps: Sequence[Sweep]) -> tuple[int, str]:
         """Exit code of the command, and its error line."""
         from benchmark_tasks.plan.sweep import Plan
 
         error = ""
         with tempfile.TemporaryDirectory(prefix="jouleboard-") as folder:
             plan = Path(folder) / "plan.json"
-            plan.write_text(Plan(sweeps=(sweep,)).model_dump_json())
+            plan.write_text(Plan(sweeps=tuple(sweeps), same_gpus=bool(self.then)).model_dump_json())
             with GuardedCommand(measure_command(plan)) as self._command:
                 for line in self._command.lines():
                     error = self._log_line(line) or error
@@ -118,11 +126,12 @@ def measure_command(plan: Path) -> list[str]:
     return [sys.executable, "-m", "benchmark_tasks.cli", "measure", "--plan", str(plan)]
 
 
-def _not_landed_since(sweep: Sweep, known: Collection[str]) -> Sweep | None:
-    from benchmark_tasks.plan import still_missing
+def _not_landed_since(sweeps: Sequence[Sweep], known: Collection[str]) -> list[Sweep]:
+    from benchmark_tasks.plan import left_of_turns
     from benchmark_tasks.results.store import Store
     from benchmark_tasks.settings import Settings
 
     landed = Store.of(Settings.from_environment()).records().runs
-    own = [run for run, _ in landed if run.campaign_id == sweep.campaign_id and run.run_id not in known]
-    return still_missing(sweep, own)
+    campaign = sweeps[0].campaign_id
+    own = [run for run, _ in landed if run.campaign_id == campaign and run.run_id not in known]
+    return left_of_turns(sweeps, own)

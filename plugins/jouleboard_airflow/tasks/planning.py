@@ -4,8 +4,8 @@ The wiring is in `dag_parts/measuring.py`, the cost in `estimating.py`, what com
 Imported by DAG files, so everything heavy is imported inside the functions.
 
 A planned sweep is passed between tasks as a dict: `sweep` (a `Sweep` of benchmark_tasks as JSON), `title`
-(its name for people), `lane` (the task that measures it) and `known` (ids of the runs that its
-campaign had landed when it was planned).
+(its name for people), `lane` (the task that measures it), `known` (ids of the runs that its campaign had
+landed when it was planned) and `then` (sweeps that follow on the same GPUs; may be absent).
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def plan_recheck(params: Mapping[str, Any], run_id: str) -> list[Planned]:
 def sweeps_for(sweeps: list[Planned], lane: str) -> list[dict[str, Any]]:
     """Arguments of the measuring task of a lane, one entry per sweep."""
     return [
-        {name: entry[name] for name in ("sweep", "title", "known")}
+        {name: entry[name] for name in ("sweep", "then", "title", "known") if name in entry}
         for entry in sweeps
         if entry["lane"] == lane
     ]

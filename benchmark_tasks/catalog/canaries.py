@@ -1,0 +1,49 @@
+"""`canaries.yaml`: what is measured first of a release, when it counts as unchanged, and what waits then."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from benchmark_tasks.catalog.fields import HubId, ascending
+from benchmark_tasks.results.record import Degree, Record
+from benchmark_tasks.vocabulary import ModelKind, Task
+
+Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+GpuHours = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Canary(Record):
+    """A model that is measured first of a release, on one GPU at these batch sizes, or without a GPU."""
+
+    model_id: HubId
+    task: Task
+    batch_sizes: tuple[Degree, ...] = Field(min_length=1)
+
+    @field_validator("batch_sizes")
+    @classmethod
+    def _in_order(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        return ascending(sizes)
+
+
+class CanaryPolicy(Record):
+    """The whole policy. Its reasons: docs/adr/0012-canaries.md.
+
+    kinds: canaries per kind of model; of each, the first that the catalog places on a GPU model is measured.
+    margin: a canary did not change if the whole 90 % interval of its change of energy is within +- this.
+    rounds: how often a canary is measured in turns with earlier releases, at most, until that is clear.
+    most_of_sweep: GPU time of the canaries of a release, at most, as a share of a full sweep's.
+    weekly_gpu_hours: GPU-hours per week and GPU model for configurations that wait.
+    """
+
+    kinds: dict[ModelKind, tuple[Canary, ...]] = {}
+    margin: Share = 0.02
+    rounds: Annotated[int, Field(ge=1, le=2)] = 2
+    most_of_sweep: Share = 0.1
+    weekly_gpu_hours: GpuHours = 12.0
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Ids of all canaries."""
+        return tuple(dict.fromkeys(canary.model_id for listed in self.kinds.values() for canary in listed))
