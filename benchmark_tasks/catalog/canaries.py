@@ -41,9 +41,13 @@ class CanaryPolicy(Record):
     margin: Share = 0.02
     rounds: Annotated[int, Field(ge=1, le=2)] = 2
     most_of_sweep: Share = 0.1
-    weekly_gpu_hours: GpuHours = 12.0
+    weekly_gpu_hours: GpuHours = 4.0
 
     @property
     def models(self) -> tuple[str, ...]:
         """Ids of all canaries."""
-        return tuple(dict.fromkeys(canary.model_id for listed in self.kinds.values() for canary in listed))
+        return tuple(dict.fromkeys(model_id for kind in self.kinds for model_id in self.of(kind)))
+
+    def of(self, kind: ModelKind) -> tuple[str, ...]:
+        """Ids of the canaries of a kind."""
+        return tuple(canary.model_id for canary in self.kinds.get(kind, ()))

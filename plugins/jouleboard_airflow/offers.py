@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from benchmark_tasks.catalog import Catalog, Deployment, Model
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Task
+from benchmark_tasks.vocabulary import ModelKind, Task
 from jouleboard_airflow.gpu_hosts import GpuHosts
 
 WITHOUT_GPU = GpuHosts(NO_GPU, 0)
@@ -64,7 +64,8 @@ def first_offer(catalog: Catalog, hosts: tuple[GpuHosts, ...], settings: Setting
     """What the form of a single measurement offers first; None if the catalog has nothing for these hosts.
 
     With GPUs, one of the GPU hosts comes first, because energy is measured only there. Of the combinations on
-    a host, those come first whose runtime is installed on this machine, then canaries, then small models.
+    a host, those come first whose runtime is installed on this machine, then the canaries of dense models,
+    then small models.
 
     settings: of this machine; None if they cannot be read.
     """
@@ -81,7 +82,7 @@ def _rank(catalog: Catalog, offer: Offer, settings: Settings | None) -> tuple[bo
     watched = [project.runtime for project in catalog.watch.projects]
     return (
         not (settings and _is_installed(distribution, settings)),
-        offer.model.model_id not in catalog.canaries.models,
+        offer.model.model_id not in catalog.canaries.of(ModelKind.DENSE),
         offer.model.runtime not in watched,
     )
 
@@ -92,10 +93,10 @@ def _is_installed(distribution: str | None, settings: Settings) -> bool:
 
 
 def _without_deployment(catalog: Catalog, host: GpuHosts) -> list[Offer]:
-    """The canaries on one GPU, with batch sizes, on GPUs that the catalog has no deployments for."""
+    """Canaries of dense models on one GPU, with batch sizes, where the catalog has no deployments."""
     if host.gpu_model not in catalog.gpus:
         return []
-    models = [catalog.models[name] for name in catalog.canaries.models if name in catalog.models]
+    models = [catalog.models[name] for name in catalog.canaries.of(ModelKind.DENSE) if name in catalog.models]
     return [
         Offer(model, next(iter(model.tasks)), host.gpu_model, 1, _FIRST_BATCH_SIZES)
         for model in models

@@ -1,0 +1,269 @@
+"""Canaries of a release: what is measured, what they decide, what waits, and what is in rotation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from benchmark_tasks.catalog import CanaryPolicy, Catalog, load
+from benchmark_tasks.plan import (
+    CanarySeries,
+    Change,
+    Comparison,
+    Decision,
+    Sweep,
+    SweepPoint,
+    canary_series,
+    decide,
+    in_rotation,
+    left_of_turns,
+    plan_release,
+    split_off_waiting,
+    to_measure_again,
+)
+from benchmark_tasks.plan.canaries import earlier_releases, spent_in_rotation
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.results.store import Listing
+from benchmark_tasks.testing.samples import sample_run
+from benchmark_tasks.vocabulary import ModelKind, RunStatus
+
+MARGIN = 0.02
+NOTHING = Change(0.0, -0.008, 0.008)
+MORE = Change(0.04, 0.03, 0.05)
+LESS = Change(-0.04, -0.05, -0.03)
+OPEN = Change(0.015, 0.006, 0.024)
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return load()
+
+
+def measured(sweep: Sweep, point: SweepPoint, version: str, *, days_ago: int = 0, **changes: Any) -> Run:
+    """A run of a point under a version."""
+    run = sample_run(configuration=sweep.configuration(point), batch_size=point.batch_size)
+    keys = run.comparability.model_copy(
+        update={
+            "runtime": sweep.runtime,
+            "runtime_version": version,
+            "weights": sweep.weights,
+            "request_set_id": sweep.request_set,
+            "length_control": sweep.length_control,
+            "model_revision": sweep.model_revision,
+        }
+    )
+    ended = datetime(2026, 11, 28, tzinfo=UTC) - timedelta(days=days_ago)
+    times = {"started_at": ended - timedelta(hours=1), "finished_at": ended}
+    return run.model_copy(update={"comparability": keys, **times, **changes})
+
+
+def sweeps_of(catalog: Catalog, version: str, gpu_model: str = "H100") -> tuple[Sweep, ...]:
+    """Everything that the catalog has for one GPU of a model."""
+    nothing = Listing((), ())
+    planned = plan_release(
+        catalog, nothing, runtime="vllm", runtime_version=version, gpu_model=gpu_model, gpus=1, repeats=1
+    )
+    return planned.sweeps
+
+
+def everything(catalog: Catalog, version: str, **changes: Any) -> list[Run]:
+    """One run of every configuration under a version."""
+    return [
+        measured(sweep, point, version, **changes)
+        for sweep in sweeps_of(catalog, version)
+        for point in sweep.points
+    ]
+
+
+@pytest.fixture(scope="module")
+def earlier(catalog: Catalog) -> list[Run]:
+    """A release under which the whole catalog was measured."""
+    return everything(catalog, "0.32.0")
+
+
+@pytest.fixture(scope="module")
+def series(catalog: Catalog, earlier: list[Run]) -> tuple[CanarySeries, ...]:
+    """The canaries of the next release."""
+    return canary_series(
+        catalog, earlier, runtime="vllm", version="0.33.0", gpu_model="H100", campaign_id="c"
+    )
+
+
+def told(series: tuple[CanarySeries, ...], **other: Change | None) -> dict[Comparison, Change]:
+    """Every canary unchanged, but for those of some kinds; `None`: no figure."""
+    changes = {}
+    for comparison in (comparison for each in series for comparison in each.comparisons):
+        change = other.get(comparison.kind.value, NOTHING)
+        if change is not None:
+            changes[comparison] = change
+    return changes
+
+
+def test_one_canary_per_kind_is_measured_in_turns_with_the_last_release(
+    series: tuple[CanarySeries, ...],
+) -> None:
+    assert [each.kind for each in series] == [ModelKind.DENSE, ModelKind.MOE, ModelKind.MULTIMODAL]
+    for each in series:
+        versions = [sweep.runtime_version for sweep in each.sweeps]
+        assert versions == ["0.32.0", "0.33.0", "0.33.0", "0.32.0"]
+        assert {sweep.num_gpus for sweep in each.sweeps} == {1}
+        assert {sweep.campaign_id for sweep in each.sweeps} == {"c"}
+
+
+def test_the_release_of_most_figures_is_in_turns_too(catalog: Catalog, earlier: list[Run]) -> None:
+    sweep = sweeps_of(catalog, "0.33.0")[0]
+    rotated = [measured(sweep, sweep.points[0], "0.33.0")]
+    (first, *_) = canary_series(
+        catalog, earlier + rotated, runtime="vllm", version="0.34.0", gpu_model="H100"
+    )
+    versions = [sweep.runtime_version for sweep in first.sweeps]
+    assert versions == ["0.32.0", "0.33.0", "0.34.0", "0.34.0", "0.33.0", "0.32.0"]
+
+
+@pytest.mark.parametrize(
+    ("version", "gpu_model", "why"),
+    [
+        ("0.33.0", "H200", "nothing was measured on this GPU model"),
+        ("0.32.0", "H100", "no release is earlier"),
+        ("0.33.0", "none", "without a GPU there is no energy"),
+    ],
+)
+def test_without_an_earlier_release_there_are_no_canaries(
+    catalog: Catalog, earlier: list[Run], version: str, gpu_model: str, why: str
+) -> None:
+    assert not canary_series(catalog, earlier, runtime="vllm", version=version, gpu_model=gpu_model), why
+
+
+def test_runs_that_failed_or_had_options_of_their_own_are_no_earlier_release(catalog: Catalog) -> None:
+    sweep = sweeps_of(catalog, "0.31.0")[0]
+    runs = [
+        measured(sweep, sweep.points[0], "0.31.0", status=RunStatus.FAILED),
+        measured(sweep, sweep.points[0], "0.32.0+config.1a2b3c4d"),
+    ]
+    assert earlier_releases(runs, runtime="vllm", gpu_model="H100", before="0.33.0") == ()
+
+
+def test_without_a_change_everything_with_a_canary_waits(series: tuple[CanarySeries, ...]) -> None:
+    (decision,) = decide(series, told(series), MARGIN)
+    assert decision.waits == (ModelKind.DENSE, ModelKind.MOE, ModelKind.MULTIMODAL)
+    assert "changed nothing within 2.0%" in decision.why
+    assert not to_measure_again(series, told(series), MARGIN)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "word"),
+    [
+        ("dense", MORE, "changed"),
+        ("dense", LESS, "changed"),
+        ("moe", MORE, "changed"),
+        ("multimodal", OPEN, "undecided"),
+        ("moe", Change(0.0, -0.008, 0.008, contested=True), "undecided"),
+        ("dense", Change(0.04, 0.03, 0.05, contested=True), "undecided"),
+        ("moe", None, "not compared"),
+        ("moe", Change(0.0, None, None), "not compared"),
+    ],
+    ids=[
+        "energy rises",
+        "energy falls",
+        "one family only",
+        "not clear",
+        "contested, unchanged",
+        "contested, confirmed",
+        "failed or does not fit",
+        "no interval",
+    ],
+)
+def test_everything_is_measured_unless_every_canary_is_unchanged(
+    series: tuple[CanarySeries, ...], kind: str, change: Change | None, word: str
+) -> None:
+    changes = told(series, **{kind: change})
+    (decision,) = decide(series, changes, MARGIN)
+    assert decision.waits == ()
+    assert word in decision.why
+    again = [each.kind.value for each in to_measure_again(series, changes, MARGIN)]
+    assert again == ([] if word == "not compared" else [kind])
+
+
+def test_an_interval_that_contains_nought_is_not_enough(series: tuple[CanarySeries, ...]) -> None:
+    wide = Change(0.0, -0.03, 0.03)
+    assert decide(series, told(series, dense=wide), MARGIN)[0].waits == ()
+    assert decide(series, told(series, dense=wide), 0.04)[0].waits != ()
+
+
+def test_each_gpu_model_decides_for_itself(catalog: Catalog, series: tuple[CanarySeries, ...]) -> None:
+    runs = [measured(sweep, sweep.points[0], "0.32.0") for sweep in sweeps_of(catalog, "0.32.0", "H200")[:1]]
+    there = canary_series(catalog, runs, runtime="vllm", version="0.33.0", gpu_model="H200")
+    changes = told(series) | told(there, dense=MORE)
+    waits = {decision.gpu_model: bool(decision.waits) for decision in decide(series + there, changes, MARGIN)}
+    assert waits == {"H100": True, "H200": False}
+
+
+def test_a_changed_release_is_measured_whole_and_an_unchanged_one_is_not(
+    catalog: Catalog, earlier: list[Run], series: tuple[CanarySeries, ...]
+) -> None:
+    sweeps = sweeps_of(catalog, "0.33.0")
+    whole, none_waits = split_off_waiting(
+        catalog, sweeps, earlier, decide(series, told(series, moe=MORE), MARGIN)
+    )
+    assert (whole, none_waits) == (list(sweeps), [])
+    now, waiting = split_off_waiting(catalog, sweeps, earlier, decide(series, told(series), MARGIN))
+    assert {catalog.model(sweep.model_id).kind for sweep in now} == {ModelKind.HYBRID}
+    assert sum(len(sweep.points) for sweep in [*now, *waiting]) == sum(len(sweep.points) for sweep in sweeps)
+
+
+def test_what_was_never_measured_and_what_has_no_canary_does_not_wait(
+    catalog: Catalog, earlier: list[Run]
+) -> None:
+    sweeps = sweeps_of(catalog, "0.33.0")
+    dense_only = [Decision("H100", (ModelKind.DENSE,), "")]
+    now, waiting = split_off_waiting(catalog, sweeps, [], dense_only)
+    assert (now, waiting) == (list(sweeps), [])
+    _, waiting = split_off_waiting(catalog, sweeps, earlier, dense_only)
+    assert {catalog.model(sweep.model_id).kind for sweep in waiting} == {ModelKind.DENSE}
+
+
+def test_a_catalog_without_a_model_of_a_kind_has_the_other_canaries(
+    catalog: Catalog, earlier: list[Run]
+) -> None:
+    kinds = {kind: canaries for kind, canaries in catalog.canaries.kinds.items() if kind != ModelKind.MOE}
+    without = catalog.model_copy(update={"canaries": CanaryPolicy(kinds=kinds)})
+    series = canary_series(without, earlier, runtime="vllm", version="0.33.0", gpu_model="H100")
+    assert [each.kind for each in series] == [ModelKind.DENSE, ModelKind.MULTIMODAL]
+    nothing = catalog.model_copy(update={"canaries": CanaryPolicy()})
+    assert not canary_series(nothing, earlier, runtime="vllm", version="0.33.0", gpu_model="H100")
+    assert decide((), {}, MARGIN) == ()
+
+
+def test_turns_that_were_cut_short_go_on_where_they_stopped(series: tuple[CanarySeries, ...]) -> None:
+    turns = series[1].sweeps
+    landed = [measured(sweep, sweep.points[0], sweep.runtime_version) for sweep in turns[:2]]
+    assert [sweep.runtime_version for sweep in left_of_turns(turns, landed)] == ["0.33.0", "0.32.0"]
+    assert left_of_turns(turns, landed * 2) == []
+
+
+def test_the_rotation_takes_what_was_measured_longest_ago(catalog: Catalog) -> None:
+    sweep = next(each for each in sweeps_of(catalog, "0.33.0") if len(each.points) > 4)
+    runs = [
+        measured(sweep, point, "0.32.0", days_ago=days)
+        for point, days in zip(sweep.points, (1, 9, 5, 7), strict=False)
+    ]
+    options: dict[str, Any] = {"cost": lambda sweep, point: 2.0, "budget_gpu_hours": 5.0}
+    (chosen,) = in_rotation([sweep], runs, **options)
+    assert chosen.points == (sweep.points[1], sweep.points[3])
+    assert in_rotation([sweep], runs, **options, spent_gpu_hours=4.0) == []
+    (first,) = in_rotation([sweep], runs, cost=lambda sweep, point: 99.0, budget_gpu_hours=5.0)
+    assert first.points == (sweep.points[1],)
+    assert in_rotation([sweep], runs, cost=lambda sweep, point: None, budget_gpu_hours=5.0) == []
+
+
+def test_what_a_rotation_spent_is_counted_from_its_runs(catalog: Catalog) -> None:
+    sweep = sweeps_of(catalog, "0.33.0")[0]
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    runs = [
+        measured(sweep, sweep.points[0], "0.33.0", days_ago=days, campaign_id=campaign, phases=())
+        for days, campaign in ((1, "rotation__a"), (6, "rotation__b"), (8, "rotation__c"), (1, "release"))
+    ]
+    assert spent_in_rotation(runs, gpu_model="H100", now=now) == pytest.approx(2.0)
+    assert spent_in_rotation(runs, gpu_model="H200", now=now) == 0.0
