@@ -98,7 +98,7 @@ def _result(row: Mapping[str, Any]) -> str:
 def _summary(rows: Sequence[Mapping[str, Any]], compared: Sequence[Mapping[str, Any]]) -> str:
     measured = f"{len(rows)} configuration{'' if len(rows) == 1 else 's'} measured"
     if not compared:
-        return f"{measured}, none under an earlier release"
+        return f"{measured}, none compared with an earlier release"
     lower, higher = (
         sum(row["energy_verdict"] == verdict for row in compared) for verdict in ("better", "worse")
     )

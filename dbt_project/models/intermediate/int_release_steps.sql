@@ -1,6 +1,12 @@
 with changes as (
 
-    select * exclude (metric)
+    -- Without a common GPU the difference would be that of the GPUs, so there is no change.
+    select
+        * exclude (metric)
+        replace (
+            case when on_same_gpus is not false then change end as change,
+            case when on_same_gpus is not false then change_half_width end as change_half_width
+        )
     from {{ ref('int_runtime_version_changes') }}
     where metric = 'energy'
 
@@ -40,7 +46,8 @@ steps as (
             when rerun_result = 'confirmed' and verdict not in ('better', 'worse') then 'not confirmed'
             else rerun_result
         end as confirmation,
-        row_number() over (partition by leaderboard_id order by versions_back) = 1 as is_against_previous,
+        row_number() over (partition by leaderboard_id order by on_same_gpus is false, versions_back) = 1
+            as is_against_previous,
         row_number() over (partition by leaderboard_id order by versions_back desc) = 1 as is_against_first
     from judged
 
