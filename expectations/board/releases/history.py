@@ -92,7 +92,7 @@ def _panel(heading: str, drawn: Sequence[Row], domain: Sequence[float]) -> Spec:
     y = {
         "type": "quantitative",
         "scale": {"domain": list(domain), "nice": False},
-        "axis": {"title": "Against the first release, %", "format": "+~g"},
+        "axis": {"title": "Against the first release, %", "format": "+~r"},
     }
     colour = {"field": "colour", "type": "nominal", "scale": None}
     return {
