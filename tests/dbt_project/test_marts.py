@@ -197,13 +197,21 @@ def test_a_history_says_what_the_comparison_of_two_versions_says(marts: duckdb.D
         " and history.energy_change_low is not distinct from compared.energy_change_low"
         " and history.energy_verdict = compared.energy_verdict order by all"
     ).fetchall()
-    # Nothing was measured A B B A on one GPU.
+    # Nothing was measured A B B A on one GPU. Batch 48 has no GPU in common: no change, below.
     assert rows == [
         ("Qwen 3 14B", 24, 2, "no clear change", -0.0104, -0.0104, "not rerun"),
-        ("Qwen 3 14B", 48, 2, "better", -0.0499, -0.0499, "not rerun"),
         ("Qwen 3 14B", 72, 2, "no clear change", 0.0, 0.0, "not rerun"),
         ("Qwen 3 8B", 32, 2, "better", -0.1996, -0.1996, "not rerun"),
     ]
+
+
+def test_releases_without_a_common_gpu_have_no_change(marts: duckdb.DuckDBPyConnection) -> None:
+    row = one(
+        marts,
+        "select energy_change, energy_change_low, energy_change_high, energy_change_since_first, energy_verdict"
+        " from marts.release_history where nickname = 'Qwen 3 14B' and batch_size = 48 and release_position = 2",
+    )
+    assert row == (None, None, None, None, "not measured")
 
 
 def test_a_release_is_summed_up(marts: duckdb.DuckDBPyConnection) -> None:
@@ -214,7 +222,7 @@ def test_a_release_is_summed_up(marts: duckdb.DuckDBPyConnection) -> None:
         " energy_higher, energy_unchanged, changes_confirmed"
         " from marts.release_summary as summary where runtime = 'vllm' order by release_position"
     ).fetchall()
-    assert rows == [("0.26.0", 1, True, 0, 0, 0, 0, 0), ("0.27.0", 2, True, 4, 2, 0, 2, 0)]
+    assert rows == [("0.26.0", 1, True, 0, 0, 0, 0, 0), ("0.27.0", 2, True, 3, 1, 0, 2, 0)]
 
 
 def test_a_row_says_how_many_gpus_and_servers_are_behind_its_energy(marts: duckdb.DuckDBPyConnection) -> None:
