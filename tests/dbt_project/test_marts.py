@@ -208,8 +208,9 @@ def test_a_history_says_what_the_comparison_of_two_versions_says(marts: duckdb.D
 def test_releases_without_a_common_gpu_have_no_change(marts: duckdb.DuckDBPyConnection) -> None:
     row = one(
         marts,
-        "select energy_change, energy_change_low, energy_change_high, energy_change_since_first, energy_verdict"
-        " from marts.release_history where nickname = 'Qwen 3 14B' and batch_size = 48 and release_position = 2",
+        "select energy_change, energy_change_low, energy_change_high, energy_change_since_first,"
+        " energy_verdict from marts.release_history"
+        " where nickname = 'Qwen 3 14B' and batch_size = 48 and release_position = 2",
     )
     assert row == (None, None, None, None, "not measured")
 

@@ -70,8 +70,9 @@ def test_a_release_is_summed_up_and_only_what_was_compared_is_named() -> None:
         " energy lower in 1, higher in 1; 1 confirmed"
     )
     assert [line.count("lm-arena-chat") for line in news.lines] == [1, 0]
-    assert news_of([first]).title == "vLLM 0.27.0: 1 configuration measured, none compared with an earlier release"
-    assert news_of([first]).lines == ()
+    alone = news_of([first])
+    assert alone.title == "vLLM 0.27.0: 1 configuration measured, none compared with an earlier release"
+    assert alone.lines == ()
 
 
 def test_a_long_text_says_how_much_is_left_out() -> None:
