@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "figures",
+    "forms",
     "headers",
     "logins",
     "metrics",

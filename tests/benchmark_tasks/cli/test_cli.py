@@ -237,7 +237,7 @@ def test_a_model_of_gpus_goes_to_the_cpu_only_if_asked(
 ) -> None:
     asked: list[Sweep] = []
 
-    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
+    def measure(sweep: Sweep, settings: Settings, held: object = None) -> run.MeasureResult:
         asked.append(sweep)
         return run.MeasureResult(())
 
@@ -260,7 +260,7 @@ def test_a_plan_is_measured_on_another_gpu_than_it_was_made_for(
 ) -> None:
     seen: list[Sweep] = []
 
-    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
+    def measure(sweep: Sweep, settings: Settings, held: object = None) -> run.MeasureResult:
         seen.append(sweep)
         return run.MeasureResult(())
 
@@ -285,7 +285,7 @@ def test_versions_are_measured_one_after_the_other(
 ) -> None:
     seen = []
 
-    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
+    def measure(sweep: Sweep, settings: Settings, held: object = None) -> run.MeasureResult:
         seen.append((sweep.runtime_version, [point.batch_size for point in sweep.points], settings.home.name))
         return run.MeasureResult((Path(f"/raw/{sweep.runtime_version}"),))
 
@@ -302,7 +302,7 @@ def test_steps_and_sizes_of_an_image_can_be_changed(
 ) -> None:
     seen = []
 
-    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
+    def measure(sweep: Sweep, settings: Settings, held: object = None) -> run.MeasureResult:
         seen.append(sweep)
         return run.MeasureResult(())
 
@@ -332,7 +332,7 @@ def test_one_failed_sweep_does_not_keep_the_others(
 ) -> None:
     seen = []
 
-    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
+    def measure(sweep: Sweep, settings: Settings, held: object = None) -> run.MeasureResult:
         seen.append(sweep)
         if len(seen) == 1:
             raise error
@@ -348,7 +348,7 @@ def test_one_failed_sweep_does_not_keep_the_others(
 def test_a_defect_keeps_no_other_sweep_and_shows_where_it_is(
     jouleboard: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def measure(sweep: Sweep, settings: Settings) -> run.MeasureResult:
+    def measure(sweep: Sweep, settings: Settings, held: object = None) -> run.MeasureResult:
         if sweep.runtime_version == "0.31.0":
             raise KeyError("gauge")
         return run.MeasureResult((Path("/raw/second"),))
