@@ -183,7 +183,8 @@ def test_the_ui_listens_on_this_machine_only_unless_told_otherwise(compose: dict
 )
 def test_docker_accepts_the_file_and_refuses_it_without_secrets() -> None:
     command = ["docker", "compose", "--file", str(MAIN), "config", "--quiet"]
-    variables = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    client = {name: os.environ[name] for name in ("DOCKER_CONFIG",) if name in os.environ}
+    variables = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | client
     given = variables | dict.fromkeys(SECRETS, "x")
     assert subprocess.run(command, env=given, timeout=60, check=False).returncode == 0
     assert subprocess.run(command, env=variables, timeout=60, check=False).returncode != 0
