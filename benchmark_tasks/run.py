@@ -24,7 +24,7 @@ from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog, Model
 from benchmark_tasks.diffusion.session import DiffusionSessions
 from benchmark_tasks.errors import CatalogError, JouleboardError, OutOfMemory
-from benchmark_tasks.host.device_lock import hold_free_devices
+from benchmark_tasks.host.device_lock import Held, hold_free_devices
 from benchmark_tasks.language.session import LanguageSessions
 from benchmark_tasks.measuring.devices import gpus_for, idle_watts, meter_of, require_gpus
 from benchmark_tasks.measuring.instruments import phase
@@ -39,9 +39,6 @@ from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes import container
 from benchmark_tasks.runtimes.kinds import ProcessContract, ServerContract, kind_of
 from benchmark_tasks.settings import Settings
-
-Held = tuple[tuple[int, ...], str]
-"""Indices of GPUs that are locked, and the mark for the servers on them (`hold_free_devices`)."""
 
 
 @dataclass(frozen=True)

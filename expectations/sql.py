@@ -1,8 +1,14 @@
-"""SQL files beside their modules, with Jinja where they need parameters."""
+"""SQL files beside their modules, with Jinja where they need parameters, and the rows that they give."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+Row = dict[str, Any]
 
 ROW_NAME = (
     "concat_ws(' | ', data_source, model_id, task, concat(num_gpus, 'x ', gpu_model),"
@@ -21,3 +27,15 @@ def load_sql(path: Path, **parameters: object) -> str:
 
     template = Environment(undefined=StrictUndefined, autoescape=False).from_string(path.read_text())
     return template.render(row_name=ROW_NAME, **parameters)
+
+
+def rows_of_query(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
+    """What a query gives: one dict per row, by the columns' names."""
+    result = connection.execute(query)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, path: Path, **parameters: object) -> list[Row]:
+    """What the query of a file gives, one dict per row. parameters: SQL or names, never data."""
+    return rows_of_query(connection, load_sql(path, **parameters))

@@ -17,9 +17,10 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import LengthControl, RuntimeName, Task, Weights
 
 if TYPE_CHECKING:
+    from benchmark_tasks.host.device_lock import Held
     from benchmark_tasks.host.machine import Machine
     from benchmark_tasks.plan.sweep import Sweep
-    from benchmark_tasks.run import Held, MeasureResult
+    from benchmark_tasks.run import MeasureResult
 
 
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="Measure the sweeps of this file.")]

@@ -22,6 +22,9 @@ from benchmark_tasks.processes import descendants, kill_all
 MARK = "JOULEBOARD_DEVICE_LOCK"
 """Environment variable that every model server carries: the lock files it runs under."""
 
+Held = tuple[tuple[int, ...], str]
+"""Indices of GPUs that are locked, and the mark for the servers on them."""
+
 
 @contextlib.contextmanager
 def hold_devices(home: Path, gpu_indices: Sequence[int], label: str) -> Iterator[str]:
@@ -35,9 +38,7 @@ def hold_devices(home: Path, gpu_indices: Sequence[int], label: str) -> Iterator
 
 
 @contextlib.contextmanager
-def hold_free_devices(
-    home: Path, candidates: Sequence[int], count: int, label: str
-) -> Iterator[tuple[tuple[int, ...], str]]:
+def hold_free_devices(home: Path, candidates: Sequence[int], count: int, label: str) -> Iterator[Held]:
     """Hold `count` of some GPUs, the first that are free; yields their indices and the mark for servers.
 
     Without candidates the CPU is held. Only one process chooses GPUs at a time: two that want several

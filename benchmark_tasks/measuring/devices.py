@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, MeterError
-from benchmark_tasks.host.device_lock import hold_free_devices
+from benchmark_tasks.host.device_lock import Held, hold_free_devices
 from benchmark_tasks.host.machine import instruments, usable_indices, visible_indices
 from benchmark_tasks.meters.host_meter import with_host
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
@@ -47,7 +47,7 @@ def gpus_for(sweep: Sweep) -> tuple[int, ...]:
 
 
 @contextmanager
-def hold_for(sweeps: Sequence[Sweep], home: Path) -> Iterator[tuple[tuple[int, ...], str]]:
+def hold_for(sweeps: Sequence[Sweep], home: Path) -> Iterator[Held]:
     """Hold GPUs for several sweeps that are measured one after the other on the same ones.
 
     Yields their indices and the mark for servers, as `hold_free_devices` does.

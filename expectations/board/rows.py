@@ -1,25 +1,14 @@
-"""Rows of a publication's marts for its pages: each query is a file beside the page that it fills."""
+"""The marts that the pages' queries need: each query is a file beside the page that it fills."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from expectations.sql import load_sql
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import duckdb
-
-Row = dict[str, Any]
-
-
-def rows_of(connection: duckdb.DuckDBPyConnection, path: Path, **parameters: object) -> list[Row]:
-    """What the query of a file gives, one dict per row. parameters: SQL or names, never data."""
-    result = connection.execute(load_sql(path, **parameters))
-    names = [column[0] for column in result.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def has_marts(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from expectations.pages.names import runtime_title
 from expectations.pages.numbers import exact_per_cent
 from expectations.publications.database import literal
-from expectations.sql import load_sql
+from expectations.sql import rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,10 +40,8 @@ def release_news(connection: duckdb.DuckDBPyConnection, runtime: str, version: s
 
     connection: a publication's marts, in schema `marts`.
     """
-    query = load_sql(QUERY, runtime=literal(runtime), version=literal(version))
-    result = connection.execute(query)
-    names = [column[0] for column in result.description or ()]
-    rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    release = f"runtime = {literal(runtime)} and runtime_version = {literal(version)}"
+    rows = rows_of(connection, QUERY, condition=release)
     return news_of(rows) if rows else None
 
 

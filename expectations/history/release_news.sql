@@ -1,8 +1,10 @@
--- The configurations that were measured under one release: confirmed changes first, then the largest.
+-- Configurations under releases that this project measured: confirmed changes first, then the largest.
 select *
 from marts.release_history
-where data_source = 'jouleboard' and runtime = {{ runtime }} and runtime_version = {{ version }}
+where data_source = 'jouleboard' and {{ condition }}
 order by
+    runtime asc,
+    runtime_version asc,
     confirmation <> 'confirmed' asc,
     abs(energy_change) desc nulls last,
     nickname asc,

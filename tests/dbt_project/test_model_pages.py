@@ -25,8 +25,8 @@ from expectations.board.models import frontier, write_models
 from expectations.board.models.pages import ROOM
 from expectations.board.models.pictures import Lengths, Power, length_picture, power_picture
 from expectations.board.models.sections import sections
-from expectations.board.rows import rows_of
 from expectations.pages.numbers import significant
+from expectations.sql import rows_of
 from tests.e2e.browser import CHROMIUM, Browser, running_browser
 
 MANIFEST = {"summary": {"publication_number": 7}}

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from expectations.board.reading.figures import theme
-from expectations.board.rows import Row
+from expectations.sql import Row
 
 WIDTH, HEIGHT = 820, 340
 DASHES = ([1, 0], [7, 4], [3, 3], [9, 3, 2, 3])

@@ -12,8 +12,8 @@ from expectations.board.addresses import MODELS, MODELS_FOLDER, model_page_name
 from expectations.board.models import frontier, pictures
 from expectations.board.models.sections import Model, Section, groups, sections
 from expectations.board.reading.figures.figure import standalone
-from expectations.board.rows import Row, rows_of
 from expectations.pages import render_page
+from expectations.sql import Row, rows_of
 
 if TYPE_CHECKING:
     import duckdb

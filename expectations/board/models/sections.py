@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from benchmark_tasks.vocabulary import Task
 from expectations.board.addresses import plain_name
 from expectations.board.reading import SOURCES
-from expectations.board.rows import Row
 from expectations.pages.names import runtime_title
+from expectations.sql import Row
 
 _HASH_SHOWN = 8
 """Characters of a revision that a table shows."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.catalog import Catalog
 from expectations.board.reading import SOURCES
-from expectations.board.rows import Row, rows_of
 from expectations.candidate.inputs import COMPARED
 from expectations.pages import render_page
 from expectations.pages.names import runtime_title
+from expectations.sql import Row, rows_of
 
 if TYPE_CHECKING:
     import duckdb

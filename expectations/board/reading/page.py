@@ -17,6 +17,7 @@ from expectations.board.reading.script import figures_script, write_script
 from expectations.board.reading.words import filters
 from expectations.pages import render_page
 from expectations.pages.png import write_png
+from expectations.sql import rows_of_query
 
 if TYPE_CHECKING:
     import duckdb
@@ -182,9 +183,7 @@ def _say(
     connection: duckdb.DuckDBPyConnection, entry: Mapping[str, Any], source: str, environment: Environment
 ) -> Sentence:
     query = sentence_query(entry["query"], source)
-    result = connection.execute(query)
-    names = [column[0] for column in result.description or ()]
-    rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    rows = rows_of_query(connection, query)
     template = environment.from_string(entry.get("one") or entry["all"])
     lines = tuple(" ".join(template.render(row).split()) for row in rows)
     return Sentence(entry["query"], query, lines, entry.get("needs"))

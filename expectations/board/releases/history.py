@@ -13,8 +13,8 @@ from itertools import groupby
 from typing import Any
 
 from expectations.board.reading.figures import theme
-from expectations.board.rows import Row
 from expectations.pages.numbers import exact_per_cent
+from expectations.sql import Row
 
 NAME = "release_history"
 TITLE = "Energy per output over the releases of a runtime"

@@ -14,9 +14,9 @@ from expectations.board.addresses import RELEASES_FOLDER, release_page_name
 from expectations.board.reading.figures.figure import standalone
 from expectations.board.releases import history
 from expectations.board.releases.interval import interval_picture
-from expectations.board.rows import Row, rows_of
-from expectations.history.release_news import ReleaseNews, news_of
+from expectations.history.release_news import QUERY, ReleaseNews, news_of
 from expectations.pages import render_page
+from expectations.sql import Row, rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,7 +87,7 @@ def write_releases(
 def releases(connection: duckdb.DuckDBPyConnection) -> list[Release]:
     """Every release that was measured, with its configurations and its news."""
     summaries = rows_of(connection, ROOM / "summaries.sql")
-    rows = rows_of(connection, ROOM / "configurations.sql")
+    rows = rows_of(connection, QUERY, condition="true")
     by_release = {key: tuple(group) for key, group in groupby(rows, key=_release)}
     names = {_release(summary) for summary in summaries}
     return [

@@ -10,6 +10,7 @@ from typing import Any
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.settings import Settings
 from expectations import publications
+from expectations.sql import rows_of
 
 _SQL = Path(__file__).parent / "rows.sql"
 
@@ -50,9 +51,7 @@ def published_rows(
         if current is None:
             return {}
         with publications.open_publication(current) as connection:
-            result = connection.execute(_SQL.read_text())
-            names = [column[0] for column in result.description or ()]
-            records = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+            records = rows_of(connection, _SQL)
     except JouleboardError:
         return {}  # the widget says what is wrong with the publication
     rows = [_row(record) for record in records if record["configuration_id"] in configurations]
