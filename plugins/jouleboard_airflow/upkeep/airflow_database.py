@@ -2,7 +2,8 @@
 
 The runs of `benchmark_release` and `propose_model` are never removed: a release or model is measured once
 because its run exists (`watch_releases`). So `db clean` is called twice: for runs and tasks without these
-DAGs, and for all DAGs for what is no part of a run, or does not say of which.
+DAGs, and for all DAGs for what is no part of a run, or does not say of which. Airflow itself keeps the last
+run of each DAG that no person started, however old it is.
 """
 
 from __future__ import annotations
