@@ -3,17 +3,23 @@
 
 Measures one release of a runtime: every configuration of the catalog that is not landed yet.
 
-1. `plan`: the catalog's configurations for this release on every GPU model of the fleet, without those that
-   are landed. If none is missing, all later tasks are skipped. It fails if the form asks for something that
-   is impossible here; one line says which fields, why, and what to choose instead.
-2. `estimate`: the cost, from earlier runs of the same configurations; unknown if there are none.
-3. `ask_a_person`: asks for approval if the cost is above a limit of GPU-hours, or if GPU time is unknown.
+1. `plan_canaries`, `plan_canaries_again`, `decide` (on GPUs): canaries, one model per kind, are measured
+   first, **in turns with earlier releases on the same GPU** (old, new, new, old). A canary that may have
+   changed is measured once more, which also confirms the change. If all canaries of a GPU model stay within
+   the margin, what was measured there under an earlier release waits for the DAG `rotation`, and the board
+   says so per row. In every other case all is measured: no earlier release, no canary, a change in either
+   direction, a canary that failed or stays undecided. *Scope* `everything` leaves canaries out.
+2. `plan`: the catalog's configurations for this release on every GPU model of the fleet, without those that
+   are landed or wait. If none is missing, all later tasks are skipped. It fails if the form asks for
+   something that is impossible here; one line says which fields, why, and what to choose instead.
+3. `estimate`: the cost, from earlier runs of the same configurations; unknown if there are none.
+4. `ask_a_person`: asks for approval if the cost is above a limit of GPU-hours, or if GPU time is unknown.
    The question is under *Required Actions*; no answer in time counts as *Reject*. Otherwise it is skipped.
-4. `measure`: one task per sweep (one server, several batch sizes); its name says what it measures. It takes
-   one slot of its GPU model's pool per GPU, and lands each run as soon as it is measured. Canaries, which
-   are models that are measured first, come before all others.
-5. `announce`: starts `refresh_leaderboard`, also when a sweep failed before its end.
-6. `verdict`: fails the run if a sweep failed or a person rejected the plan.
+5. `measure`: one task per sweep (one server, several batch sizes); its name says what it measures. It takes
+   one slot of its GPU model's pool per GPU, and lands each run as soon as it is measured. Models that are
+   canaries come before all others.
+6. `announce`: starts `refresh_leaderboard`, also when a sweep failed before its end.
+7. `verdict`: fails the run if a sweep failed or a person rejected the plan.
 
 The last line of a failed sweep's log is its error. A configuration that does not fit the GPU is recorded as
 infeasible and not tried again; after a busy GPU the task is tried again. To resume, **clear** the failed
@@ -25,18 +31,23 @@ The limit is the form's, or else the Airflow variable `jouleboard_ask_above_gpu_
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, TriggerRule, dag, task
 
 from jouleboard_airflow.dag_parts import forms, measuring
-from jouleboard_airflow.failures import one_line_errors
-from jouleboard_airflow.tasks import estimating, planning
+from jouleboard_airflow.failures import RETRIES, one_line_errors
+from jouleboard_airflow.lanes import canary_lanes
+from jouleboard_airflow.tasks import canaries, estimating, planning
 from jouleboard_airflow.tasks.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval, hours_to_answer
 from jouleboard_airflow.tasks.choices import TITLES
 
 CATALOG, NOTICE = forms.installed_catalog()
 HERE = forms.Here.known(CATALOG)
+
+BUILDS: dict[str, Any] = {"execution_timeout": timedelta(minutes=30), **RETRIES}
+"""Arguments of a task that builds the marts to read them."""
 
 
 @dag(
@@ -59,6 +70,29 @@ HERE = forms.Here.known(CATALOG)
             title=TITLES["revision"],
             description="Measure the models only while the catalog has this revision (commit) of them.",
         ),
+        canaries.SCOPE: Param(
+            canaries.BY_CANARIES,
+            type="string",
+            enum=[canaries.BY_CANARIES, canaries.EVERYTHING],
+            title=TITLES[canaries.SCOPE],
+            description="Whether canaries decide how much is measured now.",
+        ),
+        canaries.MARGIN: Param(
+            None,
+            type=["null", "number"],
+            exclusiveMinimum=0,
+            exclusiveMaximum=1,
+            title=TITLES[canaries.MARGIN],
+            description="Largest change of energy that counts as none, as a share. Empty: the catalog's.",
+        ),
+        canaries.SHARE: Param(
+            None,
+            type=["null", "number"],
+            exclusiveMinimum=0,
+            exclusiveMaximum=1,
+            title=TITLES[canaries.SHARE],
+            description="GPU time of canaries, at most, as a share of all sweeps'. Empty: the catalog's.",
+        ),
         "note": forms.note(),
         estimating.THRESHOLD: Param(
             None,
@@ -73,10 +107,34 @@ HERE = forms.Here.known(CATALOG)
 )
 def benchmark_release() -> None:
     @task(**measuring.PLANS)
-    def plan(params: dict[str, Any], run_id: str, ti: Any) -> list[dict[str, Any]]:
-        """Plan the sweeps that are missing."""
+    def plan_canaries(params: dict[str, Any], run_id: str, ti: Any) -> dict[str, Any]:
+        """Plan the canaries, in turns with earlier releases."""
         with one_line_errors(ti):
-            return planning.plan_release(params, run_id)
+            return canaries.plan_canaries(params, run_id)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, **BUILDS)
+    def plan_canaries_again(
+        first: dict[str, Any] | None, params: dict[str, Any], run_id: str, ti: Any
+    ) -> dict[str, Any]:
+        """Plan the canaries that may have changed once more."""
+        with one_line_errors(ti):
+            return canaries.plan_canaries_again(first, params, run_id)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, **BUILDS)
+    def decide(
+        first: dict[str, Any] | None, again: dict[str, Any] | None, params: dict[str, Any], ti: Any
+    ) -> list[dict[str, Any]]:
+        """What may wait, from the canaries."""
+        with one_line_errors(ti):
+            return canaries.decide(first, again, params)
+
+    @task(**measuring.PLANS)
+    def plan(
+        decisions: list[dict[str, Any]], params: dict[str, Any], run_id: str, ti: Any
+    ) -> list[dict[str, Any]]:
+        """Plan the sweeps that are missing and do not wait."""
+        with one_line_errors(ti):
+            return planning.plan_release(params, run_id, decisions)
 
     @task(**measuring.PLANS)
     def estimate(planned: list[dict[str, Any]], params: dict[str, Any], ti: Any) -> dict[str, Any]:
@@ -84,7 +142,14 @@ def benchmark_release() -> None:
         with one_line_errors(ti):
             return estimating.estimate_and_ask(planned, params)
 
-    planned = plan()
+    decisions: Any = []
+    if canary_lanes():
+        first = plan_canaries()
+        again = plan_canaries_again(first)
+        decisions = decide(first, again)
+        measuring.compare_canaries.override(group_id="canaries")(first, again=False) >> again
+        measuring.compare_canaries.override(group_id="canaries_again")(again, again=True) >> decisions
+    planned = plan(decisions)
     ask = AskApproval(task_id=ASK_TASK, asking=estimate(planned), params=WHY, **ASKS_AGAIN)
     measuring_all = measuring.measure(planned)
     ask >> measuring_all >> measuring.announce() >> measuring.verdict()

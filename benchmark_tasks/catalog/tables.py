@@ -1,4 +1,4 @@
-"""The catalog as the warehouse reads it: `catalog_{models,gpus,tasks}.parquet`."""
+"""The catalog as the warehouse reads it: `catalog_{models,gpus,tasks,canaries}.parquet`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ MODELS = pa.schema(
         ("activated_params_billions", pa.float64()),
         ("weight_precision", pa.string()),
         ("modality", pa.string()),
+        ("kind", pa.string()),
     ]
 )
 GPUS = pa.schema([("gpu_model", pa.string()), ("tdp_watts", pa.float64()), ("memory_gib", pa.float64())])
@@ -40,8 +41,20 @@ TASKS = pa.schema(
 """All that the warehouse knows of a task; no SQL names a task."""
 
 
+CANARIES = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("model_id", pa.string()),
+        ("task", pa.string()),
+        ("batch_size", pa.int64()),
+        ("margin", pa.float64()),
+    ]
+)
+"""One row per canary and batch size, in the order of the policy."""
+
+
 def write_tables(catalog: Catalog, directory: Path) -> None:
-    """Write the three tables into `directory`, rows in order of their keys."""
+    """Write the tables into `directory`, rows in order of their keys."""
     tables: tuple[tuple[str, Mapping[Any, Any], pa.Schema], ...] = (
         ("models", catalog.models, MODELS),
         ("gpus", catalog.gpus, GPUS),
@@ -50,3 +63,12 @@ def write_tables(catalog: Catalog, directory: Path) -> None:
     for name, entries, schema in tables:
         rows = [{column: getattr(entries[key], column) for column in schema.names} for key in sorted(entries)]
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / f"catalog_{name}.parquet")
+    policy = catalog.canaries
+    canaries = [
+        (kind, canary.model_id, canary.task, size, policy.margin)
+        for kind, listed in policy.kinds.items()
+        for canary in listed
+        for size in canary.batch_sizes
+    ]
+    rows = [dict(zip(CANARIES.names, row, strict=True)) for row in canaries]
+    pq.write_table(pa.Table.from_pylist(rows, schema=CANARIES), directory / "catalog_canaries.parquet")

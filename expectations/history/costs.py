@@ -117,6 +117,11 @@ def question(estimated: Estimate, reason: str, sweeps: Iterable[str]) -> tuple[s
     return f"Measure this? {estimated}", body
 
 
+def gpu_hours_per_run(settings: Settings) -> dict[str, float]:
+    """GPU-hours of one run of each configuration that was measured before, by its id."""
+    return {key: gpu_hours for key, (_, gpu_hours, _) in _costs(settings).items()}
+
+
 def _sum(known: list[float]) -> float | None:
     return sum(known) if known else None
 

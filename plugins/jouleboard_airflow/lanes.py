@@ -38,6 +38,10 @@ class Lane:
         """`measure_on_cpu`, `measure_on_2x_h200`, `measure_canaries_on_1x_h200`."""
         return f"measure{'_canaries' if self.canaries else ''}_on_{self._where}"
 
+    def compare_id(self, again: bool) -> str:
+        """`compare_canaries_on_1x_h200`; in the second round `compare_again_on_1x_h200`."""
+        return f"compare_{'again' if again else 'canaries'}_on_{self._where}"
+
     @property
     def choose_id(self) -> str:
         """Id of the task that chooses this lane's sweeps from the plan."""
@@ -88,3 +92,19 @@ def lane_of(sweep: Mapping[str, Any], canary: bool) -> Lane:
         wanted = f"{sweep['num_gpus']}x {sweep['gpu_model']}"
         raise SettingsError(f"no host can measure on {wanted}: {describe_fleet(read_fleet())}")
     return min(fitting, key=lambda lane: lane.num_gpus)
+
+
+def canary_lanes() -> tuple[Lane, ...]:
+    """The lanes that measure canaries: one per GPU model of the fleet."""
+    return tuple(lane for lane in all_lanes() if lane.canaries)
+
+
+def canary_lane_of(gpu_model: str) -> Lane:
+    """The lane that measures the canaries of a GPU model of the fleet."""
+    return next(lane for lane in canary_lanes() if lane.gpu_model == gpu_model)
+
+
+def measuring_task_ids() -> list[str]:
+    """Ids of all tasks that measure, in any DAG."""
+    comparing = [lane.compare_id(again) for again in (False, True) for lane in canary_lanes()]
+    return comparing + [lane.task_id for lane in all_lanes()]

@@ -109,7 +109,8 @@ confirmations as (
         averaged.rerun_figure / nullif(averaged.old_rerun_figure, 0) - 1 as rerun_change,
         t_quantiles.t_999 * scatter.relative_scatter * sqrt(averaged.rerun_inverse_servers)
         / nullif(averaged.rerun_blocks, 0)
-        * averaged.rerun_figure / nullif(averaged.old_rerun_figure, 0) as rerun_change_half_width
+        * averaged.rerun_figure / nullif(averaged.old_rerun_figure, 0) as rerun_change_half_width,
+        t_quantiles.t_95 / t_quantiles.t_999 * rerun_change_half_width as rerun_change_half_width_90
     from averaged
     inner join scatter using (data_source, architecture)
     -- 200 is the last row of the table; the quantiles of more degrees are smaller by at most 1 %.

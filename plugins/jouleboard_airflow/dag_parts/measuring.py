@@ -11,7 +11,7 @@ from jouleboard_airflow import links
 from jouleboard_airflow.dag_parts.assets import RAW_RUNS
 from jouleboard_airflow.dag_parts.deadlines import deadline
 from jouleboard_airflow.failures import RETRIES, one_line_errors
-from jouleboard_airflow.lanes import all_lanes
+from jouleboard_airflow.lanes import Lane, all_lanes, canary_lanes
 from jouleboard_airflow.operators import MeasureSweepOperator
 from jouleboard_airflow.tasks import estimating, judging, planning
 
@@ -47,22 +47,44 @@ def choose(planned: list[dict[str, Any]], lane: str) -> list[dict[str, Any]]:
     return planning.sweeps_for(planned, lane)
 
 
+@task
+def choose_canaries(round_: dict[str, Any], lane: str) -> list[dict[str, Any]]:
+    """The canaries of one lane."""
+    return planning.sweeps_for(round_["planned"], lane)
+
+
 @task_group(prefix_group_id=False)
 def measure(planned: Any) -> None:
     """One mapped task per lane, with one instance per sweep; its name says what it measures."""
     for lane in all_lanes():
-        MeasureSweepOperator.partial(
-            task_id=lane.task_id,
-            map_index_template="{{ task.title }}",
-            pool=lane.pool,
-            pool_slots=lane.pool_slots,
-            queue=lane.queue,
-            executor=lane.executor,
-            priority_weight=lane.priority_weight,
-            weight_rule="absolute",
-            execution_timeout=timedelta(hours=12),
-            **RETRIES,
-        ).expand_kwargs(choose.override(task_id=lane.choose_id)(planned, lane.task_id))
+        _measuring(lane, lane.task_id).expand_kwargs(
+            choose.override(task_id=lane.choose_id)(planned, lane.task_id)
+        )
+
+
+@task_group(prefix_group_id=False)
+def compare_canaries(round_: Any, again: bool) -> None:
+    """The same for canaries, each in turns with earlier releases on one GPU: one task per GPU model."""
+    for lane in canary_lanes():
+        task_id = lane.compare_id(again)
+        _measuring(lane, task_id).expand_kwargs(
+            choose_canaries.override(task_id=f"{task_id}_chosen")(round_, lane.task_id)
+        )
+
+
+def _measuring(lane: Lane, task_id: str) -> Any:
+    return MeasureSweepOperator.partial(
+        task_id=task_id,
+        map_index_template="{{ task.title }}",
+        pool=lane.pool,
+        pool_slots=lane.pool_slots,
+        queue=lane.queue,
+        executor=lane.executor,
+        priority_weight=lane.priority_weight,
+        weight_rule="absolute",
+        execution_timeout=timedelta(hours=12),
+        **RETRIES,
+    )
 
 
 @task(outlets=[RAW_RUNS], trigger_rule=TriggerRule.ALL_DONE)

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from benchmark_tasks.errors import ERROR_PREFIX
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.failures import ERROR_KEY, StepFailed
-from jouleboard_airflow.lanes import all_lanes
+from jouleboard_airflow.lanes import measuring_task_ids
 from jouleboard_airflow.tasks import planning
 from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol as RuntimeTaskInstance
 
 log = logging.getLogger("airflow.task")
+
+_PLANNING = ("plan_canaries", "plan_canaries_again", "decide", "plan", "estimate")
 
 
 def require_measured(ti: RuntimeTaskInstance) -> None:
@@ -44,7 +46,7 @@ def give_verdict(ti: RuntimeTaskInstance) -> str:
     states = list(_measuring_states(ti).values())
     measured, failed = states.count("success"), states.count("failed")
     if failed:
-        pulled = ti.xcom_pull(task_ids=[lane.task_id for lane in all_lanes()], key=ERROR_KEY)
+        pulled = ti.xcom_pull(task_ids=measuring_task_ids(), key=ERROR_KEY)
         errors = [error for error in pulled if error] or ["see their logs"]
         line = f"{failed} of {_count(measured + failed)} failed: {'; '.join(errors)}"
     elif "upstream_failed" in states:
@@ -104,8 +106,7 @@ def _failed(ti: RuntimeTaskInstance, line: str) -> StepFailed:
 
 def _measuring_states(ti: RuntimeTaskInstance) -> dict[str, str]:
     """State of each measuring task of this run, by `<task>_<index>` if it is mapped."""
-    task_ids = [lane.task_id for lane in all_lanes()]
-    answer = ti.get_task_states(dag_id=ti.dag_id, task_ids=task_ids, run_ids=[ti.run_id])
+    answer = ti.get_task_states(dag_id=ti.dag_id, task_ids=measuring_task_ids(), run_ids=[ti.run_id])
     return dict(answer.get(ti.run_id, {}))
 
 
@@ -121,7 +122,7 @@ def _rejection(ti: RuntimeTaskInstance) -> str | None:
 
 def _planning_error(ti: RuntimeTaskInstance) -> str | None:
     """Why nothing was planned, from the task that says so."""
-    errors = ti.xcom_pull(task_ids=["plan", "estimate"], key=ERROR_KEY)
+    errors = ti.xcom_pull(task_ids=list(_PLANNING), key=ERROR_KEY)
     return next((str(error) for error in errors or () if error), None)
 
 

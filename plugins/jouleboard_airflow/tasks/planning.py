@@ -11,7 +11,7 @@ landed when it was planned) and `then` (sweeps that follow on the same GPUs; may
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,44 +42,63 @@ MEASURES = "measures"
 """XCom key, and key of a planned sweep: the rows of the leaderboard that it measures."""
 
 
-def plan_release(params: Mapping[str, Any], run_id: str) -> list[Planned]:
+def plan_release(
+    params: Mapping[str, Any], run_id: str, decisions: Sequence[Mapping[str, Any]] = ()
+) -> list[Planned]:
     """The catalog's configurations for a release that are not landed, on every GPU model of the fleet.
 
     With `force` all of them, except what this run of the DAG has landed already: clearing the run resumes it.
 
+    decisions: of the canaries (`Decision` as dict); what waits is left out.
+
     Raises:
-        AirflowSkipException: nothing is missing, or this installation cannot run the release.
+        AirflowSkipException: nothing is missing, all that is missing waits, or this installation cannot run
+            the release.
         Impossible: a field of the form asks for something that cannot be done here.
         CatalogError, SettingsError, UnknownVersion, IndexUnreachable
     """
+    from benchmark_tasks.plan import Decision, split_off_waiting
+
+    sweeps = release_sweeps(params, run_id)
+    if not sweeps:
+        what = f"{params['runtime']} {params['version'] or '(newest release)'}"
+        raise AirflowSkipException(
+            f"nothing to measure: all of {what} that this installation can measure is landed"
+        )
+    catalog, settings = installed_catalog(), Settings.from_environment()
+    told = [Decision(**decision) for decision in decisions]
+    now, waiting = split_off_waiting(catalog, sweeps, counting_runs(settings), told)
+    points = sum(len(sweep.points) for sweep in waiting)
+    if points:
+        log.info("%d configurations wait for the rotation, as canaries changed nothing", points)
+    if not now:
+        raise AirflowSkipException(f"nothing to measure now: {points} configurations wait for the rotation")
+    return planned(catalog, now, _of_campaign(listing(settings), run_id))
+
+
+def release_sweeps(params: Mapping[str, Any], run_id: str) -> Sequence[Sweep]:
+    """All sweeps that are missing of a release; raises what `plan_release` does, but for what is landed."""
     from benchmark_tasks.plan import plan_release_on
 
-    catalog, settings = _catalog(), Settings.from_environment()
-    runtime, landed = params["runtime"], listing(settings)
+    catalog, settings = installed_catalog(), Settings.from_environment()
     _require_current(catalog, params["models"] or (), params.get("revision"))
     _require_possible_release(params, catalog)
     with _skipping_without_build():
-        plan = plan_release_on(
+        return plan_release_on(
             machines_of(catalog, params["gpu_model"]),
             catalog,
-            landed,
+            listing(settings),
             settings,
-            runtime=runtime,
+            runtime=params["runtime"],
             version=params["version"],
             repeats=params["repeats"],
-            weights=_weights(params),
+            weights=weights_of(params),
             models=params["models"] or None,
             tasks=[_task(name) for name in params["tasks"] or ()] or None,
             campaign_id=run_id,
             note=params["note"],
             force=params["force"],
-        )
-    if not plan.sweeps:
-        what = f"{runtime} {params['version'] or '(newest release)'}"
-        raise AirflowSkipException(
-            f"nothing to measure: all of {what} that this installation can measure is landed"
-        )
-    return planned(catalog, plan.sweeps, _of_campaign(landed, run_id))
+        ).sweeps
 
 
 def plan_on_demand(
@@ -96,7 +115,7 @@ def plan_on_demand(
     """
     from benchmark_tasks.plan import plan_single
 
-    catalog, settings = _catalog(), Settings.from_environment()
+    catalog, settings = installed_catalog(), Settings.from_environment()
     choices.require_possible(choices.on_demand(params, catalog, settings))
     (machine,) = machines_of(catalog, params["gpu_model"])
     landed = listing(settings)
@@ -111,7 +130,7 @@ def plan_on_demand(
         num_gpus=_no_gpu_if_asked(params["gpu_model"], params["num_gpus"]),
         batch_sizes=batch_sizes(params["batch_sizes"]),
         repeats=params["repeats"],
-        weights=_weights(params),
+        weights=weights_of(params),
         campaign_id=run_id,
         note=params["note"],
         force=params["force"],
@@ -141,7 +160,7 @@ def plan_recheck(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     from expectations import publications
     from expectations.history import recheck
 
-    catalog, settings = _catalog(), Settings.from_environment()
+    catalog, settings = installed_catalog(), Settings.from_environment()
     choices.require_possible(choices.with_gpu_model(params, choices.RECHECK))
     if publications.current(settings) is None:
         raise AirflowSkipException("nothing to measure again: nothing is published yet")
@@ -261,7 +280,8 @@ def batch_sizes(text: str | None) -> list[int] | None:
     return [int(part) for part in parts] or None
 
 
-def _catalog() -> Catalog:
+def installed_catalog() -> Catalog:
+    """The shipped catalog with what this installation added to it."""
     from benchmark_tasks.catalog import load
 
     return load(overlay=Settings.from_environment().catalog)
@@ -272,6 +292,13 @@ def listing(settings: Settings) -> Listing:
     from benchmark_tasks.results.store import Store
 
     return Store.of(settings).records()
+
+
+def counting_runs(settings: Settings) -> list[Run]:
+    """Every landed run but those of rechecks."""
+    from benchmark_tasks.plan import runs_that_count
+
+    return runs_that_count((run for run, _ in listing(settings).runs), campaign_id=None, force=False)
 
 
 def _require_possible_release(params: Mapping[str, Any], catalog: Catalog) -> None:
@@ -314,7 +341,7 @@ def _skipping_without_build() -> Iterator[None]:
         raise AirflowSkipException(f"nothing to measure: {error}") from error
 
 
-def _weights(params: Mapping[str, Any]) -> Weights | None:
+def weights_of(params: Mapping[str, Any]) -> Weights | None:
     """The kind of weights of a form; `None` for the usual one of each model."""
     return Weights(params["weights"]) if params.get("weights") else None
 

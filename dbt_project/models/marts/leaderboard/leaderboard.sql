@@ -67,6 +67,16 @@ differences as (
 
     select * from {{ ref('weights_differences') }}
 
+),
+
+rows_unchanged as (
+
+    select
+        leaderboard_id,
+        unchanged_version as canaries_unchanged_until
+    from {{ ref('int_rows_unchanged') }}
+    where is_newest
+
 )
 
 select
@@ -86,6 +96,7 @@ select
     {{ weights_difference_columns('differences') }},
     configurations.is_current_revision,
     configurations.last_measured_at,
+    rows_unchanged.canaries_unchanged_until,
     configurations.energy_source,
     configurations.output_unit,
     cast(configurations.frames_per_second as integer) as frames_per_second,
@@ -131,6 +142,7 @@ select
 from configurations
 left join positions using (leaderboard_id)
 left join ranked using (leaderboard_id)
+left join rows_unchanged using (leaderboard_id)
 left join differences on {{ difference_of_weights('differences', 'configurations') }}
 order by
     configurations.data_source, configurations.task, positions.energy_position, configurations.leaderboard_id

@@ -6,5 +6,6 @@ select
     architecture as model_architecture,
     total_params_billions,
     activated_params_billions,
-    weight_precision
+    weight_precision,
+    kind
 from {{ source('jouleboard', 'catalog_models') }}

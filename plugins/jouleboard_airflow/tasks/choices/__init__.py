@@ -15,6 +15,7 @@ from jouleboard_airflow.tasks.choices.fields import (
     RECHECK,
     REFRESH,
     RELEASE,
+    ROTATION,
     TITLES,
 )
 from jouleboard_airflow.tasks.choices.forms import (
@@ -36,6 +37,7 @@ __all__ = [
     "RECHECK",
     "REFRESH",
     "RELEASE",
+    "ROTATION",
     "TITLES",
     "Impossible",
     "Misfit",

@@ -8,8 +8,10 @@ TITLES = {
     "approve": "Approve",
     "ask_above_gpu_hours": "Ask above (GPU-hours)",
     "batch_sizes": "Batch sizes",
+    "canary_share": "Canaries' share",
     "force": "Force",
     "gpu_model": "GPU model",
+    "margin": "Margin",
     "hub": "Ask the model hub",
     "model": "Model",
     "model_id": "Model",
@@ -20,10 +22,12 @@ TITLES = {
     "revision": "Revision",
     "runtime": "Runtime",
     "sample": "Sample",
+    "scope": "Scope",
     "source": "Source",
     "task": "Task",
     "tasks": "Tasks",
     "version": "Version",
+    "weekly_gpu_hours": "GPU-hours per week",
     "weights": "Weights",
 }
 """Title of each field, as the forms show it, by its name."""
@@ -50,12 +54,16 @@ RELEASE = (
     "gpu_model",
     "force",
     "revision",
+    "scope",
+    "margin",
+    "canary_share",
     "note",
     "ask_above_gpu_hours",
     "approve",
     "answer_within_hours",
 )
 RECHECK = ("sample", "repeats", "gpu_model", "note")
+ROTATION = ("weekly_gpu_hours", "gpu_model", "note")
 REFRESH = ("note", "approve", "answer_within_hours")
 IMPORT = ("source", "note")
 HOUSEKEEPING = ("apply",)

@@ -1,0 +1,6 @@
+select distinct
+    runtime,
+    gpu_model,
+    canaries_unchanged_until as version
+from leaderboard
+where data_source = 'jouleboard' and canaries_unchanged_until is not null

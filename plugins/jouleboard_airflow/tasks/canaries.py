@@ -1,0 +1,250 @@
+"""What `benchmark_release` does before it plans: canaries in turns with earlier releases, and the decision.
+
+A round is passed between tasks as a dict: `series` (`CanarySeries` as JSON) and `planned` (see `planning`).
+Imported by DAG files, so everything heavy is imported inside the functions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from benchmark_tasks.errors import JouleboardError, one_line
+from benchmark_tasks.settings import Settings
+from jouleboard_airflow.lanes import canary_lane_of
+from jouleboard_airflow.tasks import choices, planning
+from jouleboard_airflow.tasks.planning import Planned
+
+if TYPE_CHECKING:
+    from benchmark_tasks.catalog import CanaryPolicy, Catalog
+    from benchmark_tasks.plan import CanarySeries, Change, Comparison, Sweep
+    from benchmark_tasks.results.schema import Run
+
+log = logging.getLogger("airflow.task")
+
+SCOPE, MARGIN, SHARE = "scope", "margin", "canary_share"
+"""The form's fields that replace the policy for one run."""
+BY_CANARIES, EVERYTHING = "by canaries", "everything"
+WEEKLY = "weekly_gpu_hours"
+
+Round = dict[str, Any]
+NO_CANARIES: Round = {"series": [], "planned": []}
+
+
+def plan_canaries(params: Mapping[str, Any], run_id: str) -> Round:
+    """The first round: canaries of the release on every GPU model that has some and an earlier release.
+
+    None where a person asks for everything, for certain models or tasks, or to measure again. What is
+    impossible is said by the task that plans the release.
+    """
+    asked = [name for name in ("models", "tasks", "force", "revision") if params.get(name)]
+    if params[SCOPE] == EVERYTHING or asked:
+        log.info("no canaries: the form asks for %s", ", ".join(asked) or EVERYTHING)
+        return NO_CANARIES
+    try:
+        sweeps = planning.release_sweeps(params, run_id)
+    except (JouleboardError, AirflowSkipException) as error:
+        log.info("no canaries: %s", one_line(error))
+        return NO_CANARIES
+    catalog, settings = planning.installed_catalog(), Settings.from_environment()
+    runs = planning.counting_runs(settings)
+    series = [
+        each
+        for gpu_model, version in {sweep.gpu_model: sweep.runtime_version for sweep in sweeps}.items()
+        for each in _worth_it(catalog, settings, runs, params, run_id, gpu_model, version, sweeps)
+    ]
+    return _round(series, [_first_round(each, runs) for each in series], runs, run_id)
+
+
+def plan_canaries_again(first: Round | None, params: Mapping[str, Any], run_id: str) -> Round:
+    """The second round: canaries that are candidates or undecided; this is also the rerun that confirms them.
+
+    Raises:
+        PublisherBusy, BuildError, DiskFull
+    """
+    from benchmark_tasks.plan import left_of_turns, to_measure_again
+
+    catalog, settings = planning.installed_catalog(), Settings.from_environment()
+    policy, series = policy_of(catalog, params), _series_of(first)
+    if not series or policy.rounds < 2:
+        return NO_CANARIES
+    again = to_measure_again(series, _changes(settings, series), policy.margin)
+    runs = planning.counting_runs(settings)
+    own = [run for run in runs if run.campaign_id == run_id]
+    left = [left_of_turns((*each.sweeps, *each.sweeps), own) for each in again]
+    return _round(again, left, runs, run_id)
+
+
+def decide(first: Round | None, again: Round | None, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What waits on each GPU model that has canaries, and why.
+
+    Raises:
+        PublisherBusy, BuildError, DiskFull
+    """
+    from benchmark_tasks.plan import decide as decide_from
+
+    series = _series_of(first)
+    if not series:
+        return []
+    settings, margin = Settings.from_environment(), policy_of(planning.installed_catalog(), params).margin
+    decisions = decide_from(series, _changes(settings, series), margin)
+    measured = len(series) + len(_series_of(again))
+    for decision in decisions:
+        log.info("%s, after %d series: %s", decision.gpu_model, measured, decision.why)
+    return [asdict(decision) for decision in decisions]
+
+
+def plan_rotation(params: Mapping[str, Any], run_id: str) -> list[Planned]:
+    """Configurations for which canaries stand in, measured longest ago, within the week's GPU-hours.
+
+    Raises:
+        AirflowSkipException: nothing waits, nothing is published, or the week's budget is spent.
+    """
+    from benchmark_tasks.plan import in_rotation, plan_release, rotation_campaign, spent_in_rotation
+    from expectations import publications
+    from expectations.history import canaries
+
+    catalog, settings = planning.installed_catalog(), Settings.from_environment()
+    choices.require_possible(choices.with_gpu_model(params, choices.ROTATION))
+    if publications.current(settings) is None:
+        raise AirflowSkipException("nothing to measure: nothing is published yet")
+    landed, campaign = planning.listing(settings), rotation_campaign(run_id)
+    runs, budget = planning.counting_runs(settings), params[WEEKLY]
+    machines = {each.gpu_model: each for each in planning.reached_machines(catalog, params["gpu_model"])}
+    sweeps: list[Sweep] = []
+    spent = {
+        gpu_model: spent_in_rotation(runs, gpu_model=gpu_model, now=datetime.now(UTC))
+        for gpu_model in machines
+    }
+    for (runtime, gpu_model), version in canaries.unchanged_releases(settings).items():
+        if gpu_model not in machines:
+            continue
+        waiting = plan_release(
+            catalog,
+            landed,
+            runtime=runtime,
+            runtime_version=version,
+            gpu_model=gpu_model,
+            gpus=machines[gpu_model].num_gpus,
+            campaign_id=campaign,
+            note=params["note"],
+        ).sweeps
+        cost = canaries.cost_of_points(settings)
+        hours = catalog.canaries.weekly_gpu_hours if budget is None else float(budget)
+        chosen = in_rotation(
+            waiting, runs, cost=cost, budget_gpu_hours=hours, spent_gpu_hours=spent[gpu_model]
+        )
+        spent[gpu_model] += sum(cost(sweep, point) or 0.0 for sweep in chosen for point in sweep.points)
+        sweeps += chosen
+    if not sweeps:
+        raise AirflowSkipException("nothing to measure: nothing waits, or this week's GPU-hours are spent")
+    return planning.planned(catalog, sweeps, [run for run in runs if run.campaign_id == campaign])
+
+
+def policy_of(catalog: Catalog, params: Mapping[str, Any]) -> CanaryPolicy:
+    """The catalog's policy with what the form says otherwise."""
+    wanted = {"margin": params.get(MARGIN), "most_of_sweep": params.get(SHARE)}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return catalog.canaries.model_copy(update=given)
+
+
+def _worth_it(
+    catalog: Catalog,
+    settings: Settings,
+    runs: Sequence[Run],
+    params: Mapping[str, Any],
+    run_id: str,
+    gpu_model: str,
+    version: str,
+    sweeps: Iterable[Sweep],
+) -> tuple[CanarySeries, ...]:
+    """The canaries on a GPU model; none if they cost more than the policy's share of all its sweeps."""
+    from benchmark_tasks.plan import canary_series
+    from expectations.history.canaries import reason_without_canaries
+
+    series = canary_series(
+        catalog,
+        runs,
+        runtime=params["runtime"],
+        version=version,
+        gpu_model=gpu_model,
+        weights=planning.weights_of(params),
+        campaign_id=run_id,
+        note=params["note"],
+    )
+    own = [sweep for each in series for sweep in each.sweeps]
+    whole = [sweep for sweep in sweeps if sweep.gpu_model == gpu_model]
+    policy = policy_of(catalog, params)
+    both_rounds = own * policy.rounds
+    reason = reason_without_canaries(settings, both_rounds, whole, policy.most_of_sweep) if series else None
+    if reason is None:
+        if not series:
+            log.info("%s: no canaries: no earlier release there, or no canary fits", gpu_model)
+        return series
+    log.info("%s: no canaries, everything is measured: %s", gpu_model, reason)
+    return ()
+
+
+def _first_round(series: CanarySeries, runs: Iterable[Run]) -> list[Sweep]:
+    """What is left to measure; nothing if the release has its two servers already, of any campaign."""
+    from benchmark_tasks.plan import left_of_turns
+
+    runs = list(runs)
+    release = [sweep for sweep in series.sweeps if sweep.runtime_version == series.version]
+    if not left_of_turns(release, runs):
+        return []
+    campaign = series.sweeps[0].campaign_id
+    return left_of_turns(series.sweeps, [run for run in runs if run.campaign_id == campaign])
+
+
+def _round(
+    series: Sequence[CanarySeries], left: Sequence[Sequence[Sweep]], runs: Iterable[Run], run_id: str
+) -> Round:
+    known = [run.run_id for run in runs if run.campaign_id == run_id]
+    entries = []
+    for each, sweeps in zip(series, left, strict=True):
+        if not sweeps:
+            continue
+        title = f"{each.sweeps[0].model_id} | {each.version} in turns with {', '.join(each.versions)}"
+        first, *then = [sweep.model_dump(mode="json") for sweep in sweeps]
+        lane = canary_lane_of(each.gpu_model)
+        entries.append({"sweep": first, "then": then, "title": title, "lane": lane.task_id, "known": known})
+        log.info("to measure, on %s: %s", each.gpu_model, title)
+    dumped = [
+        {
+            **asdict(replace(each, sweeps=())),
+            "sweeps": [sweep.model_dump(mode="json") for sweep in each.sweeps],
+        }
+        for each in series
+    ]
+    return {"series": dumped, "planned": entries}
+
+
+def _series_of(round_: Round | None) -> tuple[CanarySeries, ...]:
+    from benchmark_tasks.plan import CanarySeries, Sweep
+    from benchmark_tasks.vocabulary import ModelKind
+
+    return tuple(
+        CanarySeries(
+            ModelKind(entry["kind"]),
+            entry["gpu_model"],
+            entry["version"],
+            tuple(entry["versions"]),
+            tuple(Sweep.model_validate(sweep) for sweep in entry["sweeps"]),
+        )
+        for entry in (round_ or NO_CANARIES)["series"]
+    )
+
+
+def _changes(settings: Settings, series: Sequence[CanarySeries]) -> dict[Comparison, Change]:
+    from expectations.history.canaries import canary_changes_now
+
+    changes: dict[Comparison, Change] = {}
+    for runtime, version in {(each.sweeps[0].runtime, each.version) for each in series}:
+        changes |= canary_changes_now(settings, runtime, version, say=log.info)
+    return changes
