@@ -75,6 +75,10 @@ BUILDS: dict[str, Any] = {"execution_timeout": timedelta(minutes=30), **RETRIES}
             type="string",
             enum=[canaries.BY_CANARIES, canaries.EVERYTHING],
             title=TITLES[canaries.SCOPE],
+            values_display={
+                canaries.BY_CANARIES: "What canaries say",
+                canaries.EVERYTHING: "Everything, without canaries",
+            },
             description="Whether canaries decide how much is measured now.",
         ),
         canaries.MARGIN: Param(

@@ -21,12 +21,13 @@ DAG_IDS = {
     "benchmark_release",
     "benchmark_on_demand",
     "recheck",
+    "rotation",
     "import_published_results",
     "refresh_leaderboard",
     "weekly_digest",
     "housekeeping",
 }
-MEASURING = ("benchmark_release", "benchmark_on_demand", "recheck")
+MEASURING = ("benchmark_release", "benchmark_on_demand", "recheck", "rotation")
 HEAVY = ("great_expectations", "dbt", "duckdb", "pandas", "torch", "pyarrow", "scipy", "zeus")
 
 _READ_ALL = """
