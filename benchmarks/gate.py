@@ -113,6 +113,8 @@ def leaderboard(rows: int, path: Path) -> Path:
             ("min_energy_configurations", "sample_min_energy_configurations"),
             ("release_history", "sample_release_history"),
             ("release_summary", "sample_release_summary"),
+            ("release_canaries", "sample_release_canaries"),
+            ("canary_savings", "sample_canary_savings"),
         ):
             connection.sql((SQL / f"{query}.sql").read_text()).create(f"marts.{mart}")
         for mart in ("run_log", "quarantine", "publications"):

@@ -40,9 +40,7 @@ def canary_changes(
     connection: duckdb.DuckDBPyConnection, runtime: RuntimeName, version: str
 ) -> dict[Comparison, Change]:
     """The same from marts that are open. Of several series of a canary, the one that changed most."""
-    history = [name for name, *_ in connection.execute("describe release_history").fetchall()]
-    contested = "release_history.contested is not null" if "contested" in history else "false"
-    text = load_sql(_CHANGES, runtime=literal(runtime), version=literal(version), contested=contested)
+    text = load_sql(_CHANGES, runtime=literal(runtime), runtime_version=literal(version))
     changes: dict[Comparison, Change] = {}
     for kind, gpu_model, model_id, batch_size, old, *figures in connection.execute(text).fetchall():
         comparison = Comparison(ModelKind(kind), gpu_model, model_id, batch_size, old)
@@ -81,7 +79,8 @@ def unchanged_releases(settings: Settings) -> dict[tuple[RuntimeName, str], str]
     newest: dict[tuple[RuntimeName, str], str] = {}
     for row in query(settings, _UNCHANGED.read_text()).records():
         key = row["runtime"], row["gpu_model"]
-        newest[key] = max(newest.get(key, row["version"]), row["version"], key=Version)
+        version = row["canaries_unchanged_until"]
+        newest[key] = max(newest.get(key, version), version, key=Version)
     return newest
 
 

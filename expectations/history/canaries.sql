@@ -1,16 +1,14 @@
 select
-    release_canaries.kind,
-    release_canaries.gpu_model,
-    release_canaries.model_id,
-    release_canaries.batch_size,
-    release_canaries.old_runtime_version,
-    release_canaries.energy_change,
-    release_canaries.energy_change_low,
-    release_canaries.energy_change_high,
-    {{ contested }} as contested
+    kind,
+    gpu_model,
+    model_id,
+    batch_size,
+    old_runtime_version,
+    energy_change,
+    energy_change_low,
+    energy_change_high
 from release_canaries
-left join release_history using (leaderboard_id)
 where
-    release_canaries.data_source = 'jouleboard'
-    and release_canaries.runtime = {{ runtime }}
-    and release_canaries.runtime_version = {{ version }}
+    data_source = 'jouleboard'
+    and runtime = {{ runtime }}
+    and runtime_version = {{ runtime_version }}

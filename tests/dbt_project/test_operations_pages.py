@@ -127,7 +127,7 @@ CAMPAIGN: dict[str, Any] = {
 def test_what_nobody_knows_costs_not_zero(
     monkeypatch: pytest.MonkeyPatch, others: list[dict[str, Any]], facts: tuple[str, str]
 ) -> None:
-    answers = {"campaigns.sql": [CAMPAIGN, *others], "row_costs.sql": []}
+    answers = {"campaigns.sql": [CAMPAIGN, *others], "row_costs.sql": [], "savings.sql": []}
     monkeypatch.setattr(pages, "rows_of", lambda _, file: answers[file.name])
     values = pages.ledger(duckdb.connect(), {})
     text = render_page(

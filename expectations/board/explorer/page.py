@@ -42,7 +42,7 @@ NEEDED = (
     "width", "num_frames", "output_unit", "energy_source", "energy_per_output_joules",
     "energy_per_response_joules", "median_itl_ms", "batch_latency_seconds", "median_ttft_ms",
     "weights_order", "weights_reference", "weights_energy_difference", "weights_energy_difference_half_width",
-    "weights_median_itl_difference",
+    "weights_median_itl_difference", "canaries_unchanged_until",
 )  # fmt: skip
 """Columns that the scripts read by name; NULL where an older mart lacks one."""
 

@@ -153,7 +153,10 @@ def _size(row: Row) -> str:
 
 
 def _runtime(row: Row) -> str:
-    return f"{runtime_title(row['runtime'])} {row['runtime_version'] or '(version not published)'}"
+    """The release that was measured and, where canaries stand in for a later one, which."""
+    name = f"{runtime_title(row['runtime'])} {row['runtime_version'] or '(version not published)'}"
+    until = row.get("canaries_unchanged_until")
+    return f"{name} (unchanged until {until})" if until else name
 
 
 def _cap(row: Row) -> str:

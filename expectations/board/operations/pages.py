@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ROOM = Path(__file__).parent
 QUERIES = tuple(ROOM.glob("*.sql"))
+SAVINGS = ROOM / "savings.sql"
+"""What the canaries of each release cost and saved, per GPU model."""
 SHOWN = 50
 """Rows of one kind of change that the page lists; the mart has all."""
 _CHANGES = {
@@ -67,7 +69,7 @@ def changes_page(number: int) -> str:
 
 
 def ledger(connection: duckdb.DuckDBPyConnection, tasks: Mapping[str, str]) -> dict[str, Any]:
-    """Cost per campaign and per published row, and the sums of what is known; None if nothing is.
+    """Cost per campaign and per published row, what canaries saved, and sums of what is known or None.
 
     tasks: name by task.
     """
@@ -75,10 +77,12 @@ def ledger(connection: duckdb.DuckDBPyConnection, tasks: Mapping[str, str]) -> d
     for row in campaigns:
         row["runtime_titles"] = [_runtime(runtime) for runtime in row["measured_runtimes"] or []]
         row["task_names"] = [tasks.get(task, task) for task in row["measured_tasks"] or []]
-    rows = rows_of(connection, ROOM / "row_costs.sql")
+    rows, savings = rows_of(connection, ROOM / "row_costs.sql"), rows_of(connection, SAVINGS)
     return {
         "campaigns": campaigns,
         "rows": rows,
+        "savings": savings,
+        "saved_gpu_hours": _known_sum(savings, "saved_gpu_hours"),
         "gpu_hours": _known_sum(campaigns, "gpu_hours"),
         "all_hours_known": all(row["gpu_hours"] is not None for row in campaigns),
         "energy_kwh": _known_sum(campaigns, "known_energy_kwh"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.catalog import Catalog
 from expectations.board.addresses import RELEASES_FOLDER, release_page_name
+from expectations.board.operations import SAVINGS
 from expectations.board.reading.figures.figure import standalone
 from expectations.board.releases import history
 from expectations.board.releases.interval import interval_picture
@@ -31,13 +32,16 @@ _ENDS = ("energy_change_low", "energy_change_high")
 class Release:
     """One release: its row of `release_summary`, its page, and what it did in words.
 
-    rows: its configurations, of `release_history`.
+    rows: its configurations, of `release_history`. canaries, savings: its rows of `release_canaries` and
+    `canary_savings`.
     """
 
     summary: Row
     page: str
     news: ReleaseNews
     rows: tuple[Row, ...]
+    canaries: tuple[Row, ...] = ()
+    savings: tuple[Row, ...] = ()
 
     @property
     def measured_at(self) -> datetime:
@@ -85,10 +89,11 @@ def write_releases(
 
 
 def releases(connection: duckdb.DuckDBPyConnection) -> list[Release]:
-    """Every release that was measured, with its configurations and its news."""
+    """Every release that was measured, with its configurations, its canaries and its news."""
     summaries = rows_of(connection, ROOM / "summaries.sql")
-    rows = rows_of(connection, QUERY, condition="true")
-    by_release = {key: tuple(group) for key, group in groupby(rows, key=_release)}
+    by_release = _by_release(rows_of(connection, QUERY, condition="true"))
+    canaries = _by_release(rows_of(connection, ROOM / "canaries.sql"))
+    savings = _by_release(rows_of(connection, SAVINGS))
     names = {_release(summary) for summary in summaries}
     return [
         Release(
@@ -96,6 +101,8 @@ def releases(connection: duckdb.DuckDBPyConnection) -> list[Release]:
             f"{RELEASES_FOLDER}/{release_page_name(*_release(summary), names)}",
             news_of(by_release[_release(summary)]),
             by_release[_release(summary)],
+            canaries.get(_release(summary), ()),
+            savings.get(_release(summary), ()),
         )
         for summary in summaries
     ]
@@ -110,6 +117,10 @@ def pairs(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, li
             rows, key=lambda row: (row["runtime"], row["old_runtime_version"], row["runtime_version"])
         )
     ]
+
+
+def _by_release(rows: Sequence[Row]) -> dict[tuple[str, str], tuple[Row, ...]]:
+    return {key: tuple(group) for key, group in groupby(rows, key=_release)}
 
 
 def _release(row: Row) -> tuple[str, str]:

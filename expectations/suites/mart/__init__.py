@@ -1,11 +1,21 @@
 """Mart suite: what the tables of a candidate must satisfy before anybody may read them."""
 
-from expectations.suites.mart import history, leaderboard, minima, presence, releases
+from expectations.suites.mart import (
+    canaries,
+    history,
+    leaderboard,
+    minima,
+    presence,
+    releases,
+    savings,
+    unchanged,
+)
 from expectations.suites.mart.audit import audit_marts
 from expectations.suites.mart_check import MartCheck
 
 __all__ = [
     "audit_marts",
+    "canary_checks",
     "history_checks",
     "leaderboard_checks",
     "mart_checks",
@@ -34,6 +44,12 @@ def release_checks() -> tuple[MartCheck, ...]:
     return releases.CHECKS
 
 
+def canary_checks() -> tuple[MartCheck, ...]:
+    """Checks of `release_canaries`, of `canary_savings`, and of the rows for which canaries stand in."""
+    return (*canaries.CHECKS, *unchanged.CHECKS, *savings.CHECKS)
+
+
 def mart_checks() -> tuple[MartCheck, ...]:
     """Every check of a mart, in the order of the reports."""
-    return (*presence.CHECKS, *leaderboard.CHECKS, *minima.CHECKS, *history.CHECKS, *releases.CHECKS)
+    measured = (*leaderboard.CHECKS, *minima.CHECKS, *history.CHECKS, *releases.CHECKS)
+    return (*presence.CHECKS, *measured, *canary_checks())

@@ -7,7 +7,16 @@ from pathlib import Path
 from expectations.gate.auditor import Audit, Auditor
 from expectations.publications import attached
 from expectations.suites.checks import Level
-from expectations.suites.mart import history, leaderboard, minima, presence, releases
+from expectations.suites.mart import (
+    canaries,
+    history,
+    leaderboard,
+    minima,
+    presence,
+    releases,
+    savings,
+    unchanged,
+)
 from expectations.suites.mart_check import numeric, select
 
 
@@ -21,6 +30,9 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
             ("min_energy_configurations", minima),
             ("release_history", history),
             ("release_summary", releases),
+            ("release_canaries", canaries),
+            ("leaderboard and canaries", unchanged),
+            ("canary_savings", savings),
         ):
             sql = select(subject.CHECKS, subject.ROW_NAME_SQL, subject.TABLE)
             frame = numeric(connection.execute(sql).df())

@@ -9,6 +9,8 @@ EXPECTED_MARTS = (
     "min_energy_configurations",
     "release_history",
     "release_summary",
+    "release_canaries",
+    "canary_savings",
     "run_log",
     "quarantine",
     "publications",

@@ -6,4 +6,14 @@ functions, as Airflow reads the DAG files again and again.
 
 from __future__ import annotations
 
-__all__ = ["approval", "choices", "digest", "estimating", "judging", "models", "planning", "releases"]
+__all__ = [
+    "approval",
+    "canaries",
+    "choices",
+    "digest",
+    "estimating",
+    "judging",
+    "models",
+    "planning",
+    "releases",
+]

@@ -1,6 +1,7 @@
 """What `benchmark_release` does before it plans: canaries in turns with earlier releases, and the decision.
 
-A round is passed between tasks as a dict: `series` (`CanarySeries` as JSON) and `planned` (see `planning`).
+A round is passed between tasks as a dict: `series` (`CanarySeries` as JSON), `planned` (see `planning`) and,
+if no second round is needed, the `decisions`, so that the marts are not built twice.
 Imported by DAG files, so everything heavy is imported inside the functions.
 """
 
@@ -73,11 +74,13 @@ def plan_canaries_again(first: Round | None, params: Mapping[str, Any], run_id: 
     policy, series = policy_of(catalog, params), _series_of(first)
     if not series or policy.rounds < 2:
         return NO_CANARIES
-    again = to_measure_again(series, _changes(settings, series), policy.margin)
+    changes = _changes(settings, series)
+    again = to_measure_again(series, changes, policy.margin)
     runs = planning.counting_runs(settings)
     own = [run for run in runs if run.campaign_id == run_id]
     left = [left_of_turns((*each.sweeps, *each.sweeps), own) for each in again]
-    return _round(again, left, runs, run_id)
+    second = _round(again, left, runs, run_id)
+    return second if second["planned"] else second | {"decisions": _decided(series, changes, policy.margin)}
 
 
 def decide(first: Round | None, again: Round | None, params: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -86,17 +89,15 @@ def decide(first: Round | None, again: Round | None, params: Mapping[str, Any]) 
     Raises:
         PublisherBusy, BuildError, DiskFull
     """
-    from benchmark_tasks.plan import decide as decide_from
-
     series = _series_of(first)
     if not series:
         return []
     settings, margin = Settings.from_environment(), policy_of(planning.installed_catalog(), params).margin
-    decisions = decide_from(series, _changes(settings, series), margin)
-    measured = len(series) + len(_series_of(again))
+    known: list[dict[str, Any]] | None = (again or {}).get("decisions")
+    decisions = _decided(series, _changes(settings, series), margin) if known is None else known
     for decision in decisions:
-        log.info("%s, after %d series: %s", decision.gpu_model, measured, decision.why)
-    return [asdict(decision) for decision in decisions]
+        log.info("%s: %s", decision["gpu_model"], decision["why"])
+    return decisions
 
 
 def plan_rotation(params: Mapping[str, Any], run_id: str) -> list[Planned]:
@@ -239,6 +240,14 @@ def _series_of(round_: Round | None) -> tuple[CanarySeries, ...]:
         )
         for entry in (round_ or NO_CANARIES)["series"]
     )
+
+
+def _decided(
+    series: Sequence[CanarySeries], changes: Mapping[Comparison, Change], margin: float
+) -> list[dict[str, Any]]:
+    from benchmark_tasks.plan import decide as decide_from
+
+    return [asdict(decision) for decision in decide_from(series, changes, margin)]
 
 
 def _changes(settings: Settings, series: Sequence[CanarySeries]) -> dict[Comparison, Change]:

@@ -12,6 +12,7 @@ from expectations.gate.auditor import Auditor
 from expectations.suites.checks import Check, Level, Severity, Tolerance
 from expectations.suites.mart import (
     audit_marts,
+    canary_checks,
     history_checks,
     leaderboard_checks,
     minima_checks,
@@ -46,10 +47,12 @@ COLUMNS = {
     "p90_itl_ms": "double",
     "p95_itl_ms": "double",
     "p99_itl_ms": "double",
+    "runtime": "varchar",
+    "canaries_unchanged_until": "varchar",
 }
 GOOD = (
     "'mlenergy-v3', 'c', 'gpqa', 'some/model', 'H200', 1, 32, '0.1', null, 'token', 'nvml-counter', 3, 1,"
-    " 0.1, 0.09, 0.11, 50.0, 500.0, 4000.0, 400.0, 700.0, 31.9, 8.0, 9.0, 10.0, 15.0"
+    " 0.1, 0.09, 0.11, 50.0, 500.0, 4000.0, 400.0, 700.0, 31.9, 8.0, 9.0, 10.0, 15.0, 'vllm', null"
 )
 ROW_FAULTS = {
     "key_is_unique": "leaderboard_id = 'good-1'",
@@ -87,6 +90,18 @@ SUMMARY = (
     " -0.03 as median_energy_change, -0.03 as lowest_energy_change, -0.03 as highest_energy_change"
     " from marts.release_history"
 )
+CANARIES = (
+    "select leaderboard_id, 'canary-old' as old_leaderboard_id, data_source, 'dense' as kind, model_id, task,"
+    " gpu_model, num_gpus, batch_size, model_revision, 'vllm' as runtime, runtime_version,"
+    " '0.1' as old_runtime_version, 2 as servers, 2 as old_servers, 0.001 as energy_change,"
+    " -0.007 as energy_change_low, 0.009 as energy_change_high, 0.02 as margin, 'unchanged' as verdict"
+    " from marts.leaderboard where leaderboard_id = 'canary'"
+)
+SAVINGS = (
+    "select 's-1' as saving_id, data_source, runtime, runtime_version, gpu_model, 1 as canaries,"
+    " 0 as canaries_not_unchanged, 0.5 as spent_gpu_hours, 3 as configurations_waiting,"
+    " 2 as configurations_with_cost, 4.0 as saved_gpu_hours from marts.release_canaries"
+)
 HISTORY_FAULTS = {
     "history_is_on_leaderboard": "leaderboard_id = 'nowhere'",
     "history_equals_leaderboard": "energy_per_output_joules = 0.2",
@@ -101,6 +116,18 @@ SUMMARY_FAULTS = {
     "summary_counts_its_changes": "changes_confirmed = 0",
     "median_change_is_within_range": "median_energy_change = -0.05",
 }
+CANARY_FAULTS = {
+    "canary_is_on_leaderboard": "old_leaderboard_id = 'nowhere'",
+    "canary_has_two_releases": "servers = 1",
+    "canary_is_within_its_interval": "energy_change = 0.015",
+    "canary_verdict_follows_from_interval": "margin = 0",
+}
+SAVINGS_FAULTS = {
+    "every_canary_has_its_cost": "canaries = 2",
+    "saved_only_where_rows_wait": "configurations_waiting = 1",
+    "costs_are_positive": "saved_gpu_hours = -1",
+}
+UNCHANGED_FAULTS = {"unchanged_is_said_by_canaries": "canaries_unchanged_until = '0.3'"}
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +150,15 @@ def database(tmp_path: Path) -> Path:
         " select 'm-1' as min_energy_id, 'gpus' as scope, * from marts.leaderboard"
         " where leaderboard_id = 'good-2'"
     )
+    for name, edit in (("canary", "runtime_version = '0.2'"), ("canary-old", "task = task")):
+        connection.execute(f"insert into marts.leaderboard values ('{name}', {GOOD})")
+        connection.execute(f"update marts.leaderboard set {edit} where leaderboard_id = '{name}'")
     connection.execute(f"create table marts.release_history as {HISTORY}")
     connection.execute(f"create table marts.release_summary as {SUMMARY}")
+    connection.execute(f"create table marts.release_canaries as {CANARIES}")
+    connection.execute(f"create table marts.canary_savings as {SAVINGS}")
+    unchanged = "set canaries_unchanged_until = '0.2' where leaderboard_id = 'good-1'"
+    connection.execute(f"update marts.leaderboard {unchanged}")
     for name in ("run_log", "quarantine", "publications"):
         connection.execute(f"create table marts.{name} (n integer)")
     connection.close()
@@ -187,8 +221,11 @@ def test_minima_must_stand_on_the_leaderboard(auditor: Auditor, database: Path) 
     [
         *(("release_history", check, edit) for check, edit in HISTORY_FAULTS.items()),
         *(("release_summary", check, edit) for check, edit in SUMMARY_FAULTS.items()),
+        *(("release_canaries", check, edit) for check, edit in CANARY_FAULTS.items()),
+        *(("canary_savings", check, edit) for check, edit in SAVINGS_FAULTS.items()),
+        *(("leaderboard", check, edit) for check, edit in UNCHANGED_FAULTS.items()),
     ],
-    ids=[*HISTORY_FAULTS, *SUMMARY_FAULTS],
+    ids=[*HISTORY_FAULTS, *SUMMARY_FAULTS, *CANARY_FAULTS, *SAVINGS_FAULTS, *UNCHANGED_FAULTS],
 )
 def test_a_fault_in_the_releases_is_refused(
     auditor: Auditor, database: Path, mart: str, check: str, edit: str
@@ -197,7 +234,7 @@ def test_a_fault_in_the_releases_is_refused(
     assert {finding.check for finding in audit_marts(auditor, database).critical} == {check}
 
 
-@pytest.mark.parametrize("mart", ["release_history", "release_summary"])
+@pytest.mark.parametrize("mart", ["release_history", "release_summary", "release_canaries", "canary_savings"])
 def test_a_release_must_not_appear_twice(auditor: Auditor, database: Path, mart: str) -> None:
     change(database, f"insert into marts.{mart} from marts.{mart}")
     assert "key_is_unique" in {finding.check for finding in audit_marts(auditor, database).critical}
@@ -206,7 +243,8 @@ def test_a_release_must_not_appear_twice(auditor: Auditor, database: Path, mart:
 def test_every_critical_mart_check_is_tried() -> None:
     tried = set(ROW_FAULTS) | {"some_rows", "has_leaderboard_id", "minimum_is_on_leaderboard"}
     tried |= {"minimum_equals_leaderboard", "minimum_has_energy", *HISTORY_FAULTS, *SUMMARY_FAULTS}
-    every = (*leaderboard_checks(), *minima_checks(), *history_checks(), *release_checks())
+    tried |= {*CANARY_FAULTS, *SAVINGS_FAULTS, *UNCHANGED_FAULTS}
+    every = (*leaderboard_checks(), *minima_checks(), *history_checks(), *release_checks(), *canary_checks())
     checks = {check.name for check in every if check.severity is Severity.CRITICAL}
     assert checks == tried
 
@@ -218,7 +256,8 @@ def test_a_missing_mart_is_refused(auditor: Auditor, database: Path) -> None:
 
 
 def test_an_empty_leaderboard_is_refused(auditor: Auditor, database: Path) -> None:
-    marts = ("leaderboard", "min_energy_configurations", "release_history", "release_summary")
+    releases = ("release_history", "release_summary", "release_canaries", "canary_savings")
+    marts = ("leaderboard", "min_energy_configurations", *releases)
     change(database, *(f"delete from marts.{mart}" for mart in marts))
     (finding,) = audit_marts(auditor, database).critical
     assert finding.check == "some_rows"

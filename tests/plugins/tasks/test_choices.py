@@ -357,7 +357,7 @@ def test_a_new_revision_that_fits_no_gpu_here_is_skipped(here: Settings, catalog
         }
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "_catalog", lambda: changed)
+        patch.setattr(planning, "installed_catalog", lambda: changed)
         with pytest.raises(
             AirflowSkipException, match="nothing to measure: Models: the catalog has no deploy"
         ):

@@ -136,4 +136,8 @@ select
 from releases
 left join spent using (data_source, runtime, runtime_version, gpu_model)
 left join waiting using (data_source, runtime, runtime_version, gpu_model)
-order by releases.data_source, releases.runtime, {{ version_order('releases.runtime_version') }}, releases.gpu_model
+order by
+    releases.data_source,
+    releases.runtime,
+    {{ version_order('releases.runtime_version') }},
+    releases.gpu_model

@@ -1,17 +1,31 @@
+with changes as (
+
+    select * from {{ ref('int_canary_changes') }}
+
+)
+
 select
-    leaderboard_id,
-    old_leaderboard_id,
-    data_source,
-    kind,
-    nickname,
-    {{ identity_columns('int_canary_changes') }},
-    old_runtime_version,
-    cast(servers as integer) as servers,
-    cast(old_servers as integer) as old_servers,
-    energy_change,
-    energy_change_low,
-    energy_change_high,
-    margin,
-    verdict
-from {{ ref('int_canary_changes') }}
-order by data_source, runtime, kind, gpu_model, model_id, batch_size, leaderboard_id, old_leaderboard_id
+    changes.leaderboard_id,
+    changes.old_leaderboard_id,
+    changes.data_source,
+    changes.kind,
+    changes.nickname,
+    {{ identity_columns('changes') }},
+    changes.old_runtime_version,
+    cast(changes.servers as integer) as servers,
+    cast(changes.old_servers as integer) as old_servers,
+    changes.energy_change,
+    changes.energy_change_low,
+    changes.energy_change_high,
+    changes.margin,
+    changes.verdict
+from changes
+order by
+    changes.data_source,
+    changes.runtime,
+    changes.kind,
+    changes.gpu_model,
+    changes.model_id,
+    changes.batch_size,
+    changes.leaderboard_id,
+    changes.old_leaderboard_id

@@ -13,6 +13,7 @@ function factsOf(row, scope, { x, y }, percentile) {
     `${gpuName(row)}, batch size ${row.batch_size}`,
     isFilled(row[y]) && `${figures(row[y] * factor)} ${unit} ${per}`,
     isFilled(row[x]) && `${figures(row[x])} ${latency}`,
+    isFilled(row.canaries_unchanged_until) && `measured under ${row.runtime_version}; canaries: nothing changed up to ${row.canaries_unchanged_until}`,
     isFilled(row.throughput_per_second) && `${figures(row.throughput_per_second)} ${scope.unit}s/s`,
   ];
   return [element("strong", {}, modelName(row)), ...facts.filter(Boolean).map((fact) => element("span", {}, fact))];

@@ -18,7 +18,8 @@ function defaultColumns(scope, choice) {
   const described = ofTokens ? ["output_tokens_per_response", "total_params_billions", "activated_params_billions", "model_architecture"]
     : ["inference_steps", "height", "width", "num_frames", "total_params_billions"];
   const evidence = ["repeats", "energy_rank", "energy_within_run_interval"];
-  const varying = (keys) => keys.filter((key) => scope.varies.has(key));
+  const tells = (key) => scope.varies.has(key) || (key === "runtime_version" && scope.filled.has("canaries_unchanged_until"));
+  const varying = (keys) => keys.filter(tells);
   const wanted = [...first, ...varying(TELLING_KEYS), ...(ofTokens ? others : others.slice(1)), ...varying(OTHER_KEYS), ...described, ...varying(evidence)];
   return wanted.filter((key) => scope.filled.has(key) || key === "energy_per_output_joules");
 }
@@ -39,6 +40,7 @@ function content(column, row, scope) {
   if (value === null) return column.key === "energy_rank" ? element("span", { class: "absent", title: "A rank needs three repeats." }, "too few repeats") : NOTHING;
   if (column.key === "energy_per_output_joules") return energyContent(column, row, scope);
   if (column.key === "weights") return weightsContent(row);
+  if (column.key === "runtime_version") return versionContent(row);
   if (column.key === "repeats") return repeatsContent(row);
   if (column.key === "model_revision") return element("span", { title: value }, value.slice(0, 12));
   if (column.key === "last_measured_at") return value.slice(0, 10);
@@ -68,6 +70,14 @@ function repeatsContent(row) {
   const started = row.output_unit === "token" ? "server" : "pipeline";
   const title = `energy measured on ${on}${starts === null ? "" : `, ${counted(starts, "start")} of the ${started}`}`;
   return element("span", { title }, String(repeats), element("small", {}, ` on ${on}`));
+}
+
+// The release that was measured and, where canaries stand in for a later one, which; the row stays what it was.
+function versionContent(row) {
+  const { runtime_version: version, canaries_unchanged_until: until = null } = row;
+  if (until === null) return version.length > FITS ? element("span", { title: version }, version) : version;
+  const title = `measured under ${version}; canaries say that nothing changed up to ${until}, under which this row was not measured`;
+  return element("span", { title }, version, element("small", {}, ` unchanged until ${until}`));
 }
 
 // Weights that are not real: what they are and, where that was measured, how far they are off.
@@ -279,6 +289,7 @@ function widthOf(column, scope) {
   if (column.key === "energy_per_output_joules") return innerWidth < WIDE ? 70 : 126;
   if (innerWidth < WIDE) return 62;
   if (column.key === "repeats" && scope.filled.has("energy_gpus")) return 140;
+  if (column.key === "runtime_version" && scope.filled.has("canaries_unchanged_until")) return 190;
   if (column.key === "weights" && scope.rows.some((row) => row.weights_energy_difference !== null && row.weights_energy_difference !== undefined)) return 190;
   return Math.max(column.number ? 62 : 96, Math.min(190, letters * 7.8 + 24));
 }
