@@ -12,4 +12,4 @@ select
 from marts.canary_savings
 inner join marts.release_summary using (data_source, runtime, runtime_version)
 where canary_savings.data_source = 'jouleboard'
-order by canary_savings.runtime, release_summary.release_position desc, canary_savings.gpu_model
+order by canary_savings.runtime asc, release_summary.release_position desc, canary_savings.gpu_model asc
