@@ -39,8 +39,8 @@ class Lane:
         return f"measure{'_canaries' if self.canaries else ''}_on_{self._where}"
 
     def compare_id(self, again: bool) -> str:
-        """`compare_canaries_on_1x_h200`; in the second round `compare_again_on_1x_h200`."""
-        return f"compare_{'again' if again else 'canaries'}_on_{self._where}"
+        """`measure_in_turns_on_1x_h200`; in the second round `measure_in_turns_again_on_1x_h200`."""
+        return f"measure_in_turns{'_again' if again else ''}_on_{self._where}"
 
     @property
     def choose_id(self) -> str:

@@ -137,6 +137,7 @@ def test_what_a_form_shows_first_is_possible(
     assert choices.on_demand(untouched["benchmark_on_demand"], catalog, settings) == []
     assert choices.release(untouched["benchmark_release"], catalog) == []
     assert choices.with_gpu_model(untouched["recheck"], choices.RECHECK) == []
+    assert choices.with_gpu_model(untouched["rotation"], choices.ROTATION) == []
     assert choices.of_import(untouched["import_published_results"]) == []
     assert (untouched["benchmark_on_demand"]["gpu_model"] != NO_GPU) == bool(fleet)
 
@@ -152,6 +153,7 @@ def test_the_checks_know_every_field_by_its_title(dags: dict[str, Any]) -> None:
         "benchmark_on_demand": choices.ON_DEMAND,
         "benchmark_release": choices.RELEASE,
         "recheck": choices.RECHECK,
+        "rotation": choices.ROTATION,
         "refresh_leaderboard": choices.REFRESH,
         "import_published_results": choices.IMPORT,
         "propose_model": choices.PROPOSE,

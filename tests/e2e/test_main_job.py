@@ -315,6 +315,7 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
         "propose_model": "asks",
         "recheck": "measures",
         "refresh_leaderboard": "success",
+        "rotation": "success",
         "watch_releases": "success",
         "weekly_digest": "success",
     }

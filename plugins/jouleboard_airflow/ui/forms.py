@@ -42,6 +42,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Catalog], list[choices.Misfit]
     "benchmark_on_demand": choices.on_demand_here,
     "benchmark_release": _release,
     "recheck": lambda params, _: choices.with_gpu_model(params, choices.RECHECK),
+    "rotation": lambda params, _: choices.with_gpu_model(params, choices.ROTATION),
     "import_published_results": lambda params, _: choices.of_import(params),
 }
 """The impossible fields of a form, by DAG. They ask this machine only: no answer waits for a network."""
