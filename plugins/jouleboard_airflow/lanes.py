@@ -39,8 +39,12 @@ class Lane:
         return f"measure{'_canaries' if self.canaries else ''}_on_{self._where}"
 
     def compare_id(self, again: bool) -> str:
-        """`measure_in_turns_on_1x_h200`; in the second round `measure_in_turns_again_on_1x_h200`."""
-        return f"measure_in_turns{'_again' if again else ''}_on_{self._where}"
+        """`measure_canaries_in_turns_on_1x_h200`; in the second round `measure_canaries_again_on_1x_h200`."""
+        return f"measure_canaries_{_round(again)}_on_{self._where}"
+
+    def choose_canaries_id(self, again: bool) -> str:
+        """Id of the task that chooses this lane's canaries from a round."""
+        return f"canaries_{_round(again)}_for_{self._where}"
 
     @property
     def choose_id(self) -> str:
@@ -92,6 +96,10 @@ def lane_of(sweep: Mapping[str, Any], canary: bool) -> Lane:
         wanted = f"{sweep['num_gpus']}x {sweep['gpu_model']}"
         raise SettingsError(f"no host can measure on {wanted}: {describe_fleet(read_fleet())}")
     return min(fitting, key=lambda lane: lane.num_gpus)
+
+
+def _round(again: bool) -> str:
+    return "again" if again else "in_turns"
 
 
 def canary_lanes() -> tuple[Lane, ...]:

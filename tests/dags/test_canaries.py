@@ -83,9 +83,14 @@ def test_where_canaries_change_nothing_the_rest_waits_and_no_row_is_relabelled(
     run = release.test(run_conf=FORM | {"version": "0.33.0"})
     assert run.state == "success"
     by_task = states(run)
-    assert by_task["measure_in_turns_on_1x_a100"] == by_task["announce"] == by_task["verdict"] == "success"
     assert (
-        by_task["measure_in_turns_again_on_1x_a100"]
+        by_task["measure_canaries_in_turns_on_1x_a100"]
+        == by_task["announce"]
+        == by_task["verdict"]
+        == "success"
+    )
+    assert (
+        by_task["measure_canaries_again_on_1x_a100"]
         == by_task["plan"]
         == by_task["measure_on_1x_a100"]
         == "skipped"
@@ -102,7 +107,7 @@ def test_where_a_canary_changes_it_is_measured_again_and_then_everything(
     run = release.test(run_conf=FORM | {"version": "0.33.0"})
     assert run.state == "success"
     by_task = states(run)
-    assert by_task["measure_in_turns_again_on_1x_a100"] == by_task["measure_on_1x_a100"] == "success"
+    assert by_task["measure_canaries_again_on_1x_a100"] == by_task["measure_on_1x_a100"] == "success"
     assert landed(run.run_id) == {(CANARY, "0.32.0"): 4, (CANARY, "0.33.0"): 4, (OTHER, "0.33.0"): 2}
 
 

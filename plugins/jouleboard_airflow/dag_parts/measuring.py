@@ -66,9 +66,8 @@ def measure(planned: Any) -> None:
 def compare_canaries(round_: Any, again: bool) -> None:
     """The same for canaries, each in turns with earlier releases on one GPU: one task per GPU model."""
     for lane in canary_lanes():
-        task_id = lane.compare_id(again)
-        _measuring(lane, task_id).expand_kwargs(
-            choose_canaries.override(task_id=f"{task_id}_chosen")(round_, lane.task_id)
+        _measuring(lane, lane.compare_id(again)).expand_kwargs(
+            choose_canaries.override(task_id=lane.choose_canaries_id(again))(round_, lane.task_id)
         )
 
 
