@@ -17,9 +17,17 @@ SANA = "Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers"
 
 @pytest.fixture
 def app(dags: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
-    """An API that makes runs of what reaches it; `app.state.runs`: the bodies."""
-    from airflow.models.dagbag import DBDagBag
+    """An API that makes runs of what reaches it; `app.state.runs`: the bodies.
 
+    The DAGs are written to the database again: `dag.test()` of another test leaves those of its own fleet,
+    and Airflow itself does not write a DAG twice within 30 s.
+    """
+    from airflow.models.dagbag import DBDagBag
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+
+    for dag in dags.values():
+        SerializedDagModel.write_dag(LazyDeserializedDAG.from_dag(dag), "dags-folder")
     app = FastAPI()
     app.add_middleware(forms.FormCheck)
     app.state.dag_bag, app.state.runs, app.state.may_trigger = DBDagBag(), [], True
