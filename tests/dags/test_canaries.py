@@ -40,7 +40,8 @@ def release(
     measure_with(LANDS, monkeypatch)
     dag = dags_with_fleet("A100:1", monkeypatch)["benchmark_release"]
     settings = Settings.from_environment()
-    for sweep in planning.release_sweeps(form_of(dag, version="0.32.0"), "before"):
+    catalog, nothing = planning.installed_catalog(), planning.listing(settings)
+    for sweep in planning.release_sweeps(catalog, nothing, form_of(dag, version="0.32.0"), "before"):
         for point in sweep.points:
             keys = {"weights": sweep.weights, "model_revision": sweep.model_revision}
             before = sample_run(runtime_version=sweep.runtime_version).comparability

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from jouleboard_airflow.tasks import choices, planning
 from jouleboard_airflow.tasks.planning import Planned
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
     from benchmark_tasks.catalog import CanaryPolicy, Catalog
     from benchmark_tasks.plan import CanarySeries, Change, Comparison, Sweep
     from benchmark_tasks.results.schema import Run
@@ -47,13 +49,14 @@ def plan_canaries(params: Mapping[str, Any], run_id: str) -> Round:
     if params[SCOPE] == EVERYTHING or asked:
         log.info("no canaries: the form asks for %s", ", ".join(asked) or EVERYTHING)
         return NO_CANARIES
+    settings = Settings.from_environment()
     try:
-        sweeps = planning.release_sweeps(params, run_id)
+        catalog, landed = planning.installed_catalog(), planning.listing(settings)
+        sweeps = planning.release_sweeps(catalog, landed, params, run_id)
     except (JouleboardError, AirflowSkipException) as error:
         log.info("no canaries: %s", one_line(error))
         return NO_CANARIES
-    catalog, settings = planning.installed_catalog(), Settings.from_environment()
-    runs = planning.counting_runs(settings)
+    runs = planning.counting_runs(landed)
     series = [
         each
         for gpu_model, version in {sweep.gpu_model: sweep.runtime_version for sweep in sweeps}.items()
@@ -76,7 +79,7 @@ def plan_canaries_again(first: Round | None, params: Mapping[str, Any], run_id: 
         return NO_CANARIES
     changes = _changes(settings, series)
     again = to_measure_again(series, changes, policy.margin)
-    runs = planning.counting_runs(settings)
+    runs = planning.counting_runs(planning.listing(settings))
     own = [run for run in runs if run.campaign_id == run_id]
     left = [left_of_turns((*each.sweeps, *each.sweeps), own) for each in again]
     second = _round(again, left, runs, run_id)
@@ -115,13 +118,12 @@ def plan_rotation(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     if publications.current(settings) is None:
         raise AirflowSkipException("nothing to measure: nothing is published yet")
     landed, campaign = planning.listing(settings), rotation_campaign(run_id)
-    runs, budget = planning.counting_runs(settings), params[WEEKLY]
+    runs, budget, now = planning.counting_runs(landed), params[WEEKLY], datetime.now(UTC)
     machines = {each.gpu_model: each for each in planning.reached_machines(catalog, params["gpu_model"])}
+    cost = canaries.cost_of_points(settings)
+    hours = catalog.canaries.weekly_gpu_hours if budget is None else float(budget)
     sweeps: list[Sweep] = []
-    spent = {
-        gpu_model: spent_in_rotation(runs, gpu_model=gpu_model, now=datetime.now(UTC))
-        for gpu_model in machines
-    }
+    spent = {gpu_model: spent_in_rotation(runs, gpu_model=gpu_model, now=now) for gpu_model in machines}
     for (runtime, gpu_model), version in canaries.unchanged_releases(settings).items():
         if gpu_model not in machines:
             continue
@@ -135,8 +137,6 @@ def plan_rotation(params: Mapping[str, Any], run_id: str) -> list[Planned]:
             campaign_id=campaign,
             note=params["note"],
         ).sweeps
-        cost = canaries.cost_of_points(settings)
-        hours = catalog.canaries.weekly_gpu_hours if budget is None else float(budget)
         chosen = in_rotation(
             waiting, runs, cost=cost, budget_gpu_hours=hours, spent_gpu_hours=spent[gpu_model]
         )
@@ -178,14 +178,15 @@ def _worth_it(
         campaign_id=run_id,
         note=params["note"],
     )
+    if not series:
+        log.info("%s: no canaries: no earlier release there, or no canary fits", gpu_model)
+        return ()
     own = [sweep for each in series for sweep in each.sweeps]
     whole = [sweep for sweep in sweeps if sweep.gpu_model == gpu_model]
     policy = policy_of(catalog, params)
     both_rounds = own * policy.rounds
-    reason = reason_without_canaries(settings, both_rounds, whole, policy.most_of_sweep) if series else None
+    reason = reason_without_canaries(settings, both_rounds, whole, policy.most_of_sweep)
     if reason is None:
-        if not series:
-            log.info("%s: no canaries: no earlier release there, or no canary fits", gpu_model)
         return series
     log.info("%s: no canaries, everything is measured: %s", gpu_model, reason)
     return ()
@@ -216,30 +217,19 @@ def _round(
         lane = canary_lane_of(each.gpu_model)
         entries.append({"sweep": first, "then": then, "title": title, "lane": lane.task_id, "known": known})
         log.info("to measure, on %s: %s", each.gpu_model, title)
-    dumped = [
-        {
-            **asdict(replace(each, sweeps=())),
-            "sweeps": [sweep.model_dump(mode="json") for sweep in each.sweeps],
-        }
-        for each in series
-    ]
-    return {"series": dumped, "planned": entries}
+    return {"series": _adapter().dump_python(tuple(series), mode="json"), "planned": entries}
 
 
 def _series_of(round_: Round | None) -> tuple[CanarySeries, ...]:
-    from benchmark_tasks.plan import CanarySeries, Sweep
-    from benchmark_tasks.vocabulary import ModelKind
+    return _adapter().validate_python((round_ or NO_CANARIES)["series"])
 
-    return tuple(
-        CanarySeries(
-            ModelKind(entry["kind"]),
-            entry["gpu_model"],
-            entry["version"],
-            tuple(entry["versions"]),
-            tuple(Sweep.model_validate(sweep) for sweep in entry["sweeps"]),
-        )
-        for entry in (round_ or NO_CANARIES)["series"]
-    )
+
+def _adapter() -> TypeAdapter[tuple[CanarySeries, ...]]:
+    from pydantic import TypeAdapter
+
+    from benchmark_tasks.plan import CanarySeries
+
+    return TypeAdapter(tuple[CanarySeries, ...])
 
 
 def _decided(

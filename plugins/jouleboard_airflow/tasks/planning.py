@@ -59,36 +59,37 @@ def plan_release(
     """
     from benchmark_tasks.plan import Decision, split_off_waiting
 
-    sweeps = release_sweeps(params, run_id)
+    catalog, landed = installed_catalog(), listing(Settings.from_environment())
+    sweeps = release_sweeps(catalog, landed, params, run_id)
     if not sweeps:
         what = f"{params['runtime']} {params['version'] or '(newest release)'}"
         raise AirflowSkipException(
             f"nothing to measure: all of {what} that this installation can measure is landed"
         )
-    catalog, settings = installed_catalog(), Settings.from_environment()
     told = [Decision(**decision) for decision in decisions]
-    now, waiting = split_off_waiting(catalog, sweeps, counting_runs(settings), told)
+    now, waiting = split_off_waiting(catalog, sweeps, counting_runs(landed), told)
     points = sum(len(sweep.points) for sweep in waiting)
     if points:
         log.info("%d configurations wait for the rotation, as canaries changed nothing", points)
     if not now:
         raise AirflowSkipException(f"nothing to measure now: {points} configurations wait for the rotation")
-    return planned(catalog, now, _of_campaign(listing(settings), run_id))
+    return planned(catalog, now, _of_campaign(landed, run_id))
 
 
-def release_sweeps(params: Mapping[str, Any], run_id: str) -> Sequence[Sweep]:
+def release_sweeps(
+    catalog: Catalog, landed: Listing, params: Mapping[str, Any], run_id: str
+) -> Sequence[Sweep]:
     """All sweeps that are missing of a release; raises what `plan_release` does, but for what is landed."""
     from benchmark_tasks.plan import plan_release_on
 
-    catalog, settings = installed_catalog(), Settings.from_environment()
     _require_current(catalog, params["models"] or (), params.get("revision"))
     _require_possible_release(params, catalog)
     with _skipping_without_build():
         return plan_release_on(
             machines_of(catalog, params["gpu_model"]),
             catalog,
-            listing(settings),
-            settings,
+            landed,
+            Settings.from_environment(),
             runtime=params["runtime"],
             version=params["version"],
             repeats=params["repeats"],
@@ -294,11 +295,11 @@ def listing(settings: Settings) -> Listing:
     return Store.of(settings).records()
 
 
-def counting_runs(settings: Settings) -> list[Run]:
+def counting_runs(landed: Listing) -> list[Run]:
     """Every landed run but those of rechecks."""
     from benchmark_tasks.plan import runs_that_count
 
-    return runs_that_count((run for run, _ in listing(settings).runs), campaign_id=None, force=False)
+    return runs_that_count((run for run, _ in landed.runs), campaign_id=None, force=False)
 
 
 def _require_possible_release(params: Mapping[str, Any], catalog: Catalog) -> None:
