@@ -23,9 +23,9 @@ select
     cast(count(*) filter (status = 'infeasible') as integer) as infeasible_runs,
     cast(count(*) filter (is_accepted) as integer) as accepted_runs,
     cast(count(*) filter (counts_for_energy) as integer) as energy_runs,
-    case when bool_and(phase_seconds is not null) then sum(phase_seconds) / 3600 end as machine_hours,
-    case when bool_and(phase_seconds is not null) then sum(phase_seconds * num_gpus) / 3600 end as gpu_hours,
-    case when bool_and(phase_joules is not null) then sum(phase_joules) / 3.6e6 end as energy_kwh,
+    {{ sum_if_known('phase_seconds') }} / 3600 as machine_hours,
+    {{ sum_if_known('phase_seconds * num_gpus') }} / 3600 as gpu_hours,
+    {{ sum_if_known('phase_joules') }} / 3.6e6 as energy_kwh,
     sum(phase_joules) / 3.6e6 as known_energy_kwh,
     cast(count(*) filter (phase_joules is null) as integer) as runs_without_energy
 from runs

@@ -70,9 +70,7 @@ spent as (
         campaigns.runtime,
         campaigns.runtime_version,
         campaigns.gpu_model,
-        case
-            when bool_and(runs.phase_seconds is not null) then sum(runs.phase_seconds * runs.num_gpus) / 3600
-        end as gpu_hours
+        {{ sum_if_known('runs.phase_seconds * runs.num_gpus') }} / 3600 as gpu_hours
     from campaigns
     inner join runs
         on
@@ -90,9 +88,7 @@ last_costs as (
         measurements.leaderboard_id,
         runs.campaign_id,
         max(runs.finished_at) as finished_at,
-        case
-            when bool_and(runs.phase_seconds is not null) then sum(runs.phase_seconds * runs.num_gpus) / 3600
-        end as gpu_hours
+        {{ sum_if_known('runs.phase_seconds * runs.num_gpus') }} / 3600 as gpu_hours
     from measurements
     inner join runs using (run_id)
     group by measurements.leaderboard_id, runs.campaign_id

@@ -61,10 +61,8 @@ gathered as (
         max(runs.temperature_max_celsius) as temperature_max_celsius,
         string_agg(distinct runs.throttle_reasons, ', ' order by runs.throttle_reasons)
             as throttle_reasons,
-        case when bool_and(runs.phase_seconds is not null) then sum(runs.phase_seconds * runs.num_gpus) end
-            as gpu_seconds,
-        case when bool_and(runs.phase_joules is not null) then sum(runs.phase_joules) / 3.6e6 end
-            as energy_kwh
+        {{ sum_if_known('runs.phase_seconds * runs.num_gpus') }} as gpu_seconds,
+        {{ sum_if_known('runs.phase_joules') }} / 3.6e6 as energy_kwh
     from measurements
     left join runs on measurements.measurement_id = runs.run_id
     left join published on measurements.measurement_id = published.measurement_id

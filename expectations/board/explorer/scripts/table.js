@@ -40,7 +40,7 @@ function content(column, row, scope) {
   if (value === null) return column.key === "energy_rank" ? element("span", { class: "absent", title: "A rank needs three repeats." }, "too few repeats") : NOTHING;
   if (column.key === "energy_per_output_joules") return energyContent(column, row, scope);
   if (column.key === "weights") return weightsContent(row);
-  if (column.key === "runtime_version") return versionContent(row);
+  if (column.key === "runtime_version" && isFilled(row.canaries_unchanged_until)) return versionContent(row);
   if (column.key === "repeats") return repeatsContent(row);
   if (column.key === "model_revision") return element("span", { title: value }, value.slice(0, 12));
   if (column.key === "last_measured_at") return value.slice(0, 10);
@@ -72,10 +72,9 @@ function repeatsContent(row) {
   return element("span", { title }, String(repeats), element("small", {}, ` on ${on}`));
 }
 
-// The release that was measured and, where canaries stand in for a later one, which; the row stays what it was.
+// The release that was measured, and the later one for which canaries stand in; the row stays what it was.
 function versionContent(row) {
-  const { runtime_version: version, canaries_unchanged_until: until = null } = row;
-  if (until === null) return version.length > FITS ? element("span", { title: version }, version) : version;
+  const { runtime_version: version, canaries_unchanged_until: until } = row;
   const title = `measured under ${version}; canaries say that nothing changed up to ${until}, under which this row was not measured`;
   return element("span", { title }, version, element("small", {}, ` unchanged until ${until}`));
 }
