@@ -11,6 +11,8 @@ export PYTHONPATH := $(ROOT)/plugins
 export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
+# Some machines forbid bytecode: each of our many processes would then compile Airflow and dbt again, for ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-compose sbom audit lint lint-sql types format coverage docs hooks demo up down status gpu-worker install-service uninstall-service constraints clean findings picture
