@@ -83,7 +83,7 @@ class ServerDied(ServerError):
 
 
 class WeightsNotAsAsked(ServerError):
-    """The runtime did not draw the weights that it was asked for, or its processes drew different ones."""
+    """The runtime did not get the weights that it was asked for, or its processes drew different ones."""
 
 
 class OutOfMemory(ServerError):

@@ -1,6 +1,7 @@
 """A sweep, step by step: hold the device, start the runtime, measure every point, land every run.
 
-    lock GPUs -> ask the instruments -> install the runtime -> idle power -> start it -> ready ->
+    name the weights -> lock GPUs -> ask the instruments -> install the runtime -> idle power -> start it ->
+    ready ->
     for each repeat, each batch size: warm up, offer load, find the window, read the energy, write, land ->
     stop the runtime
 
@@ -34,6 +35,7 @@ from benchmark_tasks.measuring.surroundings import prepare_surroundings
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.plan.deployment import require_weights
 from benchmark_tasks.plan.procedure import Procedure
+from benchmark_tasks.plan.real_weights import with_identity
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes import container
@@ -73,7 +75,9 @@ def measure(
             landed as failed before that.
         Exception: likewise, what a defect of this program raised.
     """
-    catalog = (catalog or catalogs.load()).with_models([sweep.model] if sweep.model else [])
+    catalog = catalog or catalogs.load()
+    sweep, weights = with_identity(sweep, catalog, settings, say)
+    catalog = catalog.with_models([sweep.model] if sweep.model else [])
     model = catalog.model(sweep.model_id)
     runtime = _sessions_of(sweep, model, catalog, settings, port)
     candidates = gpus_for(sweep)
@@ -90,6 +94,7 @@ def measure(
             procedure=procedure,
             catalog=catalog,
             model=model,
+            weights=weights,
             request_set_id=runtime.request_set_id(procedure),
             installed=NOT_INSTALLED,
             meter=meter or NoMeter("the meter was not opened"),

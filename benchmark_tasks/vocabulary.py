@@ -88,12 +88,26 @@ DEFAULT_RUNTIME: RuntimeName = "vllm"
 
 
 class WeightPrecision(StrEnum):
-    """Number format of the weights."""
+    """Number format of the weights.
+
+    Formats that pack equal numbers differently (AWQ, GPTQ) are computed by different kernels: each has its
+    own name. INT4, INT8: those of compressed-tensors. BNB: bitsandbytes.
+    """
 
     BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
     FLOAT32 = "float32"
     FP8 = "fp8"
     MXFP4 = "mxfp4"
+    NVFP4 = "nvfp4"
+    INT4 = "int4"
+    INT8 = "int8"
+    AWQ_INT4 = "awq-int4"
+    GPTQ_INT4 = "gptq-int4"
+    GPTQ_INT8 = "gptq-int8"
+    BNB_NF4 = "bnb-nf4"
+    BNB_FP4 = "bnb-fp4"
+    BNB_INT8 = "bnb-int8"
 
 
 class Weights(StrEnum):

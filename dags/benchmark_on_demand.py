@@ -40,6 +40,7 @@ HERE = forms.Here.known(CATALOG)
         "version": forms.version(),
         "repeats": forms.repeats(),
         "weights": forms.weights(),
+        "weights_folder": forms.weights_folder(),
         "force": forms.force(),
         "note": forms.note(),
     },

@@ -122,6 +122,8 @@ class Model(Record):
 
     `weights`: what it is always measured with; `None` leaves the choice to the plan
     (`plan.deployment.usual_weights`).
+    `weights_folder`: where its real weights lie, with config.json and tokenizer, on every host that measures
+    it; instead of the hub.
     `server` holds options of the runtime's server by their Python names (`max_model_len`).
     """
 
@@ -137,6 +139,7 @@ class Model(Record):
     runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN)
     weights: Weights | None = None
     revision: str | None = None
+    weights_folder: Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]*$")] | None = None
     trust_remote_code: bool = False
     hub_config: dict[str, JsonValue] | None = None
     hub_files: dict[Annotated[str, Field(pattern=r"^[a-z_]+\.json$")], dict[str, JsonValue]] = {}
@@ -160,6 +163,8 @@ class Model(Record):
             raise ValueError("activated_params_billions is larger than total_params_billions")
         if self.weights is Weights.DUMMY and self.hub_config is None:
             raise ValueError("weights: dummy needs hub_config")
+        if self.weights_folder is not None and self.weights not in (None, Weights.REAL):
+            raise ValueError(f"weights_folder holds real weights: leave out weights: {self.weights}")
         if self.weights is Weights.RANDOM and self.pipeline is None:
             raise ValueError("weights: random needs pipeline")
         if self.weights is Weights.STAND_IN and self.hub_config is None and self.pipeline is None:

@@ -47,7 +47,8 @@ Ring = Annotated[int | None, typer.Option(min=1, help="Without --plan: ring degr
 WeightsFolder = Annotated[
     Path | None,
     typer.Option(
-        help="Folder with the real weights of an image or video model, in the form that the hub has."
+        help="Folder with real weights, in the form that the hub has: config.json, tokenizer, .safetensors."
+        " Its content is hashed: the hash is the revision."
     ),
 ]
 ServerPerPoint = Annotated[bool, typer.Option(help="Restart the server for every batch size.")]
@@ -126,12 +127,12 @@ def measure(
         "server_per_point": server_per_point or None,
     }
     generation = {"inference_steps": steps, "height": height, "width": width, "num_frames": frames}
-    changes: dict[str, Any] = {**requests, **serving, **generation, "weights_folder": weights_folder}
+    changes: dict[str, Any] = {**requests, **serving, **generation}
     same_gpus = False
     if plan_file is not None:
         plan = read_plan(plan_file)
         sweeps, same_gpus = sweeps_of(plan, index), plan.same_gpus
-        changes["gpu_model"] = gpu_model
+        changes |= {"gpu_model": gpu_model, "weights_folder": weights_folder}
     elif model is not None:
         runtime = runtime or installed_catalog().model(model).runtime
         versions = runtime_version or _endpoint_version(endpoint, runtime, settings.endpoint_key)
@@ -147,6 +148,8 @@ def measure(
         if endpoint is not None:
             weights = weights or Weights.REAL  # what it loads, only its owner knows
         options |= {"weights": weights, "note": note, "degrees": _degrees(ulysses, ring)}
+        if weights_folder is not None:
+            options["weights_folder"] = str(weights_folder.absolute())
         sweeps = _sweeps_by_hand(runtime, versions, machine, gpus, settings, **options)
     else:
         raise CatalogError("nothing to measure was given: use --plan FILE, or --model with --runtime-version")
@@ -262,7 +265,10 @@ def _changed(sweeps: Sequence[Sweep], changes: dict[str, Any]) -> Sequence[Sweep
         refused = {option for sweep in sweeps for option in kind_of(sweep.runtime).refused_options}
         wanted["server_options"] = read_server_options(wanted["server_options"], refused)
     if "weights_folder" in wanted:
-        wanted["weights_folder"] = str(wanted["weights_folder"].absolute())
+        models = sorted({sweep.model_id for sweep in sweeps})
+        if len(models) > 1:
+            raise SettingsError(f"--weights-folder: the plan has {len(models)} models: choose one by --index")
+        wanted |= {"weights_folder": str(wanted["weights_folder"].absolute()), "weights_revision": None}
     try:
         return [Sweep.model_validate({**sweep.model_dump(), **wanted}) for sweep in sweeps]
     except ValidationError as error:

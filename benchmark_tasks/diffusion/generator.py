@@ -250,7 +250,7 @@ def job_of(sweep: Sweep, model: Model, prompts: Sequence[str], seed: int) -> dic
         "seed": seed,
         "prompts": list(prompts),
         "source": None if random else str(sweep.weights_folder or model.model_id),
-        "revision": model.revision,
+        "revision": None if sweep.weights_folder else model.revision,
         "pipeline": model.pipeline.model_dump(mode="json"),
         "parallel": {
             "ulysses_degree": sweep.ulysses_degree,

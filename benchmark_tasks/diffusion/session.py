@@ -67,6 +67,7 @@ class DiffusionSessions:
             running.tell(f"ready after {generator.start_seconds:.0f} s")
             if running.sweep.weights is Weights.STAND_IN:
                 running.stand_in = agreed(generator.stand_in)
+            running.require_weights_as_read()
             bench = Bench(generator, devices, running.procedure, running.tell)
             yield partial(measure_point, bench)
 

@@ -118,6 +118,7 @@ class LanguageSessions:
             if running.sweep.weights is Weights.STAND_IN:
                 running.stand_in = weights_drawn(spec.log)
                 running.tell(f"weights: {running.stand_in.recipe}, digest {running.stand_in.digest[:12]}")
+            running.require_weights_as_read()
             yield server
 
 

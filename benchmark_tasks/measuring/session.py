@@ -25,6 +25,7 @@ from benchmark_tasks.results.schema import (
     Window,
 )
 from benchmark_tasks.results.store import Store
+from benchmark_tasks.runtimes.weights_folder import WeightsFolder
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ NOT_INSTALLED = Installed({}, None)
 class RunningSweep:
     """A sweep while it is measured: what stays the same meanwhile, and how far it is.
 
+    weights: the folder of real weights, if they come from one.
     command, environment: what was started last, and what is recorded of its variables.
     stand_in: the weights that it drew.
     during, begun: the phase it is in, and since when.
@@ -53,6 +55,7 @@ class RunningSweep:
     procedure: Procedure
     catalog: Catalog
     model: Model
+    weights: WeightsFolder | None
     request_set_id: str
     installed: Installed
     meter: Meter
@@ -72,6 +75,15 @@ class RunningSweep:
     def log(self) -> Path:
         """What the runtime's process wrote."""
         return self.scratch / bundle.SERVER_LOG
+
+    def require_weights_as_read(self) -> None:
+        """Once they are loaded: check that the weights in a folder are still those that were identified.
+
+        Raises:
+            WeightsNotAsAsked: a file has changed.
+        """
+        if self.weights is not None:
+            self.weights.require_unchanged()
 
     def begin(self, during: Literal["server-start", "load"]) -> None:
         """Enter a phase: a failure from now on belongs to it and lasted since now."""

@@ -28,15 +28,16 @@ def distribution_of(catalog: Catalog, runtime: RuntimeName, gpu_model: str) -> s
 def usual_weights(model: Model, runtime: RuntimeName) -> Weights:
     """What a model is measured with where nobody says otherwise.
 
-    Its catalog entry decides first. Real weights are meant where the entry names a revision of them: the hub
-    has been asked, and has them. Otherwise a language model has the stand-in, if the runtime can draw it.
-    An image or video model has real weights until the stand-in has been compared with them.
+    Its catalog entry decides first. Real weights are meant where the entry names a folder with them, or a
+    revision: the hub has been asked, and has them. Otherwise a language model has the stand-in, if the
+    runtime can draw it. An image or video model has real weights until the stand-in has been compared with
+    them.
     """
     if model.weights is not None:
         return model.weights
     kind = kind_of(runtime)
     served = isinstance(kind.contract, ServerContract)
-    if model.revision is not None or not served or kind.no_stand_in(model):
+    if model.weights_folder or model.revision is not None or not served or kind.no_stand_in(model):
         return Weights.REAL
     return Weights.STAND_IN
 
@@ -96,6 +97,7 @@ def sweep_of(
         runtime_version=runtime_version,
         distribution=distribution,
         weights=weights,
+        weights_folder=model.weights_folder if weights is Weights.REAL else None,
         **_requests_of(catalog.tasks[task]),
         **model.tasks[task].generation.model_dump(exclude_none=True),
         points=tuple(SweepPoint(batch_size=size) for size in batch_sizes),

@@ -9,13 +9,16 @@ from datetime import datetime
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.identity import COMPARABILITY_KEYS
 from benchmark_tasks.results.schema import Run
-from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, RunStatus
+from benchmark_tasks.runtimes.weights_folder import is_content_hash
+from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, RunStatus, Weights
 from benchmark_tasks.workloads.set_names import name_of
 
 _ASKED_FOR = tuple(key for key in COMPARABILITY_KEYS if key in Sweep.model_fields or hasattr(Sweep, key))
 """The comparability keys that a sweep asks for; it asks for a request set by name, not by id."""
 
 _Key = tuple[object, ...]
+_ANY_COMMIT, _ANY_FOLDER = object(), object()
+"""In place of the revision, where a sweep names none."""
 
 
 def is_recheck(run: Run) -> bool:
@@ -69,12 +72,13 @@ class Landed:
 
     def __init__(self, runs: Iterable[Run]) -> None:
         runs = tuple(runs)
-        self._completed = Counter(_key_of_run(run) for run in runs if _has_result(run))
+        self._completed = Counter(key for run in runs if _has_result(run) for key in _keys_of_run(run))
         self._last: dict[_Key, datetime] = {}
         for run in filter(_has_result, runs):
-            key = _any_version(_key_of_run(run))
-            self._last[key] = max(self._last.get(key, run.finished_at), run.finished_at)
-        self._infeasible = {_key_of_run(run) for run in runs if run.status is RunStatus.INFEASIBLE}
+            for key in map(_any_version, _keys_of_run(run)):
+                self._last[key] = max(self._last.get(key, run.finished_at), run.finished_at)
+        infeasible = (run for run in runs if run.status is RunStatus.INFEASIBLE)
+        self._infeasible = {key for run in infeasible for key in _keys_of_run(run)}
 
     def last_measured(self, sweep: Sweep, point: SweepPoint) -> datetime | None:
         """When a point was last measured under any version, all else being equal; `None` if never."""
@@ -106,12 +110,24 @@ def _any_version(key: _Key) -> _Key:
     return (*key[:place], *key[place + 1 :])
 
 
-def _key_of_run(run: Run) -> _Key:
+def _keys_of_run(run: Run) -> list[_Key]:
+    """Its key, and that of a sweep which asks for these real weights without naming their revision."""
     keys = (getattr(run.comparability, key) for key in _ASKED_FOR)
-    return (run.configuration.configuration_id, name_of(run.comparability.request_set_id), *keys)
+    exact = (run.configuration.configuration_id, name_of(run.comparability.request_set_id), *keys)
+    if run.comparability.weights is not Weights.REAL:
+        return [exact]
+    return [exact, _any_revision(exact, from_folder=is_content_hash(run.comparability.model_revision))]
+
+
+def _any_revision(key: _Key, *, from_folder: bool) -> _Key:
+    place = 2 + _ASKED_FOR.index("model_revision")
+    return (*key[:place], _ANY_FOLDER if from_folder else _ANY_COMMIT, *key[place + 1 :])
 
 
 def _key_of_point(sweep: Sweep, point: SweepPoint) -> _Key:
     mark = sweep.procedure.load_mark(sweep.length_control) if sweep.procedure else ""
     keys = (getattr(sweep, key) for key in _ASKED_FOR)
-    return (sweep.configuration(point).configuration_id, sweep.request_set + mark, *keys)
+    exact = (sweep.configuration(point).configuration_id, sweep.request_set + mark, *keys)
+    if not sweep.names_no_revision:
+        return exact
+    return _any_revision(exact, from_folder=sweep.weights_folder is not None)

@@ -11,6 +11,7 @@ from benchmark_tasks.plan.single import single_sweep
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.identity import PARALLELISM_KEYS, WORKLOAD_KEYS, Comparability, Configuration
 from benchmark_tasks.results.schema import Run
+from benchmark_tasks.runtimes.weights_folder import is_content_hash
 from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, Weights
 from benchmark_tasks.workloads.set_names import name_of
 
@@ -61,6 +62,7 @@ def sweep_again(
         note=note,
     )
     as_published = {name: getattr(configuration, name) for name in PARALLELISM_KEYS + WORKLOAD_KEYS}
+    as_published |= _weights_as_published(sweep, configuration, keys)
     requests = {"length_control": keys.length_control, "request_set": name_of(keys.request_set_id)}
     sweep = sweep.model_copy(update=as_published | requests)
     if sweep.configuration(sweep.points[0]) != configuration:
@@ -68,13 +70,33 @@ def sweep_again(
     return sweep
 
 
+def _weights_as_published(
+    sweep: Sweep, configuration: Configuration, keys: Comparability
+) -> dict[str, object]:
+    """Where the weights come from. A folder is compared with what was published when it is read."""
+    if not is_content_hash(keys.model_revision):
+        return {"weights_folder": None}
+    return {
+        "weights_folder": sweep.weights_folder,
+        "weights_revision": keys.model_revision,
+        "weight_precision": configuration.weight_precision,
+    }
+
+
 def _at_revision(catalog: Catalog, model_id: str, keys: Comparability) -> Catalog:
     """The catalog with the model at the revision that was published.
 
     Raises:
-        CatalogError: that revision was not recorded, and the hub may have another one now.
+        CatalogError: that revision was not recorded, and the hub may have another one now; or it is that of a
+            folder, and the catalog does not say where the folder is.
     """
     model = catalog.model(model_id)
+    if is_content_hash(keys.model_revision):
+        if model.weights_folder is None:
+            raise CatalogError(
+                "its weights came from a folder: name the folder as weights_folder in the model's entry"
+            )
+        return catalog
     if keys.model_revision == model.revision:
         return catalog
     if keys.model_revision is None:

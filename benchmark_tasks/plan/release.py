@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.catalog import Catalog, Deployment, Model
 from benchmark_tasks.plan.deployment import can_have, distribution_of, sweep_of, usual_repeats
 from benchmark_tasks.plan.landed import runs_that_count, what_is_missing
+from benchmark_tasks.plan.real_weights import named_if_readable
 from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.plan.versions import normal_version, version_to_measure
 from benchmark_tasks.results.store import Listing
@@ -49,6 +51,7 @@ def plan_release_on(
             runtime_version=chosen,
             gpu_model=machine.gpu_model,
             gpus=machine.num_gpus,
+            named=partial(named_if_readable, catalog=catalog, settings=settings),
             **options,
         ).sweeps
     return Plan(sweeps=tuple(sweeps))
@@ -69,6 +72,7 @@ def plan_release(
     campaign_id: str | None = None,
     note: str | None = None,
     force: bool = False,
+    named: Callable[[Sweep], Sweep] = lambda sweep: sweep,
 ) -> Plan:
     """What a machine with `gpus` GPUs of one model still has to measure for a runtime version.
 
@@ -77,7 +81,7 @@ def plan_release(
     not fit the device is not tried again. `force` plans every point anew, but for what the campaign itself
     has landed. `models` and `tasks` narrow the choice; `weights` replaces the usual ones
     (`usual_weights`), for the models that can have them. Small models come first: a release that is broken
-    shows on the cheapest sweep.
+    shows on the cheapest sweep. `named` gives a sweep the identity of its weights, if it is known here.
 
     Raises:
         CatalogError: a model is not in the catalog.
@@ -96,7 +100,8 @@ def plan_release(
             catalog, model, task, deployment, deployment.batch_sizes, version, distribution, weights, runtime
         )
         points = tuple(point.model_copy(update={"repeats": wanted}) for point in sweep.points)
-        sweeps.append(sweep.model_copy(update={"campaign_id": campaign_id, "note": note, "points": points}))
+        update = {"campaign_id": campaign_id, "note": note, "points": points}
+        sweeps.append(named(sweep.model_copy(update=update)))
     return Plan(sweeps=tuple(what_is_missing(sweeps, counting)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from benchmark_tasks.catalog import Catalog, Deployment, Model
 from benchmark_tasks.errors import CatalogError, SettingsError
 from benchmark_tasks.plan.deployment import distribution_of, sweep_of, usual_repeats
 from benchmark_tasks.plan.landed import runs_that_count, still_missing
+from benchmark_tasks.plan.real_weights import named_if_here
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.plan.versions import normal_version, version_to_measure
 from benchmark_tasks.results.identity import NO_GPU
@@ -36,6 +38,7 @@ def plan_single(
     batch_sizes: Sequence[int] | None = None,
     repeats: int | None = None,
     weights: Weights | None = None,
+    weights_folder: str | None = None,
     campaign_id: str | None = None,
     note: str | None = None,
     force: bool = False,
@@ -43,7 +46,8 @@ def plan_single(
     """The sweep that a person asks for on a machine, and the part of it that is still to be measured.
 
     version: the newest one that can be measured there when `None`. num_gpus: one by default, where there
-    are any. repeats, weights: the usual ones by default. force: measure it again, but for what the campaign
+    are any. repeats, weights: the usual ones by default. weights_folder: real weights, instead of the
+    catalog's. force: measure it again, but for what the campaign
     itself has landed.
 
     Raises:
@@ -63,8 +67,10 @@ def plan_single(
         batch_sizes=batch_sizes,
         repeats=repeats or usual_repeats(machine.gpu_model),
         weights=weights,
+        weights_folder=weights_folder,
         note=note,
     ).model_copy(update={"campaign_id": campaign_id})
+    sweep = named_if_here(sweep, catalog, settings)
     return sweep, still_missing(sweep, runs_that_count(runs, campaign_id=campaign_id, force=force))
 
 
@@ -79,6 +85,7 @@ def single_sweep(
     batch_sizes: Sequence[int] | None = None,
     repeats: int = 1,
     weights: Weights | None = None,
+    weights_folder: str | None = None,
     note: str | None = None,
     runtime: RuntimeName | None = None,
     degrees: Mapping[str, int] | None = None,
@@ -87,14 +94,16 @@ def single_sweep(
 
     Batch sizes default to the catalog's. Where the catalog has no deployment, batch sizes must be
     given, and a language model is spread by tensor parallelism, another one by Ulysses. `runtime`
-    replaces the catalog's, `weights` the usual ones; `degrees` say how an image or video model is spread
-    (`ulysses_degree`, `ring_degree`).
+    replaces the catalog's, `weights` the usual ones, `weights_folder` where real ones come from; `degrees`
+    say how an image or video model is spread (`ulysses_degree`, `ring_degree`).
 
     Raises:
         CatalogError: the model is unknown, is not measured on the task, has no batch sizes, or cannot have
             these weights.
     """
     model = catalog.model(model_id)
+    if weights_folder is not None:
+        model, weights = _from_folder(model, weights_folder, weights)
     if task not in model.tasks:
         raise CatalogError(f"{model.model_id} is not measured on {task}; it has {', '.join(model.tasks)}")
     runtime = runtime or model.runtime
@@ -108,6 +117,14 @@ def single_sweep(
     sweep = sweep_of(catalog, model, task, deployment, sizes, version, distribution, weights, runtime)
     points = tuple(SweepPoint(batch_size=size, repeats=repeats) for size in sizes)
     return sweep.model_copy(update={"points": points, "note": note})
+
+
+def _from_folder(model: Model, folder: str, weights: Weights | None) -> tuple[Model, Weights]:
+    if not Path(folder).is_absolute():
+        raise CatalogError(f"weights folder {folder!r}: give its path from / on")
+    if weights not in (None, Weights.REAL):
+        raise CatalogError(f"a folder of weights holds real weights, not {weights}: leave out one of them")
+    return model.model_copy(update={"weights_folder": folder, "weights": Weights.REAL}), Weights.REAL
 
 
 def require_gpu_or_wish(model: Model, task: Task, machine: Machine, *, wanted: int | None) -> None:

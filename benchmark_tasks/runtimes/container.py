@@ -15,15 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark_tasks.errors import EnvironmentBuildError, SettingsError, UnknownVersion
+from benchmark_tasks.errors import CatalogError, EnvironmentBuildError, SettingsError, UnknownVersion
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.runtimes.interpreter import LIST_PACKAGES, packages_from, same_release
 from benchmark_tasks.runtimes.kinds import Setup, kind_of
 from benchmark_tasks.runtimes.launch import InContainer, Launch
-from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
-from benchmark_tasks.vocabulary import Weights
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
 
 CLIENTS = ("docker", "podman")
@@ -82,8 +80,10 @@ class ContainerImage:
         """`docker run` of the same module and options as in an environment."""
         port = launch.port or free_port()
         options = launch.options_file()
-        source = model_source(launch.model, launch.setup.weights, launch.scratch)
-        in_container = source if launch.setup.weights is Weights.REAL else _MODEL_FOLDER
+        source = launch.source()
+        in_container = source if launch.from_hub else _MODEL_FOLDER
+        if launch.setup.weights_folder:
+            _require_inside(Path(source))
         contract = launch.kind.server
         module = contract.command(
             "python3",
@@ -100,9 +100,8 @@ class ContainerImage:
             **launch.setup.server_environment,
             **vendor_here().order_variables,
         }
-        mounts = {_HUB_CACHE: _hub_cache()} if in_container == source else {_MODEL_FOLDER: Path(source)}
+        mounts = {_HUB_CACHE: _hub_cache()} if launch.from_hub else {_MODEL_FOLDER: Path(source)}
         mounts |= {_OPTIONS_FILE: options} if options else {}
-        variables = dict(contract.variables(launch.setup))
         if (folder := launch.stand_in_folder()) is not None:
             mounts[_STAND_IN_FOLDER] = folder
             variables["PYTHONPATH"] = _STAND_IN_FOLDER
@@ -110,7 +109,7 @@ class ContainerImage:
             *_run(self._client, f"jouleboard-{new_run_id()}", launch.lock_mark),
             *vendor_here().container_arguments(self._client, launch.gpu_indices),
             *_mounted(mounts),
-            *_variables(variables, hub=in_container == source),
+            *_variables(variables, hub=launch.from_hub),
             "--entrypoint",
             module[0],
             self._reference,
@@ -151,6 +150,21 @@ def _run(client: str, name: str, lock_mark: str) -> tuple[str, ...]:
     """Host network: nothing stands between client and server. Host IPC: the engine shares memory."""
     labels = [part for path in lock_mark.split(os.pathsep) for part in ("--label", _label(path))]
     return (client, "run", "--rm", "--init", "--name", name, *labels, "--network", "host", "--ipc", "host")
+
+
+def _require_inside(folder: Path) -> None:
+    """Refuse a folder with links to files outside of it, which the container does not see.
+
+    Raises:
+        CatalogError: names the first one.
+    """
+    inside = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            raise CatalogError(
+                f"{path}: a link to a file outside of the folder, which the container does not see: copy the "
+                "folder with `cp -rL`"
+            )
 
 
 def _label(lock: str) -> str:

@@ -16,6 +16,7 @@ from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.results.bundle import SERVER_LOG
 from benchmark_tasks.results.record import Count, Record
 from benchmark_tasks.runtimes.kinds import RuntimeKind, Setup, kind_of
+from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec
 from benchmark_tasks.runtimes.server_options import write_server_options
 from benchmark_tasks.vocabulary import ServerKind, Weights
@@ -95,6 +96,19 @@ class Launch:
     def log(self) -> Path:
         """The server's log."""
         return self.scratch / SERVER_LOG
+
+    def source(self) -> str:
+        """What the server loads: a folder, or a hub id.
+
+        Raises:
+            CatalogError: the catalog knows too little of the model.
+        """
+        return model_source(self.model, self.setup.weights, self.scratch, self.setup.weights_folder)
+
+    @property
+    def from_hub(self) -> bool:
+        """Whether it loads from the hub."""
+        return self.setup.weights is Weights.REAL and self.setup.weights_folder is None
 
     def stand_in_folder(self) -> Path | None:
         """What draws stand-in weights, for the server's PYTHONPATH; `None` where none are asked for.

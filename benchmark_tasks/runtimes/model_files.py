@@ -45,14 +45,14 @@ _CHAT_TEMPLATE = (
 )
 
 
-def model_source(model: Model, weights: Weights, scratch: Path) -> str:
-    """What a server loads: the hub id for real weights, otherwise a directory written on the spot.
+def model_source(model: Model, weights: Weights, scratch: Path, folder: str | None = None) -> str:
+    """What a server loads: the hub id or `folder` of real weights, otherwise a directory written on the spot.
 
     Raises:
         CatalogError: the weights are not real, but the catalog has no `hub_config`.
     """
     if weights is Weights.REAL:
-        return model.model_id
+        return folder or model.model_id
     if model.hub_config is None:
         raise CatalogError(f"{model.model_id} has no hub_config in the catalog: it needs real weights")
     if weights is Weights.STAND_IN:

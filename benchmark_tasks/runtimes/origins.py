@@ -22,7 +22,6 @@ from benchmark_tasks.runtimes.launch import (
     Origin,
     ServerOrigin,
 )
-from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
 from benchmark_tasks.runtimes.variables import recorded, runtime_variables
 from benchmark_tasks.settings import Settings
@@ -65,7 +64,7 @@ class FromEnvironment:
             self._environment.python,
             launch.model,
             launch.setup,
-            model_source(launch.model, launch.setup.weights, launch.scratch),
+            launch.source(),
             port=port,
             max_num_seqs=launch.max_num_seqs,
             seed=launch.seed,

@@ -126,6 +126,6 @@ def _passes(name: str, setup: Setup) -> bool:
         or name in RECORDED
         or name.startswith("LC_")
         or name in kind_of(setup.runtime).cache_variables
-        or (name in _HUB and setup.weights is Weights.REAL)
+        or (name in _HUB and setup.weights is Weights.REAL and not setup.weights_folder)
         or (name in _MOCK and setup.distribution == MOCK)
     )

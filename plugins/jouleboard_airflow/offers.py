@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from benchmark_tasks.catalog import Catalog, Deployment, Model
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import ModelKind, Task
+from benchmark_tasks.vocabulary import ModelKind, Task, WeightPrecision
 from jouleboard_airflow.gpu_hosts import GpuHosts
 
 WITHOUT_GPU = GpuHosts(NO_GPU, 0)
@@ -105,8 +105,23 @@ def _without_deployment(catalog: Catalog, host: GpuHosts) -> list[Offer]:
     ]
 
 
-_BYTES_PER_PARAMETER = {"float32": 4.0, "bfloat16": 2.0, "fp8": 1.0, "mxfp4": 0.53}
-"""MXFP4 has 4 bits per value and 8 bits per 32 values (OCP Microscaling Formats 1.0)."""
+_BYTES_PER_PARAMETER = {
+    **dict.fromkeys(WeightPrecision, 0.5),
+    WeightPrecision.FLOAT32: 4.0,
+    **dict.fromkeys((WeightPrecision.BFLOAT16, WeightPrecision.FLOAT16), 2.0),
+    **dict.fromkeys(
+        (
+            WeightPrecision.FP8,
+            WeightPrecision.INT8,
+            WeightPrecision.GPTQ_INT8,
+            WeightPrecision.BNB_INT8,
+        ),
+        1.0,
+    ),
+    WeightPrecision.MXFP4: 0.53,
+}
+"""At least: all others have 4 bits per value. MXFP4 has 4 bits per value and 8 bits per 32 values (OCP
+Microscaling Formats 1.0)."""
 
 
 def weights_gib(model: Model) -> float:

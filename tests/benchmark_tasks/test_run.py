@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyarrow.parquet as pq
@@ -25,6 +26,7 @@ from benchmark_tasks.errors import (
     OutOfMemory,
     ServerDied,
     SettingsError,
+    WeightsNotAsAsked,
 )
 from benchmark_tasks.meters.meter import Meter, Reading
 from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
@@ -35,16 +37,19 @@ from benchmark_tasks.results.summary import run_row
 from benchmark_tasks.run import MeasureResult, measure, sessions
 from benchmark_tasks.runtimes import metrics, server
 from benchmark_tasks.runtimes.kinds.contract import Metric
+from benchmark_tasks.runtimes.weights_folder import read_weights_folder
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.nvml import ENERGY, MISMATCH, NOT_SUPPORTED, MadeUpGpu, MadeUpNvml
 from benchmark_tasks.testing.powercap import add_zone
 from benchmark_tasks.testing.quick import QUICK, landed, quick_sweep
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.testing.waiting import until
+from benchmark_tasks.testing.weights import write_weights_folder
 from benchmark_tasks.vocabulary import (
     EnergySource,
     LengthControl,
     RunStatus,
+    WeightPrecision,
     Weights,
 )
 
@@ -102,6 +107,41 @@ def test_a_model_that_is_not_shipped_travels_with_its_sweep(settings: Settings) 
     assert run.provenance.catalog_hash == shipped.with_models([model]).content_hash != shipped.content_hash
     with pytest.raises(ValueError, match="contains the catalog entry of"):
         quick_sweep(4, model=model)
+
+
+def test_weights_from_a_folder_carry_their_hash_and_their_precision(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = write_weights_folder(tmp_path / "mine", dtypes=["F16"])
+    go(settings, quick_sweep(4, weights=Weights.REAL, weights_folder=str(folder)))
+    (run,) = landed(settings)
+    revision = read_weights_folder(folder, settings.home).revision
+    assert run.comparability.model_revision == run.provenance.model_revision == revision
+    assert run.comparability.weights is Weights.REAL
+    assert run.configuration.weight_precision is WeightPrecision.FLOAT16
+    command = run.provenance.server_arguments
+    assert str(folder) in command and "--dtype=float16" in command
+    assert not any(part.startswith(("--revision", "--load-format")) for part in command)
+    assert run.provenance.server_environment["HF_HUB_OFFLINE"] == "1"
+
+
+def test_a_folder_that_changes_while_the_server_loads_it_costs_the_run(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_weights_folder(tmp_path / "mine")
+    real = server.get
+
+    def meddling(url: str, *rest: Any) -> bytes:
+        answer = real(url, *rest)
+        if url.endswith("/health"):
+            write_weights_folder(folder, value=2)
+        return answer
+
+    monkeypatch.setattr(server, "get", meddling)
+    with pytest.raises(WeightsNotAsAsked, match="changed while it was loaded"):
+        go(settings, quick_sweep(4, weights=Weights.REAL, weights_folder=str(folder)))
+    (run,) = landed(settings)
+    assert run.status is RunStatus.FAILED and run.failure.error == "WeightsNotAsAsked"
 
 
 def test_with_a_counter_both_windows_and_all_phases_have_energy(settings: Settings) -> None:

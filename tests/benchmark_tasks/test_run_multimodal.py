@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark_tasks.catalog import load
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.summary import run_row
 from benchmark_tasks.run import measure
@@ -29,7 +30,8 @@ TINY, OMNI = "jouleboard/qwen3-vl-tiny", "Qwen/Qwen3-Omni-30B-A3B-Instruct"
 def test_a_task_with_items_is_measured_like_a_text_task(
     tmp_path: Path, task: Task, model_id: str, weights: Weights, limit: str
 ) -> None:
-    wanted = quick_sweep(task=task, model_id=model_id, weights=weights)
+    model = load().model(model_id).model_copy(update={"revision": "a" * 40})
+    wanted = quick_sweep(task=task, model_id=model_id, weights=weights, model=model)
     meter = ReplayMeter(lambda seconds: 400.0)
     result = measure(wanted, Settings(home=tmp_path / "home"), meter=meter, say=lambda line: None)
     run = bundle.verify(result.landed[0])

@@ -308,7 +308,7 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
         return started.keys() == first_seen.keys()
 
     def end_recheck() -> None:
-        """Its six measurements would take more than a minute; `tests/dags/test_recheck.py` has the whole way."""
+        """Its six measurements take more than a minute; `tests/dags/test_recheck.py` has the whole way."""
         route = f"/api/v2/dags/recheck/dagRuns/{quote(started['recheck'].run_id)}"
         airflow._call("PATCH", route, json={"state": "failed"})
 

@@ -1080,6 +1080,15 @@ HARMLESS: tuple[Fault, ...] = (
     Fault("a tenth more tokens in the window", "", tokens(1.1, "window_steady.output_tokens")),
     Fault("idle power just above 3 % of the TDP", "", idle(21.1)),
     Fault("nine seconds between the clocks", "", times("started_at", -4)),
+    Fault(
+        "another precision in a folder of weights",
+        "",
+        each(
+            put("configuration.weight_precision", "awq-int4"),
+            put("comparability.weights", "real"),
+            put("comparability.model_revision", "a" * 64),
+        ),
+    ),
     Fault("always at the power cap", "", CAPPED, throttled(1.0), sample={"power_watts": 530.0}),
     Fault("at the power cap for moments, far below it", "", CAPPED, throttled(0.85)),
 )

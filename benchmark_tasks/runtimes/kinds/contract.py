@@ -18,7 +18,7 @@ from benchmark_tasks.catalog import Model
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.installer import Distribution
 from benchmark_tasks.stand_in.support import refusal
-from benchmark_tasks.vocabulary import Architecture, RuntimeName, Task, Weights
+from benchmark_tasks.vocabulary import Architecture, RuntimeName, Task, WeightPrecision, Weights
 
 MOCK = "jouleboard-mock"
 """The distribution of tests: in place of the runtime, this package's own mock server or generator."""
@@ -69,6 +69,10 @@ class Setup(Protocol):
     @property
     def weights(self) -> Weights:
         """Which weights it is given."""
+
+    @property
+    def weight_precision(self) -> WeightPrecision:
+        """Their number format."""
 
     @property
     def weights_folder(self) -> str | None:

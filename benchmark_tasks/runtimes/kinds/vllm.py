@@ -22,7 +22,7 @@ from benchmark_tasks.runtimes.kinds.contract import (
 )
 from benchmark_tasks.runtimes.server_options import flag_of, flags
 from benchmark_tasks.stand_in.installing import write_plugin_folder
-from benchmark_tasks.vocabulary import Architecture, MediaKind, Weights
+from benchmark_tasks.vocabulary import Architecture, MediaKind, WeightPrecision, Weights
 from benchmark_tasks.workloads.requests import SERVED_MODEL_NAME
 
 _MODULES: dict[str, tuple[str, ...]] = {
@@ -99,14 +99,23 @@ def server_command(
         **_parallel_options(setup),
         **_multimodal_options(setup),
         "load_format": _LOAD_FORMATS.get(setup.weights),
-        **({"revision": model.revision} if model.revision else {}),
+        **({"revision": model.revision} if model.revision and not setup.weights_folder else {}),
         **model.server,
+        **_dtype_of_folder(setup),
         **({"trust_remote_code": True} if model.trust_remote_code else {}),
     }
     from_file = {flag_of(name) for name in setup.server_options}
     ours = {name: value for name, value in options.items() if flag_of(name) not in from_file}
     options_file = () if config is None else ("--config", str(config))
     return (str(python), "-m", *_MODULES[setup.distribution], source, *options_file, *flags(ours))
+
+
+def _dtype_of_folder(setup: Setup) -> dict[str, JsonValue]:
+    """What is in a folder is computed as it is, whatever the catalog says of the model's other copies."""
+    if not setup.weights_folder:
+        return {}
+    plain = (WeightPrecision.BFLOAT16, WeightPrecision.FLOAT16, WeightPrecision.FLOAT32)
+    return {"dtype": setup.weight_precision.value if setup.weight_precision in plain else "auto"}
 
 
 def quiet_variables(setup: Setup) -> dict[str, str]:
@@ -118,7 +127,7 @@ def quiet_variables(setup: Setup) -> dict[str, str]:
         "VLLM_USE_FLASHINFER_SAMPLER": "0",
         "PYTHONUNBUFFERED": "1",
     }
-    if setup.weights is not Weights.REAL:
+    if setup.weights is not Weights.REAL or setup.weights_folder:
         variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     return variables
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.runtimes.kinds import MOCK, all_kinds
+from benchmark_tasks.runtimes.weights_folder import is_content_hash
 from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, ServerKind
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
@@ -41,7 +42,9 @@ def _other_task(runs: LandedRuns) -> pd.Series:
 def _other_precision(runs: LandedRuns) -> pd.Series:
     def other(run: Run) -> bool:
         model = runs.catalog.models.get(run.configuration.model_id)
-        return model is not None and model.weight_precision != run.configuration.weight_precision
+        if model is None or is_content_hash(run.comparability.model_revision):
+            return False  # of a folder, the files themselves say what they hold
+        return model.weight_precision != run.configuration.weight_precision
 
     return runs.each(other)
 

@@ -185,6 +185,19 @@ def weights() -> Param:
     )
 
 
+def weights_folder() -> Param:
+    """Where real weights lie on the host that measures."""
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=TEXT_PATTERN,
+        maxLength=LONGEST_TEXT,
+        title=TITLES["weights_folder"],
+        description="Whole path on the GPU host of a folder with config.json, tokenizer and .safetensors."
+        " Empty: the folder of the model's catalog entry, otherwise the hub.",
+    )
+
+
 _WEIGHTS_TITLES = {
     "None": "the usual weights of the model",
     Weights.REAL.value: "real: the published weights",

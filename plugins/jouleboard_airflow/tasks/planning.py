@@ -132,6 +132,7 @@ def plan_on_demand(
         batch_sizes=batch_sizes(params["batch_sizes"]),
         repeats=params["repeats"],
         weights=weights_of(params),
+        weights_folder=params.get("weights_folder") or None,
         campaign_id=run_id,
         note=params["note"],
         force=params["force"],

@@ -32,6 +32,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import QUICK, landed, quick_sweep
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.testing.waiting import until
+from benchmark_tasks.testing.weights import write_weights_folder
 from benchmark_tasks.vocabulary import RunStatus, ServerKind, Weights
 
 
@@ -330,6 +331,21 @@ def test_podman_names_gpus_its_own_way_and_real_weights_come_from_the_hub_cache(
     assert f"--volume {tmp_path}/hub:/root/.cache/huggingface " in text
     assert "serve jouleboard/qwen3-tiny" in text
     assert "--env HF_TOKEN " in text and "secret" not in text  # by name: its value never is an argument
+
+
+def test_a_folder_of_weights_is_mounted_and_needs_no_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_very_secret")
+    folder = write_weights_folder(tmp_path / "mine")
+    asked = {"weights": Weights.REAL, "weights_folder": str(folder), "server_environment": {"OMP_X": "2"}}
+    text = " ".join(container_command(tmp_path, "docker", **asked))
+    assert f"--volume {folder}:/jouleboard/model:ro" in text and "serve /jouleboard/model" in text
+    assert "--env HF_HUB_OFFLINE=1" in text and "HF_TOKEN" not in text and "/root/.cache" not in text
+    assert "--env OMP_X=2" in text, "what a sweep asks for reaches the container"
+    (folder / "extra.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(CatalogError, match=r"extra\.json: a link to a file outside of the folder"):
+        container_command(tmp_path, "docker", **asked)
 
 
 # --- options as the runtime takes them ----------------------------------------------------------

@@ -74,6 +74,11 @@ def test_proxy_and_token_only_reach_what_loads_from_the_hub_and_never_the_loopba
         assert set(given[name].split(",")) >= {"localhost", "127.0.0.1", "::1"}
 
 
+def test_weights_from_a_folder_need_no_hub() -> None:
+    given = variables(quick_sweep(weights=Weights.REAL, weights_folder="/weights"))
+    assert "HF_TOKEN" not in given and given["HF_HUB_OFFLINE"] == "1"
+
+
 def test_what_would_change_a_result_is_left_out_and_said() -> None:
     assert left_out(quick_sweep(), SHELL) == [
         *("CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "NCCL_P2P_DISABLE", "OMP_NUM_THREADS", "TORCH_LOGS"),

@@ -29,6 +29,7 @@ TITLES = {
     "version": "Version",
     "weekly_gpu_hours": "GPU-hours per week",
     "weights": "Weights",
+    "weights_folder": "Folder of weights",
 }
 """Title of each field, as the forms show it, by its name."""
 
@@ -41,6 +42,7 @@ ON_DEMAND = (
     "version",
     "repeats",
     "weights",
+    "weights_folder",
     "force",
     "note",
 )

@@ -11,7 +11,13 @@ from jouleboard_airflow.tasks.choices.fields import IMPORT, ON_DEMAND, RELEASE
 from jouleboard_airflow.tasks.choices.free_text import source_of_import, texts
 from jouleboard_airflow.tasks.choices.hosts import host_asked_for, no_such_host, not_reached, number_of_gpus
 from jouleboard_airflow.tasks.choices.misfit import Misfit
-from jouleboard_airflow.tasks.choices.models import impossible_weights, task_named, unknown_model, wrong_task
+from jouleboard_airflow.tasks.choices.models import (
+    impossible_folder,
+    impossible_weights,
+    task_named,
+    unknown_model,
+    wrong_task,
+)
 from jouleboard_airflow.tasks.choices.placement import (
     impossible_batch_sizes,
     impossible_together,
@@ -58,7 +64,10 @@ def on_demand_here(params: Mapping[str, Any], catalog: Catalog) -> list[Misfit]:
         misfits.append(misfit)
     if host:
         misfits += number_of_gpus(params, host)
-    if model:
+    folder = params.get("weights_folder")
+    if folder:
+        misfits += impossible_folder(folder, params.get("weights"))
+    elif model:
         misfits += impossible_weights(params.get("weights"), [model], model.runtime)
     if model and host and (misfit := too_much_for_gpus(params, catalog, model, task, host)):
         misfits.append(misfit)

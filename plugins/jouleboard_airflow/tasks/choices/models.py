@@ -79,6 +79,20 @@ def impossible_weights(wanted: str | None, models: Collection[Model], runtime: R
     ]
 
 
+def impossible_folder(folder: str, weights: str | None) -> list[Misfit]:
+    """A folder of weights that is no whole path, or other weights than those that a folder holds.
+
+    What is in the folder is looked at on the host that measures.
+    """
+    misfits = []
+    if not folder.startswith("/") or not folder.isprintable():
+        misfits.append(Misfit("weights_folder", f"{shown(folder)} is not a whole path", "write it from / on"))
+    if weights not in (None, "", Weights.REAL.value):
+        why = f"a folder holds real weights, not {weights}"
+        misfits.append(Misfit("weights", why, "choose real, or leave it empty"))
+    return misfits
+
+
 def _possible_weights(model: Model, runtime: RuntimeName) -> list[str]:
     from benchmark_tasks.plan.deployment import can_have
     from benchmark_tasks.runtimes.kinds import ServerContract, kind_of
