@@ -168,6 +168,12 @@ class PublisherBusy(PublicationError):
     exit_code = TRY_AGAIN
 
 
+class FiguresDiffer(PublicationError):
+    """Published figures are not those that their source gives when it is read again."""
+
+    exit_code = 3
+
+
 class ApprovalNeeded(GateRefused):
     """The candidate is valid, but changes published figures so much that a person must approve it.
 

@@ -1,11 +1,14 @@
 """
 ### Housekeeping
 
-Says every week what can be freed, and frees it if it is told to: environments of releases that neither rank
+Says every week what can be freed, and frees it if it is told to; and works every published figure out again.
+Freed are environments of releases that neither rank
 nor are compared, old logs of tasks, old rows of Airflow's database, bundles that can move to cold storage,
 imports and publications that newer ones have replaced. **Nothing published or judged is ever lost.**
 
 1. `housekeeping`: the log has one line per kind, with its size and what could be or was freed.
+2. `recompute`: every row of the current publication, from its bundles, without dbt and the gate (as
+   `jouleboard publications verify --deep`). It fails if a figure differs or a bundle is missing or changed.
 
 The policy is `housekeeping.yaml` of the catalog; `$JOULEBOARD_HOME/catalog/housekeeping.yaml` replaces
 sections of it. What the weekly run does is its field `weekly` (`report` by default). *Apply* in the form
@@ -54,7 +57,15 @@ def housekeeping() -> None:
             choices.require_possible(choices.texts(params, choices.HOUSEKEEPING))
             return scheduled.tidy(params["apply"])
 
-    tidy()
+    @task(task_id="recompute", execution_timeout=timedelta(hours=6), **RETRIES)
+    def figures() -> str:
+        """Work every published figure out again."""
+        from jouleboard_airflow.upkeep import scheduled
+
+        with one_line_errors():
+            return scheduled.recompute_figures()
+
+    tidy() >> figures()
 
 
 housekeeping()

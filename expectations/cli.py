@@ -1,4 +1,4 @@
-"""`jouleboard refresh | publications | query | quarantine`: the part of the command for analysts."""
+"""The part of the command for analysts: `jouleboard refresh`, `publications`, `query`, `explain`, ..."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import csv
 import getpass
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from benchmark_tasks.cli.output import json_text
-from benchmark_tasks.errors import PublicationError
+from benchmark_tasks.errors import FiguresDiffer, PublicationError
 from benchmark_tasks.settings import Settings
 from expectations import publications
 from expectations.publications import QUERY_SECONDS, Table
 from expectations.publications import query as run_query
+
+if TYPE_CHECKING:
+    from expectations.rows import Row
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 publications_app = typer.Typer(
@@ -60,6 +63,66 @@ def digest(
         _print_json({"title": written.title, "text": written.text, "html": written.html})
     else:
         print(f"{written.title}\n\n{written.text}", end="")
+
+
+RowName = Annotated[
+    str,
+    typer.Argument(
+        metavar="ROW",
+        help="A row's leaderboard_id, the beginning of it, or its address on the board.",
+    ),
+]
+OfPublication = Annotated[
+    int | None,
+    typer.Option("--publication", min=1, help="Number of the publication; default: the current one."),
+]
+
+
+@app.command()
+def explain(row: RowName, publication: OfPublication = None, as_json: Json = False) -> None:
+    """Say what a row rests on: its runs, hosts, GPUs and windows, and where the bundles lie."""
+    from expectations.rows import explain as explain_row
+
+    settings = Settings.from_environment()
+    explained = explain_row(_row(settings, publication, row), settings)
+    if as_json:
+        _print_json(explained.as_dict())
+        return
+    _print_lines(*explained.head)
+    if explained.runs:
+        _print_columns(*explained.table)
+    _print_lines(*explained.foot)
+
+
+@app.command()
+def recompute(row: RowName, publication: OfPublication = None, as_json: Json = False) -> None:
+    """Work a row's figures out again from the bundles of its runs, without dbt and the gate, and compare.
+
+    Exit code 0: all are equal. 3: not all are. 75: the cold storage does not answer. 1: anything else.
+    """
+    from expectations.rows import recompute as recompute_rows
+
+    settings = Settings.from_environment()
+    (result,) = recompute_rows([_row(settings, publication, row)], settings)
+    if result.problem:
+        raise result.problem
+    if as_json:
+        _print_json(result.as_dict())
+    else:
+        _print_lines(f"row {result.row.id}: {result.row.name}", f"recomputed from {result.source}")
+        _print_columns(
+            ("figure", "published", "recomputed", ""),
+            [(one.column, *one.texts, "equal" if one.equal else "DIFFERS") for one in result.figures],
+        )
+    if not result.equal:
+        raise FiguresDiffer(f"not equal: {_cell(result.what_differs)}")
+
+
+def _row(settings: Settings, number: int | None, text: str) -> Row:
+    from expectations.rows import find_row
+
+    with publications.open_publication(_publication(settings, number)) as connection:
+        return find_row(connection, text)
 
 
 @publications_app.command("list")
@@ -152,11 +215,18 @@ def rollback(number: Annotated[int, typer.Argument(min=1)], as_json: Json = Fals
 
 @publications_app.command("verify")
 def verify(
-    number: Annotated[int | None, typer.Argument(min=1, help="Default: all of them.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(min=1, help="Default: all of them; with --deep the current one.")
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also work every row out again from its bundles (minutes).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check every file of the publications against its manifest."""
+    """Check every file of the publications against its manifest; with --deep also every row."""
     settings = Settings.from_environment()
+    if deep:
+        number = _publication(settings, number).number
     items = [publications.read(settings, number)] if number else publications.all_publications(settings)
     damage = {item.number: publications.verify(settings, item) for item in items}
     if number is None:
@@ -173,6 +243,13 @@ def verify(
     bad = [number for number in sorted(damage) if damage[number]]
     if bad:
         raise PublicationError(f"damaged: {', '.join(map(str, bad))}; {publications.REPAIR}")
+    if deep and number is not None:
+        from expectations.rows.deep import verify_rows
+
+        published = publications.read(settings, number)
+        verified = verify_rows(settings, published, say=lambda line: _progress(_cell(line)))
+        if not as_json:
+            typer.echo(verified)
 
 
 @publications_app.command("repair")
@@ -292,6 +369,11 @@ def _state(verdict: Any) -> str:
 
 def _progress(line: str) -> None:
     typer.echo(line, err=True)
+
+
+def _print_lines(*lines: str) -> None:
+    for line in lines:
+        typer.echo(_cell(line))
 
 
 def _print_json(value: Any) -> None:

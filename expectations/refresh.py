@@ -38,6 +38,7 @@ from expectations.suites.cross_run import cross_run_checks
 from expectations.suites.landed_runs import landed_runs
 from expectations.suites.mart import audit_marts
 from expectations.suites.publication import audit_against_last
+from expectations.suites.recomputed_rows import Sample, audit_sample
 from expectations.suites.run import run_checks
 from expectations.suites.run_check import audit_runs
 
@@ -117,10 +118,21 @@ def refresh(
         say(f"dbt built {built.count('model')} models; {_tests(built)} tests passed; checking the marts")
         audit = run_audit + audit_marts(auditor, built.database)
         audit += audit_against_last(auditor, built.database, last)
+        recomputed, sample = audit_sample(auditor, built.database, settings, seed=digest)
+        say(f"recomputed {len(sample.measured)} measured and {len(sample.imported)} imported rows")
+        audit += recomputed
         approval = _decide(settings, audit, approve)
         with publications.publishing(settings, SWITCH_WAIT_SECONDS):
             result = publish_candidate(
-                settings, built, audit, verdicts, digest, note=note, approval=approval, catalog=catalog
+                settings,
+                built,
+                audit,
+                verdicts,
+                digest,
+                note=note,
+                approval=approval,
+                catalog=catalog,
+                sample=sample,
             )
             policy = catalogs.load_housekeeping(overlay=settings.catalog)
             publications.retire(settings, policy.publications.newest)
@@ -238,6 +250,7 @@ def publish_candidate(
     note: str | None,
     approval: dict[str, Any] | None,
     catalog: Catalog,
+    sample: Sample | None = None,
 ) -> RefreshResult:
     """Make an audited candidate the current publication. The caller holds the publication lock."""
     number = publications.next_number(settings)
@@ -268,6 +281,7 @@ def publish_candidate(
                 "warnings": sum(group.count for group in warned),
                 "warned": [asdict(group) for group in warned],
                 "quarantining_findings": len(audit.at(Level.RUN, Level.CROSS_RUN).critical),
+                "recomputed": sample and sample.as_dict(),
             },
             "dbt": {
                 "models": built.count("model"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,11 @@ def load_sql(path: Path, **parameters: object) -> str:
     return template.render(row_name=ROW_NAME, **parameters)
 
 
-def rows_of_query(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
-    """What a query gives: one dict per row, by the columns' names."""
-    result = connection.execute(query)
+def rows_of_query(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None
+) -> list[Row]:
+    """What a query gives: one dict per row, by the columns' names. values: of its `$name` parameters."""
+    result = connection.execute(query, values)
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 

@@ -53,6 +53,16 @@ _ELSEWHERE = {
         ("publications",),
         "Publications: list, show, verify, repair, roll back.",
     ),
+    "explain": (
+        "expectations.cli",
+        ("explain",),
+        "What a row of the leaderboard rests on: runs, GPUs, windows.",
+    ),
+    "recompute": (
+        "expectations.cli",
+        ("recompute",),
+        "Work a row's figures out again from its bundles, without dbt, and compare.",
+    ),
     "digest": ("expectations.cli", ("digest",), "What was measured, changed and published in the last days."),
     "quarantine": ("expectations.cli", ("quarantine",), "Runs that the gate set aside: list, show, release."),
     "query": ("expectations.cli", ("query",), "Run a SQL query on the current publication, read-only."),

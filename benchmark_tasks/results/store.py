@@ -146,6 +146,11 @@ class Store:
         final = self.path_of(run)
         return self._present(final) or final
 
+    def find(self, run_id: str) -> Path | None:
+        """The folder of a landed run, its own or the one of cold storage; `None` if it is not here."""
+        places = (self.root, self.root / cold.COLD)
+        return next((path for place in places for path in place.glob(f"[!.]*/*/{run_id}")), None)
+
     def listing(self) -> Listing:
         """Every landed run; a bundle or a folder of bundles that cannot be read is in `broken`.
 

@@ -138,6 +138,7 @@ OWN_LINES = (
     r"accepted \d+ runs, quarantined \d+",
     "building the marts with dbt",
     r"dbt built \d+ models; .*tests passed; checking the marts",
+    r"recomputed \d+ measured and \d+ imported rows",
     r"published 1: .*",
 )
 """What a refresh says; everything else would be a library's."""
