@@ -3,18 +3,20 @@
 
 Measures one release of a runtime: every configuration of the catalog that is not landed yet.
 
-1. `plan_canaries`, `plan_canaries_again`, `decide` (on GPUs): canaries, one model per kind, are measured
-   first, **in turns with earlier releases on the same GPU** (old, new, new, old). A canary that may have
-   changed is measured once more, which also confirms the change. If all canaries of a GPU model stay within
-   the margin, what was measured there under an earlier release waits for the DAG `rotation`, and the board
-   says so per row. In every other case all is measured: no earlier release, no canary, a change in either
-   direction, a canary that failed or stays undecided. *Scope* `everything` leaves canaries out.
+1. `plan_canaries`, `ask_before_canaries`, `plan_canaries_again`, `decide` (on GPUs): canaries, one model per
+   kind, are measured first, **in turns with earlier releases on the same GPU** (old, new, new, old). A canary
+   that may have changed is measured once more, which also confirms the change. If all canaries of a GPU model
+   stay within the margin, what was measured there under an earlier release waits for the DAG `rotation`, and
+   the board says so per row. In every other case all is measured: no earlier release, no canary, a change in
+   either direction, a canary that failed or stays undecided. *Scope* `everything` leaves canaries out.
 2. `plan`: the catalog's configurations for this release on every GPU model of the fleet, without those that
    are landed or wait. If none is missing, all later tasks are skipped. It fails if the form asks for
    something that is impossible here; one line says which fields, why, and what to choose instead.
 3. `estimate`: the cost, from earlier runs of the same configurations; unknown if there are none.
-4. `ask_a_person`: asks for approval if the cost is above a limit of GPU-hours, or if GPU time is unknown.
-   The question is under *Required Actions*; no answer in time counts as *Reject*. Otherwise it is skipped.
+4. `ask_a_person`: asks for approval if the cost, canaries included, is above a limit of GPU-hours, or if GPU
+   time is unknown. If that holds for the canaries alone, `ask_before_canaries` asks **before the first
+   canary**, about the whole release, and nobody is asked again. The question is under *Required Actions*; no
+   answer in time counts as *Reject*. Otherwise both are skipped.
 5. `measure`: one task per sweep (one server, several batch sizes); its name says what it measures. It takes
    one slot of its GPU model's pool per GPU, and lands each run as soon as it is measured. Models that are
    canaries come before all others.
@@ -40,7 +42,16 @@ from jouleboard_airflow.dag_parts import forms, measuring
 from jouleboard_airflow.failures import RETRIES, one_line_errors
 from jouleboard_airflow.lanes import canary_lanes
 from jouleboard_airflow.tasks import canaries, estimating, planning
-from jouleboard_airflow.tasks.approval import ASK_TASK, ASKS_AGAIN, HOURS, WHY, AskApproval, hours_to_answer
+from jouleboard_airflow.tasks.approval import (
+    ANSWER,
+    ASK_FIRST_TASK,
+    ASK_TASK,
+    ASKS_AGAIN,
+    HOURS,
+    WHY,
+    AskApproval,
+    hours_to_answer,
+)
 from jouleboard_airflow.tasks.choices import TITLES
 
 CATALOG, NOTICE = forms.installed_catalog()
@@ -144,14 +155,18 @@ def benchmark_release() -> None:
     def estimate(planned: list[dict[str, Any]], params: dict[str, Any], ti: Any) -> dict[str, Any]:
         """What the plan will cost; with a question if that is above the limit or unknown."""
         with one_line_errors(ti):
-            return estimating.estimate_and_ask(planned, params)
+            answer = ti.xcom_pull(task_ids=ASK_FIRST_TASK, key=ANSWER) or {}
+            first = ti.xcom_pull(task_ids="plan_canaries")
+            return estimating.estimate_and_ask(planned, params, first, approved=answer.get("approved", False))
 
     decisions: Any = []
     if canary_lanes():
         first = plan_canaries()
+        ask_first = AskApproval(task_id=ASK_FIRST_TASK, asking=first, params=WHY, **ASKS_AGAIN)
         again = plan_canaries_again(first)
         decisions = decide(first, again)
-        measuring.compare_canaries.override(group_id="canaries")(first, again=False) >> again
+        ask_first >> [again, decisions]  # what a rejection skips
+        measuring.compare_canaries.override(group_id="canaries")(first, again=False, ask=ask_first) >> again
         measuring.compare_canaries.override(group_id="canaries_again")(again, again=True) >> decisions
     planned = plan(decisions)
     ask = AskApproval(task_id=ASK_TASK, asking=estimate(planned), params=WHY, **ASKS_AGAIN)

@@ -106,15 +106,33 @@ def reason_to_ask(estimated: Estimate, limit_gpu_hours: float) -> str | None:
     return None
 
 
-def question(estimated: Estimate, reason: str, sweeps: Iterable[str]) -> tuple[str, str]:
-    """The question for a person: one line, and Markdown with every sweep. `sweeps`: their labels."""
-    lines = "\n".join(f"- `{_plain(label)}`" for label in sweeps)
+def question(
+    estimated: Estimate,
+    reason: str,
+    sweeps: Iterable[str],
+    *,
+    canaries: Iterable[str] = (),
+    clear: str = "plan",
+) -> tuple[str, str]:
+    """The question for a person: one line, and Markdown with every sweep.
+
+    Args:
+        sweeps, canaries: labels; canaries are named if they are part of the question.
+        clear: the task to clear to be asked again.
+    """
+    what = _list(sweeps)
+    if first := _list(canaries):
+        what = f"First the canaries:\n\n{first}\n\nThen, as far as these may have changed:\n\n{what}"
     body = (
-        f"{estimated}.\n\nYou are asked because {reason}.\n\n{lines}\n\n"
+        f"{estimated}.\n\nYou are asked because {reason}.\n\n{what}\n\n"
         "**Approve** measures these sweeps. **Reject**, or no answer in time, measures nothing; "
-        "clear the task `plan` to be asked again."
+        f"clear the task `{clear}` to be asked again."
     )
     return f"Measure this? {estimated}", body
+
+
+def _list(labels: Iterable[str]) -> str:
+    return "\n".join(f"- `{_plain(label)}`" for label in labels)
 
 
 def gpu_hours_per_run(settings: Settings) -> dict[str, float]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 LANDS = """
 import os, sys
@@ -47,6 +49,27 @@ def measure_with(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from jouleboard_airflow import operators
 
     monkeypatch.setattr(operators, "measure_command", lambda plan: [sys.executable, "-c", script, str(plan)])
+
+
+def answer(option: str, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Ann answers every question with this option; the questions, as subject and body.
+
+    How a question waits for its answer is Airflow's.
+    """
+    questions: list[tuple[str, str]] = []
+    event = {
+        "chosen_options": [option],
+        "params_input": {"why": "seen"},
+        "responded_by_user": {"id": "1", "name": "ann"},
+        "responded_at": datetime.now(UTC),
+    }
+
+    def execute(self: Any, context: Any) -> Any:
+        questions.append((self.subject, self.body))
+        return self.execute_complete(context, event)
+
+    monkeypatch.setattr(ApprovalOperator, "execute", execute)
+    return questions
 
 
 def states(run: Any) -> dict[str, str]:

@@ -127,7 +127,7 @@ def test_a_sweep_above_the_limit_waits_for_a_person(
     assert "Qwen/Qwen3-8B" in asked["question"]["body"]
     monkeypatch.setenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS", "inf")
     assert "question" not in estimating.estimate_and_ask(planned, params)
-    known = replace(estimating._estimated(planned), gpu_hours=5.0, unknown_on_gpus=0)
+    known = replace(estimating._estimated(estimating._sweeps(planned)), gpu_hours=5.0, unknown_on_gpus=0)
     monkeypatch.setattr(estimating, "_estimated", lambda planned: known)
     monkeypatch.delenv("AIRFLOW_VAR_JOULEBOARD_ASK_ABOVE_GPU_HOURS")
     assert "question" not in estimating.estimate_and_ask(planned, params)

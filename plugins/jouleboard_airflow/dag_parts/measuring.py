@@ -47,7 +47,7 @@ def choose(planned: list[dict[str, Any]], lane: str) -> list[dict[str, Any]]:
     return planning.sweeps_for(planned, lane)
 
 
-@task
+@task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
 def choose_canaries(round_: dict[str, Any], lane: str) -> list[dict[str, Any]]:
     """The canaries of one lane."""
     return planning.sweeps_for(round_["planned"], lane)
@@ -63,12 +63,16 @@ def measure(planned: Any) -> None:
 
 
 @task_group(prefix_group_id=False)
-def compare_canaries(round_: Any, again: bool) -> None:
-    """The same for canaries, each in turns with earlier releases on one GPU: one task per GPU model."""
+def compare_canaries(round_: Any, again: bool, ask: Any = None) -> None:
+    """The same for canaries, each in turns with earlier releases on one GPU: one task per GPU model.
+
+    ask: the task that asks a person before; a rejection skips the tasks that choose.
+    """
     for lane in canary_lanes():
-        _measuring(lane, lane.compare_id(again)).expand_kwargs(
-            choose_canaries.override(task_id=lane.choose_canaries_id(again))(round_, lane.task_id)
-        )
+        chosen = choose_canaries.override(task_id=lane.choose_canaries_id(again))(round_, lane.task_id)
+        if ask is not None:
+            ask >> chosen
+        _measuring(lane, lane.compare_id(again)).expand_kwargs(chosen)
 
 
 def _measuring(lane: Lane, task_id: str) -> Any:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ASK_TASK = "ask_a_person"
 """Id of the task that asks, in every DAG that has one."""
 
+ASK_FIRST_TASK = "ask_before_canaries"
+"""Id of the task of `benchmark_release` that asks before canaries are measured."""
+
 HOURS = "answer_within_hours"
 """The DAG's parameter that says how long a question stays open."""
 

@@ -1,7 +1,8 @@
 """What `benchmark_release` does before it plans: canaries in turns with earlier releases, and the decision.
 
 A round is passed between tasks as a dict: `series` (`CanarySeries` as JSON), `planned` (see `planning`) and,
-if no second round is needed, the `decisions`, so that the marts are not built twice.
+if no second round is needed, the `decisions`, so that the marts are not built twice. The first also has what
+`estimating.ask_before_canaries` returns.
 Imported by DAG files, so everything heavy is imported inside the functions.
 """
 
@@ -18,7 +19,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from benchmark_tasks.errors import JouleboardError, one_line
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.lanes import canary_lane_of
-from jouleboard_airflow.tasks import choices, planning
+from jouleboard_airflow.tasks import choices, estimating, planning
 from jouleboard_airflow.tasks.planning import Planned
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ NO_CANARIES: Round = {"series": [], "planned": []}
 def plan_canaries(params: Mapping[str, Any], run_id: str) -> Round:
     """The first round: canaries of the release on every GPU model that has some and an earlier release.
 
-    None where a person asks for everything, for certain models or tasks, or to measure again. What is
-    impossible is said by the task that plans the release.
+    With a question if their GPU time, of all rounds, is above the limit or unknown. None where a person asks
+    for everything, for certain models or tasks, or to measure again. What is impossible is said by the task
+    that plans the release.
     """
     asked = [name for name in ("models", "tasks", "force", "revision") if params.get(name)]
     if params[SCOPE] == EVERYTHING or asked:
@@ -62,7 +64,9 @@ def plan_canaries(params: Mapping[str, Any], run_id: str) -> Round:
         for gpu_model, version in {sweep.gpu_model: sweep.runtime_version for sweep in sweeps}.items()
         for each in _worth_it(catalog, settings, runs, params, run_id, gpu_model, version, sweeps)
     ]
-    return _round(series, [_first_round(each, runs) for each in series], runs, run_id)
+    every_round = [sweep for each in series for sweep in each.sweeps] * policy_of(catalog, params).rounds
+    asking = estimating.ask_before_canaries(every_round, sweeps, params)
+    return _round(series, [_first_round(each, runs) for each in series], runs, run_id) | asking
 
 
 def plan_canaries_again(first: Round | None, params: Mapping[str, Any], run_id: str) -> Round:

@@ -16,7 +16,7 @@ from benchmark_tasks.settings import Settings
 from jouleboard_airflow.failures import ERROR_KEY, StepFailed
 from jouleboard_airflow.lanes import measuring_task_ids
 from jouleboard_airflow.tasks import planning
-from jouleboard_airflow.tasks.approval import ANSWER, ASK_TASK
+from jouleboard_airflow.tasks.approval import ANSWER, ASK_FIRST_TASK, ASK_TASK
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol as RuntimeTaskInstance
@@ -51,12 +51,13 @@ def give_verdict(ti: RuntimeTaskInstance) -> str:
         line = f"{failed} of {_count(measured + failed)} failed: {'; '.join(errors)}"
     elif "upstream_failed" in states:
         line = _planning_error(ti) or "the sweeps could not be planned: see the log of the first failed task"
+    elif rejection := _rejection(ti):
+        what = f"{_count(measured)} measured, the rest not" if measured else "not measured"
+        line = f"{what}: {rejection}"
     elif measured:
         return f"{_count(measured)} measured and landed"
-    elif not (rejection := _rejection(ti)):
-        raise AirflowSkipException("nothing to measure")
     else:
-        line = f"not measured: {rejection}"
+        raise AirflowSkipException("nothing to measure")
     raise _failed(ti, line)
 
 
@@ -112,8 +113,9 @@ def _measuring_states(ti: RuntimeTaskInstance) -> dict[str, str]:
 
 def _rejection(ti: RuntimeTaskInstance) -> str | None:
     """Who rejected the plan, and why; None if nobody was asked, or it was approved."""
-    answer = ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER)
-    if not answer or answer["approved"]:
+    answers = ti.xcom_pull(task_ids=[ASK_FIRST_TASK, ASK_TASK], key=ANSWER)
+    answer = next((each for each in answers or () if each and not each["approved"]), None)
+    if answer is None:
         return None
     if not answer["who"]:
         return "nobody answered in time"

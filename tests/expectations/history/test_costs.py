@@ -76,3 +76,7 @@ def test_the_question_shows_every_sweep_as_plain_text(tmp_path: Path) -> None:
     assert subject.startswith("Measure this? 3 configurations")
     assert "because the reason." in body
     assert "- `??hostile?`\n- `other`" in body
+    assert "clear the task `plan` to be asked again" in body
+    _, body = question(estimated, "the reason", ["other"], canaries=["one"], clear="plan_canaries")
+    assert "First the canaries:\n\n- `one`\n\nThen, as far as these may have changed:\n\n- `other`" in body
+    assert "clear the task `plan_canaries` to be asked again" in body
