@@ -2,7 +2,7 @@
 
     name the weights -> lock GPUs -> ask the instruments -> install the runtime -> idle power -> start it ->
     ready ->
-    for each repeat, each batch size: warm up, offer load, find the window, read the energy, write, land ->
+    for each repeat, each load: warm up, offer it, find the window, read the energy, write, land ->
     stop the runtime
 
 The runtime of a language model is a server under requests (`language/`); that of an image or video
@@ -203,7 +203,7 @@ def _session(
             starts = [phase("server-start", begun_ns, time.perf_counter_ns(), devices, mark)]
             while todo:
                 running.begin("load")
-                result = measure_point(todo[0].batch_size)
+                result = measure_point(todo[0])
                 device = result.device.model_copy(update=idle)
                 result = replace(result, device=device, phases=(*starts, *result.phases))
                 landed.append(land_result(running, todo[0], result))

@@ -34,6 +34,25 @@ def energy_interval(
     return relative_interval(np.asarray(joules, dtype=float) / counts) if np.all(counts > 0) else None
 
 
+def ratio_interval(
+    joules: Sequence[float] | np.ndarray, outputs: Sequence[float] | np.ndarray
+) -> float | None:
+    """95 % half-width of total joules over total outputs, as a share of it, from the parts of a window.
+
+    Unlike `energy_interval`, which averages the ratios of parts, it also holds where parts have few outputs
+    or none: the linearised variance of a ratio (Cochran, Sampling Techniques, 1977, 6.4). `None` below three
+    parts, or without any output.
+    """
+    from scipy import stats
+
+    spent, counts = np.asarray(joules, dtype=float), np.asarray(outputs, dtype=float)
+    if len(counts) < 3 or counts.sum() <= 0 or spent.sum() <= 0:
+        return None
+    left = spent - spent.sum() / counts.sum() * counts
+    error = np.sqrt((left**2).sum() / (len(counts) - 1) / len(counts))
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, len(counts) - 1) * error / spent.mean())
+
+
 @dataclass(frozen=True)
 class Change:
     """Relative change of a mean: `share` of the mean before, and its interval `low` to `high`.

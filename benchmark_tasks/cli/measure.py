@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark_tasks.cli.inputs import installed_catalog, machine_of, read_plan, sweeps_of
+from benchmark_tasks.cli.inputs import installed_catalog, listing_of, machine_of, read_plan, sweeps_of
 from benchmark_tasks.cli.options import Json, Note, WeightsOption
 from benchmark_tasks.cli.output import print_rows, say
 from benchmark_tasks.errors import CatalogError, DiskFull, GpuBusy, JouleboardError, SettingsError
@@ -28,11 +28,26 @@ Index = Annotated[int | None, typer.Option(min=0, help="Only this sweep of the p
 ModelId = Annotated[str | None, typer.Option(help="Model to measure, without --plan.")]
 TaskOption = Annotated[Task, typer.Option(help="Task to measure, without --plan.")]
 BatchSizes = Annotated[list[int] | None, typer.Option(min=1, help="Batch size (repeatable).")]
+Rates = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="RATE",
+        help="Without --plan: let requests arrive by themselves, so many per second (2.5; 0: idle, the model"
+        " loaded) or a share of the closed-loop maximum that was measured (50%); repeatable. The batch size"
+        " is the most that is answered at once.",
+    ),
+]
+Burstiness = Annotated[
+    float | None,
+    typer.Option(
+        help="With --rate: shape of the gamma distribution of gaps; 1 is Poisson, less is burstier."
+    ),
+]
 Versions = Annotated[list[str] | None, typer.Option(help="Release (repeatable).")]
 GpusToUse = Annotated[
     int | None, typer.Option(min=0, help="GPUs to use; default: 1, or 0 on a machine without a GPU.")
 ]
-RepeatsByHand = Annotated[int, typer.Option(min=1, help="Runs per batch size.")]
+RepeatsByHand = Annotated[int, typer.Option(min=1, help="Runs per load.")]
 RequestSet = Annotated[str | None, typer.Option(help="A data set of the task, or synthetic.")]
 Length = Annotated[LengthControl | None, typer.Option(help="How answers end.")]
 OtherRuntime = Annotated[
@@ -91,6 +106,8 @@ def measure(
     model: ModelId = None,
     task: TaskOption = Task.LM_ARENA_CHAT,
     batch_size: BatchSizes = None,
+    rate: Rates = None,
+    burstiness: Burstiness = None,
     runtime_version: Versions = None,
     gpus: GpusToUse = None,
     repeats: RepeatsByHand = 1,
@@ -129,6 +146,7 @@ def measure(
     generation = {"inference_steps": steps, "height": height, "width": width, "num_frames": frames}
     changes: dict[str, Any] = {**requests, **serving, **generation}
     same_gpus = False
+    _require_rates_possible(rate, burstiness, batch_size, plan_file)
     if plan_file is not None:
         plan = read_plan(plan_file)
         sweeps, same_gpus = sweeps_of(plan, index), plan.same_gpus
@@ -153,7 +171,10 @@ def measure(
         sweeps = _sweeps_by_hand(runtime, versions, machine, gpus, settings, **options)
     else:
         raise CatalogError("nothing to measure was given: use --plan FILE, or --model with --runtime-version")
-    rows, failure = _measure_all(_changed(sweeps, changes), settings, same_gpus=same_gpus)
+    sweeps = _changed(sweeps, changes)
+    if rate:
+        sweeps = _at_rates(sweeps, rate, burstiness, settings)
+    rows, failure = _measure_all(sweeps, settings, same_gpus=same_gpus)
     print_rows(rows, as_json, lambda row: (row["status"], row["path"]))
     if failure is not None:
         raise failure
@@ -205,6 +226,30 @@ def _server(
     if endpoint is not None:
         return {"kind": "endpoint", "url": endpoint, "gpu_indices": gpu_index or ()}
     return None if image is None else {"kind": "container", "image": image, "client": client}
+
+
+def _require_rates_possible(
+    rate: list[str] | None, burstiness: float | None, batch_size: list[int] | None, plan_file: Path | None
+) -> None:
+    if rate and plan_file is not None:
+        raise SettingsError("--rate cannot change a plan: the plan says its loads; use --model")
+    if rate and len(set(batch_size or ())) > 1:
+        raise SettingsError("--rate needs one --batch-size: the most that is answered at once")
+    if burstiness is not None and (not rate or burstiness <= 0):
+        raise SettingsError("--burstiness needs --rate, and a number above 0")
+
+
+def _at_rates(
+    sweeps: Sequence[Sweep], rates: list[str], burstiness: float | None, settings: Settings
+) -> list[Sweep]:
+    """The sweeps as open loops; what was landed is read only if a rate is a share of it."""
+    from benchmark_tasks.plan import at_rates, read_rate
+    from benchmark_tasks.results.identity import POISSON
+
+    shares = any(is_share for _, is_share in map(read_rate, rates))
+    runs = [run for run, _ in listing_of(settings).runs] if shares else []
+    shape = POISSON if burstiness is None else burstiness
+    return [at_rates(sweep, rates, runs, burstiness=shape) for sweep in sweeps]
 
 
 def _variables(wanted: list[str] | None) -> dict[str, str] | None:

@@ -1,13 +1,14 @@
 """When requests are sent: closed loop (a fixed number in flight) or open loop (at a rate).
 
-Measurements use the closed loop: a row of the leaderboard is a batch size, and its windows count turnovers of
-slots. The open loop is the load generator's alone; no sweep asks for it.
+A row of the leaderboard is a closed loop: its windows count turnovers of slots. Energy under load is measured
+in an open loop, whose schedule is drawn before it begins (`language.open_loop`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class OpenLoop:
     """Requests arrive by themselves, `rate_per_second` on average, whatever is in flight.
 
     `burstiness` is the shape of the gamma distribution of the gaps: 1 is Poisson, below 1 is
-    burstier, above 1 more even.
+    burstier, above 1 more even. vLLM's own `bench serve --burstiness` means the same.
     """
 
     rate_per_second: float
@@ -42,6 +43,10 @@ class OpenLoop:
         scale = 1.0 / (self.rate_per_second * self.burstiness)
         while True:
             yield from rng.gamma(self.burstiness, scale, size=1024).tolist()
+
+    def arrivals_seconds(self, seed: int) -> Iterator[float]:
+        """Endless instants of arrivals, seconds after the load begins; the same for the same seed."""
+        return accumulate(self.gaps_seconds(seed))
 
 
 Arrivals = ClosedLoop | OpenLoop

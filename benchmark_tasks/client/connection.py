@@ -33,6 +33,7 @@ class Trace:
     prescribed: its answer is to have exactly `max_tokens` tokens.
     progress_ns: when it was sent or last got a token. Headers and comments that keep a stream alive are none.
     output_tokens: how many have arrived; until the request has ended, as far as one can say by then.
+    due_ns: when the schedule of an open loop has it.
     """
 
     index: int
@@ -49,6 +50,7 @@ class Trace:
     error: str | None = None
     prescribed: bool = False
     progress_ns: int = 0
+    due_ns: int | None = None
 
 
 class StreamingConnection(asyncio.Protocol):

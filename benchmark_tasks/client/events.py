@@ -20,13 +20,15 @@ class Events:
 
     Chunks of request i are `chunk_offsets[i]:chunk_offsets[i + 1]`. A request that never produced
     a token has NaN in `first_token_seconds`; a failed one has a text in `errors`. `prompt_tokens` is 0
-    where the server did not say; it does so when an answer ends.
+    where the server did not say; it does so when an answer ends. `due_seconds`: when the schedule of an open
+    loop had it; NaN in a closed loop.
     """
 
     origin_ns: int
     request_index: np.ndarray
     process: np.ndarray
     slot: np.ndarray
+    due_seconds: np.ndarray
     sent_seconds: np.ndarray
     first_token_seconds: np.ndarray
     finished_seconds: np.ndarray
@@ -56,6 +58,9 @@ class Events:
             request_index=np.array([trace.index for trace in only], dtype=np.int64),
             process=np.array([process for process, _ in ordered], dtype=np.int64),
             slot=np.array([trace.slot for trace in only], dtype=np.int64),
+            due_seconds=np.array(
+                [np.nan if trace.due_ns is None else (trace.due_ns - origin) / 1e9 for trace in only]
+            ),
             sent_seconds=seconds([trace.sent_ns for trace in only]),
             first_token_seconds=np.array(
                 [(trace.arrival_ns[0] - origin) / 1e9 if trace.arrival_ns else np.nan for trace in only]
@@ -88,6 +93,11 @@ class Events:
         failed: np.ndarray = ~(self.completed | self.cancelled)
         return failed
 
+    def sent_between(self, start: float, end: float) -> np.ndarray:
+        """Mask of requests that were sent in (start, end]."""
+        inside: np.ndarray = (self.sent_seconds > start) & (self.sent_seconds <= end)
+        return inside
+
     def failures(self) -> list[str]:
         """The errors of the failed requests, in sending order."""
         return [
@@ -117,6 +127,7 @@ class Events:
                     "request_index": int(self.request_index[i]),
                     "process": int(self.process[i]),
                     "slot": int(self.slot[i]),
+                    "due_seconds": _or_none(self.due_seconds[i]),
                     "sent_seconds": float(self.sent_seconds[i]),
                     "first_token_seconds": _or_none(self.first_token_seconds[i]),
                     "finished_seconds": float(self.finished_seconds[i]),

@@ -14,9 +14,14 @@ BURST_SECONDS = 0.0005
 _LEVELS = (0.5, 0.9, 0.95, 0.99)
 
 
-def latency_of(events: Events) -> Latency:
-    """Quantiles over all completed requests of the set (see `schema.Latency` for the definitions)."""
+def latency_of(events: Events, only: np.ndarray | None = None) -> Latency:
+    """Quantiles over the completed requests of a load (see `schema.Latency` for the definitions).
+
+    only: mask of the requests that count; `None`: all of them.
+    """
     done = events.completed & ~events.under_way & ~np.isnan(events.first_token_seconds)
+    if only is not None:
+        done &= only
     gaps, tokens = inter_token_seconds(events, done)
     return Latency(
         ttft_ms=quantiles((events.first_token_seconds - events.sent_seconds)[done]),

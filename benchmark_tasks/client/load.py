@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -14,11 +16,15 @@ from benchmark_tasks.client.address import Address, refused_certificate
 from benchmark_tasks.client.arrivals import Arrivals, ClosedLoop, OpenLoop
 from benchmark_tasks.client.connection import CANCELLED, StreamingConnection, Trace
 from benchmark_tasks.errors import LoadError
-from benchmark_tasks.workloads.requests import RequestSet
+from benchmark_tasks.workloads.requests import Request, RequestSet
 from benchmark_tasks.workloads.stationary import UnderWay, stationary_state
 
 PROGRESS_PERIOD_SECONDS = 0.25
 LAG_PERIOD_SECONDS = 0.01
+PREPARED_AHEAD = 64
+"""How many requests of an open loop are made before they are due: making one takes up to a millisecond."""
+_SPARE_NS = 2_000_000
+"""With less time than this until the next arrival, nothing is prepared."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class LoadSpec:
     drain: finish what is in flight when the load stops; otherwise it is cancelled. Natural answer
         lengths need the drain (or long answers would be missing); prescribed ones do not.
     process, processes: this process's place; it serves every `processes`-th slot and request.
+    begin_ns: when the schedule of an open loop begins, the same for all processes (CLOCK_MONOTONIC); `None`:
+        at once.
     """
 
     base_url: str
@@ -45,6 +53,7 @@ class LoadSpec:
     drain: bool = True
     process: int = 0
     processes: int = 1
+    begin_ns: int | None = None
     key: str | None = field(default=None, repr=False)
 
 
@@ -54,7 +63,8 @@ class Progress:
 
     warm: every slot is at work and the load is past its beginning. With a stationary start that is
         when each has its first token; otherwise when as many answers have ended as there are slots.
-    turnovers: how many answers each slot has completed.
+    turnovers: how many answers each slot has completed; an open loop has no slots, and is warm at once.
+    longest_seconds: the longest time that a completed answer took.
     """
 
     at_ns: int
@@ -65,7 +75,13 @@ class Progress:
     failed: int
     tokens: int
     turnovers: tuple[int, ...]
+    longest_seconds: float = 0.0
     done: bool = False
+
+    @property
+    def under_way(self) -> int:
+        """Requests that were sent and have not ended."""
+        return self.sent - self.finished
 
 
 @dataclass
@@ -95,7 +111,7 @@ class Load:
         self._finished = _Finished()
         self._next_index = spec.process
         self._stopped_ns = 0
-        self._silent = False
+        self._silent = self._cancelled = False
         self._lag_ms: list[float] = []
         self._address = Address.of(spec.base_url, spec.key)
 
@@ -104,8 +120,13 @@ class Load:
         self._mark_stopped()
         self._stopping.set()
         if not self._spec.drain:
-            for connection in list(self._in_flight):
-                connection.abort(CANCELLED)
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Give up what is in flight, and what would be sent next."""
+        self._cancelled = True
+        for connection in list(self._in_flight):
+            connection.abort(CANCELLED)
 
     def _mark_stopped(self) -> None:
         self._stopped_ns = self._stopped_ns or time.perf_counter_ns()
@@ -165,34 +186,66 @@ class Load:
     async def _slot(self, slot: int, under_way: UnderWay | None) -> None:
         connection: StreamingConnection | None = None
         while (index := self._take_index()) is not None:
-            connection = await self._ask(index, slot, connection, under_way)
+            request = self._spec.requests.request(index, under_way)
+            trace = self._trace(index, slot, request, under_way=under_way is not None)
+            connection = await self._ask(request, trace, connection)
             under_way = None
             self._slot_turnovers[slot] += 1
         if connection is not None:
             connection.close()
 
     async def _run_open(self, opened: OpenLoop) -> None:
-        rate = OpenLoop(opened.rate_per_second / self._spec.processes, opened.burstiness)
-        gaps = rate.gaps_seconds(self._spec.seed + self._spec.process)
-        due, pending = time.perf_counter(), set()
-        while (index := self._take_index()) is not None:
-            task = asyncio.create_task(self._ask_once(index))
+        arrivals, ahead = self._arrivals(opened), deque[_Arrival]()
+        free: list[StreamingConnection] = []
+        pending: set[asyncio.Task[None]] = set()
+        while (arrival := await self._next_due(arrivals, ahead)) is not None:
+            task = asyncio.create_task(self._ask_once(arrival, free))
             pending.add(task)
             task.add_done_callback(pending.discard)
-            due += next(gaps)
-            await self._wait_until(due)
+        self._mark_stopped()
         await asyncio.gather(*pending)
-
-    async def _ask_once(self, index: int) -> None:
-        connection = await self._ask(index, slot=index, connection=None)
-        if connection is not None:
+        for connection in free:
             connection.close()
 
-    async def _wait_until(self, due: float) -> None:
-        delay = due - time.perf_counter()
-        if delay > 0:
+    def _arrivals(self, opened: OpenLoop) -> Iterator[_Arrival]:
+        """This process's share of the schedule, which all processes draw alike; made when they are asked."""
+        spec = self._spec
+        begin = time.perf_counter_ns() if spec.begin_ns is None else spec.begin_ns
+        schedule = enumerate(opened.arrivals_seconds(spec.seed))
+        for index, seconds in islice(schedule, spec.process, spec.request_limit, spec.processes):
+            yield _Arrival(index, begin + int(seconds * 1e9), spec.requests.request(index))
+
+    async def _next_due(self, arrivals: Iterator[_Arrival], ahead: deque[_Arrival]) -> _Arrival | None:
+        """The next arrival, at its time; meanwhile later ones are prepared. `None` once there are no more."""
+        while not self._stopping.is_set():
+            if not ahead and (first := next(arrivals, None)) is not None:
+                ahead.append(first)
+            if not ahead:
+                return None
+            spare_ns = ahead[0].due_ns - time.perf_counter_ns()
+            if spare_ns <= 0:
+                return ahead.popleft()
+            roomy = spare_ns > _SPARE_NS and len(ahead) < PREPARED_AHEAD
+            if roomy and (later := next(arrivals, None)) is not None:
+                ahead.append(later)
+                await asyncio.sleep(0)
+            else:
+                await self._wait(spare_ns / 1e9)
+        return None
+
+    async def _ask_once(self, arrival: _Arrival, free: list[StreamingConnection]) -> None:
+        connection = free.pop() if free else None
+        trace = self._trace(arrival.index, arrival.index, arrival.request)
+        trace.due_ns = arrival.due_ns
+        connection = await self._ask(arrival.request, trace, connection)
+        if connection is not None and connection.usable:
+            free.append(connection)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait so long, or until the load is stopped."""
+        if seconds > 0:
             try:
-                await asyncio.wait_for(self._stopping.wait(), delay)
+                await asyncio.wait_for(self._stopping.wait(), seconds)
             except TimeoutError:
                 return
 
@@ -205,18 +258,14 @@ class Load:
         self._next_index += self._spec.processes
         return index
 
-    async def _ask(
-        self,
-        index: int,
-        slot: int,
-        connection: StreamingConnection | None,
-        under_way: UnderWay | None = None,
-    ) -> StreamingConnection | None:
-        request = self._spec.requests.request(index, under_way)
-        trace = Trace(
-            index, slot, request.max_tokens, under_way=under_way is not None, prescribed=self._prescribed
-        )
+    def _trace(self, index: int, slot: int, request: Request, *, under_way: bool = False) -> Trace:
+        trace = Trace(index, slot, request.max_tokens, under_way=under_way, prescribed=self._prescribed)
         self._traces.append(trace)
+        return trace
+
+    async def _ask(
+        self, request: Request, trace: Trace, connection: StreamingConnection | None
+    ) -> StreamingConnection | None:
         connection = await self._send(request.body, trace, connection)
         if trace.error is None:
             trace.error = _wrong_length(trace)
@@ -228,6 +277,10 @@ class Load:
     ) -> StreamingConnection | None:
         """Send a request, on a new connection where the kept one was closed before it was read."""
         while True:
+            if self._cancelled:
+                trace.sent_ns = trace.finished_ns = time.perf_counter_ns()
+                trace.error = CANCELLED
+                return connection
             if connection is None or not connection.usable:
                 try:
                     connection = await self._connect()
@@ -284,17 +337,19 @@ class Load:
 
     def _snapshot(self, done: bool = False) -> Progress:
         in_flight, finished, slots = self._in_flight.values(), self._finished, len(self._slot_turnovers)
-        self._begun.update(trace.slot for trace in in_flight if trace.output_tokens)
+        if slots:
+            self._begun.update(trace.slot for trace in in_flight if trace.output_tokens)
         self._begun.update(slot for slot, turnovers in self._slot_turnovers.items() if turnovers)
         return Progress(
             at_ns=time.perf_counter_ns(),
             slots=slots,
-            warm=len(self._begun) == slots and (self._stationary or finished.count >= slots),
+            warm=not slots or (len(self._begun) == slots and (self._stationary or finished.count >= slots)),
             sent=len(self._traces),
             finished=finished.count,
             failed=finished.failed,
             tokens=self._tokens(),
             turnovers=tuple(self._slot_turnovers.values()),
+            longest_seconds=finished.longest_seconds,
             done=done,
         )
 
@@ -310,11 +365,23 @@ class _Finished:
     count: int = 0
     failed: int = 0
     tokens: int = 0
+    longest_seconds: float = 0.0
 
     def add(self, trace: Trace) -> None:
         self.count += 1
+        if trace.error is None:
+            self.longest_seconds = max(self.longest_seconds, (trace.finished_ns - trace.sent_ns) / 1e9)
         self.failed += trace.error not in (None, CANCELLED)
         self.tokens += trace.output_tokens
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A request of an open loop, ready to send at its time."""
+
+    index: int
+    due_ns: int
+    request: Request
 
 
 def _wrong_length(trace: Trace) -> str | None:

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 
 import uvloop
 
+from benchmark_tasks.client.arrivals import OpenLoop
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.load import Load, LoadOutcome, LoadSpec, Progress, lag_quantiles
 from benchmark_tasks.errors import LoadError
@@ -28,6 +29,12 @@ START_SECONDS = 120.0
 """A machine that needs longer to start the load generator's processes cannot measure."""
 
 DRAIN_SECONDS = 600.0
+CANCEL_SECONDS = 30.0
+"""So long the processes have to give up what is in flight."""
+BEGIN_NS = 500_000_000
+"""From the moment at which all processes are ready, until the schedule of an open loop begins."""
+_READY, _STOP, _CANCEL = "ready", "stop", "cancel"
+_NOT_STARTED = f"the load generator did not start within {START_SECONDS:g} s: is the machine busy?"
 LAG_LIMIT_MS = 20.0
 CPU_SHARE_LIMIT = 0.8
 
@@ -56,10 +63,12 @@ def run_in_processes(
     Args:
         on_progress: called with the combined progress a few times per second; True means stop.
         deadline_seconds: limit for offering load, from the moment when every process offers it.
-        drain_seconds: limit for what is in flight then.
+        drain_seconds: limit for what is in flight then. In an open loop, what has not ended by then is
+            cancelled.
 
     Raises:
-        LoadError: the server went silent, a process died, did not start or did not drain in time.
+        LoadError: the server went silent, a process died or did not start, a closed loop did not drain in
+            time.
     """
     context = mp.get_context("spawn")
     pipes: list[Connection] = []
@@ -74,7 +83,10 @@ def run_in_processes(
         pipes.append(ours)
         workers.append(worker)
     try:
-        outcomes = _follow(pipes, on_progress, deadline_seconds, drain_seconds)
+        opened = isinstance(spec.arrivals, OpenLoop)
+        if opened:
+            _begin_together(pipes)
+        outcomes = _follow(pipes, on_progress, deadline_seconds, drain_seconds, cancels=opened)
     finally:
         for worker in workers:
             worker.join(5)
@@ -91,6 +103,8 @@ def _follow(
     on_progress: Callable[[Progress], bool],
     deadline_seconds: float,
     drain_seconds: float,
+    *,
+    cancels: bool,
 ) -> list[LoadOutcome]:
     latest: dict[int, Progress] = {}
     outcomes: dict[int, LoadOutcome] = {}
@@ -114,20 +128,35 @@ def _follow(
         if not begun and len({*latest, *outcomes}) == len(pipes):
             begun, deadline = True, time.monotonic() + deadline_seconds
         late = time.monotonic() > deadline
-        if late and not begun:
-            raise LoadError(
-                f"the load generator did not start within {START_SECONDS:g} s: is the machine busy?"
-            )
-        if late and stopping:
-            raise LoadError(_not_drained(list(latest.values()), drain_seconds))
+        if late and stopping and cancels:
+            late, cancels, deadline = False, False, time.monotonic() + CANCEL_SECONDS
+            _tell_all(pipes, _CANCEL)
+        if late and (stopping or not begun):
+            raise LoadError(_not_drained(list(latest.values()), drain_seconds) if begun else _NOT_STARTED)
         wants_stop = (
             len(latest) == len(pipes) and not stopping and on_progress(_combined(list(latest.values())))
         )
         if not stopping and (wants_stop or late):
             stopping, deadline = True, time.monotonic() + drain_seconds
-            for pipe in pipes:
-                _tell_stop(pipe)
+            _tell_all(pipes, _STOP)
     return [outcomes[i] for i in range(len(pipes))]
+
+
+def _begin_together(pipes: list[Connection]) -> None:
+    """Wait until every process is ready, then tell all of them the same instant to begin at.
+
+    Raises:
+        LoadError: one is not ready in time, or has died.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    for i, pipe in enumerate(pipes):
+        try:
+            if not pipe.poll(max(deadline - time.monotonic(), 0)):
+                raise LoadError(_NOT_STARTED)
+            pipe.recv()
+        except EOFError as error:
+            raise LoadError(f"load generator process {i} died; see driver.log") from error
+    _tell_all(pipes, time.perf_counter_ns() + BEGIN_NS)
 
 
 def _not_drained(latest: list[Progress], seconds: float) -> str:
@@ -139,11 +168,10 @@ def _not_drained(latest: list[Progress], seconds: float) -> str:
     )
 
 
-def _tell_stop(pipe: Connection) -> None:
-    try:
-        pipe.send("stop")
-    except OSError:
-        return  # it has just finished by itself; its outcome is on the way
+def _tell_all(pipes: list[Connection], order: str | int) -> None:
+    for pipe in pipes:
+        with contextlib.suppress(OSError):  # it has just finished by itself; its outcome is on the way
+            pipe.send(order)
 
 
 def _combined(parts: list[Progress]) -> Progress:
@@ -156,6 +184,7 @@ def _combined(parts: list[Progress]) -> Progress:
         failed=sum(part.failed for part in parts),
         tokens=sum(part.tokens for part in parts),
         turnovers=tuple(chain.from_iterable(part.turnovers for part in parts)),
+        longest_seconds=max(part.longest_seconds for part in parts),
         done=all(part.done for part in parts),
     )
 
@@ -164,6 +193,10 @@ def _work(pipe: Connection, spec: LoadSpec) -> None:
     """Body of a worker process."""
     die_with_parent()
     try:
+        if isinstance(spec.arrivals, OpenLoop):
+            spec.requests.request(spec.process)  # the first one loads what all of them need
+            pipe.send(_READY)
+            spec = replace(spec, begin_ns=pipe.recv())
         outcome = uvloop.run(_run_until_told(pipe, spec))
     except LoadError as error:
         pipe.send(error)
@@ -180,7 +213,10 @@ async def _run_until_told(pipe: Connection, spec: LoadSpec) -> LoadOutcome:
 
     def listen() -> None:
         with contextlib.suppress(EOFError):
-            pipe.recv()
+            while pipe.recv() != _CANCEL:
+                loop.call_soon_threadsafe(load.stop)
+            loop.call_soon_threadsafe(load.cancel)
+            return
         loop.call_soon_threadsafe(load.stop)
 
     threading.Thread(target=listen, daemon=True).start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.diffusion.generator import GeneratorSpec, generator_spec, job_of, start
@@ -14,6 +13,7 @@ from benchmark_tasks.measuring.session import Installed, PointResult, RunningSwe
 from benchmark_tasks.meters.meter import Recorder
 from benchmark_tasks.plan.procedure import DIFFUSION_CPU_PROCEDURE, DIFFUSION_GPU_PROCEDURE, Procedure
 from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.results.identity import Load
 from benchmark_tasks.runtimes.drawn import agreed
 from benchmark_tasks.runtimes.environments import Environment, ensure
 from benchmark_tasks.runtimes.variables import recorded
@@ -56,7 +56,7 @@ class DiffusionSessions:
         running: RunningSweep,
         devices: Recorder,
         largest_batch: int,  # noqa: ARG002  the contract of sessions
-    ) -> Iterator[Callable[[int], PointResult]]:
+    ) -> Iterator[Callable[[Load], PointResult]]:
         """Start a pipeline; yields the function that measures one batch size on it.
 
         Raises:
@@ -69,7 +69,7 @@ class DiffusionSessions:
                 running.stand_in = agreed(generator.stand_in)
             running.require_weights_as_read()
             bench = Bench(generator, devices, running.procedure, running.tell)
-            yield partial(measure_point, bench)
+            yield lambda load: measure_point(bench, load.batch_size)
 
     def _spec(self, running: RunningSweep) -> GeneratorSpec:
         assert self._environment is not None

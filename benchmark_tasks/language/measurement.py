@@ -12,7 +12,7 @@ from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.latency import latency_of
 from benchmark_tasks.client.load import LoadSpec, Progress
-from benchmark_tasks.client.load_processes import CombinedOutcome, run_in_processes
+from benchmark_tasks.client.load_processes import run_in_processes
 from benchmark_tasks.errors import LoadError, ServerDied
 from benchmark_tasks.language.stopping import FAILED_SHARE_LIMIT, Watcher
 from benchmark_tasks.language.windows import mlenergy_window, steady_window, sub_window_edges, tokens_in
@@ -23,7 +23,7 @@ from benchmark_tasks.meters.energy import energy_curve, parts_between
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.server_use import gained, preprocessing_ms
 from benchmark_tasks.plan.procedure import Procedure
-from benchmark_tasks.results.schema import Requests, Server, Window
+from benchmark_tasks.results.schema import Client, Requests, Server, Window
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.server import QUIET_SECONDS, RunningServer
 from benchmark_tasks.vocabulary import LengthControl
@@ -60,7 +60,7 @@ def measure_point(bench: Bench, batch_size: int) -> PointResult:
     bench.say(f"batch {batch_size}: warming up")
     device_mark = bench.devices.mark()
     begun = time.perf_counter_ns()
-    _warm_up(bench, batch_size)
+    warm_up(bench, batch_size)
     warmed = time.perf_counter_ns()
     seen = _offer_load(bench, batch_size)
     for _ in range(1, bench.procedure.attempts):
@@ -69,23 +69,24 @@ def measure_point(bench: Bench, batch_size: int) -> PointResult:
         bench.say(f"  {seen.steady.reason}; measuring once more")
         seen = _offer_load(bench, batch_size)
     ended = time.perf_counter_ns()
-    events, parts = seen.outcome.events, bench.procedure.sub_windows
+    assert seen.mlenergy is not None
+    events, parts = seen.events, bench.procedure.sub_windows
     mlenergy, _ = with_energy(seen.mlenergy, seen.timeline, bench.devices)
     steady, reason = with_energy(seen.steady, seen.timeline, bench.devices)
     mlenergy, steady = (
-        _with_sub_windows(window, events, seen.timeline, parts) for window in (mlenergy, steady)
+        with_sub_windows(window, events, seen.timeline, parts) for window in (mlenergy, steady)
     )
     return PointResult(
-        requests=_requests(events, bench.length_control),
+        requests=requests_of(events, bench.length_control, seen.lasted_seconds),
         window_mlenergy=mlenergy,
         window_steady=steady,
         energy_absent_reason=reason,
         latency=latency_of(events),
         device=device_during(seen.timeline, steady),
-        server=_server(bench, seen, steady),
-        client=seen.outcome.client,
+        server=server_record(bench, seen, steady),
+        client=seen.client,
         request_rows=events.rows(bench.procedure.kept_chunk_requests),
-        timeline=_joined(seen.timeline, seen.metrics),
+        timeline=joined(seen.timeline, seen.metrics),
         phases=(
             phase("warm-up", begun, warmed, bench.devices, device_mark),
             phase("measure", warmed, ended, bench.devices, device_mark),
@@ -93,7 +94,12 @@ def measure_point(bench: Bench, batch_size: int) -> PointResult:
     )
 
 
-def _warm_up(bench: Bench, batch_size: int) -> None:
+def warm_up(bench: Bench, batch_size: int) -> None:
+    """One round of short answers at this batch size, never measured.
+
+    Raises:
+        ServerDied, LoadError
+    """
     procedure = bench.procedure
     if procedure.warm_up_rounds == 0:
         return
@@ -107,31 +113,34 @@ def _warm_up(bench: Bench, batch_size: int) -> None:
     )
     limit = procedure.maximum_seconds
     outcome = run_in_processes(spec, 1, lambda progress: False, limit, limit)
-    _raise_on_failures(bench, outcome.events, "warm-up")
+    raise_on_failures(bench, outcome.events, "warm-up")
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """One load: what came of it, what the instruments read meanwhile, and the windows in it.
 
-    warm: whether it got past its beginning; a load that is too slow for that will be so again.
-    generated: tokens of the whole load by the server's own counter.
+    lasted_seconds: from the first request to the last end. warm: whether it got past its beginning; a load
+    that is too slow for that will be so again. generated: tokens of the whole load by the server's counter.
+    client: `None` where nothing was sent. mlenergy: `None` in an open loop.
     """
 
-    outcome: CombinedOutcome
-    warm: bool
+    events: Events
+    lasted_seconds: float
     timeline: Timeline
     metrics: Timeline
     generated: Generated
-    mlenergy: Window
     steady: Window
+    mlenergy: Window | None = None
+    client: Client | None = None
+    warm: bool = True
 
 
-def _offer_load(bench: Bench, batch_size: int) -> _Seen:
+def _offer_load(bench: Bench, batch_size: int) -> Seen:
     procedure = bench.procedure
     bench.server.wait_until_idle(max(procedure.maximum_seconds, QUIET_SECONDS))
     before = generated_so_far(bench.server)
-    device_mark, metric_mark = bench.devices.mark(), bench.metrics.mark()
+    marks = bench.devices.mark(), bench.metrics.mark()
     spec = LoadSpec(
         base_url=bench.server.base_url,
         key=bench.server.key,
@@ -143,7 +152,7 @@ def _offer_load(bench: Bench, batch_size: int) -> _Seen:
         # A load that was silent for half the time it may last does not settle in the other half.
         silence_seconds=max(procedure.maximum_seconds / 2, SHORTEST_SILENCE_SECONDS),
     )
-    watcher = Watcher(procedure, bench.devices, device_mark, bench.say)
+    watcher = Watcher(procedure, bench.devices, marks[0], bench.say)
 
     def follow(progress: Progress) -> bool:
         bench.server.raise_if_dead()
@@ -152,22 +161,60 @@ def _offer_load(bench: Bench, batch_size: int) -> _Seen:
     outcome = run_in_processes(
         spec, procedure.client_processes, follow, procedure.maximum_seconds, procedure.maximum_seconds
     )
-    _raise_on_failures(bench, outcome.events, "load")
-    after = _generated_at_rest(bench)
-    bench.devices.wait_past(time.perf_counter_ns())
-    bench.metrics.wait_past(outcome.events.origin_ns + int(outcome.events.finished_seconds.max() * 1e9))
-    timeline = bench.devices.timeline(outcome.events.origin_ns, device_mark)
-    metrics = bench.metrics.timeline(outcome.events.origin_ns, metric_mark)
-    raise_if_restarted(metrics)
-    generated = between(before, after)
-    require_agreement(outcome.events, generated)
+    raise_on_failures(bench, outcome.events, "load")
+    lasted = float(outcome.events.finished_seconds.max())
+    read = read_instruments(bench, marks, outcome.events, lasted, before)
+    timeline, metrics = read.timeline, read.metrics
     mlenergy = _with_server_batch(mlenergy_window(outcome.events, batch_size), metrics)
     steady = steady_window(outcome.events, outcome.stopped_seconds, energy_curve(timeline), procedure)
     steady = _with_server_batch(steady, metrics)
-    return _Seen(outcome, watcher.warm, timeline, metrics, generated, mlenergy, steady)
+    return Seen(
+        events=outcome.events,
+        lasted_seconds=lasted,
+        timeline=timeline,
+        metrics=metrics,
+        generated=read.generated,
+        steady=steady,
+        mlenergy=mlenergy,
+        client=outcome.client,
+        warm=watcher.warm,
+    )
 
 
-def _generated_at_rest(bench: Bench) -> Generated:
+@dataclass(frozen=True)
+class Readings:
+    """What the instruments read during a load, and how many tokens the server counted over it."""
+
+    timeline: Timeline
+    metrics: Timeline
+    generated: Generated
+
+
+def read_instruments(
+    bench: Bench, marks: tuple[int, int], events: Events, lasted_seconds: float, before: Generated
+) -> Readings:
+    """Read on until the load's end is enclosed, and hold both counts of tokens against each other.
+
+    Args:
+        marks: of the recorders of devices and metrics, from before the load.
+        lasted_seconds: from the first request to the last end.
+        before: the server's counter before the load.
+
+    Raises:
+        ServerDied: another server process answers now.
+        LoadError: client and server do not count the same tokens.
+    """
+    after = generated_at_rest(bench)
+    bench.devices.wait_past(time.perf_counter_ns())
+    bench.metrics.wait_past(events.origin_ns + int(lasted_seconds * 1e9))
+    metrics = bench.metrics.timeline(events.origin_ns, marks[1])
+    raise_if_restarted(metrics)
+    generated = between(before, after)
+    require_agreement(events, generated)
+    return Readings(bench.devices.timeline(events.origin_ns, marks[0]), metrics, generated)
+
+
+def generated_at_rest(bench: Bench) -> Generated:
     """The server's counter once it has come to rest.
 
     One that goes on with cancelled requests does not cost the load: it only keeps its counter to itself.
@@ -181,7 +228,12 @@ def _generated_at_rest(bench: Bench) -> Generated:
     return generated_so_far(bench.server)
 
 
-def _raise_on_failures(bench: Bench, events: Events, during: str) -> None:
+def raise_on_failures(bench: Bench, events: Events, during: str) -> None:
+    """Refuse a load in which nothing was sent, or too much failed.
+
+    Raises:
+        ServerDied, LoadError
+    """
     errors = events.failures()
     if not errors and len(events.request_index):
         return
@@ -228,7 +280,7 @@ def _with_server_batch(window: Window, metrics: Timeline) -> Window:
     return window.model_copy(update={"mean_running_requests": inside.mean(Series.RUNNING_REQUESTS)})
 
 
-def _with_sub_windows(window: Window, events: Events, timeline: Timeline, parts: int) -> Window:
+def with_sub_windows(window: Window, events: Events, timeline: Timeline, parts: int) -> Window:
     """The window with its parts, as the stopping rule looked at them; unchanged without energy."""
     if window.energy is None or window.start_seconds is None or window.end_seconds is None:
         return window
@@ -237,7 +289,8 @@ def _with_sub_windows(window: Window, events: Events, timeline: Timeline, parts:
     return window.model_copy(update={"sub_windows": parted})
 
 
-def _requests(events: Events, control: LengthControl) -> Requests:
+def requests_of(events: Events, control: LengthControl, lasted_seconds: float) -> Requests:
+    """Counts over the whole load."""
     completed, errors = events.completed, events.failures()
     whole = ~events.under_way if control is LengthControl.FIXED else completed
     lengths = events.max_tokens if control is LengthControl.FIXED else events.output_tokens
@@ -253,18 +306,18 @@ def _requests(events: Events, control: LengthControl) -> Requests:
         at_length_cap=int((events.at_length_cap & completed).sum())
         if control is LengthControl.NATURAL
         else 0,
-        duration_seconds=float(events.finished_seconds.max()),
+        duration_seconds=lasted_seconds,
         first_error=errors[0] if errors else None,
     )
 
 
-def _server(bench: Bench, seen: _Seen, window: Window) -> Server:
-    events = seen.outcome.events
+def server_record(bench: Bench, seen: Seen, window: Window) -> Server:
+    """What the server said of itself."""
+    events = seen.events
     inside = metrics = seen.metrics
-    load_seconds = float(events.finished_seconds.max())
     if window.start_seconds is not None and window.end_seconds is not None:
         inside = metrics.between(window.start_seconds, window.end_seconds)
-    counters = {series: increase(metrics, series, load_seconds) for series in _LOAD_COUNTERS}
+    counters = {series: increase(metrics, series, seen.lasted_seconds) for series in _LOAD_COUNTERS}
     return Server(
         session_id=bench.server.session_id,
         metric_samples=len(inside.of(Series.RUNNING_REQUESTS)[0]),
@@ -308,7 +361,8 @@ def _why_absent(
     return f"the server's /metrics was not read throughout the load, or {', '.join(unknown)} fell{last}"
 
 
-def _joined(a: Timeline, b: Timeline) -> Timeline:
+def joined(a: Timeline, b: Timeline) -> Timeline:
+    """Both timelines in one."""
     return Timeline(
         np.concatenate([a.series, b.series]),
         np.concatenate([a.gpu_index, b.gpu_index]),

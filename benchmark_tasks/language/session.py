@@ -9,10 +9,18 @@ from functools import partial
 from benchmark_tasks.catalog import Model, TaskEntry
 from benchmark_tasks.errors import OutOfMemory
 from benchmark_tasks.language.measurement import Bench, measure_point
+from benchmark_tasks.language.open_loop import measure_load
 from benchmark_tasks.measuring.session import Installed, PointResult, RunningSweep
 from benchmark_tasks.meters.meter import Reading, Recorder
-from benchmark_tasks.plan.procedure import CPU_PROCEDURE, GPU_PROCEDURE, Procedure
+from benchmark_tasks.plan.procedure import (
+    CPU_PROCEDURE,
+    GPU_PROCEDURE,
+    OPEN_CPU_PROCEDURE,
+    OPEN_GPU_PROCEDURE,
+    Procedure,
+)
 from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.results.identity import Load
 from benchmark_tasks.runtimes.drawn import weights_drawn
 from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.runtimes.launch import Launch, Origin
@@ -41,9 +49,14 @@ class LanguageSessions:
         """
         self._sweep, self._settings, self._port = sweep, settings, port
         self._request_set = request_set_for(sweep, model, task, settings)
-        self.procedure: Procedure = GPU_PROCEDURE if sweep.num_gpus else CPU_PROCEDURE
+        procedures = (
+            (OPEN_CPU_PROCEDURE, OPEN_GPU_PROCEDURE) if sweep.is_open else (CPU_PROCEDURE, GPU_PROCEDURE)
+        )
+        self.procedure: Procedure = procedures[bool(sweep.num_gpus)]
         self._origin: Origin | None = None
-        self._smallest_server = kind_of(sweep.runtime).server.smallest_gpu_server if sweep.num_gpus else 1
+        # In an open loop the server's size decides how many requests wait: it is what the configuration says.
+        roomy = sweep.num_gpus and not sweep.is_open
+        self._smallest_server = kind_of(sweep.runtime).server.smallest_gpu_server if roomy else 1
 
     def request_set_id(self, procedure: Procedure) -> str:
         """What is asked, in which order and lengths, and how the load is unusual, if it is."""
@@ -58,8 +71,8 @@ class LanguageSessions:
     @contextmanager
     def start(
         self, running: RunningSweep, devices: Recorder, largest_batch: int
-    ) -> Iterator[Callable[[int], PointResult]]:
-        """A server for batches up to `largest_batch`; gives what measures one batch size on it.
+    ) -> Iterator[Callable[[Load], PointResult]]:
+        """A server for batches up to `largest_batch`; gives what measures one load on it.
 
         Raises:
             ServerDied, ServerNeverHealthy, OutOfMemory, WeightsNotAsAsked
@@ -77,7 +90,7 @@ class LanguageSessions:
                     procedure=running.procedure,
                     say=running.tell,
                 )
-                yield partial(measure_point, bench)
+                yield partial(_measure, bench)
 
     @contextmanager
     def _server(self, running: RunningSweep, largest_batch: int) -> Iterator[RunningServer]:
@@ -120,6 +133,10 @@ class LanguageSessions:
                 running.tell(f"weights: {running.stand_in.recipe}, digest {running.stand_in.digest[:12]}")
             running.require_weights_as_read()
             yield server
+
+
+def _measure(bench: Bench, load: Load) -> PointResult:
+    return measure_load(bench, load) if load.is_open else measure_point(bench, load.batch_size)
 
 
 def metrics_of(server: RunningServer) -> Recorder:

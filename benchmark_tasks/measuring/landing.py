@@ -47,6 +47,7 @@ def land_result(running: RunningSweep, point: SweepPoint, result: PointResult) -
         server=result.server,
         sample=result.sample,
         client=result.client,
+        arrivals=result.arrivals,
         phases=result.phases,
     )
     headline = _headline(run)
@@ -83,7 +84,7 @@ def land_failure(running: RunningSweep, point: SweepPoint, error: Exception) -> 
     if not isinstance(error, JouleboardError):
         what = f"{type(error).__name__}: {what}"
         running.note("".join(traceback.format_exception(error)).rstrip())
-    line = f"batch {point.batch_size}: {run.status}: {what}"
+    line = f"{point.load_label}: {run.status}: {what}"
     running.note(line)
     try:
         return _land(running, run, None)
@@ -163,9 +164,9 @@ def _copy_tail(source: Path, target: Path) -> None:
 def _headline(run: Run) -> str:
     """What a person wants to see at once; ratios for display only, the warehouse derives its own."""
     window = run.window_steady
-    parts = [f"batch {run.configuration.batch_size}: {run.status}"]
+    parts = [f"{run.configuration.load_label}: {run.status}"]
     if window is None or not window.settled or window.start_seconds is None or window.end_seconds is None:
-        return f"{parts[0]}, {window.reason if window else 'no window'}"
+        return ", ".join([parts[0], (window and window.reason) or "no window", *_doubts(run)])
     seconds = window.end_seconds - window.start_seconds
     diffusion = run.configuration.architecture is Architecture.DIFFUSION
     unit = run.configuration.task.output_unit
@@ -173,6 +174,7 @@ def _headline(run: Run) -> str:
         parts.append(f"{window.outputs / seconds:,.{3 if diffusion else 0}f} {unit}s/s over {seconds:.0f} s")
     if window.energy is not None and window.joules_per_output is not None:
         parts.append(f"{window.joules_per_output:.{1 if diffusion else 4}f} J/{unit}")
+    if window.energy is not None:
         parts.append(f"{window.energy.counter_joules / seconds:.0f} W")
     else:
         parts.append(f"no energy: {run.energy_absent_reason}")
@@ -190,6 +192,8 @@ def _latency_part(run: Run) -> list[str]:
 
 def _doubts(run: Run) -> list[str]:
     doubts = []
+    if run.arrivals is not None and not run.arrivals.sustained:
+        doubts.append(f"the load cannot be sustained: {run.arrivals.reason}")
     if run.client is not None and run.client.lagged:
         doubts.append("but the load generator lagged: latencies are not reliable")
     if run.sample is not None and run.sample.blank:

@@ -14,6 +14,7 @@ from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import (
+    Arrivals,
     Client,
     Device,
     Latency,
@@ -118,4 +119,5 @@ class PointResult:
     window_mlenergy: Window | None = None
     sample: Sample | None = None
     client: Client | None = None
+    arrivals: Arrivals | None = None
     files: Mapping[str, Path] = field(default_factory=dict)

@@ -28,6 +28,6 @@ def prepare_surroundings(sweep: Sweep) -> list[str]:
 def need_of(sweep: Sweep) -> Need:
     """What the sweep's largest load asks of the operating system; the server of an endpoint is not ours."""
     language = sweep.task.architecture is not Architecture.DIFFUSION
-    largest = max(point.batch_size for point in sweep.points)
+    largest = max(point.most_under_way for point in sweep.points)
     started = not isinstance(sweep.server, AtEndpoint)
     return Need(connections=largest if language else 0, num_gpus=sweep.num_gpus if started else 0)

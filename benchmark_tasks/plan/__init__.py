@@ -1,9 +1,9 @@
 """Every decision on what to measure, for the command and the DAGs.
 
 `release` (what is missing of a release), `canaries` (what of it may wait), `single` (one sweep that a person
-asks for), `recheck` (a published configuration again), `versions` (which version), `landed` (which runs
-count), `sweep` and `procedure` (the types that a plan is made of), `host_queue` (plans on the GPUs of one
-host).
+asks for), `rates` (of an open loop), `recheck` (a published configuration again), `versions` (which version),
+`landed` (which runs count), `sweep` and `procedure` (the types that a plan is made of), `host_queue` (plans
+on the GPUs of one host).
 
 The names below are loaded when they are first used, because a measuring process needs only `sweep`.
 """
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         still_missing,
         what_is_missing,
     )
+    from benchmark_tasks.plan.rates import at_rates, read_rate
     from benchmark_tasks.plan.recheck import last_rechecks, recheck_campaign, sweep_again
     from benchmark_tasks.plan.release import is_canary, plan_release, plan_release_on, superseded
     from benchmark_tasks.plan.single import gpus_to_use, plan_single, require_gpu_or_wish, single_sweep
@@ -57,6 +58,7 @@ _MODULES = {
     ),
     "deployment": ("usual_repeats", "usual_weights"),
     "landed": ("is_recheck", "left_of_turns", "runs_that_count", "still_missing", "what_is_missing"),
+    "rates": ("at_rates", "read_rate"),
     "recheck": ("last_rechecks", "recheck_campaign", "sweep_again"),
     "release": ("is_canary", "plan_release", "plan_release_on", "superseded"),
     "single": ("gpus_to_use", "plan_single", "require_gpu_or_wish", "single_sweep"),
@@ -73,6 +75,7 @@ __all__ = [
     "Plan",
     "Sweep",
     "SweepPoint",
+    "at_rates",
     "canary_series",
     "decide",
     "gpus_to_use",
@@ -85,6 +88,7 @@ __all__ = [
     "plan_release",
     "plan_release_on",
     "plan_single",
+    "read_rate",
     "recheck_campaign",
     "require_gpu_or_wish",
     "rotation_campaign",

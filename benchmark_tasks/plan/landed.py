@@ -21,6 +21,27 @@ _ANY_COMMIT, _ANY_FOLDER = object(), object()
 """In place of the revision, where a sweep names none."""
 
 
+def closed_loop_maximum(sweep: Sweep, runs: Iterable[Run]) -> float | None:
+    """Most requests per second that these runs answered in a closed loop of the sweep's configuration.
+
+    At any batch size up to the sweep's, because its server answers no more at once. `None` without such runs.
+    """
+    most = max(point.batch_size for point in sweep.points)
+    usable = [run for run in runs if run.configuration.batch_size <= most and _has_result(run)]
+    sizes = {run.configuration.batch_size for run in usable}
+    wanted = {_key_of_point(sweep, SweepPoint(batch_size=size)) for size in sizes}
+    rates = (_requests_per_second(run) for run in usable if wanted.intersection(_keys_of_run(run)))
+    return max((rate for rate in rates if rate is not None), default=None)
+
+
+def _requests_per_second(run: Run) -> float | None:
+    """Tokens per second of the window over the mean length of answers."""
+    window, length = run.window_steady, run.requests and run.requests.mean_output_tokens
+    if not length or window is None or window.start_seconds is None or window.end_seconds is None:
+        return None
+    return (window.output_tokens or 0) / length / (window.end_seconds - window.start_seconds)
+
+
 def is_recheck(run: Run) -> bool:
     """Whether a run was measured to confirm what is published."""
     return (run.campaign_id or "").startswith(RECHECK_CAMPAIGN)
@@ -100,9 +121,13 @@ class Landed:
 
 
 def _has_result(run: Run) -> bool:
-    """A run whose load never settled has no figure, so it is measured again."""
+    """A run whose load never settled has no figure, so it is measured again.
+
+    A load that the server cannot sustain is a result.
+    """
     settled = run.window_steady is not None and run.window_steady.settled
-    return run.status is RunStatus.COMPLETED and settled
+    unsustained = run.arrivals is not None and not run.arrivals.sustained
+    return run.status is RunStatus.COMPLETED and (settled or unsustained)
 
 
 def _any_version(key: _Key) -> _Key:

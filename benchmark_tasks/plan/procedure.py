@@ -79,6 +79,12 @@ CPU_PROCEDURE = Procedure(
 """Without a counter only speed is measured, and server, load generator and other programs share the
 processors: shorter, and with wider tolerances."""
 
+OPEN_GPU_PROCEDURE = GPU_PROCEDURE.model_copy(update={"target_relative_interval": 0.03})
+"""Requests that arrive by themselves: energy per token scatters with them, so 1 % would take an hour."""
+
+OPEN_CPU_PROCEDURE = CPU_PROCEDURE.model_copy(update={"attempts": 1})
+"""The same without a counter. A load that the server cannot carry is a result: it is not offered again."""
+
 DIFFUSION_GPU_PROCEDURE = Procedure(
     minimum_window_seconds=10.0,
     long_window_seconds=30.0,

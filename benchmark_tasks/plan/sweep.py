@@ -92,6 +92,7 @@ class Sweep(Workload, Placement, Subject):
             )
         if isinstance(self.server, AtEndpoint) and self.weights is Weights.STAND_IN:
             raise ValueError(f"an endpoint has loaded its weights already: they cannot be {self.weights}")
+        self._require_one_kind_of_load()
         self.require_complete(self.task)
         most = kind_of(self.runtime).maximum_gpus
         if most is not None and self.num_gpus > most:
@@ -116,6 +117,20 @@ class Sweep(Workload, Placement, Subject):
             )
         if kind_of(self.runtime).cfg_parallel and self.num_gpus != self._degree * self.cfg_parallel:
             raise ValueError("num_gpus must be ulysses_degree x ring_degree, or twice that (CFG parallel)")
+
+    def _require_one_kind_of_load(self) -> None:
+        opened = [point for point in self.points if point.is_open]
+        if opened and self.task.architecture is Architecture.DIFFUSION:
+            raise ValueError(f"{self.task} has no requests that arrive: a request rate cannot be used")
+        if opened and len({(point.is_open, point.batch_size) for point in self.points}) > 1:
+            raise ValueError(
+                "a sweep over request rates has one batch size, the most that are answered at once"
+            )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its points are open loops."""
+        return self.points[0].is_open
 
     @property
     def _degree(self) -> int:
@@ -174,12 +189,19 @@ class Sweep(Workload, Placement, Subject):
         shared = {name: getattr(self, name) for name in CONFIGURATION_KEYS if name in type(self).model_fields}
         return Configuration(**shared, **point.model_dump(include=set(CONFIGURATION_KEYS)))
 
+    @property
+    def loads(self) -> str:
+        """The loads of its points, in short: `batch 8,64`, or `0,2.5,5 requests/s (at most 64 at once)`."""
+        if not self.is_open:
+            return f"batch {','.join(str(point.batch_size) for point in self.points)}"
+        rates = ",".join(f"{point.request_rate:g}" for point in self.points)
+        return f"{rates} requests/s (at most {self.points[0].batch_size} at once)"
+
     def label(self) -> str:
         """Short name for people, in logs and of mapped tasks."""
         runtime = f"{self.runtime} {self.runtime_version}"
-        sizes = ",".join(str(point.batch_size) for point in self.points)
         first = self.configuration(self.points[0])
-        parts = (self.model_id, self.task, runtime, first.where, first.size, f"batch {sizes}")
+        parts = (self.model_id, self.task, runtime, first.where, first.size, self.loads)
         return " | ".join(filter(None, parts))
 
 

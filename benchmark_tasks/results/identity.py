@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from benchmark_tasks.results.record import Count, Degree, Measured, Record
+from benchmark_tasks.results.record import Count, Degree, Measured, Record, Shape
 from benchmark_tasks.vocabulary import (
     RUNTIME_PATTERN,
     Architecture,
@@ -33,6 +33,9 @@ from benchmark_tasks.vocabulary import (
 
 NO_GPU = "none"
 """`gpu_model` of a configuration measured on a machine without a GPU."""
+
+POISSON: Final = 1.0
+"""`burstiness` of arrivals that do not depend on each other."""
 
 
 class AddedLater:
@@ -81,9 +84,53 @@ class Placement(Parallelism, Hardware):
 
 
 class Load(Record):
-    """How many requests or items are worked on at once."""
+    """How many requests or items are worked on at once, or how often requests arrive.
+
+    Closed loop: `batch_size` answers are in flight all the time. Open loop (`request_rate` is set): requests
+    arrive by themselves, and the server answers at most `batch_size` of them at once.
+    """
 
     batch_size: Degree = Field(description="answers in flight (`max_num_seqs`), or items generated together")
+    request_rate: Annotated[Measured | None, ADDED_LATER] = Field(
+        None,
+        description="requests per second that arrive on average, at most `batch_size` answered at once; 0:"
+        " none, the model is loaded; NULL: a closed loop",
+    )
+    burstiness: Annotated[Shape | None, ADDED_LATER] = Field(
+        None,
+        description="shape of the gamma distribution of the times between arrivals; 1: Poisson, less: more"
+        " bursty; NULL without arrivals",
+    )
+
+    @model_validator(mode="after")
+    def _arrivals_are_whole(self) -> Self:
+        if (self.burstiness is not None) != bool(self.request_rate):
+            raise ValueError("burstiness belongs to a request rate above 0, and to nothing else")
+        return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests arrive by themselves."""
+        return self.request_rate is not None
+
+    @property
+    def most_under_way(self) -> int:
+        """How many requests may be under way at once.
+
+        More of them in an open loop are no burst, but a jam: two rounds of all that the server answers at
+        once are waiting.
+        """
+        return 3 * self.batch_size + 64 if self.request_rate else self.batch_size
+
+    @property
+    def load_label(self) -> str:
+        """The load, in short, for people."""
+        if self.request_rate is None:
+            return f"batch {self.batch_size}"
+        if self.request_rate == 0:
+            return "idle"
+        burstiness = "" if self.burstiness == POISSON else f", burstiness {self.burstiness:g}"
+        return f"{self.request_rate:g} requests/s{burstiness}"
 
 
 class Workload(Record):
@@ -153,7 +200,7 @@ class Configuration(Workload, Load, Placement, Subject):
 
     def label(self) -> str:
         """Short name for people, in logs and of tasks."""
-        parts = (self.model_id, self.task, self.where, self.size, f"batch {self.batch_size}")
+        parts = (self.model_id, self.task, self.where, self.size, self.load_label)
         return " | ".join(filter(None, parts))
 
 
@@ -195,6 +242,7 @@ IDENTITY_KEYS: Final = CONFIGURATION_KEYS + COMPARABILITY_KEYS
 """The keys that are equal in two runs that are repeats of each other."""
 PARALLELISM_KEYS: Final = tuple(Parallelism.model_fields)
 WORKLOAD_KEYS: Final = tuple(Workload.model_fields)
+LOAD_KEYS: Final = tuple(Load.model_fields)
 
 
 def workload_keys_of(unit: OutputUnit) -> tuple[str, ...]:

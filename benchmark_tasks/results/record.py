@@ -10,6 +10,7 @@ Count = Annotated[int, Field(ge=0)]
 Degree = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Measured = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Shape = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Record(BaseModel):

@@ -52,7 +52,7 @@ class Window(Record):
     has them; ML.ENERGY's window of a text run does since 2026-11-26.
 
     `settled` false means that the window's conditions were never met, for `reason`;
-    such a window has no energy.
+    such a window has no energy. An open loop has no slots, so no turnovers.
     """
 
     settled: bool
@@ -91,6 +91,8 @@ class Quantiles(Record):
 
 class Latency(Record):
     """Client-side latencies over all completed requests of a run.
+
+    In an open loop, over those of them that were sent in the ranking window, if it has one.
 
     Of images and videos only `e2e_ms` is known, over those in the ranking window: an item takes as
     long as its batch.
@@ -214,6 +216,32 @@ class Client(Record):
     lagged: bool
 
 
+class Arrivals(Record):
+    """How requests arrived in an open loop, and whether the server kept up; over the ranking window.
+
+    scheduled: how many the schedule has in the window. arrived: how many were sent in it.
+    error_p50_ms, error_p99_ms, error_max_ms: how far from the schedule requests were sent, in the whole load.
+    mean_backlog: requests that have arrived and not ended (waiting or being answered), averaged over time.
+    backlog_growth_per_second: from the mean over the first third of the window to that over the last.
+    backlog_deviate: that growth in standard deviations of what chance explains (`language.open_loop`).
+    busy_share: share of the window in which at least one request was there.
+    sustained: whether the server kept up. `False` is a result: the load is above what it can carry.
+    reason: why not.
+    """
+
+    scheduled: Count
+    arrived: Count
+    error_p50_ms: Measured | None = None
+    error_p99_ms: Measured | None = None
+    error_max_ms: Measured | None = None
+    mean_backlog: Measured | None = None
+    backlog_growth_per_second: float | None = None
+    backlog_deviate: float | None = None
+    busy_share: Measured | None = None
+    sustained: bool
+    reason: str | None = None
+
+
 class Phase(Record):
     """GPU time and energy one phase cost: the raw material of the ledger.
 
@@ -331,6 +359,7 @@ class Run(Record):
     server: Server | None = None
     sample: Sample | None = None
     client: Client | None = None
+    arrivals: Arrivals | None = None
     phases: tuple[Phase, ...] = ()
     provenance: Provenance
     failure: Failure | None = None

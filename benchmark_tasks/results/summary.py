@@ -15,6 +15,7 @@ import pyarrow as pa
 from benchmark_tasks.results.identity import Comparability, Configuration
 from benchmark_tasks.results.record import Record
 from benchmark_tasks.results.schema import (
+    Arrivals,
     Client,
     Device,
     Failure,
@@ -27,7 +28,7 @@ from benchmark_tasks.results.schema import (
     Server,
     Window,
 )
-from benchmark_tasks.statistics import energy_interval
+from benchmark_tasks.statistics import energy_interval, ratio_interval
 
 _WINDOW_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("settled", pa.bool_()),
@@ -46,6 +47,20 @@ _WINDOW_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("integral_joules", pa.float64()),
     ("power_samples", pa.int64()),
 ]
+_ARRIVALS = {
+    "scheduled": "scheduled_arrivals",
+    "arrived": "arrived_requests",
+    "error_p50_ms": "arrival_error_p50_ms",
+    "error_p99_ms": "arrival_error_p99_ms",
+    "error_max_ms": "arrival_error_max_ms",
+    "mean_backlog": "mean_backlog",
+    "backlog_growth_per_second": "backlog_growth_per_second",
+    "backlog_deviate": "backlog_deviate",
+    "busy_share": "busy_share",
+    "sustained": "is_sustained",
+    "reason": "unsustained_reason",
+}
+"""Columns of the fields of `Arrivals`."""
 _QUANTILES = ("p50", "p90", "p95", "p99")
 _PHASES = ("server-start", "warm-up", "measure")
 
@@ -136,6 +151,17 @@ COLUMNS: pa.Schema = pa.schema(
         ("client_loop_lag_p99_ms", pa.float64()),
         ("client_loop_lag_max_ms", pa.float64()),
         ("client_lagged", pa.bool_()),
+        ("scheduled_arrivals", pa.int64()),
+        ("arrived_requests", pa.int64()),
+        ("arrival_error_p50_ms", pa.float64()),
+        ("arrival_error_p99_ms", pa.float64()),
+        ("arrival_error_max_ms", pa.float64()),
+        ("mean_backlog", pa.float64()),
+        ("backlog_growth_per_second", pa.float64()),
+        ("backlog_deviate", pa.float64()),
+        ("busy_share", pa.float64()),
+        ("is_sustained", pa.bool_()),
+        ("unsustained_reason", pa.string()),
         *[
             (f"{name.replace('-', '_')}_{unit}", pa.float64())
             for name in _PHASES
@@ -184,7 +210,8 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         "energy_absent_reason": run.energy_absent_reason,
         **_window_row("mlenergy", run.window_mlenergy),
         **_window_row("steady", run.window_steady),
-        "steady_within_run_interval": run.window_steady and within_run_interval(run.window_steady),
+        "steady_within_run_interval": run.window_steady
+        and within_run_interval(run.window_steady, is_open=run.configuration.is_open),
         **_device_row(run.device),
         **_provenance_row(run.provenance),
         "gpu_uuids": gpu_uuids(run),
@@ -193,6 +220,7 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         **_latency_row(run.latency),
         **_server_row(run.server),
         **_client_row(run.client),
+        **_arrivals_row(run.arrivals),
         **_failure_row(run.failure),
     }
 
@@ -202,10 +230,13 @@ def gpu_uuids(run: Run) -> str | None:
     return ",".join(sorted(gpu.uuid for gpu in run.provenance.gpus)) or None
 
 
-def within_run_interval(window: Window) -> float | None:
-    """95 % half-width of energy per output over the sub-windows, as a share; `None` without sub-windows."""
-    parts = window.sub_windows
-    return energy_interval([part.counter_joules for part in parts], [part.outputs for part in parts])
+def within_run_interval(window: Window, *, is_open: bool = False) -> float | None:
+    """95 % half-width of energy per output over the sub-windows, as a share; `None` without sub-windows.
+
+    In an open loop parts have as many outputs as chance brings: there it is that of a ratio of totals.
+    """
+    parts, interval = window.sub_windows, ratio_interval if is_open else energy_interval
+    return interval([part.counter_joules for part in parts], [part.outputs for part in parts])
 
 
 def _window_row(prefix: str, window: Window | None) -> dict[str, Any]:
@@ -305,6 +336,13 @@ def _client_row(client: Client | None) -> dict[str, Any]:
     if client is None:
         return {}
     return {f"client_{name}": value for name, value in client.model_dump().items()}
+
+
+def _arrivals_row(arrivals: Arrivals | None) -> dict[str, Any]:
+    if arrivals is None:
+        return {}
+    values = arrivals.model_dump()
+    return {_ARRIVALS[name]: value for name, value in values.items()}
 
 
 def _failure_row(failure: Failure | None) -> dict[str, Any]:

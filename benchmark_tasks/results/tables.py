@@ -14,6 +14,7 @@ REQUESTS = pa.schema(
         ("request_index", pa.int32()),
         ("process", pa.int16()),
         ("slot", pa.int32()),
+        ("due_seconds", pa.float64()),
         ("sent_seconds", pa.float64()),
         ("first_token_seconds", pa.float64()),
         ("finished_seconds", pa.float64()),
@@ -30,7 +31,8 @@ REQUESTS = pa.schema(
 latencies and mean lengths leave them out. `chunk_gap_us[i]` is the time from the (i-1)-th to the i-th
 chunk; the first entry is 0. `chunk_tokens` counts each chunk's tokens. Both are NULL for requests whose
 chunks were not kept (`Procedure.kept_chunk_requests`). `prompt_tokens` is NULL if the server did not
-report it, which it does when an answer ends."""
+report it, which it does when an answer ends. `due_seconds` is when the schedule of an open loop had it; NULL
+in a closed loop, and in bundles from before 2026-11-29."""
 
 
 class Series(StrEnum):

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmark_tasks.language.backlog import backlog_between
 from benchmark_tasks.results.schema import (
+    Arrivals,
     Device,
     Latency,
     Quantiles,
@@ -27,6 +29,9 @@ from benchmark_tasks.vocabulary import (
 LOAD_SECONDS = 80.0
 """How long load is offered to a sample run."""
 
+ANSWER_SECONDS = 4.0
+"""How long an answer of a sample run in an open loop takes."""
+
 TTFT = Quantiles(p50=50, p90=80, p95=90, p99=120)
 """Of every sample run with tokens, in ms."""
 
@@ -37,14 +42,16 @@ _ANSWERS_WITH_PIECES = 3
 def as_in_files(run: Run, kept: Mapping[str, Any]) -> Run:
     """The run with the counts and latencies of its requests, but for the fields in `kept`."""
     times = _times(run)
-    if times is None or run.requests is None:
+    if run.requests is None or (times is None and run.configuration.request_rate != 0):
         return run
     steady, mlenergy = (
         window and _window_as_in_files(run, window, times)
         for window in (run.window_steady, run.window_mlenergy)
     )
     changes: dict[str, Any] = {"window_steady": steady, "window_mlenergy": mlenergy}
-    if run.latency is not None and "latency" not in kept:
+    if times is not None and run.arrivals is not None and "arrivals" not in kept:
+        changes["arrivals"] = _arrivals_as_in_files(run, run.arrivals, times)
+    if times is not None and run.latency is not None and "latency" not in kept:
         changes["latency"] = _latency_as_in_files(run, run.latency, times)
     if steady is not None and steady.energy is not None and run.device.power_max_watts_per_gpu is not None:
         inside = _samples(run, steady, steady.energy)
@@ -61,15 +68,21 @@ class _Times:
     """When each request was sent, got its first token and ended; which slot served it."""
 
     slot: np.ndarray
+    due: np.ndarray | None
     sent: np.ndarray
     first: np.ndarray
     finished: np.ndarray
 
 
 def _times(run: Run) -> _Times | None:
-    """As many requests as the record counts, `batch_size` at a time; no two runs have the same times."""
+    """As many requests as the record counts, `batch_size` at a time; no two runs have the same times.
+
+    In an open loop each is sent at its time, evenly spread, and takes `ANSWER_SECONDS`.
+    """
     if run.requests is None or not run.requests.completed:
         return None
+    if run.configuration.is_open:
+        return _arriving(run, run.requests.completed, run.requests.duration_seconds)
     count, slots = run.requests.completed, run.configuration.batch_size
     each = run.requests.duration_seconds / -(-count // slots)
     number = np.arange(count)
@@ -81,21 +94,61 @@ def _times(run: Run) -> _Times | None:
     levels = [0.0, *LEVELS.values(), 1.0]
     waits = [TTFT.p50, *(getattr(TTFT, name) for name in LEVELS), TTFT.p99]
     first = np.interp(rank, levels, waits) / 1000 * min(each / 4, 1.0)  # of short answers, shorter
-    return _Times(number % slots, sent, sent + first, sent + each - early)
+    return _Times(number % slots, None, sent, sent + first, sent + each - early)
 
 
-def _window_as_in_files(run: Run, window: Window, times: _Times) -> Window:
+def _arriving(run: Run, count: int, lasted_seconds: float) -> _Times:
+    number, chance = np.arange(count), _chance(run)
+    due = number * (lasted_seconds - ANSWER_SECONDS) / max(count - 1, 1)
+    sent = due + chance.uniform(0, 1e-3, count) * (number > 0)
+    rank = chance.permutation(count) / max(count - 1, 1)
+    levels = [0.0, *LEVELS.values(), 1.0]
+    waits = [TTFT.p50, *(getattr(TTFT, name) for name in LEVELS), TTFT.p99]
+    first = np.interp(rank, levels, waits) / 1000
+    return _Times(number, due, sent, sent + first, due + ANSWER_SECONDS)
+
+
+def _arrivals_as_in_files(run: Run, arrivals: Arrivals, times: _Times) -> Arrivals:
+    window = run.window_steady
+    assert window is not None and times.due is not None and run.configuration.burstiness is not None
+    start, end = window.start_seconds, window.end_seconds
+    if start is None or end is None:
+        return arrivals
+    backlog = backlog_between(times.sent, times.finished, start, end, run.configuration.burstiness)
+    p50, p99, largest = np.quantile((times.sent - times.due) * 1000, [0.5, 0.99, 1.0])
+    return Arrivals(
+        scheduled=int(((times.due > start) & (times.due <= end)).sum()),
+        arrived=backlog.arrived,
+        error_p50_ms=p50,
+        error_p99_ms=p99,
+        error_max_ms=largest,
+        mean_backlog=backlog.mean,
+        backlog_growth_per_second=backlog.growth_per_second,
+        backlog_deviate=backlog.deviate,
+        busy_share=backlog.busy_share,
+        sustained=arrivals.sustained,
+        reason=arrivals.reason,
+    )
+
+
+def _window_as_in_files(run: Run, window: Window, times: _Times | None) -> Window:
     if window.start_seconds is None or window.end_seconds is None:
         return window
     start, end = window.start_seconds, window.end_seconds
     update: dict[str, Any] = {}
-    if window.output_items is None:
+    if times is None:
+        pass
+    elif window.output_items is None:
         ended = (times.finished > start) & (times.finished <= end)
         update["completed_requests"] = int(ended.sum())
         slots = np.unique(times.slot)
-        update["turnovers"] = float(min(int(ended[times.slot == slot].sum()) for slot in slots))
-        if run.window_steady is not None:
-            update["mean_running_requests"] = run.window_steady.mean_running_requests
+        if run.configuration.is_open:
+            inside = np.minimum(times.finished, end) - np.maximum(times.sent, start)
+            update["mean_running_requests"] = np.clip(inside, 0, None).sum() / (end - start)
+        else:
+            update["turnovers"] = float(min(int(ended[times.slot == slot].sum()) for slot in slots))
+            if run.window_steady is not None:
+                update["mean_running_requests"] = run.window_steady.mean_running_requests
     else:
         whole = (times.sent >= start) & (times.finished <= end)
         update["mean_running_requests"] = (times.finished - times.sent)[whole].sum() / (end - start)
@@ -106,11 +159,13 @@ def _window_as_in_files(run: Run, window: Window, times: _Times) -> Window:
 
 
 def _latency_as_in_files(run: Run, latency: Latency, times: _Times) -> Latency:
-    all_of_it = times.finished - times.sent
+    all_of_it, window = times.finished - times.sent, run.window_steady
     if latency.ttft_ms is not None:
-        first = _quantiles(times.first - times.sent)
-        return latency.model_copy(update={"ttft_ms": first, "e2e_ms": _quantiles(all_of_it)})
-    window = run.window_steady
+        counts = np.full(len(all_of_it), fill_value=True)
+        if run.configuration.is_open and window is not None and window.start_seconds is not None:
+            counts = (times.sent > window.start_seconds) & (times.sent <= (window.end_seconds or 0))
+        first = _quantiles((times.first - times.sent)[counts])
+        return latency.model_copy(update={"ttft_ms": first, "e2e_ms": _quantiles(all_of_it[counts])})
     if window is None or window.start_seconds is None or window.end_seconds is None:
         return latency
     whole = (times.sent >= window.start_seconds) & (times.finished <= window.end_seconds)
@@ -134,6 +189,7 @@ def rows_of_requests(run: Run) -> list[dict[str, Any]]:
             "request_index": i,
             "process": 0,
             "slot": int(times.slot[i]),
+            "due_seconds": None if times.due is None else float(times.due[i]),
             "sent_seconds": float(times.sent[i]),
             "finished_seconds": float(times.finished[i]),
         }

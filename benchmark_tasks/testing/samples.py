@@ -16,6 +16,7 @@ from benchmark_tasks.results import bundle
 from benchmark_tasks.results.histogram import histogram
 from benchmark_tasks.results.identity import NO_GPU, Comparability, Configuration
 from benchmark_tasks.results.schema import (
+    Arrivals,
     Client,
     Device,
     Gpu,
@@ -33,6 +34,7 @@ from benchmark_tasks.results.schema import (
 )
 from benchmark_tasks.results.tables import REQUESTS, TIMELINES, write_table
 from benchmark_tasks.testing.sample_files import (
+    ANSWER_SECONDS,
     LOAD_SECONDS,
     TTFT,
     as_in_files,
@@ -142,6 +144,52 @@ def sample_generation_run(
         ),
     }
     return as_in_files(sample_run(gpu=gpu, power_watts=power_watts, **(fields | changes)), kept=changes)
+
+
+def sample_open_run(
+    *,
+    request_rate: float = 5.0,
+    gpu: bool = True,
+    batch_size: int = 64,
+    power_watts: float = 300.0,
+    sustained: bool = True,
+    **changes: Any,
+) -> Run:
+    """A completed run of requests that arrive by themselves, answers of 500 tokens; at rate 0 an idle one.
+
+    sustained: otherwise its record says that the backlog grows, which its files do not.
+    """
+    base = sample_run(gpu=gpu, batch_size=batch_size, power_watts=power_watts)
+    answers = round(request_rate * (LOAD_SECONDS - ANSWER_SECONDS)) + 1 if request_rate else 0
+    counted = round(request_rate * _WINDOW_SECONDS)
+    tokens = counted * _TOKENS_PER_REQUEST
+    assert base.window_steady is not None
+    window = base.window_steady.model_copy(
+        update={"output_tokens": tokens, "completed_requests": counted, "turnovers": None}
+    )
+    load = {"request_rate": request_rate, "burstiness": 1.0 if request_rate else None}
+    fields: dict[str, Any] = {
+        "configuration": base.configuration.model_copy(update=load),
+        "requests": _requests_counted(answers * _TOKENS_PER_REQUEST),
+        "latency": _latency_around(1000 * ANSWER_SECONDS / _TOKENS_PER_REQUEST / 1.06, tokens - counted),
+        "window_mlenergy": None,
+        "window_steady": window,
+        "arrivals": Arrivals(
+            scheduled=0,
+            arrived=0,
+            mean_backlog=0.0,
+            busy_share=0.0,
+            sustained=sustained,
+            reason=None if sustained else "the backlog grows by 2 requests/s",
+        ),
+    }
+    if not request_rate:
+        fields |= {"latency": None, "client": None}
+        fields["window_steady"] = window.model_copy(update={"mean_running_requests": 0.0})
+    return as_in_files(
+        sample_run(gpu=gpu, batch_size=batch_size, power_watts=power_watts, **(fields | changes)),
+        kept=changes,
+    )
 
 
 def on_gpus(run: Run, *uuids: str) -> Run:
@@ -265,7 +313,12 @@ def _latency(tokens: int, batch_size: int) -> Latency:
     requests = tokens // _TOKENS_PER_REQUEST
     rounds = -(-requests // batch_size)
     median_ms = 1000 * LOAD_SECONDS / max(rounds, 1) / _TOKENS_PER_REQUEST
-    spread, count = _spread(median_ms), max(tokens - requests, 0)
+    return _latency_around(median_ms, max(tokens - requests, 0))
+
+
+def _latency_around(median_ms: float, count: int) -> Latency:
+    """Of so many tokens after the first ones of their answers."""
+    spread = _spread(median_ms)
     shares = {"p50": 0.88, "p90": 0.045, "p95": 0.04, "p99": 0.035}
     seconds = np.array([getattr(spread, name) / 1000 for name in shares])
     counts = np.floor(np.array(list(shares.values())) * count)

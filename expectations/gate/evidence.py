@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from benchmark_tasks import disk, statistics
 from benchmark_tasks.errors import BundleError
+from benchmark_tasks.language import backlog
 from benchmark_tasks.measuring import steadiness
 from benchmark_tasks.meters import energy, server_use
 from benchmark_tasks.meters.meter import Timeline
@@ -199,7 +200,11 @@ def _second_witness(run: Run, files: Files) -> dict[str, Any]:
         "load_watts": recomputed.mean_watts_of_load(run, timeline),
         "odd_parts": None if odd is None else odd[1],
         "odd_parts_shift": None if odd is None else odd[0],
-        **(_latencies(run, rows) if run.requests and run.requests.output_tokens is not None else {}),
+        **(
+            _latencies(run, recomputed.counted_for_latency(run, rows))
+            if run.requests and run.requests.output_tokens is not None
+            else {}
+        ),
     }
 
 
@@ -251,7 +256,9 @@ def _signature(directory: Path) -> str | None:
         return None
     text = ";".join(f"{name},{stat.st_size},{stat.st_mtime_ns}" for name, stat in stats)
     own = (bundle_files, timeline_facts, copies)
-    modules = [Path(str(module.__file__)) for module in (*own, steadiness, statistics, server_use, energy)]
+    modules = [
+        Path(str(module.__file__)) for module in (*own, steadiness, statistics, server_use, energy, backlog)
+    ]
     sources = [*modules, *sorted(Path(str(recomputed.__file__)).parent.glob("*.py"))]
     code = b"".join(source.read_bytes() for source in (Path(__file__), *sources))
     version = hashlib.sha256(code).hexdigest()

@@ -61,14 +61,18 @@ def _derived(table: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
     completed, settled: whether the run completed; whether its steady window also settled.
     has_energy: whether it had an energy counter. on_gpu: whether it ran on a GPU.
     language: whether it generated text; otherwise images or videos.
+    is_open: whether requests arrived by themselves; `settled_closed`: settled, and they did not.
     steady_seconds, mlenergy_seconds: lengths of its two windows.
     tdp_watts, memory_gib: of its GPU model, from the catalog.
     """
     gpus = {gpu.gpu_model: gpu for gpu in catalog.gpus.values()}
     completed = table["status"] == RunStatus.COMPLETED
+    settled, is_open = completed & table["steady_settled"].eq(True), table["request_rate"].notna()
     return table.assign(
         completed=completed,
-        settled=completed & table["steady_settled"].eq(True),
+        settled=settled,
+        is_open=is_open,
+        settled_closed=settled & ~is_open,
         has_energy=table["energy_source"] != EnergySource.NONE,
         on_gpu=table["gpu_model"] != NO_GPU,
         language=table["architecture"] != "diffusion",

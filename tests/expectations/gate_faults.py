@@ -24,7 +24,7 @@ from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Client, Run, Server, Window, new_run_id
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.results.tables import Series
-from benchmark_tasks.testing.samples import sample_generation_run, sample_run, write_sample
+from benchmark_tasks.testing.samples import sample_generation_run, sample_open_run, sample_run, write_sample
 
 RECORDED = Path(__file__).parents[2] / "recorded_runs"
 TWO_GPUS = "h200-2026-11-26-qwen3-8b/01a217a2-914d-7125-b4dd-c9d54dd3ad0d"
@@ -1014,6 +1014,82 @@ CONSISTENT_FAULTS: tuple[Fault, ...] = (
 
 FAULTS += CONSISTENT_FAULTS
 
+FAULTS += (
+    # Requests that arrive by themselves
+    Fault(
+        "nothing said of how requests arrived",
+        "arrivals_recorded",
+        put("arrivals", None),
+        make=sample_open_run,
+    ),
+    Fault(
+        "a closed loop with arrivals",
+        "arrivals_recorded",
+        put("arrivals", {"scheduled": 9, "arrived": 9, "sustained": True}),
+    ),
+    Fault(
+        "requests sent 40 ms late",
+        "arrivals_on_time",
+        put("arrivals.error_p99_ms", 40.0),
+        make=sample_open_run,
+    ),
+    Fault(
+        "half of the arrivals that were asked for",
+        "arrivals_as_asked",
+        put("configuration.request_rate", 10.0),
+        make=sample_open_run,
+    ),
+    Fault(
+        "fewer requests sent than scheduled",
+        "requests_sent_as_scheduled",
+        put("arrivals.arrived", 250),
+        make=sample_open_run,
+    ),
+    Fault(
+        "a backlog that grows is said to be sustained",
+        "sustained_follows_from_backlog",
+        each(put("arrivals.backlog_growth_per_second", 2.0), put("arrivals.backlog_deviate", 9.0)),
+        make=sample_open_run,
+    ),
+    Fault(
+        "a backlog that does not grow is said not to be sustained",
+        "sustained_follows_from_backlog",
+        make=sample_open_run,
+        sample={"sustained": False},
+    ),
+    Fault(
+        "another mean backlog than that of the requests",
+        "record_follows_from_files",
+        put("arrivals.mean_backlog", 30.0),
+        make=sample_open_run,
+    ),
+    Fault(
+        "server counts half of the tokens of the window",
+        "two_token_counts_agree_in_window__open",
+        put("server.generated_tokens_in_window", 75_000.0),
+        make=sample_open_run,
+    ),
+    Fault(
+        "tokens of an idle server",
+        "idle_has_no_requests",
+        put("window_steady.output_tokens", 900),
+        make=sample_open_run,
+        sample={"request_rate": 0.0, "power_watts": 121.0},
+    ),
+    Fault(
+        "an idle GPU that works",
+        "idle_power_as_loaded",
+        make=sample_open_run,
+        sample={"request_rate": 0.0, "power_watts": 300.0},
+    ),
+    Fault(
+        "less power under requests than without",
+        "power_over_idle__open",
+        make=sample_open_run,
+        sample={"power_watts": 90.0},
+    ),
+)
+
 
 CAPPED = put("device.throttle_reasons", ["sw_power_cap"])
 
@@ -1115,6 +1191,9 @@ def good_runs() -> list[Run]:
             for gpu in (False, True)
             for batch_size in (1, 4)
         ),
+        *(sample_open_run(request_rate=rate, power_watts=150 + 30 * rate) for rate in (0.5, 5.0, 10.0)),
+        sample_open_run(request_rate=0.0, power_watts=121.0),
+        sample_open_run(gpu=False),
         sample_generation_run(seconds_a_batch=60.0, runtime_version="0.8.0"),
         sample_generation_run(sample=None),  # as recorded before samples were looked at
     ]

@@ -14,7 +14,7 @@ from expectations.gate.recomputed.latency import (
     median_itl_of_pieces_ms,
     of_latencies,
 )
-from expectations.gate.recomputed.load import of_requests
+from expectations.gate.recomputed.load import counted_for_latency, of_requests
 from expectations.gate.recomputed.parts import odd_parts, of_parts, of_sub_windows, tokens_in_window, trend
 from expectations.gate.recomputed.timelines import mean_watts_of_load, of_timelines
 
@@ -25,6 +25,7 @@ __all__ = [
     "Contradiction",
     "compared",
     "contradictions",
+    "counted_for_latency",
     "histogram_mean_ms",
     "largest_contradiction",
     "mean_itl_ms",
@@ -43,7 +44,7 @@ def contradictions(run: Run, requests: pd.DataFrame, timeline: Timeline) -> list
     return [
         *of_timelines(run, timeline),
         *of_requests(run, requests, timeline),
-        *of_latencies(run, requests),
+        *of_latencies(run, counted_for_latency(run, requests)),
         *of_parts(run.window_steady),
         *of_parts(run.window_mlenergy),
     ]

@@ -1,11 +1,21 @@
 """Per-run suite: what a single measured run must satisfy to count. One module per subject."""
 
-from expectations.suites.run import bundle, energy, identity, instruments, power, record, requests, windows
+from expectations.suites.run import (
+    arrivals,
+    bundle,
+    energy,
+    identity,
+    instruments,
+    power,
+    record,
+    requests,
+    windows,
+)
 from expectations.suites.run_check import RunCheck
 
 __all__ = ["run_checks"]
 
-_SUBJECTS = (bundle, record, identity, requests, windows, energy, power, instruments)
+_SUBJECTS = (bundle, record, identity, requests, windows, arrivals, energy, power, instruments)
 
 
 def run_checks() -> tuple[RunCheck, ...]:

@@ -34,7 +34,7 @@ CHECKS = (
     critical(
         "power_not_frozen",
         "the power reading did not change for too long",
-        lambda runs: runs["power_frozen_seconds"].where(_has_joules(runs)),
+        lambda runs: runs["power_frozen_seconds"].where(_has_joules(runs) & runs["request_rate"].ne(0)),
         within=Tolerance(
             None, 5.0, "s", "power is read in mW: the same reading for 5 s under load is a hung sensor"
         ),

@@ -46,7 +46,7 @@ def _turned_over(runs: LandedRuns) -> pd.Series:
     turnovers = runs["language"].map({True: _TURNOVERS, False: _BATCHES})
     seconds = runs["language"].map({True: _TURNOVER_SECONDS, False: _BATCHES_SECONDS})
     progress = pd.Series(np.maximum(runs["steady_turnovers"] / turnovers, runs["steady_seconds"] / seconds))
-    return progress.where(runs["settled"])
+    return progress.where(runs["settled_closed"])
 
 
 def _trend(runs: LandedRuns, what: Literal["power", "throughput"]) -> pd.Series:
@@ -71,13 +71,17 @@ CHECKS = (
     warning(
         "mlenergy_window_settled",
         "the run never reached ML.ENERGY's steady state",
-        lambda runs: (~is_true(runs["mlenergy_settled"])).where(runs["completed"] & runs["language"]),
+        lambda runs: (~is_true(runs["mlenergy_settled"])).where(
+            runs["completed"] & runs["language"] & ~runs["is_open"]
+        ),
         observed=lambda runs: runs["mlenergy_reason"],
     ),
     warning(
         "steady_window_settled",
         "the run never settled, so it has no figures",
-        lambda runs: (~is_true(runs["steady_settled"])).where(runs["completed"]),
+        lambda runs: (~is_true(runs["steady_settled"])).where(
+            runs["completed"] & ~runs["is_sustained"].eq(False)
+        ),
         observed=lambda runs: runs["steady_reason"],
     ),
     critical(
@@ -148,25 +152,27 @@ CHECKS = (
     *graded(
         "batch_saturated",
         "the running requests do not match the batch size",
-        lambda runs: ratio(runs["steady_mean_running_requests"], runs["batch_size"]).where(runs["settled"]),
+        lambda runs: ratio(runs["steady_mean_running_requests"], runs["batch_size"]).where(
+            runs["settled_closed"]
+        ),
         within=BATCH_SATURATION,
     ),
     warning(
         "no_power_trend",
         "power still changes within the steady window",
-        lambda runs: _trend(runs, "power").where(runs["settled"]),
+        lambda runs: _trend(runs, "power").where(runs["settled_closed"]),
         within=_TREND,
     ),
     warning(
         "no_throughput_trend",
         "throughput still changes within the steady window",
-        lambda runs: _trend(runs, "throughput").where(runs["settled"]),
+        lambda runs: _trend(runs, "throughput").where(runs["settled_closed"]),
         within=_TREND,
     ),
     warning(
         "parts_of_window_alike",
         "a part of the steady window differs from the others",
-        lambda runs: runs["odd_parts_shift"].where(runs["settled"]),
+        lambda runs: runs["odd_parts_shift"].where(runs["settled_closed"]),
         within=Tolerance(
             None,
             0,
@@ -178,7 +184,7 @@ CHECKS = (
     *graded(
         "odd_parts_do_not_decide",
         "a part of the steady window differs so much from the others that it decides the figures",
-        lambda runs: runs["odd_parts_shift"].where(runs["settled"]),
+        lambda runs: runs["odd_parts_shift"].where(runs["settled_closed"]),
         within=Tolerance(
             None, 0.1, "of the mean", "twice the drift limit; the most in 101 recorded runs is 0.060"
         ),

@@ -156,6 +156,13 @@ def test_nothing_to_measure_is_said(jouleboard: Command) -> None:
     assert "nothing to measure" in err
 
 
+IMAGES = (
+    *("measure", "--model", "jouleboard/pixart-tiny", "--task", "text-to-image"),
+    *("--gpus", 0, "--runtime-version", "0.42.1"),
+)
+TINY = ("measure", "--model", "jouleboard/qwen3-tiny", "--runtime-version", "0.32.0", "--gpus", 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
@@ -180,6 +187,16 @@ def test_nothing_to_measure_is_said(jouleboard: Command) -> None:
             "NONE: the variable is not set here",
         ),
         (("land", "/no/such/folder"), "no bundle here"),
+        ((*TINY, "--rate", "often"), "'often' is no request rate"),
+        ((*TINY, "--rate", "50%"), "no closed loop of jouleboard/qwen3-tiny"),
+        ((*TINY, "--rate", 2, "--batch-size", 1, "--batch-size", 2), "--rate needs one --batch-size"),
+        ((*TINY, "--burstiness", 2), "--burstiness needs --rate"),
+        ((*TINY, "--rate", 2, "--burstiness", 0), "a number above 0"),
+        (("measure", "--plan", "plan.json", "--rate", 2), "--rate cannot change a plan"),
+        (
+            (*IMAGES, "--rate", 2),
+            "text-to-image has no requests that arrive",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(jouleboard: Command, arguments: tuple[object, ...], part: str) -> None:
@@ -295,6 +312,24 @@ def test_versions_are_measured_one_after_the_other(
     assert seen == [("0.31.0", [4], "home"), ("0.32.0", [4], "home")]
     assert out.split() == ["landed", "/raw/0.31.0", "landed", "/raw/0.32.0"]
     assert "sweep 2 of 2: jouleboard/qwen3-tiny | lm-arena-chat | vllm 0.32.0 | no GPU | batch 4" in err
+
+
+def test_rates_are_an_open_loop_of_one_batch_size(
+    jouleboard: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def measure(sweep: Sweep, settings: Settings, held: object = None) -> run.MeasureResult:
+        seen.append(sweep)
+        return run.MeasureResult(())
+
+    monkeypatch.setattr(run, "measure", measure)
+    code, _, err = jouleboard(*TINY, "--batch-size", 4, "--rate", "0", "--rate", "2.5", "--burstiness", 0.5)
+    assert code == 0, err
+    ((idle, busy),) = [sweep.points for sweep in seen]
+    assert (idle.batch_size, idle.request_rate, idle.burstiness) == (4, 0.0, None)
+    assert (busy.batch_size, busy.request_rate, busy.burstiness) == (4, 2.5, 0.5)
+    assert "0,2.5 requests/s (at most 4 at once)" in err
 
 
 def test_steps_and_sizes_of_an_image_can_be_changed(

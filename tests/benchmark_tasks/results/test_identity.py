@@ -116,6 +116,40 @@ def test_a_sweeps_configuration_has_every_key(run: Run) -> None:
     assert sweep.configuration(point) == wanted
 
 
+def test_an_open_loop_is_a_configuration_of_its_own_and_renames_no_closed_one() -> None:
+    closed = sample_run().configuration
+    load = {"request_rate": 5.0, "burstiness": 1.0}
+    same = Configuration(**{**closed.model_dump(), "request_rate": None, "burstiness": None})
+    assert same.configuration_id == closed.configuration_id
+    changed: tuple[dict[str, float], ...] = (
+        {},
+        load,
+        load | {"request_rate": 6.0},
+        load | {"burstiness": 0.5},
+        {"request_rate": 0.0},
+    )
+    ids = {Configuration(**{**closed.model_dump(), **more}).configuration_id for more in changed}
+    assert len(ids) == 5
+    again = Configuration.model_validate_json(
+        Configuration(**{**closed.model_dump(), **load}).model_dump_json()
+    )
+    assert (again.load_label, closed.load_label) == ("5 requests/s", "batch 32")
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        {"request_rate": 5.0},
+        {"burstiness": 1.0},
+        {"request_rate": 0.0, "burstiness": 1.0},
+        {"request_rate": -1.0},
+    ],
+)
+def test_half_a_load_is_none(load: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"burstiness belongs|greater than or equal"):
+        Configuration(**{**sample_run().configuration.model_dump(), **load})
+
+
 def test_a_workload_describes_the_output_of_its_task_and_nothing_else() -> None:
     assert identity.workload_keys_of(OutputUnit.TOKEN) == ()
     assert identity.workload_keys_of(OutputUnit.IMAGE)[:3] == ("inference_steps", "height", "width")
