@@ -105,7 +105,7 @@ def world(variables: dict[str, str]) -> Iterator[World]:
             assert commands.up(installation, say=print, die_with_me=True)
             airflow = Airflow(installation)
             for dag_id in DAGS:
-                wait_until_known(airflow, dag_id, 120)
+                wait_until_known(airflow, dag_id, 300)
                 airflow.set_paused(dag_id, False)
             yield World(installation, airflow, variables)
         finally:

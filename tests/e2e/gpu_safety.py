@@ -59,7 +59,7 @@ class Bench:
 
     def next_measurement(self) -> Measurement:
         """The measurement that starts now."""
-        (server,) = until(self.servers, 120, "a model server")
+        (server,) = until(self.servers, 300, "a model server")
         return Measurement.of(server)
 
     def task(self, run: DagRun) -> TaskInstance:
@@ -68,7 +68,7 @@ class Bench:
 
     def try_again_at_once(self, run: DagRun) -> None:
         """What was killed is tried again, after two minutes at most; clearing it spares the wait."""
-        waits = until(lambda: self.task(run).state == "up_for_retry" or self.servers(), 90, "another try")
+        waits = until(lambda: self.task(run).state == "up_for_retry" or self.servers(), 300, "another try")
         if waits is True:
             self.clear(run)
 
@@ -80,7 +80,7 @@ class Bench:
 
     def assert_nothing_left_of(self, processes: list[psutil.Process]) -> None:
         """All gone, the device free, and no bundle half-landed."""
-        _, alive = psutil.wait_procs(processes, timeout=60)
+        _, alive = psutil.wait_procs(processes, timeout=180)
         assert not alive
         assert _is_free(self.home / "locks" / "cpu.lock")
         assert not list((self.home / "raw" / ".incoming").glob("*/*/SHA256SUMS"))
@@ -114,7 +114,7 @@ def mark_failed(bench: Bench, run: DagRun, measurement: Measurement | None = Non
     bench.airflow.mark_failed(run, bench.task(run))
     if measurement:
         bench.assert_nothing_left_of([measurement.server, measurement.command, measurement.task])
-    ended = until(lambda: _ended(bench.airflow, run), 90, "the end of the run")
+    ended = until(lambda: _ended(bench.airflow, run), 300, "the end of the run")
     assert ended.state == bench.task(run).state == "failed"
 
 

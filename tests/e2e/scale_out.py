@@ -80,7 +80,7 @@ class ScaleOut:
         shared = {name: value for name, value in self.variables.items() if name.startswith(names)}
         shared["JOULEBOARD_CONTROL_PLANE"] = self.url
         self.gpu.start("gpu-worker", load(GPU_HOST, shared)["services"]["gpu-worker"], shared)
-        until(self._worker_is_known, 60, "a worker that takes tasks")
+        until(self._worker_is_known, 180, "a worker that takes tasks")
 
     def servers(self) -> list[psutil.Process]:
         """Model servers on the GPU host."""
@@ -128,10 +128,10 @@ def running_scale_out(
         world = ScaleOut(control, gpu, variables, url, postgres, objects)
         try:
             services = load(MAIN, variables)["services"]
-            control.run(services["init"], variables, 120)
+            control.run(services["init"], variables, 300)
             for name in (*COMPONENTS, "notifier"):
                 control.start(name, services[name], variables)
-            until(lambda: _is_healthy(world), 150, "a healthy control plane")
+            until(lambda: _is_healthy(world), 400, "a healthy control plane")
             world.log_in()
             world.start_worker()
             yield world

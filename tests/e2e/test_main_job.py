@@ -35,7 +35,7 @@ from tests.e2e.conftest import BROKEN, NEWEST, World, processes_of
 from tests.e2e.gpu_safety import Bench, disturb, mark_failed
 from tests.receivers import CANARY, Hook
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 DEMO = [sys.executable, "-m", "jouleboard_airflow.demo"]
 LATER = "0.34.0"
@@ -93,14 +93,14 @@ CLICK_THE_RUN = (
 
 
 def run_demo(world: World) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(DEMO, env=world.variables, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(DEMO, env=world.variables, capture_output=True, text=True, timeout=900, check=False)
 
 
 def test_a_new_installation_has_nothing_to_publish_or_to_measure_again(world: World) -> None:
     """Both forms untouched end well all the same."""
     world.airflow.set_paused("recheck", False)
     started = [world.airflow.trigger(dag_id, {}) for dag_id in ("refresh_leaderboard", "recheck")]
-    assert [finished(world.airflow, run, 60).state for run in started] == ["success"] * 2
+    assert [finished(world.airflow, run, 180).state for run in started] == ["success"] * 2
     world.airflow.set_paused("recheck", True)
 
 
@@ -203,7 +203,7 @@ def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
         browser.click("Explorer", frame="/jouleboard/")
         browser.downloads_to(tmp_path / "downloads")
         browser.click("Manifest", frame="/site/index.html")
-        kept = until((tmp_path / "downloads" / "manifest.json").exists, 30, "the download")
+        kept = until((tmp_path / "downloads" / "manifest.json").exists, 90, "the download")
         assert kept
         assert browser.evaluate("window.origin", frame="/site/index.html") == "null"
 
@@ -217,9 +217,9 @@ def test_the_ui_shows_page_tab_and_widget(world: World, tmp_path: Path) -> None:
         browser.click("Row on the board")
         browser.until_text("Qwen 3 Tiny", frame="/site/")
         browser.screenshot(shots / "row.png")
-        until(lambda: browser.evaluate(CLICK_THE_RUN, frame="/site/"), 30, "the link to the row's run")
+        until(lambda: browser.evaluate(CLICK_THE_RUN, frame="/site/"), 90, "the link to the row's run")
         run = f"{url}/dags/benchmark_release/runs/{RELEASE_RUN}"
-        until(lambda: str(browser.evaluate("location.href")).startswith(run), 30, "the page of the run")
+        until(lambda: str(browser.evaluate("location.href")).startswith(run), 90, "the page of the run")
         browser.click("Measurements")
         browser.until_text("Row on the board")
         browser.screenshot(shots / "run_of_a_row.png")
@@ -247,8 +247,8 @@ def test_a_form_is_sent_untouched_by_a_click_and_an_impossible_one_names_its_fie
         assert 'this machine has no such GPU: for now only "no GPU" works' in form
         browser.screenshot(shots / "form.png")
         browser.click("Trigger", within="[role=dialog]")
-        (run,) = until(lambda: airflow.runs(dag_id), 30, "the run")
-        assert finished(airflow, run, 90).state == "success"
+        (run,) = until(lambda: airflow.runs(dag_id), 90, "the run")
+        assert finished(airflow, run, 300).state == "success"
         browser.open(f"{url}/dags/{dag_id}/runs/{run.run_id}")
         browser.click("Measurements")
         browser.until_text("Row on the board")
@@ -274,7 +274,7 @@ def test_a_form_is_sent_untouched_by_a_click_and_an_impossible_one_names_its_fie
 
         # Only the package index knows that this version does not exist: the run asks it.
         impossible = airflow.trigger(dag_id, {"version": "0.1.2"})
-        assert finished(airflow, impossible, 90).state == "failed"
+        assert finished(airflow, impossible, 300).state == "failed"
         browser.open(f"{url}/dags/{dag_id}/runs/{impossible.run_id}")
         browser.click("Measurements")
         browser.until_text("Version: ")
@@ -282,7 +282,6 @@ def test_a_form_is_sent_untouched_by_a_click_and_an_impossible_one_names_its_fie
     airflow.set_paused(dag_id, True)
 
 
-@pytest.mark.timeout(720)
 def test_every_form_untouched_does_what_it_announces(world: World) -> None:
     """It succeeds, waits for an answer to its question, or measures what is published once more."""
     airflow = world.airflow
@@ -327,7 +326,7 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
         "weekly_digest": "success",
     }
 
-    until(lambda: not world.servers(), 60, "the end of the recheck")
+    until(lambda: not world.servers(), 180, "the end of the recheck")
     for dag_id in paused:
         airflow.set_paused(dag_id, True)
 
@@ -353,8 +352,8 @@ def test_gpu_time_waits_for_a_person(world: World) -> None:
         "benchmark_release", {"version": NEWEST, "models": ["Qwen/Qwen3-8B"], "ask_above_gpu_hours": 0}
     )
     with pytest.raises(JouleboardError, match=r"waits for a person: Measure this\?"):
-        follow(world.airflow, run, 60, Clock())
-    rejected = answered(world.airflow, run, "Reject", {"why": "not now"}, 180)
+        follow(world.airflow, run, 180, Clock())
+    rejected = answered(world.airflow, run, "Reject", {"why": "not now"}, 400)
     assert rejected.state == "failed"
     (verdict,) = world.airflow.errors(run)
     assert re.fullmatch(r"verdict: not measured: rejected by .+ \(not now\)", verdict)
@@ -366,7 +365,7 @@ def test_a_server_that_dies_fails_the_run_with_one_line_is_recorded_and_told(
     world: World, hook: Hook
 ) -> None:
     run = world.airflow.trigger("benchmark_release", {"version": BROKEN, "gpu_model": "none"})
-    assert finished(world.airflow, run, 90).state == "failed"
+    assert finished(world.airflow, run, 300).state == "failed"
     (error,) = world.airflow.errors(run)
     assert error.startswith("measure_on_cpu [jouleboard/qwen3-tiny")
     assert "\n" not in error
@@ -377,7 +376,7 @@ def test_a_server_that_dies_fails_the_run_with_one_line_is_recorded_and_told(
     def told() -> list[str]:
         return [each["message"] for each in hook.received if f"{run.run_id} failed." in each["title"]]
 
-    (text,) = until(told, 60, "the notification")
+    (text,) = until(told, 180, "the notification")
     assert re.search(r"Reason: .*server", text)
     assert "Still published: publication " in text
     assert f"/dags/benchmark_release/runs/{quote(run.run_id)}\n" in text
@@ -416,14 +415,14 @@ def test_a_platform_without_supervisor_says_so_and_up_leaves_another(world: Worl
     until(lambda: not record.supervised, 10, "the supervisor's end")
     assert status(world.installation) == 1
     assert not commands.up(world.installation, say=print, die_with_me=True)
-    until(lambda: status(world.installation) == 0, 60, "a supervisor that works")
+    until(lambda: status(world.installation) == 0, 180, "a supervisor that works")
 
 
 def test_what_is_killed_comes_back_by_itself_with_what_it_knew(world: World) -> None:
     """The database on its old port: the others go on, or are restarted, too."""
     before = world.airflow.runs("benchmark_release")
     record = components.read_record(world.installation)
-    until(lambda: status(world.installation) == 0, 60, "a platform that works")
+    until(lambda: status(world.installation) == 0, 180, "a platform that works")
     cluster = database.cluster(world.installation)
     port = cluster.port()
     cluster.server().kill()
@@ -434,7 +433,7 @@ def test_what_is_killed_comes_back_by_itself_with_what_it_knew(world: World) -> 
         restarted = {component for component in now if now[component] != record.components[component]}
         return {"database", "triggerer"} <= restarted and status(world.installation) == 0
 
-    until(all_work, 180, "a platform that works again")
+    until(all_work, 400, "a platform that works again")
     assert cluster.port() == port
     after = Airflow(world.installation).runs("benchmark_release")
     assert [run.run_id for run in after] == [run.run_id for run in before]
@@ -444,7 +443,7 @@ def test_what_is_killed_comes_back_by_itself_with_what_it_knew(world: World) -> 
 def test_who_guesses_passwords_is_refused_before_they_are_compared(world: World) -> None:
     """After the tests that log in: this address is locked out for a minute."""
     address, wrong = f"{world.installation.url}/auth/token", {"username": USER, "password": "a guess"}
-    answers = [httpx.post(address, json=wrong, timeout=30) for _ in range(LIMIT.amount + 1)]
+    answers = [httpx.post(address, json=wrong, timeout=90) for _ in range(LIMIT.amount + 1)]
     assert [answer.status_code for answer in answers] == [401] * LIMIT.amount + [429]
     assert int(answers[-1].headers["Retry-After"]) > 0
     assert answers[-1].headers["X-Frame-Options"] == "SAMEORIGIN"
@@ -475,7 +474,7 @@ def test_old_rows_of_airflow_go_and_what_was_measured_is_still_known(world: Worl
     (measured,) = [run for run in airflow.runs("benchmark_release") if run.run_id == RELEASE_RUN]
     assert airflow.tasks(measured)
     again = airflow.trigger("refresh_leaderboard", {})
-    assert finished(airflow, again, 180).state == "success"
+    assert finished(airflow, again, 400).state == "success"
 
 
 def test_down_leaves_no_process_and_no_port(world: World) -> None:
@@ -518,7 +517,7 @@ def test_interrupting_the_demo_stops_what_it_started(world: World, index: Packag
             servers = [p for p in processes_of(home) if "mock_server" in " ".join(p.cmdline())]
             assert servers, "".join(said)
             demo.send_signal(signal.SIGINT)
-            said += demo.communicate(timeout=120)[0].splitlines()
+            said += demo.communicate(timeout=300)[0].splitlines()
         finally:
             demo.terminate()
             print("".join(said))
