@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import psutil
 
@@ -262,7 +263,13 @@ def _containers() -> HostFinding:
 
 def _data_sets(catalog: Catalog, settings: Settings) -> HostFinding:
     """Where real prompts would come from; synthetic ones need nothing."""
-    known = [name for task in catalog.tasks.values() for name in task.data_sets]
+    entries = {name: entry for task in catalog.tasks.values() for name, entry in task.data_sets.items()}
+    files = {name: entry.file for name, entry in entries.items() if entry.file is not None}
+    gone = [f"{name} ({file})" for name, file in files.items() if not Path(file).is_file()]
+    if gone:
+        remedy = "correct the catalog's overlay, or copy the file"
+        return HostFinding("data sets", State.LIMITED, f"no such file: {', '.join(gone)}", remedy)
+    known = [name for name in entries if name not in files]
     copies = [name for name in known if settings.data_sets and (settings.data_sets / name).is_dir()]
     if len(copies) == len(known):
         return HostFinding("data sets", State.OK, f"copies of {', '.join(copies)} in {settings.data_sets}")

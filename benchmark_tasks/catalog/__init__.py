@@ -10,6 +10,7 @@ An installation adds to it without touching it (`overlay`, in practice `$JOULEBO
 
     models/<organisation>__<name>.yaml      more models, or other entries for shipped ones
     revisions/<organisation>__<name>.yaml   which revision of a model is measured (`releases/revisions.py`)
+    tasks/<task>.yaml                       data sets of a task, on the hub or in files; its default requests
     canaries.yaml, housekeeping.yaml        sections that replace those of the shipped policy
 """
 
@@ -38,6 +39,7 @@ from benchmark_tasks.catalog.tasks import (
     PromptForm,
     RequestDefaults,
     SyntheticMedia,
+    TaskAddition,
     TaskEntry,
 )
 from benchmark_tasks.catalog.watch import Asking, HubWatch, Watch, WatchedFamily, WatchedProject
@@ -64,6 +66,7 @@ __all__ = [
     "RequestDefaults",
     "Revisions",
     "SyntheticMedia",
+    "TaskAddition",
     "TaskEntry",
     "Watch",
     "WatchedFamily",
@@ -83,7 +86,8 @@ Key = TypeVar("Key")
 class Catalog(Record):
     """Everything that can be measured. Look-ups that find nothing raise `CatalogError`.
 
-    added: ids of models that are not, or not in this way, in the shipped catalog.
+    added: ids of models that are not, or not in this way, in the shipped catalog. added_data_sets: names of
+        data sets that are not in it.
     """
 
     models: dict[str, Model]
@@ -92,6 +96,7 @@ class Catalog(Record):
     watch: Watch
     canaries: CanaryPolicy = CanaryPolicy()
     added: tuple[str, ...] = Field(default=(), exclude=True)
+    added_data_sets: tuple[str, ...] = Field(default=(), exclude=True)
 
     @cached_property
     def content_hash(self) -> str:
@@ -125,6 +130,7 @@ class Catalog(Record):
             watch=self.watch,
             canaries=self.canaries,
             added=(*self.added, *more),
+            added_data_sets=self.added_data_sets,
         )
 
     def with_projects(self, projects: Iterable[WatchedProject]) -> Catalog:
@@ -138,7 +144,32 @@ class Catalog(Record):
             watch=watch,
             canaries=self.canaries,
             added=self.added,
+            added_data_sets=self.added_data_sets,
         )
+
+    def with_task_additions(self, additions: Iterable[TaskAddition]) -> Catalog:
+        """This catalog with further data sets, and other default requests, of its tasks.
+
+        Raises:
+            CatalogError: a data set has the name of another one, or there is no such request set.
+        """
+        tasks, names = dict(self.tasks), list(self.added_data_sets)
+        for addition in additions:
+            tasks[addition.task] = _with_addition(tasks[addition.task], addition, tasks.values())
+            names += addition.data_sets
+        return Catalog(
+            models=self.models,
+            tasks=tasks,
+            gpus=self.gpus,
+            watch=self.watch,
+            canaries=self.canaries,
+            added=self.added,
+            added_data_sets=tuple(names),
+        )
+
+    def added_data_set(self, task: Task, name: str) -> DataSetEntry | None:
+        """A data set that is not in the shipped catalog, for sweeps to carry; `None` for any other name."""
+        return self.tasks[task].data_sets.get(name) if name in self.added_data_sets else None
 
     def gpu_named(self, driver_name: str) -> GpuEntry | None:
         """The GPU that its driver calls `driver_name` ("NVIDIA H200"); `None` if the catalog lacks it."""
@@ -182,7 +213,9 @@ def load(directory: Path | None = None, *, overlay: Path | None = None) -> Catal
     if overlay is None:
         return shipped
     projects = _read_folder(overlay / "watch", WatchedProject, lambda entry: entry.project)
-    return shipped.with_projects(projects.values()).with_models(_added(shipped, overlay, context))
+    additions = _read_folder(overlay / "tasks", TaskAddition, lambda entry: entry.task)
+    with_tasks = shipped.with_projects(projects.values()).with_task_additions(additions.values())
+    return with_tasks.with_models(_added(shipped, overlay, context))
 
 
 def load_housekeeping(*, overlay: Path | None = None) -> Housekeeping:
@@ -204,6 +237,22 @@ def _policy(shipped: Path, kind: type[Entry], overlay: Path | None) -> Entry:
         return policy
     replaced = read(own, kind)
     return policy.model_copy(update={name: getattr(replaced, name) for name in replaced.model_fields_set})
+
+
+def _with_addition(task: TaskEntry, addition: TaskAddition, tasks: Iterable[TaskEntry]) -> TaskEntry:
+    taken = {name for entry in tasks for name in entry.data_sets}
+    for name in addition.data_sets:
+        if name in taken or name.startswith("synthetic"):
+            raise CatalogError(f"data set {name!r} of {task.task}: there is one of this name: choose another")
+    data_sets = {**task.data_sets, **addition.data_sets}
+    wanted = addition.request_set
+    if wanted is not None and wanted != "synthetic" and wanted not in data_sets:
+        has = ", ".join(["synthetic", *data_sets])
+        raise CatalogError(f"{task.task} has no request set {wanted!r}; it has: {has}")
+    chosen = {"request_set": wanted, "length_control": addition.length_control}
+    changes = {name: value for name, value in chosen.items() if value is not None}
+    requests = task.requests.model_copy(update=changes) if task.requests else None
+    return task.model_copy(update={"data_sets": data_sets, "requests": requests})
 
 
 def _added(shipped: Catalog, overlay: Path, context: dict[str, set[str]]) -> Iterable[Model]:

@@ -11,6 +11,8 @@ from benchmark_tasks.catalog.fields import HubId, Name, Positive
 from benchmark_tasks.results.record import Count, Degree, Record
 from benchmark_tasks.vocabulary import Architecture, LengthControl, MediaKind, OutputUnit, Task
 
+DataSetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
+
 
 class LengthDistribution(Record):
     """Lengths in tokens, log-normal and clipped: exp(Normal(ln median, sigma)) kept in [minimum, maximum]."""
@@ -65,7 +67,10 @@ class RequestDefaults(Record):
 
 
 class PromptForm(StrEnum):
-    """How a data set's rows become prompts; decides between Chat Completions and Completions, too."""
+    """How a data set's rows become prompts; decides between Chat Completions and Completions, too.
+
+    PROMPTS: the fields of files of one's own (`workloads/own_prompts.py`).
+    """
 
     CONVERSATION = "conversation"
     MULTIPLE_CHOICE = "multiple-choice"
@@ -73,6 +78,7 @@ class PromptForm(StrEnum):
     IMAGE_CONVERSATION = "image-conversation"
     VIDEO_QUESTION = "video-question"
     AUDIO_QUESTION = "audio-question"
+    PROMPTS = "prompts"
 
     @property
     def media(self) -> MediaKind | None:
@@ -88,22 +94,54 @@ _MEDIA = {
 
 
 class DataSetEntry(Record):
-    """A real data set on the model hub.
+    """A real data set on the model hub, or in a file of one's own.
 
+    hub_id, file: where it is; one of both. A file is named by its whole path on every host that measures.
     revision: a commit, or a branch that is resolved to its commit when the data is fetched.
     kept_prompts: how many prompts, chosen by the seed, a request set holds before it starts again.
     first_rows: how many rows are fetched from the hub, from the first on; `None` fetches all.
     """
 
-    hub_id: HubId
+    hub_id: HubId | None = None
+    file: Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]*$")] | None = None
     subset: Name | None = None
     split: Name = "train"
-    revision: Name
-    form: PromptForm
-    maximum_output_tokens: Degree
+    revision: Name | None = None
+    form: PromptForm = PromptForm.PROMPTS
+    maximum_output_tokens: Degree = 4096
     kept_prompts: Degree = 8192
     first_rows: Degree | None = None
     source: Name
+
+    @model_validator(mode="after")
+    def _of_one_place(self) -> DataSetEntry:
+        if (self.hub_id is None) == (self.file is None):
+            raise ValueError("a data set is on the hub (`hub_id`) or in a file (`file`): name one of both")
+        if (self.hub_id is None) != (self.revision is None):
+            raise ValueError("a data set on the hub needs `revision`; a file has none, its content is hashed")
+        if (self.file is None) == (self.form is PromptForm.PROMPTS):
+            raise ValueError("a file has `form: prompts`; a data set on the hub has another form")
+        return self
+
+
+class TaskAddition(Record):
+    """What an installation adds to a shipped task: data sets, and which requests are sent by default.
+
+    request_set, length_control: instead of the shipped choice; `None` leaves it.
+    """
+
+    task: Task
+    request_set: Name | None = None
+    length_control: LengthControl | None = None
+    data_sets: dict[DataSetName, DataSetEntry] = {}
+
+    @model_validator(mode="after")
+    def _says_something(self) -> TaskAddition:
+        if not self.data_sets and self.request_set is None and self.length_control is None:
+            raise ValueError("add `data_sets`, or choose `request_set` or `length_control`")
+        if self.task.architecture is Architecture.DIFFUSION:
+            raise ValueError("images and videos have no data sets")
+        return self
 
 
 class TaskEntry(Record):

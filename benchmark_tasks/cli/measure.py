@@ -49,6 +49,15 @@ GpusToUse = Annotated[
 ]
 RepeatsByHand = Annotated[int, typer.Option(min=1, help="Runs per load.")]
 RequestSet = Annotated[str | None, typer.Option(help="A data set of the task, or synthetic.")]
+Prompts = Annotated[
+    Path | None,
+    typer.Option(
+        help="File with prompts of your own: JSON lines, Parquet or CSV, with a field `prompt` or `messages`."
+    ),
+]
+MaxOutput = Annotated[int | None, typer.Option(min=1, help="Longest answer, tokens.")]
+Temperature = Annotated[float | None, typer.Option(min=0, max=2, help="Temperature of sampling.")]
+RequestSeed = Annotated[int | None, typer.Option(min=0, help="Seed of synthetic prompts, lengths and order.")]
 Length = Annotated[LengthControl | None, typer.Option(help="How answers end.")]
 OtherRuntime = Annotated[
     RuntimeName | None, typer.Option(help="Without --plan: another runtime than the catalog's.")
@@ -113,6 +122,10 @@ def measure(
     repeats: RepeatsByHand = 1,
     weights: WeightsOption = None,
     request_set: RequestSet = None,
+    prompts: Prompts = None,
+    max_output_tokens: MaxOutput = None,
+    temperature: Temperature = None,
+    request_seed: RequestSeed = None,
     length: Length = None,
     runtime: OtherRuntime = None,
     steps: Steps = None,
@@ -135,7 +148,13 @@ def measure(
 ) -> None:
     """Measure a plan, or one model by hand; every run is landed, a failed one too."""
     settings = Settings.from_environment()
-    requests = {"request_set": request_set, "length_control": length or _length_control_of(request_set)}
+    request_set, data_set = _own_prompts(prompts, request_set)
+    requests = {
+        "request_set": request_set,
+        "data_set": data_set,
+        "length_control": length or _length_control_of(request_set),
+        "sampling": _sampling(max_output_tokens, temperature, request_seed),
+    }
     server = _server(container, container_client, endpoint, gpu_index)
     serving = {
         "server": server,
@@ -315,11 +334,37 @@ def _changed(sweeps: Sequence[Sweep], changes: dict[str, Any]) -> Sequence[Sweep
             raise SettingsError(f"--weights-folder: the plan has {len(models)} models: choose one by --index")
         wanted |= {"weights_folder": str(wanted["weights_folder"].absolute()), "weights_revision": None}
     try:
-        return [Sweep.model_validate({**sweep.model_dump(), **wanted}) for sweep in sweeps]
+        return [
+            Sweep.model_validate({**sweep.model_dump(), **wanted, **_data_set_of(sweep, wanted)})
+            for sweep in sweeps
+        ]
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "options"
         raise SettingsError(f"{field}: {first['msg']}") from error
+
+
+def _own_prompts(prompts: Path | None, request_set: str | None) -> tuple[str | None, dict[str, Any] | None]:
+    """Name and entry of the request set of a file."""
+    if prompts is None:
+        return request_set, None
+    if request_set is not None:
+        raise SettingsError("--prompts and --request-set each say what is asked: give one of them")
+    from benchmark_tasks.workloads.set_names import name_of_file
+
+    return name_of_file(prompts), {"file": str(prompts.absolute()), "source": "--prompts"}
+
+
+def _sampling(cap: int | None, temperature: float | None, seed: int | None) -> dict[str, Any] | None:
+    chosen = {"maximum_output_tokens": cap, "temperature": temperature, "seed": seed}
+    return chosen if any(value is not None for value in chosen.values()) else None
+
+
+def _data_set_of(sweep: Sweep, wanted: dict[str, Any]) -> dict[str, Any]:
+    """The entry of another request set, for the sweep to carry if it is not a shipped one."""
+    if "request_set" not in wanted or "data_set" in wanted:
+        return {}
+    return {"data_set": installed_catalog().added_data_set(sweep.task, wanted["request_set"])}
 
 
 def _length_control_of(request_set: str | None) -> LengthControl | None:

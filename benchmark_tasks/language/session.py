@@ -60,7 +60,8 @@ class LanguageSessions:
 
     def request_set_id(self, procedure: Procedure) -> str:
         """What is asked, in which order and lengths, and how the load is unusual, if it is."""
-        return self._request_set.request_set_id + procedure.load_mark(self._sweep.length_control)
+        marks = self._sweep.sampling.mark + procedure.load_mark(self._sweep.length_control)
+        return self._request_set.request_set_id + marks
 
     def install(self, say: Callable[[str], None]) -> Installed:
         """Make the runtime available: minutes the first time."""

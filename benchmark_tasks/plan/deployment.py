@@ -98,14 +98,19 @@ def sweep_of(
         distribution=distribution,
         weights=weights,
         weights_folder=model.weights_folder if weights is Weights.REAL else None,
-        **_requests_of(catalog.tasks[task]),
+        **_requests_of(catalog, catalog.tasks[task]),
         **model.tasks[task].generation.model_dump(exclude_none=True),
         points=tuple(SweepPoint(batch_size=size) for size in batch_sizes),
     )
 
 
-def _requests_of(task: TaskEntry) -> dict[str, object]:
+def _requests_of(catalog: Catalog, task: TaskEntry) -> dict[str, object]:
     """The requests of a task. Images and videos have a prescribed number of steps."""
     if task.requests is None:
         return {"length_control": LengthControl.FIXED}
-    return {"length_control": task.requests.length_control, "request_set": task.requests.request_set}
+    name = task.requests.request_set
+    return {
+        "length_control": task.requests.length_control,
+        "request_set": name,
+        "data_set": catalog.added_data_set(task.task, name),
+    }

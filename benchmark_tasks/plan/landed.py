@@ -152,7 +152,11 @@ def _any_revision(key: _Key, *, from_folder: bool) -> _Key:
 def _key_of_point(sweep: Sweep, point: SweepPoint) -> _Key:
     mark = sweep.procedure.load_mark(sweep.length_control) if sweep.procedure else ""
     keys = (getattr(sweep, key) for key in _ASKED_FOR)
-    exact = (sweep.configuration(point).configuration_id, sweep.request_set + mark, *keys)
+    exact = (
+        sweep.configuration(point).configuration_id,
+        sweep.request_set + sweep.sampling.mark + mark,
+        *keys,
+    )
     if not sweep.names_no_revision:
         return exact
     return _any_revision(exact, from_folder=sweep.weights_folder is not None)

@@ -12,8 +12,8 @@ from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.identity import PARALLELISM_KEYS, WORKLOAD_KEYS, Comparability, Configuration
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.runtimes.weights_folder import is_content_hash
-from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, Weights
-from benchmark_tasks.workloads.set_names import name_of
+from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, Task, Weights
+from benchmark_tasks.workloads.set_names import OWN_PROMPTS, name_of
 
 
 def recheck_campaign(run_id: str) -> str:
@@ -63,11 +63,24 @@ def sweep_again(
     )
     as_published = {name: getattr(configuration, name) for name in PARALLELISM_KEYS + WORKLOAD_KEYS}
     as_published |= _weights_as_published(sweep, configuration, keys)
-    requests = {"length_control": keys.length_control, "request_set": name_of(keys.request_set_id)}
+    requests = _requests_as_published(catalog, configuration.task, keys)
     sweep = sweep.model_copy(update=as_published | requests)
     if sweep.configuration(sweep.points[0]) != configuration:
         raise CatalogError("the catalog now lists its weights in another precision")
     return sweep
+
+
+def _requests_as_published(catalog: Catalog, task: Task, keys: Comparability) -> dict[str, object]:
+    """The request set that was published.
+
+    Raises:
+        CatalogError: its prompts came from a file that the catalog does not name.
+    """
+    name = name_of(keys.request_set_id)
+    if name.startswith(OWN_PROMPTS) and name not in catalog.tasks[task].data_sets:
+        raise CatalogError(f"its prompts came from a file: add a data set {name!r} to the catalog's overlay")
+    entry = catalog.added_data_set(task, name)
+    return {"length_control": keys.length_control, "request_set": name, "data_set": entry}
 
 
 def _weights_as_published(

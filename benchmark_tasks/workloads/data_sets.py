@@ -41,6 +41,7 @@ COLUMNS = {
     PromptForm.IMAGE_CONVERSATION: ("conversation", "images"),
     PromptForm.VIDEO_QUESTION: ("conversations", "video"),
     PromptForm.AUDIO_QUESTION: ("conversations", "sound"),
+    PromptForm.PROMPTS: ("prompt",),
 }
 """The columns that a form of prompt needs; no others are read."""
 
@@ -93,16 +94,33 @@ def _from_folder(folder: Path, columns: Sequence[str]) -> Rows:
 
 
 def _read(file: Path, columns: Sequence[str]) -> list[Mapping[str, Any]]:
+    needs = f"it needs {', '.join(columns)}"
     try:
         if file.suffix == ".parquet":
             return list(pq.read_table(file, columns=list(columns)).to_pylist())
-        lines = file.read_bytes().splitlines()
-        return [{column: row[column] for column in columns} for row in map(orjson.loads, lines) if row]
-    except KeyError as error:
-        raise RequestSetError(f"{file}: no column {error}; it needs {', '.join(columns)}") from error
-    except (OSError, ValueError, TypeError, pa.ArrowException) as error:
-        problem = str(error).splitlines()[0]
-        raise RequestSetError(f"{file}: {problem}; it needs {', '.join(columns)}") from error
+        lines = file.read_bytes().split(b"\n")
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise RequestSetError(f"{file}: {str(error).splitlines()[0]}; {needs}") from error
+    return [_picked(file, number, line, columns) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _picked(file: Path, number: int, line: bytes, columns: Sequence[str]) -> Mapping[str, Any]:
+    """The columns of a line of JSON.
+
+    Raises:
+        RequestSetError: names the row and the field.
+    """
+    needs = f"it needs {', '.join(columns)}"
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise RequestSetError(f"{file}: row {number}: not JSON: {error}; {needs}") from error
+    if not isinstance(row, dict):
+        raise RequestSetError(f"{file}: row {number}: not an object; {needs}")
+    missing = next((column for column in columns if column not in row), None)
+    if missing is not None:
+        raise RequestSetError(f"{file}: row {number}: no column {missing!r}; {needs}")
+    return {column: row[column] for column in columns}
 
 
 def _revision(folder: Path, files: Sequence[Path]) -> str:
@@ -135,8 +153,8 @@ def _from_hub(name: str, entry: DataSetEntry) -> Rows:
     huggingface_hub.logging.set_verbosity_error()  # its messages about retries would mix with ours
     try:
         revision: str | None = entry.revision
-        if len(entry.revision) != _COMMIT_DIGITS:
-            revision = huggingface_hub.HfApi().dataset_info(entry.hub_id, revision=entry.revision).sha
+        if entry.revision is not None and len(entry.revision) != _COMMIT_DIGITS:
+            revision = huggingface_hub.HfApi().dataset_info(str(entry.hub_id), revision=entry.revision).sha
         first = entry.first_rows
         loaded = datasets.load_dataset(
             entry.hub_id, entry.subset, split=entry.split, revision=revision, streaming=first is not None

@@ -15,6 +15,7 @@ from benchmark_tasks.errors import RequestSetError
 from benchmark_tasks.vocabulary import MediaKind
 from benchmark_tasks.workloads.chat import MediaPrompt
 from benchmark_tasks.workloads.data_sets import Rows
+from benchmark_tasks.workloads.own_prompts import OwnPrompt
 
 _PREFIXES = {
     MediaKind.IMAGE: b"data:image/jpeg;base64,",
@@ -56,6 +57,28 @@ def media_prompts_of(
     return tuple(prompts)
 
 
+def media_prompt_of(file: Path, prompt: OwnPrompt, kind: MediaKind) -> MediaPrompt:
+    """A prompt of a person's own file with its item, which lies beside the file.
+
+    Raises:
+        RequestSetError: the item is missing or empty; names row and field.
+    """
+    item = prompt.item if isinstance(prompt.item, dict) else {"path": prompt.item}
+    try:
+        content = item.get("bytes") or _file(file.parent, str(item["path"])).read_bytes()
+    except KeyError as error:
+        raise RequestSetError(f"{file}: row {prompt.row}: {kind}: neither bytes nor path") from error
+    except OSError as error:
+        raise RequestSetError(
+            f"{file}: row {prompt.row}: {kind}: {error.filename}: {error.strerror}"
+        ) from error
+    except RequestSetError as error:
+        raise RequestSetError(f"{file}: row {prompt.row}: {kind}: {error}") from error
+    if not content:
+        raise RequestSetError(f"{file}: row {prompt.row}: {kind}: an empty file")
+    return MediaPrompt(prompt.turns[0], _PREFIXES[kind] + b2a_base64(content, newline=False))
+
+
 def _of_row(form: PromptForm, row: Mapping[str, Any], media: Path | None) -> MediaPrompt:
     match form:
         case PromptForm.IMAGE_CONVERSATION:
@@ -64,7 +87,12 @@ def _of_row(form: PromptForm, row: Mapping[str, Any], media: Path | None) -> Med
             text, item = row["conversations"][0]["value"], {"path": row["video"]}
         case PromptForm.AUDIO_QUESTION:
             text, item = row["conversations"][0]["value"], {"path": row["sound"]}
-        case PromptForm.CONVERSATION | PromptForm.MULTIPLE_CHOICE | PromptForm.FILL_IN_THE_MIDDLE:
+        case (
+            PromptForm.CONVERSATION
+            | PromptForm.MULTIPLE_CHOICE
+            | PromptForm.FILL_IN_THE_MIDDLE
+            | PromptForm.PROMPTS
+        ):
             raise TypeError("this form has no item")
         case _:
             assert_never(form)

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from benchmark_tasks.catalog import Model, PromptForm
-from benchmark_tasks.errors import CatalogError
+from benchmark_tasks.errors import CatalogError, RequestSetError
 
 Prompt = tuple[str, ...]
 """User, assistant, user, …: one element for a single question, or for text to be completed."""
@@ -23,6 +23,9 @@ _FILL_IN_MARKS = {
 """Marks for prefix, suffix and gap that a model was trained with, by the start of its id (model cards)."""
 
 
+_ANSWERS = ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
+
+
 def prompts_of(
     form: PromptForm, rows: Sequence[Mapping[str, Any]], model: Model, seed: int, maximum_bytes: int | None
 ) -> tuple[Prompt, ...]:
@@ -30,10 +33,17 @@ def prompts_of(
 
     A token stands for at least one byte of UTF-8, so a prompt of `maximum_bytes` bytes has at most
     as many tokens, whatever the tokenizer.
+
+    Raises:
+        RequestSetError: a row has not the form; names row (from 1) and field.
+        CatalogError: the model lacks what the form needs.
     """
-    distinct = dict.fromkeys(
-        prompt for i, row in enumerate(rows) for prompt in _of_row(form, row, i, model, seed)
-    )
+    distinct: dict[Prompt, None] = {}
+    for i, row in enumerate(rows):
+        try:
+            distinct |= dict.fromkeys(_of_row(form, row, i, model, seed))
+        except _BadField as error:
+            raise RequestSetError(f"row {i + 1}: {error}") from error
     fitting = [prompt for prompt in distinct if maximum_bytes is None or _bytes(prompt) <= maximum_bytes]
     order = np.random.default_rng(seed).permutation(len(fitting))
     return tuple(fitting[i] for i in order)
@@ -51,13 +61,18 @@ def _of_row(
             yield fill_in_the_middle(row, model)
         case PromptForm.IMAGE_CONVERSATION | PromptForm.VIDEO_QUESTION | PromptForm.AUDIO_QUESTION:
             raise CatalogError(f"{form}: rows with items are read by workloads.media_rows")
+        case PromptForm.PROMPTS:
+            raise CatalogError(f"{form}: files of one's own are read by workloads.own_prompts")
         case _:
             assert_never(form)
 
 
 def conversation(row: Mapping[str, Any]) -> Iterator[Prompt]:
     """One prompt per turn of the user: the conversation so far, as in ML.ENERGY's benchmark."""
-    turns = tuple(str(message["content"]) for message in row["conversation_a"])
+    messages = row["conversation_a"]
+    if not isinstance(messages, Sequence) or isinstance(messages, str):
+        raise _BadField("conversation_a: not a list of messages")
+    turns = tuple(_content(message, place) for place, message in enumerate(messages))
     for end in range(1, len(turns) + 1, 2):
         if turns[end - 1].strip():
             yield turns[:end]
@@ -65,10 +80,9 @@ def conversation(row: Mapping[str, Any]) -> Iterator[Prompt]:
 
 def multiple_choice(row: Mapping[str, Any], rng: np.random.Generator) -> Prompt:
     """A question with its four answers in a random order."""
-    answers = [str(row["Correct Answer"]).strip()]
-    answers += [str(row[f"Incorrect Answer {i}"]).strip() for i in (1, 2, 3)]
+    answers = [_text(row, name) for name in _ANSWERS]
     lines = [f"({letter}) {answers[i]}" for letter, i in zip("ABCD", rng.permutation(4), strict=True)]
-    question = str(row["Question"]).strip()
+    question = _text(row, "Question")
     return (
         "\n".join(
             [f"What is the correct answer to the following question: {question}", "", "Choices:", *lines]
@@ -84,10 +98,28 @@ def fill_in_the_middle(row: Mapping[str, Any], model: Model) -> Prompt:
     """
     for beginning, (prefix, suffix, gap) in _FILL_IN_MARKS.items():
         if model.model_id.lower().startswith(beginning.lower()):
-            return (f"{prefix}{row['prefix']}{suffix}{row['suffix']}{gap}",)
+            before, after = (_text(row, name, strip=False) for name in ("prefix", "suffix"))
+            return (f"{prefix}{before}{suffix}{after}{gap}",)
     raise CatalogError(
         f"no marks for filling in code are known for {model.model_id}; known: {', '.join(_FILL_IN_MARKS)}"
     )
+
+
+class _BadField(Exception):
+    """`field: what is wrong with it`."""
+
+
+def _content(message: object, place: int) -> str:
+    if not isinstance(message, Mapping) or message.get("content") is None:
+        raise _BadField(f"conversation_a[{place}].content: missing")
+    return str(message["content"])
+
+
+def _text(row: Mapping[str, Any], field: str, *, strip: bool = True) -> str:
+    value = row.get(field)
+    if not isinstance(value, str | int | float):
+        raise _BadField(f"{field}: {'missing' if value is None else 'not a text'}")
+    return str(value).strip() if strip else str(value)
 
 
 def _bytes(prompt: Prompt) -> int:

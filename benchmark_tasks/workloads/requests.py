@@ -204,6 +204,7 @@ class DataSetText:
     request_set_id: data set, revision and a hash of every parameter and prompt.
     lengths: prescribed answer lengths; `None` lets answers end by themselves, at
         `maximum_output_tokens` at the latest.
+    systems: instructions before each prompt, empty for none; without any, no prompt has some.
     """
 
     request_set_id: str
@@ -216,6 +217,7 @@ class DataSetText:
     top_p: float = TOP_P
     model_name: str = SERVED_MODEL_NAME
     only_marked: bool = False
+    systems: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -237,18 +239,23 @@ class DataSetText:
 
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """Request `index` of an endless sequence."""
-        prompt = self._prompt(index)
+        system, prompt = self._prompt(index)
         tokens = answer_limit(self.lengths, self.maximum_output_tokens, self.seed, index)
         if under_way is not None:
             tokens, prompt = under_way.left, (*prompt[:-1], prompt[-1] + WORD * under_way.written)
-        words: dict[str, object] = {"messages": _messages(prompt)} if self.chat else {"prompt": prompt[0]}
+        words: dict[str, object] = (
+            {"messages": _messages(system, prompt)} if self.chat else {"prompt": prompt[0]}
+        )
         limit = "max_completion_tokens" if self.chat else "max_tokens"
         return streamed(self, words, limit, tokens, fixed=self.lengths is not None)
 
-    def _prompt(self, index: int) -> Prompt:
+    def _prompt(self, index: int) -> tuple[str, Prompt]:
+        """Instructions and turns; whichever comes first begins with the mark."""
         place, mark = place_and_mark(index, len(self.prompts), self.seed, only_marked=self.only_marked)
+        if self.systems and self.systems[place]:
+            return mark + self.systems[place], self.prompts[place]
         first, *rest = self.prompts[place]
-        return (mark + first, *rest)
+        return "", (mark + first, *rest)
 
 
 @functools.lru_cache(maxsize=4)
@@ -256,5 +263,6 @@ def _order(seed: int, count: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(count)
 
 
-def _messages(prompt: Prompt) -> list[dict[str, str]]:
-    return [{"role": role, "content": text} for role, text in zip(cycle(_ROLES), prompt)]
+def _messages(system: str, prompt: Prompt) -> list[dict[str, str]]:
+    before = [{"role": "system", "content": system}] if system else []
+    return before + [{"role": role, "content": text} for role, text in zip(cycle(_ROLES), prompt)]

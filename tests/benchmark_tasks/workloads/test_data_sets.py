@@ -183,7 +183,7 @@ def test_what_does_not_fit_the_context_is_left_out(settings: Settings) -> None:
 
 def test_what_is_copied_from_the_hub_keeps_its_revision(tmp_path: Path) -> None:
     entry = ENTRIES.tasks[Task.GPQA].data_sets["gpqa-diamond"]
-    save("gpqa-diamond", Rows(entry.revision, QUESTIONS), tmp_path)
+    save("gpqa-diamond", Rows(str(entry.revision), QUESTIONS), tmp_path)
     found = rows_of("gpqa-diamond", entry, Settings(home=tmp_path, data_sets=tmp_path))
     assert found.revision == entry.revision and list(found.rows) == QUESTIONS
 
@@ -195,6 +195,17 @@ def test_what_is_copied_from_the_hub_keeps_its_revision(tmp_path: Path) -> None:
         ("rows.jsonl", "not json\n", "it needs Question"),
         ("rows.parquet", "not parquet", "it needs Question"),
         ("rows.txt", "", "no .parquet or .jsonl file"),
+        ("rows.jsonl", "\n[1]\n", "row 2: not an object"),
+        (
+            "rows.jsonl",
+            json.dumps({**QUESTIONS[0], "Question": None}),
+            "data set gpqa-diamond: row 1: Question: miss",
+        ),
+        (
+            "rows.jsonl",
+            json.dumps({**QUESTIONS[0], "Correct Answer": []}),
+            "row 1: Correct Answer: not a text",
+        ),
     ],
 )
 def test_a_wrong_copy_is_one_line(settings: Settings, file: str, content: str, message: str) -> None:
@@ -204,6 +215,26 @@ def test_a_wrong_copy_is_one_line(settings: Settings, file: str, content: str, m
     with pytest.raises(RequestSetError, match=message) as caught:
         set_of(sweep(Task.GPQA, "gpqa-diamond"), settings)
     assert "\n" not in str(caught.value)
+
+
+def test_blank_lines_of_a_copy_are_skipped(settings: Settings) -> None:
+    before = set_of(sweep(Task.GPQA, "gpqa-diamond"), settings).prompts
+    file = settings.data_sets / "gpqa-diamond" / "rows.jsonl"
+    file.write_text("\n" + file.read_text().replace("\n", "\n \n\r\n"))
+    assert set_of(sweep(Task.GPQA, "gpqa-diamond"), settings).prompts == before
+
+
+def test_a_message_without_content_is_one_line(settings: Settings) -> None:
+    (settings.data_sets / "lm-arena" / "part-0.parquet").unlink()
+    rows = [{"conversation_a": [{"role": "user"}]}, {"conversation_a": "hello"}]
+    for row, message in zip(
+        rows, (r"conversation_a\[0\]\.content: missing", "not a list of messages"), strict=True
+    ):
+        (settings.data_sets / "lm-arena" / "rows.jsonl").write_text(
+            json.dumps(CONVERSATIONS[0]) + "\n" + json.dumps(row)
+        )
+        with pytest.raises(RequestSetError, match=f"data set lm-arena: row 2: .*{message}"):
+            chat(settings)
 
 
 def test_a_measurement_with_real_prompts_carries_their_identity(settings: Settings) -> None:

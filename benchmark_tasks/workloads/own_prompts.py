@@ -1,0 +1,225 @@
+"""Prompts from a person's own file: JSON lines, Parquet or CSV, one prompt or conversation per row.
+
+    prompt      a question, or                                                      text
+    messages    a conversation: user and assistant in turns, the user last          list of {role, content}
+    system      instructions before `prompt`                                        text, may be missing
+    image, video or audio   the item of a multimodal task, a path beside the file   text, or Parquet's bytes
+
+Other fields are ignored. Blank lines are skipped. Rows are counted from 1: of JSON lines as an editor counts
+lines, of Parquet and CSV without the header.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchmark_tasks.errors import RequestSetError
+from benchmark_tasks.vocabulary import MediaKind
+from benchmark_tasks.workloads.prompts import Prompt
+
+LONGEST_FIELD = 1 << 27
+SUFFIXES = (".jsonl", ".ndjson", ".parquet", ".csv")
+
+Item = str | dict[str, Any]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(strict=True)
+    role: Literal["system", "user", "assistant"]
+    content: str = Field(min_length=1)
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(strict=True)
+    prompt: str | None = None
+    messages: list[_Message] | None = None
+    system: str | None = None
+    image: Item | None = None
+    images: list[Item] | None = Field(None, min_length=1, max_length=1)
+    video: Item | None = None
+    audio: Item | None = None
+
+    @property
+    def items(self) -> dict[str, Item | None]:
+        """What it carries besides text, by field."""
+        return {
+            "image": self.image if self.images is None else self.images[0],
+            "video": self.video,
+            "audio": self.audio,
+        }
+
+
+@dataclass(frozen=True)
+class OwnPrompt:
+    """A row: its number, instructions (empty without any), turns of user and assistant, and its item."""
+
+    row: int
+    system: str
+    turns: Prompt
+    item: Item | None
+
+
+@dataclass(frozen=True)
+class OwnPrompts:
+    """A whole file, and the SHA-256 of its bytes."""
+
+    file: Path
+    revision: str
+    prompts: tuple[OwnPrompt, ...]
+
+
+def read_own_prompts(file: Path, kind: MediaKind | None) -> OwnPrompts:
+    """The prompts of a file.
+
+    Args:
+        kind: of the item that each row must have; `None` for text alone.
+
+    Raises:
+        RequestSetError: the file cannot be read, or has no rows; or names the first bad row and its field.
+    """
+    if file.suffix.lower() not in SUFFIXES:
+        raise RequestSetError(f"{file}: not one of {', '.join(SUFFIXES)}: prompts are read from these")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise RequestSetError(f"{file}: {error.strerror or error}; check the path and permissions") from error
+    prompts = tuple(_checked(file, number, row, kind) for number, row in _rows(file, content))
+    if not prompts:
+        raise RequestSetError(f"{file}: no prompts in it")
+    return OwnPrompts(file, hashlib.sha256(content).hexdigest(), prompts)
+
+
+def _rows(file: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    match file.suffix.lower():
+        case ".parquet":
+            yield from enumerate(_parquet(file, content), 1)
+        case ".csv":
+            yield from _csv(file, content)
+        case _:
+            yield from _json_lines(file, content)
+
+
+def _json_lines(file: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise RequestSetError(f"{file}: row {number}: not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise RequestSetError(f"{file}: row {number}: not an object with prompt or messages")
+        yield number, row
+
+
+def _parquet(file: Path, content: bytes) -> list[dict[str, Any]]:
+    try:
+        with pq.ParquetFile(io.BytesIO(content)) as opened:
+            columns = [name for name in opened.schema_arrow.names if name in _Row.model_fields]
+            _require_text_column(file, columns)
+            return list(opened.read(columns=columns).to_pylist())
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise RequestSetError(f"{file}: not a whole Parquet file: {str(error).splitlines()[0]}") from error
+
+
+def _csv(file: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    csv.field_size_limit(LONGEST_FIELD)
+    number = 0
+    try:
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        _require_text_column(file, reader.fieldnames or ())
+        for row in reader:  # blank lines are skipped by the reader
+            number += 1
+            if None in row:
+                raise RequestSetError(f"{file}: row {number}: more fields than the header has: quote commas")
+            yield number, {name: value or None for name, value in row.items()}
+    except UnicodeDecodeError as error:
+        raise RequestSetError(f"{file}: not UTF-8 (byte {error.start}): save it as UTF-8") from error
+    except csv.Error as error:
+        raise RequestSetError(f"{file}: row {number + 1}: not CSV: {error}") from error
+
+
+def _require_text_column(file: Path, columns: Any) -> None:
+    if not {"prompt", "messages"} & set(columns):
+        raise RequestSetError(f"{file}: no column prompt or messages")
+
+
+def _checked(file: Path, number: int, row: Mapping[str, Any], kind: MediaKind | None) -> OwnPrompt:
+    try:
+        read = _Row.model_validate({name: row[name] for name in _Row.model_fields if name in row})
+        turns, system = _turns(read)
+        return OwnPrompt(number, system, turns, _item(read, kind))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = _field(first["loc"])
+        raise RequestSetError(f"{file}: row {number}: {field}: {first['msg'].lower()}") from error
+    except _BadField as error:
+        raise RequestSetError(f"{file}: row {number}: {error}") from error
+
+
+class _BadField(Exception):
+    """`field: what is wrong with it`."""
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """`messages[1].content` of pydantic's location; which type of a union was tried is left out."""
+    text = ""
+    for part in location:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part in _Row.model_fields or part in _Message.model_fields:
+            text += f".{part}" if text else part
+    return text
+
+
+def _turns(row: _Row) -> tuple[Prompt, str]:
+    """The turns of user and assistant, and the instructions before them."""
+    if (row.prompt is None) == (row.messages is None):
+        raise _BadField("prompt: missing" if row.prompt is None else "messages: not beside prompt")
+    if row.prompt is not None:
+        if not row.prompt.strip():
+            raise _BadField("prompt: empty")
+        return (row.prompt,), row.system or ""
+    if row.system is not None:
+        raise _BadField("system: not beside messages: make it the first message")
+    messages = list(row.messages or ())
+    system = messages.pop(0).content if messages and messages[0].role == "system" else ""
+    shift = len(row.messages or ()) - len(messages)
+    if not messages:
+        raise _BadField("messages: empty")
+    for place, message in enumerate(messages):
+        wanted = ("user", "assistant")[place % 2]
+        if message.role != wanted:
+            raise _BadField(f"messages[{place + shift}].role: {message.role} where {wanted} must be")
+        if not message.content.strip():
+            raise _BadField(f"messages[{place + shift}].content: empty")
+    if len(messages) % 2 == 0:
+        raise _BadField("messages: the last one must be of the user: the model is to answer it")
+    return tuple(message.content for message in messages), system
+
+
+def _item(row: _Row, kind: MediaKind | None) -> Item | None:
+    for field, item in row.items.items():
+        if item is not None and field != kind:
+            asked = f"the task asks about {kind}" if kind else "the task has text only"
+            raise _BadField(f"{field}: {asked}")
+    if kind is None:
+        return None
+    item = row.items[kind]
+    if not item:
+        raise _BadField(f"{kind}: missing")
+    if row.system or (row.messages is not None and len(row.messages) > 1):
+        field = "system" if row.system else "messages"
+        raise _BadField(f"{field}: with {kind} only a single prompt is supported")
+    return item
