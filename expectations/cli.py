@@ -27,6 +27,8 @@ publications_app = typer.Typer(
 quarantine_app = typer.Typer(no_args_is_help=True, help="Runs that the gate set aside: list, show, release.")
 app.add_typer(publications_app, name="publications")
 app.add_typer(quarantine_app, name="quarantine")
+export_app = typer.Typer(no_args_is_help=True, help="A publication in the forms that other tools read.")
+app.add_typer(export_app, name="export")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
@@ -285,6 +287,19 @@ def query(
         writer.writerows(table.rows)
     else:
         _print_table(table)
+
+
+@export_app.command("tables")
+def export_tables(
+    folder: Annotated[Path, typer.Argument(help="A new or an empty folder.")],
+    publication: OfPublication = None,
+) -> None:
+    """Write one CSV file per mart, and `croissant.json` (Croissant 1.0), which describes every column."""
+    from expectations.exports import export_tables as write
+
+    item = _publication(Settings.from_environment(), publication)
+    names = write(item, folder)
+    typer.echo(f"wrote {len(names)} files of publication {item.number} into {folder}")
 
 
 @quarantine_app.command("list")
