@@ -182,6 +182,10 @@ ROTATION_CAMPAIGN = "rotation__"
 """How a rotation's `campaign_id` begins: what it spent in a week is told by its runs."""
 
 
+CONFIRMATION_CAMPAIGN = "confirm__"
+"""How the `campaign_id` of reruns begins that tell whether a release changed energy; these runs count."""
+
+
 class RunStatus(StrEnum):
     """How a run ended. `INFEASIBLE` means the configuration does not fit the device."""
 

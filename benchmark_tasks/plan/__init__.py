@@ -23,10 +23,11 @@ if TYPE_CHECKING:
         decide,
         in_rotation,
         rotation_campaign,
-        spent_in_rotation,
+        spent_in_week,
         split_off_waiting,
         to_measure_again,
     )
+    from benchmark_tasks.plan.confirmation import confirmation_campaign, in_turns, was_rerun
     from benchmark_tasks.plan.deployment import usual_repeats, usual_weights
     from benchmark_tasks.plan.landed import (
         is_recheck,
@@ -52,10 +53,11 @@ _MODULES = {
         "decide",
         "in_rotation",
         "rotation_campaign",
-        "spent_in_rotation",
+        "spent_in_week",
         "split_off_waiting",
         "to_measure_again",
     ),
+    "confirmation": ("confirmation_campaign", "in_turns", "was_rerun"),
     "deployment": ("usual_repeats", "usual_weights"),
     "landed": ("is_recheck", "left_of_turns", "runs_that_count", "still_missing", "what_is_missing"),
     "rates": ("at_rates", "read_rate"),
@@ -77,9 +79,11 @@ __all__ = [
     "SweepPoint",
     "at_rates",
     "canary_series",
+    "confirmation_campaign",
     "decide",
     "gpus_to_use",
     "in_rotation",
+    "in_turns",
     "is_canary",
     "is_recheck",
     "last_rechecks",
@@ -94,7 +98,7 @@ __all__ = [
     "rotation_campaign",
     "runs_that_count",
     "single_sweep",
-    "spent_in_rotation",
+    "spent_in_week",
     "split_off_waiting",
     "still_missing",
     "superseded",
@@ -104,6 +108,7 @@ __all__ = [
     "usual_weights",
     "version_to_measure",
     "versions_to_measure",
+    "was_rerun",
     "what_is_missing",
 ]
 

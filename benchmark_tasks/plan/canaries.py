@@ -306,12 +306,15 @@ def rotation_campaign(run_id: str) -> str:
     return f"{ROTATION_CAMPAIGN}{run_id}"
 
 
-def spent_in_rotation(runs: Iterable[Run], *, gpu_model: str, now: datetime, days: int = 7) -> float:
-    """GPU-hours of rotations in the last days; a run without phases is counted from start to end."""
-    since, hours = now - timedelta(days=days), 0.0
+def spent_in_week(runs: Iterable[Run], campaigns: str, *, gpu_model: str, now: datetime) -> float:
+    """GPU-hours of the last seven days; a run without phases is counted from start to end.
+
+    campaigns: how the ids of the campaigns begin.
+    """
+    since, hours = now - timedelta(days=7), 0.0
     for run in runs:
-        rotated = (run.campaign_id or "").startswith(ROTATION_CAMPAIGN) and run.finished_at >= since
-        if rotated and run.configuration.gpu_model == gpu_model:
+        counts = (run.campaign_id or "").startswith(campaigns) and run.finished_at >= since
+        if counts and run.configuration.gpu_model == gpu_model:
             whole = (run.finished_at - run.started_at).total_seconds()
             seconds = sum(phase.seconds for phase in run.phases) or whole
             hours += seconds * run.configuration.num_gpus / 3600

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from benchmark_tasks.plan import Change, Comparison
 from benchmark_tasks.results.store import Store
@@ -17,7 +18,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from benchmark_tasks.vocabulary import ModelKind
-from jouleboard_airflow.tasks import canaries, estimating, planning
+from jouleboard_airflow.tasks import canaries, confirming, estimating, planning
 from tests.dags.commands import LANDS, answer, measure_with, said, states
 from tests.dags.conftest import dags_with_fleet
 from tests.dags.small_catalog import CANARY, OTHER, small_catalog
@@ -218,8 +219,6 @@ def test_canaries_that_cost_more_than_the_form_s_share_are_left_out(
 def test_the_rotation_measures_within_the_week_s_gpu_hours_what_waits(
     release: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow.sdk.exceptions import AirflowSkipException
-
     from expectations import publications
     from expectations.history import canaries as marts
 
@@ -244,3 +243,33 @@ def test_the_rotation_measures_within_the_week_s_gpu_hours_what_waits(
     monkeypatch.setattr(marts, "unchanged_releases", lambda settings: {("vllm", "B200"): "0.33.0"})
     with pytest.raises(AirflowSkipException, match="nothing waits, or this week's GPU-hours are spent"):
         canaries.plan_rotation(form, "run")
+
+
+def test_a_candidate_is_measured_in_turns_on_one_gpu_and_once(
+    release: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which changes are candidates, and what reruns say of them, is told by marts."""
+    from expectations import publications
+    from expectations.history import confirmation
+
+    (before,) = [
+        run
+        for run, _ in planning.listing(Settings.from_environment()).runs
+        if run.configuration.model_id == CANARY
+    ]
+    keys = before.comparability.model_copy(update={"runtime_version": "0.33.0"})
+    candidate = confirmation.Candidate(before.configuration, keys, "0.32.0", 0.05)
+    monkeypatch.setattr(publications, "current", lambda settings: object())
+    monkeypatch.setattr(confirmation, "candidates", lambda settings: (candidate,))
+    costs_are_known(monkeypatch)
+    dag = dags_with_fleet("A100:1", monkeypatch)["confirm_changes"]
+    form = {"gpu_model": "A100", "note": None}
+    with pytest.raises(AirflowSkipException, match="the week's GPU-hours are spent"):
+        confirming.plan_confirmations(form | {confirming.BUDGET: 1.9}, "run")
+    run = dag.test(run_conf=form)
+    assert run.state == "success"
+    assert (states(run)["measure_on_1x_a100"], states(run)["tell"]) == ("success", "skipped")
+    assert landed(f"confirm__{run.run_id}") == {(CANARY, "0.32.0"): 2, (CANARY, "0.33.0"): 2}
+    with pytest.raises(AirflowSkipException, match="no change waits for reruns"):
+        confirming.plan_confirmations(form | {confirming.BUDGET: 100}, "another")
+    assert "it was rerun before" in said(caplog)

@@ -22,12 +22,13 @@ DAG_IDS = {
     "benchmark_on_demand",
     "recheck",
     "rotation",
+    "confirm_changes",
     "import_published_results",
     "refresh_leaderboard",
     "weekly_digest",
     "housekeeping",
 }
-MEASURING = ("benchmark_release", "benchmark_on_demand", "recheck", "rotation")
+MEASURING = ("benchmark_release", "benchmark_on_demand", "recheck", "rotation", "confirm_changes")
 HEAVY = ("great_expectations", "dbt", "duckdb", "pandas", "torch", "pyarrow", "scipy", "zeus")
 
 _READ_ALL = """

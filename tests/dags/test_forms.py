@@ -138,6 +138,7 @@ def test_what_a_form_shows_first_is_possible(
     assert choices.release(untouched["benchmark_release"], catalog) == []
     assert choices.with_gpu_model(untouched["recheck"], choices.RECHECK) == []
     assert choices.with_gpu_model(untouched["rotation"], choices.ROTATION) == []
+    assert choices.with_gpu_model(untouched["confirm_changes"], choices.CONFIRM) == []
     assert choices.of_import(untouched["import_published_results"]) == []
     assert (untouched["benchmark_on_demand"]["gpu_model"] != NO_GPU) == bool(fleet)
 
@@ -154,6 +155,7 @@ def test_the_checks_know_every_field_by_its_title(dags: dict[str, Any]) -> None:
         "benchmark_release": choices.RELEASE,
         "recheck": choices.RECHECK,
         "rotation": choices.ROTATION,
+        "confirm_changes": choices.CONFIRM,
         "refresh_leaderboard": choices.REFRESH,
         "import_published_results": choices.IMPORT,
         "propose_model": choices.PROPOSE,

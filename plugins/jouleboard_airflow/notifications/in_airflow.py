@@ -27,7 +27,7 @@ QUERIES = Path(__file__).parent / "queries"
 EACH_RUN_COUNTS = ("benchmark_release", "benchmark_on_demand", "propose_model", "import_published_results")
 """DAGs whose runs do work of their own. In every other DAG the next run does what a failed one did not."""
 
-MEASURE = ("benchmark_release", "benchmark_on_demand", "recheck", "rotation")
+MEASURE = ("benchmark_release", "benchmark_on_demand", "recheck", "rotation", "confirm_changes")
 QUESTION_MINUTES = 10
 """A question is told after so long: whoever started the run may answer it at once."""
 WAITING_MINUTES = 30

@@ -10,6 +10,7 @@ __all__ = [
     "approval",
     "canaries",
     "choices",
+    "confirming",
     "digest",
     "estimating",
     "judging",

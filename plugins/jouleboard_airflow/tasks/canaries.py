@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from benchmark_tasks.errors import JouleboardError, one_line
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import ROTATION_CAMPAIGN
 from jouleboard_airflow.lanes import canary_lane_of
 from jouleboard_airflow.tasks import choices, estimating, planning
 from jouleboard_airflow.tasks.planning import Planned
@@ -113,7 +114,7 @@ def plan_rotation(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     Raises:
         AirflowSkipException: nothing waits, nothing is published, or the week's budget is spent.
     """
-    from benchmark_tasks.plan import in_rotation, plan_release, rotation_campaign, spent_in_rotation
+    from benchmark_tasks.plan import in_rotation, plan_release, rotation_campaign, spent_in_week
     from expectations import publications
     from expectations.history import canaries
 
@@ -127,7 +128,10 @@ def plan_rotation(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     cost = canaries.cost_of_points(settings)
     hours = catalog.canaries.weekly_gpu_hours if budget is None else float(budget)
     sweeps: list[Sweep] = []
-    spent = {gpu_model: spent_in_rotation(runs, gpu_model=gpu_model, now=now) for gpu_model in machines}
+    spent = {
+        gpu_model: spent_in_week(runs, ROTATION_CAMPAIGN, gpu_model=gpu_model, now=now)
+        for gpu_model in machines
+    }
     for (runtime, gpu_model), version in canaries.unchanged_releases(settings).items():
         if gpu_model not in machines:
             continue

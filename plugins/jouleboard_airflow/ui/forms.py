@@ -43,6 +43,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Catalog], list[choices.Misfit]
     "benchmark_release": _release,
     "recheck": lambda params, _: choices.with_gpu_model(params, choices.RECHECK),
     "rotation": lambda params, _: choices.with_gpu_model(params, choices.ROTATION),
+    "confirm_changes": lambda params, _: choices.with_gpu_model(params, choices.CONFIRM),
     "import_published_results": lambda params, _: choices.of_import(params),
 }
 """The impossible fields of a form, by DAG. They ask this machine only: no answer waits for a network."""

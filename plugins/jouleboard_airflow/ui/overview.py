@@ -26,7 +26,7 @@ from jouleboard_airflow.failures import ERROR_KEY
 from jouleboard_airflow.tasks.planning import MEASURES
 from jouleboard_airflow.ui.published_rows import PublishedRow, published_rows
 
-MEASURING_DAGS = ("benchmark_release", "benchmark_on_demand", "recheck", "rotation")
+MEASURING_DAGS = ("benchmark_release", "benchmark_on_demand", "recheck", "rotation", "confirm_changes")
 MEASURING_TASKS = "measure%"
 """SQL pattern of the ids of measuring tasks (`Lane.task_id`)."""
 RUNS_SHOWN = 10

@@ -23,7 +23,7 @@ from benchmark_tasks.plan import (
     split_off_waiting,
     to_measure_again,
 )
-from benchmark_tasks.plan.canaries import earlier_releases, spent_in_rotation
+from benchmark_tasks.plan.canaries import earlier_releases, spent_in_week
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.testing.samples import sample_run
@@ -265,5 +265,5 @@ def test_what_a_rotation_spent_is_counted_from_its_runs(catalog: Catalog) -> Non
         measured(sweep, sweep.points[0], "0.33.0", days_ago=days, campaign_id=campaign, phases=())
         for days, campaign in ((1, "rotation__a"), (6, "rotation__b"), (8, "rotation__c"), (1, "release"))
     ]
-    assert spent_in_rotation(runs, gpu_model="H100", now=now) == pytest.approx(2.0)
-    assert spent_in_rotation(runs, gpu_model="H200", now=now) == 0.0
+    assert spent_in_week(runs, "rotation__", gpu_model="H100", now=now) == pytest.approx(2.0)
+    assert spent_in_week(runs, "rotation__", gpu_model="H200", now=now) == 0.0

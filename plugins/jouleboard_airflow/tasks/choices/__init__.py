@@ -8,6 +8,7 @@ time. Imported by DAG files, so everything heavy is imported inside the function
 from __future__ import annotations
 
 from jouleboard_airflow.tasks.choices.fields import (
+    CONFIRM,
     HOUSEKEEPING,
     IMPORT,
     ON_DEMAND,
@@ -29,6 +30,7 @@ from jouleboard_airflow.tasks.choices.free_text import LONGEST_TEXT, texts
 from jouleboard_airflow.tasks.choices.misfit import Impossible, Misfit, require_possible
 
 __all__ = [
+    "CONFIRM",
     "HOUSEKEEPING",
     "IMPORT",
     "LONGEST_TEXT",

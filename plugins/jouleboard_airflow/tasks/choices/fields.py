@@ -66,6 +66,7 @@ RELEASE = (
 )
 RECHECK = ("sample", "repeats", "gpu_model", "note")
 ROTATION = ("weekly_gpu_hours", "gpu_model", "note")
+CONFIRM = ("weekly_gpu_hours", "gpu_model", "note")
 REFRESH = ("note", "approve", "answer_within_hours")
 IMPORT = ("source", "note")
 HOUSEKEEPING = ("apply",)
