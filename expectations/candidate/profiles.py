@@ -1,4 +1,4 @@
-"""What a bundle's own files draw: power over time, and how long the answers were.
+"""What a bundle's own files draw: power over time, how long answers were, and latencies of an open loop.
 
 A bundle never changes, so its profile is worked out once and kept in `profiles.jsonl` under the SHA-256 of
 its checksums.
@@ -50,13 +50,27 @@ LENGTHS = pa.schema(
 """One row per run and bin that has a response: lengths from `bin_start_tokens` to below `bin_end_tokens`."""
 
 
+LATENCIES = pa.schema(
+    {
+        "run_id": pa.string(),
+        "sent_seconds": pa.float64(),
+        "ttft_ms": pa.float64(),
+        "tpot_ms": pa.float64(),
+    }
+)
+"""One row per completed request of an open loop; `sent_seconds` after the start of the load. `tpot_ms`: mean
+time per token after the first one, NULL with one token."""
+
+
 @dataclass(frozen=True)
 class Profile:
-    """A run's power over time and its lengths of answers; empty where its files do not say.
+    """A run's power over time, its lengths of answers, and its latencies; empty where its files do not say.
 
     start_seconds, interval_seconds: the first interval and the length of each.
     power_watts: means over the intervals; `None` where a GPU has no sample.
     bin_tokens: width of a bin. responses: completed requests by bin, from zero tokens on.
+    latencies: of each completed request of an open loop: when it was sent, its time to the first token in ms,
+        and its mean time per token after it in ms.
     """
 
     run_id: str
@@ -65,6 +79,7 @@ class Profile:
     power_watts: tuple[float | None, ...] = ()
     bin_tokens: int = 1
     responses: tuple[int, ...] = ()
+    latencies: tuple[tuple[float, float, float | None], ...] = ()
 
     def power_rows(self) -> list[dict[str, Any]]:
         """Rows of `POWER`."""
@@ -77,6 +92,13 @@ class Profile:
             }
             for index, watts in enumerate(self.power_watts)
             if watts is not None
+        ]
+
+    def latency_rows(self) -> list[dict[str, Any]]:
+        """Rows of `LATENCIES`."""
+        return [
+            {"run_id": self.run_id, "sent_seconds": sent, "ttft_ms": ttft, "tpot_ms": tpot}
+            for sent, ttft, tpot in self.latencies
         ]
 
     def length_rows(self) -> list[dict[str, Any]]:
@@ -122,18 +144,24 @@ def profile(run_id: str, directory: Path) -> Profile:
         LandingZoneUnreachable: it is in cold storage, which does not answer.
     """
     with cold.whole(directory) as folder:
+        requests = folder / bundle.REQUESTS_FILE
         return Profile(
-            run_id, **_power(folder / bundle.TIMELINES_FILE), **_lengths(folder / bundle.REQUESTS_FILE)
+            run_id,
+            **_power(folder / bundle.TIMELINES_FILE),
+            **_lengths(requests),
+            latencies=_latencies(requests),
         )
 
 
 def write(profiles: Iterable[Profile], directory: Path) -> None:
-    """Write `power_profiles.parquet` and `output_lengths.parquet`, inputs of the dbt project."""
+    """Write `power_profiles.parquet`, `output_lengths.parquet` and `request_latencies.parquet` for dbt."""
     profiles = sorted(profiles, key=lambda entry: entry.run_id)
     power = [row for entry in profiles for row in entry.power_rows()]
     lengths = [row for entry in profiles for row in entry.length_rows()]
     pq.write_table(pa.Table.from_pylist(power, schema=POWER), directory / "power_profiles.parquet")
     pq.write_table(pa.Table.from_pylist(lengths, schema=LENGTHS), directory / "output_lengths.parquet")
+    latencies = [row for entry in profiles for row in entry.latency_rows()]
+    pq.write_table(pa.Table.from_pylist(latencies, schema=LATENCIES), directory / "request_latencies.parquet")
 
 
 def _power(path: Path) -> dict[str, Any]:
@@ -190,6 +218,32 @@ def _lengths(path: Path) -> dict[str, Any]:
     while tokens.max() >= width * MOST_BINS:
         width *= 2
     return {"bin_tokens": width, "responses": tuple(int(count) for count in np.bincount(tokens // width))}
+
+
+def _latencies(path: Path) -> tuple[tuple[float, float, float | None], ...]:
+    """Of the completed requests of an open loop, which alone have a time at which they were due."""
+    names = (
+        "due_seconds",
+        "sent_seconds",
+        "first_token_seconds",
+        "finished_seconds",
+        "output_tokens",
+        "error",
+    )
+    table = _columns(path, names)
+    if table is None or table.column_names != list(names):
+        return ()
+    wanted = pc.and_(pc.is_null(table["error"]), pc.is_valid(table["due_seconds"]))
+    wanted = pc.and_(wanted, pc.is_valid(table["first_token_seconds"]))
+    _, sent, first, ended, tokens, _ = (table.filter(wanted)[name].to_pylist() for name in names)
+    return tuple(
+        (
+            round(at, 6),
+            round(1e3 * (begun - at), 3),
+            round(1e3 * (end - begun) / (count - 1), 4) if count > 1 else None,
+        )
+        for at, begun, end, count in zip(sent, first, ended, tokens, strict=True)
+    )
 
 
 def _key(run_id: str, directory: Path) -> str:

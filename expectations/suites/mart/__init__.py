@@ -2,8 +2,10 @@
 
 from expectations.suites.mart import (
     canaries,
+    capacity,
     history,
     leaderboard,
+    loads,
     minima,
     presence,
     releases,
@@ -18,6 +20,7 @@ __all__ = [
     "canary_checks",
     "history_checks",
     "leaderboard_checks",
+    "load_checks",
     "mart_checks",
     "minima_checks",
     "release_checks",
@@ -49,7 +52,12 @@ def canary_checks() -> tuple[MartCheck, ...]:
     return (*canaries.CHECKS, *unchanged.CHECKS, *savings.CHECKS)
 
 
+def load_checks() -> tuple[MartCheck, ...]:
+    """Checks of `energy_under_load` and `serving_capacity`."""
+    return (*loads.CHECKS, *capacity.CHECKS)
+
+
 def mart_checks() -> tuple[MartCheck, ...]:
     """Every check of a mart, in the order of the reports."""
     measured = (*leaderboard.CHECKS, *minima.CHECKS, *history.CHECKS, *releases.CHECKS)
-    return (*presence.CHECKS, *measured, *canary_checks())
+    return (*presence.CHECKS, *measured, *canary_checks(), *load_checks())

@@ -9,8 +9,10 @@ from expectations.publications import attached
 from expectations.suites.checks import Level
 from expectations.suites.mart import (
     canaries,
+    capacity,
     history,
     leaderboard,
+    loads,
     minima,
     presence,
     releases,
@@ -33,6 +35,8 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
             ("release_canaries", canaries),
             ("leaderboard and canaries", unchanged),
             ("canary_savings", savings),
+            ("energy_under_load", loads),
+            ("serving_capacity", capacity),
         ):
             sql = select(subject.CHECKS, subject.ROW_NAME_SQL, subject.TABLE)
             frame = numeric(connection.execute(sql).df())

@@ -11,6 +11,8 @@ EXPECTED_MARTS = (
     "release_summary",
     "release_canaries",
     "canary_savings",
+    "energy_under_load",
+    "serving_capacity",
     "run_log",
     "quarantine",
     "publications",

@@ -15,6 +15,7 @@ from expectations.suites.mart import (
     canary_checks,
     history_checks,
     leaderboard_checks,
+    load_checks,
     minima_checks,
     release_checks,
 )
@@ -127,6 +128,45 @@ SAVINGS_FAULTS = {
     "saved_only_where_rows_wait": "configurations_waiting = 1",
     "costs_are_positive": "saved_gpu_hours = -1",
 }
+LOAD = (
+    "select 'l-1' as load_id, 's' as server_setup_id, 'jouleboard' as data_source, 'some/model' as model_id,"
+    " 'gpqa' as task, 'H200' as gpu_model, 1 as num_gpus, 64 as batch_size, 5.0 as request_rate,"
+    " 1.0 as burstiness, '0.1' as runtime_version, 3 as runs, 'nvml-counter' as energy_source,"
+    " true as is_sustained, 5.1 as offered_requests_per_second, 5.0 as completed_requests_per_second,"
+    " 4.9 as goodput_requests_per_second, true as meets_objective, 2500.0 as throughput_per_second,"
+    " 0.16 as energy_per_output_joules, 0.15 as energy_per_output_low_joules,"
+    " 0.17 as energy_per_output_high_joules, 80.0 as energy_per_response_joules, 400.0 as mean_power_watts,"
+    " 390.0 as mean_power_low_watts, 410.0 as mean_power_high_watts, 0.1 as idle_share,"
+    " 50.0 as ttft_p50_ms, 60.0 as ttft_p90_ms, 70.0 as ttft_p95_ms, 80.0 as ttft_p99_ms,"
+    " 5.0 as itl_p50_ms, 6.0 as itl_p90_ms, 7.0 as itl_p95_ms, 8.0 as itl_p99_ms"
+)
+CAPACITY = (
+    "select 'c-1' as capacity_id, load_id, model_id, task, gpu_model, num_gpus, runtime_version,"
+    " 'chat' as objective, 99 as ttft_percentile, 2000.0 as ttft_ceiling_ms,"
+    " request_rate as highest_request_rate,"
+    " energy_per_response_joules, 3.6e6 / energy_per_response_joules as requests_per_kwh,"
+    " 0.2 as power_share_idle, 0.4 as power_share_at_10_percent, 0.7 as power_share_at_50_percent"
+    " from marts.energy_under_load"
+)
+LOAD_FAULTS = {
+    "load_has_a_rate": "burstiness = null",
+    "idle_has_no_output": "request_rate = 0, burstiness = null",
+    "no_energy_without_counter": "energy_source = 'none'",
+    "load_interval_holds_mean": "mean_power_low_watts = 405",
+    "power_is_energy_times_throughput": "mean_power_watts = 300, mean_power_low_watts = 290",
+    "sustained_load_is_served": "completed_requests_per_second = 2",
+    "goodput_is_part_of_offered": "goodput_requests_per_second = 9",
+    "objective_needs_a_sustained_load": "is_sustained = false",
+    "load_percentiles_in_order": "itl_p95_ms = 9",
+    "idle_share_is_a_share": "idle_share = 1.5",
+}
+CAPACITY_FAULTS = {
+    "capacity_is_a_measured_load": "highest_request_rate = 7",
+    "capacity_meets_its_ceiling": "ttft_ceiling_ms = 60",
+    "capacity_equals_its_load": "energy_per_response_joules = 90, requests_per_kwh = 40000",
+    "requests_per_kwh_follow_from_energy": "requests_per_kwh = 40000",
+    "power_shares_are_plausible": "power_share_at_50_percent = 1.4",
+}
 UNCHANGED_FAULTS = {"unchanged_is_said_by_canaries": "canaries_unchanged_until = '0.3'"}
 
 
@@ -157,6 +197,8 @@ def database(tmp_path: Path) -> Path:
     connection.execute(f"create table marts.release_summary as {SUMMARY}")
     connection.execute(f"create table marts.release_canaries as {CANARIES}")
     connection.execute(f"create table marts.canary_savings as {SAVINGS}")
+    connection.execute(f"create table marts.energy_under_load as {LOAD}")
+    connection.execute(f"create table marts.serving_capacity as {CAPACITY}")
     unchanged = "set canaries_unchanged_until = '0.2' where leaderboard_id = 'good-1'"
     connection.execute(f"update marts.leaderboard {unchanged}")
     for name in ("run_log", "quarantine", "publications"):
@@ -224,8 +266,12 @@ def test_minima_must_stand_on_the_leaderboard(auditor: Auditor, database: Path) 
         *(("release_canaries", check, edit) for check, edit in CANARY_FAULTS.items()),
         *(("canary_savings", check, edit) for check, edit in SAVINGS_FAULTS.items()),
         *(("leaderboard", check, edit) for check, edit in UNCHANGED_FAULTS.items()),
+        *(("serving_capacity", check, edit) for check, edit in CAPACITY_FAULTS.items()),
     ],
-    ids=[*HISTORY_FAULTS, *SUMMARY_FAULTS, *CANARY_FAULTS, *SAVINGS_FAULTS, *UNCHANGED_FAULTS],
+    ids=[
+        *(*HISTORY_FAULTS, *SUMMARY_FAULTS, *CANARY_FAULTS, *SAVINGS_FAULTS),
+        *(*UNCHANGED_FAULTS, *CAPACITY_FAULTS),
+    ],
 )
 def test_a_fault_in_the_releases_is_refused(
     auditor: Auditor, database: Path, mart: str, check: str, edit: str
@@ -234,7 +280,20 @@ def test_a_fault_in_the_releases_is_refused(
     assert {finding.check for finding in audit_marts(auditor, database).critical} == {check}
 
 
-@pytest.mark.parametrize("mart", ["release_history", "release_summary", "release_canaries", "canary_savings"])
+@pytest.mark.parametrize(("check", "edit"), LOAD_FAULTS.items(), ids=LOAD_FAULTS)
+def test_a_fault_in_a_load_is_refused(auditor: Auditor, database: Path, check: str, edit: str) -> None:
+    """A capacity at that load may contradict it, too."""
+    change(database, f"update marts.energy_under_load set {edit}")
+    assert check in {finding.check for finding in audit_marts(auditor, database).critical}
+
+
+MARTS_WITH_KEYS = (
+    *("release_history", "release_summary", "release_canaries", "canary_savings"),
+    *("energy_under_load", "serving_capacity"),
+)
+
+
+@pytest.mark.parametrize("mart", MARTS_WITH_KEYS)
 def test_a_release_must_not_appear_twice(auditor: Auditor, database: Path, mart: str) -> None:
     change(database, f"insert into marts.{mart} from marts.{mart}")
     assert "key_is_unique" in {finding.check for finding in audit_marts(auditor, database).critical}
@@ -243,8 +302,9 @@ def test_a_release_must_not_appear_twice(auditor: Auditor, database: Path, mart:
 def test_every_critical_mart_check_is_tried() -> None:
     tried = set(ROW_FAULTS) | {"some_rows", "has_leaderboard_id", "minimum_is_on_leaderboard"}
     tried |= {"minimum_equals_leaderboard", "minimum_has_energy", *HISTORY_FAULTS, *SUMMARY_FAULTS}
-    tried |= {*CANARY_FAULTS, *SAVINGS_FAULTS, *UNCHANGED_FAULTS}
+    tried |= {*CANARY_FAULTS, *SAVINGS_FAULTS, *UNCHANGED_FAULTS, *LOAD_FAULTS, *CAPACITY_FAULTS}
     every = (*leaderboard_checks(), *minima_checks(), *history_checks(), *release_checks(), *canary_checks())
+    every += load_checks()
     checks = {check.name for check in every if check.severity is Severity.CRITICAL}
     assert checks == tried
 

@@ -1,0 +1,102 @@
+"""The marts of open loops, built from sample runs whose figures can be worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.samples import sample_open_run, sample_run, write_sample
+from benchmarks.candidate import build_candidate
+from expectations.candidate.profiles import profile
+
+
+def with_latency(run: Run, ttft_p99_ms: float) -> Run:
+    assert run.latency is not None and run.latency.ttft_ms is not None
+    ttft = run.latency.ttft_ms.model_copy(update={"p99": ttft_p99_ms})
+    return run.model_copy(update={"latency": run.latency.model_copy(update={"ttft_ms": ttft})})
+
+
+def of_500_tokens(run: Run) -> Run:
+    assert run.requests is not None
+    return run.model_copy(update={"requests": run.requests.model_copy(update={"mean_output_tokens": 500.0})})
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[Run]:
+    """One setup: its closed loop, idle, three rates of which the highest is slow, and one that jams."""
+    return [
+        of_500_tokens(run)
+        for run in (
+            sample_run(batch_size=64, tokens_per_second=5000, power_watts=600),
+            sample_open_run(batch_size=64, request_rate=0.0, power_watts=120.0),
+            *(
+                sample_open_run(batch_size=64, request_rate=1.0, power_watts=watts)
+                for watts in (190.0, 200.0, 210.0)
+            ),
+            sample_open_run(batch_size=64, request_rate=5.0, power_watts=400.0),
+            with_latency(sample_open_run(batch_size=64, request_rate=9.5, power_watts=590.0), 2500.0),
+            sample_open_run(batch_size=64, request_rate=11.0, power_watts=600.0, sustained=False),
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def marts(runs: list[Run], tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    root = tmp_path_factory.mktemp("loads")
+    opened = [run for run in runs if run.configuration.request_rate]
+    profiles = [profile(run.run_id, write_sample(root / "bundles", run)) for run in opened]
+    built = build_candidate(root / "candidate", Settings(home=root / "home"), runs=runs, profiled=profiles)
+    with duckdb.connect(str(built.database), read_only=True) as connection:
+        yield connection
+
+
+def rows(marts: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    result = marts.execute(query)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def test_a_load_has_its_energy_its_share_and_its_interval(marts: duckdb.DuckDBPyConnection) -> None:
+    idle, one, five, slow, jam = rows(marts, "from marts.energy_under_load order by request_rate")
+    assert [row["request_rate"] for row in (idle, one, five, slow, jam)] == [0.0, 1.0, 5.0, 9.5, 11.0]
+    assert (idle["mean_power_watts"], idle["idle_share"]) == (pytest.approx(120.0), 1.0)
+    assert idle["throughput_per_second"] == 0 and idle["objective"] is None
+    assert (one["runs"], one["mean_power_watts"]) == (3, pytest.approx(200.0))
+    assert one["mean_power_high_watts"] - 200 == pytest.approx(4.302653 * 10 / 3**0.5, rel=1e-4)
+    assert one["energy_per_output_joules"] == pytest.approx(200 / 500)
+    assert one["energy_per_response_joules"] == pytest.approx(200.0)
+    assert five["closed_loop_requests_per_second"] == pytest.approx(10.0)
+    assert five["share_of_closed_loop"] == pytest.approx(0.5) and five["idle_power_watts"] == 120.0
+    assert five["completed_requests_per_second"] == pytest.approx(5.0, rel=0.02)
+    assert five["offered_requests_per_second"] == pytest.approx(5.0, rel=0.02)
+    assert five["goodput_requests_per_second"] == pytest.approx(5.0, rel=0.02)
+    assert [row["meets_objective"] for row in (one, five, slow, jam)] == [True, True, False, False]
+    assert [row["is_sustained"] for row in (idle, one, five, slow, jam)] == [True] * 4 + [False]
+
+
+def test_the_capacity_is_the_highest_load_that_meets_its_objective(marts: duckdb.DuckDBPyConnection) -> None:
+    found = {row["objective"]: row for row in rows(marts, "from marts.serving_capacity")}
+    chat, batch, code = found["chat"], found["batch"], found["code"]
+    assert (chat["highest_request_rate"], chat["lowest_missed_rate"], chat["rates"]) == (5.0, 9.5, 4)
+    assert (batch["highest_request_rate"], batch["lowest_missed_rate"]) == (9.5, 11.0)
+    assert code["highest_request_rate"] == 5.0, "TTFT of 120 ms and ITL of 13 ms at the 99th percentile"
+    assert chat["requests_per_kwh"] == pytest.approx(3.6e6 / 80)  # 400 W / 5 requests per second
+    assert chat["throughput_per_kilowatt"] == pytest.approx(2500 / 0.4)
+    assert (chat["full_request_rate"], chat["full_power_watts"]) == (9.5, pytest.approx(590.0))
+    assert chat["power_share_idle"] == pytest.approx(120 / 590)
+    assert chat["power_share_at_10_percent"] == pytest.approx(200 / 590)
+    assert chat["power_share_at_50_percent"] == pytest.approx(400 / 590)
+    assert not chat["is_met_throughout"]
+
+
+def test_an_open_loop_is_in_no_rank_and_no_comparison(marts: duckdb.DuckDBPyConnection) -> None:
+    (row,) = rows(marts, "select batch_size, repeats, throughput_per_second from marts.leaderboard")
+    assert row == {"batch_size": 64, "repeats": 1, "throughput_per_second": 5000.0}
+    log = rows(marts, "select request_rate, is_sustained, counts_for_speed from marts.run_log")
+    assert len(log) == 8 and [entry["counts_for_speed"] for entry in log].count(True) == 1
+    assert [entry["is_sustained"] for entry in log].count(False) == 1
