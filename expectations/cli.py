@@ -13,6 +13,7 @@ import typer
 from benchmark_tasks.cli.output import json_text
 from benchmark_tasks.errors import FiguresDiffer, PublicationError
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import DataSource
 from expectations import publications
 from expectations.publications import QUERY_SECONDS, Table
 from expectations.publications import query as run_query
@@ -300,6 +301,22 @@ def export_tables(
     item = _publication(Settings.from_environment(), publication)
     names = write(item, folder)
     typer.echo(f"wrote {len(names)} files of publication {item.number} into {folder}")
+
+
+@export_app.command("mlenergy")
+def export_mlenergy(
+    folder: Annotated[Path, typer.Argument(help="A new or an empty folder.")],
+    source: Annotated[DataSource, typer.Option(help="Whose rows.")] = DataSource.JOULEBOARD,
+    publication: OfPublication = None,
+) -> None:
+    """Write rows in the JSON layout of ML.ENERGY's leaderboard, which `import mlenergy` reads, too."""
+    from benchmark_tasks import catalog
+    from expectations.exports import export_mlenergy as write
+
+    settings = Settings.from_environment()
+    item = _publication(settings, publication)
+    done = write(item, folder, source, catalog.load(overlay=settings.catalog))
+    typer.echo(f"wrote {done}; publication {item.number}, {folder}")
 
 
 @quarantine_app.command("list")
