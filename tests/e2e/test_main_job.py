@@ -316,6 +316,7 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
     assert first_seen == {
         "benchmark_on_demand": "success",
         "benchmark_release": "asks",
+        "confirm_changes": "success",
         "housekeeping": "success",
         "import_published_results": "success",
         "propose_model": "asks",
