@@ -58,6 +58,14 @@ Prompts = Annotated[
 MaxOutput = Annotated[int | None, typer.Option(min=1, help="Longest answer, tokens.")]
 Temperature = Annotated[float | None, typer.Option(min=0, max=2, help="Temperature of sampling.")]
 RequestSeed = Annotated[int | None, typer.Option(min=0, help="Seed of synthetic prompts, lengths and order.")]
+KeepAnswers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Keep the text of the answers of so many first requests in the bundle. "
+        "Default: 32 of a data set on the hub; none of your own prompts, none of synthetic ones.",
+    ),
+]
 Length = Annotated[LengthControl | None, typer.Option(help="How answers end.")]
 OtherRuntime = Annotated[
     RuntimeName | None, typer.Option(help="Without --plan: another runtime than the catalog's.")
@@ -126,6 +134,7 @@ def measure(
     max_output_tokens: MaxOutput = None,
     temperature: Temperature = None,
     request_seed: RequestSeed = None,
+    keep_answers: KeepAnswers = None,
     length: Length = None,
     runtime: OtherRuntime = None,
     steps: Steps = None,
@@ -154,6 +163,7 @@ def measure(
         "data_set": data_set,
         "length_control": length or _length_control_of(request_set),
         "sampling": _sampling(max_output_tokens, temperature, request_seed),
+        "kept_answers": keep_answers,
     }
     server = _server(container, container_client, endpoint, gpu_index)
     serving = {

@@ -45,11 +45,13 @@ class Answer:
     before the end; `client.tokens.count` says it at the end.
     prompt_tokens: as the server counts them; 0 where it does not say.
     done: the stream's own end, `[DONE]`, has come.
+    texts: what was generated, piece by piece; `None` where nobody keeps it.
     """
 
-    __slots__ = ("done", "error", "finish_reason", "pieces", "prompt_tokens", "tokens", "usage")
+    __slots__ = ("done", "error", "finish_reason", "pieces", "prompt_tokens", "texts", "tokens", "usage")
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_text: bool = False) -> None:
+        self.texts: list[str] | None = [] if keep_text else None
         self.pieces: list[Piece] = []
         self.tokens = 0
         self.usage: Mapping[str, Any] | None = None
@@ -143,6 +145,8 @@ class Answer:
         if other:
             self._take_odd_choice(choice)
         carries = CHOICE | TEXT if text else CHOICE
+        if text and self.texts is not None:
+            self.texts.append(_text_of(choice))
         if reason is not None:
             self._take_reason(str(reason))
             carries |= FINISH
@@ -170,6 +174,14 @@ class Answer:
             self.fail(f"error in the stream: {_shown(data.decode(errors='replace'))}")
         elif data and kind in (b"", b"message", b"completion"):
             self.fail(f"unreadable event: {_shown(data.decode(errors='replace'))}")
+
+
+def _text_of(choice: Mapping[str, Any]) -> str:
+    """The generated text of an event, reasoning included; calls of tools and other objects as JSON."""
+    delta = choice.get("delta") or {"content": choice.get("text")}
+    parts = [delta[key] for key in reversed(_TEXT_KEYS) if delta.get(key)]
+    texts = [part if isinstance(part, str) else orjson.dumps(part).decode() for part in parts]
+    return "".join(dict.fromkeys(texts))  # some servers say reasoning under two names
 
 
 def _has_text(delta: Mapping[str, Any]) -> bool:

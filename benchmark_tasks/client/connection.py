@@ -34,6 +34,7 @@ class Trace:
     progress_ns: when it was sent or last got a token. Headers and comments that keep a stream alive are none.
     output_tokens: how many have arrived; until the request has ended, as far as one can say by then.
     due_ns: when the schedule of an open loop has it.
+    keep_text: its text is to be kept. text: the answer's, if so, once it has ended.
     """
 
     index: int
@@ -51,6 +52,8 @@ class Trace:
     prescribed: bool = False
     progress_ns: int = 0
     due_ns: int | None = None
+    keep_text: bool = False
+    text: str | None = None
 
 
 class StreamingConnection(asyncio.Protocol):
@@ -66,8 +69,8 @@ class StreamingConnection(asyncio.Protocol):
         self._served = 0
         self._begin_response()
 
-    def _begin_response(self) -> None:
-        self._answer = Answer()
+    def _begin_response(self, *, keep_text: bool = False) -> None:
+        self._answer = Answer(keep_text=keep_text)
         self._stream = EventStream()
         self._headers: dict[bytes, bytes] = {}
         self._status = 0
@@ -91,7 +94,7 @@ class StreamingConnection(asyncio.Protocol):
         """
         assert self._transport is not None
         self._trace = trace
-        self._begin_response()
+        self._begin_response(keep_text=trace.keep_text)
         self._parser = httptools.HttpResponseParser(self)
         self._done = asyncio.get_running_loop().create_future()
         trace.sent_ns = trace.progress_ns = time.perf_counter_ns()
@@ -211,6 +214,7 @@ class StreamingConnection(asyncio.Protocol):
         trace.arrival_ns, trace.arrival_tokens = counted.arrival_ns, counted.arrival_tokens
         trace.output_tokens = sum(counted.arrival_tokens)
         trace.prompt_tokens, trace.finish_reason = answer.prompt_tokens, answer.finish_reason
+        trace.text = None if answer.texts is None else "".join(answer.texts)
         if error in (None, CANCELLED):
             error = counted.problem or error
         if error is None and trace.output_tokens == 0:

@@ -20,6 +20,7 @@ import uvloop
 
 from benchmark_tasks.client.arrivals import OpenLoop
 from benchmark_tasks.client.events import Events
+from benchmark_tasks.client.kept_answers import KeptAnswer, kept
 from benchmark_tasks.client.load import Load, LoadOutcome, LoadSpec, Progress, lag_quantiles
 from benchmark_tasks.errors import LoadError
 from benchmark_tasks.processes import die_with_parent
@@ -44,11 +45,13 @@ class CombinedOutcome:
     """The merged events of all processes and what the load generator itself cost.
 
     `stopped_seconds`: when load stopped being offered, seconds since the first request.
+    `answers`: the complete ones whose text was kept, in the order of their requests.
     """
 
     events: Events
     client: Client
     stopped_seconds: float
+    answers: tuple[KeptAnswer, ...] = ()
 
 
 def run_in_processes(
@@ -95,7 +98,10 @@ def run_in_processes(
     traces = [(p, trace) for p, outcome in enumerate(outcomes) for trace in outcome.traces]
     events = Events.from_traces(traces)
     stopped_ns = min(outcome.stopped_ns for outcome in outcomes)
-    return CombinedOutcome(events, _client_record(outcomes), (stopped_ns - events.origin_ns) / 1e9)
+    stopped_seconds = (stopped_ns - events.origin_ns) / 1e9
+    return CombinedOutcome(
+        events, _client_record(outcomes), stopped_seconds, kept(trace for _, trace in traces)
+    )
 
 
 def _follow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 
 from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.events import Events
+from benchmark_tasks.client.kept_answers import KeptAnswer
 from benchmark_tasks.client.latency import latency_of
 from benchmark_tasks.client.load import LoadSpec, Progress
 from benchmark_tasks.client.load_processes import run_in_processes
@@ -27,7 +29,7 @@ from benchmark_tasks.results.schema import Client, Requests, Server, Window
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.server import QUIET_SECONDS, RunningServer
 from benchmark_tasks.vocabulary import LengthControl
-from benchmark_tasks.workloads.requests import RequestSet
+from benchmark_tasks.workloads.requests import NamedRequestSet
 
 DEATH_NOTICE_SECONDS = 2.0
 _LOAD_COUNTERS = (Series.PREEMPTIONS, Series.PREFIX_CACHE_HITS, Series.MULTIMODAL_CACHE_HITS)
@@ -40,15 +42,19 @@ FEWEST_GAUGE_SAMPLES = 20
 
 @dataclass(frozen=True)
 class Bench:
-    """What a run needs of its surroundings: the server and the recorders around it."""
+    """What a run needs of its surroundings: the server and the recorders around it.
+
+    kept_answers: of how many requests, from the first on, the answer's text is kept.
+    """
 
     server: RunningServer
     devices: Recorder
     metrics: Recorder
-    request_set: RequestSet
+    request_set: NamedRequestSet
     length_control: LengthControl
     procedure: Procedure
     say: Callable[[str], None]
+    kept_answers: int = 0
 
 
 def measure_point(bench: Bench, batch_size: int) -> PointResult:
@@ -78,6 +84,7 @@ def measure_point(bench: Bench, batch_size: int) -> PointResult:
     )
     return PointResult(
         requests=requests_of(events, bench.length_control, seen.lasted_seconds),
+        answer_rows=answer_rows(bench, seen.answers),
         window_mlenergy=mlenergy,
         window_steady=steady,
         energy_absent_reason=reason,
@@ -134,6 +141,7 @@ class Seen:
     mlenergy: Window | None = None
     client: Client | None = None
     warm: bool = True
+    answers: tuple[KeptAnswer, ...] = ()
 
 
 def _offer_load(bench: Bench, batch_size: int) -> Seen:
@@ -151,6 +159,7 @@ def _offer_load(bench: Bench, batch_size: int) -> Seen:
         drain=bench.length_control is LengthControl.NATURAL or procedure.request_limit is not None,
         # A load that was silent for half the time it may last does not settle in the other half.
         silence_seconds=max(procedure.maximum_seconds / 2, SHORTEST_SILENCE_SECONDS),
+        kept_answers=bench.kept_answers,
     )
     watcher = Watcher(procedure, bench.devices, marks[0], bench.say)
 
@@ -178,6 +187,7 @@ def _offer_load(bench: Bench, batch_size: int) -> Seen:
         mlenergy=mlenergy,
         client=outcome.client,
         warm=watcher.warm,
+        answers=outcome.answers,
     )
 
 
@@ -309,6 +319,17 @@ def requests_of(events: Events, control: LengthControl, lasted_seconds: float) -
         duration_seconds=lasted_seconds,
         first_error=errors[0] if errors else None,
     )
+
+
+def answer_rows(bench: Bench, answers: Sequence[KeptAnswer]) -> list[dict[str, object]] | None:
+    """Rows of `answers.parquet`; `None` where none were to be kept."""
+    if not bench.kept_answers:
+        return None
+    bench.say(f"  {len(answers)} answers of the first {bench.kept_answers} requests are kept in the bundle")
+    return [
+        {**dataclasses.asdict(answer), "prompt_row": bench.request_set.row_of(answer.request_index)}
+        for answer in answers
+    ]
 
 
 def server_record(bench: Bench, seen: Seen, window: Window) -> Server:

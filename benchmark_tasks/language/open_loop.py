@@ -29,6 +29,7 @@ from benchmark_tasks.language.measurement import (
     SHORTEST_SILENCE_SECONDS,
     Bench,
     Seen,
+    answer_rows,
     joined,
     raise_on_failures,
     read_instruments,
@@ -81,6 +82,7 @@ def measure_load(bench: Bench, load: Load) -> PointResult:
         server=server_record(bench, seen, window),
         client=seen.client,
         arrivals=arrivals,
+        answer_rows=answer_rows(bench, seen.answers),
         request_rows=seen.events.rows(bench.procedure.kept_chunk_requests),
         timeline=joined(seen.timeline, seen.metrics),
         phases=(
@@ -110,6 +112,7 @@ def _let_arrive(bench: Bench, load: Load) -> tuple[Seen, Arrivals]:
         arrivals=OpenLoop(load.request_rate, load.burstiness),
         seed=procedure.seed,
         silence_seconds=max(procedure.maximum_seconds / 2, SHORTEST_SILENCE_SECONDS),
+        kept_answers=bench.kept_answers,
     )
     watcher = OpenWatcher(procedure, load.most_under_way, bench.devices, marks[0], bench.say)
 
@@ -135,6 +138,7 @@ def _let_arrive(bench: Bench, load: Load) -> tuple[Seen, Arrivals]:
         generated=read.generated,
         steady=window,
         client=outcome.client,
+        answers=outcome.answers,
     )
     return seen, arrivals_of(events, window, backlog, watcher.jammed)
 

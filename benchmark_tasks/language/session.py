@@ -29,8 +29,11 @@ from benchmark_tasks.runtimes.server import RunningServer
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Weights
 from benchmark_tasks.workloads.catalog_sets import request_set_for
+from benchmark_tasks.workloads.set_names import SYNTHETIC
 
 METRICS_PERIOD_SECONDS = 1.0
+KEPT_ANSWERS = 32
+"""Of how many requests a bundle keeps the answers, where prompts are those of a data set on the hub."""
 
 
 class LanguageSessions:
@@ -90,6 +93,7 @@ class LanguageSessions:
                     length_control=self._sweep.length_control,
                     procedure=running.procedure,
                     say=running.tell,
+                    kept_answers=kept_answers_of(self._sweep, self._request_set.first_round),
                 )
                 yield partial(_measure, bench)
 
@@ -138,6 +142,19 @@ class LanguageSessions:
 
 def _measure(bench: Bench, load: Load) -> PointResult:
     return measure_load(bench, load) if load.is_open else measure_point(bench, load.batch_size)
+
+
+def kept_answers_of(sweep: Sweep, first_round: int | None) -> int:
+    """Of how many requests the answers are kept: by choice or the usual number, of the first round only.
+
+    Later rounds put a line before each prompt, which may change its answer. Unless a person chose: none of
+    made-up prompts, whose answers say nothing, and none of prompts from a person's file, which may be
+    private.
+    """
+    from_file = sweep.data_set is not None and sweep.data_set.file is not None
+    usual = 0 if from_file or sweep.request_set == SYNTHETIC else KEPT_ANSWERS
+    wanted = usual if sweep.kept_answers is None else sweep.kept_answers
+    return wanted if first_round is None else min(wanted, first_round)
 
 
 def metrics_of(server: RunningServer) -> Recorder:

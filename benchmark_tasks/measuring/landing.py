@@ -23,7 +23,7 @@ from benchmark_tasks.results.schema import (
     Run,
     new_run_id,
 )
-from benchmark_tasks.results.tables import REQUESTS, TIMELINES, write_table
+from benchmark_tasks.results.tables import ANSWERS, REQUESTS, TIMELINES, write_table
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Architecture, EnergySource, RunStatus
 
@@ -148,6 +148,8 @@ def _land(running: RunningSweep, run: Run, result: PointResult | None) -> Path:
     with store.staging(run.run_id) as folder, disk_full_is_an_error(store.root):
         write_table(folder / bundle.REQUESTS_FILE, result.request_rows if result else [], REQUESTS)
         write_table(folder / bundle.TIMELINES_FILE, result.timeline.rows() if result else [], TIMELINES)
+        if result is not None and result.answer_rows is not None:
+            write_table(folder / bundle.ANSWERS_FILE, result.answer_rows, ANSWERS)
         for name, path in result.files.items() if result else ():
             shutil.copyfile(path, folder / name)
         _copy_tail(running.log, folder / bundle.SERVER_LOG)

@@ -104,7 +104,7 @@ class RunningSweep:
 class PointResult:
     """What was measured at a point: what a completed run adds to what every run has.
 
-    files: copied into the bundle by name.
+    files: copied into the bundle by name. answer_rows: of `answers.parquet`; `None` where none are kept.
     """
 
     requests: Requests
@@ -121,3 +121,4 @@ class PointResult:
     client: Client | None = None
     arrivals: Arrivals | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
+    answer_rows: list[dict[str, object]] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -33,6 +34,9 @@ from benchmark_tasks.vocabulary import (
 )
 from benchmark_tasks.workloads.sampling import Sampling
 
+MOST_KEPT_ANSWERS = 10_000
+"""Of how many requests the answers can be kept."""
+
 
 class SweepPoint(Load):
     """One load, and how many more completed runs of it are to be measured."""
@@ -53,6 +57,8 @@ class Sweep(Workload, Placement, Subject):
     `server_per_point` restarts the server for every batch size instead of once for all.
     `data_set` is the entry of the request set's name where the shipped catalog has none, so that it travels,
     too; `sampling` has what a person chose of the requests.
+    `kept_answers` is of how many requests, from the first on, a bundle keeps the answer's text; `None` for
+    the usual number (`language/session.py`).
     `procedure` replaces the machine's usual way of measuring.
     `weights_folder` holds real weights as the hub has them, instead of the hub; `weights_revision` is the
     hash of its content (`runtimes/weights_folder.py`), where that was known when the sweep was planned. Then
@@ -76,6 +82,7 @@ class Sweep(Workload, Placement, Subject):
     request_set: str = "synthetic"
     data_set: DataSetEntry | None = None
     sampling: Sampling = Sampling()
+    kept_answers: Annotated[int, Field(ge=0, le=MOST_KEPT_ANSWERS)] | None = None
     points: tuple[SweepPoint, ...] = Field(min_length=1)
     server_per_point: bool = False
     procedure: Procedure | None = None
@@ -121,6 +128,8 @@ class Sweep(Workload, Placement, Subject):
             raise ValueError(
                 f"{self.task} needs no server: a container, an endpoint or server options cannot be used"
             )
+        if self.kept_answers:
+            raise ValueError(f"{self.task} has no answers that can be kept")
         if self.sampling.mark:
             raise ValueError(
                 f"{self.task} has no answers: their length, temperature and seed cannot be chosen"

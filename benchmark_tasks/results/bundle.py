@@ -6,6 +6,7 @@
     timelines.parquet    power, clocks, temperature, server metrics: long format
     server.log           the model server's output
     driver.log           the measuring process's own log
+    answers.parquet      text of the first answers, where they are kept; tokens only
     sample.jpg           one generated image, or frames of one video; diffusion only
     SHA256SUMS           of the files above, in the format of `sha256sum -c`; written last
 """
@@ -30,10 +31,11 @@ TIMELINES_FILE = "timelines.parquet"
 SERVER_LOG = "server.log"
 DRIVER_LOG = "driver.log"
 SAMPLE_FILE = "sample.jpg"
+ANSWERS_FILE = "answers.parquet"
 CHECKSUMS_FILE = "SHA256SUMS"
 
 FILES = (RUN_FILE, REQUESTS_FILE, TIMELINES_FILE, SERVER_LOG, DRIVER_LOG)
-OPTIONAL_FILES = (SAMPLE_FILE,)
+OPTIONAL_FILES = (SAMPLE_FILE, ANSWERS_FILE)
 
 
 def write_record(directory: Path, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Columns of the two Parquet files of a bundle. Times are seconds since the run's first request."""
+"""Columns of the Parquet files of a bundle. Times are seconds since the run's first request."""
 
 from __future__ import annotations
 
@@ -33,6 +33,20 @@ chunk; the first entry is 0. `chunk_tokens` counts each chunk's tokens. Both are
 chunks were not kept (`Procedure.kept_chunk_requests`). `prompt_tokens` is NULL if the server did not
 report it, which it does when an answer ends. `due_seconds` is when the schedule of an open loop had it; NULL
 in a closed loop, and in bundles from before 2026-11-29."""
+
+ANSWERS = pa.schema(
+    [
+        ("request_index", pa.int32()),
+        ("prompt_row", pa.int32()),
+        ("text", pa.string()),
+        ("text_cut", pa.bool_()),
+        ("finish_reason", pa.string()),
+        ("output_tokens", pa.int32()),
+    ]
+)
+"""One row per kept answer: complete ones of the first requests, without those that the load began with.
+`prompt_row`: row of the file of prompts, from 1; NULL for other request sets. `text_cut`: only the beginning
+is kept (`client/kept_answers.py`)."""
 
 
 class Series(StrEnum):

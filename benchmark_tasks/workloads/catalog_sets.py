@@ -21,7 +21,7 @@ from benchmark_tasks.workloads.media import shapes_of
 from benchmark_tasks.workloads.media_rows import media_prompt_of, media_prompts_of
 from benchmark_tasks.workloads.own_prompts import OwnPrompts, read_own_prompts
 from benchmark_tasks.workloads.prompts import prompts_of
-from benchmark_tasks.workloads.requests import TEMPERATURE, TOP_P, DataSetText, RequestSet, SyntheticText
+from benchmark_tasks.workloads.requests import TEMPERATURE, TOP_P, DataSetText, NamedRequestSet, SyntheticText
 from benchmark_tasks.workloads.sampling import Sampling
 from benchmark_tasks.workloads.set_names import SYNTHETIC
 
@@ -55,7 +55,7 @@ class RequestSetChoice(Protocol):
 
 def request_set_for(
     sweep: RequestSetChoice, model: Model, task: TaskEntry, settings: Settings | None = None
-) -> RequestSet:
+) -> NamedRequestSet:
     """The request set a sweep names: `synthetic`, or one of the task's data sets.
 
     Prompts take at most a quarter of the model's context and answers at most half, so that every
@@ -158,9 +158,10 @@ def _own(
 
     order = np.random.default_rng(common["seed"]).permutation(len(own.prompts))[: entry.kept_prompts]
     chosen = [own.prompts[place] for place in order]
+    rows = tuple(prompt.row for prompt in chosen)
     if task.input_media is not None:
         items = tuple(media_prompt_of(own.file, prompt, task.input_media) for prompt in chosen)
-        return DataSetChat(identity(_contents(items)), task.input_media, items, **common)
+        return DataSetChat(identity(_contents(items)), task.input_media, items, **common, rows=rows)
     prompts, systems = tuple(prompt.turns for prompt in chosen), tuple(prompt.system for prompt in chosen)
     chat = task is not Task.SOURCEGRAPH_FIM
     for prompt in chosen:
@@ -168,7 +169,8 @@ def _own(
             field = "system" if prompt.system else "messages"
             raise RequestSetError(f"{own.file}: row {prompt.row}: {field}: {task} completes a single text")
     traced = [list(pair) for pair in zip(systems, prompts, strict=True)]
-    return DataSetText(identity(traced), prompts, chat, **common, systems=systems if any(systems) else ())
+    said = systems if any(systems) else ()
+    return DataSetText(identity(traced), prompts, chat, **common, systems=said, rows=rows)
 
 
 def _contents(items: Sequence[MediaPrompt]) -> list[object]:

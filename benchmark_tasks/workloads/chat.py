@@ -22,6 +22,7 @@ from benchmark_tasks.workloads.requests import (
     Request,
     exactly,
     place_and_mark,
+    row_of,
     streamed,
     synthetic_id,
 )
@@ -82,6 +83,13 @@ class SyntheticChat:
         """The same sizes and lengths with other content and short answers: never measured."""
         return replace(self, output_tokens=exactly(tokens), seed=self.seed + 1_000_003)
 
+    @property
+    def first_round(self) -> None:
+        """No question is sent twice."""
+
+    def row_of(self, index: int) -> None:
+        """Questions are made up."""
+
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """A question about an item; no two requests have the same item."""
         rng = np.random.default_rng((self.seed, index))
@@ -123,6 +131,7 @@ class DataSetChat:
     model_name: str = SERVED_MODEL_NAME
     only_marked: bool = False
     path: str = PATH
+    rows: tuple[int, ...] = ()
 
     @property
     def answer_lengths(self) -> LengthDistribution | None:
@@ -145,6 +154,15 @@ class DataSetChat:
             tokens, text = under_way.left, text + WORD * under_way.written
         fixed = self.lengths is not None
         return streamed(self, _asking(self.kind, url, text), LIMIT, tokens, fixed=fixed)
+
+    @property
+    def first_round(self) -> int:
+        """As many as there are prompts."""
+        return len(self.prompts)
+
+    def row_of(self, index: int) -> int | None:
+        """The row of a person's file; `None` for other data sets."""
+        return row_of(self.rows, index, self.seed)
 
     def _prompt(self, index: int) -> tuple[str, bytes]:
         place, mark = place_and_mark(index, len(self.prompts), self.seed, only_marked=self.only_marked)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Literal, Protocol
@@ -80,6 +80,23 @@ class RequestSet(Protocol):
         ...
 
 
+class NamedRequestSet(RequestSet, Protocol):
+    """A request set that knows where its prompts come from, for whoever keeps answers."""
+
+    @property
+    def first_round(self) -> int | None:
+        """How many requests send a prompt unchanged, before prompts are sent again; `None` for all."""
+        ...
+
+    def row_of(self, index: int) -> int | None:
+        """Which row of a file the prompt of request `index` is, from 1; `None` where it is from no file."""
+        ...
+
+    def served_as(self, model_name: str) -> NamedRequestSet:
+        """The same requests, for a server that uses this name for the model; the id does not change."""
+        ...
+
+
 def synthetic_id(task: Task, parameters: Mapping[str, object]) -> str:
     """`synthetic-<task>-` and a hash of every parameter that decides the requests."""
     canonical = json.dumps(parameters, sort_keys=True)
@@ -104,6 +121,11 @@ def place_and_mark(index: int, count: int, seed: int, *, only_marked: bool) -> t
         return place, ""
     mark = hashlib.sha256(f"{seed}:{index}".encode()).hexdigest()[:16]
     return int(_order(seed + round_number, count)[place]), f"{mark}\n"
+
+
+def row_of(rows: Sequence[int], index: int, seed: int) -> int | None:
+    """The row whose prompt is request `index`; `None` without rows."""
+    return rows[place_and_mark(index, len(rows), seed, only_marked=False)[0]] if rows else None
 
 
 class CommonFields(Protocol):
@@ -190,6 +212,13 @@ class SyntheticText(Record):
         tokens = length if fixed else self.output_tokens.maximum_tokens
         return streamed(self, {"prompt": prompt}, "max_tokens", tokens, fixed=fixed)
 
+    @property
+    def first_round(self) -> None:
+        """No prompt is sent twice."""
+
+    def row_of(self, index: int) -> None:
+        """Prompts are made up."""
+
     def _tokens(self, rng: np.random.Generator, count: int) -> list[int]:
         return [int(token) for token in rng.integers(300, self.vocabulary_size - 512, size=count)]
 
@@ -205,6 +234,7 @@ class DataSetText:
     lengths: prescribed answer lengths; `None` lets answers end by themselves, at
         `maximum_output_tokens` at the latest.
     systems: instructions before each prompt, empty for none; without any, no prompt has some.
+    rows: rows of a person's file that the prompts are; empty for other data sets.
     """
 
     request_set_id: str
@@ -218,6 +248,7 @@ class DataSetText:
     model_name: str = SERVED_MODEL_NAME
     only_marked: bool = False
     systems: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
 
     @property
     def path(self) -> str:
@@ -248,6 +279,15 @@ class DataSetText:
         )
         limit = "max_completion_tokens" if self.chat else "max_tokens"
         return streamed(self, words, limit, tokens, fixed=self.lengths is not None)
+
+    @property
+    def first_round(self) -> int:
+        """As many as there are prompts."""
+        return len(self.prompts)
+
+    def row_of(self, index: int) -> int | None:
+        """The row of a person's file."""
+        return row_of(self.rows, index, self.seed)
 
     def _prompt(self, index: int) -> tuple[str, Prompt]:
         """Instructions and turns; whichever comes first begins with the mark."""

@@ -20,6 +20,7 @@ from benchmark_tasks.errors import CatalogError, RequestSetError
 from benchmark_tasks.plan import single_sweep, still_missing, sweep_again
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.identity import NO_GPU
+from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import landed, quick_sweep
 from benchmark_tasks.vocabulary import LengthControl, Task
@@ -336,13 +337,20 @@ def test_the_command_measures_the_prompts_of_a_file(
     file = json_lines(tmp_path / "q.jsonl", [{"prompt": f"Question {i}"} for i in range(5)])
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps({"sweeps": [quick_sweep(2).model_dump(mode="json")]}))
-    choices = ("--max-output-tokens", 20, "--temperature", 0, "--request-seed", 3)
+    choices = ("--max-output-tokens", 20, "--temperature", 0, "--request-seed", 3, "--keep-answers", 12)
     code, _, stderr = jouleboard("measure", "--plan", plan, "--prompts", file, *choices)
     assert code == 0, stderr
     (run,) = landed(Settings(home=tmp_path / "home"))
     keys = run.comparability
     assert name_of(keys.request_set_id) == "prompts.q+at-most-20+temperature-0+request-seed-3"
     assert keys.length_control is LengthControl.NATURAL
+    (bundle,) = Store(tmp_path / "home" / "raw").listing().runs
+    answers = pq.read_table(bundle[1] / "answers.parquet").to_pylist()
+    assert [answer["request_index"] for answer in answers] == list(range(5)), "of unchanged prompts only"
+    assert sorted(answer["prompt_row"] for answer in answers) == [1, 2, 3, 4, 5]
+    for answer in answers:
+        assert answer["text"] == " token" * answer["output_tokens"] and not answer["text_cut"]
+        assert (answer["finish_reason"] == "length") == (answer["output_tokens"] == 20)
     code, _, stderr = jouleboard("measure", "--plan", plan, "--prompts", file, "--request-set", "lm-arena")
     assert code == 1 and "give one of them" in stderr
     file.write_text('{"prompt": 3}')
