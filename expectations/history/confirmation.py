@@ -47,7 +47,7 @@ class Candidate:
         what, keys = self.configuration, self.comparability
         return (
             f"{what.model_id} | {what.task} | {keys.runtime} {keys.runtime_version} in turns with "
-            f"{self.earlier_version} | {what.num_gpus}x {what.gpu_model} | batch {what.batch_size}"
+            f"{self.earlier_version} | {what.where} | {what.load_label} | {keys.weights} weights"
         )
 
 
@@ -82,8 +82,8 @@ def plan_confirmations(
     campaign_id: str,
     note: str | None = None,
     say: Callable[[str], object] = print,
-) -> dict[str, tuple[Sweep, ...]]:
-    """The reruns to measure now, by the candidate's name; each fits whole into what is left of the budget.
+) -> list[tuple[Candidate, tuple[Sweep, ...]]]:
+    """The candidates to rerun now, with their sweeps; each fits whole into what is left of the budget.
 
     Whatever is left out is said in one line. The campaign's own runs change nothing, so that one that is
     started again has the same plan.
@@ -98,13 +98,13 @@ def plan_confirmations(
         - spent_in_week(others, CONFIRMATION_CAMPAIGN, gpu_model=gpu_model, now=now)
         for gpu_model in gpu_models
     }
-    chosen: dict[str, tuple[Sweep, ...]] = {}
+    chosen: list[tuple[Candidate, tuple[Sweep, ...]]] = []
     for candidate in waiting:
         outcome = _reruns(catalog, candidate, others, left, cost, campaign_id, note)
         if isinstance(outcome, str):
             say(f"left out: {candidate}: {outcome}")
         else:
-            chosen[str(candidate)] = outcome
+            chosen.append((candidate, outcome))
     return chosen
 
 

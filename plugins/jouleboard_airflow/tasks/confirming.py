@@ -56,18 +56,13 @@ def plan_confirmations(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     )
     own = [run for run in runs if run.campaign_id == campaign]
     entries = []
-    for title, sweeps in reruns.items():
+    for candidate, sweeps in reruns:
         if left := left_of_turns(sweeps, own):
             first, *then = [sweep.model_dump(mode="json") for sweep in left]
-            entry = {
-                "sweep": first,
-                "then": then,
-                "title": title,
-                "lane": lane_of(first, canary=False).task_id,
-            }
-            measured = planning.measures(sweeps[1])
-            entries.append({**entry, "known": [run.run_id for run in own], MEASURES: measured})
-            log.info("to measure: %s", title)
+            lane, known = lane_of(first, canary=False).task_id, [run.run_id for run in own]
+            entry = {"sweep": first, "then": then, "title": str(candidate), "lane": lane, "known": known}
+            entries.append(entry | {MEASURES: planning.measures(sweeps[1])})
+            log.info("to measure: %s", candidate)
     if not entries:
         raise AirflowSkipException(
             "nothing to measure: no change waits for reruns, or the week's GPU-hours are spent"

@@ -91,8 +91,8 @@ def planned(found: list[Candidate], runs: list[Run], **values: Any) -> tuple[lis
         "say": said.append,
     }
     chosen = plan_confirmations(load(), found, runs, **(arguments | values))
-    servers = [[(one.runtime_version, one.points[0].batch_size) for one in each] for each in chosen.values()]
-    assert {one.campaign_id for each in chosen.values() for one in each} <= {"confirm__now"}
+    servers = [[(one.runtime_version, one.points[0].batch_size) for one in each] for _, each in chosen]
+    assert {one.campaign_id for _, each in chosen for one in each} <= {"confirm__now"}
     return servers, "\n".join(said)
 
 
@@ -109,7 +109,7 @@ def test_both_releases_are_measured_in_turns_and_never_above_the_budget() -> Non
     assert planned(waiting(32, 64), [])[0] == [in_turns(32), in_turns(64)]
     servers, said = planned(waiting(32, 64), [], budget_gpu_hours=1.5)
     assert servers == [in_turns(32)]
-    assert "batch 64: 0.8 GPU-hours, and 0.7 of the week are left" in said
+    assert "batch 64 | dummy weights: 0.8 GPU-hours, and 0.7 of the week are left" in said
     assert planned(waiting(32), [], budget_gpu_hours=0)[0] == []
 
 
