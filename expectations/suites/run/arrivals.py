@@ -72,7 +72,7 @@ CHECKS = (
         "requests were sent too late",
         lambda runs: runs["arrival_error_p99_ms"].where(runs["completed"]),
         within=Tolerance(
-            None, 5.0, "ms", "benchmarks/arrivals.py: p99 of 1.5 to 2 ms at 1,000 requests per second"
+            None, 5.0, "ms", "about 1 % of the strictest ceiling on the time to the first token, 450 ms"
         ),
     ),
     critical(
