@@ -113,9 +113,11 @@ def recompute(row: RowName, publication: OfPublication = None, as_json: Json = F
         _print_json(result.as_dict())
     else:
         _print_lines(f"row {result.row.id}: {result.row.name}", f"recomputed from {result.source}")
+        # The same runs are no news, and make the table too wide to read: `explain` names them.
+        shown = [one for one in result.figures if one.column != "run_ids" or not one.equal]
         _print_columns(
             ("figure", "published", "recomputed", ""),
-            [(one.column, *one.texts, "equal" if one.equal else "DIFFERS") for one in result.figures],
+            [(one.column, *one.texts, "equal" if one.equal else "DIFFERS") for one in shown],
         )
     if not result.equal:
         raise FiguresDiffer(f"not equal: {_cell(result.what_differs)}")
