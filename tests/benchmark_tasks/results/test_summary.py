@@ -10,7 +10,7 @@ import pytest
 from benchmark_tasks.results.identity import KEYS_ADDED_LATER, WORKLOAD_KEYS
 from benchmark_tasks.results.schema import Device, Failure, SubWindow
 from benchmark_tasks.results.summary import COLUMNS, runs_table
-from benchmark_tasks.testing.samples import on_gpus, sample_run
+from benchmark_tasks.testing.samples import on_gpus, sample_open_run, sample_run
 from benchmark_tasks.vocabulary import RunStatus
 
 NOTHING: dict[str, Any] = {
@@ -23,6 +23,20 @@ NOTHING: dict[str, Any] = {
     "client": None,
     "phases": (),
 }
+OF_ARRIVALS = {
+    "scheduled_arrivals",
+    "arrived_requests",
+    "arrival_error_p50_ms",
+    "arrival_error_p99_ms",
+    "arrival_error_max_ms",
+    "mean_backlog",
+    "backlog_growth_per_second",
+    "backlog_deviate",
+    "busy_share",
+    "is_sustained",
+    "unsustained_reason",
+}
+"""Columns that only a run at a rate fills."""
 
 
 def test_a_completed_run_fills_its_row() -> None:
@@ -62,7 +76,14 @@ def test_a_completed_run_fills_its_row() -> None:
         "generated_tokens_absent_reason",
         "weights_digest",
         "weights_seed",
+        *OF_ARRIVALS,
     }
+
+
+def test_a_run_at_a_rate_says_how_its_requests_arrived() -> None:
+    [row] = runs_table([(sample_open_run(request_rate=5.0), Path("/raw/x"))]).to_pylist()
+    assert (row["request_rate"], row["burstiness"], row["is_sustained"]) == (5.0, 1.0, True)
+    assert {name for name in OF_ARRIVALS if row[name] is None} == {"unsustained_reason"}
 
 
 def test_the_same_gpus_have_one_name() -> None:
