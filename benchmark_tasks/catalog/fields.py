@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo
@@ -12,6 +13,12 @@ HubId = Annotated[
 ]
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+DESCRIPTION_ONLY = re.compile(
+    r"\.(md|png|jpe?g|gif|svg|webp|pdf)$|(^|/)(\.gitattributes|\.gitignore|LICENSE|NOTICE|USE_POLICY)[^/]*$",
+    re.IGNORECASE,
+)
+"""Names of a repository's files that describe a model and are no part of it."""
 
 
 def known_gpu(gpu_model: str, info: ValidationInfo) -> str:

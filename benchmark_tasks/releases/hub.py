@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from pydantic import Field, ValidationError
 
-from benchmark_tasks.catalog.fields import Commit, HubId
+from benchmark_tasks.catalog.fields import DESCRIPTION_ONLY, Commit, HubId
 from benchmark_tasks.errors import DiskFull, HubRefused, IndexUnreachable
 from benchmark_tasks.releases.index import without_credentials
 from benchmark_tasks.results.record import Count, Record
@@ -50,11 +50,6 @@ _LISTED: list[Any] = [
     "sha",
     "tags",
 ]
-
-DESCRIPTION_ONLY = re.compile(
-    r"\.(md|png|jpe?g|gif|svg|webp|pdf)$|(^|/)(\.gitattributes|\.gitignore|LICENSE|NOTICE|USE_POLICY)[^/]*$",
-    re.IGNORECASE,
-)
 _WEIGHTS = re.compile(r"model[A-Za-z0-9_.-]*\.safetensors")
 
 Text = Annotated[str, Field(max_length=200)]

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 
 from benchmark_tasks import disk
 from benchmark_tasks.catalog import Model
+from benchmark_tasks.catalog.fields import DESCRIPTION_ONLY
 from benchmark_tasks.errors import CatalogError, WeightsNotAsAsked
-from benchmark_tasks.releases.hub import DESCRIPTION_ONLY
 from benchmark_tasks.runtimes.weight_files import precision_of, read_headers, read_object
 from benchmark_tasks.vocabulary import WeightPrecision
 
