@@ -23,7 +23,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field
 
@@ -122,30 +122,12 @@ class Catalog(Record):
     def with_models(self, models: Iterable[Model]) -> Catalog:
         """This catalog with further models, or other entries for its own."""
         more = {model.model_id: model for model in models}
-        # Not `model_copy`, which would copy a hash that was computed already.
-        return Catalog(
-            models={**self.models, **more},
-            tasks=self.tasks,
-            gpus=self.gpus,
-            watch=self.watch,
-            canaries=self.canaries,
-            added=(*self.added, *more),
-            added_data_sets=self.added_data_sets,
-        )
+        return self._with(models={**self.models, **more}, added=(*self.added, *more))
 
     def with_projects(self, projects: Iterable[WatchedProject]) -> Catalog:
         """This catalog with further watched projects, or other entries for its own."""
         watched = {entry.project: entry for entry in (*self.watch.projects, *projects)}
-        watch = self.watch.model_copy(update={"projects": tuple(watched.values())})
-        return Catalog(
-            models=self.models,
-            tasks=self.tasks,
-            gpus=self.gpus,
-            watch=watch,
-            canaries=self.canaries,
-            added=self.added,
-            added_data_sets=self.added_data_sets,
-        )
+        return self._with(watch=self.watch.model_copy(update={"projects": tuple(watched.values())}))
 
     def with_task_additions(self, additions: Iterable[TaskAddition]) -> Catalog:
         """This catalog with further data sets, and other default requests, of its tasks.
@@ -157,15 +139,11 @@ class Catalog(Record):
         for addition in additions:
             tasks[addition.task] = _with_addition(tasks[addition.task], addition, tasks.values())
             names += addition.data_sets
-        return Catalog(
-            models=self.models,
-            tasks=tasks,
-            gpus=self.gpus,
-            watch=self.watch,
-            canaries=self.canaries,
-            added=self.added,
-            added_data_sets=tuple(names),
-        )
+        return self._with(tasks=tasks, added_data_sets=tuple(names))
+
+    def _with(self, **changes: Any) -> Catalog:
+        # Not `model_copy`, which would copy a hash that was computed already.
+        return Catalog(**{name: getattr(self, name) for name in Catalog.model_fields} | changes)
 
     def added_data_set(self, task: Task, name: str) -> DataSetEntry | None:
         """A data set that is not in the shipped catalog, for sweeps to carry; `None` for any other name."""

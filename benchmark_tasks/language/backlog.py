@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmark_tasks.results.schema import Arrivals
+
 DEVIATES = 3.0
 """A growth of more than so many standard deviations is not chance."""
 
@@ -68,6 +70,37 @@ def backlog_between(
         deviate=(last - first) / scatter if scatter else 0.0,
         growth_share=growth * (end - start) / arrived if arrived else 0.0,
         busy_share=_busy(sent, ended, start, end),
+    )
+
+
+def arrivals_of(
+    due: np.ndarray,
+    late_seconds: np.ndarray,
+    start: float | None,
+    end: float | None,
+    backlog: Backlog,
+    reason: str | None,
+) -> Arrivals:
+    """What a run records of its arrivals; when each request was due, and how far from that some were sent.
+
+    start, end: of the window; `None` without one, in which nothing was scheduled.
+    reason: why the server did not keep up; `None` if it did.
+    """
+    scheduled = int(((due > start) & (due <= end)).sum()) if start is not None and end is not None else 0
+    errors = np.abs(late_seconds) * 1e3
+    p50, p99, largest = np.quantile(errors, [0.5, 0.99, 1.0]) if len(errors) else (None, None, None)
+    return Arrivals(
+        scheduled=scheduled,
+        arrived=backlog.arrived,
+        error_p50_ms=p50,
+        error_p99_ms=p99,
+        error_max_ms=largest,
+        mean_backlog=backlog.mean,
+        backlog_growth_per_second=backlog.growth_per_second,
+        backlog_deviate=backlog.deviate,
+        busy_share=backlog.busy_share,
+        sustained=reason is None,
+        reason=reason,
     )
 
 

@@ -6,15 +6,16 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from benchmark_tasks.client.arrivals import ClosedLoop
+from benchmark_tasks.client.arrivals import Arrivals, ClosedLoop
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.kept_answers import KeptAnswer
 from benchmark_tasks.client.latency import latency_of
 from benchmark_tasks.client.load import LoadSpec, Progress
-from benchmark_tasks.client.load_processes import run_in_processes
+from benchmark_tasks.client.load_processes import CombinedOutcome, run_in_processes
 from benchmark_tasks.errors import LoadError, ServerDied
 from benchmark_tasks.language.stopping import FAILED_SHARE_LIMIT, Watcher
 from benchmark_tasks.language.windows import mlenergy_window, steady_window, sub_window_edges, tokens_in
@@ -145,50 +146,20 @@ class Seen:
 
 
 def _offer_load(bench: Bench, batch_size: int) -> Seen:
-    procedure = bench.procedure
-    bench.server.wait_until_idle(max(procedure.maximum_seconds, QUIET_SECONDS))
-    before = generated_so_far(bench.server)
-    marks = bench.devices.mark(), bench.metrics.mark()
-    spec = LoadSpec(
-        base_url=bench.server.base_url,
-        key=bench.server.key,
-        requests=bench.request_set,
-        arrivals=ClosedLoop(batch_size, stationary_start=procedure.stationary_start),
-        seed=procedure.seed,
-        request_limit=procedure.request_limit,
-        drain=bench.length_control is LengthControl.NATURAL or procedure.request_limit is not None,
-        # A load that was silent for half the time it may last does not settle in the other half.
-        silence_seconds=max(procedure.maximum_seconds / 2, SHORTEST_SILENCE_SECONDS),
-        kept_answers=bench.kept_answers,
+    procedure, limit = bench.procedure, bench.procedure.request_limit
+    offered = offer(
+        bench,
+        ClosedLoop(batch_size, stationary_start=procedure.stationary_start),
+        lambda mark: Watcher(procedure, bench.devices, mark, bench.say),
+        drain_seconds=procedure.maximum_seconds,
+        request_limit=limit,
+        drain=bench.length_control is LengthControl.NATURAL or limit is not None,
     )
-    watcher = Watcher(procedure, bench.devices, marks[0], bench.say)
-
-    def follow(progress: Progress) -> bool:
-        bench.server.raise_if_dead()
-        return watcher.enough(progress)
-
-    outcome = run_in_processes(
-        spec, procedure.client_processes, follow, procedure.maximum_seconds, procedure.maximum_seconds
-    )
-    raise_on_failures(bench, outcome.events, "load")
-    lasted = float(outcome.events.finished_seconds.max())
-    read = read_instruments(bench, marks, outcome.events, lasted, before)
-    timeline, metrics = read.timeline, read.metrics
-    mlenergy = _with_server_batch(mlenergy_window(outcome.events, batch_size), metrics)
-    steady = steady_window(outcome.events, outcome.stopped_seconds, energy_curve(timeline), procedure)
+    events, timeline, metrics = offered.outcome.events, offered.read.timeline, offered.read.metrics
+    mlenergy = _with_server_batch(mlenergy_window(events, batch_size), metrics)
+    steady = steady_window(events, offered.outcome.stopped_seconds, energy_curve(timeline), procedure)
     steady = _with_server_batch(steady, metrics)
-    return Seen(
-        events=outcome.events,
-        lasted_seconds=lasted,
-        timeline=timeline,
-        metrics=metrics,
-        generated=read.generated,
-        steady=steady,
-        mlenergy=mlenergy,
-        client=outcome.client,
-        warm=watcher.warm,
-        answers=outcome.answers,
-    )
+    return offered.seen(steady, mlenergy, warm=offered.watcher.warm)
 
 
 @dataclass(frozen=True)
@@ -198,6 +169,90 @@ class Readings:
     timeline: Timeline
     metrics: Timeline
     generated: Generated
+
+
+class Watching(Protocol):
+    """Follows a load while it lasts."""
+
+    def enough(self, progress: Progress) -> bool:
+        """True once the load may stop."""
+
+
+Watch = TypeVar("Watch", bound=Watching)
+
+
+@dataclass(frozen=True)
+class Offered(Generic[Watch]):
+    """A load that is over. lasted_seconds: from the first request to the last end."""
+
+    watcher: Watch
+    outcome: CombinedOutcome
+    lasted_seconds: float
+    read: Readings
+
+    def seen(self, steady: Window, mlenergy: Window | None = None, *, warm: bool = True) -> Seen:
+        """The load with its windows."""
+        return Seen(
+            events=self.outcome.events,
+            lasted_seconds=self.lasted_seconds,
+            timeline=self.read.timeline,
+            metrics=self.read.metrics,
+            generated=self.read.generated,
+            steady=steady,
+            mlenergy=mlenergy,
+            client=self.outcome.client,
+            warm=warm,
+            answers=self.outcome.answers,
+        )
+
+
+def offer(
+    bench: Bench,
+    arrivals: Arrivals,
+    watching: Callable[[int], Watch],
+    *,
+    drain_seconds: float,
+    request_limit: int | None = None,
+    drain: bool = True,
+) -> Offered[Watch]:
+    """Offer load to a server at rest until what watches it has enough, and read the instruments.
+
+    Args:
+        watching: makes what watches the load, from the mark of the devices' recorder before it.
+        drain_seconds: limit for what is in flight when the load stops.
+        request_limit, drain: as in `LoadSpec`.
+
+    Raises:
+        ServerDied, LoadError
+    """
+    procedure = bench.procedure
+    bench.server.wait_until_idle(max(procedure.maximum_seconds, QUIET_SECONDS))
+    before = generated_so_far(bench.server)
+    marks = bench.devices.mark(), bench.metrics.mark()
+    spec = LoadSpec(
+        base_url=bench.server.base_url,
+        key=bench.server.key,
+        requests=bench.request_set,
+        arrivals=arrivals,
+        seed=procedure.seed,
+        request_limit=request_limit,
+        drain=drain,
+        # A load that was silent for half the time it may last does not settle in the other half.
+        silence_seconds=max(procedure.maximum_seconds / 2, SHORTEST_SILENCE_SECONDS),
+        kept_answers=bench.kept_answers,
+    )
+    watcher = watching(marks[0])
+
+    def follow(progress: Progress) -> bool:
+        bench.server.raise_if_dead()
+        return watcher.enough(progress)
+
+    outcome = run_in_processes(
+        spec, procedure.client_processes, follow, procedure.maximum_seconds, drain_seconds
+    )
+    raise_on_failures(bench, outcome.events, "load")
+    lasted = float(outcome.events.finished_seconds.max())
+    return Offered(watcher, outcome, lasted, read_instruments(bench, marks, outcome.events, lasted, before))
 
 
 def read_instruments(

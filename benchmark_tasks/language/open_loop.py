@@ -21,17 +21,15 @@ import numpy as np
 from benchmark_tasks.client.arrivals import OpenLoop
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.latency import latency_of
-from benchmark_tasks.client.load import LoadSpec, Progress
-from benchmark_tasks.client.load_processes import run_in_processes
+from benchmark_tasks.client.load import Progress
 from benchmark_tasks.errors import MeterError
-from benchmark_tasks.language.backlog import GROWTH_SHARE, Backlog, backlog_between
+from benchmark_tasks.language.backlog import GROWTH_SHARE, Backlog, arrivals_of, backlog_between
 from benchmark_tasks.language.measurement import (
-    SHORTEST_SILENCE_SECONDS,
     Bench,
     Seen,
     answer_rows,
     joined,
-    raise_on_failures,
+    offer,
     read_instruments,
     requests_of,
     server_record,
@@ -102,72 +100,27 @@ def counted_for_latency(events: Events, window: Window) -> np.ndarray | None:
 def _let_arrive(bench: Bench, load: Load) -> tuple[Seen, Arrivals]:
     procedure = bench.procedure
     assert load.request_rate and load.burstiness
-    bench.server.wait_until_idle(max(procedure.maximum_seconds, QUIET_SECONDS))
-    before = generated_so_far(bench.server)
-    marks = bench.devices.mark(), bench.metrics.mark()
-    spec = LoadSpec(
-        base_url=bench.server.base_url,
-        key=bench.server.key,
-        requests=bench.request_set,
-        arrivals=OpenLoop(load.request_rate, load.burstiness),
-        seed=procedure.seed,
-        silence_seconds=max(procedure.maximum_seconds / 2, SHORTEST_SILENCE_SECONDS),
-        kept_answers=bench.kept_answers,
+    offered = offer(
+        bench,
+        OpenLoop(load.request_rate, load.burstiness),
+        lambda mark: OpenWatcher(procedure, load.most_under_way, bench.devices, mark, bench.say),
+        drain_seconds=min(DRAIN_SECONDS, procedure.maximum_seconds),
     )
-    watcher = OpenWatcher(procedure, load.most_under_way, bench.devices, marks[0], bench.say)
-
-    def follow(progress: Progress) -> bool:
-        bench.server.raise_if_dead()
-        return watcher.enough(progress)
-
-    limit = procedure.maximum_seconds
-    drain = min(DRAIN_SECONDS, limit)
-    outcome = run_in_processes(spec, procedure.client_processes, follow, limit, drain)
-    events = outcome.events
-    raise_on_failures(bench, events, "load")
-    lasted = float(events.finished_seconds.max())
-    read = read_instruments(bench, marks, events, lasted, before)
+    events, timeline = offered.outcome.events, offered.read.timeline
     window, backlog = open_window(
-        events, outcome.stopped_seconds, energy_curve(read.timeline), procedure, load.burstiness
+        events, offered.outcome.stopped_seconds, energy_curve(timeline), procedure, load.burstiness
     )
-    seen = Seen(
-        events=events,
-        lasted_seconds=lasted,
-        timeline=read.timeline,
-        metrics=read.metrics,
-        generated=read.generated,
-        steady=window,
-        client=outcome.client,
-        answers=outcome.answers,
-    )
-    return seen, arrivals_of(events, window, backlog, watcher.jammed)
+    late = (events.sent_seconds - events.due_seconds)[~events.cancelled]
+    reason = _why_not_sustained(backlog, offered.watcher.jammed)
+    edges = window.start_seconds, window.end_seconds
+    return offered.seen(window), arrivals_of(events.due_seconds, late, *edges, backlog, reason)
 
 
-def arrivals_of(events: Events, window: Window, backlog: Backlog, jammed: int | None) -> Arrivals:
-    """What is recorded of the arrivals. jammed: how many were under way when the load was given up for it."""
-    start, end = window.start_seconds, window.end_seconds
-    due = events.due_seconds
-    scheduled = int(((due > start) & (due <= end)).sum()) if start is not None and end is not None else 0
-    errors = np.abs(events.sent_seconds - due)[~events.cancelled] * 1e3
-    p50, p99, largest = np.quantile(errors, [0.5, 0.99, 1.0]) if len(errors) else (None, None, None)
-    reason = None
-    if backlog.grows:
-        reason = f"the backlog grows by {backlog.growth_per_second:.2g} requests/s"
+def _why_not_sustained(backlog: Backlog, jammed: int | None) -> str | None:
+    """jammed: how many were under way when the load was given up for it."""
     if jammed is not None:
-        reason = f"{jammed} requests were waiting or being answered"
-    return Arrivals(
-        scheduled=scheduled,
-        arrived=backlog.arrived,
-        error_p50_ms=p50,
-        error_p99_ms=p99,
-        error_max_ms=largest,
-        mean_backlog=backlog.mean,
-        backlog_growth_per_second=backlog.growth_per_second,
-        backlog_deviate=backlog.deviate,
-        busy_share=backlog.busy_share,
-        sustained=reason is None,
-        reason=reason,
-    )
+        return f"{jammed} requests were waiting or being answered"
+    return f"the backlog grows by {backlog.growth_per_second:.2g} requests/s" if backlog.grows else None
 
 
 def open_window(

@@ -52,6 +52,5 @@ def was_rerun(
         and run.configuration.configuration_id == configuration.configuration_id
         and run.comparability.runtime_version == comparability.runtime_version
         and run.comparability.weights == comparability.weights
-        and run.comparability.weights == comparability.weights
         for run in runs
     )

@@ -156,10 +156,6 @@ class Hub:
             raise HubRefused(f"{model_id} is now called {model.model_id} on the hub: change the catalog")
         return Repository(model=model, files=tuple(files))
 
-    def head(self, model_id: str) -> str:
-        """The newest commit of a model."""
-        return self.commit(model_id)
-
     def commit(self, model_id: str, revision: str | None = None) -> str:
         """The commit that a branch or tag of a model stands for now; by default the newest one."""
         with self._in_our_words(model_id):

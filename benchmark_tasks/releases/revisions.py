@@ -68,7 +68,7 @@ def begin(model_id: str, revision: str, content: str, settings: Settings, *, mea
 
 def _look(model_id: str, hub: Hub, settings: Settings) -> list[str]:
     """Compare the hub with the list of revisions, and add a new one to it."""
-    head = hub.head(model_id)
+    head = hub.commit(model_id)
     known = _kept(model_id, settings)
     if known is not None and known.head == head:
         return []

@@ -49,6 +49,10 @@ _SHAPE = ("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads
 """Keys of config.json that two copies of one model have in common."""
 
 
+_Indices = Mapping[str, Mapping[str, str]]
+"""By index: which file holds which tensor."""
+
+
 class Stamp(NamedTuple):
     """What the file system says of a file; times in nanoseconds."""
 
@@ -108,10 +112,10 @@ def read_weights_folder(
         stamps = _stamps(path)
         pipeline = PIPELINE in stamps
         config = None if pipeline else _language_config(path, stamps)
-        tensors = read_headers(_weight_files(path, stamps, pipeline=pipeline))
-        _require_indexed(
-            path, stamps, {file.relative_to(path).as_posix(): t.names for file, t in tensors.items()}
-        )
+        indices = _indices(path, stamps)
+        tensors = read_headers(_weight_files(path, stamps, {} if pipeline else indices, pipeline=pipeline))
+        held = {file.relative_to(path).as_posix(): t.names for file, t in tensors.items()}
+        _require_indexed(path, stamps, indices, held)
         precision = None if config is None else precision_of(path, config, tensors.values())
         hashes = _hashes(path, stamps, home, say)
         now = _stamps(path)
@@ -212,20 +216,16 @@ def _is_gguf(path: Path) -> bool:
     return path.suffix.lower() == ".gguf"
 
 
-def _weight_files(path: Path, names: Mapping[str, Stamp], *, pipeline: bool) -> list[Path]:
+def _weight_files(path: Path, names: Mapping[str, Stamp], indices: _Indices, *, pipeline: bool) -> list[Path]:
     """The files that a runtime loads: of a language model those that its index names, if it has one."""
     files = [name for name in names if name.endswith(_WEIGHTS) and (pipeline or "/" not in name)]
     if pipeline and not files:
         raise CatalogError(f"{path}: no .safetensors file: copy the weights there")
-    indexed = (
-        set()
-        if pipeline
-        else {file for weights in _indices(path, names).values() for file in weights.values()}
-    )
+    indexed = {file for weights in indices.values() for file in weights.values()}
     return [path / name for name in files if not indexed or name in indexed]
 
 
-def _indices(path: Path, names: Mapping[str, Stamp]) -> dict[str, dict[str, str]]:
+def _indices(path: Path, names: Mapping[str, Stamp]) -> _Indices:
     """Each index of weights: which file holds which tensor, by names in the folder."""
     found = {}
     for name in names:
@@ -239,9 +239,10 @@ def _indices(path: Path, names: Mapping[str, Stamp]) -> dict[str, dict[str, str]
     return found
 
 
-def _require_indexed(path: Path, names: Mapping[str, Stamp], held: Mapping[str, set[str]]) -> None:
+def _require_indexed(
+    path: Path, names: Mapping[str, Stamp], indices: _Indices, held: Mapping[str, set[str]]
+) -> None:
     """Check that every part of weights in several files is there, and holds what the index says."""
-    indices = _indices(path, names)
     for index, weights in indices.items():
         for tensor, file in weights.items():
             if file not in names:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark_tasks.language.backlog import backlog_between
+from benchmark_tasks.language.backlog import arrivals_of, backlog_between
 from benchmark_tasks.results.schema import (
     Arrivals,
     Device,
@@ -115,20 +115,7 @@ def _arrivals_as_in_files(run: Run, arrivals: Arrivals, times: _Times) -> Arriva
     if start is None or end is None:
         return arrivals
     backlog = backlog_between(times.sent, times.finished, start, end, run.configuration.burstiness)
-    p50, p99, largest = np.quantile((times.sent - times.due) * 1000, [0.5, 0.99, 1.0])
-    return Arrivals(
-        scheduled=int(((times.due > start) & (times.due <= end)).sum()),
-        arrived=backlog.arrived,
-        error_p50_ms=p50,
-        error_p99_ms=p99,
-        error_max_ms=largest,
-        mean_backlog=backlog.mean,
-        backlog_growth_per_second=backlog.growth_per_second,
-        backlog_deviate=backlog.deviate,
-        busy_share=backlog.busy_share,
-        sustained=arrivals.sustained,
-        reason=arrivals.reason,
-    )
+    return arrivals_of(times.due, times.sent - times.due, start, end, backlog, arrivals.reason)
 
 
 def _window_as_in_files(run: Run, window: Window, times: _Times | None) -> Window:

@@ -10,7 +10,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from benchmark_tasks.catalog import DataSetEntry, LengthDistribution, Model, PromptForm, TaskEntry
+from benchmark_tasks.catalog import (
+    DataSetEntry,
+    LengthDistribution,
+    Model,
+    PromptForm,
+    RequestDefaults,
+    TaskEntry,
+)
 from benchmark_tasks.errors import CatalogError, RequestSetError
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import LengthControl, Task
@@ -97,8 +104,7 @@ def _synthetic(sweep: RequestSetChoice, model: Model, task: TaskEntry) -> Synthe
         "input_tokens": _cut(requests.input_tokens, None if context is None else context // 4),
         "output_tokens": _cut(requests.output_tokens, longest),
         "length_control": sweep.length_control,
-        "seed": requests.seed if asked.seed is None else asked.seed,
-        "temperature": TEMPERATURE if asked.temperature is None else asked.temperature,
+        **_drawn_by(asked, requests),
     }
     if requests.media is not None:
         return SyntheticChat(
@@ -119,14 +125,8 @@ def _real(
     room = None if context is None else context - output - TEMPLATE_TOKENS
     fixed = sweep.length_control is LengthControl.FIXED
     lengths = _cut(task.requests.output_tokens, output) if fixed else None
-    seed = task.requests.seed if asked.seed is None else asked.seed
-    temperature = TEMPERATURE if asked.temperature is None else asked.temperature
-    common: dict[str, Any] = {
-        "maximum_output_tokens": output,
-        "lengths": lengths,
-        "seed": seed,
-        "temperature": temperature,
-    }
+    drawn = _drawn_by(asked, task.requests)
+    common: dict[str, Any] = {"maximum_output_tokens": output, "lengths": lengths, **drawn}
     if entry.file is not None:
         own = read_own_prompts(Path(entry.file), task.input_media)
         return _own(own, name, entry, sweep.task, common)
@@ -136,11 +136,11 @@ def _real(
         return _identity(name, data.revision, entry, contents, **common)
 
     if (kind := entry.form.media) is not None:
-        items = media_prompts_of(name, entry.form, data, seed, entry.kept_prompts, room)
+        items = media_prompts_of(name, entry.form, data, drawn["seed"], entry.kept_prompts, room)
         _require_some(items, name, len(data.rows), model)
         return DataSetChat(identity(_contents(items)), kind, items, **common)
     try:
-        prompts = prompts_of(entry.form, data.rows, model, seed, room)[: entry.kept_prompts]
+        prompts = prompts_of(entry.form, data.rows, model, drawn["seed"], room)[: entry.kept_prompts]
     except RequestSetError as error:
         raise RequestSetError(f"data set {name}: {error}") from error
     _require_some(prompts, name, len(data.rows), model)
@@ -205,6 +205,14 @@ def _identity(
     }
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
     return f"{name}-{revision[:12]}-{digest[:8]}"
+
+
+def _drawn_by(asked: Sampling, requests: RequestDefaults) -> dict[str, Any]:
+    """Seed and temperature: those that a person chose, or the usual ones."""
+    return {
+        "seed": requests.seed if asked.seed is None else asked.seed,
+        "temperature": TEMPERATURE if asked.temperature is None else asked.temperature,
+    }
 
 
 def _least(*limits: int | None) -> int | None:

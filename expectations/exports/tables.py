@@ -10,6 +10,7 @@ from benchmark_tasks.disk import sha256
 from expectations.exports.croissant import Column, Table, described
 from expectations.exports.folder import new_folder
 from expectations.publications import MART_SCHEMA, Publication, attached
+from expectations.publications.database import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,7 +37,7 @@ def export_tables(publication: Publication, folder: Path) -> list[str]:
 def _written(connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> Table:
     path = folder / f"{name}.csv"
     relation = f'published.{MART_SCHEMA}."{name}"'
-    connection.execute(f"copy (from {relation}) to '{_quoted(path)}' (format csv, header)")
+    connection.execute(f"copy (from {relation}) to {literal(path)} (format csv, header)")
     of_mart = "database_name = 'published' and schema_name = ? and table_name = ?"
     (description,) = connection.execute(
         f"select comment from duckdb_tables() where {of_mart}", [MART_SCHEMA, name]
@@ -52,7 +53,3 @@ def _written(connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> 
         bytes=path.stat().st_size,
         columns=tuple(Column(column, kind, comment or "") for column, kind, comment in columns),
     )
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -6,9 +6,10 @@ Every publication checks other rows; `publications verify --deep` and the weekly
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,10 @@ def audit_sample(auditor: Auditor, candidate: Path, settings: Settings, seed: st
     with closing(duckdb.connect(str(candidate), read_only=True)) as connection:
         rows = all_rows(connection)
     store = Store.of(settings)
-    here = [row for row in rows if row.is_measured and not _any_is_cold(row, store)]
-    measured = _chosen(here, seed)
-    imported = _chosen([row for row in rows if not row.is_measured], seed)
+    measured = _chosen(
+        (row for row in rows if row.is_measured), seed, lambda row: not _any_is_cold(row, store)
+    )
+    imported = _chosen((row for row in rows if not row.is_measured), seed)
     sample = Sample(seed, tuple(row.id for row in measured), tuple(row.id for row in imported))
     found = list(recompute([*measured, *imported], settings))
     if not found:
@@ -70,9 +72,12 @@ def audit_sample(auditor: Auditor, candidate: Path, settings: Settings, seed: st
     ), sample
 
 
-def _chosen(rows: Sequence[Row], seed: str) -> list[Row]:
-    chosen = random.Random(seed).sample(range(len(rows)), min(SAMPLED, len(rows)))
-    return [rows[number] for number in sorted(chosen)]
+def _chosen(rows: Iterable[Row], seed: str, usable: Callable[[Row], bool] = lambda row: True) -> list[Row]:
+    """Some rows, in the order of ids. Only rows whose turn comes are asked whether they are usable."""
+    listed = list(rows)
+    shuffled = random.Random(seed).sample(listed, len(listed))
+    chosen = list(islice(filter(usable, shuffled), SAMPLED))
+    return sorted(chosen, key=lambda row: row.id)
 
 
 def _any_is_cold(row: Row, store: Store) -> bool:

@@ -215,15 +215,13 @@ def _first_round(series: CanarySeries, runs: Iterable[Run]) -> list[Sweep]:
 def _round(
     series: Sequence[CanarySeries], left: Sequence[Sequence[Sweep]], runs: Iterable[Run], run_id: str
 ) -> Round:
-    known = [run.run_id for run in runs if run.campaign_id == run_id]
+    own = [run for run in runs if run.campaign_id == run_id]
     entries = []
     for each, sweeps in zip(series, left, strict=True):
         if not sweeps:
             continue
         title = f"{each.sweeps[0].model_id} | {each.version} in turns with {', '.join(each.versions)}"
-        first, *then = [sweep.model_dump(mode="json") for sweep in sweeps]
-        lane = canary_lane_of(each.gpu_model)
-        entries.append({"sweep": first, "then": then, "title": title, "lane": lane.task_id, "known": known})
+        entries.append(planning.in_turns(sweeps, title, canary_lane_of(each.gpu_model).task_id, own))
         log.info("to measure, on %s: %s", each.gpu_model, title)
     return {"series": _adapter().dump_python(tuple(series), mode="json"), "planned": entries}
 

@@ -58,9 +58,8 @@ def plan_confirmations(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     entries = []
     for candidate, sweeps in reruns:
         if left := left_of_turns(sweeps, own):
-            first, *then = [sweep.model_dump(mode="json") for sweep in left]
-            lane, known = lane_of(first, canary=False).task_id, [run.run_id for run in own]
-            entry = {"sweep": first, "then": then, "title": str(candidate), "lane": lane, "known": known}
+            lane = lane_of(left[0].model_dump(mode="json"), canary=False).task_id
+            entry = planning.in_turns(left, str(candidate), lane, own)
             entries.append(entry | {MEASURES: planning.measures(sweeps[1])})
             log.info("to measure: %s", candidate)
     if not entries:

@@ -210,6 +210,13 @@ def planned(catalog: Catalog, sweeps: Iterable[Sweep], own: Iterable[Run]) -> li
     return [entry for _, entry in sorted(entries, key=lambda pair: pair[0])]
 
 
+def in_turns(sweeps: Sequence[Sweep], title: str, lane: str, own: Iterable[Run]) -> Planned:
+    """Sweeps that one task measures one after the other on the same GPUs, in the form of `planned`."""
+    first, *then = [sweep.model_dump(mode="json") for sweep in sweeps]
+    known = [run.run_id for run in own]
+    return {"sweep": first, "then": then, "title": title, "lane": lane, "known": known}
+
+
 def measures(sweep: Sweep) -> dict[str, Any]:
     """Which rows of the leaderboard a sweep measures, for the tab of its run."""
     return {

@@ -57,13 +57,13 @@ def test_a_mirror_on_this_machine_is_behind_no_proxy(
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     model = add_dense(server)
-    assert hub.head("Qwen/Qwen3-9B") == model.revision
+    assert hub.commit("Qwen/Qwen3-9B") == model.revision
 
 
 def test_a_repository_has_its_files_config_and_tensors(server: ModelHub, hub: Hub) -> None:
     model = add_dense(server)
     repository = hub.repository("Qwen/Qwen3-9B")
-    assert repository.model.revision == hub.head("Qwen/Qwen3-9B") == model.revision
+    assert repository.model.revision == hub.commit("Qwen/Qwen3-9B") == model.revision
     sizes = {file.path: file.size_bytes for file in repository.weights}
     assert sizes.keys() == {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}
     assert sum(size or 0 for size in sizes.values()) > 2 * 8_184_000_000
@@ -94,7 +94,7 @@ def test_an_older_revision_is_the_one_asked_for(server: ModelHub, hub: Hub) -> N
 def test_a_hub_in_trouble_is_asked_once(server: ModelHub, hub: Hub, status: int) -> None:
     server.faults["/api/models"] = status
     one_line(IndexUnreachable, f"answered {status}", lambda: hub.models("Qwen", "text-generation"))
-    one_line(IndexUnreachable, f"answered {status}", lambda: hub.head("Qwen/Qwen3-9B"))
+    one_line(IndexUnreachable, f"answered {status}", lambda: hub.commit("Qwen/Qwen3-9B"))
     assert len(server.asked) == 2
 
 

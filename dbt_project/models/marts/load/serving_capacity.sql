@@ -22,16 +22,6 @@ judged as (
 
 ),
 
-idle as (
-
-    select
-        server_setup_id,
-        mean_power_watts as idle_power_watts
-    from loads
-    where request_rate = 0
-
-),
-
 -- The power at full load is that of the highest rate that the server keeps up with, whatever the latency.
 full_loads as (
 
@@ -130,10 +120,10 @@ select
     loads.mean_power_watts,
     3.6e6 / nullif(loads.energy_per_response_joules, 0) as requests_per_kwh,
     1000 * loads.throughput_per_second / nullif(loads.mean_power_watts, 0) as throughput_per_kilowatt,
-    idle.idle_power_watts,
+    named.idle_power_watts,
     full_loads.full_request_rate,
     full_loads.full_power_watts,
-    idle.idle_power_watts / nullif(full_loads.full_power_watts, 0) as power_share_idle,
+    named.idle_power_watts / nullif(full_loads.full_power_watts, 0) as power_share_idle,
     at_shares.power_share_at_10_percent,
     at_shares.power_share_at_50_percent
 from best
@@ -141,7 +131,6 @@ inner join setups on best.any_load_id = setups.load_id
 inner join loads as named on best.any_load_id = named.load_id
 inner join objectives on best.objective = objectives.objective
 left join loads on best.best_load_id = loads.load_id
-left join idle on best.server_setup_id = idle.server_setup_id
 left join full_loads
     on best.server_setup_id = full_loads.server_setup_id and best.burstiness = full_loads.burstiness
 left join at_shares
