@@ -17,7 +17,7 @@ from benchmark_tasks.results.summary import runs_table
 from benchmark_tasks.settings import Settings
 from expectations.candidate import profiles
 from expectations.candidate.build import INPUTS_FOLDER, BuildResult, build
-from expectations.candidate.inputs import FINDINGS, PREVIOUS, PUBLICATIONS, VERDICTS
+from expectations.candidate.inputs import CONTESTS, FINDINGS, PREVIOUS, PUBLICATIONS, VERDICTS
 from expectations.candidate.profiles import Profile
 
 
@@ -65,6 +65,7 @@ def build_candidate(
         ("findings", FINDINGS, findings),
         ("publications", PUBLICATIONS, list(publications)),
         ("previous_leaderboards", PREVIOUS, list(previous)),
+        ("contests", CONTESTS, []),
     ):
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / f"{name}.parquet")
     profiles.write(profiled, directory)

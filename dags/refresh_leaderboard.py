@@ -13,8 +13,8 @@ publication, or none if nothing changed.
    approved and why.
 4. `announce`: fails with the reason after *Reject*; is skipped if nothing changed.
 
-It runs after measurements and after an import, and daily. Only one run at a time: the next one waits for
-an open question. *Approve* in the form answers the question in advance.
+It runs after measurements, after an import, after `contest_change`, and daily. Only one run at a time: the
+next one waits for an open question. *Approve* in the form answers the question in advance.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 from airflow.sdk import dag, task
 
 from jouleboard_airflow.dag_parts import forms, schedules
-from jouleboard_airflow.dag_parts.assets import LEADERBOARD, PUBLISHED_RESULTS, RAW_RUNS
+from jouleboard_airflow.dag_parts.assets import DECISIONS, LEADERBOARD, PUBLISHED_RESULTS, RAW_RUNS
 from jouleboard_airflow.dag_parts.deadlines import deadline
 from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
 from jouleboard_airflow.failures import RETRIES, one_line_errors
@@ -44,7 +44,7 @@ BUILDS: dict[str, Any] = {"pool": "duckdb_writer", "execution_timeout": timedelt
 
 
 @dag(
-    schedule=schedules.at_or_after("30 4 * * *", RAW_RUNS | PUBLISHED_RESULTS),
+    schedule=schedules.at_or_after("30 4 * * *", RAW_RUNS | PUBLISHED_RESULTS | DECISIONS),
     catchup=False,
     max_active_runs=1,
     deadline=deadline(hours=3),

@@ -28,6 +28,11 @@ publications_app = typer.Typer(
 quarantine_app = typer.Typer(no_args_is_help=True, help="Runs that the gate set aside: list, show, release.")
 app.add_typer(publications_app, name="publications")
 app.add_typer(quarantine_app, name="quarantine")
+changes_app = typer.Typer(
+    invoke_without_command=True,
+    help="Changes of energy between releases that are candidates or were rerun: list, contest, withdraw.",
+)
+app.add_typer(changes_app, name="changes")
 export_app = typer.Typer(no_args_is_help=True, help="A publication in the forms that other tools read.")
 app.add_typer(export_app, name="export")
 
@@ -364,6 +369,59 @@ def release(
         _print_json(vars(entry))
     else:
         typer.echo(f"released {entry.run_id}; run `jouleboard refresh` to publish it")
+
+
+@changes_app.callback()
+def list_changes(context: typer.Context, as_json: Json = False) -> None:
+    """List the changes of the current publication: candidate, confirmed, not confirmed, contested."""
+    if context.invoked_subcommand:
+        return
+    from expectations.history import changes
+
+    found = changes.changes(Settings.from_environment())
+    if as_json:
+        _print_json([change.as_dict() for change in found])
+    elif not found:
+        typer.echo("no change of energy is a candidate, and none was rerun")
+    else:
+        _print_columns(
+            ("change", "state", "what changed"), [(each.id, each.state, each.text) for each in found]
+        )
+
+
+ChangeId = Annotated[str, typer.Argument(metavar="CHANGE", help="Id of the change, or the beginning of it.")]
+
+
+@changes_app.command("contest")
+def contest_change(
+    change: ChangeId,
+    note: Annotated[str, typer.Option(help="Why what reruns say is doubtful; shown with the change.")],
+    as_json: Json = False,
+) -> None:
+    """Contest what reruns say about a change. It is shown as contested, with the note and your name."""
+    from expectations.history import changes
+
+    entry = changes.contest(Settings.from_environment(), change, note=note, who=getpass.getuser())
+    if as_json:
+        _print_json(vars(entry))
+    else:
+        typer.echo(f"contested {entry.leaderboard_id}; run `jouleboard refresh` to publish it")
+
+
+@changes_app.command("withdraw")
+def withdraw_contest(
+    change: ChangeId,
+    note: Annotated[str | None, typer.Option(help="Why; kept with the withdrawal.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Withdraw the contest of a change: it is again what reruns say. Both entries are kept."""
+    from expectations.history import changes
+
+    entry = changes.withdraw(Settings.from_environment(), change, note=note, who=getpass.getuser())
+    if as_json:
+        _print_json(vars(entry))
+    else:
+        typer.echo(f"withdrew the contest of {entry.leaderboard_id}; run `jouleboard refresh` to publish it")
 
 
 def _publication(settings: Settings, number: int | None) -> publications.Publication:

@@ -3,8 +3,8 @@
     landed runs -> per-run and cross-run suites -> accepted / quarantined with reasons
     -> dbt candidate (aside) -> mart and publication suites -> a new publication, or a refusal
 
-Nothing is published when nothing changed: every manifest holds the digest of runs, releases from
-quarantine, import, catalog and code. With an equal digest the refresh ends at once.
+Nothing is published when nothing changed: every manifest holds the digest of runs, decisions of
+persons, import, catalog and code. With an equal digest the refresh ends at once.
 """
 
 from __future__ import annotations

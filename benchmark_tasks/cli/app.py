@@ -65,6 +65,11 @@ _ELSEWHERE = {
     ),
     "digest": ("expectations.cli", ("digest",), "What was measured, changed and published in the last days."),
     "quarantine": ("expectations.cli", ("quarantine",), "Runs that the gate set aside: list, show, release."),
+    "changes": (
+        "expectations.cli",
+        ("changes",),
+        "Changes of energy between releases: list, contest, withdraw.",
+    ),
     "export": ("expectations.cli", ("export",), "A publication in the forms that other tools read."),
     "query": ("expectations.cli", ("query",), "Run a SQL query on the current publication, read-only."),
     "backup": (_UPKEEP, ("backup",), "Back up this installation, also while it works; verify a backup."),

@@ -19,7 +19,10 @@ select
     'better' as energy_verdict,
     2 as rerun_servers,
     2 as previous_rerun_servers,
+    'confirmed' as rerun_result,
     'confirmed' as confirmation,
+    cast(null as varchar) as contested_by,
+    cast(null as varchar) as contest_note,
     -0.03 as energy_change_since_first,
     -0.04 as energy_change_since_first_low,
     -0.02 as energy_change_since_first_high

@@ -9,6 +9,7 @@ select
     count(*) as energy_lower,
     0 as energy_higher,
     count(*) as changes_confirmed,
+    0 as changes_contested,
     -0.03 as median_energy_change,
     -0.03 as lowest_energy_change,
     -0.03 as highest_energy_change

@@ -18,7 +18,8 @@ from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.settings import Settings
 from expectations.candidate import profiles
 from expectations.candidate.fingerprint import code_digest
-from expectations.gate import quarantine
+from expectations.gate import contests, quarantine
+from expectations.gate.contests import Contest
 from expectations.gate.intake import Intake
 from expectations.gate.quarantine import Verdict
 from expectations.publications import PARQUET_FOLDER
@@ -92,15 +93,27 @@ PREVIOUS = _schema(
 COMPARED = 30
 """Earlier publications with which a new one is compared: the newest ones."""
 
+CONTESTS = _schema(
+    {
+        "leaderboard_id": pa.string(),
+        "previous_runtime_version": pa.string(),
+        "contested_by": pa.string(),
+        "contested_at": pa.timestamp("us", tz="UTC"),
+        "contest_note": pa.string(),
+    }
+)
+"""One row per change of energy that a person contests."""
+
 LEADERBOARD = Path(PARQUET_FOLDER) / "leaderboard.parquet"
 
 
 def digest(settings: Settings, intake: Intake, catalog: Catalog) -> str:
-    """Equal digests mean equal publications: runs, releases from quarantine, import, catalog, code."""
+    """Equal digests mean equal publications: runs, decisions of persons, import, catalog, code."""
     imported = mlenergy.current(settings)
     parts = (
         intake.digest,
         repr([sorted(vars(entry).items()) for _, entry in sorted(quarantine.releases(settings).items())]),
+        repr([sorted(vars(entry).items()) for _, entry in sorted(contests.contests(settings).items())]),
         imported.name if imported else "nothing imported",
         catalog.content_hash,
         code_digest(),
@@ -134,6 +147,8 @@ def write(
         numbers = [entry["publication_number"] for entry in history]
         earlier = previous_leaderboards(settings.published, numbers[-COMPARED:])
         pq.write_table(earlier, directory / "previous_leaderboards.parquet")
+        contested = [contest for _, contest in sorted(contests.contests(settings).items())]
+        _write(directory / "contests.parquet", CONTESTS, map(_contest_row, contested))
         accepted = {run.run_id: path for run, path in intake.listing.runs if verdicts[run.run_id].accepted}
         profiles.write(profiles.gather(accepted, settings.warehouse), directory)
         write_tables(catalog, directory)
@@ -188,6 +203,16 @@ def _finding_rows(verdict: Verdict) -> list[dict[str, Any]]:
         }
         for finding in rows.values()
     ]
+
+
+def _contest_row(contest: Contest) -> dict[str, Any]:
+    return {
+        "leaderboard_id": contest.leaderboard_id,
+        "previous_runtime_version": contest.previous_runtime_version,
+        "contested_by": contest.who,
+        "contested_at": datetime.fromisoformat(contest.at),
+        "contest_note": contest.note,
+    }
 
 
 def _publication_row(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,13 +21,27 @@ from benchmark_tasks.results.identity import (
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import CONFIRMATION_CAMPAIGN
-from expectations.history.release_news import QUERY, sentence
+from expectations.history.release_news import CONTESTED, QUERY, sentence
 from expectations.publications import all_publications, current_number, open_publication, query
 from expectations.publications.store import Publication
-from expectations.sql import load_sql, rows_of
+from expectations.sql import Row, load_sql, rows_of
 
 _CANDIDATES = Path(__file__).parent / "confirmation.sql"
 _TOLD = ("confirmed", "not confirmed")
+
+
+@dataclass(frozen=True)
+class News:
+    """What reruns and persons said that they did not say before. lines: one per change."""
+
+    words: tuple[str, ...]
+    lines: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """How many changes are confirmed, not confirmed and contested now, in one line."""
+        counts = [f"{self.words.count(word)} {word}" for word in (*_TOLD, CONTESTED) if word in self.words]
+        return f"Changes of energy: {', '.join(counts)}"
 
 
 @dataclass(frozen=True)
@@ -137,8 +151,10 @@ def _reruns(
     return sweeps
 
 
-def newly_told(settings: Settings, publications: int) -> tuple[str, ...]:
-    """What reruns say in the current publication and did not say so many publications before, one line each.
+def newly_told(settings: Settings, publications: int) -> News:
+    """What is said of changes in the current publication and was not so many publications before.
+
+    A withdrawn contest is told, too: the change is again what reruns say.
 
     Raises:
         PublicationError
@@ -146,14 +162,20 @@ def newly_told(settings: Settings, publications: int) -> tuple[str, ...]:
     number = current_number(settings.published) or 0
     known = [each for each in all_publications(settings) if each.number <= number]
     if not publications or len(known) <= publications:
-        return ()
-    before = {row["leaderboard_id"]: row["confirmation"] for row in _changes(known[-1 - publications])}
-    return tuple(
-        sentence(row)
+        return News((), ())
+    before = {row["leaderboard_id"]: _said(row) for row in _changes(known[-1 - publications])}
+    new = [
+        row
         for row in _changes(known[-1])
-        if row["is_candidate"] and row["confirmation"] in _TOLD
-        if row["confirmation"] != before.get(row["leaderboard_id"])
-    )
+        if row["confirmation"] == CONTESTED or (row["is_candidate"] and row["confirmation"] in _TOLD)
+        if _said(row) != before.get(row["leaderboard_id"])
+    ]
+    return News(tuple(row["confirmation"] for row in new), tuple(sentence(row) for row in new))
+
+
+def _said(row: Row) -> tuple[str, str | None, str | None]:
+    """What is said of a change, and against it."""
+    return row["confirmation"], row.get("contested_by"), row.get("contest_note")
 
 
 def _changes(publication: Publication) -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import duckdb
 
 QUERY = Path(__file__).parent / "release_news.sql"
+CONTESTED = "contested"
+"""The word for a change to which a person objects, whatever reruns say."""
 SHOWN = 10
 """Configurations that the text names; the page of the release has all."""
 
@@ -87,7 +89,9 @@ def _share(change: float) -> str:
 
 
 def _result(row: Mapping[str, Any]) -> str:
-    """What may be said of the change: the verdict where it shows none, else what reruns say."""
+    """What may be said of the change: the verdict where it shows none, else what reruns and persons say."""
+    if row["confirmation"] == CONTESTED:
+        return f"contested by {row['contested_by']} (reruns: {row['rerun_result']}): {row['contest_note']}"
     if row["energy_verdict"] in ("better", "worse"):
         return str(row["confirmation"])
     return str(row["energy_verdict"])
@@ -100,8 +104,11 @@ def _summary(rows: Sequence[Mapping[str, Any]], compared: Sequence[Mapping[str, 
     lower, higher = (
         sum(row["energy_verdict"] == verdict for row in compared) for verdict in ("better", "worse")
     )
-    confirmed = sum(row["confirmation"] == "confirmed" for row in compared)
+    confirmed, contested = (
+        sum(row["confirmation"] == word for row in compared) for word in ("confirmed", CONTESTED)
+    )
     return (
         f"{measured}, {len(compared)} compared with an earlier release:"
         f" energy lower in {lower}, higher in {higher}; {confirmed} confirmed"
+        + (f", {contested} contested" if contested else "")
     )

@@ -64,7 +64,7 @@ def test_a_step_is_a_candidate_until_both_releases_were_measured_in_turns(
     measure(versions, home, hours=24, campaign=sweeps[0].campaign_id)
     refresh(settings)
     assert query(settings, TOLD).rows[-1] == ("0.34.0", True, "confirmed")
-    (line,) = newly_told(settings, 1)
+    (line,) = newly_told(settings, 1).lines
     assert line.startswith("vLLM 0.34.0: energy per token +") and line.endswith("confirmed")
     site = settings.published / "current" / "site"
     assert "confirmed" in (site / "releases" / "vllm-0.34.0.html").read_text()

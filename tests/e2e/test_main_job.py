@@ -317,6 +317,7 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
         "benchmark_on_demand": "success",
         "benchmark_release": "asks",
         "confirm_changes": "success",
+        "contest_change": "success",
         "housekeeping": "success",
         "import_published_results": "success",
         "propose_model": "asks",

@@ -15,6 +15,8 @@ from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.settings import Settings
 from expectations import publications
 from expectations.cli import app
+from tests.expectations.history.test_changes import ROWS
+from tests.expectations.history.test_confirmation import published
 from tests.expectations.publishing import make_candidate, publish
 
 
@@ -122,3 +124,24 @@ def test_nothing_published_says_what_to_do(tmp_path: Path, monkeypatch: pytest.M
     assert "run `jouleboard refresh`" in CliRunner().invoke(app, ["publications", "list"]).stdout
     result = CliRunner().invoke(app, ["publications", "show"])
     assert "nothing is published in" in str(result.exception)
+
+
+def test_changes_are_listed_contested_and_withdrawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path / "home"))
+    published(Settings.from_environment(), ROWS, "one")
+
+    def changes(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["changes", *arguments])
+
+    assert "aa-told  confirmed " in changes().stdout
+    assert "run `jouleboard refresh`" in changes("contest", "aa", "--note", "hot").stdout
+    told = {row["change"]: row for row in json.loads(changes("--json").stdout)}
+    assert (told["aa-told"]["state"], told["aa-told"]["contest_note"]) == ("contested", "hot")
+    assert json.loads(changes("withdraw", "aa", "--json").stdout)["withdrawn"] is True
+    assert "contested" not in changes().stdout
+
+
+def test_without_a_history_there_are_no_changes(call: Callable[..., Result]) -> None:
+    refused = call("changes")
+    assert isinstance(refused.exception, PublicationError)
+    assert "publication 2 has no history of releases" in str(refused.exception)

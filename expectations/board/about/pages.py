@@ -88,7 +88,7 @@ def _release(release: Release, feed_id: uuid.UUID) -> dict[str, Any]:
     return {
         "id": uuid.uuid5(feed_id, f"release {name}"),
         "title": title,
-        "updated": release.measured_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "updated": release.updated_at.astimezone(UTC).isoformat(timespec="seconds"),
         "page": release.page,
         "summary": " | ".join(changes) or title,
     }

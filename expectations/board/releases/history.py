@@ -139,7 +139,7 @@ def _change(row: Row) -> float | None:
 
 
 def _point(row: Row) -> Row:
-    confirmed = row["confirmation"] == "confirmed"
+    confirmed, contested = (row["confirmation"] == word for word in ("confirmed", "contested"))
     low, high = row["energy_change_since_first_low"], row["energy_change_since_first_high"]
     return {
         "release": row["runtime_version"],
@@ -149,7 +149,7 @@ def _point(row: Row) -> Row:
         "joules": row["energy_per_output_joules"],
         "colour": _CONFIRMED if confirmed else _OTHER,
         "shape": "diamond" if confirmed else "circle",
-        "label": exact_per_cent(row["energy_change"]) if confirmed else "",
+        "label": exact_per_cent(row["energy_change"]) if confirmed else "contested" if contested else "",
     }
 
 

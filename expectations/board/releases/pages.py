@@ -44,9 +44,10 @@ class Release:
     savings: tuple[Row, ...] = ()
 
     @property
-    def measured_at(self) -> datetime:
-        """When it was measured last."""
-        moment: datetime = self.summary["last_finished_at"]
+    def updated_at(self) -> datetime:
+        """When it was measured last, or a change of it contested."""
+        contested = [row["contested_at"] for row in self.rows if row["confirmation"] == "contested"]
+        moment: datetime = max([self.summary["last_finished_at"], *contested])
         return moment
 
 

@@ -60,4 +60,10 @@ CHECKS = (
         " or previous_on_same_gpus is not true"
         " or coalesce(least(rerun_servers, previous_rerun_servers), 0) < 2)",
     ),
+    critical(
+        "contest_is_shown",
+        "a change that a person contests is shown without that, or is called contested by nobody",
+        "(confirmation = 'contested') <> (contested_by is not null and contest_note is not null)"
+        " or (confirmation <> 'contested' and confirmation <> rerun_result)",
+    ),
 )

@@ -16,7 +16,8 @@ full join (
         count(energy_change) as history_compared,
         count(*) filter (energy_verdict = 'better') as history_lower,
         count(*) filter (energy_verdict = 'worse') as history_higher,
-        count(*) filter (confirmation = 'confirmed') as history_confirmed
+        count(*) filter (confirmation = 'confirmed') as history_confirmed,
+        count(*) filter (confirmation = 'contested') as history_contested
     from candidate.marts.release_history
     group by all
 ) using (data_source, runtime, runtime_version)
@@ -39,7 +40,7 @@ CHECKS = (
         "summary_counts_its_changes",
         "a release is said to have another number of changes than its history has",
         "energy_lower <> history_lower or energy_higher <> history_higher"
-        " or changes_confirmed <> history_confirmed",
+        " or changes_confirmed <> history_confirmed or changes_contested <> history_contested",
     ),
     critical(
         "median_change_is_within_range",

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 QUERIES = Path(__file__).parent / "queries"
 
-EACH_RUN_COUNTS = ("benchmark_release", "benchmark_on_demand", "propose_model", "import_published_results")
+EACH_RUN_COUNTS = (
+    "benchmark_release",
+    "benchmark_on_demand",
+    "propose_model",
+    "import_published_results",
+    "contest_change",
+)
 """DAGs whose runs do work of their own. In every other DAG the next run does what a failed one did not."""
 
 MEASURE = ("benchmark_release", "benchmark_on_demand", "recheck", "rotation", "confirm_changes")

@@ -70,12 +70,14 @@ def plan_confirmations(params: Mapping[str, Any], run_id: str) -> list[Planned]:
 
 
 def tell(publications: int) -> str:
-    """Leave to the notifier which changes reruns confirmed or did not confirm; returns the title.
+    """Leave to the notifier which changes reruns confirmed or did not confirm, and which are contested.
+
+    Returns the title.
 
     publications: how many are new since this was told last.
 
     Raises:
-        AirflowSkipException: reruns said nothing new.
+        AirflowSkipException: nothing new was said.
         PublicationError, DiskFull
     """
     from expectations.history.confirmation import newly_told
@@ -83,9 +85,8 @@ def tell(publications: int) -> str:
     from jouleboard_airflow.notifications.receivers import Message, Mood
 
     settings = Settings.from_environment()
-    lines = newly_told(settings, publications)
-    if not lines:
-        raise AirflowSkipException("reruns said nothing new")
-    title = f"{len(lines)} change{'' if len(lines) == 1 else 's'} of energy measured again"
-    post(Message(title, "\n".join(lines), Mood.NEWS), settings)
-    return title
+    news = newly_told(settings, publications)
+    if not news.lines:
+        raise AirflowSkipException("neither reruns nor persons said anything new of a change")
+    post(Message(news.title, "\n".join(news.lines), Mood.NEWS), settings)
+    return news.title

@@ -50,6 +50,11 @@ def test_each_release_is_a_point_against_the_first_one() -> None:
     assert [(point["shape"], point["label"]) for point in drawn] == [("circle", ""), ("diamond", "-3.3 %")]
 
 
+def test_a_contested_change_is_not_drawn_as_confirmed() -> None:
+    ((_, (_, point)),) = points([FIRST, {**LATER, "confirmation": "contested"}], {})
+    assert (point["shape"], point["label"]) == ("circle", "contested")
+
+
 def test_a_release_without_energy_is_no_point_and_one_point_is_no_history() -> None:
     unmeasured = {**LATER, "energy_per_output_joules": None, "energy_change_since_first": None}
     assert points([FIRST, unmeasured], {}) == []

@@ -148,14 +148,37 @@ def test_what_is_left_out_is_said(
 
 def test_what_reruns_said_is_told_once(settings: Settings) -> None:
     published(settings, [row("a", -0.033), row("b", 0.05)], "one")
-    assert newly_told(settings, 1) == ()
+    assert newly_told(settings, 1).lines == ()
     published(settings, [row("a", -0.033, confirmation="confirmed"), row("b", 0.05)], "two")
-    (line,) = newly_told(settings, 1)
+    (line,) = newly_told(settings, 1).lines
     assert line.startswith("vLLM 0.33.0: energy per token -3.3 % (-3.6 to -3.0) at batch")
     assert line.endswith("confirmed")
     told = [row("a", -0.033, confirmation="confirmed"), row("b", 0.05, confirmation="not confirmed")]
     published(settings, told, "three")
-    (line,) = newly_told(settings, 1)
+    (line,) = newly_told(settings, 1).lines
     assert line.endswith("not confirmed")
-    assert len(newly_told(settings, 2)) == 2
-    assert newly_told(settings, 0) == ()
+    assert newly_told(settings, 2).title == "Changes of energy: 1 confirmed, 1 not confirmed"
+    assert newly_told(settings, 0).lines == ()
+
+
+CONTESTED = {
+    "confirmation": "contested",
+    "rerun_result": "confirmed",
+    "contested_by": "ada",
+    "contest_note": "the driver changed, too",
+}
+
+
+def test_a_contest_is_told_with_note_and_person_and_so_is_its_end(settings: Settings) -> None:
+    told, contested = row("a", 0.05, confirmation="confirmed"), row("a", 0.05, **CONTESTED)
+    other = row("a", 0.05, **CONTESTED | {"contest_note": "and the clock, too"})
+    for name, rows in (("one", [told]), ("two", [contested]), ("three", [other]), ("four", [told])):
+        published(settings, rows, name)
+        if name == "two":
+            news = newly_told(settings, 1)
+            assert news.title == "Changes of energy: 1 contested"
+            assert news.lines[0].endswith(", contested by ada (reruns: confirmed): the driver changed, too")
+        if name == "three":
+            assert newly_told(settings, 1).lines[0].endswith("and the clock, too")
+    assert newly_told(settings, 1).lines[0].endswith(", confirmed")
+    assert newly_told(settings, 3).lines == ()

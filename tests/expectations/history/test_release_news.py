@@ -39,6 +39,15 @@ def test_a_change_is_told_in_one_line() -> None:
     [
         ({"confirmation": "not rerun"}, "at batch 64, Qwen3-8B, H100, not rerun"),
         ({"confirmation": "not confirmed"}, "at batch 64, Qwen3-8B, H100, not confirmed"),
+        (
+            {
+                "confirmation": "contested",
+                "contested_by": "ada",
+                "contest_note": "hot",
+                "rerun_result": "confirmed",
+            },
+            "H100, contested by ada (reruns: confirmed): hot",
+        ),
         ({"energy_verdict": "no clear change"}, "H100, no clear change"),
         ({"num_gpus": 2, "weights": "stand-in.1"}, "Qwen3-8B (stand-in.1 weights), 2x H100, confirmed"),
         ({"previous_on_same_gpus": False, "confirmation": "not rerun"}, "H100, on different GPUs, not rerun"),

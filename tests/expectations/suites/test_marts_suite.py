@@ -81,13 +81,15 @@ HISTORY = (
     " model_revision, 'vllm' as runtime, energy_per_output_joules, '0.0' as previous_runtime_version,"
     " true as previous_on_same_gpus, -0.03 as energy_change, -0.04 as energy_change_low,"
     " -0.02 as energy_change_high, 'better' as energy_verdict, 2 as rerun_servers,"
-    " 2 as previous_rerun_servers, 'confirmed' as confirmation, -0.03 as energy_change_since_first,"
+    " 2 as previous_rerun_servers, 'confirmed' as rerun_result, 'confirmed' as confirmation,"
+    " null::varchar as contested_by, null::varchar as contest_note, -0.03 as energy_change_since_first,"
     " -0.04 as energy_change_since_first_low, -0.02 as energy_change_since_first_high"
     " from marts.leaderboard where leaderboard_id = 'good-2'"
 )
 SUMMARY = (
     "select 'r-1' as release_id, data_source, runtime, runtime_version, 1 as configurations_measured,"
     " 1 as configurations_compared, 1 as energy_lower, 0 as energy_higher, 1 as changes_confirmed,"
+    " 0 as changes_contested,"
     " -0.03 as median_energy_change, -0.03 as lowest_energy_change, -0.03 as highest_energy_change"
     " from marts.release_history"
 )
@@ -110,6 +112,7 @@ HISTORY_FAULTS = {
     "change_is_within_its_interval": "energy_change_since_first = 0.01",
     "verdict_follows_from_interval": "energy_change_high = 0.01",
     "confirmed_by_reruns": "rerun_servers = 1",
+    "contest_is_shown": "contested_by = 'ada', contest_note = 'another driver'",
 }
 SUMMARY_FAULTS = {
     "every_release_is_summed_up": "runtime_version = '0.2'",

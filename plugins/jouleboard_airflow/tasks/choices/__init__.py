@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from jouleboard_airflow.tasks.choices.fields import (
     CONFIRM,
+    CONTEST,
     HOUSEKEEPING,
     IMPORT,
     ON_DEMAND,
@@ -31,6 +32,7 @@ from jouleboard_airflow.tasks.choices.misfit import Impossible, Misfit, require_
 
 __all__ = [
     "CONFIRM",
+    "CONTEST",
     "HOUSEKEEPING",
     "IMPORT",
     "LONGEST_TEXT",

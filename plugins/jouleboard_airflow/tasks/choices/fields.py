@@ -9,6 +9,8 @@ TITLES = {
     "ask_above_gpu_hours": "Ask above (GPU-hours)",
     "batch_sizes": "Batch sizes",
     "canary_share": "Canaries' share",
+    "change": "Change",
+    "decision": "Decision",
     "force": "Force",
     "gpu_model": "GPU model",
     "margin": "Margin",
@@ -67,6 +69,7 @@ RELEASE = (
 RECHECK = ("sample", "repeats", "gpu_model", "note")
 ROTATION = ("weekly_gpu_hours", "gpu_model", "note")
 CONFIRM = ("weekly_gpu_hours", "gpu_model", "note")
+CONTEST = ("change", "decision", "note")
 REFRESH = ("note", "approve", "answer_within_hours")
 IMPORT = ("source", "note")
 HOUSEKEEPING = ("apply",)
