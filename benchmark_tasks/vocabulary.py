@@ -144,6 +144,14 @@ class LengthControl(StrEnum):
     FIXED = "fixed"
 
 
+class AnswerForm(StrEnum):
+    """What the right answer to a question is: a letter of several choices, a number, or a text."""
+
+    CHOICE = "choice"
+    NUMBER = "number"
+    EXACT = "exact"
+
+
 class ServerKind(StrEnum):
     """Where the measured model server comes from."""
 

@@ -34,6 +34,7 @@ from benchmark_tasks.catalog.models import Deployment, Model, ModelArchitecture,
 from benchmark_tasks.catalog.reading import Entry, read
 from benchmark_tasks.catalog.revisions import Revisions
 from benchmark_tasks.catalog.tasks import (
+    AnswerKey,
     DataSetEntry,
     LengthDistribution,
     PromptForm,
@@ -49,6 +50,7 @@ from benchmark_tasks.results.record import Record
 from benchmark_tasks.vocabulary import RuntimeName, Task
 
 __all__ = [
+    "AnswerKey",
     "Asking",
     "Canary",
     "CanaryPolicy",

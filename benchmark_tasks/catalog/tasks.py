@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from benchmark_tasks.catalog.fields import HubId, Name, Positive
 from benchmark_tasks.results.record import Count, Degree, Record
-from benchmark_tasks.vocabulary import Architecture, LengthControl, MediaKind, OutputUnit, Task
+from benchmark_tasks.vocabulary import AnswerForm, Architecture, LengthControl, MediaKind, OutputUnit, Task
 
 DataSetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
 
@@ -93,6 +93,24 @@ _MEDIA = {
 }
 
 
+class AnswerKey(Record):
+    """Where a data set has the right answers, and how answers are read (`grading`).
+
+    column: of the right answer. choices: how many letters there are to choose from; an accuracy is compared
+        with chance, one in so many.
+    """
+
+    column: Name
+    form: AnswerForm
+    choices: Annotated[int, Field(ge=2, le=26)] | None = None
+
+    @model_validator(mode="after")
+    def _with_choices(self) -> AnswerKey:
+        if (self.form is AnswerForm.CHOICE) != (self.choices is not None):
+            raise ValueError("`form: choice` needs `choices`, how many letters there are; others have none")
+        return self
+
+
 class DataSetEntry(Record):
     """A real data set on the model hub, or in a file of one's own.
 
@@ -100,6 +118,7 @@ class DataSetEntry(Record):
     revision: a commit, or a branch that is resolved to its commit when the data is fetched.
     kept_prompts: how many prompts, chosen by the seed, a request set holds before it starts again.
     first_rows: how many rows are fetched from the hub, from the first on; `None` fetches all.
+    answer_key: where the right answers are, if answers are to be graded.
     """
 
     hub_id: HubId | None = None
@@ -111,6 +130,7 @@ class DataSetEntry(Record):
     maximum_output_tokens: Degree = 4096
     kept_prompts: Degree = 8192
     first_rows: Degree | None = None
+    answer_key: AnswerKey | None = None
     source: Name
 
     @model_validator(mode="after")
@@ -121,7 +141,23 @@ class DataSetEntry(Record):
             raise ValueError("a data set on the hub needs `revision`; a file has none, its content is hashed")
         if (self.file is None) == (self.form is PromptForm.PROMPTS):
             raise ValueError("a file has `form: prompts`; a data set on the hub has another form")
+        self._require_gradable()
         return self
+
+    def _require_gradable(self) -> None:
+        """Of data sets on the hub, those whose rows have the right choice can be graded."""
+        key = self.answer_key
+        if key is None or self.form is PromptForm.PROMPTS:
+            return
+        if self.form is not PromptForm.MULTIPLE_CHOICE or key != RIGHT_CHOICE:
+            raise ValueError(
+                f"a data set on the hub is graded with `form: {PromptForm.MULTIPLE_CHOICE}` and `answer_key:"
+                f" {{column: {RIGHT_CHOICE.column}, form: choice, choices: 4}}`; copy others to a file"
+            )
+
+
+RIGHT_CHOICE = AnswerKey(column="Correct Answer", form=AnswerForm.CHOICE, choices=4)
+"""The answer key of data sets on the hub with one right and three wrong answers, which are shuffled."""
 
 
 class TaskAddition(Record):

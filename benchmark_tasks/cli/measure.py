@@ -14,7 +14,7 @@ from benchmark_tasks.cli.options import Json, Note, WeightsOption
 from benchmark_tasks.cli.output import print_rows, say
 from benchmark_tasks.errors import CatalogError, DiskFull, GpuBusy, JouleboardError, SettingsError
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import LengthControl, RuntimeName, Task, Weights
+from benchmark_tasks.vocabulary import AnswerForm, LengthControl, RuntimeName, Task, Weights
 
 if TYPE_CHECKING:
     from benchmark_tasks.host.device_lock import Held
@@ -65,6 +65,20 @@ KeepAnswers = Annotated[
         help="Keep the text of the answers of so many first requests in the bundle. "
         "Default: 32 of a data set on the hub; none of your own prompts, none of synthetic ones.",
     ),
+]
+AnswerFormOption = Annotated[
+    AnswerForm | None,
+    typer.Option(
+        help="With --prompts: grade the answers after the load. What the right answer is: the letter of a"
+        " choice, a number, or an exact text."
+    ),
+]
+AnswerColumn = Annotated[
+    str | None, typer.Option(help="With --answer-form: the field of the file with the right answer [answer].")
+]
+Choices = Annotated[
+    int | None,
+    typer.Option(min=2, max=26, help="With --answer-form choice: how many letters there are to choose from."),
 ]
 Length = Annotated[LengthControl | None, typer.Option(help="How answers end.")]
 OtherRuntime = Annotated[
@@ -135,6 +149,9 @@ def measure(
     temperature: Temperature = None,
     request_seed: RequestSeed = None,
     keep_answers: KeepAnswers = None,
+    answer_form: AnswerFormOption = None,
+    answer_column: AnswerColumn = None,
+    choices: Choices = None,
     length: Length = None,
     runtime: OtherRuntime = None,
     steps: Steps = None,
@@ -157,7 +174,8 @@ def measure(
 ) -> None:
     """Measure a plan, or one model by hand; every run is landed, a failed one too."""
     settings = Settings.from_environment()
-    request_set, data_set = _own_prompts(prompts, request_set)
+    answer_key = _answer_key(answer_form, answer_column, choices, prompts, length)
+    request_set, data_set = _own_prompts(prompts, request_set, answer_key)
     requests = {
         "request_set": request_set,
         "data_set": data_set,
@@ -354,7 +372,34 @@ def _changed(sweeps: Sequence[Sweep], changes: dict[str, Any]) -> Sequence[Sweep
         raise SettingsError(f"{field}: {first['msg']}") from error
 
 
-def _own_prompts(prompts: Path | None, request_set: str | None) -> tuple[str | None, dict[str, Any] | None]:
+def _answer_key(
+    form: AnswerForm | None,
+    column: str | None,
+    choices: int | None,
+    prompts: Path | None,
+    length: LengthControl | None,
+) -> dict[str, Any] | None:
+    """Where a file of prompts has its right answers, and how answers are read."""
+    if form is None:
+        if column is not None or choices is not None:
+            raise SettingsError("--answer-column and --choices need --answer-form: how answers are read")
+        return None
+    if prompts is None:
+        raise SettingsError(
+            "--answer-form needs --prompts; other data sets say so in the catalog (answer_key)"
+        )
+    if length is LengthControl.FIXED:
+        raise SettingsError("--answer-form needs answers that end by themselves: leave out --length fixed")
+    if (form is AnswerForm.CHOICE) != (choices is not None):
+        raise SettingsError(
+            "--answer-form choice needs --choices, how many letters there are; others have none"
+        )
+    return {"column": column or "answer", "form": form, "choices": choices}
+
+
+def _own_prompts(
+    prompts: Path | None, request_set: str | None, answer_key: dict[str, Any] | None
+) -> tuple[str | None, dict[str, Any] | None]:
     """Name and entry of the request set of a file."""
     if prompts is None:
         return request_set, None
@@ -362,7 +407,8 @@ def _own_prompts(prompts: Path | None, request_set: str | None) -> tuple[str | N
         raise SettingsError("--prompts and --request-set each say what is asked: give one of them")
     from benchmark_tasks.workloads.set_names import name_of_file
 
-    return name_of_file(prompts), {"file": str(prompts.absolute()), "source": "--prompts"}
+    entry = {"file": str(prompts.absolute()), "answer_key": answer_key, "source": "--prompts"}
+    return name_of_file(prompts), entry
 
 
 def _sampling(cap: int | None, temperature: float | None, seed: int | None) -> dict[str, Any] | None:

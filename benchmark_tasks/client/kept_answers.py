@@ -1,8 +1,8 @@
-"""Answers whose text is kept: those of the first requests of a load, within limits of size."""
+"""The text of answers that are graded or kept, and what a bundle keeps of it, within limits of size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from benchmark_tasks.client.connection import Trace
@@ -15,30 +15,33 @@ MOST_CHARACTERS = 8_000_000
 
 
 @dataclass(frozen=True)
-class KeptAnswer:
+class WholeAnswer:
     """A complete answer.
 
-    request_index: the request's. text_cut: only the beginning is kept.
+    request_index: the request's.
     """
 
     request_index: int
     text: str
-    text_cut: bool
     finish_reason: str | None
     output_tokens: int
 
 
-def kept(traces: Iterable[Trace]) -> tuple[KeptAnswer, ...]:
-    """The complete answers that were to be kept, in the order of their requests, as far as they fit."""
-    answers: list[KeptAnswer] = []
+def whole_answers(traces: Iterable[Trace]) -> tuple[WholeAnswer, ...]:
+    """The complete answers whose text was asked for, in the order of their requests."""
+    return tuple(
+        WholeAnswer(trace.index, trace.text, trace.finish_reason, trace.output_tokens)
+        for trace in sorted(traces, key=lambda trace: trace.index)
+        if trace.text is not None and trace.error is None
+    )
+
+
+def kept_texts(answers: Iterable[WholeAnswer]) -> Iterator[tuple[int, str]]:
+    """Index and text of each answer, cut to the longest text, as far as all of them fit."""
     left = MOST_CHARACTERS
-    complete = (trace for trace in traces if trace.text is not None and trace.error is None)
-    for trace in sorted(complete, key=lambda trace: trace.index):
-        whole = trace.text or ""
-        text = whole[:LONGEST_TEXT]
+    for answer in answers:
+        text = answer.text[:LONGEST_TEXT]
         left -= len(text)
         if left < 0:
             break
-        cut = len(text) < len(whole)
-        answers.append(KeptAnswer(trace.index, text, cut, trace.finish_reason, trace.output_tokens))
-    return tuple(answers)
+        yield answer.request_index, text

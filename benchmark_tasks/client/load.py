@@ -38,7 +38,7 @@ class LoadSpec:
         that is not made by then.
     drain: finish what is in flight when the load stops; otherwise it is cancelled. Natural answer
         lengths need the drain (or long answers would be missing); prescribed ones do not.
-    kept_answers: of how many requests, from the first on, the answer's text is kept.
+    read_answers: of how many requests, from the first on, the answer's text is given back.
     process, processes: this process's place; it serves every `processes`-th slot and request.
     begin_ns: when the schedule of an open loop begins, the same for all processes (CLOCK_MONOTONIC); `None`:
         at once.
@@ -52,7 +52,7 @@ class LoadSpec:
     stall_seconds: float = 120.0
     silence_seconds: float = 120.0
     drain: bool = True
-    kept_answers: int = 0
+    read_answers: int = 0
     process: int = 0
     processes: int = 1
     begin_ns: int | None = None
@@ -267,7 +267,7 @@ class Load:
             request.max_tokens,
             under_way=under_way,
             prescribed=self._prescribed,
-            keep_text=not under_way and index < self._spec.kept_answers,
+            keep_text=not under_way and index < self._spec.read_answers,
         )
         self._traces.append(trace)
         return trace

@@ -20,7 +20,7 @@ import uvloop
 
 from benchmark_tasks.client.arrivals import OpenLoop
 from benchmark_tasks.client.events import Events
-from benchmark_tasks.client.kept_answers import KeptAnswer, kept
+from benchmark_tasks.client.kept_answers import WholeAnswer, whole_answers
 from benchmark_tasks.client.load import Load, LoadOutcome, LoadSpec, Progress, lag_quantiles
 from benchmark_tasks.errors import LoadError
 from benchmark_tasks.processes import die_with_parent
@@ -45,13 +45,13 @@ class CombinedOutcome:
     """The merged events of all processes and what the load generator itself cost.
 
     `stopped_seconds`: when load stopped being offered, seconds since the first request.
-    `answers`: the complete ones whose text was kept, in the order of their requests.
+    `answers`: the complete ones whose text was asked for, in the order of their requests.
     """
 
     events: Events
     client: Client
     stopped_seconds: float
-    answers: tuple[KeptAnswer, ...] = ()
+    answers: tuple[WholeAnswer, ...] = ()
 
 
 def run_in_processes(
@@ -99,9 +99,8 @@ def run_in_processes(
     events = Events.from_traces(traces)
     stopped_ns = min(outcome.stopped_ns for outcome in outcomes)
     stopped_seconds = (stopped_ns - events.origin_ns) / 1e9
-    return CombinedOutcome(
-        events, _client_record(outcomes), stopped_seconds, kept(trace for _, trace in traces)
-    )
+    answers = whole_answers(trace for _, trace in traces)
+    return CombinedOutcome(events, _client_record(outcomes), stopped_seconds, answers)
 
 
 def _follow(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ import numpy as np
 
 from benchmark_tasks.client.arrivals import Arrivals, ClosedLoop
 from benchmark_tasks.client.events import Events
-from benchmark_tasks.client.kept_answers import KeptAnswer
+from benchmark_tasks.client.kept_answers import WholeAnswer
 from benchmark_tasks.client.latency import latency_of
 from benchmark_tasks.client.load import LoadSpec, Progress
 from benchmark_tasks.client.load_processes import CombinedOutcome, run_in_processes
 from benchmark_tasks.errors import LoadError, ServerDied
+from benchmark_tasks.language.answers import Kept, graded_and_kept
 from benchmark_tasks.language.stopping import FAILED_SHARE_LIMIT, Watcher
 from benchmark_tasks.language.windows import mlenergy_window, steady_window, sub_window_edges, tokens_in
 from benchmark_tasks.language.witness import Generated, between, generated_so_far, require_agreement
@@ -45,7 +45,8 @@ FEWEST_GAUGE_SAMPLES = 20
 class Bench:
     """What a run needs of its surroundings: the server and the recorders around it.
 
-    kept_answers: of how many requests, from the first on, the answer's text is kept.
+    kept_answers, graded_answers: of how many requests, from the first on, the answer's text is kept, or
+        graded after the load.
     """
 
     server: RunningServer
@@ -56,6 +57,7 @@ class Bench:
     procedure: Procedure
     say: Callable[[str], None]
     kept_answers: int = 0
+    graded_answers: int = 0
 
 
 def measure_point(bench: Bench, batch_size: int) -> PointResult:
@@ -85,7 +87,7 @@ def measure_point(bench: Bench, batch_size: int) -> PointResult:
     )
     return PointResult(
         requests=requests_of(events, bench.length_control, seen.lasted_seconds),
-        answer_rows=answer_rows(bench, seen.answers),
+        **answers_of(bench, events, seen.answers),
         window_mlenergy=mlenergy,
         window_steady=steady,
         energy_absent_reason=reason,
@@ -142,7 +144,7 @@ class Seen:
     mlenergy: Window | None = None
     client: Client | None = None
     warm: bool = True
-    answers: tuple[KeptAnswer, ...] = ()
+    answers: tuple[WholeAnswer, ...] = ()
 
 
 def _offer_load(bench: Bench, batch_size: int) -> Seen:
@@ -239,7 +241,7 @@ def offer(
         drain=drain,
         # A load that was silent for half the time it may last does not settle in the other half.
         silence_seconds=max(procedure.maximum_seconds / 2, SHORTEST_SILENCE_SECONDS),
-        kept_answers=bench.kept_answers,
+        read_answers=max(bench.kept_answers, bench.graded_answers),
     )
     watcher = watching(marks[0])
 
@@ -376,15 +378,20 @@ def requests_of(events: Events, control: LengthControl, lasted_seconds: float) -
     )
 
 
-def answer_rows(bench: Bench, answers: Sequence[KeptAnswer]) -> list[dict[str, object]] | None:
-    """Rows of `answers.parquet`; `None` where none were to be kept."""
-    if not bench.kept_answers:
-        return None
-    bench.say(f"  {len(answers)} answers of the first {bench.kept_answers} requests are kept in the bundle")
-    return [
-        {**dataclasses.asdict(answer), "prompt_row": bench.request_set.row_of(answer.request_index)}
-        for answer in answers
-    ]
+def answers_of(bench: Bench, events: Events, answers: Sequence[WholeAnswer]) -> Kept:
+    """The grades, and the rows of `answers.parquet`; said in the log. The load is over by then."""
+    result = graded_and_kept(
+        bench.request_set, events, answers, kept=bench.kept_answers, graded=bench.graded_answers > 0
+    )
+    if bench.kept_answers:
+        count = sum(row["text"] is not None for row in result["answer_rows"] or ())
+        bench.say(f"  {count} answers of the first {bench.kept_answers} requests are kept in the bundle")
+    if (grades := result["grades"]) is not None:
+        bench.say(
+            f"  {grades.right} of {grades.answers} answers are right; {grades.unreadable} unreadable and"
+            f" {grades.cut} cut ones count as wrong"
+        )
+    return result
 
 
 def server_record(bench: Bench, seen: Seen, window: Window) -> Server:

@@ -27,7 +27,7 @@ from benchmark_tasks.language.backlog import GROWTH_SHARE, Backlog, arrivals_of,
 from benchmark_tasks.language.measurement import (
     Bench,
     Seen,
-    answer_rows,
+    answers_of,
     joined,
     offer,
     read_instruments,
@@ -80,7 +80,7 @@ def measure_load(bench: Bench, load: Load) -> PointResult:
         server=server_record(bench, seen, window),
         client=seen.client,
         arrivals=arrivals,
-        answer_rows=answer_rows(bench, seen.answers),
+        **answers_of(bench, seen.events, seen.answers),
         request_rows=seen.events.rows(bench.procedure.kept_chunk_requests),
         timeline=joined(seen.timeline, seen.metrics),
         phases=(

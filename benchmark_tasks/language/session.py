@@ -27,8 +27,9 @@ from benchmark_tasks.runtimes.launch import Launch, Origin
 from benchmark_tasks.runtimes.origins import origin_of
 from benchmark_tasks.runtimes.server import RunningServer
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Weights
+from benchmark_tasks.vocabulary import LengthControl, Weights
 from benchmark_tasks.workloads.catalog_sets import request_set_for
+from benchmark_tasks.workloads.requests import NamedRequestSet
 from benchmark_tasks.workloads.set_names import SYNTHETIC
 
 METRICS_PERIOD_SECONDS = 1.0
@@ -94,6 +95,7 @@ class LanguageSessions:
                     procedure=running.procedure,
                     say=running.tell,
                     kept_answers=kept_answers_of(self._sweep, self._request_set.first_round),
+                    graded_answers=graded_answers_of(self._sweep, self._request_set),
                 )
                 yield partial(_measure, bench)
 
@@ -155,6 +157,15 @@ def kept_answers_of(sweep: Sweep, first_round: int | None) -> int:
     usual = 0 if from_file or sweep.request_set == SYNTHETIC else KEPT_ANSWERS
     wanted = usual if sweep.kept_answers is None else sweep.kept_answers
     return wanted if first_round is None else min(wanted, first_round)
+
+
+def graded_answers_of(sweep: Sweep, requests: NamedRequestSet) -> int:
+    """Of how many requests the answers are graded: all of the first round, where right answers are known.
+
+    Answers of prescribed lengths go on after their end, or end before it: they are not graded.
+    """
+    natural = sweep.length_control is LengthControl.NATURAL
+    return requests.first_round or 0 if natural and requests.answer_key is not None else 0
 
 
 def metrics_of(server: RunningServer) -> Recorder:

@@ -48,6 +48,7 @@ def land_result(running: RunningSweep, point: SweepPoint, result: PointResult) -
         sample=result.sample,
         client=result.client,
         arrivals=result.arrivals,
+        grades=result.grades,
         phases=result.phases,
     )
     headline = _headline(run)

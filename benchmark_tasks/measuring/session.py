@@ -17,6 +17,7 @@ from benchmark_tasks.results.schema import (
     Arrivals,
     Client,
     Device,
+    Grades,
     Latency,
     Phase,
     Requests,
@@ -104,7 +105,8 @@ class RunningSweep:
 class PointResult:
     """What was measured at a point: what a completed run adds to what every run has.
 
-    files: copied into the bundle by name. answer_rows: of `answers.parquet`; `None` where none are kept.
+    files: copied into the bundle by name.
+    answer_rows: of `answers.parquet`; `None` where none are kept or graded.
     """
 
     requests: Requests
@@ -122,3 +124,4 @@ class PointResult:
     arrivals: Arrivals | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     answer_rows: list[dict[str, object]] | None = None
+    grades: Grades | None = None

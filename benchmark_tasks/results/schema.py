@@ -19,7 +19,7 @@ from pydantic import AliasChoices, ConfigDict, Field, JsonValue, model_validator
 
 from benchmark_tasks.results.identity import Comparability, Configuration
 from benchmark_tasks.results.record import Count, Degree, Measured, Record, Seconds
-from benchmark_tasks.vocabulary import EnergySource, RunStatus, ServerKind, Weights
+from benchmark_tasks.vocabulary import AnswerForm, EnergySource, RunStatus, ServerKind, Weights
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -216,6 +216,35 @@ class Client(Record):
     lagged: bool
 
 
+class Grades(Record):
+    """How many answers were right: complete ones to prompts as they are in the data set (the first round).
+
+    grader: version of how answers are read (`grading`).
+    choices: how many letters there are to choose from, where it is a choice.
+    questions: different ones among the answers.
+    unreadable: no answer, or several, were given. cut: ended at the longest length. Both count as wrong.
+    unanswered: requests of the first round that failed or were cancelled; no part of `answers`.
+    output_tokens: of all graded answers.
+    """
+
+    grader: Degree
+    form: AnswerForm
+    choices: Degree | None = None
+    answers: Count
+    questions: Count
+    right: Count
+    unreadable: Count
+    cut: Count
+    unanswered: Count
+    output_tokens: Count
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Grades:
+        if self.right + self.unreadable + self.cut > self.answers or self.questions > self.answers:
+            raise ValueError("right, unreadable and cut answers, and questions, are no more than the answers")
+        return self
+
+
 class Arrivals(Record):
     """How requests arrived in an open loop, and whether the server kept up; over the ranking window.
 
@@ -360,6 +389,7 @@ class Run(Record):
     sample: Sample | None = None
     client: Client | None = None
     arrivals: Arrivals | None = None
+    grades: Grades | None = None
     phases: tuple[Phase, ...] = ()
     provenance: Provenance
     failure: Failure | None = None

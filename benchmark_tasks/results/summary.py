@@ -19,6 +19,7 @@ from benchmark_tasks.results.schema import (
     Client,
     Device,
     Failure,
+    Grades,
     Latency,
     Phase,
     Provenance,
@@ -61,6 +62,19 @@ _ARRIVALS = {
     "reason": "unsustained_reason",
 }
 """Columns of the fields of `Arrivals`."""
+_GRADES = {
+    "grader": "grader",
+    "form": "answer_form",
+    "choices": "answer_choices",
+    "answers": "graded_answers",
+    "questions": "graded_questions",
+    "right": "right_answers",
+    "unreadable": "unreadable_answers",
+    "cut": "cut_answers",
+    "unanswered": "unanswered_questions",
+    "output_tokens": "graded_output_tokens",
+}
+"""Columns of the fields of `Grades`."""
 _QUANTILES = ("p50", "p90", "p95", "p99")
 _PHASES = ("server-start", "warm-up", "measure")
 
@@ -162,6 +176,16 @@ COLUMNS: pa.Schema = pa.schema(
         ("busy_share", pa.float64()),
         ("is_sustained", pa.bool_()),
         ("unsustained_reason", pa.string()),
+        ("grader", pa.int32()),
+        ("answer_form", pa.string()),
+        ("answer_choices", pa.int32()),
+        ("graded_answers", pa.int64()),
+        ("graded_questions", pa.int64()),
+        ("right_answers", pa.int64()),
+        ("unreadable_answers", pa.int64()),
+        ("cut_answers", pa.int64()),
+        ("unanswered_questions", pa.int64()),
+        ("graded_output_tokens", pa.int64()),
         *[
             (f"{name.replace('-', '_')}_{unit}", pa.float64())
             for name in _PHASES
@@ -221,6 +245,7 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         **_server_row(run.server),
         **_client_row(run.client),
         **_arrivals_row(run.arrivals),
+        **_grades_row(run.grades),
         **_failure_row(run.failure),
     }
 
@@ -343,6 +368,11 @@ def _arrivals_row(arrivals: Arrivals | None) -> dict[str, Any]:
         return {}
     values = arrivals.model_dump()
     return {_ARRIVALS[name]: value for name, value in values.items()}
+
+
+def _grades_row(grades: Grades | None) -> dict[str, Any]:
+    values = {} if grades is None else grades.model_dump(mode="json")
+    return {_GRADES[name]: value for name, value in values.items()}
 
 
 def _failure_row(failure: Failure | None) -> dict[str, Any]:

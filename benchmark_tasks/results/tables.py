@@ -42,11 +42,15 @@ ANSWERS = pa.schema(
         ("text_cut", pa.bool_()),
         ("finish_reason", pa.string()),
         ("output_tokens", pa.int32()),
+        ("right_answer", pa.string()),
+        ("verdict", pa.string()),
     ]
 )
-"""One row per kept answer: complete ones of the first requests, without those that the load began with.
-`prompt_row`: row of the file of prompts, from 1; NULL for other request sets. `text_cut`: only the beginning
-is kept (`client/kept_answers.py`)."""
+"""One row per answer that is kept or graded: complete ones of the first requests, without those that the
+load began with. `prompt_row`: row of the file of prompts, from 1; NULL for other request sets. `text` is NULL
+where it is not kept; `text_cut` says that only its beginning is (`client/kept_answers.py`). `verdict`: right,
+wrong, unreadable or cut; NULL where answers are not graded, as in bundles from before 2026-11-30.
+`right_answer` stands beside a kept text, so that it can be graded again."""
 
 
 class Series(StrEnum):

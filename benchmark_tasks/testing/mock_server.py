@@ -5,7 +5,8 @@
 Works the way an engine with continuous batching does: in every step each running answer gets one
 chunk. Speaks as much of vLLM's HTTP surface as the measuring core uses (`/health`, `/metrics`,
 `/v1/completions`, `/v1/chat/completions`), takes vLLM's options and ignores those it does not know,
-and can misbehave on demand (`--fault`). A contract test holds it to the real server.
+and can misbehave on demand (`--fault`). In a chat it says
+what comes after `Say: `. A contract test holds it to the real server.
 """
 
 from __future__ import annotations
@@ -331,8 +332,10 @@ class _Connection(asyncio.Protocol):
             self._reply(400, orjson.dumps({"error": {"message": str(error)}}))
             return
         length = int(request.get("max_completion_tokens") or request.get("max_tokens") or 16)
+        words = () if request.get("ignore_eos") else _told_to_say(request.get("messages", ()))
         if options.fault == Fault.SHORT_ANSWERS:
             length = min(length, 3)
+        length = min(length, len(words)) if words else length
         prompt_tokens = len(request.get("prompt", request.get("messages", "")))
         name = request_id or str(request.get("user", ""))
         self._transport.write(_STREAM_HEAD)
@@ -341,7 +344,9 @@ class _Connection(asyncio.Protocol):
         engine.waiting.append(
             Answer(
                 self._transport,
-                chunks_of(length, options.tokens_per_chunk, prompt_tokens, chat, Stream(options.stream)),
+                chunks_of(
+                    length, options.tokens_per_chunk, prompt_tokens, chat, Stream(options.stream), words
+                ),
                 length,
                 options.tokens_per_chunk,
                 arrived,
@@ -351,6 +356,12 @@ class _Connection(asyncio.Protocol):
                 goes_on=options.fault == Fault.NO_ABORT,
             )
         )
+
+
+def _told_to_say(messages: list[dict]) -> tuple[str, ...]:
+    """The words after `Say: ` in the last question of a chat: its answer has these and ends by itself."""
+    last = messages[-1]["content"] if messages else ""
+    return tuple(last.partition("Say: ")[2].split()) if isinstance(last, str) else ()
 
 
 def _items(messages: list[dict]) -> list[bytes]:

@@ -39,13 +39,23 @@ _WITHOUT_RUNNING_USAGE = {Stream.USAGE_AT_END, Stream.NO_USAGE}
 
 @functools.lru_cache(maxsize=4096)
 def chunks_of(
-    length: int, per_chunk: int, prompt_tokens: int, chat: bool, stream: Stream = Stream.USUAL
+    length: int,
+    per_chunk: int,
+    prompt_tokens: int,
+    chat: bool,
+    stream: Stream = Stream.USUAL,
+    words: tuple[str, ...] = (),
 ) -> tuple[bytes, ...]:
-    """One HTTP chunk for every `per_chunk` tokens, the end of the response with the last one."""
+    """One HTTP chunk for every `per_chunk` tokens, the end of the response with the last one.
+
+    words: what the answer says, one word per token; it ends by itself with the last of them.
+    """
     ends = [min(done, length) for done in range(per_chunk, length + per_chunk, per_chunk)]
     events = []
     for before, total in zip([0, *ends], ends, strict=False):
-        message = _message(_finish_reason(stream) if total == length else None, chat=chat)
+        text = "".join(f" {word}" for word in words[before:total]) if words else " token"
+        reason = "stop" if words and length == len(words) else _finish_reason(stream)
+        message = _message(reason if total == length else None, text, chat=chat)
         if stream not in _WITHOUT_RUNNING_USAGE:
             message["usage"] = _usage(prompt_tokens, _told(stream, before, total))
         events.append(_event(message, stream))
@@ -85,10 +95,8 @@ def _ending(stream: Stream, prompt_tokens: int, length: int) -> bytes:
     return (_event(final, stream) if usage else b"") + done
 
 
-def _message(reason: str | None, *, chat: bool) -> dict[str, Any]:
-    content: dict[str, Any] = (
-        {"delta": {"content": " token"}} if chat else {"text": " token", "logprobs": None}
-    )
+def _message(reason: str | None, text: str, *, chat: bool) -> dict[str, Any]:
+    content: dict[str, Any] = {"delta": {"content": text}} if chat else {"text": text, "logprobs": None}
     head: dict[str, Any] = {"id": "cmpl-mock", "object": "text_completion", "model": "measured"}
     return {**head, "choices": [{"index": 0, **content, "finish_reason": reason}]}
 

@@ -36,6 +36,10 @@ TEMPLATE_TOKENS = 64
 """Tokens that a chat template adds to a short conversation."""
 
 
+_NO_PART_OF_REQUESTS = {"file", "source", "revision", "first_rows", "answer_key"}
+"""Fields of an entry that do not decide what is asked (the content of a file is hashed)."""
+
+
 class RequestSetChoice(Protocol):
     """The fields of a sweep (`plan.sweep.Sweep`) that decide its request set."""
 
@@ -128,7 +132,7 @@ def _real(
     drawn = _drawn_by(asked, task.requests)
     common: dict[str, Any] = {"maximum_output_tokens": output, "lengths": lengths, **drawn}
     if entry.file is not None:
-        own = read_own_prompts(Path(entry.file), task.input_media)
+        own = read_own_prompts(Path(entry.file), task.input_media, entry.answer_key)
         return _own(own, name, entry, sweep.task, common)
     data = rows_of(name, entry, settings)
 
@@ -140,12 +144,14 @@ def _real(
         _require_some(items, name, len(data.rows), model)
         return DataSetChat(identity(_contents(items)), kind, items, **common)
     try:
-        prompts = prompts_of(entry.form, data.rows, model, drawn["seed"], room)[: entry.kept_prompts]
+        asked_about = prompts_of(entry.form, data.rows, model, drawn["seed"], room)
     except RequestSetError as error:
         raise RequestSetError(f"data set {name}: {error}") from error
+    prompts, rights = tuple(asked_about)[: entry.kept_prompts], tuple(asked_about.values())
     _require_some(prompts, name, len(data.rows), model)
     chat = entry.form is not PromptForm.FILL_IN_THE_MIDDLE
-    return DataSetText(identity(prompts), prompts, chat, **common)
+    graded = _graded(entry, rights[: entry.kept_prompts])
+    return DataSetText(identity(prompts), prompts, chat, **common, **graded)
 
 
 def _own(
@@ -159,9 +165,11 @@ def _own(
     order = np.random.default_rng(common["seed"]).permutation(len(own.prompts))[: entry.kept_prompts]
     chosen = [own.prompts[place] for place in order]
     rows = tuple(prompt.row for prompt in chosen)
+    graded = _graded(entry, [prompt.right for prompt in chosen])
     if task.input_media is not None:
         items = tuple(media_prompt_of(own.file, prompt, task.input_media) for prompt in chosen)
-        return DataSetChat(identity(_contents(items)), task.input_media, items, **common, rows=rows)
+        contents = identity(_contents(items))
+        return DataSetChat(contents, task.input_media, items, **common, rows=rows, **graded)
     prompts, systems = tuple(prompt.turns for prompt in chosen), tuple(prompt.system for prompt in chosen)
     chat = task is not Task.SOURCEGRAPH_FIM
     for prompt in chosen:
@@ -170,7 +178,12 @@ def _own(
             raise RequestSetError(f"{own.file}: row {prompt.row}: {field}: {task} completes a single text")
     traced = [list(pair) for pair in zip(systems, prompts, strict=True)]
     said = systems if any(systems) else ()
-    return DataSetText(identity(traced), prompts, chat, **common, systems=said, rows=rows)
+    return DataSetText(identity(traced), prompts, chat, **common, systems=said, rows=rows, **graded)
+
+
+def _graded(entry: DataSetEntry, rights: Sequence[str | None]) -> dict[str, Any]:
+    """How answers are graded, and the right ones; nothing without a key."""
+    return {"answer_key": entry.answer_key, "rights": tuple(rights)} if entry.answer_key else {}
 
 
 def _contents(items: Sequence[MediaPrompt]) -> list[object]:
@@ -195,7 +208,7 @@ def _identity(
 ) -> str:
     """`<name>-<revision>-<hash of every parameter and prompt>`."""
     parameters = {
-        "data_set": entry.model_dump(mode="json", exclude={"file", "source", "revision", "first_rows"}),
+        "data_set": entry.model_dump(mode="json", exclude=_NO_PART_OF_REQUESTS),
         "revision": revision,
         "maximum_output_tokens": maximum_output_tokens,
         "lengths": None if lengths is None else [LENGTHS_RECIPE, lengths.model_dump(mode="json")],

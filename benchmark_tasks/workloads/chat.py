@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from benchmark_tasks.catalog import LengthDistribution, SyntheticMedia
+from benchmark_tasks.catalog import AnswerKey, LengthDistribution, SyntheticMedia
 from benchmark_tasks.vocabulary import LengthControl, MediaKind, Task
 from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE, answer_limit, request_lengths
 from benchmark_tasks.workloads.media import RECIPE, Shape
@@ -90,6 +90,17 @@ class SyntheticChat:
     def row_of(self, index: int) -> None:
         """Questions are made up."""
 
+    @property
+    def answer_key(self) -> None:
+        """No answer is right."""
+
+    def right_of(self, index: int) -> None:
+        """No answer is right."""
+
+    def question_of(self, index: int) -> int:
+        """No question is sent twice."""
+        return index
+
     def request(self, index: int, under_way: UnderWay | None = None) -> Request:
         """A question about an item; no two requests have the same item."""
         rng = np.random.default_rng((self.seed, index))
@@ -132,6 +143,8 @@ class DataSetChat:
     only_marked: bool = False
     path: str = PATH
     rows: tuple[int, ...] = ()
+    answer_key: AnswerKey | None = None
+    rights: tuple[str, ...] = ()
 
     @property
     def answer_lengths(self) -> LengthDistribution | None:
@@ -163,6 +176,14 @@ class DataSetChat:
     def row_of(self, index: int) -> int | None:
         """The row of a person's file; `None` for other data sets."""
         return row_of(self.rows, index, self.seed)
+
+    def right_of(self, index: int) -> str | None:
+        """The right answer to a request of the first round."""
+        return self.rights[index] if self.rights else None
+
+    def question_of(self, index: int) -> MediaPrompt:
+        """The question of a request of the first round, with its item."""
+        return self.prompts[index]
 
     def _prompt(self, index: int) -> tuple[str, bytes]:
         place, mark = place_and_mark(index, len(self.prompts), self.seed, only_marked=self.only_marked)

@@ -5,8 +5,8 @@
     system      instructions before `prompt`                                        text, may be missing
     image, video or audio   the item of a multimodal task, a path beside the file   text, or Parquet's bytes
 
-Other fields are ignored. Blank lines are skipped. Rows are counted from 1: of JSON lines as an editor counts
-lines, of Parquet and CSV without the header.
+The column of an answer key has the row's right answer. Other fields are ignored. Blank lines are skipped.
+Rows are counted from 1: of JSON lines as an editor counts lines, of Parquet and CSV without the header.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmark_tasks.catalog import AnswerKey
 from benchmark_tasks.errors import RequestSetError
+from benchmark_tasks.grading import right_answer
 from benchmark_tasks.vocabulary import MediaKind
 from benchmark_tasks.workloads.prompts import Prompt
 
@@ -62,12 +64,21 @@ class _Row(BaseModel):
 
 @dataclass(frozen=True)
 class OwnPrompt:
-    """A row: its number, instructions (empty without any), turns of user and assistant, and its item."""
+    """A row: its number, instructions (empty without any), turns of user and assistant, and its item.
+
+    right: the right answer, where there is a key.
+    """
 
     row: int
     system: str
     turns: Prompt
     item: Item | None
+    right: str | None = None
+
+    @property
+    def question(self) -> tuple[str, Prompt, str]:
+        """What is asked; equal in rows that ask the same."""
+        return self.system, self.turns, repr(self.item)
 
 
 @dataclass(frozen=True)
@@ -79,11 +90,12 @@ class OwnPrompts:
     prompts: tuple[OwnPrompt, ...]
 
 
-def read_own_prompts(file: Path, kind: MediaKind | None) -> OwnPrompts:
+def read_own_prompts(file: Path, kind: MediaKind | None, key: AnswerKey | None = None) -> OwnPrompts:
     """The prompts of a file.
 
     Args:
         kind: of the item that each row must have; `None` for text alone.
+        key: where each row has its right answer.
 
     Raises:
         RequestSetError: the file cannot be read, or has no rows; or names the first bad row and its field.
@@ -94,18 +106,22 @@ def read_own_prompts(file: Path, kind: MediaKind | None) -> OwnPrompts:
         content = file.read_bytes()
     except OSError as error:
         raise RequestSetError(f"{file}: {error.strerror or error}; check the path and permissions") from error
-    prompts = tuple(_checked(file, number, row, kind) for number, row in _rows(file, content))
+    column = None if key is None else key.column
+    prompts = tuple(_checked(file, number, row, kind, key) for number, row in _rows(file, content, column))
     if not prompts:
         raise RequestSetError(f"{file}: no prompts in it")
+    if key is not None:
+        _require_one_right_answer(file, prompts, key)
     return OwnPrompts(file, hashlib.sha256(content).hexdigest(), prompts)
 
 
-def _rows(file: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _rows(file: Path, content: bytes, answers: str | None) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """answers: the column of the right answers, if they are needed."""
     match file.suffix.lower():
         case ".parquet":
-            yield from enumerate(_parquet(file, content), 1)
+            yield from enumerate(_parquet(file, content, answers), 1)
         case ".csv":
-            yield from _csv(file, content)
+            yield from _csv(file, content, answers)
         case _:
             yield from _json_lines(file, content)
 
@@ -123,22 +139,23 @@ def _json_lines(file: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, 
         yield number, row
 
 
-def _parquet(file: Path, content: bytes) -> list[dict[str, Any]]:
+def _parquet(file: Path, content: bytes, answers: str | None) -> list[dict[str, Any]]:
     try:
         with pq.ParquetFile(io.BytesIO(content)) as opened:
-            columns = [name for name in opened.schema_arrow.names if name in _Row.model_fields]
-            _require_text_column(file, columns)
+            names = opened.schema_arrow.names
+            _require_columns(file, names, answers)
+            columns = [name for name in names if name in _Row.model_fields or name == answers]
             return list(opened.read(columns=columns).to_pylist())
     except (pa.ArrowException, OSError, ValueError) as error:
         raise RequestSetError(f"{file}: not a whole Parquet file: {str(error).splitlines()[0]}") from error
 
 
-def _csv(file: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _csv(file: Path, content: bytes, answers: str | None) -> Iterator[tuple[int, Mapping[str, Any]]]:
     csv.field_size_limit(LONGEST_FIELD)
     number = 0
     try:
         reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        _require_text_column(file, reader.fieldnames or ())
+        _require_columns(file, reader.fieldnames or (), answers)
         for row in reader:  # blank lines are skipped by the reader
             number += 1
             if None in row:
@@ -150,16 +167,33 @@ def _csv(file: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise RequestSetError(f"{file}: row {number + 1}: not CSV: {error}") from error
 
 
-def _require_text_column(file: Path, columns: Any) -> None:
+def _require_columns(file: Path, columns: Any, answers: str | None) -> None:
     if not {"prompt", "messages"} & set(columns):
         raise RequestSetError(f"{file}: no column prompt or messages")
+    if answers is not None and answers not in columns:
+        raise RequestSetError(f"{file}: no column {answers}, where the right answers should be")
 
 
-def _checked(file: Path, number: int, row: Mapping[str, Any], kind: MediaKind | None) -> OwnPrompt:
+def _require_one_right_answer(file: Path, prompts: Sequence[OwnPrompt], key: AnswerKey) -> None:
+    """Two rows that ask the same must not have different right answers."""
+    known: dict[object, OwnPrompt] = {}
+    for prompt in prompts:
+        first = known.setdefault(prompt.question, prompt)
+        if first.right != prompt.right:
+            raise RequestSetError(
+                f"{file}: row {prompt.row}: {key.column}: {prompt.right!r}, but row {first.row} asks the same"
+                f" and has {first.right!r}"
+            )
+
+
+def _checked(
+    file: Path, number: int, row: Mapping[str, Any], kind: MediaKind | None, key: AnswerKey | None
+) -> OwnPrompt:
     try:
         read = _Row.model_validate({name: row[name] for name in _Row.model_fields if name in row})
         turns, system = _turns(read)
-        return OwnPrompt(number, system, turns, _item(read, kind))
+        right = None if key is None else _right(row, key)
+        return OwnPrompt(number, system, turns, _item(read, kind), right)
     except ValidationError as error:
         first = error.errors()[0]
         field = _field(first["loc"])
@@ -170,6 +204,13 @@ def _checked(file: Path, number: int, row: Mapping[str, Any], kind: MediaKind | 
 
 class _BadField(Exception):
     """`field: what is wrong with it`."""
+
+
+def _right(row: Mapping[str, Any], key: AnswerKey) -> str:
+    try:
+        return right_answer(key, row.get(key.column))
+    except ValueError as error:
+        raise _BadField(f"{key.column}: {error}") from error
 
 
 def _field(location: tuple[int | str, ...]) -> str:

@@ -28,8 +28,10 @@ _ANSWERS = ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incor
 
 def prompts_of(
     form: PromptForm, rows: Sequence[Mapping[str, Any]], model: Model, seed: int, maximum_bytes: int | None
-) -> tuple[Prompt, ...]:
+) -> dict[Prompt, str | None]:
     """Every distinct prompt of a data set that fits, in an order that the seed decides.
+
+    With each comes the letter of the right choice; `None` for a prompt that is no choice.
 
     A token stands for at least one byte of UTF-8, so a prompt of `maximum_bytes` bytes has at most
     as many tokens, whatever the tokenizer.
@@ -38,27 +40,27 @@ def prompts_of(
         RequestSetError: a row has not the form; names row (from 1) and field.
         CatalogError: the model lacks what the form needs.
     """
-    distinct: dict[Prompt, None] = {}
+    distinct: dict[Prompt, str | None] = {}
     for i, row in enumerate(rows):
         try:
-            distinct |= dict.fromkeys(_of_row(form, row, i, model, seed))
+            distinct |= dict(_of_row(form, row, i, model, seed))
         except _BadField as error:
             raise RequestSetError(f"row {i + 1}: {error}") from error
     fitting = [prompt for prompt in distinct if maximum_bytes is None or _bytes(prompt) <= maximum_bytes]
     order = np.random.default_rng(seed).permutation(len(fitting))
-    return tuple(fitting[i] for i in order)
+    return {fitting[i]: distinct[fitting[i]] for i in order}
 
 
 def _of_row(
     form: PromptForm, row: Mapping[str, Any], index: int, model: Model, seed: int
-) -> Iterator[Prompt]:
+) -> Iterator[tuple[Prompt, str | None]]:
     match form:
         case PromptForm.CONVERSATION:
-            yield from conversation(row)
+            yield from ((prompt, None) for prompt in conversation(row))
         case PromptForm.MULTIPLE_CHOICE:
             yield multiple_choice(row, np.random.default_rng((seed, index)))
         case PromptForm.FILL_IN_THE_MIDDLE:
-            yield fill_in_the_middle(row, model)
+            yield fill_in_the_middle(row, model), None
         case PromptForm.IMAGE_CONVERSATION | PromptForm.VIDEO_QUESTION | PromptForm.AUDIO_QUESTION:
             raise CatalogError(f"{form}: rows with items are read by workloads.media_rows")
         case PromptForm.PROMPTS:
@@ -78,16 +80,13 @@ def conversation(row: Mapping[str, Any]) -> Iterator[Prompt]:
             yield turns[:end]
 
 
-def multiple_choice(row: Mapping[str, Any], rng: np.random.Generator) -> Prompt:
-    """A question with its four answers in a random order."""
+def multiple_choice(row: Mapping[str, Any], rng: np.random.Generator) -> tuple[Prompt, str]:
+    """A question with its four answers in a random order, and the letter of the right one."""
     answers = [_text(row, name) for name in _ANSWERS]
-    lines = [f"({letter}) {answers[i]}" for letter, i in zip("ABCD", rng.permutation(4), strict=True)]
-    question = _text(row, "Question")
-    return (
-        "\n".join(
-            [f"What is the correct answer to the following question: {question}", "", "Choices:", *lines]
-        ),
-    )
+    order = [int(place) for place in rng.permutation(4)]
+    lines = [f"({letter}) {answers[place]}" for letter, place in zip("ABCD", order, strict=True)]
+    question = f"What is the correct answer to the following question: {_text(row, 'Question')}"
+    return ("\n".join([question, "", "Choices:", *lines]),), "ABCD"[order.index(0)]
 
 
 def fill_in_the_middle(row: Mapping[str, Any], model: Model) -> Prompt:

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import numpy as np
 import orjson
 
-from benchmark_tasks.catalog import LengthDistribution
+from benchmark_tasks.catalog import AnswerKey, LengthDistribution
 from benchmark_tasks.results.record import Record
 from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE, answer_limit, request_lengths
@@ -90,6 +90,19 @@ class NamedRequestSet(RequestSet, Protocol):
 
     def row_of(self, index: int) -> int | None:
         """Which row of a file the prompt of request `index` is, from 1; `None` where it is from no file."""
+        ...
+
+    @property
+    def answer_key(self) -> AnswerKey | None:
+        """How answers are graded; `None` where no right answers are known."""
+        ...
+
+    def right_of(self, index: int) -> str | None:
+        """The right answer to request `index` of the first round; `None` without an answer key."""
+        ...
+
+    def question_of(self, index: int) -> object:
+        """What request `index` of the first round asks; equal for requests that ask the same."""
         ...
 
     def served_as(self, model_name: str) -> NamedRequestSet:
@@ -219,6 +232,17 @@ class SyntheticText(Record):
     def row_of(self, index: int) -> None:
         """Prompts are made up."""
 
+    @property
+    def answer_key(self) -> None:
+        """No answer is right."""
+
+    def right_of(self, index: int) -> None:
+        """No answer is right."""
+
+    def question_of(self, index: int) -> int:
+        """No prompt is sent twice."""
+        return index
+
     def _tokens(self, rng: np.random.Generator, count: int) -> list[int]:
         return [int(token) for token in rng.integers(300, self.vocabulary_size - 512, size=count)]
 
@@ -235,6 +259,7 @@ class DataSetText:
         `maximum_output_tokens` at the latest.
     systems: instructions before each prompt, empty for none; without any, no prompt has some.
     rows: rows of a person's file that the prompts are; empty for other data sets.
+    answer_key, rights: how answers are graded, and the right answer to each prompt; none without a key.
     """
 
     request_set_id: str
@@ -249,6 +274,8 @@ class DataSetText:
     only_marked: bool = False
     systems: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
+    answer_key: AnswerKey | None = None
+    rights: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -288,6 +315,14 @@ class DataSetText:
     def row_of(self, index: int) -> int | None:
         """The row of a person's file."""
         return row_of(self.rows, index, self.seed)
+
+    def right_of(self, index: int) -> str | None:
+        """The right answer to a request of the first round."""
+        return self.rights[index] if self.rights else None
+
+    def question_of(self, index: int) -> object:
+        """Instructions and turns of a request of the first round."""
+        return self.systems[index] if self.systems else "", self.prompts[index]
 
     def _prompt(self, index: int) -> tuple[str, Prompt]:
         """Instructions and turns; whichever comes first begins with the mark."""

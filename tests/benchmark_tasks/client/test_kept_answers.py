@@ -12,7 +12,7 @@ from benchmark_tasks.client import kept_answers
 from benchmark_tasks.client.answer import Answer
 from benchmark_tasks.client.connection import CANCELLED, Trace
 from benchmark_tasks.client.event_stream import ServerSentEvent
-from benchmark_tasks.client.kept_answers import kept
+from benchmark_tasks.client.kept_answers import kept_texts, whole_answers
 from benchmark_tasks.language.session import KEPT_ANSWERS, kept_answers_of
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import Task
@@ -45,22 +45,19 @@ def trace(index: int, text: str | None, error: str | None = None) -> Trace:
     return Trace(index, 0, 9, output_tokens=3, finish_reason="stop", error=error, text=text)
 
 
-def test_complete_answers_are_kept_in_the_order_of_their_requests() -> None:
-    answers = kept(
+def test_complete_answers_are_given_back_in_the_order_of_their_requests() -> None:
+    answers = whole_answers(
         [trace(2, "b"), trace(1, "a"), trace(3, "c", CANCELLED), trace(4, None), trace(5, "e", "HTTP 500")]
     )
-    assert [(answer.request_index, answer.text, answer.text_cut) for answer in answers] == [
-        (1, "a", False),
-        (2, "b", False),
-    ]
+    assert [(answer.request_index, answer.text) for answer in answers] == [(1, "a"), (2, "b")]
     assert answers[0].finish_reason == "stop" and answers[0].output_tokens == 3
 
 
 def test_sizes_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_answers, "LONGEST_TEXT", 4)
     monkeypatch.setattr(kept_answers, "MOST_CHARACTERS", 10)
-    answers = kept([trace(i, "123456") for i in range(5)])
-    assert [(answer.text, answer.text_cut) for answer in answers] == [("1234", True), ("1234", True)]
+    answers = whole_answers([trace(i, "123456") for i in range(5)])
+    assert list(kept_texts(answers)) == [(0, "1234"), (1, "1234")]
 
 
 def test_what_may_be_private_or_says_nothing_is_kept_only_by_choice() -> None:
