@@ -37,6 +37,19 @@ OF_ARRIVALS = {
     "unsustained_reason",
 }
 """Columns that only a run at a rate fills."""
+OF_GRADES = {
+    "grader",
+    "answer_form",
+    "answer_choices",
+    "graded_answers",
+    "graded_questions",
+    "right_answers",
+    "unreadable_answers",
+    "cut_answers",
+    "unanswered_questions",
+    "graded_output_tokens",
+}
+"""Columns that only a run of graded prompts fills."""
 
 
 def test_a_completed_run_fills_its_row() -> None:
@@ -56,6 +69,7 @@ def test_a_completed_run_fills_its_row() -> None:
         "note",
         *WORKLOAD_KEYS,
         *KEYS_ADDED_LATER,
+        *OF_GRADES,
         "energy_absent_reason",
         "mlenergy_reason",
         "mlenergy_output_items",
