@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,6 +14,7 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_open_run, sample_run, write_sample
 from benchmarks.candidate import build_candidate
+from expectations.board.operations import pages
 from expectations.candidate.profiles import profile
 
 
@@ -92,6 +95,26 @@ def test_the_capacity_is_the_highest_load_that_meets_its_objective(marts: duckdb
     assert chat["power_share_at_10_percent"] == pytest.approx(200 / 590)
     assert chat["power_share_at_50_percent"] == pytest.approx(400 / 590)
     assert not chat["is_met_throughout"]
+
+
+def test_the_page_draws_the_curve_of_the_marts(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    values = pages.load(tmp_path, marts)
+    (curve,) = values["drawn"]
+    assert [load["request_rate"] for load in curve.loads] == [0.0, 1.0, 5.0, 9.5, 11.0]
+    assert values["said"] == [
+        "5 requests per second meet the objective chat; the next rate that was tried, 9.5, does not."
+        " A request takes 80.0 J there: 45,000 per kWh."
+        " Idle, with the model loaded, it draws 120 W, 20 % of its power at full load."
+    ]
+    assert {row["objective"] for row in curve.capacities} == {"chat", "code", "batch"}
+    assert curve.capacities[0]["is_default"]
+    with (tmp_path / pages.LOADS_CSV).open() as file:
+        written = list(csv.DictReader(file))
+    assert [float(row["mean_power_watts"]) for row in written] == [
+        pytest.approx(load["mean_power_watts"]) for load in curve.loads
+    ]
+    for ending in ("svg", "png"):
+        assert (tmp_path / "figures" / f"{curve.stem}.{ending}").stat().st_size > 10_000
 
 
 def test_an_open_loop_is_in_no_rank_and_no_comparison(marts: duckdb.DuckDBPyConnection) -> None:

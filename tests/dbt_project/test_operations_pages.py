@@ -181,7 +181,8 @@ def test_the_ledger_has_every_campaign_and_every_row(marts: duckdb.DuckDBPyConne
 
 def test_load_says_what_is_not_measured(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
     text = (site / "load.html").read_text()
-    assert "No run at an offered load" in text
+    assert "Not measured yet: a configuration whose requests arrive by themselves" in text
+    assert "jouleboard measure --model MODEL" in text
     (idle,) = marts.execute(
         "select avg(idle_watts_loaded)"
         " from marts.row_evidence inner join marts.leaderboard using (leaderboard_id)"

@@ -10,7 +10,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any
 
 from expectations.board.reading.figures import theme
@@ -130,7 +129,7 @@ def specification(rows: Sequence[Row], unit: str, scale: tuple[float, str] = (1.
         "width": WIDTH,
         "height": HEIGHT,
         "background": "transparent",
-        "config": _config(),
+        "config": theme.config(),
         "layer": layers,
     }
 
@@ -192,12 +191,3 @@ def _share(value: float, axis: Spec) -> float:
     """Where a value lies on a logarithmic axis: 0 at its beginning, 1 at its end."""
     low, high = axis["scale"]["domain"]
     return math.log(value / low) / math.log(high / low)
-
-
-@cache
-def _config() -> Spec:
-    """The type and colours that all figures share."""
-    import altair as alt
-
-    config: Spec = theme.configured(alt.Chart().mark_point()).to_dict()["config"]
-    return config

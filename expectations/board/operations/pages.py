@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.catalog import Catalog
+from expectations.board.operations import load_curves
 from expectations.board.reading import SOURCES
+from expectations.board.reading.figures.figure import standalone
+from expectations.board.reading.page import PIXELS
 from expectations.candidate.inputs import COMPARED
 from expectations.pages import render_page
 from expectations.pages.names import runtime_title
-from expectations.sql import Row, rows_of
+from expectations.pages.png import write_png
+from expectations.sql import Row, load_sql, rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,6 +25,8 @@ ROOM = Path(__file__).parent
 QUERIES = tuple(ROOM.glob("*.sql"))
 SAVINGS = ROOM / "savings.sql"
 """What the canaries of each release cost and saved, per GPU model."""
+FIGURES = "figures"
+LOADS_CSV = f"{FIGURES}/jouleboard-{load_curves.NAME}.csv"
 SHOWN = 50
 """Rows of one kind of change that the page lists; the mart has all."""
 _CHANGES = {
@@ -49,7 +55,7 @@ def write_operations(
         "tasks": {task.value: entry.display_name for task, entry in catalog.tasks.items()},
     }
     pages = {
-        "load.html": {"rows": rows_of(connection, ROOM / "load.sql")},
+        "load.html": load(folder, connection),
         "ledger.html": ledger(connection, shared["tasks"]),
         "quarantine.html": quarantine(connection),
         "publications.html": publications(connection, manifest),
@@ -66,6 +72,32 @@ def write_operations(
 def changes_page(number: int) -> str:
     """File name of the page with what changed since an earlier publication."""
     return f"changes-since-{number}.html"
+
+
+def load(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Curves over the offered load and their capacities; their figures and rows are written as files, too."""
+    rows = rows_of(connection, ROOM / "loads.sql")
+    known = load_curves.curves(rows, rows_of(connection, ROOM / "capacities.sql"))
+    drawn = known[: load_curves.SHOWN]
+    pictures = [
+        {"wide": load_curves.svg(curve), "narrow": load_curves.svg(curve, narrow=True)} for curve in drawn
+    ]
+    if drawn:
+        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+        connection.sql(load_sql(ROOM / "loads.sql")).write_csv(str(folder / LOADS_CSV))
+    for curve, picture in zip(drawn, pictures, strict=True):
+        svg = standalone(picture["wide"])
+        (folder / FIGURES / f"{curve.stem}.svg").write_text(svg)
+        write_png(svg, folder / FIGURES / f"{curve.stem}.png", PIXELS)
+    return {
+        "drawn": drawn,
+        "pictures": pictures,
+        "said": [load_curves.in_words(curve) for curve in drawn],
+        "more": len(known) - len(drawn),
+        "csv": LOADS_CSV,
+        "capacities": [(curve, curve.capacities) for curve in known],
+        "rows": rows_of(connection, ROOM / "load.sql"),
+    }
 
 
 def ledger(connection: duckdb.DuckDBPyConnection, tasks: Mapping[str, str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from expectations.pages.numbers import energy, per_cent, significant
@@ -189,6 +190,15 @@ def configured(chart: Any) -> Any:
         )
         .configure_concat(spacing=36)
     )
+
+
+@cache
+def config() -> dict[str, Any]:
+    """The type and colours that all figures share, for specifications written as Vega-Lite itself."""
+    import altair as alt
+
+    shared: dict[str, Any] = configured(alt.Chart().mark_point()).to_dict()["config"]
+    return shared
 
 
 def log_axis(values: Iterable[float]) -> tuple[list[float], list[float]]:
