@@ -1,4 +1,4 @@
-"""What a bundle's own files draw: power over time, how long answers were, and latencies of an open loop.
+"""What a bundle's own files draw: power, lengths of answers, latencies of an open loop, verdicts on answers.
 
 A bundle never changes, so its profile is worked out once and kept in `profiles.jsonl` under the SHA-256 of
 its checksums.
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmark_tasks import disk
+from benchmark_tasks.grading import Verdict
 from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.tables import Series
 
@@ -62,15 +63,27 @@ LATENCIES = pa.schema(
 time per token after the first one, NULL with one token."""
 
 
+GRADED_ANSWERS = pa.schema(
+    {
+        "run_id": pa.string(),
+        "request_index": pa.int64(),
+        "is_right": pa.bool_(),
+        "output_tokens": pa.int64(),
+    }
+)
+"""One row per graded answer; `request_index` is the question's place in the request set."""
+
+
 @dataclass(frozen=True)
 class Profile:
-    """A run's power over time, its lengths of answers, and its latencies; empty where its files do not say.
+    """A run's power over time, its lengths of answers, and so on; empty where its files do not say.
 
     start_seconds, interval_seconds: the first interval and the length of each.
     power_watts: means over the intervals; `None` where a GPU has no sample.
     bin_tokens: width of a bin. responses: completed requests by bin, from zero tokens on.
     latencies: of each completed request of an open loop: when it was sent, its time to the first token in ms,
         and its mean time per token after it in ms.
+    verdicts: of each graded answer: its request, whether it is right, and its length in tokens.
     """
 
     run_id: str
@@ -80,6 +93,7 @@ class Profile:
     bin_tokens: int = 1
     responses: tuple[int, ...] = ()
     latencies: tuple[tuple[float, float, float | None], ...] = ()
+    verdicts: tuple[tuple[int, bool, int], ...] = ()
 
     def power_rows(self) -> list[dict[str, Any]]:
         """Rows of `POWER`."""
@@ -99,6 +113,13 @@ class Profile:
         return [
             {"run_id": self.run_id, "sent_seconds": sent, "ttft_ms": ttft, "tpot_ms": tpot}
             for sent, ttft, tpot in self.latencies
+        ]
+
+    def verdict_rows(self) -> list[dict[str, Any]]:
+        """Rows of `GRADED_ANSWERS`."""
+        return [
+            {"run_id": self.run_id, "request_index": index, "is_right": is_right, "output_tokens": tokens}
+            for index, is_right, tokens in self.verdicts
         ]
 
     def length_rows(self) -> list[dict[str, Any]]:
@@ -150,11 +171,12 @@ def profile(run_id: str, directory: Path) -> Profile:
             **_power(folder / bundle.TIMELINES_FILE),
             **_lengths(requests),
             latencies=_latencies(requests),
+            verdicts=_verdicts(folder / bundle.ANSWERS_FILE),
         )
 
 
 def write(profiles: Iterable[Profile], directory: Path) -> None:
-    """Write `power_profiles.parquet`, `output_lengths.parquet` and `request_latencies.parquet` for dbt."""
+    """Write `power_profiles`, `output_lengths`, `request_latencies` and `graded_answers.parquet` for dbt."""
     profiles = sorted(profiles, key=lambda entry: entry.run_id)
     power = [row for entry in profiles for row in entry.power_rows()]
     lengths = [row for entry in profiles for row in entry.length_rows()]
@@ -162,6 +184,10 @@ def write(profiles: Iterable[Profile], directory: Path) -> None:
     pq.write_table(pa.Table.from_pylist(lengths, schema=LENGTHS), directory / "output_lengths.parquet")
     latencies = [row for entry in profiles for row in entry.latency_rows()]
     pq.write_table(pa.Table.from_pylist(latencies, schema=LATENCIES), directory / "request_latencies.parquet")
+    verdicts = [row for entry in profiles for row in entry.verdict_rows()]
+    pq.write_table(
+        pa.Table.from_pylist(verdicts, schema=GRADED_ANSWERS), directory / "graded_answers.parquet"
+    )
 
 
 def _power(path: Path) -> dict[str, Any]:
@@ -243,6 +269,20 @@ def _latencies(path: Path) -> tuple[tuple[float, float, float | None], ...]:
             round(1e3 * (end - begun) / (count - 1), 4) if count > 1 else None,
         )
         for at, begun, end, count in zip(sent, first, ended, tokens, strict=True)
+    )
+
+
+def _verdicts(path: Path) -> tuple[tuple[int, bool, int], ...]:
+    """Of the answers that were graded; bundles of before have no verdicts."""
+    names = ("request_index", "verdict", "output_tokens")
+    table = _columns(path, names)
+    if table is None or table.column_names != list(names):
+        return ()
+    graded = table.filter(pc.is_valid(table["verdict"]))
+    indices, verdicts, tokens = (graded[name].to_pylist() for name in names)
+    return tuple(
+        (index, verdict == Verdict.RIGHT, count)
+        for index, verdict, count in zip(indices, verdicts, tokens, strict=True)
     )
 
 

@@ -28,7 +28,7 @@ _STARTED = re.compile(
 class Files:
     """What the files of a bundle hold, beside its record.
 
-    requests, timelines: of a completed run; another may lack them.
+    requests, timelines: of a completed run; another may lack them. answers: where some were kept or graded.
     crash: the first line of the server's log that reports a crash.
     started: what driver.log says was started: parallel degrees, steps, width, height, frames; empty where it
         says nothing.
@@ -38,6 +38,7 @@ class Files:
     timelines: pa.Table | None
     crash: str | None = None
     started: Mapping[str, int] = field(default_factory=dict)
+    answers: pa.Table | None = None
 
 
 def read_files(run: Run, directory: Path) -> Files:
@@ -48,7 +49,8 @@ def read_files(run: Run, directory: Path) -> Files:
     """
     requests, timelines = _tables(run, directory)
     started = _started(directory / bundle.DRIVER_LOG)
-    return Files(requests, timelines, _crash(directory / bundle.SERVER_LOG), started)
+    answers = _answers(directory / bundle.ANSWERS_FILE) if run.grades is not None else None
+    return Files(requests, timelines, _crash(directory / bundle.SERVER_LOG), started, answers)
 
 
 def _tables(run: Run, directory: Path) -> tuple[pa.Table | None, pa.Table | None]:
@@ -67,6 +69,16 @@ def _tables(run: Run, directory: Path) -> tuple[pa.Table | None, pa.Table | None
             first = str(error).splitlines()[0]
             raise BundleError(f"{path}: not readable as Parquet: {first}; measure again") from error
     return tables[0], tables[1]
+
+
+def _answers(path: Path) -> pa.Table | None:
+    try:
+        return pq.read_table(path)
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise BundleError(f"{path}: not readable as Parquet: {first}; measure again") from error
 
 
 def _started(log: Path) -> dict[str, int]:

@@ -187,7 +187,11 @@ def _second_witness(run: Run, files: Files) -> dict[str, Any]:
         return {}
     rows = files.requests.to_pandas().reindex(columns=REQUESTS.names)
     timeline = Timeline.from_table(files.timelines)
-    pairs = [*recomputed.contradictions(run, rows, timeline), *_as_started(run, files.started)]
+    pairs = [
+        *recomputed.contradictions(run, rows, timeline),
+        *recomputed.of_answers(run, files.answers),
+        *_as_started(run, files.started),
+    ]
     largest, odd = recomputed.largest_contradiction(pairs), recomputed.odd_parts(run, rows)
     cut_off = rows[rows["error"].notna()]
     return {

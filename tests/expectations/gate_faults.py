@@ -20,11 +20,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmark_tasks.disk import sha256
+from benchmark_tasks.grading import GRADER
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import Client, Run, Server, Window, new_run_id
+from benchmark_tasks.results.schema import Client, Grades, Run, Server, Window, new_run_id
 from benchmark_tasks.results.store import Store
-from benchmark_tasks.results.tables import Series
+from benchmark_tasks.results.tables import ANSWERS, Series, write_table
 from benchmark_tasks.testing.samples import sample_generation_run, sample_open_run, sample_run, write_sample
+from benchmark_tasks.vocabulary import LengthControl
 
 RECORDED = Path(__file__).parents[2] / "recorded_runs"
 TWO_GPUS = "h200-2026-11-26-qwen3-8b/01a217a2-914d-7125-b4dd-c9d54dd3ad0d"
@@ -1091,6 +1093,63 @@ FAULTS += (
 )
 
 
+def graded_run(**changes: Any) -> Run:
+    """A completed run of which 120 answers were graded, 60 of them right; half of all answers were cut."""
+    run = sample_run(**changes)
+    assert run.requests is not None
+    keys = {"length_control": LengthControl.NATURAL, "request_set_id": "prompts.q-0-0+at-most-500"}
+    grades = {"grader": GRADER, "form": "choice", "choices": 4, "answers": 120, "questions": 120, "right": 60}
+    counts = {"unreadable": 10, "cut": 20, "unanswered": 0, "output_tokens": 1200}
+    return run.model_copy(
+        update={
+            "comparability": run.comparability.model_copy(update=keys),
+            "grades": Grades.model_validate({**grades, **counts}),
+        }
+    )
+
+
+def verdicts(*counts: tuple[str, int], text: str | None = None) -> SpoilFiles:
+    """`answers.parquet` with so many answers of each verdict, of 10 tokens each."""
+
+    def spoil(folder: Path) -> None:
+        said = [verdict for verdict, count in counts for _ in range(count)]
+        rows = [
+            {
+                "request_index": index,
+                "text": text,
+                "text_cut": None if text is None else False,
+                "finish_reason": "length" if verdict == "cut" else "stop",
+                "output_tokens": 10,
+                "right_answer": None if text is None else "B",
+                "verdict": verdict,
+            }
+            for index, verdict in enumerate(said)
+        ]
+        write_table(folder / bundle.ANSWERS_FILE, rows, ANSWERS)
+
+    return spoil
+
+
+AS_GRADED = (("right", 60), ("unreadable", 10), ("cut", 20), ("wrong", 30))
+
+FAULTS += (
+    # Graded answers
+    Fault("grades without the verdicts", "record_follows_from_files", make=graded_run),
+    Fault(
+        "twice as many right answers as verdicts say",
+        "record_follows_from_files",
+        files=verdicts(("right", 30), ("unreadable", 10), ("cut", 20), ("wrong", 60)),
+        make=graded_run,
+    ),
+    Fault(
+        "kept answers say something else than their verdicts",
+        "record_follows_from_files",
+        files=verdicts(*AS_GRADED, text="Answer: (C)"),
+        make=graded_run,
+    ),
+)
+
+
 CAPPED = put("device.throttle_reasons", ["sw_power_cap"])
 
 
@@ -1125,6 +1184,27 @@ def peak(of_tdp: float) -> dict[str, Any]:
 
 
 DOUBTFUL: tuple[Fault, ...] = (
+    Fault(
+        "an accuracy from 99 questions",
+        "enough_questions_graded",
+        put("grades.questions", 99),
+        verdicts(*AS_GRADED),
+        make=graded_run,
+    ),
+    Fault(
+        "4 of 124 questions without an answer",
+        "questions_were_answered",
+        put("grades.unanswered", 4),
+        verdicts(*AS_GRADED),
+        make=graded_run,
+    ),
+    Fault(
+        "29 of 120 right, where guessing gives 30",
+        "accuracy_above_chance",
+        put("grades.right", 29),
+        verdicts(("right", 29), ("unreadable", 10), ("cut", 20), ("wrong", 61)),
+        make=graded_run,
+    ),
     Fault("a power reading just above 1.6 of the TDP", "power_peak_within_tdp", **peak(1.61)),
     Fault("a power reading of five times the TDP", "power_peak_within_tdp", **peak(5)),
     Fault("two of ten parts a quarter slower", "parts_of_window_alike", slow_middle(0.25)),
@@ -1146,6 +1226,14 @@ DOUBTFUL: tuple[Fault, ...] = (
 """Faults that are accepted with a warning, that of `check`."""
 
 HARMLESS: tuple[Fault, ...] = (
+    Fault("graded answers, a sixth of them cut", "", files=verdicts(*AS_GRADED), make=graded_run),
+    Fault(
+        "30 of 120 right, as by guessing",
+        "",
+        put("grades.right", 30),
+        verdicts(("right", 30), ("unreadable", 10), ("cut", 20), ("wrong", 60)),
+        make=graded_run,
+    ),
     Fault("a power reading just below 1.6 of the TDP", "", **peak(1.59)),
     Fault("the highest power reading of all recorded runs", "", **peak(1.421)),
     Fault("two of ten parts 4 % slower", "", slow_middle(0.04)),

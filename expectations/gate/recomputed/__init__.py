@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmark_tasks.meters.meter import Timeline
 from benchmark_tasks.results.schema import Run
+from expectations.gate.recomputed.answers import of_answers
 from expectations.gate.recomputed.contradiction import Contradiction, compared, largest_contradiction
 from expectations.gate.recomputed.latency import (
     histogram_mean_ms,
@@ -33,6 +34,7 @@ __all__ = [
     "median_e2e_ms",
     "median_itl_of_pieces_ms",
     "odd_parts",
+    "of_answers",
     "of_sub_windows",
     "tokens_in_window",
     "trend",

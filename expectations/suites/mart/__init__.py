@@ -1,6 +1,7 @@
 """Mart suite: what the tables of a candidate must satisfy before anybody may read them."""
 
 from expectations.suites.mart import (
+    accuracy,
     canaries,
     capacity,
     history,
@@ -16,6 +17,7 @@ from expectations.suites.mart.audit import audit_marts
 from expectations.suites.mart_check import MartCheck
 
 __all__ = [
+    "accuracy_checks",
     "audit_marts",
     "canary_checks",
     "history_checks",
@@ -52,6 +54,11 @@ def canary_checks() -> tuple[MartCheck, ...]:
     return (*canaries.CHECKS, *unchanged.CHECKS, *savings.CHECKS)
 
 
+def accuracy_checks() -> tuple[MartCheck, ...]:
+    """Checks of `joules_per_correct_answer`."""
+    return accuracy.CHECKS
+
+
 def load_checks() -> tuple[MartCheck, ...]:
     """Checks of `energy_under_load` and `serving_capacity`."""
     return (*loads.CHECKS, *capacity.CHECKS)
@@ -60,4 +67,4 @@ def load_checks() -> tuple[MartCheck, ...]:
 def mart_checks() -> tuple[MartCheck, ...]:
     """Every check of a mart, in the order of the reports."""
     measured = (*leaderboard.CHECKS, *minima.CHECKS, *history.CHECKS, *releases.CHECKS)
-    return (*presence.CHECKS, *measured, *canary_checks(), *load_checks())
+    return (*presence.CHECKS, *measured, *canary_checks(), *load_checks(), *accuracy_checks())

@@ -8,6 +8,7 @@ from expectations.gate.auditor import Audit, Auditor
 from expectations.publications import attached
 from expectations.suites.checks import Level
 from expectations.suites.mart import (
+    accuracy,
     canaries,
     capacity,
     history,
@@ -37,6 +38,7 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
             ("canary_savings", savings),
             ("energy_under_load", loads),
             ("serving_capacity", capacity),
+            ("joules_per_correct_answer", accuracy),
         ):
             sql = select(subject.CHECKS, subject.ROW_NAME_SQL, subject.TABLE)
             frame = numeric(connection.execute(sql).df())

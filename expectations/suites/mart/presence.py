@@ -13,6 +13,7 @@ EXPECTED_MARTS = (
     "canary_savings",
     "energy_under_load",
     "serving_capacity",
+    "joules_per_correct_answer",
     "run_log",
     "quarantine",
     "publications",

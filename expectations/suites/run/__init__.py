@@ -4,6 +4,7 @@ from expectations.suites.run import (
     arrivals,
     bundle,
     energy,
+    grades,
     identity,
     instruments,
     power,
@@ -15,7 +16,7 @@ from expectations.suites.run_check import RunCheck
 
 __all__ = ["run_checks"]
 
-_SUBJECTS = (bundle, record, identity, requests, windows, arrivals, energy, power, instruments)
+_SUBJECTS = (bundle, record, identity, requests, windows, arrivals, grades, energy, power, instruments)
 
 
 def run_checks() -> tuple[RunCheck, ...]:

@@ -98,7 +98,9 @@ CHECKS = (
         "outputs_not_capped",
         "too many answers ended at the length cap",
         lambda runs: ratio(_at_length_cap(runs), runs["requests_completed"]).where(
-            runs["completed"] & (runs["length_control"] == LengthControl.NATURAL)
+            runs["completed"]
+            & (runs["length_control"] == LengthControl.NATURAL)
+            & runs["grader"].isna()  # graded answers that were cut are counted, as wrong ones
         ),
         within=Tolerance(
             None, 0.3, "of outputs", "ML.ENERGY validator: fewer than 30 % of outputs at the length cap"

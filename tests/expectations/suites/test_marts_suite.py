@@ -11,6 +11,7 @@ import pytest
 from expectations.gate.auditor import Auditor
 from expectations.suites.checks import Check, Level, Severity, Tolerance
 from expectations.suites.mart import (
+    accuracy_checks,
     audit_marts,
     canary_checks,
     history_checks,
@@ -170,6 +171,29 @@ CAPACITY_FAULTS = {
     "requests_per_kwh_follow_from_energy": "requests_per_kwh = 40000",
     "power_shares_are_plausible": "power_share_at_50_percent = 1.4",
 }
+ACCURACY = (
+    "select 'a-1' as leaderboard_id, 'some/model' as model_id, 'gpqa' as task, 'H200' as gpu_model,"
+    " 1 as num_gpus, 32 as batch_size, '0.1' as runtime_version,"
+    " 100 as questions, 200 as answers, 80 as right_answers,"
+    " 5 as unreadable_answers, 3 as cut_answers, 0 as unanswered_questions, 0.25 as chance, 0.4 as accuracy,"
+    " 0.3 as accuracy_low, 0.5 as accuracy_high, 'nvml-counter' as energy_source,"
+    " 10.0 as energy_per_answer_joules, 9.0 as energy_per_answer_low_joules,"
+    " 11.0 as energy_per_answer_high_joules, 25.0 as energy_per_correct_answer_joules,"
+    " 20.0 as energy_per_correct_answer_low_joules, 34.0 as energy_per_correct_answer_high_joules,"
+    " 2 as attempts, 0.6 as best_of_accuracy, 33.3 as best_of_energy_per_correct_answer_joules,"
+    " 22.0 as until_right_energy_per_correct_answer_joules"
+)
+ACCURACY_FAULTS = {
+    "accuracy_rests_on_enough_answers": "questions = 99",
+    "accuracy_not_below_chance": "chance = 0.5, energy_per_correct_answer_joules = null",
+    "accuracy_is_a_share": "right_answers = 81",
+    "counts_of_answers_fit": "cut_answers = 180",
+    "no_energy_without_counter": "energy_source = 'none'",
+    "no_price_at_chance": "chance = 0.35",
+    "price_is_energy_over_accuracy": "energy_per_correct_answer_joules = 24",
+    "price_interval_holds_price": "energy_per_correct_answer_low_joules = 26",
+    "retries_solve_no_less": "best_of_accuracy = 1.2",
+}
 UNCHANGED_FAULTS = {"unchanged_is_said_by_canaries": "canaries_unchanged_until = '0.3'"}
 
 
@@ -202,6 +226,7 @@ def database(tmp_path: Path) -> Path:
     connection.execute(f"create table marts.canary_savings as {SAVINGS}")
     connection.execute(f"create table marts.energy_under_load as {LOAD}")
     connection.execute(f"create table marts.serving_capacity as {CAPACITY}")
+    connection.execute(f"create table marts.joules_per_correct_answer as {ACCURACY}")
     unchanged = "set canaries_unchanged_until = '0.2' where leaderboard_id = 'good-1'"
     connection.execute(f"update marts.leaderboard {unchanged}")
     for name in ("run_log", "quarantine", "publications"):
@@ -270,10 +295,11 @@ def test_minima_must_stand_on_the_leaderboard(auditor: Auditor, database: Path) 
         *(("canary_savings", check, edit) for check, edit in SAVINGS_FAULTS.items()),
         *(("leaderboard", check, edit) for check, edit in UNCHANGED_FAULTS.items()),
         *(("serving_capacity", check, edit) for check, edit in CAPACITY_FAULTS.items()),
+        *(("joules_per_correct_answer", check, edit) for check, edit in ACCURACY_FAULTS.items()),
     ],
     ids=[
         *(*HISTORY_FAULTS, *SUMMARY_FAULTS, *CANARY_FAULTS, *SAVINGS_FAULTS),
-        *(*UNCHANGED_FAULTS, *CAPACITY_FAULTS),
+        *(*UNCHANGED_FAULTS, *CAPACITY_FAULTS, *ACCURACY_FAULTS),
     ],
 )
 def test_a_fault_in_the_releases_is_refused(
@@ -292,7 +318,7 @@ def test_a_fault_in_a_load_is_refused(auditor: Auditor, database: Path, check: s
 
 MARTS_WITH_KEYS = (
     *("release_history", "release_summary", "release_canaries", "canary_savings"),
-    *("energy_under_load", "serving_capacity"),
+    *("energy_under_load", "serving_capacity", "joules_per_correct_answer"),
 )
 
 
@@ -305,9 +331,16 @@ def test_a_release_must_not_appear_twice(auditor: Auditor, database: Path, mart:
 def test_every_critical_mart_check_is_tried() -> None:
     tried = set(ROW_FAULTS) | {"some_rows", "has_leaderboard_id", "minimum_is_on_leaderboard"}
     tried |= {"minimum_equals_leaderboard", "minimum_has_energy", *HISTORY_FAULTS, *SUMMARY_FAULTS}
-    tried |= {*CANARY_FAULTS, *SAVINGS_FAULTS, *UNCHANGED_FAULTS, *LOAD_FAULTS, *CAPACITY_FAULTS}
+    tried |= {
+        *CANARY_FAULTS,
+        *SAVINGS_FAULTS,
+        *UNCHANGED_FAULTS,
+        *LOAD_FAULTS,
+        *CAPACITY_FAULTS,
+        *ACCURACY_FAULTS,
+    }
     every = (*leaderboard_checks(), *minima_checks(), *history_checks(), *release_checks(), *canary_checks())
-    every += load_checks()
+    every += (*load_checks(), *accuracy_checks())
     checks = {check.name for check in every if check.severity is Severity.CRITICAL}
     assert checks == tried
 

@@ -1,0 +1,104 @@
+"""The mart of graded answers, built from sample runs whose figures can be worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+
+from benchmark_tasks.results.schema import Grades, Run
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.samples import sample_run
+from benchmark_tasks.vocabulary import AnswerForm, LengthControl
+from benchmarks.candidate import build_candidate
+from expectations.candidate.profiles import Profile
+
+TOKENS = 40
+
+
+def graded(
+    right: range, *, questions: int = 200, name: str = "prompts.q", **changes: Any
+) -> tuple[Run, Profile]:
+    """A run that answered so many questions, those in `right` correctly."""
+    run = sample_run(**changes)
+    grades = Grades(
+        grader=1,
+        form=AnswerForm.CHOICE,
+        choices=4,
+        answers=questions,
+        questions=questions,
+        right=len(right),
+        unreadable=3,
+        cut=2,
+        unanswered=0,
+        output_tokens=TOKENS * questions,
+    )
+    keys = {"request_set_id": f"{name}-0-0", "length_control": LengthControl.NATURAL}
+    run = run.model_copy(
+        update={"grades": grades, "comparability": run.comparability.model_copy(update=keys)}
+    )
+    verdicts = tuple((index, index in right, TOKENS) for index in range(questions))
+    return run, Profile(run.run_id, verdicts=verdicts)
+
+
+@pytest.fixture(scope="module")
+def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    root = tmp_path_factory.mktemp("accuracy")
+    made = [
+        # 500 W, 4,000 tokens/s: 0.125 J per token, 5 J per answer of 40 tokens.
+        graded(range(100)),
+        graded(range(50, 150)),
+        graded(range(52), batch_size=64),
+        graded(range(90), questions=99, name="prompts.few"),
+        graded(range(20), name="prompts.below"),
+        graded(range(100), name="prompts.cpu", gpu=False),
+    ]
+    runs, profiles = zip(*made, strict=True)
+    built = build_candidate(root / "candidate", Settings(home=root / "home"), runs=runs, profiled=profiles)
+    with duckdb.connect(str(built.database), read_only=True) as connection:
+        yield connection
+
+
+def rows(marts: duckdb.DuckDBPyConnection, where: str) -> list[dict[str, Any]]:
+    result = marts.execute(f"from marts.joules_per_correct_answer where {where}")
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def test_a_right_answer_costs_what_the_answers_cost_that_it_took(marts: duckdb.DuckDBPyConnection) -> None:
+    (row,) = rows(marts, "request_set_id = 'prompts.q-0-0' and batch_size = 32")
+    assert (row["graded_runs"], row["questions"], row["answers"], row["right_answers"]) == (2, 200, 400, 200)
+    assert (row["unreadable_answers"], row["cut_answers"]) == (6, 4)
+    assert (row["accuracy"], row["chance"], row["is_above_chance"]) == (0.5, 0.25, True)
+    assert row["accuracy_low"] == pytest.approx(0.4313, abs=1e-4), (
+        "Wilson, 100 of 200: repeats add no question"
+    )
+    assert row["energy_per_answer_joules"] == pytest.approx(5.0)
+    assert row["energy_per_correct_answer_joules"] == pytest.approx(10.0)
+    assert row["energy_per_correct_answer_low_joules"] < 10 < row["energy_per_correct_answer_high_joules"]
+    assert row["attempts"] == 2 and row["best_of_accuracy"] == 0.75
+    assert row["best_of_energy_per_correct_answer_joules"] == pytest.approx(2 * 5 / 0.75)
+    until_right = (100 * 1 + 50 * 2 + 50 * 2) / 150 * 5
+    assert row["until_right_energy_per_correct_answer_joules"] == pytest.approx(until_right)
+
+
+def test_right_answers_by_chance_have_no_price(marts: duckdb.DuckDBPyConnection) -> None:
+    (row,) = rows(marts, "batch_size = 64")
+    assert row["accuracy"] == 0.26 and not row["is_above_chance"]
+    assert row["energy_per_answer_joules"] == pytest.approx(5.0)
+    assert row["energy_per_correct_answer_joules"] is None
+    assert row["attempts"] is None and row["best_of_accuracy"] is None
+
+
+def test_few_questions_and_accuracies_below_chance_are_not_published(
+    marts: duckdb.DuckDBPyConnection,
+) -> None:
+    assert rows(marts, "request_set_id in ('prompts.few-0-0', 'prompts.below-0-0')") == []
+
+
+def test_without_a_counter_there_is_an_accuracy_and_no_energy(marts: duckdb.DuckDBPyConnection) -> None:
+    (row,) = rows(marts, "gpu_model = 'none'")
+    assert row["accuracy"] == 0.5 and row["energy_source"] == "none"
+    assert {name for name, value in row.items() if name.endswith("joules") and value is not None} == set()
