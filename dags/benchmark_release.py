@@ -21,7 +21,9 @@ Measures one release of a runtime: every configuration of the catalog that is no
    one slot of its GPU model's pool per GPU, and lands each run as soon as it is measured. Models that are
    canaries come before all others.
 6. `announce`: starts `refresh_leaderboard`, also when a sweep failed before its end.
-7. `verdict`: fails the run if a sweep failed or a person rejected the plan.
+7. `confirm`: starts `confirm_changes` on all that has landed: changes of energy that are candidates now are
+   measured again, both releases in turns on the same GPUs, within its GPU-hours per week.
+8. `verdict`: fails the run if a sweep failed or a person rejected the plan.
 
 The last line of a failed sweep's log is its error. A configuration that does not fit the GPU is recorded as
 infeasible and not tried again; after a busy GPU the task is tried again. To resume, **clear** the failed
@@ -36,12 +38,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, TriggerRule, dag, task
 
 from jouleboard_airflow.dag_parts import forms, measuring
 from jouleboard_airflow.failures import RETRIES, one_line_errors
 from jouleboard_airflow.lanes import canary_lanes
-from jouleboard_airflow.tasks import canaries, estimating, planning
+from jouleboard_airflow.tasks import canaries, confirming, estimating, planning
 from jouleboard_airflow.tasks.approval import (
     ANSWER,
     ASK_FIRST_TASK,
@@ -170,8 +173,14 @@ def benchmark_release() -> None:
         measuring.compare_canaries.override(group_id="canaries_again")(again, again=True) >> decisions
     planned = plan(decisions)
     ask = AskApproval(task_id=ASK_TASK, asking=estimate(planned), params=WHY, **ASKS_AGAIN)
-    measuring_all = measuring.measure(planned)
-    ask >> measuring_all >> measuring.announce() >> measuring.verdict()
+    measuring_all, announced = measuring.measure(planned), measuring.announce()
+    confirm = TriggerDagRunOperator(
+        task_id="confirm",
+        trigger_dag_id="confirm_changes",
+        conf={confirming.BASIS: confirming.LANDED},
+        logical_date=None,
+    )
+    ask >> measuring_all >> announced >> [confirm, measuring.verdict()]
 
 
 benchmark_release()

@@ -9,7 +9,13 @@ from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.plan.single import single_sweep
 from benchmark_tasks.plan.sweep import Sweep
-from benchmark_tasks.results.identity import PARALLELISM_KEYS, WORKLOAD_KEYS, Comparability, Configuration
+from benchmark_tasks.results.identity import (
+    LOAD_KEYS,
+    PARALLELISM_KEYS,
+    WORKLOAD_KEYS,
+    Comparability,
+    Configuration,
+)
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.runtimes.weights_folder import is_content_hash
 from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, Task, Weights
@@ -64,7 +70,9 @@ def sweep_again(
     as_published = {name: getattr(configuration, name) for name in PARALLELISM_KEYS + WORKLOAD_KEYS}
     as_published |= _weights_as_published(sweep, configuration, keys)
     requests = _requests_as_published(catalog, configuration.task, keys)
-    sweep = sweep.model_copy(update=as_published | requests)
+    load = {name: getattr(configuration, name) for name in LOAD_KEYS}
+    points = tuple(point.model_copy(update=load) for point in sweep.points)
+    sweep = sweep.model_copy(update=as_published | requests | {"points": points})
     if sweep.configuration(sweep.points[0]) != configuration:
         raise CatalogError("the catalog now lists its weights in another precision")
     return sweep

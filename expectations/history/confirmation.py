@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError
@@ -22,11 +22,23 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import CONFIRMATION_CAMPAIGN
 from expectations.history.release_news import CONTESTED, QUERY, sentence
-from expectations.publications import all_publications, current_number, open_publication, query
+from expectations.marts_now import marts_now
+from expectations.publications import (
+    all_publications,
+    current,
+    current_number,
+    open_publication,
+    query,
+    require_current,
+)
 from expectations.publications.store import Publication
-from expectations.sql import Row, load_sql, rows_of
+from expectations.sql import Row, rows_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 _CANDIDATES = Path(__file__).parent / "confirmation.sql"
+_LOADS = Path(__file__).parent / "loads_of_several_releases.sql"
 _TOLD = ("confirmed", "not confirmed")
 
 
@@ -71,8 +83,36 @@ def candidates(settings: Settings) -> tuple[Candidate, ...]:
     Raises:
         PublicationError: nothing is published.
     """
-    recorded = query(settings, "select * from release_history limit 0").columns
-    keys = [key if key in recorded else f"null as {key}" for key in IDENTITY_KEYS]
+    with open_publication(require_current(settings)) as connection:
+        return _candidates(connection)
+
+
+def candidates_now(settings: Settings, *, say: Callable[[str], None]) -> tuple[Candidate, ...]:
+    """The same with every run that has landed: the marts are built for it, and thrown away.
+
+    Raises:
+        PublisherBusy, BuildError, DiskFull
+    """
+    with marts_now(settings, say=say) as connection:
+        return _candidates(connection)
+
+
+def loads_of_several_releases(settings: Settings) -> int:
+    """Number of loads at a request rate that the current publication has under more than one release.
+
+    Their energy is not compared between releases, so none of them is a candidate.
+    """
+    item = current(settings)
+    if item is None or not item.rows.get("energy_under_load"):
+        return 0
+    ((number,),) = query(settings, _LOADS.read_text()).rows
+    return int(number)
+
+
+def _candidates(connection: duckdb.DuckDBPyConnection) -> tuple[Candidate, ...]:
+    recorded = connection.execute("select * from marts.release_history limit 0").description
+    columns = {column for column, *_ in recorded}
+    keys = [key if key in columns else f"null as {key}" for key in IDENTITY_KEYS]
     return tuple(
         Candidate(
             Configuration(**{key: row[key] for key in CONFIGURATION_KEYS}),
@@ -80,7 +120,7 @@ def candidates(settings: Settings) -> tuple[Candidate, ...]:
             row["previous_runtime_version"],
             row["energy_change"],
         )
-        for row in query(settings, load_sql(_CANDIDATES, keys=keys)).records()
+        for row in rows_of(connection, _CANDIDATES, keys=keys)
     )
 
 

@@ -3,7 +3,7 @@ select
     previous_runtime_version,
     energy_change,
     {{ keys | join(', ') }}
-from release_history
+from marts.release_history
 where
     data_source = 'jouleboard'
     and is_candidate

@@ -261,9 +261,10 @@ def test_a_candidate_is_measured_in_turns_on_one_gpu_and_once(
     candidate = confirmation.Candidate(before.configuration, keys, "0.32.0", 0.05)
     monkeypatch.setattr(publications, "current", lambda settings: object())
     monkeypatch.setattr(confirmation, "candidates", lambda settings: (candidate,))
+    monkeypatch.setattr(confirmation, "loads_of_several_releases", lambda settings: 2)
     costs_are_known(monkeypatch)
     dag = dags_with_fleet("A100:1", monkeypatch)["confirm_changes"]
-    form = {"gpu_model": "A100", "note": None}
+    form = {"gpu_model": "A100", "note": None, confirming.BASIS: confirming.PUBLISHED}
     with pytest.raises(AirflowSkipException, match="the week's GPU-hours are spent"):
         confirming.plan_confirmations(form | {confirming.BUDGET: 1.9}, "run")
     run = dag.test(run_conf=form)
@@ -273,3 +274,4 @@ def test_a_candidate_is_measured_in_turns_on_one_gpu_and_once(
     with pytest.raises(AirflowSkipException, match="no change waits for reruns"):
         confirming.plan_confirmations(form | {confirming.BUDGET: 100}, "another")
     assert "it was rerun before" in said(caplog)
+    assert "left out: 2 loads at a request rate" in said(caplog)

@@ -47,6 +47,7 @@ def test_a_step_is_a_candidate_until_both_releases_were_measured_in_turns(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__JOULEBOARD__FLEET", "H200:1")
     settings, form = Settings.from_environment(), {"gpu_model": "H200", "note": None, confirming.BUDGET: 2.0}
+    form[confirming.BASIS] = confirming.PUBLISHED
     measure([version for version in WATTS for _ in range(3)], home, hours=0)
     refresh(settings)
     assert query(settings, TOLD).rows == (

@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.lanes import lane_of
 from jouleboard_airflow.tasks import choices, planning
@@ -22,6 +23,10 @@ log = logging.getLogger("airflow.task")
 BUDGET = "weekly_gpu_hours"
 """The form's field for the budget."""
 DEFAULT_BUDGET_GPU_HOURS = 2.0
+BASIS = "basis"
+"""The form's field for where candidates come from."""
+PUBLISHED, LANDED = "published", "landed"
+"""The current publication; or all runs that have landed, also those that no publication has yet."""
 
 
 def plan_confirmations(params: Mapping[str, Any], run_id: str) -> list[Planned]:
@@ -38,15 +43,21 @@ def plan_confirmations(params: Mapping[str, Any], run_id: str) -> list[Planned]:
 
     catalog, settings = planning.installed_catalog(), Settings.from_environment()
     choices.require_possible(choices.with_gpu_model(params, choices.CONFIRM))
-    if publications.current(settings) is None:
+    landed = params[BASIS] == LANDED
+    if not landed and publications.current(settings) is None:
         raise AirflowSkipException("nothing to measure: nothing is published yet")
+    gpu_models = [each.gpu_model for each in planning.reached_machines(catalog, params["gpu_model"])]
+    if gpu_models == [NO_GPU]:
+        raise AirflowSkipException("nothing to measure: without a GPU there is no energy to confirm")
+    if loads := confirmation.loads_of_several_releases(settings):
+        log.info("left out: %d loads at a request rate, which are not compared between releases", loads)
     campaign = confirmation_campaign(run_id)
     runs = planning.counting_runs(planning.listing(settings))
     reruns = confirmation.plan_confirmations(
         catalog,
-        confirmation.candidates(settings),
+        confirmation.candidates_now(settings, say=log.info) if landed else confirmation.candidates(settings),
         runs,
-        gpu_models=[each.gpu_model for each in planning.reached_machines(catalog, params["gpu_model"])],
+        gpu_models=gpu_models,
         cost=cost_of_points(settings),
         budget_gpu_hours=params[BUDGET],
         now=datetime.now(UTC),

@@ -52,6 +52,15 @@ def test_what_stood_in_for_the_catalogs_runtime_is_measured_again_by_it() -> Non
     assert (sweep.runtime, sweep.distribution) == ("diffusers", "diffusers")
 
 
+@pytest.mark.parametrize("load", [{"request_rate": 2.5, "burstiness": 1.0}, {"request_rate": 0.0}])
+def test_a_load_is_measured_again_at_its_own_rate(load: dict[str, float]) -> None:
+    base = sample_run()
+    run = base.model_copy(update={"configuration": base.configuration.model_copy(update=load)})
+    sweep = again(run)
+    assert sweep.configuration(sweep.points[0]) == run.configuration
+    assert Sweep.model_validate_json(sweep.model_dump_json()) == sweep
+
+
 def test_a_figure_is_measured_again_at_its_own_revision() -> None:
     for published, catalog in ((OLD, at(NEW)), (OLD, at(None)), (NEW, at(NEW)), (None, at(None))):
         sweep = again(real(published), catalog)

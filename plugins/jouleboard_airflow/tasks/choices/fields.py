@@ -7,6 +7,7 @@ TITLES = {
     "apply": "Apply",
     "approve": "Approve",
     "ask_above_gpu_hours": "Ask above (GPU-hours)",
+    "basis": "From",
     "batch_sizes": "Batch sizes",
     "canary_share": "Canaries' share",
     "change": "Change",
@@ -68,7 +69,7 @@ RELEASE = (
 )
 RECHECK = ("sample", "repeats", "gpu_model", "note")
 ROTATION = ("weekly_gpu_hours", "gpu_model", "note")
-CONFIRM = ("weekly_gpu_hours", "gpu_model", "note")
+CONFIRM = ("weekly_gpu_hours", "basis", "gpu_model", "note")
 CONTEST = ("change", "decision", "note")
 REFRESH = ("note", "approve", "answer_within_hours")
 IMPORT = ("source", "note")
