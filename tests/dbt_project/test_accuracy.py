@@ -13,7 +13,10 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import AnswerForm, LengthControl
 from benchmarks.candidate import build_candidate
+from expectations.board.reading.figures import FIGURES, theme
+from expectations.board.reading.page import read
 from expectations.candidate.profiles import Profile
+from tests.dbt_project.test_reading import DRAWN, LAYOUTS, TASKS, _numbers
 
 TOKENS = 40
 
@@ -35,7 +38,10 @@ def graded(
         unanswered=0,
         output_tokens=TOKENS * questions,
     )
-    keys = {"request_set_id": f"{name}-0-0", "length_control": LengthControl.NATURAL}
+    keys = {
+        "request_set_id": f"{name}-0123456789ab-01234567+at-most-256",
+        "length_control": LengthControl.NATURAL,
+    }
     run = run.model_copy(
         update={"grades": grades, "comparability": run.comparability.model_copy(update=keys)}
     )
@@ -68,7 +74,7 @@ def rows(marts: duckdb.DuckDBPyConnection, where: str) -> list[dict[str, Any]]:
 
 
 def test_a_right_answer_costs_what_the_answers_cost_that_it_took(marts: duckdb.DuckDBPyConnection) -> None:
-    (row,) = rows(marts, "request_set_id = 'prompts.q-0-0' and batch_size = 32")
+    (row,) = rows(marts, "request_set_id like 'prompts.q-%' and batch_size = 32")
     assert (row["graded_runs"], row["questions"], row["answers"], row["right_answers"]) == (2, 200, 400, 200)
     assert (row["unreadable_answers"], row["cut_answers"]) == (6, 4)
     assert (row["accuracy"], row["chance"], row["is_above_chance"]) == (0.5, 0.25, True)
@@ -95,10 +101,33 @@ def test_right_answers_by_chance_have_no_price(marts: duckdb.DuckDBPyConnection)
 def test_few_questions_and_accuracies_below_chance_are_not_published(
     marts: duckdb.DuckDBPyConnection,
 ) -> None:
-    assert rows(marts, "request_set_id in ('prompts.few-0-0', 'prompts.below-0-0')") == []
+    assert rows(marts, "split_part(request_set_id, '-', 1) in ('prompts.few', 'prompts.below')") == []
 
 
 def test_without_a_counter_there_is_an_accuracy_and_no_energy(marts: duckdb.DuckDBPyConnection) -> None:
     (row,) = rows(marts, "gpu_model = 'none'")
     assert row["accuracy"] == 0.5 and row["energy_source"] == "none"
     assert {name for name, value in row.items() if name.endswith("joules") and value is not None} == set()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_figure_draws_what_its_query_gives(layout: str, marts: duckdb.DuckDBPyConnection) -> None:
+    figure = FIGURES["right_answers"]
+    rows = figure.rows(marts, "jouleboard")
+    assert list(rows["accuracy"]) == [0.5], "neither chance nor what has no energy"
+    drawn = set(_numbers(figure.chart(rows, TASKS, LAYOUTS[layout]).to_dict()["datasets"]))
+    for column in DRAWN["right_answers"]:
+        assert set(rows[column]) <= drawn, column
+    signals = figure.specification(rows, TASKS, theme.WIDE)["signals"]
+    assert "q, Text Conversation" in [signal.get("value") for signal in signals]
+
+
+def test_the_reading_says_it_in_words(marts: duckdb.DuckDBPyConnection) -> None:
+    chapters = {chapter.heading: chapter for chapter in read(marts, "jouleboard", TASKS)}
+    said = [line for sentence in chapters["Right answers"].sentences for line in sentence.lines]
+    assert said[0].startswith(
+        "q (200 questions): Qwen 3 8B (dummy weights) answers 50 % right (43 % to 57 %)."
+    )
+    assert "at batch size 32 an answer takes 5.00 J and a right one 10.0 J" in said[0]
+    assert "answers 26 % right (20 % to 32 %), which does not differ from chance (25 %)." in said[1]
+    assert "Of 600 graded answers to q, 9 could not be read and 6 were cut." in said

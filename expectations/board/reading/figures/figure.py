@@ -109,6 +109,11 @@ FIGURES = {
         ),
         Figure("precision", "FP8 against BF16 over the batch size", "one model in both precisions"),
         Figure("gpu_counts", "One model on fewer and on more GPUs", "one model on two numbers of GPUs"),
+        Figure(
+            "right_answers",
+            "Accuracy and energy per right answer",
+            "graded answers to 100 questions or more, right more often than by chance (--answer-form)",
+        ),
         Figure("frontier", "Latency and energy over GPU models", "one model on two GPU models"),
     )
 }
