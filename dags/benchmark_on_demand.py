@@ -3,7 +3,8 @@
 
 Measures one model on one task. Choose a model, a task and a GPU model in the form. What the form shows at
 first works on this installation. Batch sizes are the catalog's, and the runtime version is the newest, unless
-you write others. A model that was accepted from the hub appears in the form within about a minute.
+you write others. *Request rates* measure requests that arrive by themselves, instead of a closed loop. A
+model that was accepted from the hub appears in the form within about a minute.
 
 1. `plan`: checks that the combination is possible. If not, it fails with one line. For each field that is
    impossible, the line says why, and what to choose instead. What is landed already is not measured again,
@@ -37,6 +38,7 @@ HERE = forms.Here.known(CATALOG)
         "gpu_model": forms.one_gpu_model(CATALOG, HERE),
         "num_gpus": forms.number_of_gpus(HERE),
         "batch_sizes": forms.batch_sizes(HERE),
+        "rates": forms.rates(),
         "version": forms.version(),
         "repeats": forms.repeats(),
         "weights": forms.weights(),

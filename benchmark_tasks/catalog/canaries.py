@@ -11,6 +11,9 @@ from benchmark_tasks.results.record import Degree, Record
 from benchmark_tasks.vocabulary import ModelKind, Task
 
 Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+RATE_PATTERN = r"^[0-9]+([.][0-9]+)?%?$"
+"""Of a request rate in a file: a number, or a share."""
+
 GpuHours = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -27,6 +30,17 @@ class Canary(Record):
         return ascending(sizes)
 
 
+class PolicyLoad(Record):
+    """A model whose requests also arrive at these rates under every release, on all its GPUs of the catalog.
+
+    rates: requests per second (`2.5`; `0`: idle), or shares of the closed-loop maximum (`50%`).
+    """
+
+    model_id: HubId
+    task: Task
+    rates: tuple[Annotated[str, Field(pattern=RATE_PATTERN)], ...] = Field(min_length=1)
+
+
 class CanaryPolicy(Record):
     """The whole policy. Its reasons: docs/adr/0012-canaries.md.
 
@@ -35,6 +49,7 @@ class CanaryPolicy(Record):
     rounds: how often a canary is measured in turns with earlier releases, at most, until that is clear.
     most_of_sweep: GPU time of the canaries of a release, at most, as a share of a full sweep's.
     weekly_gpu_hours: GPU-hours per week and GPU model for configurations that wait.
+    loads: what is also measured at request rates; nothing unless an installation asks for it.
     """
 
     kinds: dict[ModelKind, tuple[Canary, ...]] = {}
@@ -42,6 +57,7 @@ class CanaryPolicy(Record):
     rounds: Annotated[int, Field(ge=1, le=2)] = 2
     most_of_sweep: Share = 0.1
     weekly_gpu_hours: GpuHours = 4.0
+    loads: tuple[PolicyLoad, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -34,6 +34,14 @@ def plan(
     task: Tasks = None,
     repeats: Repeats = None,
     weights: WeightsOption = None,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RATE",
+            help="Instead of batch sizes: requests that arrive at this rate (2.5; 0: idle; 50% of the"
+            " closed-loop maximum that was landed); repeatable.",
+        ),
+    ] = None,
     note: Note = None,
     campaign: Annotated[
         str | None, typer.Option(help="Name that is recorded in all runs of this plan.")
@@ -63,6 +71,7 @@ def plan(
         campaign_id=campaign,
         note=note,
         force=force,
+        rates=rate or (),
     )
     if not planned.sweeps:
         say("nothing to measure: the catalog has no configuration for this machine that is not landed")
@@ -78,5 +87,7 @@ def _sweep_row(row: dict[str, Any]) -> tuple[Any, ...]:
     sweep = Sweep.model_validate(row)
     first = sweep.configuration(sweep.points[0])
     points = " ".join(f"{point.batch_size}x{point.repeats}" for point in sweep.points)
+    if sweep.is_open:
+        points = f"{sweep.loads} x{sweep.points[0].repeats}"
     runtime = f"{sweep.runtime} {sweep.runtime_version}"
     return sweep.model_id, sweep.task, runtime, first.where, first.size, points

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         still_missing,
         what_is_missing,
     )
-    from benchmark_tasks.plan.rates import at_rates, read_rate
+    from benchmark_tasks.plan.rates import at_rates, at_rates_of_policy, read_rate, read_rates
     from benchmark_tasks.plan.recheck import last_rechecks, recheck_campaign, sweep_again
     from benchmark_tasks.plan.release import is_canary, plan_release, plan_release_on, superseded
     from benchmark_tasks.plan.single import gpus_to_use, plan_single, require_gpu_or_wish, single_sweep
@@ -60,7 +60,7 @@ _MODULES = {
     "confirmation": ("confirmation_campaign", "in_turns", "was_rerun"),
     "deployment": ("usual_repeats", "usual_weights"),
     "landed": ("is_recheck", "left_of_turns", "runs_that_count", "still_missing", "what_is_missing"),
-    "rates": ("at_rates", "read_rate"),
+    "rates": ("at_rates", "at_rates_of_policy", "read_rate", "read_rates"),
     "recheck": ("last_rechecks", "recheck_campaign", "sweep_again"),
     "release": ("is_canary", "plan_release", "plan_release_on", "superseded"),
     "single": ("gpus_to_use", "plan_single", "require_gpu_or_wish", "single_sweep"),
@@ -78,6 +78,7 @@ __all__ = [
     "Sweep",
     "SweepPoint",
     "at_rates",
+    "at_rates_of_policy",
     "canary_series",
     "confirmation_campaign",
     "decide",
@@ -93,6 +94,7 @@ __all__ = [
     "plan_release_on",
     "plan_single",
     "read_rate",
+    "read_rates",
     "recheck_campaign",
     "require_gpu_or_wish",
     "rotation_campaign",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from benchmark_tasks.errors import CatalogError, SettingsError
 from benchmark_tasks.plan.landed import closed_loop_maximum
@@ -31,11 +33,15 @@ def at_rates(
         SettingsError: a rate cannot be read, or the sweep's task has no requests that arrive.
         CatalogError: a share of a maximum that was not measured.
     """
+    shares = any(is_share for _, is_share in map(read_rate, rates))
+    return _at(sweep, rates, _maximum(sweep, runs) if shares else math.nan, burstiness)
+
+
+def _at(sweep: Sweep, rates: Sequence[str], most: float, burstiness: float = POISSON) -> Sweep:
+    """The sweep at these rates. most: what shares are of, requests per second."""
     size = max(point.batch_size for point in sweep.points)
     repeats = max(point.repeats for point in sweep.points)
-    one = sweep.model_copy(update={"points": (SweepPoint(batch_size=size, repeats=repeats),)})
-    read = [read_rate(rate) for rate in rates]
-    most = _maximum(one, runs) if any(is_share for _, is_share in read) else math.nan
+    read = map(read_rate, rates)
     wanted = sorted({_in_requests(value * most) if is_share else value for value, is_share in read})
     points = tuple(
         SweepPoint(
@@ -44,9 +50,42 @@ def at_rates(
         for rate in wanted
     )
     try:
-        return Sweep.model_validate({**one.model_dump(), "points": points})
+        return Sweep.model_validate({**sweep.model_dump(), "points": points})
     except ValueError as error:
         raise SettingsError(f"request rates: {error}") from error
+
+
+def read_rates(text: str | None) -> list[str]:
+    """Each rate of a list as a person writes it in one text: `0, 50%, 2.5`; none if it is empty.
+
+    Raises:
+        SettingsError: one of them cannot be read.
+    """
+    rates = re.sub(r"\s+%", "%", text or "").replace(",", " ").split()
+    for rate in rates:
+        read_rate(rate)
+    return rates
+
+
+def at_rates_of_policy(sweep: Sweep, rates: Sequence[str], runs: Sequence[Run]) -> Sweep | None:
+    """A release's sweep at the rates of the policy; `None` as long as a share is of nothing that was landed.
+
+    Shares are of the maximum under the release that was measured first: all releases have equal rates.
+
+    Raises:
+        SettingsError: see `at_rates`.
+    """
+    if not any(is_share for _, is_share in map(read_rate, rates)):
+        return _at(sweep, rates, math.nan)
+    versions: dict[str, datetime] = {}
+    for run in runs:
+        if (run.configuration.model_id, run.configuration.task) == (sweep.model_id, sweep.task):
+            version = run.comparability.runtime_version
+            versions[version] = min(versions.get(version, run.finished_at), run.finished_at)
+    for version in sorted(versions, key=lambda version: versions[version]):
+        if most := closed_loop_maximum(sweep.model_copy(update={"runtime_version": version}), runs):
+            return _at(sweep, rates, most)
+    return None
 
 
 def read_rate(text: str) -> tuple[float, bool]:
@@ -72,7 +111,7 @@ def read_rate(text: str) -> tuple[float, bool]:
 def _maximum(sweep: Sweep, runs: Iterable[Run]) -> float:
     most = closed_loop_maximum(sweep, runs)
     if most is None:
-        size = sweep.points[0].batch_size
+        size = max(point.batch_size for point in sweep.points)
         raise CatalogError(
             f"no closed loop of {sweep.label()} has been landed, so its maximum is not known: measure batch "
             f"{size} first, or give the rate in requests per second"

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from benchmark_tasks.catalog import Catalog, Deployment, Model
 from benchmark_tasks.plan.deployment import can_have, distribution_of, sweep_of, usual_repeats
 from benchmark_tasks.plan.landed import runs_that_count, what_is_missing
+from benchmark_tasks.plan.rates import at_rates, at_rates_of_policy
 from benchmark_tasks.plan.real_weights import named_if_readable
 from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.plan.versions import normal_version, version_to_measure
+from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import RuntimeName, Task, Weights
+from benchmark_tasks.vocabulary import Architecture, RuntimeName, Task, Weights
 
 if TYPE_CHECKING:
     from benchmark_tasks.host.machine import Machine
@@ -72,6 +74,7 @@ def plan_release(
     campaign_id: str | None = None,
     note: str | None = None,
     force: bool = False,
+    rates: Sequence[str] = (),
     named: Callable[[Sweep], Sweep] = lambda sweep: sweep,
 ) -> Plan:
     """What a machine with `gpus` GPUs of one model still has to measure for a runtime version.
@@ -80,7 +83,9 @@ def plan_release(
     with a GPU, 1 without); runs at another revision of the model are not among them. A point that did
     not fit the device is not tried again. `force` plans every point anew, but for what the campaign itself
     has landed. `models` and `tasks` narrow the choice; `weights` replaces the usual ones
-    (`usual_weights`), for the models that can have them. Small models come first: a release that is broken
+    (`usual_weights`), for the models that can have them. `rates` asks for requests that arrive at these rates
+    instead, of models whose tasks have any (`at_rates`); without them, the policy's rates come after a
+    model's batch sizes (`CanaryPolicy.loads`). Small models come first: a release that is broken
     shows on the cheapest sweep. `named` gives a sweep the identity of its weights, if it is known here.
 
     Raises:
@@ -101,8 +106,21 @@ def plan_release(
         )
         points = tuple(point.model_copy(update={"repeats": wanted}) for point in sweep.points)
         update = {"campaign_id": campaign_id, "note": note, "points": points}
-        sweeps.append(named(sweep.model_copy(update=update)))
+        closed = named(sweep.model_copy(update=update))
+        if not rates:
+            sweeps += [closed, *_of_policy(catalog, closed, runs)]
+        elif task.architecture is not Architecture.DIFFUSION:
+            sweeps.append(at_rates(closed, rates, runs))
     return Plan(sweeps=tuple(what_is_missing(sweeps, counting)))
+
+
+def _of_policy(catalog: Catalog, sweep: Sweep, runs: Sequence[Run]) -> Iterator[Sweep]:
+    """The sweep at the rates that the policy wants of its model and task."""
+    for load in catalog.canaries.loads:
+        if (load.model_id, load.task) == (sweep.model_id, sweep.task):
+            opened = at_rates_of_policy(sweep, load.rates, runs)
+            if opened is not None:
+                yield opened
 
 
 def is_canary(catalog: Catalog, sweep: Sweep) -> bool:

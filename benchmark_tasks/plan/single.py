@@ -12,6 +12,7 @@ from benchmark_tasks.catalog import Catalog, Deployment, Model
 from benchmark_tasks.errors import CatalogError, SettingsError
 from benchmark_tasks.plan.deployment import distribution_of, sweep_of, usual_repeats
 from benchmark_tasks.plan.landed import runs_that_count, still_missing
+from benchmark_tasks.plan.rates import at_rates
 from benchmark_tasks.plan.real_weights import named_if_here
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.plan.versions import normal_version, version_to_measure
@@ -36,6 +37,7 @@ def plan_single(
     version: str | None,
     num_gpus: int | None = None,
     batch_sizes: Sequence[int] | None = None,
+    rates: Sequence[str] = (),
     repeats: int | None = None,
     weights: Weights | None = None,
     weights_folder: str | None = None,
@@ -46,8 +48,9 @@ def plan_single(
     """The sweep that a person asks for on a machine, and the part of it that is still to be measured.
 
     version: the newest one that can be measured there when `None`. num_gpus: one by default, where there
-    are any. repeats, weights: the usual ones by default. weights_folder: real weights, instead of the
-    catalog's. force: measure it again, but for what the campaign
+    are any. rates: instead of a closed loop, requests that arrive at these rates (`at_rates`); the largest
+    batch size is the most that is answered at once. repeats, weights: the usual ones by default.
+    weights_folder: real weights, instead of the catalog's. force: measure it again, but for what the campaign
     itself has landed.
 
     Raises:
@@ -70,8 +73,10 @@ def plan_single(
         weights_folder=weights_folder,
         note=note,
     ).model_copy(update={"campaign_id": campaign_id})
-    sweep = named_if_here(sweep, catalog, settings)
-    return sweep, still_missing(sweep, runs_that_count(runs, campaign_id=campaign_id, force=force))
+    sweep, known = named_if_here(sweep, catalog, settings), list(runs)
+    if rates:
+        sweep = at_rates(sweep, rates, known)
+    return sweep, still_missing(sweep, runs_that_count(known, campaign_id=campaign_id, force=force))
 
 
 def single_sweep(

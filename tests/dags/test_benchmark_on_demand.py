@@ -59,6 +59,11 @@ def test_the_newest_release_is_measured_as_the_form_says(
     }
     assert sizes(planning.plan_on_demand({**FORM, "batch_sizes": "2", "force": True}, "anew")) == {2: 1}
     assert sizes(planning.plan_on_demand(FORM, "the catalog's")) == {1: 1, 4: 1}
+    [entry] = planning.plan_on_demand({**FORM, "rates": "0, 2.5"}, "at rates")
+    points = entry["sweep"]["points"]
+    assert [(point["batch_size"], point["request_rate"]) for point in points] == [(4, 0.0), (4, 2.5)]
+    with pytest.raises(JouleboardError, match=r"no closed loop of .* measure batch 4 first"):
+        planning.plan_on_demand({**FORM, "rates": "50%"}, "a share of nothing")
 
 
 @pytest.mark.parametrize(

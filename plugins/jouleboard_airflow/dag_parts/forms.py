@@ -339,5 +339,19 @@ def batch_sizes(here: Here) -> Param:
     )
 
 
+def rates() -> Param:
+    """Request rates to measure, as a list in one text."""
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=TEXT_PATTERN,
+        maxLength=LONGEST_TEXT,
+        title=TITLES["rates"],
+        description="Requests that arrive by themselves, so many per second (2.5; 0: idle, the model loaded)"
+        " or a share of the closed-loop maximum that is landed. For example 0, 10%, 50%, 90%. The batch size"
+        " is the most that is answered at once. Empty: a closed loop.",
+    )
+
+
 def _task_names(catalog: Catalog) -> dict[str, str]:
     return {task.value: catalog.tasks[task].display_name for task in Task if task in catalog.tasks}

@@ -114,7 +114,7 @@ def plan_on_demand(
         Impossible: it cannot be measured here; names each field of the form that would have to change.
         CatalogError, SettingsError, UnknownVersion, IndexUnreachable
     """
-    from benchmark_tasks.plan import plan_single
+    from benchmark_tasks.plan import plan_single, read_rates
 
     catalog, settings = installed_catalog(), Settings.from_environment()
     choices.require_possible(choices.on_demand(params, catalog, settings))
@@ -130,6 +130,7 @@ def plan_on_demand(
         version=params["version"],
         num_gpus=_no_gpu_if_asked(params["gpu_model"], params["num_gpus"]),
         batch_sizes=batch_sizes(params["batch_sizes"]),
+        rates=read_rates(params.get("rates")),
         repeats=params["repeats"],
         weights=weights_of(params),
         weights_folder=params.get("weights_folder") or None,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmark_tasks.catalog import Catalog, load
+from benchmark_tasks.catalog.canaries import PolicyLoad
 from benchmark_tasks.errors import CatalogError, UnknownVersion
 from benchmark_tasks.plan import plan_release, single_sweep, still_missing
 from benchmark_tasks.plan.procedure import GPU_PROCEDURE
@@ -92,6 +93,31 @@ def test_a_run_that_may_not_share_a_chart_does_not_count(difference: dict[str, o
     run = run_of(sweep, sweep.points[0])
     other = run.model_copy(update={"comparability": run.comparability.model_copy(update=difference)})
     assert sizes(planned([other])) == {1: 1, 4: 1}
+
+
+LOADED = PolicyLoad(model_id=QWEN, task=Task.LM_ARENA_CHAT, rates=("0", "3"))
+
+
+def test_a_release_is_measured_at_the_rates_of_the_policy_after_its_batch_sizes() -> None:
+    policy = CATALOG.canaries.model_copy(update={"loads": (LOADED,)})
+    catalog = CATALOG.model_copy(update={"canaries": policy})
+    closed, opened = planned(catalog=catalog, **ON_H200).sweeps
+    assert not closed.is_open
+    rates = [(point.batch_size, point.request_rate, point.repeats) for point in opened.points]
+    assert rates == [(512, 0.0, 3), (512, 3.0, 3)]
+    runs = [run_of(opened, point) for point in opened.points for _ in range(3)]
+    assert [sweep.is_open for sweep in planned(runs, catalog=catalog, **ON_H200).sweeps] == [False]
+    other: dict[str, Any] = {**ON_H200, "tasks": [Task.GPQA]}
+    assert not any(sweep.is_open for sweep in planned(catalog=catalog, **other).sweeps)
+
+
+def test_a_plan_of_rates_has_them_instead_of_batch_sizes_and_no_images() -> None:
+    every: dict[str, Any] = {"gpu_model": "H200", "gpus": 1, "rates": ["0", "2"]}
+    sweeps = planned(**every).sweeps
+    assert sweeps and all(sweep.is_open for sweep in sweeps)
+    assert planned(**every, runtime="xdit", runtime_version="0.7.0").sweeps == ()
+    with pytest.raises(CatalogError, match="measure batch 512 first"):
+        planned(**ON_H200, rates=["50%"])
 
 
 def at_revision(revision: str | None) -> Catalog:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from benchmark_tasks.errors import CatalogError, SettingsError
-from benchmark_tasks.plan import at_rates, read_rate, still_missing
+from benchmark_tasks.plan import at_rates, at_rates_of_policy, read_rate, read_rates, still_missing
 from benchmark_tasks.plan.landed import closed_loop_maximum
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.schema import Run
@@ -66,6 +67,28 @@ def test_a_share_is_of_the_highest_closed_loop_up_to_the_batch_size() -> None:
         (7.12, 0.5),
     ]
     assert {point.batch_size for point in wanted.points} == {64} and wanted.is_open
+
+
+@pytest.mark.parametrize(
+    ("text", "rates"), [(None, []), (" ", []), ("0, 50 %,2.5 110%", ["0", "50%", "2.5", "110%"])]
+)
+def test_rates_are_listed_in_one_text(text: str | None, rates: list[str]) -> None:
+    assert read_rates(text) == rates
+    with pytest.raises(SettingsError, match="'x' is no request rate"):
+        read_rates(f"{text or ''} x")
+
+
+def test_every_release_is_measured_at_shares_of_the_first_ones_maximum() -> None:
+    runs = [closed(64, 5000), closed(64, 9000, runtime_version="0.27.0")]
+    later = runs[1].model_copy(update={"finished_at": runs[1].finished_at + timedelta(days=7)})
+    sweep = sweep_of(later).model_copy(update={"runtime_version": "0.28.0"})
+    for landed in ([runs[0], later], [later, runs[0]]):
+        opened = at_rates_of_policy(sweep, ["0", "50%"], landed)
+        assert opened is not None and opened.runtime_version == "0.28.0"
+        assert [point.request_rate for point in opened.points] == [0.0, 5.0]
+    assert at_rates_of_policy(sweep, ["50%"], []) is None
+    absolute = at_rates_of_policy(sweep, ["2"], [])
+    assert absolute is not None and absolute.points[0].request_rate == 2.0
 
 
 def test_an_open_loop_is_no_measure_of_what_a_closed_one_can() -> None:

@@ -177,6 +177,17 @@ def told(misfits: list[Misfit]) -> dict[str, str]:
             ON_H200 | {"version": "9.9.9"},
             {"version": r"; choose 0.33.0 or 0.32.0, or leave it empty$"},
         ),
+        # Request rates.
+        ("", {"rates": "0, 10 %,50% 2.5", "batch_sizes": "4"}, {}),
+        ("", {"rates": " "}, {}),
+        ("", {"rates": "0, fast"}, {"rates": r"'fast' is no request rate.*; for example 0, 10%, 50%, 90%$"}),
+        ("", {"rates": "2000%"}, {"rates": r"is more than 1000% of what can be served"}),
+        ("", {"rates": "1", "batch_sizes": "4, 8"}, {"rates": r"go with one batch size.*; write one$"}),
+        (
+            "H200:1",
+            {**PIXART, "gpu_model": "H200", "rates": "1"},
+            {"rates": r"text-to-image has no requests that arrive; leave it empty$"},
+        ),
         # Texts, and fields that there are not.
         ("", {"note": "a\x1b[2Jb"}, {"note": r"has control characters; write plain text$"}),
         ("", {"note": "x" * 2001}, {"note": r"2001 characters; write at most 2000$"}),

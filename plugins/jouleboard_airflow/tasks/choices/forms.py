@@ -20,6 +20,7 @@ from jouleboard_airflow.tasks.choices.models import (
 )
 from jouleboard_airflow.tasks.choices.placement import (
     impossible_batch_sizes,
+    impossible_rates,
     impossible_together,
     too_much_for_gpus,
 )
@@ -60,7 +61,9 @@ def on_demand_here(params: Mapping[str, Any], catalog: Catalog) -> list[Misfit]:
         misfits.append(no_such_host(params["gpu_model"]))
     elif host is not WITHOUT_GPU and host.gpu_model not in [each.gpu_model for each in reachable_hosts()]:
         misfits.append(not_reached(host))
-    if misfit := impossible_batch_sizes(params["batch_sizes"]):
+    misfit = impossible_batch_sizes(params["batch_sizes"])
+    misfit = misfit or impossible_rates(params.get("rates"), params["batch_sizes"], task)
+    if misfit:
         misfits.append(misfit)
     if host:
         misfits += number_of_gpus(params, host)

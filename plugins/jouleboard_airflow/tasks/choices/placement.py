@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from benchmark_tasks.errors import SettingsError, one_line
 from benchmark_tasks.vocabulary import Architecture, Task
 from jouleboard_airflow.gpu_hosts import GpuHosts, read_fleet
 from jouleboard_airflow.offers import model_title, runs_on, weights_gib
@@ -31,6 +32,23 @@ def impossible_batch_sizes(text: str | None) -> Misfit | None:
     if numbers and max(numbers) > LARGEST_BATCH_SIZE:
         why = f"{max(numbers)} requests in flight need more connections than one machine has ports"
         return Misfit("batch_sizes", why, f"choose at most {LARGEST_BATCH_SIZE}")
+    return None
+
+
+def impossible_rates(text: str | None, batch_sizes: str | None, task: Task | None) -> Misfit | None:
+    """A list of request rates that is not one, or of a task or batch sizes that it does not go with."""
+    from benchmark_tasks.plan import read_rates
+
+    try:
+        rates = read_rates(text)
+    except SettingsError as error:
+        return Misfit("rates", one_line(error), "for example 0, 10%, 50%, 90%")
+    if not rates:
+        return None
+    if task is not None and task.architecture is Architecture.DIFFUSION:
+        return Misfit("rates", f"{task} has no requests that arrive", "leave it empty")
+    if len(set((batch_sizes or "").replace(",", " ").split())) > 1:
+        return Misfit("rates", "they go with one batch size, the most that is answered at once", "write one")
     return None
 
 
