@@ -117,6 +117,15 @@ def test_the_page_draws_the_curve_of_the_marts(marts: duckdb.DuckDBPyConnection,
         assert (tmp_path / "figures" / f"{curve.stem}.{ending}").stat().st_size > 10_000
 
 
+def test_unloading_pays_once_waiting_took_as_much_as_a_start(marts: duckdb.DuckDBPyConnection) -> None:
+    (row,) = rows(marts, "from marts.waiting_costs")
+    assert (row["servers"], row["energy_starts"], row["idle_unloaded_watts"]) == (8, 8, 83.0)
+    assert (row["idle_loaded_watts"], row["idle_loaded_source"]) == (120.0, "window at rate 0")
+    assert (row["start_seconds"], row["start_joules"]) == (90.0, 9000.0)
+    assert row["releasing_pays_after_seconds"] == pytest.approx(9000 / 120)
+    assert row["unloading_pays_after_seconds"] == 90.0, "(9,000 J - 83 W x 90 s) / 37 W is less than a start"
+
+
 def test_an_open_loop_is_in_no_rank_and_no_comparison(marts: duckdb.DuckDBPyConnection) -> None:
     (row,) = rows(marts, "select batch_size, repeats, throughput_per_second from marts.leaderboard")
     assert row == {"batch_size": 64, "repeats": 1, "throughput_per_second": 5000.0}

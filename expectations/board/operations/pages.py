@@ -96,6 +96,7 @@ def load(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "more": len(known) - len(drawn),
         "csv": LOADS_CSV,
         "capacities": [(curve, curve.capacities) for curve in known],
+        "waiting": rows_of(connection, ROOM / "waiting.sql"),
         "rows": rows_of(connection, ROOM / "load.sql"),
     }
 

@@ -12,6 +12,7 @@ from expectations.suites.mart import (
     releases,
     savings,
     unchanged,
+    waiting,
 )
 from expectations.suites.mart.audit import audit_marts
 from expectations.suites.mart_check import MartCheck
@@ -60,8 +61,8 @@ def accuracy_checks() -> tuple[MartCheck, ...]:
 
 
 def load_checks() -> tuple[MartCheck, ...]:
-    """Checks of `energy_under_load` and `serving_capacity`."""
-    return (*loads.CHECKS, *capacity.CHECKS)
+    """Checks of `energy_under_load`, `serving_capacity` and `waiting_costs`."""
+    return (*loads.CHECKS, *capacity.CHECKS, *waiting.CHECKS)
 
 
 def mart_checks() -> tuple[MartCheck, ...]:

@@ -19,6 +19,7 @@ from expectations.suites.mart import (
     releases,
     savings,
     unchanged,
+    waiting,
 )
 from expectations.suites.mart_check import numeric, select
 
@@ -39,6 +40,7 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
             ("energy_under_load", loads),
             ("serving_capacity", capacity),
             ("joules_per_correct_answer", accuracy),
+            ("waiting_costs", waiting),
         ):
             sql = select(subject.CHECKS, subject.ROW_NAME_SQL, subject.TABLE)
             frame = numeric(connection.execute(sql).df())

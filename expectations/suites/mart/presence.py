@@ -14,6 +14,7 @@ EXPECTED_MARTS = (
     "energy_under_load",
     "serving_capacity",
     "joules_per_correct_answer",
+    "waiting_costs",
     "run_log",
     "quarantine",
     "publications",

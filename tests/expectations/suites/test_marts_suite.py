@@ -194,6 +194,19 @@ ACCURACY_FAULTS = {
     "price_interval_holds_price": "energy_per_correct_answer_low_joules = 26",
     "retries_solve_no_less": "best_of_accuracy = 1.2",
 }
+WAITING = (
+    "select 'w-1' as waiting_id, 'some/model' as model_id, 'H200' as gpu_model, 1 as num_gpus,"
+    " '0.1' as runtime_version, 2 as servers, 2 as energy_starts, 80.0::double as idle_unloaded_watts,"
+    " 120.0 as idle_loaded_watts, 50.0 as start_seconds, 12000.0 as start_joules,"
+    " 100.0 as releasing_pays_after_seconds, 200.0 as unloading_pays_after_seconds"
+)
+WAITING_FAULTS = {
+    "waiting_energy_needs_a_gpu": "num_gpus = 0",
+    "waiting_power_is_positive": "idle_unloaded_watts = 0",
+    "start_power_is_plausible": "start_seconds = 2",
+    "releasing_follows_from_start": "releasing_pays_after_seconds = 101",
+    "unloading_saves_power": "idle_unloaded_watts = 130",
+}
 UNCHANGED_FAULTS = {"unchanged_is_said_by_canaries": "canaries_unchanged_until = '0.3'"}
 
 
@@ -227,6 +240,7 @@ def database(tmp_path: Path) -> Path:
     connection.execute(f"create table marts.energy_under_load as {LOAD}")
     connection.execute(f"create table marts.serving_capacity as {CAPACITY}")
     connection.execute(f"create table marts.joules_per_correct_answer as {ACCURACY}")
+    connection.execute(f"create table marts.waiting_costs as {WAITING}")
     unchanged = "set canaries_unchanged_until = '0.2' where leaderboard_id = 'good-1'"
     connection.execute(f"update marts.leaderboard {unchanged}")
     for name in ("run_log", "quarantine", "publications"):
@@ -296,10 +310,11 @@ def test_minima_must_stand_on_the_leaderboard(auditor: Auditor, database: Path) 
         *(("leaderboard", check, edit) for check, edit in UNCHANGED_FAULTS.items()),
         *(("serving_capacity", check, edit) for check, edit in CAPACITY_FAULTS.items()),
         *(("joules_per_correct_answer", check, edit) for check, edit in ACCURACY_FAULTS.items()),
+        *(("waiting_costs", check, edit) for check, edit in WAITING_FAULTS.items()),
     ],
     ids=[
         *(*HISTORY_FAULTS, *SUMMARY_FAULTS, *CANARY_FAULTS, *SAVINGS_FAULTS),
-        *(*UNCHANGED_FAULTS, *CAPACITY_FAULTS, *ACCURACY_FAULTS),
+        *(*UNCHANGED_FAULTS, *CAPACITY_FAULTS, *ACCURACY_FAULTS, *WAITING_FAULTS),
     ],
 )
 def test_a_fault_in_the_releases_is_refused(
@@ -318,7 +333,7 @@ def test_a_fault_in_a_load_is_refused(auditor: Auditor, database: Path, check: s
 
 MARTS_WITH_KEYS = (
     *("release_history", "release_summary", "release_canaries", "canary_savings"),
-    *("energy_under_load", "serving_capacity", "joules_per_correct_answer"),
+    *("energy_under_load", "serving_capacity", "joules_per_correct_answer", "waiting_costs"),
 )
 
 
@@ -338,6 +353,7 @@ def test_every_critical_mart_check_is_tried() -> None:
         *LOAD_FAULTS,
         *CAPACITY_FAULTS,
         *ACCURACY_FAULTS,
+        *WAITING_FAULTS,
     }
     every = (*leaderboard_checks(), *minima_checks(), *history_checks(), *release_checks(), *canary_checks())
     every += (*load_checks(), *accuracy_checks())
