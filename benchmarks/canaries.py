@@ -54,14 +54,14 @@ class Durations:
 
     @classmethod
     def of(cls, runs: Iterable[Run]) -> Durations:
-        """From completed runs."""
+        """From completed runs in closed loops, which a release is measured in."""
         starts: dict[Architecture, list[float]] = defaultdict(list)
         lengths: dict[Architecture, list[float]] = defaultdict(list)
         configurations: dict[tuple[str, str, int, str], list[float]] = defaultdict(list)
         for run in runs:
-            if run.status is not RunStatus.COMPLETED or not run.phases:
-                continue
             what = run.configuration
+            if run.status is not RunStatus.COMPLETED or not run.phases or what.is_open:
+                continue
             start = sum(phase.seconds for phase in run.phases if phase.name == "server-start")
             length = sum(phase.seconds for phase in run.phases if phase.name != "server-start")
             if start:

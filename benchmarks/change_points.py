@@ -392,7 +392,7 @@ def main() -> None:
     language = [run for run in runs if run.configuration.task.output_unit is OutputUnit.TOKEN]
     scatter = scatter_of(language)
     chat = [run for run in language if run.configuration.model_id == "Qwen/Qwen3-8B" and run.phases]
-    cost = cost_of(run for run in chat if not is_mlenergy_procedure(run))
+    cost = cost_of(run for run in chat if not (is_mlenergy_procedure(run) or run.configuration.is_open))
     print(_scatter_text(scatter, cost))
     world = World(scatter, np.random.default_rng(_SEED), options.drift)
     results = [] if options.without_otava else otava_results(world, options.histories, cost)

@@ -81,7 +81,9 @@ def gpus_of(run: Run) -> str:
 def workload_of(run: Run) -> str:
     """Everything that two runs must share to be compared, but for batch size and version."""
     c, keys = run.configuration, run.comparability
+    rate = c.load_label if c.is_open else None
     cap = keys.power_limit_watts and f"{keys.power_limit_watts:g} W"
     model = [c.model_id, c.weight_precision, keys.weights, keys.model_revision]
-    parts = [*model, c.task, keys.runtime, c.where, cap, c.size, keys.request_set_id, keys.length_control]
+    parts = [*model, c.task, keys.runtime, c.where, cap, c.size]
+    parts += [keys.request_set_id, keys.length_control, rate]
     return " | ".join(part for part in parts if part)

@@ -270,6 +270,16 @@ _SHORT = (
         ),
         model=_QWEN,
     ),
+    Story(
+        "qwen3-8b-greedy",
+        (
+            *warm_up(STAND_IN, (256, 8)),
+            *block(_THREE, 256, "greedy", seconds=20.2),
+            *block(_THREE, 8, "greedy", seconds=20.2),
+            *block((DUMMY, STAND_IN), 64, "greedy", seconds=20.2),
+        ),
+        model=_QWEN,
+    ),
 )
 """What fits into ten minutes of a host with four GPUs."""
 

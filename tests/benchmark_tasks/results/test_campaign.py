@@ -48,6 +48,17 @@ def test_groups_are_compared_on_the_same_gpus_and_gpus_with_each_other(tmp_path:
     assert spread.share == pytest.approx(530 / 507 - 1)
 
 
+def test_a_load_at_a_rate_is_compared_with_that_rate_only() -> None:
+    runs = runs_of(Path(__file__).parents[3] / "recorded_runs" / "h200-2026-11-29-load")
+    assert len({run.configuration.batch_size for run in runs}) == 1
+    rows = rows_of(runs)
+    assert comparisons(rows) == [] and len({row.what for row in rows}) == len(runs) > 1
+    slow = next(run for run in runs if run.configuration.request_rate == 1.8)
+    (shown,) = (row.interval for row in rows if row.what.endswith("1.8 requests/s"))
+    assert slow.window_steady is not None
+    assert shown == within_run_interval(slow.window_steady, is_open=True)
+
+
 def test_a_run_without_any_window_says_why(tmp_path: Path) -> None:
     run = sample_run()
     unsettled = Window(settled=False, reason="never settled: throughput drifts by -14.2% across the window")
