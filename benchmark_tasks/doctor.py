@@ -26,6 +26,7 @@ from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.store import Listing, Store
 from benchmark_tasks.runtimes.container import CLIENTS
 from benchmark_tasks.runtimes.environments import host_runtime, host_versions, installed
+from benchmark_tasks.runtimes.weights_folder import require_whole
 from benchmark_tasks.settings import Settings
 
 GIB = 2**30
@@ -89,6 +90,7 @@ def examine(settings: Settings) -> Diagnosis:
             runtime,
             _containers(),
             _data_sets(catalog, settings),
+            *_weights(catalog),
             _index(catalog, settings, machine, has_runtime),
             _landed(settings),
             _measurable(catalog, machine),
@@ -279,6 +281,24 @@ def _data_sets(catalog: Catalog, settings: Settings) -> HostFinding:
     remedy = "pip install datasets, or set JOULEBOARD_DATA_SETS to a folder with copies"
     detail = f"{here}: not available; only synthetic requests can be measured"
     return HostFinding("data sets", State.LIMITED, detail, remedy)
+
+
+def _weights(catalog: Catalog) -> list[HostFinding]:
+    """Folders of weights that entries of models name; nothing where none does."""
+    named = {
+        model.model_id: model.weights_folder for model in catalog.models.values() if model.weights_folder
+    }
+    findings = []
+    for model_id, folder in named.items():
+        try:
+            require_whole(Path(folder))
+        except JouleboardError as error:
+            remedy = "copy the folder here, or correct weights_folder in the model's entry"
+            findings.append(HostFinding("weights", State.LIMITED, f"{model_id}: {error}", remedy))
+    if named and not findings:
+        detail = f"whole folders of {', '.join(named)}"
+        findings.append(HostFinding("weights", State.OK, detail))
+    return findings
 
 
 def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: bool) -> HostFinding:

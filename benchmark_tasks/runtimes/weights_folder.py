@@ -109,20 +109,35 @@ def read_weights_folder(
         CatalogError: something is missing, truncated, of a format that cannot be read, or changes meanwhile.
     """
     with _one_line(path):
-        stamps = _stamps(path)
-        pipeline = PIPELINE in stamps
-        config = None if pipeline else _language_config(path, stamps)
-        indices = _indices(path, stamps)
-        tensors = read_headers(_weight_files(path, stamps, {} if pipeline else indices, pipeline=pipeline))
-        held = {file.relative_to(path).as_posix(): t.names for file, t in tensors.items()}
-        _require_indexed(path, stamps, indices, held)
-        precision = None if config is None else precision_of(path, config, tensors.values())
+        stamps, config, precision = _whole(path)
         hashes = _hashes(path, stamps, home, say)
         now = _stamps(path)
     if now != stamps:
         raise CatalogError(f"{_first_change(path, stamps, now)} while it was read: measure again")
     revision = hashlib.sha256(json.dumps(sorted(hashes.items())).encode()).hexdigest()
     return WeightsFolder(path, revision, precision, config, stamps)
+
+
+def require_whole(path: Path) -> None:
+    """Check a folder of weights without hashing it: milliseconds, whatever its size.
+
+    Raises:
+        CatalogError: something is missing, truncated, or of a format that cannot be read.
+    """
+    with _one_line(path):
+        _whole(path)
+
+
+def _whole(path: Path) -> tuple[dict[str, Stamp], dict[str, Any] | None, WeightPrecision | None]:
+    """The files of a folder that lacks nothing, its config.json and precision if it has a language model."""
+    stamps = _stamps(path)
+    pipeline = PIPELINE in stamps
+    config = None if pipeline else _language_config(path, stamps)
+    indices = _indices(path, stamps)
+    tensors = read_headers(_weight_files(path, stamps, {} if pipeline else indices, pipeline=pipeline))
+    held = {file.relative_to(path).as_posix(): t.names for file, t in tensors.items()}
+    _require_indexed(path, stamps, indices, held)
+    return stamps, config, None if config is None else precision_of(path, config, tensors.values())
 
 
 def require_same_model(folder: WeightsFolder, model: Model) -> None:

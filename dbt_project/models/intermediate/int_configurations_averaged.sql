@@ -101,10 +101,14 @@ revisions as (
     select
         *,
         -- The revision of a model that was measured last on a GPU model is current, other keys being equal.
+        -- A folder's content (a hash of 64 digits) is current only where no commit of the hub was measured.
         (
             model_revision is not distinct from first_value(model_revision) over (
                 partition by comparability_id, task, model_id, weight_precision, workload_id, gpu_model
-                order by last_measured_at desc nulls last, model_revision asc
+                order by
+                    coalesce(length(model_revision), 0) = 64 asc,
+                    last_measured_at desc nulls last,
+                    model_revision asc
             )
         ) as is_current_revision
     from averaged
