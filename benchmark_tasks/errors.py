@@ -114,6 +114,10 @@ class BundleError(JouleboardError):
     """A raw bundle is missing, truncated or not what its checksums say."""
 
 
+class SignatureError(JouleboardError):
+    """A signature, key or registry of keys cannot be used, or a signature is not that of its file."""
+
+
 class ControlPlaneUnreachable(JouleboardError):
     """The control plane that this GPU host is to join does not answer, or does not take it."""
 

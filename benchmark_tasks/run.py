@@ -41,6 +41,7 @@ from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes import container
 from benchmark_tasks.runtimes.kinds import ProcessContract, ServerContract, kind_of
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.signing import require_signer
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def measure(
     model = catalog.model(sweep.model_id)
     runtime = _sessions_of(sweep, model, catalog, settings, port)
     candidates = gpus_for(sweep)
+    signer = require_signer(settings, say)
     store = Store.of(settings)
     store.sweep_up()
     store.send()
@@ -103,6 +105,7 @@ def measure(
             scratch=stack.enter_context(scratch_folder(settings, mark)),
             store=store,
             say=say,
+            signer=signer,
         )
         _open_meter(running, meter)
         for line in prepare_surroundings(sweep):

@@ -30,6 +30,7 @@ class Settings:
         (`JOULEBOARD_RUNTIME_PYTHON`); then no environment is created.
     runtime_pythonpath: its PYTHONPATH (`JOULEBOARD_RUNTIME_PYTHONPATH`); `{version}` in it is replaced by
         the runtime's version.
+    signing_key_file: private key that signs bundles and publications (`JOULEBOARD_SIGNING_KEY`, a file).
     endpoint_key: bearer token for an endpoint (`JOULEBOARD_ENDPOINT_KEY`); never recorded.
     """
 
@@ -43,6 +44,7 @@ class Settings:
     runtime_pythonpath: str | None = None
     raw_folder: Path | None = None
     raw_url: str | None = None
+    signing_key_file: Path | None = None
     endpoint_key: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -83,6 +85,7 @@ class Settings:
             data_sets=environment_path(environment, "JOULEBOARD_DATA_SETS"),
             runtime_python=environment_path(environment, "JOULEBOARD_RUNTIME_PYTHON"),
             runtime_pythonpath=environment.get("JOULEBOARD_RUNTIME_PYTHONPATH") or None,
+            signing_key_file=environment_path(environment, "JOULEBOARD_SIGNING_KEY"),
             endpoint_key=environment.get("JOULEBOARD_ENDPOINT_KEY") or None,
         )
 
@@ -115,6 +118,16 @@ class Settings:
     def published(self) -> Path:
         """Numbered publications and the `current` link."""
         return self.home / "published"
+
+    @property
+    def keys(self) -> Path:
+        """Registry of public keys."""
+        return self.home / "keys.json"
+
+    @property
+    def signing_key(self) -> Path:
+        """Private key that signs bundles and publications."""
+        return self.signing_key_file or self.home / ".private" / "signing_key.pem"
 
     @property
     def environments(self) -> Path:

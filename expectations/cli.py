@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark_tasks.cli.output import json_text
-from benchmark_tasks.errors import FiguresDiffer, PublicationError
+from benchmark_tasks.errors import FiguresDiffer, PublicationError, SignatureError
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.signing import Registry
 from benchmark_tasks.vocabulary import DataSource
 from expectations import publications
 from expectations.publications import QUERY_SECONDS, Table
@@ -223,6 +224,32 @@ def rollback(number: Annotated[int, typer.Argument(min=1)], as_json: Json = Fals
         typer.echo(f"publication {item.number} is current")
 
 
+@app.command("verify")
+def verify_folders(
+    paths: Annotated[list[Path], typer.Argument(help="Bundles, publications, or folders that hold some.")],
+    keys: Annotated[
+        Path | None, typer.Option(help="A registry of keys; default: that of JOULEBOARD_HOME.")
+    ] = None,
+    signed: Annotated[bool, typer.Option("--signed", help="What is unsigned fails, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check every byte of bundles and publications, and who signed them. Needs no network.
+
+    Exit code 1: something was changed, its key is revoked or unknown, or nothing is there to check.
+    """
+    from expectations.publications.folders import verify_folder
+
+    registry = Registry.read_file(keys) if keys else Registry.read(Settings.from_environment())
+    found = [item for path in paths for item in verify_folder(path, registry, require_signed=signed)]
+    if as_json:
+        _print_json([vars(item) for item in found])
+    else:
+        _print_lines(*(f"{item.path}: {item.problem or item.signed}" for item in found))
+    bad = [item for item in found if item.problem]
+    if bad:
+        raise PublicationError(f"{len(bad)} of {len(found)} not as they should be: {bad[0].problem}")
+
+
 @publications_app.command("verify")
 def verify(
     number: Annotated[
@@ -241,6 +268,8 @@ def verify(
     damage = {item.number: publications.verify(settings, item) for item in items}
     if number is None:
         damage |= {each: [why] for each, why in publications.unreadable(settings).items()}
+    registry = Registry.read(settings)
+    signed = {item.number: registry.describe(item.manifest.get("signed_by")) for item in items}
     if as_json:
         _print_json(damage)
     for item in items if not as_json else ():
@@ -248,11 +277,16 @@ def verify(
         ignored = f"; {len(others)} files of others ignored, e.g. {others[0]}" if others else ""
         typer.echo(
             f"publication {item.number}: "
-            + ("; ".join(damage[item.number]) or f"{files} files unchanged{_cell(ignored)}")
+            + _cell(
+                "; ".join(damage[item.number]) or f"{files} files unchanged, {signed[item.number]}{ignored}"
+            )
         )
     bad = [number for number in sorted(damage) if damage[number]]
     if bad:
         raise PublicationError(f"damaged: {', '.join(map(str, bad))}; {publications.REPAIR}")
+    for item in items:
+        if why := registry.objection(item.manifest.get("signed_by"), item.published_at):
+            raise SignatureError(f"publication {item.number}: {why}")
     if deep and number is not None:
         from expectations.rows.deep import verify_rows
 

@@ -24,6 +24,7 @@ from benchmark_tasks.disk import disk_full_is_an_error
 from benchmark_tasks.errors import ApprovalNeeded, GateRefused, NothingToPublish
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.signing import require_signer
 from expectations import publications
 from expectations.candidate import inputs
 from expectations.candidate.build import INPUTS_FOLDER, PROJECT, BuildResult, build
@@ -95,6 +96,7 @@ def refresh(
         with publications.publishing(settings, SWITCH_WAIT_SECONDS):
             pass  # what a killed publisher left is removed before anything is compared with it
         publications.require_whole(settings)
+        require_signer(settings, lambda line: None)
         say("reading the landing zone")
         landed, catalog = intake.read(settings), catalogs.load(overlay=settings.catalog)
         digest = inputs.digest(settings, landed, catalog)

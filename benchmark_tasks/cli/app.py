@@ -47,6 +47,12 @@ _PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 _ELSEWHERE = {
     "proposals": ("benchmark_tasks.cli.proposals", (), "New models on the hub: find, show, accept, reject."),
     "import": ("benchmark_tasks.cli.imports", (), "Import results that others published."),
+    "keys": ("benchmark_tasks.cli.keys", (), "Keys that sign, and whose signatures are trusted."),
+    "verify": (
+        "expectations.cli",
+        ("verify",),
+        "Check bundles and publications in any folder: every byte, and who signed.",
+    ),
     "refresh": ("expectations.cli", ("refresh",), "Build the marts, audit them, publish or refuse."),
     "publications": (
         "expectations.cli",

@@ -29,7 +29,7 @@ def land(
 
     store = Store.of(Settings.from_environment())
     rows, broken = [], []
-    for path in _bundles(paths or []):
+    for path in bundles_in(paths or []):
         try:
             rows.append({"status": "landed", "path": str(store.land_copy(path))})
         except BundleError as error:
@@ -40,7 +40,7 @@ def land(
         raise BundleError(f"{len(broken)} of {len(broken) + len(rows)} not landed: {broken[0]}")
 
 
-def _bundles(paths: Iterable[Path]) -> list[Path]:
+def bundles_in(paths: Iterable[Path]) -> list[Path]:
     """The bundles among these paths, and all bundles below the folders among them."""
     from benchmark_tasks.errors import BundleError
     from benchmark_tasks.results.bundle import CHECKSUMS_FILE, RUN_FILE

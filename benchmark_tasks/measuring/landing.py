@@ -155,7 +155,7 @@ def _land(running: RunningSweep, run: Run, result: PointResult | None) -> Path:
             shutil.copyfile(path, folder / name)
         _copy_tail(running.log, folder / bundle.SERVER_LOG)
         (folder / bundle.DRIVER_LOG).write_text("\n".join(running.lines) + "\n")
-        bundle.write_record(folder, run)
+        bundle.write_record(folder, run, running.signer)
         return store.land(folder)
 
 

@@ -28,6 +28,7 @@ from benchmark_tasks.results.schema import (
 )
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.runtimes.weights_folder import WeightsFolder
+from benchmark_tasks.signing import Signer
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class RunningSweep:
     weights: the folder of real weights, if they come from one.
     command, environment: what was started last, and what is recorded of its variables.
     stand_in: the weights that it drew.
+    signer: signs what is landed; `None`: bundles are unsigned.
     during, begun: the phase it is in, and since when.
     lines: `driver.log`, so far.
     """
@@ -69,6 +71,7 @@ class RunningSweep:
     lines: list[str] = field(default_factory=list)
     command: tuple[str, ...] = ()
     stand_in: StandIn | None = None
+    signer: Signer | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     during: Literal["server-start", "load"] = "server-start"
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))

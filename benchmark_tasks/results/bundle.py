@@ -8,7 +8,8 @@
     driver.log           the measuring process's own log
     answers.parquet      text of the first answers, where they are kept; tokens only
     sample.jpg           one generated image, or frames of one video; diffusion only
-    SHA256SUMS           of the files above, in the format of `sha256sum -c`; written last
+    SHA256SUMS           of the files above, in the format of `sha256sum -c`
+    SIGNATURE            of SHA256SUMS, if the host has a key; written last
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from benchmark_tasks.disk import sha256
-from benchmark_tasks.errors import BundleError
+from benchmark_tasks.errors import BundleError, SignatureError
 from benchmark_tasks.results.schema import Run
+from benchmark_tasks.signing import SIGNATURE_FILE, Signer, check
 
 RUN_FILE = "run.json"
 REQUESTS_FILE = "requests.parquet"
@@ -36,14 +38,18 @@ CHECKSUMS_FILE = "SHA256SUMS"
 
 FILES = (RUN_FILE, REQUESTS_FILE, TIMELINES_FILE, SERVER_LOG, DRIVER_LOG)
 OPTIONAL_FILES = (SAMPLE_FILE, ANSWERS_FILE)
+_NOT_SUMMED = (CHECKSUMS_FILE, SIGNATURE_FILE)
 
 
-def write_record(directory: Path, run: Run) -> None:
-    """Write `run.json`, then the checksums of every file present: the bundle is complete."""
+def write_record(directory: Path, run: Run, signer: Signer | None = None) -> None:
+    """Write `run.json`, then the checksums of every file present, then sign them: the bundle is complete."""
     text = json.dumps(run.model_dump(mode="json"), indent=1, allow_nan=False)
     (directory / RUN_FILE).write_text(text + "\n")
-    lines = [f"{sha256(path)}  {path.name}" for path in sorted(directory.iterdir()) if path.is_file()]
+    files = [path for path in sorted(directory.iterdir()) if path.is_file() and path.name not in _NOT_SUMMED]
+    lines = [f"{sha256(path)}  {path.name}" for path in files]
     (directory / CHECKSUMS_FILE).write_text("\n".join(lines) + "\n")
+    if signer is not None:
+        signer.sign(directory / CHECKSUMS_FILE)
 
 
 def read_record(directory: Path) -> Run:
@@ -72,15 +78,21 @@ def read_record(directory: Path) -> Run:
 
 
 def verify(directory: Path) -> Run:
-    """Check every file against `SHA256SUMS` and parse the record.
+    """Check `SHA256SUMS` against its signature, every file against `SHA256SUMS`, and parse the record.
+
+    Whether the key that signed is trusted is not asked here.
 
     Raises:
         BundleError: a file is missing, extra, changed or cannot be read at this moment; names the first one.
     """
     with readable(directory):
         _require_plain_files(directory)
+        try:
+            check(directory / CHECKSUMS_FILE)
+        except SignatureError as error:
+            raise BundleError(str(error)) from error
         expected = _read_checksums(directory)
-        present = {path.name for path in directory.iterdir() if path.name != CHECKSUMS_FILE}
+        present = {path.name for path in directory.iterdir() if path.name not in _NOT_SUMMED}
     for name in sorted(expected.keys() | present):
         if name not in present:
             raise BundleError(f"{directory / name}: missing; copy the bundle again")
@@ -127,10 +139,13 @@ def _require_plain_files(directory: Path) -> None:
 def _read_checksums(directory: Path) -> dict[str, str]:
     path = directory / CHECKSUMS_FILE
     try:
-        lines = path.read_text().splitlines()
+        content = path.read_bytes().decode()
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: missing or unreadable; this is not a complete bundle") from error
-    pairs = [line.split("  ", 1) for line in lines]
+    pairs = [line.split("  ", 1) for line in content.splitlines()]
     if any(len(pair) != 2 or pair[1] not in FILES + OPTIONAL_FILES for pair in pairs):
         raise BundleError(f"{path}: malformed, or names a file that no bundle has")
-    return {name: digest for digest, name in pairs}
+    sums = {name: digest for digest, name in pairs}
+    if "".join(f"{digest}  {name}\n" for name, digest in sums.items()) != content:
+        raise BundleError(f"{path}: changed since it was written; copy it again")
+    return sums

@@ -19,14 +19,15 @@ from benchmark_tasks import disk
 from benchmark_tasks.errors import BundleError, LandingZoneUnreachable, SettingsError
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.remote import Remote
+from benchmark_tasks.signing import SIGNATURE_FILE
 
 COLD = ".cold"
 ADDRESS_FILE = "address.json"
-KEPT_HERE = (bundle.RUN_FILE, bundle.CHECKSUMS_FILE)
+KEPT_HERE = (bundle.RUN_FILE, bundle.CHECKSUMS_FILE, SIGNATURE_FILE)
 
 
 def is_cold(folder: Path) -> bool:
-    """Whether a bundle's folder keeps only the record and the checksums."""
+    """Whether a bundle's folder keeps only the record, the checksums and their signature."""
     return any(parent.name == COLD for parent in folder.parents[2:3])
 
 
@@ -135,7 +136,7 @@ def _copy_away(root: Path, where: str, storage: Remote) -> None:
         try:
             with tempfile.TemporaryDirectory(prefix="jouleboard-cold-") as scratch:
                 _require_same(storage, where, folder, Path(scratch))
-            for name in KEPT_HERE:
+            for name in filter(lambda name: (folder / name).exists(), KEPT_HERE):
                 shutil.copyfile(folder / name, beside / name)
                 disk.sync(beside / name)
             disk.sync(beside)

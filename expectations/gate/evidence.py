@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmark_tasks import disk, statistics
-from benchmark_tasks.errors import BundleError
+from benchmark_tasks.errors import BundleError, SignatureError
 from benchmark_tasks.language import backlog
 from benchmark_tasks.measuring import steadiness
 from benchmark_tasks.meters import energy, server_use
@@ -27,6 +27,7 @@ from benchmark_tasks.meters.meter import Timeline
 from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.tables import REQUESTS
+from benchmark_tasks.signing import signed_by
 from benchmark_tasks.vocabulary import RunStatus
 from expectations.gate import bundle_files, copies, recomputed, timeline_facts
 from expectations.gate.bundle_files import Files, read_files
@@ -64,6 +65,7 @@ class Evidence:
         its mean (0.0: there are none).
     timeline_joules: trapezoid integral of the power timeline over the ranking window.
     bad_samples: samples that are NaN, infinite or negative.
+    signed_by: the public key that signed the bundle; `None`: it is unsigned.
     crash: the first line of the server's log that reports a crash.
     content_digest: of everything in the record that was measured.
     request_marks, power_marks: by which a copy is known, whatever its record says (`copies.py`).
@@ -95,6 +97,7 @@ class Evidence:
     odd_parts_shift: float | None = None
     timeline_joules: float | None = None
     bad_samples: int | None = None
+    signed_by: str | None = None
     crash: str | None = None
     content_digest: str | None = None
     request_marks: tuple[int, ...] = ()
@@ -133,10 +136,10 @@ def examine(run: Run, directory: Path) -> Evidence:
     try:
         with cold.whole(directory) as folder:
             bundle.verify(folder)
-            files = read_files(run, folder)
-    except (BundleError, OSError) as error:
+            files, signer = read_files(run, folder), signed_by(folder)
+    except (BundleError, SignatureError, OSError) as error:
         return Evidence(run.run_id, problem=str(error))
-    return replace(compare(run, files), **_marks(run, files))
+    return replace(compare(run, files), signed_by=signer, **_marks(run, files))
 
 
 def compare(run: Run, files: Files) -> Evidence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from benchmark_tasks.results.cold import COLD, own_folder
 from benchmark_tasks.results.store import BrokenBundle, Listing, Store
 from benchmark_tasks.results.summary import runs_table
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.signing import Registry
 from expectations.gate.evidence import Evidence, gather
 
 
@@ -24,12 +25,13 @@ from expectations.gate.evidence import Evidence, gather
 class Intake:
     """Readable runs (each id once), bundles set aside unread, and the evidence of the former.
 
-    root: the folder of the landing zone.
+    root: the folder of the landing zone. keys: whose signatures are trusted.
     """
 
     listing: Listing
     evidence: dict[str, Evidence]
     root: Path
+    keys: Registry = field(default_factory=Registry)
 
     @cached_property
     def table(self) -> pa.Table:
@@ -38,12 +40,15 @@ class Intake:
 
     @property
     def digest(self) -> str:
-        """Changes when a bundle lands, goes, breaks or is touched; not when it or the whole zone is moved."""
+        """Changes when a bundle lands, goes, breaks or is touched, or a key is trusted or revoked.
+
+        It does not when a bundle or the whole zone is moved.
+        """
         parts = [f"{facts.run_id} {facts.problem} {facts.content_digest}" for facts in self.evidence.values()]
         parts += [f"{path} {_sums(path)}" for _, path in self.listing.runs]
         parts += [f"{broken.path} {broken.reason}" for broken in self.listing.broken]
         places = [part.replace(f"{self.root}/{COLD}/", "").replace(f"{self.root}/", "") for part in parts]
-        return hashlib.sha256("\n".join(sorted(places)).encode()).hexdigest()
+        return hashlib.sha256("\n".join([self.keys.digest, *sorted(places)]).encode()).hexdigest()
 
 
 def _sums(directory: Path) -> str:
@@ -59,7 +64,7 @@ def read(settings: Settings) -> Intake:
     """List the landing zone and examine every bundle that was not examined before."""
     store = Store.of(settings)
     listing = _each_id_once(store, store.listing())
-    return Intake(listing, gather(listing.runs, settings.warehouse), settings.raw)
+    return Intake(listing, gather(listing.runs, settings.warehouse), settings.raw, Registry.read(settings))
 
 
 def _each_id_once(store: Store, listing: Listing) -> Listing:

@@ -1,7 +1,7 @@
 """Publications: numbered, immutable, verifiable; `current` is switched in one atomic step.
 
 published/
-    <n>/leaderboard.duckdb  parquet/<mart>.parquet  site/...  manifest.json
+    <n>/leaderboard.duckdb  parquet/<mart>.parquet  site/...  manifest.json  [SIGNATURE]
     current -> <n>
     events.jsonl            published, rolled back, left behind, refused; append-only
     .lock  .incoming/       for publishers only
@@ -16,6 +16,7 @@ the next publisher removes what is left in `.incoming`. Readers resolve `current
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -26,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from benchmark_tasks import disk
+from benchmark_tasks import disk, signing
 from benchmark_tasks.disk import (
     append_json,
     disk_full_is_an_error,
@@ -35,9 +36,12 @@ from benchmark_tasks.disk import (
     switch_link,
     sync,
 )
-from benchmark_tasks.errors import PublicationError, PublisherBusy, one_line
+from benchmark_tasks.errors import PublicationError, PublisherBusy, SignatureError, one_line
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.signing import require_signer
 from expectations.publications.marts import DATABASE_FILE, PARQUET_FOLDER
+
+log = logging.getLogger("jouleboard.publications")
 
 SITE_FOLDER = "site"
 MANIFEST_FILE = "manifest.json"
@@ -154,12 +158,28 @@ def read(settings: Settings, number: int) -> Publication:
         have = ", ".join(map(str, here)) or "none"
         raise PublicationError(f"no publication {number}; there are: {have}")
     try:
+        return _of_folder(path, number)
+    except PublicationError as error:
+        raise PublicationError(f"{error}; {REPAIR}") from error
+
+
+def read_folder(path: Path) -> Publication:
+    """A publication that lies anywhere, for example a copy.
+
+    Raises:
+        PublicationError: its manifest cannot be read.
+    """
+    return _of_folder(path, None)
+
+
+def _of_folder(path: Path, number: int | None) -> Publication:
+    try:
         manifest = json.loads((path / MANIFEST_FILE).read_bytes())
         _require_form(manifest, number)
     except (OSError, ValueError, RecursionError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
-        raise PublicationError(f"{path / MANIFEST_FILE}: damaged ({why}); {REPAIR}") from error
-    return Publication(number, path, manifest)
+        raise PublicationError(f"{path / MANIFEST_FILE}: damaged ({why})") from error
+    return Publication(manifest["number"], path, manifest)
 
 
 def _each(settings: Settings) -> dict[int, Publication | PublicationError]:
@@ -173,14 +193,14 @@ def _each(settings: Settings) -> dict[int, Publication | PublicationError]:
     return found
 
 
-def _require_form(manifest: Any, number: int) -> None:
-    """Raise ValueError for what is not the manifest of that publication."""
+def _require_form(manifest: Any, number: int | None) -> None:
+    """Raise ValueError for what is not the manifest of that publication; `None`: of any."""
     if not isinstance(manifest, dict):
         raise ValueError("not an object")
     for name, kind in _NEEDED.items():
         if not isinstance(manifest.get(name), kind):
             raise ValueError(f"no {name} of the right form")
-    if manifest["number"] != number:
+    if number is not None and manifest["number"] != number:
         raise ValueError(f"its number is {manifest['number']}")
     entries = (*manifest["files"].values(), *manifest["tables"].values(), *manifest["history"])
     if not all(isinstance(entry, dict) for entry in entries):
@@ -256,18 +276,22 @@ def publish(settings: Settings, number: int, folder: Path, manifest: dict[str, A
 
     The caller holds the lock (`publishing`).
     """
+    signer = require_signer(settings, log.warning)
     with disk_full_is_an_error(settings.published):
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         manifest = {
             "manifest_version": MANIFEST_VERSION,
             "number": number,
             **manifest,
+            "signed_by": signer and signer.public_key,
             "files": {
                 str(path.relative_to(folder)): {"sha256": sha256(path), "bytes": path.stat().st_size}
                 for path in files
             },
         }
         (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n")
+        if signer is not None:
+            signer.sign(folder / MANIFEST_FILE)
         _seal(folder)
         _open_to_readers(settings)
         final = settings.published / str(number)
@@ -297,12 +321,26 @@ def roll_back(settings: Settings, number: int) -> Publication:
 
 
 def verify(settings: Settings, publication: Publication) -> list[str]:
-    """Compare every file with the manifest, and the manifest with the journal; returns the differences.
+    """As `differences`; the manifest is compared with the journal, too."""
+    number = publication.number
+    recorded = [
+        event.get("manifest_sha256")
+        for event in events(settings)
+        if event.get("event") == "published" and event.get("number") == number
+    ]
+    damage = differences(publication)
+    if recorded and _digest(publication.path / MANIFEST_FILE) != recorded[-1]:
+        damage.append(f"{number}/{MANIFEST_FILE}: changed since it was published")
+    return damage
+
+
+def differences(publication: Publication) -> list[str]:
+    """Compare every file with the manifest, and the manifest with its signature; returns what differs.
 
     Files of others, such as those that a reader's DuckDB left, are no difference, unless a reader would take
-    them for ours.
+    them for ours. Whether the key that signed is trusted is not asked here.
     """
-    damage = []
+    damage = _signature_problems(publication)
     expected, number = publication.manifest["files"], publication.number
     present = _files(publication.path)
     taken_for_ours = {name for name in present - expected.keys() if _is_taken_for_ours(name)}
@@ -313,19 +351,30 @@ def verify(settings: Settings, publication: Publication) -> list[str]:
             damage.append(f"{number}/{name}: not in the manifest")
         elif (digest := _digest(publication.path / name)) != expected[name].get("sha256"):
             damage.append(f"{number}/{name}: {digest if ' ' in digest else 'changed since it was published'}")
-    recorded = [
-        event.get("manifest_sha256")
-        for event in events(settings)
-        if event.get("event") == "published" and event.get("number") == number
-    ]
-    if recorded and _digest(publication.path / MANIFEST_FILE) != recorded[-1]:
-        damage.append(f"{number}/{MANIFEST_FILE}: changed since it was published")
     return damage
+
+
+def _signature_problems(publication: Publication) -> list[str]:
+    """What is wrong with the signature of the manifest, which says who signed it."""
+    number, expected = publication.number, publication.manifest.get("signed_by")
+    try:
+        found = signing.check(publication.path / MANIFEST_FILE)
+    except SignatureError as error:
+        return [f"{number}: {error}".replace(f"{publication.path}/", "")]
+    if found == expected:
+        return []
+    if found is None:
+        return [f"{number}/{signing.SIGNATURE_FILE}: missing; the manifest says that it was signed"]
+    return [f"{number}/{signing.SIGNATURE_FILE}: of another key than the manifest says"]
 
 
 def foreign(publication: Publication) -> list[str]:
     """Files in a publication's folder that are not part of it."""
-    return sorted(_files(publication.path) - publication.manifest["files"].keys() - {MANIFEST_FILE})
+    return sorted(
+        _files(publication.path)
+        - publication.manifest["files"].keys()
+        - {MANIFEST_FILE, signing.SIGNATURE_FILE}
+    )
 
 
 def _files(folder: Path) -> set[str]:

@@ -21,7 +21,7 @@ class LandedRuns:
     """Runs, and what is known of each.
 
     table: indexed by run id. The columns of the flat row (`results/summary.py`), the fields of `Evidence`,
-        and what `_derived` adds.
+        `signer_objection` (why its signature is not trusted), and what `_derived` adds.
     records: the run itself, by run id.
     judged_at: the moment of judging, with a time zone.
     """
@@ -52,7 +52,12 @@ def landed_runs(landed: Intake, catalog: Catalog, *, now: datetime) -> LandedRun
     facts = pd.DataFrame(evidence, columns=list(Evidence.__dataclass_fields__)).set_index("run_id")
     records = {run.run_id: run for run, _ in landed.listing.runs}
     in_order = pd.Series([records[run_id] for run_id in table.index], index=table.index, dtype=object)
-    return LandedRuns(_derived(table.join(facts), catalog), in_order, catalog, now)
+    objections = [
+        landed.keys.objection(landed.evidence[run_id].signed_by, records[run_id].started_at)
+        for run_id in table.index
+    ]
+    table = table.join(facts).assign(signer_objection=pd.array(objections, dtype="string"))
+    return LandedRuns(_derived(table, catalog), in_order, catalog, now)
 
 
 def _derived(table: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:

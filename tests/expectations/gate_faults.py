@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Client, Grades, Run, Server, Window, new_run_id
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.results.tables import ANSWERS, Series, write_table
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.signing import SIGNATURE_FILE, new_key
 from benchmark_tasks.testing.samples import sample_generation_run, sample_open_run, sample_run, write_sample
 from benchmark_tasks.vocabulary import LengthControl
 
@@ -100,9 +103,40 @@ def write_good(folder: Path, fault: Fault) -> Path:
 
 
 def _sum_again(folder: Path) -> None:
-    names = sorted(path.name for path in folder.iterdir() if path.name != bundle.CHECKSUMS_FILE)
+    not_summed = (bundle.CHECKSUMS_FILE, SIGNATURE_FILE)
+    names = sorted(path.name for path in folder.iterdir() if path.name not in not_summed)
     lines = [f"{sha256(folder / name)}  {name}" for name in names]
     (folder / bundle.CHECKSUMS_FILE).write_text("\n".join(lines) + "\n")
+
+
+def sign(folder: Path) -> None:
+    """Sign with a key that is not in the registry."""
+    with TemporaryDirectory() as home:
+        new_key(Settings(home=Path(home))).sign(folder / bundle.CHECKSUMS_FILE)
+
+
+def changed_after_signing(folder: Path) -> None:
+    """A log is edited; the checksums are made to fit it, the signature is not."""
+    sign(folder)
+    log("one more line")(folder)
+
+
+def signature_of_another(folder: Path) -> None:
+    """The signature is genuine, and belongs to another list of checksums."""
+    sums = (folder / bundle.CHECKSUMS_FILE).read_text()
+    (folder / bundle.CHECKSUMS_FILE).write_text("".join(sorted(sums.splitlines(keepends=True), reverse=True)))
+    sign(folder)
+    (folder / bundle.CHECKSUMS_FILE).write_text(sums)
+
+
+def each_file(*spoils: SpoilFiles) -> SpoilFiles:
+    """Several changes of files that make up one fault."""
+
+    def spoil(folder: Path) -> None:
+        for one in spoils:
+            one(folder)
+
+    return spoil
 
 
 def put(path: str, value: Any) -> Spoil:
@@ -536,6 +570,10 @@ FAULTS: tuple[Fault, ...] = (
         files=edit(bundle.CHECKSUMS_FILE, "  run.json", "  ../run.json"),
         keep_sums=True,
     ),
+    Fault("checksums changed after signing", "bundle_whole", files=changed_after_signing),
+    Fault("signature of another bundle", "bundle_whole", files=signature_of_another, keep_sums=True),
+    Fault("signature cut off", "bundle_whole", files=each_file(sign, cut("SIGNATURE")), keep_sums=True),
+    Fault("key that nobody trusts", "signer_trusted", files=sign, keep_sums=True),
     Fault("truncated run.json", "bundle_readable", files=cut(bundle.RUN_FILE)),
     Fault(
         "NaN in run.json",

@@ -41,6 +41,12 @@ CHECKS = (
         releasable=False,
     ),
     critical(
+        "signer_trusted",
+        "the bundle's signature is not of a trusted key, or is missing where one is required",
+        lambda runs: runs["signer_objection"].notna().where(runs["problem"].isna()),
+        observed=lambda runs: runs["signer_objection"],
+    ),
+    critical(
         "in_its_place",
         "the bundle is in the folder of another run",
         lambda runs: _folder(runs) != _expected_folder(runs),

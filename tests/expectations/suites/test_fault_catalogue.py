@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from benchmark_tasks import catalog
+from benchmark_tasks.results import bundle
+from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.signing import KeyKind, Registry, new_key
 from benchmark_tasks.testing.samples import sample_generation_run
 from expectations.gate import intake
 from expectations.gate.auditor import Auditor
@@ -18,6 +22,7 @@ from expectations.refresh import judge_runs
 from expectations.suites import recomputed_rows
 from expectations.suites.checks import Check, Severity
 from expectations.suites.cross_run import cross_run_checks
+from expectations.suites.landed_runs import landed_runs
 from expectations.suites.mart import mart_checks
 from expectations.suites.publication import publication_checks
 from expectations.suites.run import run_checks
@@ -85,6 +90,36 @@ def test_a_landing_zone_of_images_only_can_be_judged(tmp_path: Path) -> None:
     audit, verdicts = judge_runs(Auditor(), settings, intake.read(settings), catalog.load())
     assert [verdict.accepted for verdict in verdicts.values()] == [True, True]
     assert audit.findings == ()
+
+
+def test_signatures_count_by_the_registry(tmp_path: Path) -> None:
+    settings, store = Settings(home=tmp_path / "home"), Store(tmp_path / "home" / "raw")
+    registry = Registry()
+    runs: dict[str, Run] = {}
+    for name in ("trusted", "revoked", "unsigned"):
+        runs[name] = sample_generation_run(gpu=False, batch_size=len(runs) + 1)
+        folder = land(store, runs[name])
+        if name != "unsigned":
+            signer = new_key(Settings(home=tmp_path / name))
+            signer.sign(folder / bundle.CHECKSUMS_FILE)
+            registry = registry.trust(name, KeyKind.HOST, signer.public_key)
+    registry.revoke("revoked", "sold").write(settings)
+    (check,) = (check for check in run_checks() if check.name == "signer_trusted")
+    digests = []
+
+    def refused() -> dict[str, str]:
+        landed = intake.read(settings)
+        digests.append(landed.digest)
+        judged = landed_runs(landed, catalog.load(), now=datetime.now(UTC))
+        assert check.observed is not None
+        failed, said = check.values(judged), check.observed(judged)
+        return {name: said[run.run_id] for name, run in runs.items() if failed[run.run_id]}
+
+    assert list(refused()) == ["revoked"]
+    assert refused()["revoked"].endswith("sold")
+    registry.model_copy(update={"required_from": runs["unsigned"].started_at}).write(settings)
+    assert list(refused()) == ["unsigned"]
+    assert len(set(digests)) == 2, "a refresh must see that the registry has changed"
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])

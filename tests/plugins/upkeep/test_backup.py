@@ -17,6 +17,7 @@ import pytest
 from benchmark_tasks.errors import BackupError, BackupUnreachable, JouleboardError, PublisherBusy
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.signing import KeyKind, Registry, new_key
 from expectations import publications
 from jouleboard_airflow.platform import database
 from jouleboard_airflow.platform.installation import Installation
@@ -118,6 +119,20 @@ def test_secrets_are_left_out_when_told_and_variables_with_secrets_always(
     listed = restore(there, str(path)).restored
     assert listed.settings == {"JOULEBOARD_FLEET": "H200:8"}
     assert b"canary" not in b"".join(p.read_bytes() for p in there.settings.home.rglob("*") if p.is_file())
+
+
+def test_the_private_key_is_in_no_backup_and_the_registry_is(home: Installation, tmp_path: Path) -> None:
+    key = new_key(home.settings).public_key
+    Registry().trust("gpu-1", KeyKind.HOST, key).write(home.settings)
+    secret = home.settings.signing_key.read_bytes().splitlines()[1]
+    backup(home, f"{tmp_path}/many/", with_secrets=True, environment=NOTHING)
+    there = empty(tmp_path)
+    restore(there, f"{tmp_path}/many/")
+    assert Registry.read(there.settings).find(key).name == "gpu-1"
+    assert not there.settings.signing_key.exists()
+    for folder in (tmp_path / "many", there.settings.home):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert files and all(secret not in path.read_bytes() for path in files)
 
 
 def test_what_is_being_written_is_skipped_and_goes_on(home: Installation, tmp_path: Path) -> None:
