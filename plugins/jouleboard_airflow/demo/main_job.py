@@ -16,12 +16,13 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from benchmark_tasks import disk
-from benchmark_tasks.catalog import load
+from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import JouleboardError
-from benchmark_tasks.plan import newest_version
+from benchmark_tasks.plan import newest_version, plan_release
 from benchmark_tasks.results.identity import NO_GPU
+from benchmark_tasks.results.store import Listing
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import DEFAULT_RUNTIME
+from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Weights
 from jouleboard_airflow.dag_parts import schedules
 from jouleboard_airflow.demo.following import Clock, follow, wait_for_runs, wait_until_known
 from jouleboard_airflow.demo.leaderboard import print_leaderboard, print_where_to_look
@@ -68,6 +69,8 @@ def demo(installation: Installation, clock: Clock) -> None:
     clock.say(f"asking the package index for {project.project} releases that run without a GPU")
     version = newest_version(project, settings, has_gpu=False)
     clock.say(f"the newest is {version}")
+    for line in weights_measured(load(overlay=settings.catalog), version):
+        clock.say(line)
     with running_platform(installation, clock):
         airflow = Airflow(installation)
         with unpaused(airflow):
@@ -77,6 +80,27 @@ def demo(installation: Installation, clock: Clock) -> None:
         clock.say(airflow.result(refreshed, "refresh")["summary"])
     print_leaderboard(settings)
     print_where_to_look(installation)
+
+
+def weights_measured(catalog: Catalog, version: str) -> list[str]:
+    """One line per model that is measured without a GPU, with its weights; without real ones, how to get some."""
+    plan = plan_release(
+        catalog,
+        Listing((), ()),
+        runtime=DEFAULT_RUNTIME,
+        runtime_version=version,
+        gpu_model=NO_GPU,
+        gpus=0,
+    )
+    sweeps = {sweep.model_id: sweep for sweep in plan.sweeps}
+    lines = [
+        f"measures {model_id}: {sweep.weights} weights"
+        + (f" of {sweep.weights_folder}" if sweep.weights_folder else "")
+        for model_id, sweep in sweeps.items()
+    ]
+    if not any(sweep.weights is Weights.REAL for sweep in sweeps.values()):
+        lines.append("no real weights: docs/how-to/real-model-without-a-hub.md says how the demo gets some")
+    return lines
 
 
 def land_recorded_runs(settings: Settings, clock: Clock) -> None:
