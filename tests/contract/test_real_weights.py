@@ -95,7 +95,8 @@ def test_a_real_model_answers_questions_and_some_are_right(
     run = bundle.verify(landed)
     assert run.status is RunStatus.COMPLETED, run.failure
     assert run.comparability.model_revision is not None and len(run.comparability.model_revision) == 64
-    assert run.grades is not None and run.grades.answers + run.grades.unanswered == len(QUESTIONS)
+    assert run.grades is not None
+    assert 4 <= run.grades.answers <= len(QUESTIONS), "as many as a short window asks"
     answers = pq.read_table(landed / "answers.parquet").to_pylist()
     assert run.grades.right >= 2, [(answer["text"], answer["right_answer"]) for answer in answers]
     assert {answer["finish_reason"] for answer in answers} <= {"stop", "length"}

@@ -83,7 +83,7 @@ def demo(installation: Installation, clock: Clock) -> None:
 
 
 def weights_measured(catalog: Catalog, version: str) -> list[str]:
-    """One line per model that is measured without a GPU, with its weights; without real ones, how to get some."""
+    """One line per model that is measured without a GPU, with its weights; and how to have real ones."""
     plan = plan_release(
         catalog,
         Listing((), ()),
