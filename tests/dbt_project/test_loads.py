@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,29 @@ def test_unloading_pays_once_waiting_took_as_much_as_a_start(marts: duckdb.DuckD
     assert (row["start_seconds"], row["start_joules"]) == (90.0, 9000.0)
     assert row["releasing_pays_after_seconds"] == pytest.approx(9000 / 120)
     assert row["unloading_pays_after_seconds"] == 90.0, "(9,000 J - 83 W x 90 s) / 37 W is less than a start"
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "cost-of-a-fleet.md"
+
+
+def test_the_guide_s_query_says_what_a_fleet_takes_per_day(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve hours at the peak, 4.5 of 5 requests/s on each of 100 servers, and twelve at a quarter of it.
+
+    Evenly: 200 W (1 request/s) to 400 W (5). Packed: 90 servers at 400 W, then 23; the rest draws 120 W each.
+    Released: 67 servers start again in the morning, 9,000 J each. In all 24.3 million requests.
+    """
+    curve = "".join(f"{hour},{1 if 8 <= hour < 20 else 0.25}\n" for hour in range(24))
+    (tmp_path / "curve.csv").write_text(f"hour,requests_per_second\n{curve}")
+    monkeypatch.chdir(tmp_path)
+    (query,) = re.findall(r"^```sql\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    days = {row.pop("requests_are"): row for row in rows(marts, query)}
+    assert days == {
+        "spread evenly": {"low_kwh": 480.0, "high_kwh": 960.0, "joules_per_request": 142.2},
+        "packed, the rest idle": {"low_kwh": 667.7, "high_kwh": 667.7, "joules_per_request": 98.9},
+        "packed, the rest released": {"low_kwh": 542.6, "high_kwh": 542.6, "joules_per_request": 80.4},
+    }
 
 
 def test_an_open_loop_is_in_no_rank_and_no_comparison(marts: duckdb.DuckDBPyConnection) -> None:

@@ -25,7 +25,7 @@ _NOT_SUSTAINED, _SUSTAINED = "cross", "circle"
 _ROOM = 1.08
 """From the largest value to the end of its axis."""
 _ABOVE = 1.25
-"""From a ceiling to the end of its axis, for its words."""
+"""From a ceiling, or the largest power, to the end of its axis: room for words."""
 _PERCENTILES = ("50", "99")
 _POISSON = 1.0
 
@@ -141,7 +141,7 @@ def _sized(panel: Spec, *, narrow: bool) -> Spec:
 def _panels(curve: Curve) -> Iterator[Spec]:
     power = _points(curve, "mean_power_watts", "mean_power_low_watts", "mean_power_high_watts")
     if power:
-        top = max(point["high"] or point["value"] for point in power) * _ROOM
+        top = max(point["high"] or point["value"] for point in power) * _ABOVE
         y = {"scale": {"domain": [0, top], "nice": False}, "axis": {"title": "Mean power, W"}}
         idle = [point for point in power if point["rate"] == 0]
         yield _panel("Power, idle included", curve, power, y, [*_labels(idle, "idle")])

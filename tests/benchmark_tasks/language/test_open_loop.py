@@ -161,6 +161,16 @@ def test_a_light_load_is_kept_and_its_joules_are_those_of_the_gpu(measured: dict
     assert "--max-num-seqs=8" in run.provenance.server_arguments
 
 
+def test_every_joule_of_a_start_and_of_a_load_is_that_of_the_gpu(measured: dict[float, Run]) -> None:
+    """350 W all the time: joules are 350 x seconds in each phase."""
+    starts = [run for run in measured.values() if run.phases[0].name == "server-start"]
+    assert len(starts) == 1, "one server has one start"
+    phases = [phase for run in measured.values() for phase in run.phases if phase.seconds > 0.5]
+    assert {phase.name for phase in phases} >= {"server-start", "measure"}
+    for phase in phases:
+        assert phase.joules == pytest.approx(350 * phase.seconds, rel=0.15), phase.name
+
+
 def test_what_cannot_be_sustained_is_a_result_and_no_error(measured: dict[float, Run]) -> None:
     run = measured[500.0]
     assert run.status.value == "completed" and run.failure is None
