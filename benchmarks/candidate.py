@@ -69,6 +69,6 @@ def build_candidate(
     ):
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / f"{name}.parquet")
     profiles.write(profiled, directory)
-    write_tables(catalog.load(), directory)
+    write_tables(catalog.load(overlay=settings.catalog), directory)
     mlenergy.write_inputs(settings, directory)
     return build(candidate, unit_tests=unit_tests)

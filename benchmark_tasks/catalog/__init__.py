@@ -11,6 +11,7 @@ An installation adds to it without touching it (`overlay`, in practice `$JOULEBO
     models/<organisation>__<name>.yaml      more models, or other entries for shipped ones
     revisions/<organisation>__<name>.yaml   which revision of a model is measured (`releases/revisions.py`)
     tasks/<task>.yaml                       data sets of a task, on the hub or in files; its default requests
+    objectives/<name>.yaml                  more latency objectives, or other ceilings for shipped ones
     canaries.yaml, housekeeping.yaml        sections that replace those of the shipped policy
 """
 
@@ -31,6 +32,7 @@ from benchmark_tasks.catalog.canaries import Canary, CanaryPolicy
 from benchmark_tasks.catalog.gpus import GpuEntry
 from benchmark_tasks.catalog.housekeeping import Housekeeping, Weekly
 from benchmark_tasks.catalog.models import Deployment, Model, ModelArchitecture, ModelTask
+from benchmark_tasks.catalog.objectives import Objective
 from benchmark_tasks.catalog.reading import Entry, read
 from benchmark_tasks.catalog.revisions import Revisions
 from benchmark_tasks.catalog.tasks import (
@@ -97,6 +99,7 @@ class Catalog(Record):
     gpus: dict[str, GpuEntry]
     watch: Watch
     canaries: CanaryPolicy = CanaryPolicy()
+    objectives: dict[str, Objective] = {}
     added: tuple[str, ...] = Field(default=(), exclude=True)
     added_data_sets: tuple[str, ...] = Field(default=(), exclude=True)
 
@@ -195,7 +198,8 @@ def load(directory: Path | None = None, *, overlay: Path | None = None) -> Catal
     projects = _read_folder(overlay / "watch", WatchedProject, lambda entry: entry.project)
     additions = _read_folder(overlay / "tasks", TaskAddition, lambda entry: entry.task)
     with_tasks = shipped.with_projects(projects.values()).with_task_additions(additions.values())
-    return with_tasks.with_models(_added(shipped, overlay, context))
+    objectives = _read_folder(overlay / "objectives", Objective, lambda entry: entry.objective)
+    return with_tasks._with(objectives=objectives).with_models(_added(shipped, overlay, context))
 
 
 def load_housekeeping(*, overlay: Path | None = None) -> Housekeeping:

@@ -1,4 +1,4 @@
-"""The catalog as the warehouse reads it: `catalog_{models,gpus,tasks,canaries}.parquet`."""
+"""The catalog as the warehouse reads it: `catalog_{models,gpus,tasks,canaries,objectives}.parquet`."""
 
 from __future__ import annotations
 
@@ -41,6 +41,16 @@ TASKS = pa.schema(
 """All that the warehouse knows of a task; no SQL names a task."""
 
 
+OBJECTIVES = pa.schema(
+    [
+        ("objective", pa.string()),
+        ("ttft_percentile", pa.int32()),
+        ("ttft_ceiling_ms", pa.float64()),
+        ("itl_percentile", pa.int32()),
+        ("itl_ceiling_ms", pa.float64()),
+        ("source", pa.string()),
+    ]
+)
 CANARIES = pa.schema(
     [
         ("kind", pa.string()),
@@ -59,6 +69,7 @@ def write_tables(catalog: Catalog, directory: Path) -> None:
         ("models", catalog.models, MODELS),
         ("gpus", catalog.gpus, GPUS),
         ("tasks", catalog.tasks, TASKS),
+        ("objectives", catalog.objectives, OBJECTIVES),
     )
     for name, entries, schema in tables:
         rows = [{column: getattr(entries[key], column) for column in schema.names} for key in sorted(entries)]

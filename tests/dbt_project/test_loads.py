@@ -11,6 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from benchmark_tasks.catalog.objectives import Objective
+from benchmark_tasks.releases import records
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_open_run, sample_run, write_sample
@@ -54,7 +56,10 @@ def marts(runs: list[Run], tmp_path_factory: pytest.TempPathFactory) -> Iterator
     root = tmp_path_factory.mktemp("loads")
     opened = [run for run in runs if run.configuration.request_rate]
     profiles = [profile(run.run_id, write_sample(root / "bundles", run)) for run in opened]
-    built = build_candidate(root / "candidate", Settings(home=root / "home"), runs=runs, profiled=profiles)
+    settings = Settings(home=root / "home")
+    own = {"objective": "fast", "ttft_percentile": 99, "ttft_ceiling_ms": 100.0, "source": "us"}
+    records.write(settings.catalog / "objectives" / "fast.yaml", Objective.model_validate(own))
+    built = build_candidate(root / "candidate", settings, runs=runs, profiled=profiles)
     with duckdb.connect(str(built.database), read_only=True) as connection:
         yield connection
 
@@ -107,7 +112,7 @@ def test_the_page_draws_the_curve_of_the_marts(marts: duckdb.DuckDBPyConnection,
         " A request takes 80.0 J there: 45,000 per kWh."
         " Idle, with the model loaded, it draws 120 W, 20 % of its power at full load."
     ]
-    assert {row["objective"] for row in curve.capacities} == {"chat", "code", "batch"}
+    assert {row["objective"] for row in curve.capacities} == {"chat", "code", "batch", "fast"}
     assert curve.capacities[0]["is_default"]
     with (tmp_path / pages.LOADS_CSV).open() as file:
         written = list(csv.DictReader(file))
@@ -148,6 +153,12 @@ def test_the_guide_s_query_says_what_a_fleet_takes_per_day(
         "packed, the rest idle": {"low_kwh": 667.7, "high_kwh": 667.7, "joules_per_request": 98.9},
         "packed, the rest released": {"low_kwh": 542.6, "high_kwh": 542.6, "joules_per_request": 80.4},
     }
+
+
+def test_an_installation_has_objectives_of_its_own(marts: duckdb.DuckDBPyConnection) -> None:
+    (row,) = rows(marts, "from marts.serving_capacity where objective = 'fast'")
+    assert (row["ttft_ceiling_ms"], row["itl_ceiling_ms"], row["objective_source"]) == (100.0, None, "us")
+    assert (row["highest_request_rate"], row["lowest_missed_rate"]) == (None, 1.0), "99 % wait up to 120 ms"
 
 
 def test_an_open_loop_is_in_no_rank_and_no_comparison(marts: duckdb.DuckDBPyConnection) -> None:

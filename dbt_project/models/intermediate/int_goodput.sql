@@ -19,7 +19,7 @@ latencies as (
 
 objectives as (
 
-    select * from {{ ref('latency_objectives') }}
+    select * from {{ ref('int_objectives') }}
 
 ),
 

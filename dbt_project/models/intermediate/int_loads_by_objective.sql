@@ -7,7 +7,7 @@ with loads as (
 
 objectives as (
 
-    select * from {{ ref('latency_objectives') }}
+    select * from {{ ref('int_objectives') }}
 
 ),
 

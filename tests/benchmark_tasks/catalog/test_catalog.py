@@ -167,3 +167,29 @@ def test_the_tables_hold_every_entry(tmp_path: Path) -> None:
     assert tasks["image-chat"]["input_media"] == "image"
     assert tasks["gpqa"]["reference_tasks"] == ["lm-arena-chat", "sourcegraph-fim"]
     assert tasks["gpqa"]["median_itl_ceilings_ms"] == [50.0, 100.0, 250.0]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (
+            "objective: fast\nttft_ceiling_ms: 300\nsource: us\n",
+            "ttft_percentile and ttft_ceiling_ms go together",
+        ),
+        ("objective: fast\nsource: us\n", "an objective has a ceiling"),
+        ("objective: fast\nttft_percentile: 75\nttft_ceiling_ms: 300\nsource: us\n", "ttft_percentile"),
+        ("objective: fast\nttft_percentile: 99\nttft_ceiling_ms: 0\nsource: us\n", "ttft_ceiling_ms"),
+        (
+            "objective: slow\nttft_percentile: 99\nttft_ceiling_ms: 300\nsource: us\n",
+            "must be named slow.yaml",
+        ),
+    ],
+)
+def test_an_objective_that_says_nothing_names_its_file(content: str, line: str, tmp_path: Path) -> None:
+    file = tmp_path / "objectives" / "fast.yaml"
+    file.parent.mkdir()
+    file.write_text(content)
+    with pytest.raises(CatalogError) as caught:
+        load(overlay=tmp_path)
+    assert str(caught.value).startswith(str(file)) and line in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -12,7 +12,7 @@ setups as (
 
 objectives as (
 
-    select * from {{ ref('latency_objectives') }}
+    select * from {{ ref('int_objectives') }}
 
 ),
 
@@ -106,7 +106,7 @@ select
     objectives.ttft_ceiling_ms,
     cast(objectives.itl_percentile as integer) as itl_percentile,
     objectives.itl_ceiling_ms,
-    objectives.source as objective_source,
+    objectives.objective_source,
     cast(best.rates as integer) as rates,
     best.highest_measured_rate,
     best.highest_request_rate,
