@@ -74,7 +74,10 @@ AnswerFormOption = Annotated[
     ),
 ]
 AnswerColumn = Annotated[
-    str | None, typer.Option(help="With --answer-form: the field of the file with the right answer [answer].")
+    str | None,
+    typer.Option(
+        help="With --answer-form: the field of the file with the right answer; `answer` if none is named."
+    ),
 ]
 Choices = Annotated[
     int | None,

@@ -11,6 +11,7 @@ __all__ = [
     "canaries",
     "choices",
     "confirming",
+    "contesting",
     "digest",
     "estimating",
     "judging",
