@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -97,7 +98,7 @@ def measure(
             catalog=catalog,
             model=model,
             weights=weights,
-            request_set_id=runtime.request_set_id(procedure),
+            request_set_id=partial(runtime.request_set_id, procedure),
             installed=NOT_INSTALLED,
             meter=meter or NoMeter("the meter was not opened"),
             gpu_indices=gpu_indices,

@@ -33,6 +33,7 @@ UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
 
 app.command()(releases.releases)
 app.command()(plan.plan)
+app.command("plan-prices")(plan.plan_prices)
 app.command()(measure.measure)
 app.command("measure-all")(measure.measure_all)
 app.command()(landing.land)

@@ -22,7 +22,7 @@ from benchmark_tasks.cli.options import (
 )
 from benchmark_tasks.cli.output import print_rows, say
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import DEFAULT_RUNTIME
+from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Task
 
 
 def plan(
@@ -79,6 +79,60 @@ def plan(
     print_rows(
         [sweep.model_dump(mode="json") for sweep in planned.sweeps], as_json, _sweep_row, wrap="sweeps"
     )
+
+
+def plan_prices(
+    version: Version = None,
+    *,
+    model: Annotated[str, typer.Option(help="Model whose energy is to be priced.")],
+    task: Annotated[Task, typer.Option(help="A text task of the model.")] = Task.LM_ARENA_CHAT,
+    gpu_model: GpuModel = None,
+    gpus: Gpus = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs per load.")] = 1,
+    weights: WeightsOption = None,
+    core: Annotated[
+        bool, typer.Option(help="Only the loads that a fit needs at least: about six minutes on one GPU.")
+    ] = False,
+    note: Note = None,
+    force: Annotated[bool, typer.Option(help="Plan loads that are landed, too.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the plan as JSON.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the designed loads that energy prices of a model are fitted to, as far as they are not landed.
+
+    Prompts of 128 to 16,384 tokens with one token out, answers at 1k to 32k of held context, and mixes for
+    the proof, all on one server: `jouleboard measure --plan FILE`.
+    """
+    from benchmark_tasks.plan import designed_sweep, plan_single, runs_that_count, still_missing
+    from benchmark_tasks.plan.sweep import Plan
+
+    catalog, settings = installed_catalog(), Settings.from_environment()
+    runs = [run for run, _ in listing_of(settings).runs]
+    whole, _ = plan_single(
+        machine_of(catalog, gpu_model, gpus),
+        catalog,
+        (),
+        settings,
+        model_id=model,
+        task=task,
+        version=version,
+        batch_sizes=[1],
+        repeats=repeats,
+        weights=weights,
+        note=note,
+    )
+    designed = designed_sweep(whole, catalog.model(model), core=core)
+    left = still_missing(designed, runs_that_count(runs, campaign_id=None, force=force))
+    if left is None:
+        say("nothing to measure: all designed loads are landed; --force plans them again")
+    planned = Plan(sweeps=() if left is None else (left,))
+    write_plan(planned, output)
+    points = [
+        {**point.model_dump(mode="json"), "load": point.load_label}
+        for sweep in planned.sweeps
+        for point in sweep.points
+    ]
+    print_rows(points, as_json, lambda row: (model, task, f"{row['load']} x{row['repeats']}"), wrap="points")
 
 
 def _sweep_row(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -38,8 +38,8 @@ class DiffusionSessions:
         self.procedure: Procedure = DIFFUSION_GPU_PROCEDURE if sweep.num_gpus else DIFFUSION_CPU_PROCEDURE
         self._environment: Environment | None = None
 
-    def request_set_id(self, procedure: Procedure) -> str:  # noqa: ARG002  the contract of sessions
-        """The id of the prompts; the procedure does not change it."""
+    def request_set_id(self, procedure: Procedure, load: Load) -> str:  # noqa: ARG002  the contract of sessions
+        """The id of the prompts; neither procedure nor load changes it."""
         return self._prompts.request_set_id
 
     def install(self, say: Callable[[str], None]) -> Installed:

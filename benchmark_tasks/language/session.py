@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 from benchmark_tasks.catalog import Model, TaskEntry
 from benchmark_tasks.errors import OutOfMemory
@@ -28,7 +27,7 @@ from benchmark_tasks.runtimes.origins import origin_of
 from benchmark_tasks.runtimes.server import RunningServer
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import LengthControl, Weights
-from benchmark_tasks.workloads.catalog_sets import request_set_for
+from benchmark_tasks.workloads.catalog_sets import request_set_for, with_fixed_lengths
 from benchmark_tasks.workloads.requests import NamedRequestSet
 from benchmark_tasks.workloads.set_names import SYNTHETIC
 
@@ -53,6 +52,13 @@ class LanguageSessions:
         """
         self._sweep, self._settings, self._port = sweep, settings, port
         self._request_set = request_set_for(sweep, model, task, settings)
+        self._designed = {
+            (point.fixed_prompt_tokens, point.fixed_answer_tokens): with_fixed_lengths(
+                self._request_set, point, model
+            )
+            for point in sweep.points
+            if point.is_designed
+        }
         procedures = (
             (OPEN_CPU_PROCEDURE, OPEN_GPU_PROCEDURE) if sweep.is_open else (CPU_PROCEDURE, GPU_PROCEDURE)
         )
@@ -62,15 +68,22 @@ class LanguageSessions:
         roomy = sweep.num_gpus and not sweep.is_open
         self._smallest_server = kind_of(sweep.runtime).server.smallest_gpu_server if roomy else 1
 
-    def request_set_id(self, procedure: Procedure) -> str:
+    def request_set_id(self, procedure: Procedure, load: Load) -> str:
         """What is asked, in which order and lengths, and how the load is unusual, if it is."""
         marks = self._sweep.sampling.mark + procedure.load_mark(self._sweep.length_control)
-        return self._request_set.request_set_id + marks
+        return self._requests_of(load).request_set_id + marks
+
+    def _requests_of(self, load: Load) -> NamedRequestSet:
+        if not load.is_designed:
+            return self._request_set
+        return self._designed[load.fixed_prompt_tokens, load.fixed_answer_tokens]
 
     def install(self, say: Callable[[str], None]) -> Installed:
         """Make the runtime available: minutes the first time."""
         self._origin = origin_of(self._sweep.server, self._sweep, self._settings, say)
-        self._request_set = self._request_set.served_as(self._origin.served_model_name)
+        name = self._origin.served_model_name
+        self._request_set = self._request_set.served_as(name)
+        self._designed = {lengths: made.served_as(name) for lengths, made in self._designed.items()}
         return Installed(self._origin.packages, self._origin.image)
 
     @contextmanager
@@ -86,18 +99,23 @@ class LanguageSessions:
         with self._server(running, largest_batch) as server:
             running.tell(f"healthy after {server.start_seconds:.0f} s")
             with metrics_of(server) as metrics:
-                bench = Bench(
-                    server=server,
-                    devices=devices,
-                    metrics=metrics,
-                    request_set=self._request_set,
-                    length_control=self._sweep.length_control,
-                    procedure=running.procedure,
-                    say=running.tell,
-                    kept_answers=kept_answers_of(self._sweep, self._request_set.first_round),
-                    graded_answers=graded_answers_of(self._sweep, self._request_set),
-                )
-                yield partial(_measure, bench)
+
+                def measure(load: Load) -> PointResult:
+                    requests = self._requests_of(load)
+                    bench = Bench(
+                        server=server,
+                        devices=devices,
+                        metrics=metrics,
+                        request_set=requests,
+                        length_control=self._sweep.length_control,
+                        procedure=running.procedure,
+                        say=running.tell,
+                        kept_answers=kept_answers_of(self._sweep, requests.first_round),
+                        graded_answers=graded_answers_of(self._sweep, requests),
+                    )
+                    return _measure(bench, load)
+
+                yield measure
 
     @contextmanager
     def _server(self, running: RunningSweep, largest_batch: int) -> Iterator[RunningServer]:

@@ -121,7 +121,7 @@ def _common(running: RunningSweep, point: SweepPoint) -> dict[str, object]:
         "comparability": Comparability(
             runtime=sweep.runtime,
             runtime_version=sweep.measured_version,
-            request_set_id=running.request_set_id,
+            request_set_id=running.request_set_id(point),
             length_control=sweep.length_control,
             power_limit_watts=sum(limits) / len(limits) if all_say else None,
             weights=sweep.weights,

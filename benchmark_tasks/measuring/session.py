@@ -13,6 +13,7 @@ from benchmark_tasks.meters.meter import Meter, Timeline
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results import bundle
+from benchmark_tasks.results.identity import Load
 from benchmark_tasks.results.schema import (
     Arrivals,
     Client,
@@ -48,6 +49,7 @@ class RunningSweep:
     """A sweep while it is measured: what stays the same meanwhile, and how far it is.
 
     weights: the folder of real weights, if they come from one.
+    request_set_id: of the requests of a load.
     command, environment: what was started last, and what is recorded of its variables.
     stand_in: the weights that it drew.
     signer: signs what is landed; `None`: bundles are unsigned.
@@ -60,7 +62,7 @@ class RunningSweep:
     catalog: Catalog
     model: Model
     weights: WeightsFolder | None
-    request_set_id: str
+    request_set_id: Callable[[Load], str]
     installed: Installed
     meter: Meter
     gpu_indices: tuple[int, ...]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         still_missing,
         what_is_missing,
     )
+    from benchmark_tasks.plan.prices import designed_sweep
     from benchmark_tasks.plan.rates import at_rates, at_rates_of_policy, read_rate, read_rates
     from benchmark_tasks.plan.recheck import last_rechecks, recheck_campaign, sweep_again
     from benchmark_tasks.plan.release import is_canary, plan_release, plan_release_on, superseded
@@ -60,6 +61,7 @@ _MODULES = {
     "confirmation": ("confirmation_campaign", "in_turns", "was_rerun"),
     "deployment": ("usual_repeats", "usual_weights"),
     "landed": ("is_recheck", "left_of_turns", "runs_that_count", "still_missing", "what_is_missing"),
+    "prices": ("designed_sweep",),
     "rates": ("at_rates", "at_rates_of_policy", "read_rate", "read_rates"),
     "recheck": ("last_rechecks", "recheck_campaign", "sweep_again"),
     "release": ("is_canary", "plan_release", "plan_release_on", "superseded"),
@@ -82,6 +84,7 @@ __all__ = [
     "canary_series",
     "confirmation_campaign",
     "decide",
+    "designed_sweep",
     "gpus_to_use",
     "in_rotation",
     "in_turns",

@@ -33,6 +33,7 @@ from benchmark_tasks.vocabulary import (
     Weights,
 )
 from benchmark_tasks.workloads.sampling import Sampling
+from benchmark_tasks.workloads.set_names import SYNTHETIC
 
 MOST_KEPT_ANSWERS = 10_000
 """Of how many requests the answers can be kept."""
@@ -106,6 +107,7 @@ class Sweep(Workload, Placement, Subject):
         if isinstance(self.server, AtEndpoint) and self.weights is Weights.STAND_IN:
             raise ValueError(f"an endpoint has loaded its weights already: they cannot be {self.weights}")
         self._require_one_kind_of_load()
+        self._require_lengths_can_be_fixed()
         self.require_complete(self.task)
         most = kind_of(self.runtime).maximum_gpus
         if most is not None and self.num_gpus > most:
@@ -145,6 +147,12 @@ class Sweep(Workload, Placement, Subject):
             raise ValueError(
                 "a sweep over request rates has one batch size, the most that are answered at once"
             )
+
+    def _require_lengths_can_be_fixed(self) -> None:
+        made_up = self.request_set == SYNTHETIC and self.length_control is LengthControl.FIXED
+        text = self.task.architecture is Architecture.LLM
+        if any(point.is_designed for point in self.points) and not (made_up and text):
+            raise ValueError("loads of one length need a text task, synthetic prompts and prescribed lengths")
 
     @property
     def is_open(self) -> bool:
@@ -211,6 +219,8 @@ class Sweep(Workload, Placement, Subject):
     @property
     def loads(self) -> str:
         """The loads of its points, in short: `batch 8,64`, or `0,2.5,5 requests/s (at most 64 at once)`."""
+        if any(point.is_designed for point in self.points):
+            return f"{len(self.points)} loads, at most batch {max(point.batch_size for point in self.points)}"
         if not self.is_open:
             return f"batch {','.join(str(point.batch_size) for point in self.points)}"
         rates = ",".join(f"{point.request_rate:g}" for point in self.points)

@@ -88,6 +88,8 @@ class Load(Record):
 
     Closed loop: `batch_size` answers are in flight all the time. Open loop (`request_rate` is set): requests
     arrive by themselves, and the server answers at most `batch_size` of them at once.
+    A designed load (`fixed_prompt_tokens` is set) has requests of one length instead of a task's: energy
+    prices are fitted to such loads.
     """
 
     batch_size: Degree = Field(description="answers in flight (`max_num_seqs`), or items generated together")
@@ -101,12 +103,31 @@ class Load(Record):
         description="shape of the gamma distribution of the times between arrivals; 1: Poisson, less: more"
         " bursty; NULL without arrivals",
     )
+    fixed_prompt_tokens: Annotated[Degree | None, ADDED_LATER] = Field(
+        None, description="length of every prompt of a designed load, tokens; NULL: the task's lengths"
+    )
+    fixed_answer_tokens: Annotated[Degree | None, ADDED_LATER] = Field(
+        None, description="length of every answer of a designed load, tokens; NULL: the task's lengths"
+    )
 
     @model_validator(mode="after")
     def _arrivals_are_whole(self) -> Self:
         if (self.burstiness is not None) != bool(self.request_rate):
             raise ValueError("burstiness belongs to a request rate above 0, and to nothing else")
         return self
+
+    @model_validator(mode="after")
+    def _lengths_are_whole(self) -> Self:
+        if (self.fixed_prompt_tokens is None) != (self.fixed_answer_tokens is None):
+            raise ValueError("a designed load fixes the length of prompts and of answers, or neither")
+        if self.is_designed and self.request_rate == 0:
+            raise ValueError("an idle load has no requests whose length could be fixed")
+        return self
+
+    @property
+    def is_designed(self) -> bool:
+        """Whether all requests have one length, chosen for a fit of energy prices."""
+        return self.fixed_prompt_tokens is not None
 
     @property
     def is_open(self) -> bool:
@@ -125,12 +146,14 @@ class Load(Record):
     @property
     def load_label(self) -> str:
         """The load, in short, for people."""
+        fixed = f", {self.fixed_prompt_tokens}+{self.fixed_answer_tokens} tokens"
+        lengths = fixed if self.is_designed else ""
         if self.request_rate is None:
-            return f"batch {self.batch_size}"
+            return f"batch {self.batch_size}{lengths}"
         if self.request_rate == 0:
             return "idle"
         burstiness = "" if self.burstiness == POISSON else f", burstiness {self.burstiness:g}"
-        return f"{self.request_rate:g} requests/s{burstiness}"
+        return f"{self.request_rate:g} requests/s{burstiness}{lengths}"
 
 
 class Workload(Record):

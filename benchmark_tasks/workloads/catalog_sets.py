@@ -19,6 +19,7 @@ from benchmark_tasks.catalog import (
     TaskEntry,
 )
 from benchmark_tasks.errors import CatalogError, RequestSetError
+from benchmark_tasks.results.identity import Load
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.chat import DataSetChat, MediaPrompt, SyntheticChat
@@ -28,9 +29,19 @@ from benchmark_tasks.workloads.media import shapes_of
 from benchmark_tasks.workloads.media_rows import media_prompt_of, media_prompts_of
 from benchmark_tasks.workloads.own_prompts import OwnPrompts, read_own_prompts
 from benchmark_tasks.workloads.prompts import prompts_of
-from benchmark_tasks.workloads.requests import TEMPERATURE, TOP_P, DataSetText, NamedRequestSet, SyntheticText
+from benchmark_tasks.workloads.requests import (
+    TEMPERATURE,
+    TOP_P,
+    DataSetText,
+    NamedRequestSet,
+    SyntheticText,
+    exactly,
+)
 from benchmark_tasks.workloads.sampling import Sampling
 from benchmark_tasks.workloads.set_names import SYNTHETIC
+
+DESIGNED = "designed load"
+"""Source of lengths that a plan chose."""
 
 TEMPLATE_TOKENS = 64
 """Tokens that a chat template adds to a short conversation."""
@@ -85,6 +96,24 @@ def request_set_for(
     raise CatalogError(f"task {task.task} has no request set {sweep.request_set!r}; it has: {has}")
 
 
+def with_fixed_lengths(requests: NamedRequestSet, load: Load, model: Model) -> NamedRequestSet:
+    """The requests of a designed load: synthetic text in which every prompt and every answer has one length.
+
+    Raises:
+        CatalogError: the set is not synthetic text, or a request does not fit the model's context.
+    """
+    prompt, answer = load.fixed_prompt_tokens, load.fixed_answer_tokens
+    if prompt is None or answer is None or not isinstance(requests, SyntheticText):
+        raise CatalogError("a load of one length needs synthetic text")
+    context = context_of(model)
+    if context is not None and prompt + answer > context:
+        raise CatalogError(
+            f"{model.model_id}: {prompt} + {answer} tokens do not fit its context of {context} tokens"
+        )
+    lengths = {"input_tokens": exactly(prompt, DESIGNED), "output_tokens": exactly(answer, DESIGNED)}
+    return requests.model_copy(update=lengths)
+
+
 def data_set_named(name: str, tasks: Mapping[Task, TaskEntry]) -> DataSetEntry:
     """The data set of that name, of any task.
 
@@ -98,7 +127,7 @@ def data_set_named(name: str, tasks: Mapping[Task, TaskEntry]) -> DataSetEntry:
 
 
 def _synthetic(sweep: RequestSetChoice, model: Model, task: TaskEntry) -> SyntheticText | SyntheticChat:
-    context, requests = _context(model), task.requests
+    context, requests = context_of(model), task.requests
     assert requests is not None
     if requests.media is None and (model.hub_config is None or context is None):
         raise CatalogError(f"{model.model_id} has no hub_config in the catalog: its vocabulary is unknown")
@@ -123,7 +152,7 @@ def _real(
 ) -> DataSetText | DataSetChat:
     name, asked = sweep.request_set, sweep.sampling
     assert task.requests is not None
-    context = _context(model)
+    context = context_of(model)
     output = _least(entry.maximum_output_tokens, asked.maximum_output_tokens, context and context // 2)
     assert output is not None
     room = None if context is None else context - output - TEMPLATE_TOKENS
@@ -232,7 +261,7 @@ def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _context(model: Model) -> int | None:
+def context_of(model: Model) -> int | None:
     """Context length with which the model is served, tokens; `None` if the catalog does not say."""
     config = model.hub_config or {}
     text = config.get("text_config", config)

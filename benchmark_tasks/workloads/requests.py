@@ -116,10 +116,10 @@ def synthetic_id(task: Task, parameters: Mapping[str, object]) -> str:
     return f"synthetic-{task}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
 
 
-def exactly(tokens: int) -> LengthDistribution:
-    """Always the same length: that of warm-up answers."""
+def exactly(tokens: int, source: str = "warm-up") -> LengthDistribution:
+    """Always the same length: that of warm-up answers, or of a designed load."""
     return LengthDistribution(
-        median_tokens=tokens, sigma=0.0, minimum_tokens=tokens, maximum_tokens=tokens, source="warm-up"
+        median_tokens=tokens, sigma=0.0, minimum_tokens=tokens, maximum_tokens=tokens, source=source
     )
 
 

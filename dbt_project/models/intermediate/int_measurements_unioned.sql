@@ -17,9 +17,9 @@ measured as (
         finished_at as measured_at,
         gpu_uuids,
         server_start_id,
-        -- Open loops have marts of their own.
-        counts_for_speed and request_rate is null as counts_for_speed,
-        counts_for_energy and request_rate is null as counts_for_energy,
+        -- Open loops and designed loads have marts of their own.
+        counts_for_speed and request_rate is null and fixed_prompt_tokens is null as counts_for_speed,
+        counts_for_energy and request_rate is null and fixed_prompt_tokens is null as counts_for_energy,
         requests_completed as completed_requests,
         energy_per_output_joules,
         energy_within_run_interval,

@@ -14,7 +14,7 @@ with measurements as (
 runs as (
 
     select * from {{ ref('int_runs_derived') }}
-    where request_rate is not null and is_accepted and status = 'completed'
+    where request_rate is not null and fixed_prompt_tokens is null and is_accepted and status = 'completed'
 
 )
 

@@ -11,6 +11,7 @@ from benchmark_tasks.errors import CatalogError, SettingsError
 from benchmark_tasks.plan import at_rates, at_rates_of_policy, read_rate, read_rates, still_missing
 from benchmark_tasks.plan.landed import closed_loop_maximum
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
+from benchmark_tasks.results.identity import LOAD_KEYS
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.testing.samples import sample_open_run, sample_run
@@ -19,7 +20,7 @@ from benchmark_tasks.testing.samples import sample_open_run, sample_run
 def sweep_of(run: Run, *points: SweepPoint) -> Sweep:
     """The sweep that a run is of."""
     wanted, keys = run.configuration, run.comparability
-    fields: dict[str, Any] = wanted.model_dump(exclude={"batch_size", "request_rate", "burstiness"})
+    fields: dict[str, Any] = wanted.model_dump(exclude=set(LOAD_KEYS))
     return quick_sweep(
         **fields,
         runtime_version=keys.runtime_version,
