@@ -1,0 +1,155 @@
+"""The model of energy prices, and its fit: weighted non-negative least squares (`scipy.optimize.nnls`).
+
+The energy of a window is a sum over what the server did in it (docs/adr/0014-energy-prices.md):
+
+    joules = prefill x prompt tokens + pair x pairs of prompt tokens + context x tokens of context read
+             + step(b) x decode steps + idle watts x idle seconds
+
+A decode step gives each of the b answers in flight one token. What it costs is a free value at each measured
+batch size, and is interpolated between them. Seconds are fitted in the same way. Residuals are relative, so
+that each load counts the same, however long it took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+REPLICATES = 400
+"""Fits behind each interval."""
+
+_SEED = 22
+_LEVELS = (0.025, 0.975)
+
+
+class NotTold(ValueError):
+    """The loads do not tell the prices apart."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a server did in a window.
+
+    prefill_tokens: tokens of prompts whose first token came in it. prefill_pairs: half the sum of their
+    squares. decode_tokens: tokens after the first ones. context_tokens: the sum over these of the tokens
+    held before each. decoding: answers in flight after their first token, mean while the server was busy.
+    idle_seconds: without any request.
+    """
+
+    prefill_tokens: float
+    prefill_pairs: float
+    decode_tokens: float
+    context_tokens: float
+    decoding: float
+    idle_seconds: float = 0.0
+
+    @property
+    def decode_steps(self) -> float:
+        """Each step gives every answer in flight a token."""
+        return self.decode_tokens / self.decoding if self.decoding else 0.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A window: its work, its joules and seconds.
+
+    relative_error: standard deviation of its joules as a share, from the parts of the window. 0: not known.
+    """
+
+    work: Work
+    joules: float
+    seconds: float
+    relative_error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Prices in joules, and the seconds that the same work takes.
+
+    nodes: batch sizes at which a decode step is priced, rising.
+    joules, joules_low, joules_high, seconds: of a prompt token, a pair of prompt tokens, a token of context,
+    and of a decode step at each of the nodes, in this order. The interval has 95 %.
+    """
+
+    nodes: tuple[float, ...]
+    joules: tuple[float, ...]
+    joules_low: tuple[float, ...]
+    joules_high: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+    def joules_of(self, work: Work, idle_watts: float = 0.0) -> float:
+        """What the work costs by these prices."""
+        return float(np.dot(_features(work, self.nodes), self.joules)) + idle_watts * work.idle_seconds
+
+
+def fit(measured: Sequence[Measured], nodes: Sequence[float]) -> Fit:
+    """Prices fitted to windows, with intervals.
+
+    Intervals are of a bootstrap over the windows: each replicate weighs them by a Dirichlet draw (Rubin
+    1981, so that no load ever is left out) and moves the joules of each by its own error.
+
+    Raises:
+        NotTold: fewer loads than prices, or loads in which two prices always go together.
+    """
+    nodes = tuple(sorted(map(float, nodes)))
+    table = np.array([_features(window.work, nodes) for window in measured], dtype=float)
+    joules = np.array([window.joules for window in measured], dtype=float)
+    seconds = np.array([window.seconds for window in measured], dtype=float)
+    prices = 3 + len(nodes)
+    if len(nodes) < 2 or len(measured) < prices or not (joules > 0).all() or not np.isfinite(table).all():
+        raise NotTold(f"{len(measured)} windows do not tell {prices} prices")
+    scale = table.max(axis=0)
+    if (scale == 0).any() or np.linalg.matrix_rank(
+        table / joules[:, None] / (scale / joules.mean())
+    ) < prices:
+        raise NotTold("in these loads, two prices always go together")
+    even = np.ones(len(measured))
+    found = _solve(table, joules, even)
+    drawn = np.random.default_rng(_SEED)
+    errors = np.array([window.relative_error for window in measured])
+    replicates = np.array(
+        [
+            _solve(
+                table,
+                joules * (1 + errors * drawn.standard_normal(len(measured))),
+                len(measured) * drawn.dirichlet(even),
+            )
+            for _ in range(REPLICATES)
+        ]
+    )
+    low, high = np.quantile(replicates, _LEVELS, axis=0)
+    return Fit(
+        nodes,
+        tuple(map(float, found)),
+        tuple(map(float, np.minimum(low, found))),
+        tuple(map(float, np.maximum(high, found))),
+        tuple(map(float, _solve(table, seconds, even))),
+    )
+
+
+def _features(work: Work, nodes: Sequence[float]) -> np.ndarray:
+    return np.array(
+        [
+            work.prefill_tokens,
+            work.prefill_pairs,
+            work.context_tokens,
+            *(work.decode_steps * shares(work.decoding, nodes)),
+        ]
+    )
+
+
+def shares(batch: float, nodes: Sequence[float]) -> np.ndarray:
+    """The share of each node in the price of a step: linear between two, the nearest beyond."""
+    place = float(np.interp(batch, nodes, np.arange(len(nodes))))
+    weights: np.ndarray = np.clip(1 - np.abs(np.arange(len(nodes)) - place), 0, None)
+    return weights
+
+
+def _solve(table: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    scale = table.max(axis=0) / values.mean()
+    rows = table / values[:, None] / scale * np.sqrt(weights)[:, None]
+    found, _ = nnls(rows, np.sqrt(weights))
+    return np.asarray(found / scale)
