@@ -348,14 +348,18 @@ def export_tables(
 def export_mlenergy(
     folder: Annotated[Path, typer.Argument(help="A new or an empty folder.")],
     source: Annotated[DataSource, typer.Option(help="Whose rows.")] = DataSource.JOULEBOARD,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Parquet for the package mlenergy-data instead of JSON.")
+    ] = False,
     publication: OfPublication = None,
 ) -> None:
-    """Write rows in the JSON layout of ML.ENERGY's leaderboard, which `import mlenergy` reads, too."""
+    """Write rows in the layout of ML.ENERGY's leaderboard, which `import mlenergy` reads, too."""
     from benchmark_tasks import catalog
-    from expectations.exports import export_mlenergy as write
+    from expectations import exports
 
     settings = Settings.from_environment()
     item = _publication(settings, publication)
+    write = exports.export_mlenergy_runs if parquet else exports.export_mlenergy
     done = write(item, folder, source, catalog.load(overlay=settings.catalog))
     typer.echo(f"wrote {done}; publication {item.number}, {folder}")
 

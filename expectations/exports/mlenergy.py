@@ -63,7 +63,9 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
+    """A row that fits the layout; `lengths`: its histogram of output lengths, of text only."""
+
     task: Task
     row: Row
     lengths: OutputLengths | None
@@ -92,10 +94,7 @@ def write_layout(
 
     published_at: stands in `last_updated` unless others published the rows, on a day of their own.
     """
-    entries, left_out = _entries(connection, source, catalog)
-    if not entries:
-        why = "; ".join(f"{count}: {reason}" for reason, count in left_out.items()) or "there is none"
-        raise PublicationError(f"no row of {source} fits ML.ENERGY's layout ({why})")
+    entries, left_out = require_entries(connection, source, catalog)
     (said,) = rows_of_query(
         connection,
         "select max(published_on) as published_on from row_evidence where data_source = $source",
@@ -123,13 +122,28 @@ def write_layout(
     return Exported(len(entries), len(by_task), len(models), left_out)
 
 
+def require_entries(
+    connection: duckdb.DuckDBPyConnection, source: DataSource, catalog: Catalog
+) -> tuple[list[Entry], Counter[str]]:
+    """The rows of a source that fit, and how many do not, by reason.
+
+    Raises:
+        PublicationError: none fits.
+    """
+    entries, left_out = _entries(connection, source, catalog)
+    if not entries:
+        why = "; ".join(f"{count}: {reason}" for reason, count in left_out.items()) or "there is none"
+        raise PublicationError(f"no row of {source} fits ML.ENERGY's layout ({why})")
+    return entries, left_out
+
+
 def _entries(
     connection: duckdb.DuckDBPyConnection, source: DataSource, catalog: Catalog
-) -> tuple[list[_Entry], Counter[str]]:
+) -> tuple[list[Entry], Counter[str]]:
     """The rows that fit, one per key, in the order of ids; and how many do not, by reason."""
     tdp_watts = {name: gpu.tdp_watts for name, gpu in catalog.gpus.items()}
     lengths = _lengths(connection, source)
-    found: dict[Key, _Entry] = {}
+    found: dict[Key, Entry] = {}
     left_out: Counter[str] = Counter()
     for columns in rows_of_query(
         connection,
@@ -148,7 +162,7 @@ def _entries(
 
 def _entry(
     task: Task, columns: Mapping[str, Any], lengths: OutputLengths | None, tdp_watts: Mapping[str, float]
-) -> _Entry | str:
+) -> Entry | str:
     """A row of the layout, or why the row does not fit."""
     kind = row_type(task)
     named = _named(task, columns)
@@ -161,7 +175,7 @@ def _entry(
         if lengths is None:
             return "no histogram of output lengths"
         broken = next(broken_histogram(row, lengths), None)
-    return f"{broken.field} does not pass ML.ENERGY's checks" if broken else _Entry(task, row, lengths)
+    return f"{broken.field} does not pass ML.ENERGY's checks" if broken else Entry(task, row, lengths)
 
 
 def _named(task: Task, columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,7 +248,7 @@ def _fields(model: Model) -> dict[str, Any]:
 
 
 def _write_task(
-    folder: Path, task: Task, entries: Sequence[_Entry], models: Mapping[str, Model], catalog: Catalog
+    folder: Path, task: Task, entries: Sequence[Entry], models: Mapping[str, Model], catalog: Catalog
 ) -> None:
     extra = {"architecture": "diffusion"} if task.architecture is Architecture.DIFFUSION else {}
     configurations = [one.row.model_dump(exclude_none=True) for one in entries]
@@ -248,7 +262,7 @@ def _write_task(
         _write(folder / "models" / f"{model_id.replace('/', '__')}__{task}.json", content)
 
 
-def _repeated(entry: _Entry) -> dict[str, Any]:
+def _repeated(entry: Entry) -> dict[str, Any]:
     """The row as in the model's file: degrees apart, with the histogram."""
     values = entry.row.model_dump(exclude=set(_OF_MODEL))
     fields = {name: value for name, value in values.items() if name not in _DEGREES}

@@ -374,7 +374,10 @@ def _free_bytes(path: Path) -> int:
     return status.f_bavail * status.f_frsize
 
 
-def test_raw_results_without_their_package_say_what_to_do(settings: Settings, tmp_path: Path) -> None:
+def test_raw_results_without_their_package_say_what_to_do(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlenergy.data.records", None)
     raw = tmp_path / "raw"
     shutil.copytree(write_leaderboard(tmp_path / "x") / "tasks", raw / "llm")
     with pytest.raises(ImportRefused, match="pip install mlenergy-data"):
