@@ -152,8 +152,10 @@ class Timeline:
     @classmethod
     def from_table(cls, table: pa.Table) -> Timeline:
         """Columns of a bundle's `timelines.parquet`."""
+        series = table["series"].combine_chunks().dictionary_encode()  # few names, thousands of readings
+        names = np.array(series.dictionary.to_pylist(), dtype=object)
         return cls(
-            series=np.array(table["series"].to_pylist(), dtype=object),
+            series=names[series.indices.to_numpy()],
             gpu_index=table["gpu_index"].fill_null(-1).to_numpy(),
             seconds=table["seconds"].to_numpy(),
             values=table["value"].to_numpy(),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from benchmark_tasks.errors import BuildError, JouleboardError, one_line
 from benchmark_tasks.results import identity
-from expectations.candidate.fingerprint import project_digest
+from expectations.candidate import parsed
 from expectations.gate import report
 from expectations.publications.database import NO_SPACE, disk_full, full_disk_in_duckdb
 
@@ -27,9 +27,7 @@ CANDIDATE_FILE = "candidate.duckdb"
 INPUTS_FOLDER = "inputs"
 TARGET_FOLDER = "target"
 DOCS = Path(TARGET_FOLDER) / "static_index.html"
-_PLAIN = re.compile(r"[A-Za-z0-9_./+@=-]+")
-_PARSED: dict[str, bytes] = {}
-"""The dbt project as it was parsed last in this process, by its digest."""
+_PLAIN = re.compile(r"[A-Za-z0-9_./+,@=-]+")
 ROW_NAMES = (
     "run_id",
     "data_source",
@@ -83,9 +81,9 @@ def build(candidate: Path, *, project: Path = PROJECT, unit_tests: bool = True) 
 
     if not (project / "dbt_project.yml").is_file():
         raise BuildError(f"{project}: no dbt project here; run from a complete clone")
-    with _plain_path(candidate) as plain, _dbt_environment(plain):
+    with _plain_path(candidate) as plain, _dbt_environment(plain / CANDIDATE_FILE):
         try:
-            runner = dbtRunner(_parsed(plain, project))  # for the build and for its docs
+            runner = dbtRunner(_parsed(candidate, plain, project))
             skipped = () if unit_tests else ("--exclude-resource-type", "unit_test")
             outcome = runner.invoke(["build", *skipped, *_arguments(plain, project)])
             nodes = _nodes(outcome)
@@ -98,28 +96,19 @@ def build(candidate: Path, *, project: Path = PROJECT, unit_tests: bool = True) 
     return BuildResult(candidate / CANDIDATE_FILE, nodes, docs)
 
 
-def _parsed(candidate: Path, project: Path) -> Manifest:
-    """The project as dbt parses it: once per process for as long as none of its files changes.
-
-    Parsing takes half as long as building a small candidate. dbt's own partial parsing would begin anew with
-    each candidate, as the profile names another database.
-
-    Raises:
-        BuildError, DiskFull
-    """
+def _parsed(candidate: Path, plain: Path, project: Path) -> Manifest:
+    """The project as dbt has parsed it, now or for an earlier candidate."""
     from dbt.cli.main import dbtRunner
-    from dbt.contracts.graph.manifest import Manifest
-    from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
 
-    key = project_digest(project)
-    if key not in _PARSED:
-        parsed = dbtRunner().invoke(["parse", *_arguments(candidate, project)])
-        if not parsed.success:
-            raise _failure(_first_failure(parsed, candidate), candidate)
-        _PARSED.clear()
-        _PARSED[key] = cast("Manifest", parsed.result).to_msgpack(extended_mashumaro_encoder)
-    # A manifest of its own: dbt writes into it while it builds.
-    return Manifest.from_msgpack(_PARSED[key], decoder=extended_mashumuro_decoder)
+    manifest = parsed.read(project)
+    if manifest is None:
+        outcome = dbtRunner().invoke(["parse", *_arguments(plain, project)])
+        if not outcome.success:
+            raise _failure(_first_failure(outcome, candidate), candidate)
+        manifest = cast("Manifest", outcome.result)
+        parsed.keep(manifest, project)
+    parsed.locate(manifest, plain / INPUTS_FOLDER)
+    return manifest
 
 
 def _arguments(candidate: Path, project: Path) -> list[str]:
@@ -133,7 +122,7 @@ def _arguments(candidate: Path, project: Path) -> list[str]:
         "--log-path",
         str(candidate / "logs"),
         "--vars",
-        json.dumps(identity.dbt_variables()),
+        json.dumps({"inputs": parsed.INPUTS, **identity.dbt_variables()}),
         "--quiet",
         "--no-use-colors",
         "--no-send-anonymous-usage-stats",
@@ -166,16 +155,12 @@ def _plain_path(candidate: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _dbt_environment(candidate: Path) -> Iterator[None]:
-    """dbt reads its profile's paths from the environment: set them for this invocation only.
+def _dbt_environment(database: Path) -> Iterator[None]:
+    """dbt reads its profile's database from the environment: set it for this invocation only.
 
     Errors of logging itself are switched off: with a full disk they would hide the line that says so.
     """
-    values = {
-        "JOULEBOARD_CANDIDATE": str(candidate),
-        "JOULEBOARD_CANDIDATE_DB": str(candidate / CANDIDATE_FILE),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
+    values = {"JOULEBOARD_CANDIDATE_DB": str(database), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     raised, logging.raiseExceptions = logging.raiseExceptions, False

@@ -9,14 +9,11 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from benchmark_tasks.results import identity
-
 ROOT = Path(__file__).resolve().parents[2]
 
-_DBT = ("*.sql", "*.yml", "*.yaml", "*.csv", "*.md")
 _SOURCES = (
     ("expectations", ("*.py", "*.html", "*.css", "*.js", "*.sql", "*.yaml", "*.xml", "*.txt")),
-    ("dbt_project", _DBT),
+    ("dbt_project", ("*.sql", "*.yml", "*.yaml", "*.csv", "*.md")),
     ("benchmark_tasks/results", ("*.py",)),
 )
 _PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "pandas")
@@ -27,22 +24,11 @@ def code_digest(root: Path = ROOT) -> str:
     """SHA-256 over the gate, the dbt project, the record's schema and the versions of the packages."""
     digest = hashlib.sha256(repr(software()).encode())
     for folder, patterns in _SOURCES:
-        _add_files(digest, root, root / folder, patterns)
+        for path in sorted(file for pattern in patterns for file in (root / folder).rglob(pattern)):
+            relative = path.relative_to(root)
+            if not _SKIPPED & set(relative.parts):
+                digest.update(f"{relative}\n".encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def project_digest(project: Path) -> str:
-    """SHA-256 over all that dbt parses: the files of the project, its place, the variables."""
-    digest = hashlib.sha256(repr((project, identity.dbt_variables())).encode())
-    _add_files(digest, project, project, _DBT)
-    return digest.hexdigest()
-
-
-def _add_files(digest: hashlib._Hash, root: Path, folder: Path, patterns: tuple[str, ...]) -> None:
-    for path in sorted(file for pattern in patterns for file in folder.rglob(pattern)):
-        relative = path.relative_to(root)
-        if not _SKIPPED & set(relative.parts):
-            digest.update(f"{relative}\n".encode() + path.read_bytes())
 
 
 @lru_cache

@@ -31,8 +31,10 @@ def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
             connection.execute("set preserve_insertion_order = true; set threads = 2")
             connection.execute(f"attach {literal(candidate)} as candidate (read_only)")
             tables = _mart_names(connection)
+            connection.execute("begin")  # one write to the disk instead of one per comment
             connection.execute(f"create schema {MART_SCHEMA}")
             described = {name: _copy_mart(connection, name, folder) for name in tables}
+            connection.execute("commit")
             connection.execute("detach candidate")
             connection.execute("checkpoint")
         finally:

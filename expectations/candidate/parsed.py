@@ -1,0 +1,84 @@
+"""The dbt project as dbt has parsed it, kept beside it for the next build of the same project.
+
+Parsing takes longer than building a small candidate. dbt's own partial parsing cannot help: it begins anew
+for each database file, and every candidate has its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark_tasks import disk
+from benchmark_tasks.errors import DiskFull
+from benchmark_tasks.results import identity
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+FOLDER = "target"
+"""In the project; git ignores it."""
+INPUTS = "@inputs@"
+"""What stands for the folder of the inputs in a project that is parsed for every candidate."""
+_NAME = "parsed-{digest}.msgpack"
+_BUILT = {FOLDER, "logs"}
+_PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb")
+
+
+def read(project: Path) -> Manifest | None:
+    """What was kept of exactly this project; `None` if there is nothing, or it cannot be read."""
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+
+    with suppress(Exception):  # whatever is wrong with it, parsing anew is right
+        kept = _file(project).read_bytes()
+        digest, content = kept[: hashlib.sha256().digest_size], kept[hashlib.sha256().digest_size :]
+        if hashlib.sha256(content).digest() == digest:
+            manifest: Manifest = Manifest.from_msgpack(content, decoder=extended_mashumuro_decoder)
+            return manifest
+    return None
+
+
+def keep(manifest: Manifest, project: Path) -> None:
+    """Keep it instead of those of earlier states of the project, unless the project cannot be written to."""
+    from dbt.parser.manifest import extended_mashumaro_encoder
+
+    path = _file(project)
+    content = bytes(manifest.to_msgpack(extended_mashumaro_encoder))
+    kept = io.BytesIO(hashlib.sha256(content).digest() + content)
+    with suppress(OSError, DiskFull):
+        path.parent.mkdir(exist_ok=True)
+        disk.replace_content(path, kept, durable=False)
+        for other in path.parent.glob(_NAME.format(digest="*")):
+            if other != path:
+                other.unlink(missing_ok=True)
+
+
+def locate(manifest: Manifest, inputs: Path) -> None:
+    """Let its sources be the files of one candidate."""
+    for source in manifest.sources.values():
+        for meta in (source.meta, source.source_meta, source.config.meta):
+            if "external_location" in meta:
+                meta["external_location"] = meta["external_location"].replace(INPUTS, str(inputs))
+
+
+def _file(project: Path) -> Path:
+    """Its name follows from all that dbt parses: files, variables, versions, where the project is."""
+    sources = (
+        path
+        for path in project.rglob("*")
+        if path.is_file() and not _BUILT & set(path.relative_to(project).parts)
+    )
+    said = [
+        f"{path.relative_to(project)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in sorted(sources)
+    ]
+    said += [f"{package} {version(package)}" for package in _PACKAGES]
+    said += [sys.version, str(project.resolve()), json.dumps(identity.dbt_variables(), sort_keys=True)]
+    return project / FOLDER / _NAME.format(digest=hashlib.sha256("\n".join(said).encode()).hexdigest()[:32])
