@@ -205,6 +205,10 @@ def _require_form(manifest: Any, number: int | None) -> None:
     entries = (*manifest["files"].values(), *manifest["tables"].values(), *manifest["history"])
     if not all(isinstance(entry, dict) for entry in entries):
         raise ValueError("its files, tables or history have another form")
+    if not all(isinstance(table.get("rows"), int) for table in manifest["tables"].values()):
+        raise ValueError("a table without its number of rows")
+    if datetime.fromisoformat(manifest["published_at"]).tzinfo is None:
+        raise ValueError("published_at without a time zone")
 
 
 def current_number(published: Path) -> int | None:

@@ -82,6 +82,27 @@ def test_a_change_of_any_byte_is_found_and_named(home: Settings, copy: Path, dat
         path.write_bytes(before)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"published_at": "2', '"published_at": ":'),
+        ('+00:00"', '"'),
+        ('"rows"', '"rovs"'),
+        ('"files"', '"filed"'),
+        ('"number": 2', '"number": "2"'),
+    ],
+)
+def test_a_manifest_of_another_form_is_named(
+    home: Settings, copy: Path, tmp_path: Path, old: str, new: str
+) -> None:
+    other = Path(shutil.copytree(copy, tmp_path / "board"))
+    text = (other / "manifest.json").read_text()
+    assert old in text
+    (other / "manifest.json").write_text(text.replace(old, new))
+    (found,) = verify_folder(other, Registry.read(home))
+    assert found.problem is not None and "manifest.json: damaged (" in found.problem
+
+
 @pytest.mark.parametrize("name", [SIGNATURE_FILE, "parquet/leaderboard.parquet", "leaderboard.duckdb"])
 def test_a_file_that_was_removed_is_named(home: Settings, copy: Path, tmp_path: Path, name: str) -> None:
     other = Path(shutil.copytree(copy, tmp_path / "board"))
