@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 TRY_AGAIN = 75
 """Exit code of an error that may be gone a little later; EX_TEMPFAIL of sysexits.h."""
@@ -202,3 +206,10 @@ def of_this_machine(error: OSError) -> str | None:
 def one_line(error: object) -> str:
     """The message of an error, or any other text, on one line; empty if there is none."""
     return " ".join(str(error).split())
+
+
+def first_problem(error: ValidationError, whole: str = "file") -> str:
+    """The first field that has not its form, and what is wrong with it. whole: stands for all fields."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or whole
+    return f"{field}: {first['msg']}"

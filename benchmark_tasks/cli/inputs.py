@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark_tasks.cli.output import say
-from benchmark_tasks.errors import CatalogError, JouleboardError
+from benchmark_tasks.errors import CatalogError, JouleboardError, first_problem
 from benchmark_tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ def read_plan(path: Path) -> Plan:
     except OSError as error:
         raise JouleboardError(f"{path}: {error.strerror}; `jouleboard plan -o {path}` writes one") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "file"
-        raise JouleboardError(f"{path}: {field}: {first['msg']}; `jouleboard plan -o` writes one") from error
+        raise JouleboardError(f"{path}: {first_problem(error)}; `jouleboard plan -o` writes one") from error
 
 
 def write_plan(plan: Plan, output: Path | None) -> None:

@@ -12,7 +12,14 @@ import typer
 from benchmark_tasks.cli.inputs import installed_catalog, listing_of, machine_of, read_plan, sweeps_of
 from benchmark_tasks.cli.options import Json, Note, WeightsOption
 from benchmark_tasks.cli.output import print_rows, say
-from benchmark_tasks.errors import CatalogError, DiskFull, GpuBusy, JouleboardError, SettingsError
+from benchmark_tasks.errors import (
+    CatalogError,
+    DiskFull,
+    GpuBusy,
+    JouleboardError,
+    SettingsError,
+    first_problem,
+)
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import AnswerForm, LengthControl, RuntimeName, Task, Weights
 
@@ -370,9 +377,7 @@ def _changed(sweeps: Sequence[Sweep], changes: dict[str, Any]) -> Sequence[Sweep
             for sweep in sweeps
         ]
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "options"
-        raise SettingsError(f"{field}: {first['msg']}") from error
+        raise SettingsError(first_problem(error, "options")) from error
 
 
 def _answer_key(

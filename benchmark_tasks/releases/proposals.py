@@ -19,7 +19,7 @@ from pydantic import JsonValue, ValidationError
 from benchmark_tasks.catalog import Asking, Catalog, Deployment, HubWatch, Model
 from benchmark_tasks.catalog.fields import Commit, HubId
 from benchmark_tasks.catalog.reading import read
-from benchmark_tasks.errors import HubRefused, ProposalError
+from benchmark_tasks.errors import HubRefused, ProposalError, first_problem
 from benchmark_tasks.releases import records, revisions
 from benchmark_tasks.releases.facts import Fact, Facts, facts_of
 from benchmark_tasks.releases.hub import Hub, ListedModel
@@ -114,9 +114,7 @@ class Proposal(Record):
                 }
             )
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the entry"
-            raise ProposalError(f"{self.model_id}: {field}: {first['msg']}") from error
+            raise ProposalError(f"{self.model_id}: {first_problem(error, 'the entry')}") from error
 
     def _deployments(self) -> dict[str, list[Deployment]]:
         by_task: Any = self.facts["deployments"].value

@@ -23,7 +23,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from benchmark_tasks.disk import sha256
-from benchmark_tasks.errors import BundleError, SignatureError
+from benchmark_tasks.errors import BundleError, SignatureError, first_problem
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.signing import SIGNATURE_FILE, Signer, check
 
@@ -69,9 +69,7 @@ def read_record(directory: Path) -> Run:
     except FileNotFoundError as error:
         raise BundleError(f"{path}: missing; land the bundle again from where it was measured") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "file"
-        raise BundleError(f"{path}: {field}: {first['msg']}; the run must be measured again") from error
+        raise BundleError(f"{path}: {first_problem(error)}; the run must be measured again") from error
     if run.run_id != directory.name:
         raise BundleError(f"{path}: run_id {run.run_id} does not match its folder {directory.name}")
     return run

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark_tasks import disk
-from benchmark_tasks.errors import SignatureError
+from benchmark_tasks.errors import SignatureError, first_problem
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing.signature import key_bytes, key_id, text_of
 
@@ -90,9 +90,7 @@ class Registry(BaseModel):
         except OSError as error:
             raise SignatureError(f"{path}: cannot be read ({error.strerror or error})") from error
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "file"
-            raise SignatureError(f"{path}: {field}: {first['msg']}; correct the registry of keys") from error
+            raise SignatureError(f"{path}: {first_problem(error)}; correct the registry of keys") from error
 
     def write(self, settings: Settings) -> None:
         """Replace the registry of an installation."""
@@ -114,8 +112,7 @@ class Registry(BaseModel):
         try:
             key = Key(name=name, kind=kind, public_key=public_key, added_at=datetime.now(UTC))
         except ValidationError as error:
-            first = error.errors()[0]
-            raise SignatureError(f"{first['loc'][0]}: {first['msg']}") from error
+            raise SignatureError(first_problem(error)) from error
         if known := self.find(key.public_key):
             raise SignatureError(f"this key is in the registry already, as {known.name}")
         return self.model_copy(update={"keys": (*self.keys, key)})

@@ -100,13 +100,14 @@ def _parsed(candidate: Path, plain: Path, project: Path) -> Manifest:
     """The project as dbt has parsed it, now or for an earlier candidate."""
     from dbt.cli.main import dbtRunner
 
-    manifest = parsed.read(project)
+    kept = parsed.place(project)
+    manifest = parsed.read(kept)
     if manifest is None:
         outcome = dbtRunner().invoke(["parse", *_arguments(plain, project)])
         if not outcome.success:
             raise _failure(_first_failure(outcome, candidate), candidate)
         manifest = cast("Manifest", outcome.result)
-        parsed.keep(manifest, project)
+        parsed.keep(manifest, kept)
     parsed.locate(manifest, plain / INPUTS_FOLDER)
     return manifest
 

@@ -26,18 +26,34 @@ FOLDER = "target"
 """In the project; git ignores it."""
 INPUTS = "@inputs@"
 """What stands for the folder of the inputs in a project that is parsed for every candidate."""
-_NAME = "parsed-{digest}.msgpack"
 _BUILT = {FOLDER, "logs"}
+_NAME = "parsed-{digest}.msgpack"
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb")
 
 
-def read(project: Path) -> Manifest | None:
-    """What was kept of exactly this project; `None` if there is nothing, or it cannot be read."""
+def place(project: Path) -> Path:
+    """Where it is kept. The name follows from all that dbt parses: files, variables, versions, the folder."""
+    sources = (
+        path
+        for path in project.rglob("*")
+        if path.is_file() and not _BUILT & set(path.relative_to(project).parts)
+    )
+    said = [
+        f"{path.relative_to(project)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in sorted(sources)
+    ]
+    said += [f"{package} {version(package)}" for package in _PACKAGES]
+    said += [sys.version, str(project.resolve()), json.dumps(identity.dbt_variables(), sort_keys=True)]
+    return project / FOLDER / _NAME.format(digest=hashlib.sha256("\n".join(said).encode()).hexdigest()[:32])
+
+
+def read(path: Path) -> Manifest | None:
+    """What was kept; `None` if there is nothing, or it cannot be read."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
     with suppress(Exception):  # whatever is wrong with it, parsing anew is right
-        kept = _file(project).read_bytes()
+        kept = path.read_bytes()
         digest, content = kept[: hashlib.sha256().digest_size], kept[hashlib.sha256().digest_size :]
         if hashlib.sha256(content).digest() == digest:
             manifest: Manifest = Manifest.from_msgpack(content, decoder=extended_mashumuro_decoder)
@@ -45,11 +61,10 @@ def read(project: Path) -> Manifest | None:
     return None
 
 
-def keep(manifest: Manifest, project: Path) -> None:
+def keep(manifest: Manifest, path: Path) -> None:
     """Keep it instead of those of earlier states of the project, unless the project cannot be written to."""
     from dbt.parser.manifest import extended_mashumaro_encoder
 
-    path = _file(project)
     content = bytes(manifest.to_msgpack(extended_mashumaro_encoder))
     kept = io.BytesIO(hashlib.sha256(content).digest() + content)
     with suppress(OSError, DiskFull):
@@ -66,19 +81,3 @@ def locate(manifest: Manifest, inputs: Path) -> None:
         for meta in (source.meta, source.source_meta, source.config.meta):
             if "external_location" in meta:
                 meta["external_location"] = meta["external_location"].replace(INPUTS, str(inputs))
-
-
-def _file(project: Path) -> Path:
-    """Its name follows from all that dbt parses: files, variables, versions, where the project is."""
-    sources = (
-        path
-        for path in project.rglob("*")
-        if path.is_file() and not _BUILT & set(path.relative_to(project).parts)
-    )
-    said = [
-        f"{path.relative_to(project)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
-        for path in sorted(sources)
-    ]
-    said += [f"{package} {version(package)}" for package in _PACKAGES]
-    said += [sys.version, str(project.resolve()), json.dumps(identity.dbt_variables(), sort_keys=True)]
-    return project / FOLDER / _NAME.format(digest=hashlib.sha256("\n".join(said).encode()).hexdigest()[:32])

@@ -7,7 +7,6 @@ a publication has one such figure per model, task and source.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -30,8 +29,7 @@ def svg(rows: Sequence[Row], unit: str, scale: tuple[float, str] = (1.0, "J")) -
     """The figure as SVG for the page, in the colours of its style sheet."""
     import vl_convert
 
-    text = vl_convert.vegalite_to_svg(specification(rows, unit, scale))
-    return re.sub(r'(<svg [^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", text, count=1)
+    return theme.unsized(vl_convert.vegalite_to_svg(specification(rows, unit, scale)))
 
 
 def points(rows: Iterable[Row]) -> list[Row]:

@@ -6,7 +6,6 @@ written as Vega-Lite itself and not through Altair, which spends half a second o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -94,8 +93,7 @@ def svg(curve: Curve, *, narrow: bool = False) -> str:
     """The figure as SVG for the page, in the colours of its style sheet."""
     import vl_convert
 
-    text = vl_convert.vegalite_to_svg(specification(curve, narrow=narrow))
-    return re.sub(r'(<svg [^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", text, count=1)
+    return theme.unsized(vl_convert.vegalite_to_svg(specification(curve, narrow=narrow)))
 
 
 def specification(curve: Curve, *, narrow: bool = False) -> Spec:

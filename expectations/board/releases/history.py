@@ -7,7 +7,6 @@ Vega-Lite itself and not through Altair, which spends half a second on each.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -48,8 +47,7 @@ def svg(rows: Sequence[Row], tasks: Mapping[str, str]) -> str | None:
     panels = points(rows, tasks)
     if not panels:
         return None
-    text = vl_convert.vegalite_to_svg(specification(panels))
-    return re.sub(r'(<svg [^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", text, count=1)
+    return theme.unsized(vl_convert.vegalite_to_svg(specification(panels)))
 
 
 def points(rows: Sequence[Row], tasks: Mapping[str, str]) -> list[tuple[str, list[Row]]]:

@@ -53,16 +53,16 @@ def test_a_project_is_parsed_once_for_all_candidates_and_again_when_it_changed(
 
     model = project / "models" / "total.sql"
     model.write_text(model.read_text().replace("sum(x)", "10 * sum(x)"))
-    assert parsed.read(project) is None
+    assert parsed.read(parsed.place(project)) is None
     assert total(project, tmp_path / "3", 1) == 10
     assert len(kept(project)) == 1 and kept(project) != [first]
 
     (file,) = kept(project)
     whole = file.read_bytes()
-    assert parsed.read(project) is not None
+    assert parsed.read(parsed.place(project)) is not None
     for damaged in (b"", b"short", whole[:-1], whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]):
         file.write_bytes(damaged)
-        assert parsed.read(project) is None
+        assert parsed.read(parsed.place(project)) is None
 
 
 def test_a_project_that_cannot_be_written_to_is_built_all_the_same(project: Path, tmp_path: Path) -> None:

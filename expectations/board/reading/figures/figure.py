@@ -64,10 +64,8 @@ def drawing(specification: dict[str, Any]) -> str:
     """A specification as SVG for the page, in the colours of its style sheet."""
     import vl_convert
 
-    text = vl_convert.vega_to_svg(specification)
-    # The page sets the width, the height follows from the view box; the page's words name the figure.
-    text = re.sub(r'(<svg [^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", text, count=1)
-    return text.replace("<svg ", f"<svg {_HIDDEN} ", 1)
+    text = theme.unsized(vl_convert.vega_to_svg(specification))
+    return text.replace("<svg ", f"<svg {_HIDDEN} ", 1)  # the page's words name the figure
 
 
 def standalone(svg: str) -> str:

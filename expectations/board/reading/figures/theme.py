@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -284,3 +285,8 @@ def spread_labels(places: Sequence[float], gap: float) -> list[float]:
                 moved[low] -= short / 2
                 moved[high] += short / 2
     return moved
+
+
+def unsized(svg: str) -> str:
+    """A drawing for a page, which sets the width; the height follows from the view box."""
+    return re.sub(r'(<svg [^>]*?) width="[\d.]+" height="[\d.]+"', r"\1", svg, count=1)
