@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmark_tasks import catalog
+from benchmark_tasks.plan.deployment import require_weights
 from benchmark_tasks.plan.sweep import Plan
 from benchmark_tasks.results import bundle
-from benchmark_tasks.vocabulary import EnergySource, RunStatus
+from benchmark_tasks.vocabulary import EnergySource, RunStatus, Weights
 
 RECORDED = Path(__file__).parents[3] / "recorded_runs"
 BUNDLES = sorted(path.parent for path in RECORDED.rglob("run.json"))
@@ -37,3 +38,11 @@ def test_a_plan_names_what_the_catalog_knows(path: Path) -> None:
         assert sweep.gpu_model in known.gpus
         tasks = known.model(sweep.model_id).tasks
         assert any(d.gpu_model == sweep.gpu_model for d in tasks[sweep.task].deployments)
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_a_campaign_measures_with_the_stand_in(path: Path) -> None:
+    known = catalog.load()
+    for sweep in Plan.model_validate_json(path.read_text()).sweeps:
+        assert sweep.weights is Weights.STAND_IN
+        require_weights(known.model(sweep.model_id), sweep.weights, sweep.runtime)
