@@ -81,7 +81,7 @@ def measure(
     sweep, weights = with_identity(sweep, catalog, settings, say)
     catalog = catalog.with_models([sweep.model] if sweep.model else [])
     model = catalog.model(sweep.model_id)
-    runtime = _sessions_of(sweep, model, catalog, settings, port)
+    runtime = _sessions_of(sweep, model, catalog, settings, port, say)
     candidates = gpus_for(sweep)
     signer = require_signer(settings, say)
     store = Store.of(settings)
@@ -129,7 +129,12 @@ def sessions(sweep: Sweep) -> list[list[SweepPoint]]:
 
 
 def _sessions_of(
-    sweep: Sweep, model: Model, catalog: Catalog, settings: Settings, port: int | None
+    sweep: Sweep,
+    model: Model,
+    catalog: Catalog,
+    settings: Settings,
+    port: int | None,
+    say: Callable[[str], None],
 ) -> LanguageSessions | DiffusionSessions:
     kind = kind_of(sweep.runtime)
     if not kind.serves(sweep.task):
@@ -137,7 +142,7 @@ def _sessions_of(
     require_weights(model, sweep.weights, sweep.runtime)
     match kind.contract:
         case ServerContract():
-            return LanguageSessions(sweep, model, catalog.tasks[sweep.task], settings, port)
+            return LanguageSessions(sweep, model, catalog.tasks[sweep.task], settings, port, say)
         case ProcessContract():
             return DiffusionSessions(sweep, model, settings)
         case _:

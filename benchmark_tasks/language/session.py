@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmark_tasks.catalog import Model, TaskEntry
 from benchmark_tasks.errors import OutOfMemory
@@ -21,14 +23,18 @@ from benchmark_tasks.plan.procedure import (
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.identity import Load
 from benchmark_tasks.runtimes.drawn import weights_drawn
+from benchmark_tasks.runtimes.hub_cache import cached_snapshot
 from benchmark_tasks.runtimes.kinds import kind_of
-from benchmark_tasks.runtimes.launch import Launch, Origin
+from benchmark_tasks.runtimes.launch import AtEndpoint, Launch, Origin
+from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.origins import origin_of
 from benchmark_tasks.runtimes.server import RunningServer
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import LengthControl, Weights
 from benchmark_tasks.workloads.catalog_sets import request_set_for, with_fixed_lengths
-from benchmark_tasks.workloads.requests import NamedRequestSet
+from benchmark_tasks.workloads.chat import DataSetChat
+from benchmark_tasks.workloads.context import require_fit
+from benchmark_tasks.workloads.requests import DataSetText, NamedRequestSet
 from benchmark_tasks.workloads.set_names import SYNTHETIC
 
 METRICS_PERIOD_SECONDS = 1.0
@@ -43,15 +49,23 @@ class LanguageSessions:
     """A server is sized for its largest batch when it starts."""
 
     def __init__(
-        self, sweep: Sweep, model: Model, task: TaskEntry, settings: Settings, port: int | None
+        self,
+        sweep: Sweep,
+        model: Model,
+        task: TaskEntry,
+        settings: Settings,
+        port: int | None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Choose requests and procedure; nothing is started.
 
         Raises:
-            CatalogError, RequestSetError, IndexUnreachable: the request set cannot be had.
+            CatalogError, RequestSetError, IndexUnreachable: the request set cannot be had, or prompts of a
+                person's own do not fit the model.
         """
         self._sweep, self._settings, self._port = sweep, settings, port
         self._request_set = request_set_for(sweep, model, task, settings)
+        _require_own_prompts_fit(sweep, model, self._request_set, say)
         self._designed = {
             (point.fixed_prompt_tokens, point.fixed_answer_tokens): with_fixed_lengths(
                 self._request_set, point, model
@@ -158,6 +172,34 @@ class LanguageSessions:
                 running.tell(f"weights: {running.stand_in.recipe}, digest {running.stand_in.digest[:12]}")
             running.require_weights_as_read()
             yield server
+
+
+def _require_own_prompts_fit(
+    sweep: Sweep, model: Model, requests: NamedRequestSet, say: Callable[[str], None]
+) -> None:
+    """Whether they fit, by the tokenizer of the model that will be served, wherever its files are here."""
+    entry = sweep.data_set
+    if entry is None or entry.file is None or not isinstance(requests, DataSetText | DataSetChat):
+        return
+    file, options = Path(entry.file), {**model.server, **sweep.server_options}
+    with TemporaryDirectory(prefix="jouleboard-tokenizer-") as scratch:
+        folder = _files_of(sweep, model, Path(scratch))
+        if folder is None:
+            say(
+                f"{file.name}: tokens are not counted: the model's files are not here; "
+                "the server says which prompts do not fit"
+            )
+        else:
+            require_fit(requests, file, folder, options, say)
+
+
+def _files_of(sweep: Sweep, model: Model, scratch: Path) -> Path | None:
+    """The folder that a server here would load; `None` for an endpoint, and for what is only on the hub."""
+    if isinstance(sweep.server, AtEndpoint):
+        return None
+    if sweep.weights is Weights.REAL and sweep.weights_folder is None:
+        return cached_snapshot(model.model_id, model.revision or "main")
+    return Path(model_source(model, sweep.weights, scratch, sweep.weights_folder))
 
 
 def _measure(bench: Bench, load: Load) -> PointResult:

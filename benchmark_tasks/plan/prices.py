@@ -15,7 +15,7 @@ from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.plan.procedure import GPU_PROCEDURE
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.identity import NO_GPU
-from benchmark_tasks.workloads.catalog_sets import context_of
+from benchmark_tasks.workloads.context import context_of
 
 PRICE_PROCEDURE = GPU_PROCEDURE.model_copy(update={"target_relative_interval": 0.02})
 """Lengths do not vary, so a window of half a minute holds the mix already. A point of a fit need not be as

@@ -14,6 +14,14 @@ def cached_commit(
     model_id: str, revision: str = "main", environment: Mapping[str, str] = os.environ
 ) -> str | None:
     """The commit that a branch, a tag or a commit of a model has in the cache; `None` if it is not there."""
+    snapshot = cached_snapshot(model_id, revision, environment)
+    return None if snapshot is None else snapshot.name
+
+
+def cached_snapshot(
+    model_id: str, revision: str = "main", environment: Mapping[str, str] = os.environ
+) -> Path | None:
+    """The folder with a model's files at that commit; `None` if the cache has none of them."""
     repository = cache_folder(environment) / f"models--{model_id.replace('/', '--')}"
     commit = revision
     if not COMMIT.fullmatch(revision):
@@ -21,7 +29,8 @@ def cached_commit(
             commit = (repository / "refs" / revision).read_text().strip()
         except (OSError, UnicodeDecodeError):
             return None
-    return commit if COMMIT.fullmatch(commit) and (repository / "snapshots" / commit).is_dir() else None
+    snapshot = repository / "snapshots" / commit
+    return snapshot if COMMIT.fullmatch(commit) and snapshot.is_dir() else None
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:

@@ -23,6 +23,7 @@ from benchmark_tasks.results.identity import Load
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import LengthControl, Task
 from benchmark_tasks.workloads.chat import DataSetChat, MediaPrompt, SyntheticChat
+from benchmark_tasks.workloads.context import context_of
 from benchmark_tasks.workloads.data_sets import rows_of
 from benchmark_tasks.workloads.lengths import LENGTHS_RECIPE
 from benchmark_tasks.workloads.media import shapes_of
@@ -186,7 +187,7 @@ def _real(
 def _own(
     own: OwnPrompts, name: str, entry: DataSetEntry, task: Task, common: dict[str, Any]
 ) -> DataSetText | DataSetChat:
-    """The prompts of a file in an order that the seed decides; the server says which do not fit."""
+    """The prompts of a file in an order that the seed decides; whether they fit, `context` says."""
 
     def identity(contents: Sequence[object]) -> str:
         return _identity(name, own.revision, entry, contents, **common)
@@ -259,14 +260,6 @@ def _drawn_by(asked: Sampling, requests: RequestDefaults) -> dict[str, Any]:
 
 def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
-
-
-def context_of(model: Model) -> int | None:
-    """Context length with which the model is served, tokens; `None` if the catalog does not say."""
-    config = model.hub_config or {}
-    text = config.get("text_config", config)
-    tokens = model.server.get("max_model_len") or text.get("max_position_embeddings")  # type: ignore[union-attr]
-    return None if tokens is None else int(tokens)  # type: ignore[arg-type]
 
 
 def _cut(lengths: LengthDistribution, limit: int | None) -> LengthDistribution:

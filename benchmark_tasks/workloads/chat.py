@@ -5,6 +5,7 @@ Items are data URLs that are prepared before the load begins.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -184,6 +185,12 @@ class DataSetChat:
     def question_of(self, index: int) -> MediaPrompt:
         """The question of a request of the first round, with its item."""
         return self.prompts[index]
+
+    def asked(self) -> Iterator[list[dict[str, Any]]]:
+        """The messages of each question, without the content of its item."""
+        for prompt in self.prompts:
+            content = [{"type": self.kind.value}, {"type": "text", "text": prompt.text}]
+            yield [{"role": "user", "content": content}]
 
     def _prompt(self, index: int) -> tuple[str, bytes]:
         place, mark = place_and_mark(index, len(self.prompts), self.seed, only_marked=self.only_marked)

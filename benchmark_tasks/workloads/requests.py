@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Literal, Protocol
@@ -323,6 +323,12 @@ class DataSetText:
     def question_of(self, index: int) -> object:
         """Instructions and turns of a request of the first round."""
         return self.systems[index] if self.systems else "", self.prompts[index]
+
+    def asked(self) -> Iterator[str | list[dict[str, str]]]:
+        """What each prompt asks, as it is: the messages of a conversation, or a text to be completed."""
+        for place, prompt in enumerate(self.prompts):
+            system = self.systems[place] if self.systems else ""
+            yield _messages(system, prompt) if self.chat else prompt[0]
 
     def _prompt(self, index: int) -> tuple[str, Prompt]:
         """Instructions and turns; whichever comes first begins with the mark."""

@@ -106,6 +106,7 @@ def test_both_distributions_are_one_version_and_agree_on_what_measuring_needs() 
     assert whole["requires-python"] == part["requires-python"]
     assert set(part["dependencies"]) <= set(whole["dependencies"])
     assert part["optional-dependencies"]["datasets"] == whole["optional-dependencies"]["datasets"]
+    assert set(part["optional-dependencies"]["prompts"]) <= set(whole["dependencies"])
 
 
 def test_a_model_is_written_for_a_server_where_only_the_server_s_packages_are() -> None:
