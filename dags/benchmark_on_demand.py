@@ -39,6 +39,7 @@ HERE = forms.Here.known(CATALOG)
         "num_gpus": forms.number_of_gpus(HERE),
         "batch_sizes": forms.batch_sizes(HERE),
         "rates": forms.rates(),
+        "burstiness": forms.burstiness(),
         "version": forms.version(),
         "repeats": forms.repeats(),
         "weights": forms.weights(),

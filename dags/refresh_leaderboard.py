@@ -13,7 +13,8 @@ publication, or none if nothing changed.
    approved and why.
 4. `announce`: fails with the reason after *Reject*; is skipped if nothing changed.
 
-It runs after measurements, after an import, after `contest_change`, and daily. Only one run at a time: the
+It runs after measurements, after an import, after `contest_change` and `set_objective`, and daily. Only one
+run at a time: the
 next one waits for an open question. *Approve* in the form answers the question in advance.
 """
 

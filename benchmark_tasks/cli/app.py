@@ -47,6 +47,11 @@ _PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 # Commands that live in other packages: imported only when they are called.
 _ELSEWHERE = {
     "proposals": ("benchmark_tasks.cli.proposals", (), "New models on the hub: find, show, accept, reject."),
+    "objectives": (
+        "benchmark_tasks.cli.objectives",
+        (),
+        "Latency objectives of this installation: list, set, remove.",
+    ),
     "import": ("benchmark_tasks.cli.imports", (), "Import results that others published."),
     "keys": ("benchmark_tasks.cli.keys", (), "Keys that sign, and whose signatures are trusted."),
     "verify": (

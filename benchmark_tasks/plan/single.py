@@ -16,7 +16,7 @@ from benchmark_tasks.plan.rates import at_rates
 from benchmark_tasks.plan.real_weights import named_if_here
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.plan.versions import normal_version, version_to_measure
-from benchmark_tasks.results.identity import NO_GPU
+from benchmark_tasks.results.identity import NO_GPU, POISSON
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.runtimes.kinds import kind_of
 from benchmark_tasks.settings import Settings
@@ -38,6 +38,7 @@ def plan_single(
     num_gpus: int | None = None,
     batch_sizes: Sequence[int] | None = None,
     rates: Sequence[str] = (),
+    burstiness: float | None = None,
     repeats: int | None = None,
     weights: Weights | None = None,
     weights_folder: str | None = None,
@@ -49,9 +50,9 @@ def plan_single(
 
     version: the newest one that can be measured there when `None`. num_gpus: one by default, where there
     are any. rates: instead of a closed loop, requests that arrive at these rates (`at_rates`); the largest
-    batch size is the most that is answered at once. repeats, weights: the usual ones by default.
-    weights_folder: real weights, instead of the catalog's. force: measure it again, but for what the campaign
-    itself has landed.
+    batch size is the most that is answered at once. burstiness: shape of their gaps, Poisson by default.
+    repeats, weights: the usual ones by default. weights_folder: real weights, instead of the catalog's.
+    force: measure it again, but for what the campaign itself has landed.
 
     Raises:
         CatalogError, SettingsError, UnknownVersion, NoBuildHere, IndexUnreachable
@@ -75,7 +76,7 @@ def plan_single(
     ).model_copy(update={"campaign_id": campaign_id})
     sweep, known = named_if_here(sweep, catalog, settings), list(runs)
     if rates:
-        sweep = at_rates(sweep, rates, known)
+        sweep = at_rates(sweep, rates, known, burstiness=burstiness or POISSON)
     return sweep, still_missing(sweep, runs_that_count(known, campaign_id=campaign_id, force=force))
 
 

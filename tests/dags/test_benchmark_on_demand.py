@@ -62,6 +62,9 @@ def test_the_newest_release_is_measured_as_the_form_says(
     [entry] = planning.plan_on_demand({**FORM, "rates": "0, 2.5"}, "at rates")
     points = entry["sweep"]["points"]
     assert [(point["batch_size"], point["request_rate"]) for point in points] == [(4, 0.0), (4, 2.5)]
+    assert [point["burstiness"] for point in points] == [None, 1.0]
+    [entry] = planning.plan_on_demand({**FORM, "rates": "2.5", "burstiness": 0.25}, "in bursts")
+    assert entry["sweep"]["points"][0]["burstiness"] == 0.25
     with pytest.raises(JouleboardError, match=r"no closed loop of .* measure batch 4 first"):
         planning.plan_on_demand({**FORM, "rates": "50%"}, "a share of nothing")
 

@@ -324,6 +324,7 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
         "recheck": "measures",
         "refresh_leaderboard": "success",
         "rotation": "success",
+        "set_objective": "success",
         "watch_releases": "success",
         "weekly_digest": "success",
     }

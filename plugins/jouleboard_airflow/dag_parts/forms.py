@@ -353,5 +353,18 @@ def rates() -> Param:
     )
 
 
+def burstiness() -> Param:
+    """How unevenly requests arrive: the shape of the gamma distribution of the gaps between them."""
+    return Param(
+        None,
+        type=["null", "number"],
+        exclusiveMinimum=0,
+        maximum=1000,
+        title=TITLES["burstiness"],
+        description="Of requests that arrive by themselves: 1, or empty, is Poisson; below 1 they come in"
+        " bursts, above 1 more evenly.",
+    )
+
+
 def _task_names(catalog: Catalog) -> dict[str, str]:
     return {task.value: catalog.tasks[task].display_name for task in Task if task in catalog.tasks}

@@ -30,6 +30,7 @@ EACH_RUN_COUNTS = (
     "propose_model",
     "import_published_results",
     "contest_change",
+    "set_objective",
 )
 """DAGs whose runs do work of their own. In every other DAG the next run does what a failed one did not."""
 

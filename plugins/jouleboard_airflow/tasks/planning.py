@@ -131,6 +131,7 @@ def plan_on_demand(
         num_gpus=_no_gpu_if_asked(params["gpu_model"], params["num_gpus"]),
         batch_sizes=batch_sizes(params["batch_sizes"]),
         rates=read_rates(params.get("rates")),
+        burstiness=params.get("burstiness"),
         repeats=params["repeats"],
         weights=weights_of(params),
         weights_folder=params.get("weights_folder") or None,

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from benchmark_tasks.errors import JouleboardError
-from jouleboard_airflow.tasks import choices, contesting
+from jouleboard_airflow.tasks import choices, contesting, objectives
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,6 +45,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Catalog], list[choices.Misfit]
     "rotation": lambda params, _: choices.with_gpu_model(params, choices.ROTATION),
     "confirm_changes": lambda params, _: choices.with_gpu_model(params, choices.CONFIRM),
     "contest_change": lambda params, _: contesting.misfits(params),
+    "set_objective": lambda params, _: objectives.misfits(params),
     "import_published_results": lambda params, _: choices.of_import(params),
 }
 """The impossible fields of a form, by DAG. They ask this machine only: no answer waits for a network."""

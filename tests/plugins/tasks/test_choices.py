@@ -188,6 +188,9 @@ def told(misfits: list[Misfit]) -> dict[str, str]:
             {**PIXART, "gpu_model": "H200", "rates": "1"},
             {"rates": r"text-to-image has no requests that arrive; leave it empty$"},
         ),
+        ("", {"rates": "1", "batch_sizes": "4", "burstiness": 0.5}, {}),
+        ("", {"burstiness": 0.5}, {"burstiness": r"a closed loop has no arrivals; write Request"}),
+        ("", {"rates": "1", "burstiness": 0}, {"burstiness": r"0 is no number above 0; write 1"}),
         # Texts, and fields that there are not.
         ("", {"note": "a\x1b[2Jb"}, {"note": r"has control characters; write plain text$"}),
         ("", {"note": "x" * 2001}, {"note": r"2001 characters; write at most 2000$"}),

@@ -9,18 +9,22 @@ TITLES = {
     "ask_above_gpu_hours": "Ask above (GPU-hours)",
     "basis": "From",
     "batch_sizes": "Batch sizes",
+    "burstiness": "Burstiness",
     "canary_share": "Canaries' share",
     "change": "Change",
     "decision": "Decision",
     "force": "Force",
     "gpu_model": "GPU model",
-    "margin": "Margin",
     "hub": "Ask the model hub",
+    "itl_ms": "ITL at most (ms)",
+    "itl_percentile": "ITL percentile",
+    "margin": "Margin",
     "model": "Model",
     "model_id": "Model",
     "models": "Models",
     "note": "Note",
     "num_gpus": "Number of GPUs",
+    "objective": "Objective",
     "rates": "Request rates",
     "repeats": "Repeats",
     "revision": "Revision",
@@ -30,6 +34,8 @@ TITLES = {
     "source": "Source",
     "task": "Task",
     "tasks": "Tasks",
+    "ttft_ms": "TTFT at most (ms)",
+    "ttft_percentile": "TTFT percentile",
     "version": "Version",
     "weekly_gpu_hours": "GPU-hours per week",
     "weights": "Weights",
@@ -44,6 +50,7 @@ ON_DEMAND = (
     "num_gpus",
     "batch_sizes",
     "rates",
+    "burstiness",
     "version",
     "repeats",
     "weights",
@@ -73,6 +80,7 @@ RECHECK = ("sample", "repeats", "gpu_model", "note")
 ROTATION = ("weekly_gpu_hours", "gpu_model", "note")
 CONFIRM = ("weekly_gpu_hours", "basis", "gpu_model", "note")
 CONTEST = ("change", "decision", "note")
+OBJECTIVE = ("objective", "decision", "ttft_ms", "ttft_percentile", "itl_ms", "itl_percentile", "note")
 REFRESH = ("note", "approve", "answer_within_hours")
 IMPORT = ("source", "note")
 HOUSEKEEPING = ("apply",)

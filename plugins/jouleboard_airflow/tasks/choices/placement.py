@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,17 @@ def impossible_rates(text: str | None, batch_sizes: str | None, task: Task | Non
         return Misfit("rates", f"{task} has no requests that arrive", "leave it empty")
     if len(set((batch_sizes or "").replace(",", " ").split())) > 1:
         return Misfit("rates", "they go with one batch size, the most that is answered at once", "write one")
+    return None
+
+
+def impossible_burstiness(burstiness: float | None, rates: str | None) -> Misfit | None:
+    """A burstiness of requests that do not arrive by themselves, or no number above 0."""
+    if burstiness is None:
+        return None
+    if not isinstance(burstiness, int | float) or not 0 < burstiness < math.inf:
+        return Misfit("burstiness", f"{shown(burstiness)} is no number above 0", "write 1, or nothing")
+    if not (rates or "").strip():
+        return Misfit("burstiness", "a closed loop has no arrivals", "write Request rates, or leave it empty")
     return None
 
 
