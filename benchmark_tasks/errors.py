@@ -176,6 +176,12 @@ class PublisherBusy(PublicationError):
     exit_code = TRY_AGAIN
 
 
+class DatabaseUnreachable(JouleboardError):
+    """The database that publications are copied to does not answer or is busy; readers keep the last copy."""
+
+    exit_code = TRY_AGAIN
+
+
 class FiguresDiffer(PublicationError):
     """Published figures are not those that their source gives when it is read again."""
 

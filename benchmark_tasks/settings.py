@@ -31,6 +31,8 @@ class Settings:
     runtime_pythonpath: its PYTHONPATH (`JOULEBOARD_RUNTIME_PYTHONPATH`); `{version}` in it is replaced by
         the runtime's version.
     signing_key_file: private key that signs bundles and publications (`JOULEBOARD_SIGNING_KEY`, a file).
+    publish_to: PostgreSQL database that publications are copied to (`JOULEBOARD_PUBLISH_TO`); may hold a
+        password, so it is never shown or recorded.
     endpoint_key: bearer token for an endpoint (`JOULEBOARD_ENDPOINT_KEY`); never recorded.
     """
 
@@ -45,6 +47,7 @@ class Settings:
     raw_folder: Path | None = None
     raw_url: str | None = None
     signing_key_file: Path | None = None
+    publish_to: str | None = field(default=None, repr=False)
     endpoint_key: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -86,6 +89,7 @@ class Settings:
             runtime_python=environment_path(environment, "JOULEBOARD_RUNTIME_PYTHON"),
             runtime_pythonpath=environment.get("JOULEBOARD_RUNTIME_PYTHONPATH") or None,
             signing_key_file=environment_path(environment, "JOULEBOARD_SIGNING_KEY"),
+            publish_to=environment.get("JOULEBOARD_PUBLISH_TO") or None,
             endpoint_key=environment.get("JOULEBOARD_ENDPOINT_KEY") or None,
         )
 

@@ -11,7 +11,10 @@ publication, or none if nothing changed.
    Otherwise it is skipped.
 3. `publish_approved`: after *Approve*, publishes exactly the changes that were shown, and records who
    approved and why.
-4. `announce`: fails with the reason after *Reject*; is skipped if nothing changed.
+4. `copy_to_database`: copies the current publication into the database of `JOULEBOARD_PUBLISH_TO`. If that
+   fails, the task fails, what is published stays so, and the next run copies it. Skipped if no database is
+   named or it has this publication.
+5. `announce`: fails with the reason after *Reject*; is skipped if nothing changed.
 
 It runs after measurements, after an import, after `contest_change` and `set_objective`, and daily. Only one
 run at a time: the
@@ -76,6 +79,12 @@ def refresh_leaderboard() -> None:
             answer = ti.xcom_pull(task_ids=ASK_TASK, key=ANSWER)
             return releases.publish_approved(refreshed["question"], answer, params["note"])
 
+    @task(trigger_rule="none_failed", execution_timeout=timedelta(minutes=30), **RETRIES)
+    def copy_to_database(ti: Any) -> str:
+        """Copy the current publication into the database that tools of business intelligence read."""
+        with one_line_errors(ti):
+            return releases.copy_to_database()
+
     @task(outlets=[LEADERBOARD], trigger_rule="none_failed")
     def announce(refreshed: dict[str, Any] | None, approved: dict[str, Any] | None, ti: Any) -> str:
         """Say how the refresh ended."""
@@ -86,6 +95,7 @@ def refresh_leaderboard() -> None:
     approved = publish_approved(refreshed)
     ask = AskApproval(task_id=ASK_TASK, asking=refreshed, params=WHY, **ASKS_AGAIN)
     ask >> approved
+    [refreshed, approved] >> copy_to_database()
     announce(refreshed, approved)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark_tasks.cli.output import json_text
-from benchmark_tasks.errors import FiguresDiffer, PublicationError, SignatureError
+from benchmark_tasks.errors import FiguresDiffer, PublicationError, SettingsError, SignatureError
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import Registry
 from benchmark_tasks.vocabulary import DataSource
@@ -49,14 +49,22 @@ def refresh(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Build the marts from the landed runs, let the gate decide, and publish."""
+    """Build the marts from the landed runs, let the gate decide, and publish.
+
+    With JOULEBOARD_PUBLISH_TO the current publication is then copied into that database; if that fails, it
+    stays published and the exit code is not 0.
+    """
+    from expectations.exports import Target
     from expectations.gate.approval import Approval
     from expectations.refresh import refresh as build_and_publish
 
+    settings = Settings.from_environment()
+    Target.of(settings)  # a wrong address is said before the work
     approval = Approval(approve, getpass.getuser()) if approve else None
-    result = build_and_publish(Settings.from_environment(), note=note, approve=approval, say=_progress)
+    result = build_and_publish(settings, note=note, approve=approval, say=_progress)
     if as_json:
         _print_json(result.as_dict())
+    _copy_to_database(settings)
 
 
 @app.command()
@@ -216,12 +224,17 @@ def figure(
 
 @publications_app.command("rollback")
 def rollback(number: Annotated[int, typer.Argument(min=1)], as_json: Json = False) -> None:
-    """Make another publication the current one, older or newer."""
-    item = publications.roll_back(Settings.from_environment(), number)
+    """Make another publication the current one, older or newer; also in JOULEBOARD_PUBLISH_TO."""
+    from expectations.exports import Target
+
+    settings = Settings.from_environment()
+    Target.of(settings)
+    item = publications.roll_back(settings, number)
     if as_json:
         _print_json({"current": item.number})
     else:
         typer.echo(f"publication {item.number} is current")
+    _copy_to_database(settings)
 
 
 @app.command("verify")
@@ -364,6 +377,22 @@ def export_mlenergy(
     typer.echo(f"wrote {done}; publication {item.number}, {folder}")
 
 
+@export_app.command("postgresql")
+def export_postgresql() -> None:
+    """Copy the current publication into the database that JOULEBOARD_PUBLISH_TO names, also if it is there.
+
+    A refresh and a rollback do so by themselves. Readers see the old tables until the copy is whole.
+    """
+    from expectations.exports import bring_up_to_date
+
+    settings = Settings.from_environment()
+    item = _publication(settings, None)
+    if line := bring_up_to_date(settings, item, always=True):
+        typer.echo(_cell(line))
+    else:
+        raise SettingsError("set JOULEBOARD_PUBLISH_TO, e.g. to postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
 @quarantine_app.command("list")
 def list_quarantine(as_json: Json = False) -> None:
     """List quarantined, released and replaced runs, as a refresh would judge them now."""
@@ -460,6 +489,13 @@ def withdraw_contest(
         _print_json(vars(entry))
     else:
         typer.echo(f"withdrew the contest of {entry.leaderboard_id}; run `jouleboard refresh` to publish it")
+
+
+def _copy_to_database(settings: Settings) -> None:
+    from expectations.exports import bring_up_to_date
+
+    if line := bring_up_to_date(settings, _publication(settings, None)):
+        _progress(_cell(line))
 
 
 def _publication(settings: Settings, number: int | None) -> publications.Publication:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from expectations.exports.columns import Mart
 from expectations.publications import Publication
 
 _CONTEXT = Path(__file__).with_name("croissant_context.json")
@@ -32,23 +33,12 @@ _TYPES = {
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a mart: its DuckDB type, and its description with its unit."""
-
-    name: str
-    kind: str
-    description: str
-
-
-@dataclass(frozen=True)
 class Table:
     """A mart as a CSV file."""
 
-    name: str
-    description: str
+    mart: Mart
     sha256: str
     bytes: int
-    columns: tuple[Column, ...]
 
 
 def described(publication: Publication, tables: Sequence[Table]) -> dict[str, Any]:
@@ -73,9 +63,9 @@ def described(publication: Publication, tables: Sequence[Table]) -> dict[str, An
 def _file(table: Table) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
-        "@id": f"{table.name}.csv",
-        "name": f"{table.name}.csv",
-        "contentUrl": f"{table.name}.csv",
+        "@id": f"{table.mart.name}.csv",
+        "name": f"{table.mart.name}.csv",
+        "contentUrl": f"{table.mart.name}.csv",
         "contentSize": f"{table.bytes} B",
         "encodingFormat": "text/csv",
         "sha256": table.sha256,
@@ -85,21 +75,21 @@ def _file(table: Table) -> dict[str, Any]:
 def _records(table: Table) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
-        "@id": table.name,
-        "name": table.name,
-        "description": table.description,
+        "@id": table.mart.name,
+        "name": table.mart.name,
+        "description": table.mart.description,
         "field": [
             {
                 "@type": "cr:Field",
-                "@id": f"{table.name}/{column.name}",
+                "@id": f"{table.mart.name}/{column.name}",
                 "name": column.name,
                 "description": column.description,
                 "dataType": _TYPES.get(column.kind, "sc:Text"),
                 "source": {
-                    "fileObject": {"@id": f"{table.name}.csv"},
+                    "fileObject": {"@id": f"{table.mart.name}.csv"},
                     "extract": {"column": column.name},
                 },
             }
-            for column in table.columns
+            for column in table.mart.columns
         ],
     }

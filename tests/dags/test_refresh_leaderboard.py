@@ -31,6 +31,7 @@ def test_landed_runs_become_a_publication_and_nothing_new_does_not(
         "refresh": "success",
         "ask_a_person": "skipped",
         "publish_approved": "skipped",
+        "copy_to_database": "skipped",
         "announce": "success",
     }
     assert query(settings, "select count(*) from leaderboard").rows == ((2,),)

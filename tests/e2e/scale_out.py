@@ -26,8 +26,8 @@ from jouleboard_airflow.platform.api import Airflow
 from jouleboard_airflow.platform.installation import Installation
 from tests.e2e.compose import GPU_HOST, MAIN, REPOSITORY, Host, load
 from tests.e2e.conftest import NEWEST, free_port
-from tests.e2e.postgres import Postgres, running_postgres
 from tests.object_store import URL, ObjectStore
+from tests.postgres import Postgres, running_postgres
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 FLEET = "H200:1"

@@ -172,6 +172,27 @@ def _publish(note: str | None, approval: Approval | None) -> dict[str, Any]:
     return result.as_dict()
 
 
+def copy_to_database() -> str:
+    """Copy the current publication into the database that the settings name; returns what was done.
+
+    Raises:
+        AirflowSkipException: none is named, it has this publication, or nothing is published.
+        SettingsError, DatabaseUnreachable, PublicationError: it was not copied; readers keep the last copy.
+    """
+    from benchmark_tasks.processes import die_with_parent
+    from expectations import publications
+    from expectations.exports import bring_up_to_date
+
+    die_with_parent(signal.SIGKILL)
+    settings = Settings.from_environment()
+    published = publications.current(settings)
+    done = bring_up_to_date(settings, published) if published else None
+    if done is None:
+        raise AirflowSkipException("no database is named (JOULEBOARD_PUBLISH_TO), or it is up to date")
+    log.info("%s", done)
+    return done
+
+
 def announce(
     refreshed: Mapping[str, Any] | None,
     approved: Mapping[str, Any] | None,

@@ -1,13 +1,14 @@
-"""A PostgreSQL on loopback for the scale-out, from the same package as the platform's own."""
+"""A real PostgreSQL on loopback, from the same package as the platform's own."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
 
 from benchmark_tasks.testing.waiting import until
-from jouleboard_airflow.platform.postgres import Cluster
+from jouleboard_airflow.platform.postgres import LOOPBACK, NAME, Cluster
 from tests.folders import folder_for_everybody
 
 START_SECONDS = 60
@@ -20,6 +21,12 @@ class Postgres:
     """An empty database `airflow` of the user `airflow`."""
 
     port: int
+    password: str = field(repr=False)
+
+    def url(self, **options: str) -> str:
+        """Its address, with options of libpq."""
+        query = f"?{urlencode(options, quote_via=quote)}" if options else ""
+        return f"postgresql://{NAME}:{quote(self.password, safe='')}@{LOOPBACK}:{self.port}/{NAME}{query}"
 
 
 @contextlib.contextmanager
@@ -35,7 +42,7 @@ def running_postgres(port: int, password: str) -> Iterator[Postgres]:
             ):
                 until(lambda: cluster.answers(port, password), START_SECONDS, "a database that answers")
                 try:
-                    yield Postgres(port)
+                    yield Postgres(port, password)
                 finally:
                     cluster.stop()
         finally:
