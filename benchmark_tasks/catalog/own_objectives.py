@@ -30,7 +30,10 @@ def objective_of(
     fields: dict[str, object] = {"objective": name, "source": source}
     for latency, (percentile, ceiling) in ceilings.items():
         usual = None if ceiling is None else 99
-        fields |= {f"{latency}_percentile": percentile or usual, f"{latency}_ceiling_ms": ceiling}
+        fields |= {
+            f"{latency}_percentile": usual if percentile is None else percentile,
+            f"{latency}_ceiling_ms": ceiling,
+        }
     try:
         return Objective.model_validate(fields)
     except ValidationError as error:

@@ -16,8 +16,9 @@ from benchmark_tasks import catalog
 from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.load import Load, LoadSpec
-from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.run import measure
 from benchmark_tasks.runtimes import kinds
 from benchmark_tasks.runtimes.endpoint import look_at, version_of
 from benchmark_tasks.runtimes.kinds.vllm import server_command
@@ -25,8 +26,9 @@ from benchmark_tasks.runtimes.launch import AtEndpoint
 from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.origins import server_environment
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
-from benchmark_tasks.testing.quick import quick_sweep
-from benchmark_tasks.vocabulary import LengthControl
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.quick import QUICK, landed, quick_sweep
+from benchmark_tasks.vocabulary import EnergySource, LengthControl, Weights
 from benchmark_tasks.workloads.catalog_sets import request_set_for
 from benchmark_tasks.workloads.requests import DataSetText, SyntheticText
 from tests.contract.environments import environment_or_skip
@@ -141,3 +143,36 @@ def test_conversations_go_through_chat_completions(server: RunningServer) -> Non
         assert [trace.error for trace in traces] == [None] * 5
         assert all(0 < trace.output_tokens <= 12 and trace.prompt_tokens > 0 for trace in traces)
     assert [trace.output_tokens for trace in traces] == [12] * 5
+
+
+def test_requests_that_arrive_by_themselves_are_measured_without_energy(
+    server: RunningServer, sweep: Sweep, tmp_path: Path
+) -> None:
+    """The whole path of a load curve but the meter: idle, a load that is kept, and one that is too much."""
+    points = (
+        SweepPoint(batch_size=4, request_rate=0.0),
+        *(SweepPoint(batch_size=4, request_rate=rate, burstiness=1.0) for rate in (1.0, 400.0)),
+    )
+    lengths = {"minimum_window_seconds": 0.5, "long_window_seconds": 5.0, "maximum_seconds": 20.0}
+    procedure = QUICK.model_copy(update=lengths)
+    version = Version(version_of(server.base_url, kinds.kind_of("vllm"))).public
+    endpoint = AtEndpoint(url=server.base_url)
+    asked = sweep.model_copy(
+        update={
+            "points": points,
+            "procedure": procedure,
+            "runtime_version": version,
+            "server": endpoint,
+            "weights": Weights.REAL,
+        }
+    )
+    settings = Settings(home=tmp_path)
+    measure(asked, settings, say=lambda line: None)
+    runs = {run.configuration.request_rate or 0.0: run for run in landed(settings)}
+    assert {rate: run.status.value for rate, run in runs.items()} == dict.fromkeys((0, 1, 400), "completed")
+    assert {run.energy_source for run in runs.values()} == {EnergySource.NONE}
+    assert {rate: run.arrivals.sustained for rate, run in runs.items()} == {0: True, 1: True, 400: False}
+    kept = runs[1.0]
+    assert kept.window_steady.settled and kept.window_steady.energy is None
+    assert kept.requests.failed == 0 and kept.requests.sent >= 3
+    assert kept.server.generated_tokens == kept.server.received_tokens == kept.requests.output_tokens
