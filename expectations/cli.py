@@ -377,6 +377,43 @@ def export_mlenergy(
     typer.echo(f"wrote {done}; publication {item.number}, {folder}")
 
 
+@export_app.command("hub")
+def export_hub(
+    folder: Annotated[Path, typer.Argument(help="A new or an empty folder.")],
+    licence: Annotated[
+        str, typer.Option(help="Under which you pass the rows on, as the hub names it, e.g. cc-by-4.0.")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the data set, for people.")] = "Jouleboard",
+    with_imported: Annotated[
+        bool, typer.Option("--with-imported", help="Also the rows that others published; mind their licence.")
+    ] = False,
+    publication: OfPublication = None,
+) -> None:
+    """Write a data set folder for a model hub: card, Parquet per mart, where it comes from.
+
+    `datasets.load_dataset(FOLDER, MART)` reads it. Nothing is sent anywhere.
+    """
+    from expectations.exports import export_hub as write
+
+    item = _publication(Settings.from_environment(), publication)
+    names = write(item, folder, licence=licence, name=name, imported=with_imported)
+    typer.echo(f"wrote {len(names)} marts of publication {item.number} into {folder}")
+
+
+@export_app.command("ecologits")
+def export_ecologits(
+    file: Annotated[Path, typer.Argument(help="A new file, e.g. ecologits.json.")],
+    source: Annotated[DataSource, typer.Option(help="Whose rows.")] = DataSource.JOULEBOARD,
+    publication: OfPublication = None,
+) -> None:
+    """Write measured energy per output token of each model, with its rows, in a file that EcoLogits reads."""
+    from expectations.exports import export_ecologits as write
+
+    item = _publication(Settings.from_environment(), publication)
+    done = write(item, file, source)
+    typer.echo(f"wrote {done.models} models with {done.rows} rows of publication {item.number} into {file}")
+
+
 @export_app.command("postgresql")
 def export_postgresql() -> None:
     """Copy the current publication into the database that JOULEBOARD_PUBLISH_TO names, also if it is there.

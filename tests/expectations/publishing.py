@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmark_tasks import catalog
 from benchmark_tasks.settings import Settings
@@ -17,6 +18,7 @@ from expectations.board.libraries import libraries
 from expectations.candidate.build import BuildResult
 from expectations.candidate.fingerprint import git_commit
 from expectations.gate.auditor import Audit
+from expectations.publications import Publication
 from expectations.refresh import RefreshResult, publish_candidate
 
 CATALOG = catalog.load()
@@ -53,6 +55,26 @@ def publish(settings: Settings, candidate: Path, note: str) -> RefreshResult:
         return publish_candidate(
             settings, built, Audit(), {}, digest, note=note, approval=None, catalog=CATALOG
         )
+
+
+def published(settings: Settings, folder: Path, *statements: str, rows: int = 3) -> Publication:
+    """A new publication without a site: the five marts that every one has, changed by SQL."""
+    number = publications.next_number(settings)
+    candidate = make_candidate(folder / f"candidate-{number}.duckdb", rows=rows, joules=number)
+    import duckdb
+
+    with duckdb.connect(str(candidate)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    with publications.publishing(settings):
+        incoming = publications.incoming_folder(settings, number)
+        tables = publications.write_marts(candidate, incoming)
+        rest: dict[str, Any] = {name: {} for name in ("summary", "runs", "gate")} | {
+            "history": [],
+            "tables": tables,
+        }
+        publications.publish(settings, number, incoming, {"published_at": "2026-11-29T00:00:00+00:00"} | rest)
+    return publications.require_current(settings)
 
 
 # What follows runs in a process of its own, which forks: it must never open DuckDB itself.

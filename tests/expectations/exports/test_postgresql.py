@@ -22,8 +22,7 @@ from benchmark_tasks.settings import Settings
 from expectations import publications
 from expectations.cli import app
 from expectations.exports import Target, bring_up_to_date
-from expectations.publications import Publication
-from tests.expectations.publishing import make_candidate
+from tests.expectations.publishing import published
 from tests.postgres import Postgres, running_postgres
 
 PASSWORD = "it's a p@ss/word?#%"
@@ -64,24 +63,6 @@ def ask(url: str, sql: str, values: Any = None) -> list[tuple[Any, ...]]:
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(sql, values)
         return cursor.fetchall() if cursor.description else []
-
-
-def published(settings: Settings, folder: Path, *statements: str, rows: int = 3) -> Publication:
-    """A new publication without a site: the five marts that every one has, changed by SQL."""
-    number = publications.next_number(settings)
-    candidate = make_candidate(folder / f"candidate-{number}.duckdb", rows=rows, joules=number)
-    with duckdb.connect(str(candidate)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-    with publications.publishing(settings):
-        incoming = publications.incoming_folder(settings, number)
-        tables = publications.write_marts(candidate, incoming)
-        rest: dict[str, Any] = {name: {} for name in ("summary", "runs", "gate")} | {
-            "history": [],
-            "tables": tables,
-        }
-        publications.publish(settings, number, incoming, {"published_at": "2026-11-29T00:00:00+00:00"} | rest)
-    return publications.require_current(settings)
 
 
 def odd_cells() -> list[str]:
