@@ -3,8 +3,9 @@
 
 Measures one model on one task. Choose a model, a task and a GPU model in the form. What the form shows at
 first works on this installation. Batch sizes are the catalog's, and the runtime version is the newest, unless
-you write others. *Request rates* measure requests that arrive by themselves, instead of a closed loop. A
-model that was accepted from the hub appears in the form within about a minute.
+you write others. *Request rates* measure requests that arrive by themselves, instead of a closed loop.
+*Prompts* asks what is in a file of your own; with *Answer form* its answers are graded. A model that was
+accepted from the hub appears in the form within about a minute.
 
 1. `plan`: checks that the combination is possible. If not, it fails with one line. For each field that is
    impossible, the line says why, and what to choose instead. What is landed already is not measured again,
@@ -44,6 +45,7 @@ HERE = forms.Here.known(CATALOG)
         "repeats": forms.repeats(),
         "weights": forms.weights(),
         "weights_folder": forms.weights_folder(),
+        **forms.requests(),
         "force": forms.force(),
         "note": forms.note(),
     },

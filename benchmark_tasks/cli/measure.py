@@ -184,15 +184,18 @@ def measure(
 ) -> None:
     """Measure a plan, or one model by hand; every run is landed, a failed one too."""
     settings = Settings.from_environment()
-    answer_key = _answer_key(answer_form, answer_column, choices, prompts, length)
-    request_set, data_set = _own_prompts(prompts, request_set, answer_key)
-    requests = {
-        "request_set": request_set,
-        "data_set": data_set,
-        "length_control": length or _length_control_of(request_set),
-        "sampling": _sampling(max_output_tokens, temperature, request_seed),
-        "kept_answers": keep_answers,
-    }
+    requests = _requests(
+        prompts=None if prompts is None else prompts.absolute(),
+        request_set=request_set,
+        length=length,
+        answer_form=answer_form,
+        answer_column=answer_column,
+        choices=choices,
+        max_output_tokens=max_output_tokens,
+        temperature=temperature,
+        request_seed=request_seed,
+        keep_answers=keep_answers,
+    )
     server = _server(container, container_client, endpoint, gpu_index)
     serving = {
         "server": server,
@@ -380,48 +383,10 @@ def _changed(sweeps: Sequence[Sweep], changes: dict[str, Any]) -> Sequence[Sweep
         raise SettingsError(first_problem(error, "options")) from error
 
 
-def _answer_key(
-    form: AnswerForm | None,
-    column: str | None,
-    choices: int | None,
-    prompts: Path | None,
-    length: LengthControl | None,
-) -> dict[str, Any] | None:
-    """Where a file of prompts has its right answers, and how answers are read."""
-    if form is None:
-        if column is not None or choices is not None:
-            raise SettingsError("--answer-column and --choices need --answer-form: how answers are read")
-        return None
-    if prompts is None:
-        raise SettingsError(
-            "--answer-form needs --prompts; other data sets say so in the catalog (answer_key)"
-        )
-    if length is LengthControl.FIXED:
-        raise SettingsError("--answer-form needs answers that end by themselves: leave out --length fixed")
-    if (form is AnswerForm.CHOICE) != (choices is not None):
-        raise SettingsError(
-            "--answer-form choice needs --choices, how many letters there are; others have none"
-        )
-    return {"column": column or "answer", "form": form, "choices": choices}
+def _requests(**choices: Any) -> dict[str, Any]:
+    from benchmark_tasks.plan import chosen_requests
 
-
-def _own_prompts(
-    prompts: Path | None, request_set: str | None, answer_key: dict[str, Any] | None
-) -> tuple[str | None, dict[str, Any] | None]:
-    """Name and entry of the request set of a file."""
-    if prompts is None:
-        return request_set, None
-    if request_set is not None:
-        raise SettingsError("--prompts and --request-set each say what is asked: give one of them")
-    from benchmark_tasks.workloads.set_names import name_of_file
-
-    entry = {"file": str(prompts.absolute()), "answer_key": answer_key, "source": "--prompts"}
-    return name_of_file(prompts), entry
-
-
-def _sampling(cap: int | None, temperature: float | None, seed: int | None) -> dict[str, Any] | None:
-    chosen = {"maximum_output_tokens": cap, "temperature": temperature, "seed": seed}
-    return chosen if any(value is not None for value in chosen.values()) else None
+    return chosen_requests(**choices)
 
 
 def _data_set_of(sweep: Sweep, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -429,11 +394,6 @@ def _data_set_of(sweep: Sweep, wanted: dict[str, Any]) -> dict[str, Any]:
     if "request_set" not in wanted or "data_set" in wanted:
         return {}
     return {"data_set": installed_catalog().added_data_set(sweep.task, wanted["request_set"])}
-
-
-def _length_control_of(request_set: str | None) -> LengthControl | None:
-    """Natural for real prompts, which is what they are for; otherwise as the catalog has it."""
-    return None if request_set in (None, "synthetic") else LengthControl.NATURAL
 
 
 def _degrees(ulysses: int | None, ring: int | None) -> dict[str, int]:

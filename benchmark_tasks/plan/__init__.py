@@ -1,9 +1,9 @@
 """Every decision on what to measure, for the command and the DAGs.
 
 `release` (what is missing of a release), `canaries` (what of it may wait), `single` (one sweep that a person
-asks for), `rates` (of an open loop), `recheck` (a published configuration again), `versions` (which version),
-`landed` (which runs count), `sweep` and `procedure` (the types that a plan is made of), `host_queue` (plans
-on the GPUs of one host).
+asks for), `requests` (what of its requests is chosen), `rates` (of an open loop), `recheck` (a published
+configuration again), `versions` (which version), `landed` (which runs count), `sweep` and `procedure` (the
+types that a plan is made of), `host_queue` (plans on the GPUs of one host).
 
 The names below are loaded when they are first used, because a measuring process needs only `sweep`.
 """
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from benchmark_tasks.plan.rates import at_rates, at_rates_of_policy, read_rate, read_rates
     from benchmark_tasks.plan.recheck import last_rechecks, recheck_campaign, sweep_again
     from benchmark_tasks.plan.release import is_canary, plan_release, plan_release_on, superseded
+    from benchmark_tasks.plan.requests import ImpossibleRequests, chosen_requests
     from benchmark_tasks.plan.single import gpus_to_use, plan_single, require_gpu_or_wish, single_sweep
     from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
     from benchmark_tasks.plan.versions import newest_version, version_to_measure, versions_to_measure
@@ -65,6 +66,7 @@ _MODULES = {
     "rates": ("at_rates", "at_rates_of_policy", "read_rate", "read_rates"),
     "recheck": ("last_rechecks", "recheck_campaign", "sweep_again"),
     "release": ("is_canary", "plan_release", "plan_release_on", "superseded"),
+    "requests": ("ImpossibleRequests", "chosen_requests"),
     "single": ("gpus_to_use", "plan_single", "require_gpu_or_wish", "single_sweep"),
     "sweep": ("Plan", "Sweep", "SweepPoint"),
     "versions": ("newest_version", "version_to_measure", "versions_to_measure"),
@@ -76,12 +78,14 @@ __all__ = [
     "Change",
     "Comparison",
     "Decision",
+    "ImpossibleRequests",
     "Plan",
     "Sweep",
     "SweepPoint",
     "at_rates",
     "at_rates_of_policy",
     "canary_series",
+    "chosen_requests",
     "confirmation_campaign",
     "decide",
     "designed_sweep",

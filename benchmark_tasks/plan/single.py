@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from benchmark_tasks.catalog import Catalog, Deployment, Model
-from benchmark_tasks.errors import CatalogError, SettingsError
+from benchmark_tasks.errors import CatalogError, SettingsError, first_problem
 from benchmark_tasks.plan.deployment import distribution_of, sweep_of, usual_repeats
 from benchmark_tasks.plan.landed import runs_that_count, still_missing
 from benchmark_tasks.plan.rates import at_rates
@@ -42,6 +42,7 @@ def plan_single(
     repeats: int | None = None,
     weights: Weights | None = None,
     weights_folder: str | None = None,
+    requests: Mapping[str, Any] | None = None,
     campaign_id: str | None = None,
     note: str | None = None,
     force: bool = False,
@@ -52,7 +53,9 @@ def plan_single(
     are any. rates: instead of a closed loop, requests that arrive at these rates (`at_rates`); the largest
     batch size is the most that is answered at once. burstiness: shape of their gaps, Poisson by default.
     repeats, weights: the usual ones by default. weights_folder: real weights, instead of the catalog's.
-    force: measure it again, but for what the campaign itself has landed.
+    requests: fields of the sweep that a person chose (`chosen_requests`). force: measure it again, but for
+    what the campaign itself has landed; so are prompts from a file, since only the host that measures knows
+    what is in it.
 
     Raises:
         CatalogError, SettingsError, UnknownVersion, NoBuildHere, IndexUnreachable
@@ -74,10 +77,25 @@ def plan_single(
         weights_folder=weights_folder,
         note=note,
     ).model_copy(update={"campaign_id": campaign_id})
+    if requests:
+        sweep = with_requests(sweep, requests)
     sweep, known = named_if_here(sweep, catalog, settings), list(runs)
+    force = force or (sweep.data_set is not None and sweep.data_set.file is not None and bool(requests))
     if rates:
         sweep = at_rates(sweep, rates, known, burstiness=burstiness or POISSON)
     return sweep, still_missing(sweep, runs_that_count(known, campaign_id=campaign_id, force=force))
+
+
+def with_requests(sweep: Sweep, requests: Mapping[str, Any]) -> Sweep:
+    """The sweep with other requests (`chosen_requests`).
+
+    Raises:
+        SettingsError: the sweep cannot have them.
+    """
+    try:
+        return Sweep.model_validate({**sweep.model_dump(), **requests})
+    except ValidationError as error:
+        raise SettingsError(first_problem(error, "requests")) from error
 
 
 def single_sweep(

@@ -32,11 +32,8 @@ from benchmark_tasks.vocabulary import (
     RuntimeName,
     Weights,
 )
-from benchmark_tasks.workloads.sampling import Sampling
+from benchmark_tasks.workloads.sampling import MOST_KEPT_ANSWERS, Sampling
 from benchmark_tasks.workloads.set_names import SYNTHETIC
-
-MOST_KEPT_ANSWERS = 10_000
-"""Of how many requests the answers can be kept."""
 
 
 class SweepPoint(Load):
@@ -129,6 +126,10 @@ class Sweep(Workload, Placement, Subject):
         if not isinstance(self.server, InEnvironment) or self.server_options:
             raise ValueError(
                 f"{self.task} needs no server: a container, an endpoint or server options cannot be used"
+            )
+        if self.data_set is not None:
+            raise ValueError(
+                f"{self.task} has prompts of its own: those of a file or data set cannot be used"
             )
         if self.kept_answers:
             raise ValueError(f"{self.task} has no answers that can be kept")

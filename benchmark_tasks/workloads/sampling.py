@@ -8,6 +8,9 @@ from pydantic import Field
 
 from benchmark_tasks.results.record import Count, Degree, Record
 
+MOST_KEPT_ANSWERS = 10_000
+"""Of how many requests the answers can be kept."""
+
 
 class Sampling(Record):
     """Choices that replace those of a request set; `None` leaves them.

@@ -65,6 +65,23 @@ def test_the_newest_release_is_measured_as_the_form_says(
     assert [point["burstiness"] for point in points] == [None, 1.0]
     [entry] = planning.plan_on_demand({**FORM, "rates": "2.5", "burstiness": 0.25}, "in bursts")
     assert entry["sweep"]["points"][0]["burstiness"] == 0.25
+    asked = {
+        "prompts": "/data/q.csv",
+        "answer_form": "choice",
+        "choices": 4,
+        "keep_answers": 5,
+        "temperature": 0,
+    }
+    for run_id in ("own prompts", "own prompts again"):
+        [entry] = planning.plan_on_demand({**FORM, **asked}, run_id)
+        sweep = entry["sweep"]
+        assert (sweep["request_set"], sweep["length_control"], sweep["kept_answers"]) == (
+            "prompts.q",
+            "natural",
+            5,
+        )
+        assert sweep["data_set"]["file"] == "/data/q.csv" and sweep["sampling"]["temperature"] == 0
+        assert sweep["data_set"]["answer_key"] == {"column": "answer", "form": "choice", "choices": 4}
     with pytest.raises(JouleboardError, match=r"no closed loop of .* measure batch 4 first"):
         planning.plan_on_demand({**FORM, "rates": "50%"}, "a share of nothing")
 

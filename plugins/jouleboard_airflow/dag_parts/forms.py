@@ -15,7 +15,8 @@ from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import JouleboardError, one_line
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings, environment_path
-from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Task, Weights
+from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, AnswerForm, Task, Weights
+from benchmark_tasks.workloads.sampling import MOST_KEPT_ANSWERS
 from jouleboard_airflow.gpu_hosts import GpuHosts, reachable_hosts, read_fleet
 from jouleboard_airflow.offers import (
     WITHOUT_GPU,
@@ -364,6 +365,63 @@ def burstiness() -> Param:
         description="Of requests that arrive by themselves: 1, or empty, is Poisson; below 1 they come in"
         " bursts, above 1 more evenly.",
     )
+
+
+def requests() -> dict[str, Param]:
+    """What is asked, and how answers are graded; all may stay empty."""
+    return {
+        "prompts": text(
+            "prompts",
+            "Whole path on the GPU host of a file with prompts of your own: JSON lines, Parquet or CSV"
+            " (docs/how-to/own-prompts.md). They are measured each time. Empty: the task's usual requests.",
+        ),
+        "answer_form": Param(
+            None,
+            type=["null", "string"],
+            enum=[None, *(form.value for form in AnswerForm)],
+            title=TITLES["answer_form"],
+            values_display=_ANSWER_FORMS,
+            description="What the right answer to each prompt is. Answers are graded after the load.",
+        ),
+        "answer_column": text("answer_column", "Field of the file with the right answer. Empty: answer."),
+        "choices": _count("choices", "How many letters there are to choose from.", least=2, most=26),
+        "max_output_tokens": _count("max_output_tokens", "Empty: as long as the requests allow.", least=1),
+        "temperature": Param(
+            None,
+            type=["null", "number"],
+            minimum=0,
+            maximum=2,
+            title=TITLES["temperature"],
+            description="0 always takes the likeliest token. Empty: 0.8.",
+        ),
+        "request_seed": _count("request_seed", "Decides the order of prompts. Empty: the task's."),
+        "keep_answers": _count(
+            "keep_answers",
+            "Of how many first requests each bundle keeps the answer's text. Empty: 32 of a data set on the"
+            " hub, none of your own prompts, which may be private.",
+            most=MOST_KEPT_ANSWERS,
+        ),
+    }
+
+
+def _count(name: str, description: str, *, least: int = 0, most: int = 2**31 - 1) -> Param:
+    """A whole number that may stay empty."""
+    return Param(
+        None,
+        type=["null", "integer"],
+        minimum=least,
+        maximum=most,
+        title=TITLES[name],
+        description=description,
+    )
+
+
+_ANSWER_FORMS = {
+    "None": "answers are not graded",
+    AnswerForm.CHOICE.value: "choice: the letter of one of several answers",
+    AnswerForm.NUMBER.value: "number",
+    AnswerForm.EXACT.value: "exact: a text",
+}
 
 
 def _task_names(catalog: Catalog) -> dict[str, str]:

@@ -114,7 +114,7 @@ def plan_on_demand(
         Impossible: it cannot be measured here; names each field of the form that would have to change.
         CatalogError, SettingsError, UnknownVersion, IndexUnreachable
     """
-    from benchmark_tasks.plan import plan_single, read_rates
+    from benchmark_tasks.plan import chosen_requests, plan_single, read_rates
 
     catalog, settings = installed_catalog(), Settings.from_environment()
     choices.require_possible(choices.on_demand(params, catalog, settings))
@@ -135,6 +135,7 @@ def plan_on_demand(
         repeats=params["repeats"],
         weights=weights_of(params),
         weights_folder=params.get("weights_folder") or None,
+        requests=chosen_requests(**choices.requests_of(params)),
         campaign_id=run_id,
         note=params["note"],
         force=params["force"],

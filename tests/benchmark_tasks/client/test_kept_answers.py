@@ -73,3 +73,5 @@ def test_what_may_be_private_or_says_nothing_is_kept_only_by_choice() -> None:
         quick_sweep(
             task=Task.TEXT_TO_IMAGE, runtime="diffusers", kept_answers=1, inference_steps=1, height=8, width=8
         )
+    with pytest.raises(ValueError, match="those of a file or data set cannot be used"):
+        quick_sweep(task=Task.TEXT_TO_IMAGE, runtime="diffusers", **own, inference_steps=1, height=8, width=8)

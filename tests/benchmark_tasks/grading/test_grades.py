@@ -216,12 +216,17 @@ def test_the_command_grades_after_the_load(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--choices", 4), "need --answer-form"),
-        (("--answer-column", "right"), "need --answer-form"),
-        (("--answer-form", "choice", "--prompts", "q.csv"), "needs --choices"),
-        (("--answer-form", "number", "--prompts", "q.csv", "--choices", 4), "needs --choices"),
-        (("--answer-form", "number"), "needs --prompts"),
+        (("--choices", 4), "--choices: it needs an answer form"),
+        (("--answer-column", "right"), "--answer-column: it needs an answer form"),
+        (("--answer-form", "choice", "--prompts", "q.csv"), "--choices: `form: choice` needs `choices`"),
+        (
+            ("--answer-form", "number", "--prompts", "q.csv", "--choices", 4),
+            "--choices: `form: choice` needs",
+        ),
+        (("--answer-form", "number"), "--answer-form: it grades prompts from a file"),
         (("--answer-form", "number", "--prompts", "q.csv", "--length", "fixed"), "leave out --length fixed"),
+        (("--prompts", "q.txt"), "--prompts: not one of .jsonl"),
+        (("--request-seed", 2**31), "--request-seed: "),
     ],
 )
 def test_options_that_cannot_grade_are_refused(

@@ -30,6 +30,7 @@ from jouleboard_airflow.tasks.choices.forms import (
 )
 from jouleboard_airflow.tasks.choices.free_text import LONGEST_TEXT, texts
 from jouleboard_airflow.tasks.choices.misfit import Impossible, Misfit, require_possible
+from jouleboard_airflow.tasks.choices.requests import requests_of
 
 __all__ = [
     "CONFIRM",
@@ -51,6 +52,7 @@ __all__ = [
     "on_demand",
     "on_demand_here",
     "release",
+    "requests_of",
     "require_possible",
     "texts",
     "with_gpu_model",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 TITLES = {
+    "answer_column": "Column of right answers",
+    "answer_form": "Answer form",
     "answer_within_hours": "Hours to answer",
     "apply": "Apply",
     "approve": "Approve",
@@ -12,21 +14,26 @@ TITLES = {
     "burstiness": "Burstiness",
     "canary_share": "Canaries' share",
     "change": "Change",
+    "choices": "Letters to choose from",
     "decision": "Decision",
     "force": "Force",
     "gpu_model": "GPU model",
     "hub": "Ask the model hub",
     "itl_ms": "ITL at most (ms)",
     "itl_percentile": "ITL percentile",
+    "keep_answers": "Keep answers",
     "margin": "Margin",
+    "max_output_tokens": "Longest answer (tokens)",
     "model": "Model",
     "model_id": "Model",
     "models": "Models",
     "note": "Note",
     "num_gpus": "Number of GPUs",
     "objective": "Objective",
+    "prompts": "Prompts",
     "rates": "Request rates",
     "repeats": "Repeats",
+    "request_seed": "Seed of requests",
     "revision": "Revision",
     "runtime": "Runtime",
     "sample": "Sample",
@@ -34,6 +41,7 @@ TITLES = {
     "source": "Source",
     "task": "Task",
     "tasks": "Tasks",
+    "temperature": "Temperature",
     "ttft_ms": "TTFT at most (ms)",
     "ttft_percentile": "TTFT percentile",
     "version": "Version",
@@ -42,6 +50,18 @@ TITLES = {
     "weights_folder": "Folder of weights",
 }
 """Title of each field, as the forms show it, by its name."""
+
+REQUESTS = (
+    "prompts",
+    "answer_form",
+    "answer_column",
+    "choices",
+    "max_output_tokens",
+    "temperature",
+    "request_seed",
+    "keep_answers",
+)
+"""What is asked: parameters of `benchmark_tasks.plan.chosen_requests`."""
 
 ON_DEMAND = (
     "model",
@@ -55,6 +75,7 @@ ON_DEMAND = (
     "repeats",
     "weights",
     "weights_folder",
+    *REQUESTS,
     "force",
     "note",
 )

@@ -25,6 +25,7 @@ from jouleboard_airflow.tasks.choices.placement import (
     impossible_together,
     too_much_for_gpus,
 )
+from jouleboard_airflow.tasks.choices.requests import impossible_requests
 from jouleboard_airflow.tasks.choices.runtimes import impossible_runtime, impossible_version, nothing_left
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def on_demand_here(params: Mapping[str, Any], catalog: Catalog) -> list[Misfit]:
         misfits.append(misfit)
     if host:
         misfits += number_of_gpus(params, host)
+    if misfit := impossible_requests(params, task):
+        misfits.append(misfit)
     folder = params.get("weights_folder")
     if folder:
         misfits += impossible_folder(folder, params.get("weights"))
