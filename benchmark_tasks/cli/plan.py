@@ -91,7 +91,7 @@ def plan_prices(
     repeats: Annotated[int, typer.Option(min=1, help="Runs per load.")] = 1,
     weights: WeightsOption = None,
     core: Annotated[
-        bool, typer.Option(help="Only the loads that a fit needs at least: about six minutes on one GPU.")
+        bool, typer.Option(help="Only the loads that a fit needs at least: about seven minutes on one GPU.")
     ] = False,
     note: Note = None,
     force: Annotated[bool, typer.Option(help="Plan loads that are landed, too.")] = False,

@@ -42,7 +42,8 @@ DESIGNED_LOADS = (
     DesignedLoad(2_048, 1, 16),
     DesignedLoad(8_192, 1, 8),
     DesignedLoad(16_384, 1, 4, is_core=True),
-    # Decoding at a held context of about 1k.
+    # Decoding at a held context of about 1k: the prices of a step stand at these batch sizes.
+    DesignedLoad(768, 512, 1, is_core=True),
     DesignedLoad(768, 512, 8, is_core=True),
     DesignedLoad(768, 512, 64, is_core=True),
     DesignedLoad(768, 512, 256, is_core=True),

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _SOURCES = (
     ("expectations", ("*.py", "*.html", "*.css", "*.js", "*.sql", "*.yaml", "*.xml", "*.txt")),
-    ("dbt_project", ("*.sql", "*.yml", "*.yaml", "*.csv", "*.md")),
+    ("dbt_project", ("*.sql", "*.py", "*.yml", "*.yaml", "*.csv", "*.md")),
     ("benchmark_tasks/results", ("*.py",)),
 )
 _PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "pandas")

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmark_tasks import disk
+from benchmark_tasks.errors import BundleError
 from benchmark_tasks.grading import Verdict
 from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.vocabulary import Architecture
+from expectations.prices import work as work_of_windows
+from expectations.prices.work import COLUMNS as WORK_COLUMNS
+from expectations.prices.work import work_between
 
 CACHE_FILE = "profiles.jsonl"
 INTERVALS = 120
@@ -74,6 +80,29 @@ GRADED_ANSWERS = pa.schema(
 """One row per graded answer; `request_index` is the question's place in the request set."""
 
 
+WINDOW_WORK = pa.schema(
+    {
+        "run_id": pa.string(),
+        "prefill_tokens": pa.float64(),
+        "prefill_pairs": pa.float64(),
+        "idle_seconds": pa.float64(),
+    }
+)
+"""One row per run of a text task with a settled window: what the server did in it beside decoding."""
+
+
+WINDOW_DECODING = pa.schema(
+    {
+        "run_id": pa.string(),
+        "answers_in_flight": pa.int64(),
+        "decode_tokens": pa.float64(),
+        "context_tokens": pa.float64(),
+    }
+)
+"""One row per such run and number of answers in flight: tokens after the first ones, and tokens held before
+each of them, added up."""
+
+
 @dataclass(frozen=True)
 class Profile:
     """A run's power over time, its lengths of answers, and so on; empty where its files do not say.
@@ -84,6 +113,8 @@ class Profile:
     latencies: of each completed request of an open loop: when it was sent, its time to the first token in ms,
         and its mean time per token after it in ms.
     verdicts: of each graded answer: its request, whether it is right, and its length in tokens.
+    work: tokens of prompts read in the window, pairs of them, idle seconds; empty if it is not known.
+    decoding: answers in flight, tokens decoded meanwhile, and tokens held before these.
     """
 
     run_id: str
@@ -94,6 +125,8 @@ class Profile:
     responses: tuple[int, ...] = ()
     latencies: tuple[tuple[float, float, float | None], ...] = ()
     verdicts: tuple[tuple[int, bool, int], ...] = ()
+    work: tuple[float, ...] = ()
+    decoding: tuple[tuple[int, float, float], ...] = ()
 
     def power_rows(self) -> list[dict[str, Any]]:
         """Rows of `POWER`."""
@@ -121,6 +154,15 @@ class Profile:
             {"run_id": self.run_id, "request_index": index, "is_right": is_right, "output_tokens": tokens}
             for index, is_right, tokens in self.verdicts
         ]
+
+    def work_rows(self) -> list[dict[str, Any]]:
+        """Rows of `WINDOW_WORK`: one, or none."""
+        values = zip(WINDOW_WORK.names, (self.run_id, *self.work), strict=True)
+        return [dict(values)] if self.work else []
+
+    def decoding_rows(self) -> list[dict[str, Any]]:
+        """Rows of `WINDOW_DECODING`."""
+        return [dict(zip(WINDOW_DECODING.names, (self.run_id, *part), strict=True)) for part in self.decoding]
 
     def length_rows(self) -> list[dict[str, Any]]:
         """Rows of `LENGTHS`."""
@@ -172,22 +214,23 @@ def profile(run_id: str, directory: Path) -> Profile:
             **_lengths(requests),
             latencies=_latencies(requests),
             verdicts=_verdicts(folder / bundle.ANSWERS_FILE),
+            **_work(folder),
         )
 
 
 def write(profiles: Iterable[Profile], directory: Path) -> None:
-    """Write `power_profiles`, `output_lengths`, `request_latencies` and `graded_answers.parquet` for dbt."""
+    """Write one table per kind of row for dbt: power, lengths, latencies, verdicts, work of windows."""
     profiles = sorted(profiles, key=lambda entry: entry.run_id)
-    power = [row for entry in profiles for row in entry.power_rows()]
-    lengths = [row for entry in profiles for row in entry.length_rows()]
-    pq.write_table(pa.Table.from_pylist(power, schema=POWER), directory / "power_profiles.parquet")
-    pq.write_table(pa.Table.from_pylist(lengths, schema=LENGTHS), directory / "output_lengths.parquet")
-    latencies = [row for entry in profiles for row in entry.latency_rows()]
-    pq.write_table(pa.Table.from_pylist(latencies, schema=LATENCIES), directory / "request_latencies.parquet")
-    verdicts = [row for entry in profiles for row in entry.verdict_rows()]
-    pq.write_table(
-        pa.Table.from_pylist(verdicts, schema=GRADED_ANSWERS), directory / "graded_answers.parquet"
-    )
+    for name, schema, rows_of in (
+        ("power_profiles", POWER, Profile.power_rows),
+        ("output_lengths", LENGTHS, Profile.length_rows),
+        ("request_latencies", LATENCIES, Profile.latency_rows),
+        ("graded_answers", GRADED_ANSWERS, Profile.verdict_rows),
+        ("window_work", WINDOW_WORK, Profile.work_rows),
+        ("window_decoding", WINDOW_DECODING, Profile.decoding_rows),
+    ):
+        rows = [row for entry in profiles for row in rows_of(entry)]
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / f"{name}.parquet")
 
 
 def _power(path: Path) -> dict[str, Any]:
@@ -286,9 +329,41 @@ def _verdicts(path: Path) -> tuple[tuple[int, bool, int], ...]:
     )
 
 
+def _work(folder: Path) -> dict[str, Any]:
+    """Of the window that ranks, in runs of text tasks; bundles of before `under_way` do not tell."""
+    table = _columns(folder / bundle.REQUESTS_FILE, WORK_COLUMNS)
+    try:
+        run = bundle.read_record(folder)
+    except BundleError:
+        return {}
+    window, load = run.window_steady, run.configuration
+    if table is None or table.column_names != list(WORK_COLUMNS) or load.architecture is not Architecture.LLM:
+        return {}
+    if window is None or window.start_seconds is None or window.end_seconds is None:
+        return {}
+    work = work_between(
+        table,
+        window.start_seconds,
+        window.end_seconds,
+        prompt_tokens=load.fixed_prompt_tokens,
+        output_tokens=window.output_tokens,
+    )
+    if work is None:
+        return {}
+    return {
+        "work": (work.prefill_tokens, work.prefill_pairs, work.idle_seconds),
+        "decoding": tuple((int(part.in_flight), part.tokens, part.context_tokens) for part in work.decoding),
+    }
+
+
+@lru_cache
+def _code() -> bytes:
+    return b"".join(Path(source).read_bytes() for source in (__file__, work_of_windows.__file__))
+
+
 def _key(run_id: str, directory: Path) -> str:
     sums = (directory / bundle.CHECKSUMS_FILE).read_bytes()
-    return hashlib.sha256(b"".join((run_id.encode(), sums, Path(__file__).read_bytes()))).hexdigest()[:32]
+    return hashlib.sha256(b"".join((run_id.encode(), sums, _code()))).hexdigest()[:32]
 
 
 def _read_cache(path: Path) -> dict[str, Profile]:

@@ -1,6 +1,18 @@
 """What a token costs: a model fitted to designed loads, its proof on others, the price of a request."""
 
-from expectations.prices.fit import Fit, Measured, NotTold, Work, fit
+from expectations.prices.fit import Fit, Measured, NotTold, fit
 from expectations.prices.request import Prices, RequestPrice, price_of
+from expectations.prices.work import Decoding, Work, work_between
 
-__all__ = ["Fit", "Measured", "NotTold", "Prices", "RequestPrice", "Work", "fit", "price_of"]
+__all__ = [
+    "Decoding",
+    "Fit",
+    "Measured",
+    "NotTold",
+    "Prices",
+    "RequestPrice",
+    "Work",
+    "fit",
+    "price_of",
+    "work_between",
+]

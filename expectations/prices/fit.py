@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
+from expectations.prices.work import Work
+
 REPLICATES = 400
 """Fits behind each interval."""
 
@@ -27,29 +29,6 @@ _LEVELS = (0.025, 0.975)
 
 class NotTold(ValueError):
     """The loads do not tell the prices apart."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a server did in a window.
-
-    prefill_tokens: tokens of prompts whose first token came in it. prefill_pairs: half the sum of their
-    squares. decode_tokens: tokens after the first ones. context_tokens: the sum over these of the tokens
-    held before each. decoding: answers in flight after their first token, mean while the server was busy.
-    idle_seconds: without any request.
-    """
-
-    prefill_tokens: float
-    prefill_pairs: float
-    decode_tokens: float
-    context_tokens: float
-    decoding: float
-    idle_seconds: float = 0.0
-
-    @property
-    def decode_steps(self) -> float:
-        """Each step gives every answer in flight a token."""
-        return self.decode_tokens / self.decoding if self.decoding else 0.0
 
 
 @dataclass(frozen=True)
@@ -66,19 +45,36 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Price:
+    """Joules with their 95 % interval, and the seconds of the same work."""
+
+    joules: float
+    low_joules: float
+    high_joules: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Fit:
     """Prices in joules, and the seconds that the same work takes.
 
     nodes: batch sizes at which a decode step is priced, rising.
-    joules, joules_low, joules_high, seconds: of a prompt token, a pair of prompt tokens, a token of context,
-    and of a decode step at each of the nodes, in this order. The interval has 95 %.
+    joules, seconds: of a prompt token, a pair of prompt tokens, a token of context, and of a decode step at
+    each of the nodes, in this order.
+    draws: the joules of each replicate of the bootstrap; empty where they are not kept.
     """
 
     nodes: tuple[float, ...]
     joules: tuple[float, ...]
-    joules_low: tuple[float, ...]
-    joules_high: tuple[float, ...]
     seconds: tuple[float, ...]
+    draws: tuple[tuple[float, ...], ...] = ()
+
+    def priced(self, *parts: float) -> Price:
+        """What so much of each term costs and how long it takes, the terms in their order."""
+        joules = float(np.dot(parts, self.joules))
+        low, high = np.quantile(np.dot(self.draws, parts), _LEVELS)
+        seconds = float(np.dot(parts, self.seconds))
+        return Price(joules, min(float(low), joules), max(float(high), joules), seconds)
 
     def joules_of(self, work: Work, idle_watts: float = 0.0) -> float:
         """What the work costs by these prices."""
@@ -110,23 +106,19 @@ def fit(measured: Sequence[Measured], nodes: Sequence[float]) -> Fit:
     found = _solve(table, joules, even)
     drawn = np.random.default_rng(_SEED)
     errors = np.array([window.relative_error for window in measured])
-    replicates = np.array(
-        [
-            _solve(
-                table,
-                joules * (1 + errors * drawn.standard_normal(len(measured))),
-                len(measured) * drawn.dirichlet(even),
-            )
-            for _ in range(REPLICATES)
-        ]
-    )
-    low, high = np.quantile(replicates, _LEVELS, axis=0)
+    replicates = [
+        _solve(
+            table,
+            joules * (1 + errors * drawn.standard_normal(len(measured))),
+            len(measured) * drawn.dirichlet(even),
+        )
+        for _ in range(REPLICATES)
+    ]
     return Fit(
         nodes,
         tuple(map(float, found)),
-        tuple(map(float, np.minimum(low, found))),
-        tuple(map(float, np.maximum(high, found))),
         tuple(map(float, _solve(table, seconds, even))),
+        tuple(tuple(map(float, draw)) for draw in replicates),
     )
 
 
@@ -136,7 +128,10 @@ def _features(work: Work, nodes: Sequence[float]) -> np.ndarray:
             work.prefill_tokens,
             work.prefill_pairs,
             work.context_tokens,
-            *(work.decode_steps * shares(work.decoding, nodes)),
+            *sum(
+                (part.tokens / part.in_flight * shares(part.in_flight, nodes) for part in work.decoding),
+                np.zeros(len(nodes)),
+            ),
         ]
     )
 

@@ -55,7 +55,7 @@ def test_every_doc_block_is_used_in_more_than_one_place() -> None:
 
 def test_a_model_stands_beside_its_properties_and_unit_tests() -> None:
     for folder in (MODELS / "marts", MODELS / "intermediate"):
-        models = {path.with_suffix(".yml") for path in folder.rglob("*.sql")}
+        models = {path.with_suffix(".yml") for kind in ("*.sql", "*.py") for path in folder.rglob(kind)}
         assert {path for path, _ in properties(folder)} == models
         for path in models:
             content = yaml.safe_load(path.read_text())

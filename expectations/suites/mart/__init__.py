@@ -9,6 +9,8 @@ from expectations.suites.mart import (
     loads,
     minima,
     presence,
+    price_proof,
+    prices,
     releases,
     savings,
     unchanged,
@@ -26,6 +28,7 @@ __all__ = [
     "load_checks",
     "mart_checks",
     "minima_checks",
+    "price_checks",
     "release_checks",
 ]
 
@@ -65,7 +68,13 @@ def load_checks() -> tuple[MartCheck, ...]:
     return (*loads.CHECKS, *capacity.CHECKS, *waiting.CHECKS)
 
 
+def price_checks() -> tuple[MartCheck, ...]:
+    """Checks of `energy_prices` and `energy_price_proof`."""
+    return (*prices.CHECKS, *price_proof.CHECKS)
+
+
 def mart_checks() -> tuple[MartCheck, ...]:
     """Every check of a mart, in the order of the reports."""
     measured = (*leaderboard.CHECKS, *minima.CHECKS, *history.CHECKS, *releases.CHECKS)
-    return (*presence.CHECKS, *measured, *canary_checks(), *load_checks(), *accuracy_checks())
+    others = (*canary_checks(), *load_checks(), *accuracy_checks(), *price_checks())
+    return (*presence.CHECKS, *measured, *others)

@@ -16,6 +16,8 @@ from expectations.suites.mart import (
     loads,
     minima,
     presence,
+    price_proof,
+    prices,
     releases,
     savings,
     unchanged,
@@ -41,6 +43,8 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
             ("serving_capacity", capacity),
             ("joules_per_correct_answer", accuracy),
             ("waiting_costs", waiting),
+            ("energy_prices", prices),
+            ("energy_price_proof", price_proof),
         ):
             sql = select(subject.CHECKS, subject.ROW_NAME_SQL, subject.TABLE)
             frame = numeric(connection.execute(sql).df())

@@ -15,6 +15,8 @@ EXPECTED_MARTS = (
     "serving_capacity",
     "joules_per_correct_answer",
     "waiting_costs",
+    "energy_prices",
+    "energy_price_proof",
     "run_log",
     "quarantine",
     "publications",

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from benchmark_tasks.errors import SettingsError
-from benchmark_tasks.plan.prices import DESIGNED_LOADS, MIXES, DesignedLoad
+from benchmark_tasks.plan.prices import MIXES, DesignedLoad
 from expectations.prices import Measured, NotTold, Prices, Work, fit, price_of
+from tests.expectations.prices.known import (
+    CONTEXT,
+    IDLE_WATTS,
+    LOADS,
+    PAIR,
+    PREFILL,
+    STEPS,
+    joules_of,
+    work_of,
+)
 
-PREFILL, PAIR, CONTEXT, IDLE_WATTS = 0.02, 2e-6, 3e-5, 120.0
-NODES = (8.0, 64.0, 256.0)
-STEPS = {8.0: 2.6, 64.0: 4.0, 256.0: 9.0}
-"""Joules of a decode step; between them linear."""
-
-
-def step(batch: float) -> float:
-    return float(np.interp(batch, list(STEPS), list(STEPS.values())))
-
-
-def work_of(load: DesignedLoad, requests: int = 1000) -> Work:
-    decoded = load.answer_tokens - 1
-    return Work(
-        prefill_tokens=requests * load.prompt_tokens,
-        prefill_pairs=requests * load.prompt_tokens**2 / 2,
-        decode_tokens=requests * decoded,
-        context_tokens=requests * decoded * (load.prompt_tokens + 1 + decoded / 2),
-        decoding=load.batch_size if decoded else 0.0,
-    )
-
-
-def joules_of(work: Work) -> float:
-    return (
-        PREFILL * work.prefill_tokens
-        + PAIR * work.prefill_pairs
-        + CONTEXT * work.context_tokens
-        + work.decode_steps * step(work.decoding)
-        + IDLE_WATTS * work.idle_seconds
-    )
+NODES = tuple(STEPS)
 
 
 def window(load: DesignedLoad, truth: Callable[[Work], float] = joules_of, error: float = 0.0) -> Measured:
     work = work_of(load)
     joules = truth(work)
     return Measured(work, joules, joules / 500, error)
-
-
-LOADS = tuple(load for load in DESIGNED_LOADS if load.batch_size > 1)
 
 
 @pytest.mark.parametrize("core", [True, False])
@@ -62,14 +42,11 @@ def test_the_fit_finds_the_known_prices(core: bool) -> None:
 
 def test_an_interval_holds_the_price_and_grows_with_the_error_of_the_windows() -> None:
     exact, rough = (fit([window(load, error=error) for load in LOADS], NODES) for error in (0.001, 0.01))
-    for narrow, wide, true in zip(
-        zip(exact.joules_low, exact.joules_high, strict=True),
-        zip(rough.joules_low, rough.joules_high, strict=True),
-        exact.joules,
-        strict=True,
-    ):
-        assert narrow[0] < true < narrow[1]
-        assert wide[1] - wide[0] > 3 * (narrow[1] - narrow[0])
+    for place, true in enumerate(exact.joules):
+        term = np.eye(len(exact.joules))[place]
+        narrow, wide = exact.priced(*term), rough.priced(*term)
+        assert narrow.low_joules < true < narrow.high_joules
+        assert wide.high_joules - wide.low_joules > 3 * (narrow.high_joules - narrow.low_joules)
 
 
 def test_a_truth_of_another_form_is_missed_on_the_mixes() -> None:
@@ -84,15 +61,15 @@ def test_a_truth_of_another_form_is_missed_on_the_mixes() -> None:
 
 def test_idle_time_has_its_price() -> None:
     found = fit([window(load) for load in LOADS], NODES)
-    quiet = Work(0, 0, 0, 0, 0, idle_seconds=10)
+    quiet = Work(0, 0, idle_seconds=10)
     assert found.joules_of(quiet, IDLE_WATTS) == pytest.approx(1200)
 
 
 def test_one_task_at_several_batch_sizes_does_not_tell_prompts_from_answers() -> None:
-    chat = [window(DesignedLoad(300, 600, size)) for size in (8, 16, 32, 64, 128, 256)]
+    chat = [window(DesignedLoad(300, 600, size)) for size in (1, 8, 16, 32, 64, 128, 256)]
     with pytest.raises(NotTold, match="always go together"):
         fit(chat, NODES)
-    with pytest.raises(NotTold, match="3 windows do not tell 6 prices"):
+    with pytest.raises(NotTold, match="3 windows do not tell 7 prices"):
         fit(chat[:3], NODES)
 
 
@@ -124,8 +101,7 @@ def test_a_lower_load_has_fewer_answers_in_flight_and_costs_more() -> None:
 
 
 def test_below_one_answer_in_flight_the_server_is_idle_in_between() -> None:
-    alone = Prices(**{**vars(PRICES), "decode_steps": {1.0: (2.5, 0.005), **PRICES.decode_steps}})
-    price = price_of(alone, prompt=500, answer=400, load=0.001)
+    price = price_of(PRICES, prompt=500, answer=400, load=0.001)
     assert price.batch_size == 1 and price.idle_joules > price.decode_joules
 
 
@@ -138,9 +114,14 @@ def test_below_one_answer_in_flight_the_server_is_idle_in_between() -> None:
         ({"answer": 0}, "answer 0"),
         ({"load": 0.0}, "above 0 and at most 1"),
         ({"load": 1.2}, "above 0 and at most 1"),
-        ({"load": 0.001}, "fewer than 8 answers in flight were not measured"),
     ],
 )
 def test_nothing_is_priced_beyond_what_was_measured(asked: dict[str, float], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         price_of(PRICES, **{"prompt": 1000, "answer": 400, "load": 1.0, **asked})  # type: ignore[arg-type]
+
+
+def test_fewer_answers_in_flight_than_were_measured_have_no_price() -> None:
+    steps = {size: step for size, step in PRICES.decode_steps.items() if size > 1}
+    with pytest.raises(SettingsError, match="fewer than 8 answers in flight were not measured"):
+        price_of(replace(PRICES, decode_steps=steps), prompt=1000, answer=400, load=0.001)

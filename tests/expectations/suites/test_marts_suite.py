@@ -18,6 +18,7 @@ from expectations.suites.mart import (
     leaderboard_checks,
     load_checks,
     minima_checks,
+    price_checks,
     release_checks,
 )
 
@@ -207,6 +208,41 @@ WAITING_FAULTS = {
     "releasing_follows_from_start": "releasing_pays_after_seconds = 101",
     "unloading_saves_power": "idle_unloaded_watts = 130",
 }
+PRICES = (
+    "select list || component || coalesce(batch_size, 0) || coalesce(context_tokens, 0) as price_id,"
+    " list as price_list_id, list as runtime_version, 'some/model' as model_id, 'H200' as gpu_model,"
+    " 1 as num_gpus, v.*, price_joules * 0.9 as price_low_joules, price_joules * 1.1 as price_high_joules,"
+    " 0.02 as held_out_error, 2 as proof_loads, 'r-1, r-2' as run_ids,"
+    " case component when 'idle_second' then 'measured' else 'a model fitted to measurements' end as basis"
+    " from (values ('prefill_term', null, null, 0.02, 4e-5), ('pair_term', null, null, 2e-6, 4e-9),"
+    " ('context_term', null, null, 3e-5, 6e-8), ('step_term', 8, null, 4.0, 0.008),"
+    " ('prefill_token', null, 1000, 0.021, 4.2e-5), ('decode_token', 8, 1000, 0.53, 1.06e-3),"
+    " ('idle_second', null, null, 120.0, 1.0))"
+    " as v(component, batch_size, context_tokens, price_joules, price_seconds), lists"
+)
+PRICE_PROOF = (
+    "select list || n as proof_id, list as price_list_id, list as runtime_version, 'some/model' as model_id,"
+    " 'gpqa' as task, 'H200' as gpu_model, 1 as num_gpus, 32 as batch_size, 'r-' || (n + 2) as run_ids,"
+    " 100.0 as measured_joules, (100 + n)::double as predicted_joules, n / 100 as error,"
+    " true as is_within_measured, true as is_proven from range(1, 3) as t(n), lists"
+)
+PRICE_FAULTS = {
+    "price_is_no_measured_row": ("step_term", "basis = 'measured'"),
+    "price_list_is_proven": ("step_term", "held_out_error = 0.06"),
+    "error_beside_price_is_that_of_the_proof": ("step_term", "held_out_error = 0.01"),
+    "price_is_not_negative": ("pair_term", "price_joules = -1e-7, price_low_joules = -1e-6"),
+    "price_interval_holds_it": ("step_term", "price_low_joules = null"),
+    "price_follows_from_terms": ("prefill_token", "price_joules = 0.0211"),
+    "price_of_a_token_is_plausible": ("decode_token", "price_joules = 2000, price_high_joules = 2200"),
+    "priced_power_is_plausible": ("step_term", "price_seconds = 0.001"),
+}
+"""The component, and what is wrong with its price."""
+PROOF_FAULTS = {
+    "proof_has_both_energies": "measured_joules = null",
+    "error_follows_from_energies": "predicted_joules = 110",
+    "proof_was_not_fitted_to": "run_ids = 'r-2'",
+    "proven_list_has_its_prices": "is_proven = false",
+}
 UNCHANGED_FAULTS = {"unchanged_is_said_by_canaries": "canaries_unchanged_until = '0.3'"}
 
 
@@ -241,6 +277,9 @@ def database(tmp_path: Path) -> Path:
     connection.execute(f"create table marts.serving_capacity as {CAPACITY}")
     connection.execute(f"create table marts.joules_per_correct_answer as {ACCURACY}")
     connection.execute(f"create table marts.waiting_costs as {WAITING}")
+    connection.execute("create temp table lists as select 'good' as list")
+    connection.execute(f"create table marts.energy_prices as {PRICES}")
+    connection.execute(f"create table marts.energy_price_proof as {PRICE_PROOF}")
     unchanged = "set canaries_unchanged_until = '0.2' where leaderboard_id = 'good-1'"
     connection.execute(f"update marts.leaderboard {unchanged}")
     for name in ("run_log", "quarantine", "publications"):
@@ -331,9 +370,32 @@ def test_a_fault_in_a_load_is_refused(auditor: Auditor, database: Path, check: s
     assert check in {finding.check for finding in audit_marts(auditor, database).critical}
 
 
+def test_each_fault_in_prices_is_found_on_its_own_list(auditor: Auditor, database: Path) -> None:
+    change(
+        database,
+        f"create temp table lists as select unnest({[*PRICE_FAULTS, *PROOF_FAULTS]}) as list",
+        f"insert into marts.energy_prices {PRICES}",
+        f"insert into marts.energy_price_proof {PRICE_PROOF}",
+        *(
+            f"update marts.energy_prices set {edit}"
+            f" where price_list_id = '{name}' and component = '{component}'"
+            for name, (component, edit) in PRICE_FAULTS.items()
+        ),
+        *(
+            f"update marts.energy_price_proof set {edit} where price_list_id = '{name}'"
+            for name, edit in PROOF_FAULTS.items()
+        ),
+    )
+    found = {(finding.check, finding.key) for finding in audit_marts(auditor, database).critical}
+    for name in (*PRICE_FAULTS, *PROOF_FAULTS):
+        assert any(check == name and f" | {name} | " in key for check, key in found), name
+    assert not any(" | good | " in key for _, key in found)
+
+
 MARTS_WITH_KEYS = (
     *("release_history", "release_summary", "release_canaries", "canary_savings"),
     *("energy_under_load", "serving_capacity", "joules_per_correct_answer", "waiting_costs"),
+    *("energy_prices", "energy_price_proof"),
 )
 
 
@@ -354,9 +416,11 @@ def test_every_critical_mart_check_is_tried() -> None:
         *CAPACITY_FAULTS,
         *ACCURACY_FAULTS,
         *WAITING_FAULTS,
+        *PRICE_FAULTS,
+        *PROOF_FAULTS,
     }
     every = (*leaderboard_checks(), *minima_checks(), *history_checks(), *release_checks(), *canary_checks())
-    every += (*load_checks(), *accuracy_checks())
+    every += (*load_checks(), *accuracy_checks(), *price_checks())
     checks = {check.name for check in every if check.severity is Severity.CRITICAL}
     assert checks == tried
 

@@ -1,0 +1,115 @@
+"""The marts of energy prices, built from designed loads whose joules are a known sum over their work."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+
+from benchmark_tasks.plan.prices import MIX_LENGTHS, MIXES, DesignedLoad
+from benchmark_tasks.settings import Settings
+from benchmarks.candidate import build_candidate
+from expectations.candidate.build import PROJECT
+from tests.expectations.prices.known import (
+    CONTEXT,
+    IDLE_WATTS,
+    LOADS,
+    PAIR,
+    PREFILL,
+    STEPS,
+    WATTS,
+    apart,
+    designed_run,
+    idle_run,
+)
+
+BEYOND = DesignedLoad(1_200, 400, 512)
+"""More answers in flight than were measured."""
+
+
+@pytest.fixture(scope="module")
+def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Two versions: one with mixes as its prices say, and another in which one mix takes 8 % more."""
+    root = tmp_path_factory.mktemp("prices")
+    known = [designed_run(load) for load in LOADS] + [designed_run(mix) for mix in (*MIXES, MIXES[0])]
+    beyond = [idle_run(), designed_run(MIXES[1], factor=1.02), designed_run(BEYOND, factor=1.5)]
+    other = [designed_run(load, version="0.27.0") for load in LOADS]
+    other += [designed_run(MIXES[0], factor=1.08, version="0.27.0"), designed_run(MIXES[1], version="0.27.0")]
+    few = [designed_run(load, version="0.25.0") for load in LOADS[:3]]
+    runs, profiles = apart([*known, *beyond, *other, *few])
+    mixed = next(run for run in runs if run.configuration.batch_size == BEYOND.batch_size)
+    assert mixed.configuration.fixed_prompt_tokens == MIXES[0].prompt_tokens, "no load of the fit"
+    built = build_candidate(root / "candidate", Settings(home=root / "home"), runs=runs, profiled=profiles)
+    with duckdb.connect(str(built.database), read_only=True) as connection:
+        yield connection
+
+
+def rows(marts: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    result = marts.execute(query)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def test_the_mixes_of_the_plan_are_those_of_the_proof() -> None:
+    with (PROJECT / "seeds" / "price_proof_mixes.csv").open() as file:
+        seeded = tuple((int(row["prompt_tokens"]), int(row["answer_tokens"])) for row in csv.DictReader(file))
+    assert seeded == MIX_LENGTHS
+
+
+def test_the_prices_are_those_that_the_loads_were_made_of(marts: duckdb.DuckDBPyConnection) -> None:
+    prices = {
+        (row["component"], row["batch_size"], row["context_tokens"]): row
+        for row in rows(marts, "from marts.energy_prices")
+    }
+    joules = {key: row["price_joules"] for key, row in prices.items()}
+    assert joules["prefill_term", None, None] == pytest.approx(PREFILL, rel=1e-4)
+    assert joules["pair_term", None, None] == pytest.approx(PAIR, rel=1e-4)
+    assert joules["context_term", None, None] == pytest.approx(CONTEXT, rel=1e-4)
+    assert joules["prefill_token", None, 8192] == pytest.approx(PREFILL + PAIR * 4096, rel=1e-4)
+    for batch, step in STEPS.items():
+        assert joules["step_term", batch, None] == pytest.approx(step, rel=1e-4)
+        assert joules["decode_token", batch, 4096] == pytest.approx(step / batch + CONTEXT * 4096, rel=1e-4)
+        assert prices["step_term", batch, None]["price_seconds"] == pytest.approx(step / WATTS, rel=1e-4)
+    assert joules["idle_second", None, None] == pytest.approx(IDLE_WATTS)
+    assert ("decode_token", 1, 16_384) in joules and ("decode_token", 1, 32_768) not in joules
+    assert {row["basis"] for row in prices.values()} == {"a model fitted to measurements", "measured"}
+    assert {row["runtime_version"] for row in prices.values()} == {"0.26.0"}
+    one = prices["step_term", 64, None]
+    assert one["price_low_joules"] <= one["price_joules"] <= one["price_high_joules"]
+    assert (one["loads"], one["runs"], one["proof_loads"]) == (len(LOADS), len(LOADS), 3)
+    assert len(one["run_ids"].split(", ")) == len(LOADS)
+    assert (one["shortest_prompt_tokens"], one["longest_prompt_tokens"]) == (128, 18_432)
+    assert one["longest_context_tokens"] == 18_432 + 1_024
+
+
+def test_the_proof_says_what_was_predicted_and_measured(marts: duckdb.DuckDBPyConnection) -> None:
+    """The second mix was measured twice, once 2 % above the prices: 1 % over both."""
+    first, second, third, beyond = rows(
+        marts,
+        "from marts.energy_price_proof where runtime_version = '0.26.0'"
+        " order by batch_size = 512, fixed_prompt_tokens = 6000, fixed_prompt_tokens = 256",
+    )
+    assert (first["runs"], first["error"]) == (2, pytest.approx(0, abs=1e-4))
+    assert second["measured_joules"] == pytest.approx(2 * 30_000 * 1.01)
+    assert second["predicted_joules"] == pytest.approx(2 * 30_000, rel=1e-4)
+    assert second["error"] == pytest.approx(1 / 1.01 - 1, rel=1e-2)
+    assert third["mean_in_flight"] == 24 and third["is_within_measured"] and third["is_proven"]
+    assert not beyond["is_within_measured"] and beyond["error"] == pytest.approx(1 / 1.5 - 1, abs=0.1)
+    (held_out,) = {row["held_out_error"] for row in rows(marts, "from marts.energy_prices")}
+    assert held_out == pytest.approx(abs(second["error"]))
+
+
+def test_a_list_that_misses_a_mix_is_not_published_and_its_proof_says_why(
+    marts: duckdb.DuckDBPyConnection,
+) -> None:
+    found = rows(marts, "from marts.energy_price_proof where runtime_version = '0.27.0' order by batch_size")
+    assert [round(row["error"], 3) for row in found] == [round(1 / 1.08 - 1, 3), 0]
+    assert {row["is_proven"] for row in found} == {False}
+
+
+def test_loads_that_do_not_tell_prices_apart_have_no_list(marts: duckdb.DuckDBPyConnection) -> None:
+    lists = rows(marts, "select distinct runtime_version from intermediate.int_price_lists order by all")
+    assert [row["runtime_version"] for row in lists] == ["0.26.0", "0.27.0"]
