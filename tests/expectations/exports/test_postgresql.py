@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +15,7 @@ from typing import Any
 import duckdb
 import psycopg2
 import pytest
+import yaml
 from psycopg2 import errors
 from typer.testing import CliRunner
 
@@ -25,6 +28,7 @@ from expectations.exports import Target, bring_up_to_date
 from tests.expectations.publishing import published
 from tests.postgres import Postgres, running_postgres
 
+REPOSITORY = Path(__file__).parents[3]
 PASSWORD = "it's a p@ss/word?#%"
 ODD = {
     "joules": ("double", [0.1 + 0.2, 1e-300, None, math.inf, math.nan]),
@@ -363,6 +367,41 @@ def test_a_login_that_may_make_no_role_is_told_so(
     assert bring_up_to_date(own, publications.require_current(own), always=True)
     reader = server.url(options="-c role=plain_reader")
     assert ask(reader, "select count(*) from plain.leaderboard") == [(3,)]
+
+
+def test_every_query_of_the_dashboards_runs(settings: Settings, tmp_path: Path, url: str) -> None:
+    """Metabase's, Grafana's and Superset's dashboards, on marts with the columns of their contracts."""
+    marts = [
+        mart
+        for path in (REPOSITORY / "dbt_project" / "models" / "marts").rglob("*.yml")
+        for mart in yaml.safe_load(path.read_text()).get("models", [])
+    ]
+    tables = [
+        f"create or replace table marts.{mart['name']} ("
+        + ", ".join(f"{column['name']} {column['data_type']}" for column in mart["columns"])
+        + ")"
+        for mart in marts
+    ]
+    bring_up_to_date(settings, published(settings, tmp_path, *tables))
+    queries = dashboard_queries()
+    assert len(queries) == 14
+    for query in queries:
+        ask(url, query)
+
+
+def dashboard_queries() -> list[str]:
+    """Every query of the three dashboards, with Grafana's variables filled in."""
+    folder = REPOSITORY / "docs" / "bi"
+    grafana = json.loads((folder / "grafana-dashboard.json").read_text())
+    metabase = json.loads((folder / "metabase-dashboard.json").read_text())
+    superset = [
+        yaml.safe_load(path.read_text()) for path in (folder / "superset" / "datasets").rglob("*.yaml")
+    ]
+    found = [variable["query"] for variable in grafana["templating"]["list"][1:]]
+    found += [target["rawSql"] for panel in grafana["panels"] for target in panel["targets"]]
+    found += [card["dataset_query"]["native"]["query"] for card in metabase["cards"]]
+    found += [data_set["sql"] for data_set in superset]
+    return [re.sub(r"\$\{\w+:sqlstring\}", "'a', 'b'", query) for query in found]
 
 
 def test_as_commands(
