@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -35,6 +36,15 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 STOP_SECONDS = 20.0
 KILL_SECONDS = 10.0
+
+
+def collect_garbage_rarely() -> None:
+    """Let Python look for garbage less often in this process.
+
+    Airflow, dbt and Great Expectations make hundreds of thousands of objects that stay. Looking through them
+    again and again takes a tenth of the processor time of a refresh, and a third of that of Airflow's import.
+    """
+    gc.set_threshold(50_000, 20, 100)
 
 
 def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:

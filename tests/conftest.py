@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark_tasks.processes import collect_garbage_rarely
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.hub import ModelHub
 from benchmark_tasks.testing.package_index import PackageIndex
@@ -28,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     A shell that starts the tests in the background makes them ignore Ctrl+C: what they start must not.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    collect_garbage_rarely()
     home = tempfile.mkdtemp(prefix="jouleboard-airflow-")
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
     os.environ |= {

@@ -20,7 +20,7 @@ import typer
 from benchmark_tasks.cli import data_sets, doctor, landing, measure, plan, releases
 from benchmark_tasks.disk import keep_others_from_writing
 from benchmark_tasks.errors import ERROR_PREFIX, JouleboardError, of_this_machine, one_line
-from benchmark_tasks.processes import beside_proxies
+from benchmark_tasks.processes import beside_proxies, collect_garbage_rarely
 
 app = typer.Typer(
     help="An energy leaderboard of generative-AI inference: measured, audited, published.",
@@ -97,6 +97,7 @@ def main() -> None:
     one whose reader has seen enough is silent.
     """
     _told.clear()
+    collect_garbage_rarely()
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)

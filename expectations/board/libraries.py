@@ -6,12 +6,17 @@ content security policy without `unsafe-eval` can hold. Tabulator shows the tabl
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
+from benchmark_tasks import disk
+from benchmark_tasks.errors import DiskFull
 from expectations import pages
 
 LIBRARIES = "libraries.js"
@@ -20,6 +25,10 @@ LIBRARIES = "libraries.js"
 PICTURES = "pictures.js"
 """The same, of the script with which pages without other scripts save their figures as PNG."""
 
+KEPT_IN = Path(__file__).resolve().parents[2] / "build"
+"""Where Vega's script is kept for the next publication; bundling it takes a second."""
+
+_KEPT = "vega-{digest}.js"
 _INTERPRETER = "2.0.0"  # of the Vega that vl-convert 1.9 brings
 _UNUSED = re.compile(
     r"range|group|tree|edit|menu|popup|print|footer|calcs|paginat|page|alert|spreadsheet|data-tree|toggle"
@@ -55,7 +64,32 @@ def _vega() -> str:
     import vl_convert
 
     imports = _VEGA.format(vega=vl_convert.get_vega_version(), interpreter=_INTERPRETER)
-    return f"(() => {{{vl_convert.javascript_bundle(imports)}}})();"
+    made_from = hashlib.sha256(f"{version('vl-convert-python')} {imports}".encode()).hexdigest()
+    kept = KEPT_IN / _KEPT.format(digest=made_from[:32])
+    bundle = _kept(kept)
+    if bundle is None:
+        bundle = vl_convert.javascript_bundle(imports)
+        _keep(bundle, kept)
+    return f"(() => {{{bundle}}})();"
+
+
+def _kept(path: Path) -> str | None:
+    """The script that was kept; `None` if there is none, or it is damaged."""
+    with suppress(OSError, ValueError):
+        digest, text = path.read_bytes().decode().split("\n", maxsplit=1)
+        if hashlib.sha256(text.encode()).hexdigest() == digest:
+            return text
+    return None
+
+
+def _keep(text: str, path: Path) -> None:
+    """Keep it instead of those of other versions, unless nothing can be written there."""
+    with suppress(OSError, DiskFull):
+        path.parent.mkdir(exist_ok=True)
+        disk.replace(path, f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", durable=False)
+        for other in path.parent.glob(_KEPT.format(digest="*")):
+            if other != path:
+                other.unlink(missing_ok=True)
 
 
 def _tabulator(name: str) -> str:

@@ -164,7 +164,9 @@ def publish_approved(
 
 def _publish(note: str | None, approval: Approval | None) -> dict[str, Any]:
     """Publish. This process ends with its supervisor, so that a retry never runs beside it."""
-    from benchmark_tasks.processes import die_with_parent
+    from benchmark_tasks.processes import collect_garbage_rarely, die_with_parent
+
+    collect_garbage_rarely()
     from expectations.refresh import refresh as build_and_publish
 
     die_with_parent(signal.SIGKILL)

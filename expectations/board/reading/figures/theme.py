@@ -169,27 +169,33 @@ def gpu_colour(gpu_model: str) -> str:
 
 def configured(chart: Any) -> Any:
     """The chart with the page's type and colours."""
-    return (
-        chart.configure(aria=False, font="Arial, Helvetica, sans-serif", background="transparent")
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=SOFT,
-            titleColor=SOFT,
-            domainColor=SOFT,
-            tickColor=SOFT,
-            gridColor=LINE,
-            labelFontSize=12,
-            titleFontSize=12.5,
-            titleFontWeight="normal",
-            titlePadding=10,
-            labelPadding=5,
-            labelLimit=280,
-        )
-        .configure_title(anchor="start", color=INK, fontSize=13.5, fontWeight="bold", offset=10)
-        .configure_header(
-            title=None, labelColor=INK, labelFontSize=13.5, labelFontWeight="bold", labelAnchor="start"
-        )
-        .configure_concat(spacing=36)
+    return chart.configure(  # in one call: each copies the chart
+        aria=False,
+        font="Arial, Helvetica, sans-serif",
+        background="transparent",
+        view={"stroke": None},
+        axis={
+            "domainColor": SOFT,
+            "gridColor": LINE,
+            "labelColor": SOFT,
+            "labelFontSize": 12,
+            "labelLimit": 280,
+            "labelPadding": 5,
+            "tickColor": SOFT,
+            "titleColor": SOFT,
+            "titleFontSize": 12.5,
+            "titleFontWeight": "normal",
+            "titlePadding": 10,
+        },
+        title={"anchor": "start", "color": INK, "fontSize": 13.5, "fontWeight": "bold", "offset": 10},
+        header={
+            "labelAnchor": "start",
+            "labelColor": INK,
+            "labelFontSize": 13.5,
+            "labelFontWeight": "bold",
+            "title": None,
+        },
+        concat={"spacing": 36},
     )
 
 
