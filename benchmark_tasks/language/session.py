@@ -23,8 +23,8 @@ from benchmark_tasks.plan.procedure import (
 from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.identity import Load
 from benchmark_tasks.runtimes.drawn import weights_drawn
-from benchmark_tasks.runtimes.hub_cache import cached_snapshot
-from benchmark_tasks.runtimes.kinds import kind_of
+from benchmark_tasks.runtimes.hub_weights import fetch_model
+from benchmark_tasks.runtimes.kinds import MOCK, kind_of
 from benchmark_tasks.runtimes.launch import AtEndpoint, Launch, Origin
 from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.origins import origin_of
@@ -63,9 +63,9 @@ class LanguageSessions:
             CatalogError, RequestSetError, IndexUnreachable: the request set cannot be had, or prompts of a
                 person's own do not fit the model.
         """
-        self._sweep, self._settings, self._port = sweep, settings, port
+        self._sweep, self._model, self._settings, self._port = sweep, model, settings, port
         self._request_set = request_set_for(sweep, model, task, settings)
-        _require_own_prompts_fit(sweep, model, self._request_set, say)
+        _require_own_prompts_fit(sweep, model, self._request_set, settings, say)
         self._designed = {
             (point.fixed_prompt_tokens, point.fixed_answer_tokens): with_fixed_lengths(
                 self._request_set, point, model
@@ -93,7 +93,9 @@ class LanguageSessions:
         return self._designed[load.fixed_prompt_tokens, load.fixed_answer_tokens]
 
     def install(self, say: Callable[[str], None]) -> Installed:
-        """Make the runtime available: minutes the first time."""
+        """Make the model's files and the runtime available: minutes the first time."""
+        if _is_from_hub(self._sweep):
+            fetch_model(self._model, self._settings, say)
         self._origin = origin_of(self._sweep.server, self._sweep, self._settings, say)
         name = self._origin.served_model_name
         self._request_set = self._request_set.served_as(name)
@@ -175,7 +177,7 @@ class LanguageSessions:
 
 
 def _require_own_prompts_fit(
-    sweep: Sweep, model: Model, requests: NamedRequestSet, say: Callable[[str], None]
+    sweep: Sweep, model: Model, requests: NamedRequestSet, settings: Settings, say: Callable[[str], None]
 ) -> None:
     """Whether they fit, by the tokenizer of the model that will be served, wherever its files are here."""
     entry = sweep.data_set
@@ -183,7 +185,7 @@ def _require_own_prompts_fit(
         return
     file, options = Path(entry.file), {**model.server, **sweep.server_options}
     with TemporaryDirectory(prefix="jouleboard-tokenizer-") as scratch:
-        folder = _files_of(sweep, model, Path(scratch))
+        folder = _files_of(sweep, model, Path(scratch), settings, say)
         if folder is None:
             say(
                 f"{file.name}: tokens are not counted: the model's files are not here; "
@@ -193,13 +195,23 @@ def _require_own_prompts_fit(
             require_fit(requests, file, folder, options, say)
 
 
-def _files_of(sweep: Sweep, model: Model, scratch: Path) -> Path | None:
-    """The folder that a server here would load; `None` for an endpoint, and for what is only on the hub."""
+def _files_of(
+    sweep: Sweep, model: Model, scratch: Path, settings: Settings, say: Callable[[str], None]
+) -> Path | None:
+    """A folder with the tokenizer that a server here would load; `None` for an endpoint."""
     if isinstance(sweep.server, AtEndpoint):
         return None
-    if sweep.weights is Weights.REAL and sweep.weights_folder is None:
-        return cached_snapshot(model.model_id, model.revision or "main")
+    if sweep.weights is Weights.REAL and sweep.weights_folder is None and sweep.distribution == MOCK:
+        return None
+    if _is_from_hub(sweep):
+        return fetch_model(model, settings, say, small=True)
     return Path(model_source(model, sweep.weights, scratch, sweep.weights_folder))
+
+
+def _is_from_hub(sweep: Sweep) -> bool:
+    """Whether a server here loads the hub's files; the mock loads none."""
+    loads = not isinstance(sweep.server, AtEndpoint) and sweep.distribution != MOCK
+    return loads and sweep.weights is Weights.REAL and sweep.weights_folder is None
 
 
 def _measure(bench: Bench, load: Load) -> PointResult:

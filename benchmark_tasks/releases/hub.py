@@ -1,20 +1,23 @@
 """What a Hugging Face-compatible model hub offers, through the hub's own client.
 
-Only lists, descriptions, `config.json` and the headers of weight files are read. No code of a repository is
-run. Every answer of the hub is checked before it is used. A request that fails is not repeated, because the
-next watch asks again.
+Lists, descriptions, `config.json` and the headers of weight files are read; whole files are fetched only for
+a measurement (`download`). No code of a repository is run. Every answer of the hub is checked before it is
+used. A question that fails is not repeated, because the next watch asks again; a transfer is.
 """
 
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import logging
 import os
 import re
+import shutil
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -24,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from pydantic import Field, ValidationError
 
 from benchmark_tasks.catalog.fields import DESCRIPTION_ONLY, Commit, HubId
-from benchmark_tasks.errors import DiskFull, HubRefused, IndexUnreachable
+from benchmark_tasks.errors import DiskFull, HubRefused, IndexUnreachable, of_this_machine
 from benchmark_tasks.releases.index import without_credentials
 from benchmark_tasks.results.record import Count, Record
 from benchmark_tasks.settings import Settings
@@ -50,9 +53,27 @@ _LISTED: list[Any] = [
     "sha",
     "tags",
 ]
+GIB = 1 << 30
+
+_FORMATS = (".safetensors", ".bin", ".pt")
+"""Weights in the order in which a server prefers them; of several, one is loaded."""
+
+_NEVER_LOADED = re.compile(
+    r"(^|/)(original|metal|onnx|coreml|openvino)/|\.(gguf|onnx|h5|msgpack|ot|pth|tflite|png|jpe?g|gif|webp|mp4|pdf)$",
+    re.IGNORECASE,
+)
+"""What a repository may have beside the model."""
+
+_PATIENT = threading.Event()
+"""Whether requests that fail are repeated by the hub's client, not raised at once."""
+
 _WEIGHTS = re.compile(r"model[A-Za-z0-9_.-]*\.safetensors")
 
 Text = Annotated[str, Field(max_length=200)]
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""
 
 
 class ListedModel(Record):
@@ -201,6 +222,53 @@ class Hub:
                 tensors += [_tensor(name, tensor) for name, tensor in header.tensors.items()]
         return tensors
 
+    def download(
+        self,
+        repository: Repository,
+        cache: Path,
+        *,
+        small: bool = False,
+        say: Callable[[str], None] = _silent,
+    ) -> Path:
+        """The folder with the files that a server loads, fetched into the cache of the hub's client.
+
+        What the cache has already is not fetched again. A connection that breaks is taken up where it broke.
+
+        Args:
+            cache: the client's own folder. small: only what is not weights, such as the tokenizer.
+
+        Raises:
+            DiskFull: the cache's disk has not enough room for what is missing.
+        """
+        from huggingface_hub import snapshot_download
+
+        model, wanted = repository.model, _loaded(repository.files, small=small)
+        folder = cache / f"models--{model.model_id.replace('/', '--')}" / "snapshots" / model.revision
+        missing = sum(file.size_bytes or 0 for file in wanted if not (folder / file.path).exists())
+        if missing:
+            _require_room(missing, cache, model.model_id)
+        if missing >= GIB:
+            say(f"fetching {missing / GIB:.1f} GiB of {model.model_id} from {self.shown}")
+        with self._in_our_words(f"the files of {model.model_id}"), self._patiently():
+            return Path(
+                snapshot_download(
+                    model.model_id,
+                    revision=model.revision,
+                    cache_dir=cache,
+                    endpoint=self._api.endpoint,
+                    allow_patterns=[glob.escape(file.path) for file in wanted],
+                )
+            )
+
+    @contextmanager
+    def _patiently(self) -> Iterator[None]:
+        """Let the hub's client try again by itself, as it does for files, whose transfer may take hours."""
+        _PATIENT.set()
+        try:
+            yield
+        finally:
+            _PATIENT.clear()
+
     @contextmanager
     def _in_our_words(self, what: str) -> Iterator[None]:
         """Turn the client's errors into ours. Its messages may quote a request, so none is passed on."""
@@ -211,6 +279,9 @@ class Hub:
             yield
         except errors.GatedRepoError:
             refused = f"{what}: gated; accept its terms on {self.shown} and set HF_TOKEN"
+        except errors.LocalEntryNotFoundError as error:
+            cause = error.__cause__
+            raise _unreachable(self.shown, f"failed to answer ({type(cause or error).__name__})") from None
         except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError):
             refused = (
                 f"{what}: {self.shown} does not have it, or it is private: check the name, or set HF_TOKEN"
@@ -224,8 +295,14 @@ class Hub:
         except (httpx2.RequestError, httpx2.StreamError) as error:
             raise _unreachable(self.shown, f"failed to answer ({type(error).__name__})") from None
         except (errors.SafetensorsParsingError, ValidationError, *_INVALID_ANSWER) as error:
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise DiskFull("no space left in the folder for temporary files: free some space") from None
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull(
+                    f"no space left for {what}: free some space, or set HF_HOME to a larger disk"
+                ) from None
+            if isinstance(error, OSError) and (line := of_this_machine(error)):
+                raise HubRefused(line) from None
+            if isinstance(error, OSError) and "Consistency check failed" in str(error):
+                raise _unreachable(self.shown, f"broke off {what}") from None
             self._answered_invalidly(what)
         else:
             return
@@ -255,6 +332,8 @@ def _client(endpoint: str, shown: str) -> HfApi:
         """Raises at the first failure; the hub's client would try again for minutes."""
 
         def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+            if _PATIENT.is_set():
+                return super().send(request, **options)
             try:
                 response = super().send(request, **options)
             except httpx2.TimeoutException:
@@ -276,6 +355,24 @@ def _client(endpoint: str, shown: str) -> HfApi:
         lambda: AskedOnce(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT_SECONDS, mounts=directly)
     )
     return huggingface_hub.HfApi(endpoint=endpoint, library_name="jouleboard")
+
+
+def _loaded(files: Iterable[HubFile], *, small: bool) -> list[HubFile]:
+    """The files that a server may load: one format of weights, and what is neither weights nor a picture."""
+    wanted = [file for file in files if not _NEVER_LOADED.search(file.path)]
+    weights = [file for file in wanted if file.path.endswith(_FORMATS)]
+    chosen = next((ending for ending in _FORMATS if any(file.path.endswith(ending) for file in weights)), "")
+    return [file for file in wanted if file not in weights or (file.path.endswith(chosen) and not small)]
+
+
+def _require_room(missing: int, cache: Path, model_id: str) -> None:
+    there = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if missing > free:
+        raise DiskFull(
+            f"{model_id} needs {missing / GIB:.1f} GiB more, and {free / GIB:.1f} GiB are free in {cache}: "
+            "free some space, or set HF_HOME to a larger disk"
+        )
 
 
 def _unreachable(shown: str, what: str) -> IndexUnreachable:

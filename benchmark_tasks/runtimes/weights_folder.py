@@ -24,7 +24,7 @@ from benchmark_tasks import disk
 from benchmark_tasks.catalog import Model
 from benchmark_tasks.catalog.fields import DESCRIPTION_ONLY
 from benchmark_tasks.errors import CatalogError, WeightsNotAsAsked
-from benchmark_tasks.runtimes.weight_files import precision_of, read_headers, read_object
+from benchmark_tasks.runtimes.weight_files import Tensors, precision_of, read_headers, read_object
 from benchmark_tasks.vocabulary import WeightPrecision
 
 GIB = 1 << 30
@@ -128,16 +128,36 @@ def require_whole(path: Path) -> None:
         _whole(path)
 
 
+def require_complete(path: Path) -> None:
+    """Check that no file of weights is missing or truncated; only safetensors are looked into.
+
+    Raises:
+        CatalogError: one is, or there are no weights at all.
+    """
+    with _one_line(path):
+        stamps = _stamps(path)
+        weights = [name for name in stamps if name.endswith(_WEIGHTS)]
+        if not weights and not any(name.endswith(_OTHER_WEIGHTS) for name in stamps):
+            raise CatalogError(f"{path}: no weights in it")
+        _require_parts(path, stamps, pipeline=False)
+
+
 def _whole(path: Path) -> tuple[dict[str, Stamp], dict[str, Any] | None, WeightPrecision | None]:
     """The files of a folder that lacks nothing, its config.json and precision if it has a language model."""
     stamps = _stamps(path)
     pipeline = PIPELINE in stamps
     config = None if pipeline else _language_config(path, stamps)
+    tensors = _require_parts(path, stamps, pipeline=pipeline)
+    return stamps, config, None if config is None else precision_of(path, config, tensors.values())
+
+
+def _require_parts(path: Path, stamps: Mapping[str, Stamp], *, pipeline: bool) -> dict[Path, Tensors]:
+    """The headers of the weights, every part of which is there."""
     indices = _indices(path, stamps)
     tensors = read_headers(_weight_files(path, stamps, {} if pipeline else indices, pipeline=pipeline))
     held = {file.relative_to(path).as_posix(): t.names for file, t in tensors.items()}
     _require_indexed(path, stamps, indices, held)
-    return stamps, config, None if config is None else precision_of(path, config, tensors.values())
+    return tensors
 
 
 def require_same_model(folder: WeightsFolder, model: Model) -> None:

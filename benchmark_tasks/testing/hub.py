@@ -4,8 +4,9 @@
         hub.add("Qwen/Qwen3-9B", config={...}, tensors={"model.safetensors": {...}})
         ... HF_ENDPOINT=hub.url
 
-Lists come in pages (`Link` headers), files with ETags, commits and redirects, weight files by ranges.
-Errors are the hub's, `X-Error-Code` included; `faults` makes it misbehave.
+Lists come in pages (`Link` headers), files with ETags and commits. Weight files lie on another host (`cdn`),
+to which the hub redirects with a signed address, and come by ranges. Errors are the hub's, `X-Error-Code`
+included; `faults` makes it misbehave, and `breaks` makes the other host hang up.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 PAGE_SIZE = 2
+_LARGE = (".safetensors", ".parquet")
+"""Endings of files that are not in the repository itself (Git LFS)."""
+
 _SIZES = {"BF16": 2, "F32": 4, "F16": 2, "F8_E4M3": 1, "U8": 1, "I32": 4}
 
 
@@ -66,7 +70,7 @@ class Model:
             "size": size,
             "blobId": hashlib.sha1(content).hexdigest(),
         }
-        if name.endswith(".safetensors"):
+        if name.endswith(_LARGE):
             sha256 = hashlib.sha256(content).hexdigest()
             about["lfs"] = {"sha256": sha256, "size": size, "pointerSize": 135}
         return about
@@ -77,6 +81,8 @@ class ModelHub:
     """The hub. `asked` lists the requests; `faults` maps a part of a path to a status, or to a body.
 
     `entries`: more raw entries of lists, by organisation. `gated`: ids whose files are refused.
+    `breaks`: by file, after how many bytes of the whole file the connection ends, one number per answer.
+    `stored`: what the other host was asked: file, range, and whether the token was sent along.
     """
 
     models: dict[str, Model] = field(default_factory=dict)
@@ -84,6 +90,8 @@ class ModelHub:
     gated: set[str] = field(default_factory=set)
     faults: dict[str, int | bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    breaks: dict[str, list[int]] = field(default_factory=dict)
+    stored: list[tuple[str, str | None, bool]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -133,18 +141,38 @@ class ModelHub:
         model.commit()
         return model
 
+    @property
+    def cdn(self) -> str:
+        """The other host, where large files are."""
+        return f"http://localhost:{self._cdn.server_port}"
+
+    def add_data_set(self, hub_id: str, files: Mapping[str, bytes]) -> Model:
+        """Offer a data set, which is in `models` (and `gated`) as `datasets/<hub_id>`."""
+        information = {
+            "author": hub_id.split("/", maxsplit=1)[0],
+            "private": False,
+            "gated": False,
+            "tags": [],
+        }
+        self.models[f"datasets/{hub_id}"] = data_set = Model(hub_id, dict(files), {}, information)
+        data_set.commit()
+        return data_set
+
     def __enter__(self) -> ModelHub:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+        self._server, self._cdn = self._serving(_Handler), self._serving(_Cdn)
         return self
 
+    def _serving(self, handler: type[_Handler]) -> ThreadingHTTPServer:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, self))
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        return server
+
     def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        for server in (self._server, self._cdn):
+            server.shutdown()
+            server.server_close()
 
 
 def _weights(described: Mapping[str, tuple[str, list[int]]], counts: dict[str, int]) -> tuple[bytes, int]:
@@ -184,16 +212,23 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(fault, b"trouble", {"Retry-After": "86400"})
         elif path == "/api/models":
             self._list(query)
-        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+?)(?:/revision/([^/]+))?", path):
-            self._information(match[1], match[2], query)
-        elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-            self._resolve(match[1], match[2], match[3])
-        elif match := re.fullmatch(r"/stored/([^/]+/[^/]+)/(.+)", path):
-            self._send_file(self.hub.models[match[1]].files[match[2]], {})
+        elif match := re.fullmatch(r"/api/(?:models|(datasets))/([^/]+/[^/]+?)(?:/revision/([^/]+))?", path):
+            self._information(_key(match[1], match[2]), match[3], query)
+        elif match := re.fullmatch(
+            r"/api/(?:models|(datasets))/([^/]+/[^/]+?)/(?:tree|paths-info)/([^/]+)(?:/(.+))?", path
+        ):
+            whole = query.get("recursive", ["true"])[0].lower() == "true"
+            self._tree(_key(match[1], match[2]), match[3], match[4] or "", whole=whole)
+        elif match := re.fullmatch(r"/(?:(datasets)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            self._resolve(_key(match[1], match[2]), match[3], match[4])
         else:
             self._refuse(404, "EntryNotFound", "Entry not found")
 
     do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
 
     def _list(self, query: dict[str, list[str]]) -> None:
         author, tag = query["author"][0], query.get("pipeline_tag", [None])[0]
@@ -227,40 +262,61 @@ class _Handler(BaseHTTPRequestHandler):
             entry = model.entry(query.get("expand"), blobs="blobs" in query)
             self._answer(200, json.dumps(entry).encode(), {"Content-Type": "application/json"})
 
+    def _tree(self, model_id: str, revision: str, folder: str, *, whole: bool) -> None:
+        model = self.hub.models.get(model_id)
+        if model is None:
+            self._refuse(404, "RepoNotFound", "Repository not found")
+        elif model_id in self.hub.gated:
+            self._refuse(self._gated_status(), "GatedRepo", "Access is restricted")
+        elif revision not in ("main", model.revision):
+            self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        else:
+            below = [name for name in sorted(model.files) if name.startswith(folder and f"{folder}/")]
+            depth = len(folder) + bool(folder)
+            if not below:
+                self._refuse(404, "EntryNotFound", "Entry not found")
+                return
+            folders = {name[:depth] + name[depth:].split("/")[0] for name in below if "/" in name[depth:]}
+            files = [name for name in below if whole or "/" not in name[depth:]]
+            entries = [_tree_entry(model._sibling(name, blobs=True)) for name in files]
+            entries += [{"type": "directory", "path": name, "size": 0, "oid": "0" * 40} for name in folders]
+            self._answer(200, json.dumps(entries).encode(), {"Content-Type": "application/json"})
+
+    def _gated_status(self) -> int:
+        return 403 if self.headers.get("Authorization") else 401
+
     def _resolve(self, model_id: str, revision: str, name: str) -> None:
         model = self.hub.models.get(model_id)
         if model is None:
             self._refuse(404, "RepoNotFound", "Repository not found")
         elif model_id in self.hub.gated:
-            self._refuse(
-                403 if self.headers.get("Authorization") else 401, "GatedRepo", "Access is restricted"
-            )
+            self._refuse(self._gated_status(), "GatedRepo", "Access is restricted")
         elif revision not in ("main", model.revision):
             self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         elif name not in model.files:
             self._refuse(404, "EntryNotFound", "Entry not found")
         else:
-            self._send_model_file(model, name)
+            self._send_model_file(model_id, model, name)
 
-    def _send_model_file(self, model: Model, name: str) -> None:
+    def _send_model_file(self, key: str, model: Model, name: str) -> None:
         content = model.files[name]
         headers = {"X-Repo-Commit": model.revision, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
-        if not name.endswith(".safetensors"):
+        if not name.endswith(_LARGE):
             self._send_file(content, headers)
             return
         headers |= {
             "X-Linked-Etag": f'"{hashlib.sha256(content).hexdigest()}"',
             "X-Linked-Size": str(model.sizes.get(name, len(content))),
-            "Location": f"{self.hub.url}/stored/{model.model_id}/{name}",
+            "Location": f"{self.hub.cdn}/{key}/{name}?Expires=1&Signature=x~y",
         }
         self._answer(302, b"", headers)
 
     def _send_file(self, content: bytes, headers: dict[str, str]) -> None:
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if wanted is None:
             self._answer(200, content, {**headers, "Accept-Ranges": "bytes"})
             return
-        start, end = int(wanted[1]), min(int(wanted[2]), len(content) - 1)
+        start, end = int(wanted[1]), min(int(wanted[2] or len(content)), len(content) - 1)
         headers = {**headers, "Content-Range": f"bytes {start}-{end}/{len(content)}"}
         self._answer(206, content[start : end + 1], headers)
 
@@ -279,3 +335,40 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: Any) -> None:
         """Quiet."""
+
+
+class _Cdn(_Handler):
+    """The host that large files are on: it knows ranges, and hangs up where `breaks` says so."""
+
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path).removeprefix("/")
+        model_id = next(key for key in self.hub.models if path.startswith(f"{key}/"))
+        name = path.removeprefix(f"{model_id}/")
+        wanted = self.headers.get("Range")
+        self.hub.stored.append((name, wanted, "Authorization" in self.headers))
+        content, breaks = self.hub.models[model_id].files[name], self.hub.breaks.get(name)
+        if not breaks:
+            self._send_file(content, {})
+            return
+        start = int(re.findall(r"\d+", wanted)[0]) if wanted else 0
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.end_headers()
+        self.wfile.write(content[start : breaks.pop(0)])
+        self.wfile.flush()
+        self.close_connection = True
+
+    do_HEAD = do_GET
+
+
+def _key(kind: str | None, hub_id: str) -> str:
+    return f"{kind}/{hub_id}" if kind else hub_id
+
+
+def _tree_entry(sibling: Mapping[str, Any]) -> dict[str, Any]:
+    entry = {"type": "file", "path": sibling["rfilename"], "size": sibling["size"], "oid": sibling["blobId"]}
+    if (lfs := sibling.get("lfs")) is not None:
+        entry["lfs"] = {"oid": lfs["sha256"], "size": lfs["size"], "pointerSize": lfs["pointerSize"]}
+    return entry

@@ -71,7 +71,7 @@ def rows_of(name: str, entry: DataSetEntry, settings: Settings) -> Rows:
     folder = settings.data_sets / name if settings.data_sets else None
     if folder is not None and folder.is_dir():
         return _from_folder(folder, COLUMNS[entry.form])
-    return _from_hub(name, entry)
+    return _from_hub(name, entry, offline=settings.hub_offline)
 
 
 def save(name: str, data: Rows, folder: Path) -> Path:
@@ -134,7 +134,7 @@ def _revision(folder: Path, files: Sequence[Path]) -> str:
     return f"local.{digest.hexdigest()}"
 
 
-def _from_hub(name: str, entry: DataSetEntry) -> Rows:
+def _from_hub(name: str, entry: DataSetEntry, *, offline: bool) -> Rows:
     if entry.form in _IN_ARCHIVES:
         raise RequestSetError(
             f"data set {name}: the files of {entry.hub_id} come in archives; unpack them to "
@@ -161,18 +161,26 @@ def _from_hub(name: str, entry: DataSetEntry) -> Rows:
         ).select_columns(list(COLUMNS[entry.form]))
         return Rows(str(revision), loaded.to_list() if first is None else list(loaded.take(first)))
     except Exception as error:  # noqa: BLE001  the clients raise each other's errors; none may carry a token out
-        raise _one_line(name, entry, error) from None
+        raise _one_line(name, entry, error, offline=offline) from None
 
 
-def _one_line(name: str, entry: DataSetEntry, error: BaseException) -> RequestSetError | IndexUnreachable:
+def _one_line(
+    name: str, entry: DataSetEntry, error: BaseException, *, offline: bool
+) -> RequestSetError | IndexUnreachable:
     """One line that says what to do. It never quotes a client's message, which may contain a token."""
     kinds = {type(cause).__name__ for cause in _causes(error)}
     texts = " ".join(str(cause).lower() for cause in _causes(error))
     remedy = "or set JOULEBOARD_DATA_SETS to a folder with a copy"
-    if "GatedRepoError" in kinds or "gated" in texts:
+    if "GatedRepoError" in kinds or "is a gated dataset" in texts:
         return RequestSetError(
             f"data set {name} ({entry.hub_id}) is gated: accept its terms on the hub "
             f"and set HF_TOKEN, {remedy}"
+        )
+    if offline:
+        branch = "" if len(str(entry.revision)) == _COMMIT_DIGITS else "; only a commit can be found there"
+        return IndexUnreachable(
+            f"data set {name}: HF_HUB_OFFLINE is set, and {entry.hub_id} at {entry.revision} is not in the "
+            f"cache{branch}: ask the hub once, {remedy}"
         )
     if kinds & {"RepositoryNotFoundError", "RevisionNotFoundError"} or "401" in texts:
         return RequestSetError(
