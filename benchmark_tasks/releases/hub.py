@@ -357,6 +357,11 @@ def _client(endpoint: str, shown: str) -> HfApi:
     return huggingface_hub.HfApi(endpoint=endpoint, library_name="jouleboard")
 
 
+def bytes_loaded(repository: Repository) -> int:
+    """How many bytes `Hub.download` fetches at most."""
+    return sum(file.size_bytes or 0 for file in _loaded(repository.files, small=False))
+
+
 def _loaded(files: Iterable[HubFile], *, small: bool) -> list[HubFile]:
     """The files that a server may load: one format of weights, and what is neither weights nor a picture."""
     wanted = [file for file in files if not _NEVER_LOADED.search(file.path)]

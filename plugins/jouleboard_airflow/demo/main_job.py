@@ -26,6 +26,7 @@ from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Weights
 from jouleboard_airflow.dag_parts import schedules
 from jouleboard_airflow.demo.following import Clock, follow, wait_for_runs, wait_until_known
 from jouleboard_airflow.demo.leaderboard import print_leaderboard, print_where_to_look
+from jouleboard_airflow.demo.real_weights import offer_real_weights
 from jouleboard_airflow.platform import commands
 from jouleboard_airflow.platform.api import Airflow, DagRun
 from jouleboard_airflow.platform.installation import REPOSITORY, Installation
@@ -69,6 +70,7 @@ def demo(installation: Installation, clock: Clock) -> None:
     clock.say(f"asking the package index for {project.project} releases that run without a GPU")
     version = newest_version(project, settings, has_gpu=False)
     clock.say(f"the newest is {version}")
+    offer_real_weights(load(overlay=settings.catalog), settings, clock.say)
     for line in weights_measured(load(overlay=settings.catalog), version):
         clock.say(line)
     with running_platform(installation, clock):
