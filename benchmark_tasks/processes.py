@@ -153,12 +153,12 @@ def new_lines(file: Path, read: int) -> tuple[list[bytes], int]:
 
 
 def _with_this_package(environment: Mapping[str, str]) -> dict[str, str]:
-    """The guardian needs this package; the command under it must not see its path."""
-    root = str(Path(__file__).parents[2])
+    """The guardian needs this package and what it imports; the command under it must not see their paths."""
+    paths = (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
     return {
         **environment,
         "JOULEBOARD_GUARDIAN_PYTHONPATH": environment.get("PYTHONPATH", ""),
-        "PYTHONPATH": root,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmark_tasks import processes
 from benchmark_tasks.processes import guarded, log_tail
 from benchmark_tasks.testing.waiting import until
 
@@ -117,6 +118,22 @@ def test_the_command_does_not_see_the_guardians_python_path(tmp_path: Path) -> N
     with guarded([sys.executable, "-c", script], log=tmp_path / "log", environment=environment) as process:
         process.wait(20)
     assert log_tail(tmp_path / "log") == ("path /some/where None",)
+
+
+def test_the_guardian_finds_what_it_imports_where_only_a_path_says_where_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a host without network, where nothing is installed; called from any working directory."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$PYTHONPATH"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(processes.sys, "executable", str(python))
+    monkeypatch.setenv("PYTHONPATH", "/data/site")
+    with guarded(["true"], log=tmp_path / "log", environment={"PYTHONPATH": "/a"}, cwd=tmp_path) as process:
+        process.wait(20)
+    ((package, dependencies),) = (line.split(os.pathsep) for line in log_tail(tmp_path / "log"))
+    assert (Path(package) / "benchmark_tasks" / "processes.py").samefile(processes.__file__)
+    assert dependencies == "/data/site"
 
 
 def test_log_tail_of_nothing_and_of_long_lines(tmp_path: Path) -> None:
