@@ -17,9 +17,12 @@ from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.workloads.context import context_of
 
-PRICE_PROCEDURE = GPU_PROCEDURE.model_copy(update={"target_relative_interval": 0.02})
-"""Lengths do not vary, so a window of half a minute holds the mix already. A point of a fit need not be as
-exact as a rank."""
+PRICE_PROCEDURE = GPU_PROCEDURE.model_copy(
+    update={"target_relative_interval": 0.02, "minimum_window_seconds": 45.0}
+)
+"""Lengths do not vary, so a window need not wait for the mix, and a point of a fit need not be as exact as a
+rank. But answers of one token come in steps of up to 16: a tenth of the window must hold so many that a
+step more or less is within the limit of drift."""
 
 
 @dataclass(frozen=True)

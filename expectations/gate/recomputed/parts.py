@@ -29,14 +29,16 @@ def of_parts(window: Window | None) -> list[Contradiction]:
 
 
 def tokens_in_window(window: Window | None, requests: pd.DataFrame) -> float | None:
-    """Output tokens of a window, as if each answer had been written evenly."""
+    """Output tokens of a window, as if each answer had been written evenly; one of one token is its first."""
     if window is None or window.start_seconds is None or window.end_seconds is None:
         return None
     begun = requests[requests["first_token_seconds"].notna()]
     first, last = begun["first_token_seconds"].to_numpy(), begun["finished_seconds"].to_numpy()
+    tokens = begun["output_tokens"].to_numpy()
     inside = np.minimum(last, window.end_seconds) - np.maximum(first, window.start_seconds)
     share = np.clip(inside, 0, None) / np.maximum(last - first, 1e-9)
-    return float((share * begun["output_tokens"].to_numpy()).sum())
+    is_inside = (first > window.start_seconds) & (first <= window.end_seconds)
+    return float((np.where(tokens > 1, share, is_inside) * tokens).sum())
 
 
 def trend(recorded: float | None, values: np.ndarray) -> float | None:

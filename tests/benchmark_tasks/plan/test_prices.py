@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet
 import pytest
 
 from benchmark_tasks.catalog import load
@@ -16,6 +18,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import Task
 
+ROOT = Path(__file__).parents[3]
 ENTRIES = load()
 MODEL = ENTRIES.model("Qwen/Qwen3-8B")
 
@@ -101,3 +104,16 @@ def test_a_request_that_does_not_fit_the_context_is_refused_before_anything_star
     sweep = chat().model_copy(update={"points": (designed(30_000, 1_000),)})
     with pytest.raises(CatalogError, match="do not fit its context of 20480 tokens"):
         LanguageSessions(sweep, MODEL, ENTRIES.tasks[sweep.task], Settings(home=Path("unused")), None)
+
+
+def test_a_part_of_a_window_of_prompts_is_long_enough_for_their_steps() -> None:
+    """As an H200 read prompts of 512 tokens: a step more or less in a part must not look like drift."""
+    folder = ROOT / "recorded_runs" / "h200-2026-11-29-prices" / "01a226eb-4872-72d6-9ad5-7130a15067d4"
+    requests = pyarrow.parquet.read_table(folder / "requests.parquet", columns=["finished_seconds"])
+    ends = np.sort(requests["finished_seconds"].to_numpy())
+    steps = np.diff(np.flatnonzero(np.diff(ends, prepend=-1.0) > 0.04))
+    rate = (len(ends) - 1) / (ends[-1] - ends[0])
+    procedure = designed_sweep(chat(), MODEL).procedure
+    assert procedure is not None
+    part_seconds = procedure.minimum_window_seconds / procedure.sub_windows
+    assert np.percentile(steps, 99) / (rate * part_seconds) < procedure.drift_limit
