@@ -127,7 +127,7 @@ def test_the_guardian_finds_what_it_imports_where_only_a_path_says_where_that_is
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\necho "$PYTHONPATH"\n')
     python.chmod(0o755)
-    monkeypatch.setattr(processes.sys, "executable", str(python))
+    monkeypatch.setattr("sys.executable", str(python))
     monkeypatch.setenv("PYTHONPATH", "/data/site")
     with guarded(["true"], log=tmp_path / "log", environment={"PYTHONPATH": "/a"}, cwd=tmp_path) as process:
         process.wait(20)

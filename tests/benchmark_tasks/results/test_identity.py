@@ -27,7 +27,8 @@ IDS_OF_RECORDED_RUNS = {
     "2026-11-28T11": (25, "278b2cd322086ea3b052ebb94a51187fa610b7f57c7c027a743a752542ad286a"),
     "2026-11-28T18": (16, "7e1d7215fe5896c9baaa3ca0f7e6faad7f98757153a7bcfe319bb844ee6bd9fc"),
     "2026-11-29": (35, "0eef13e29e5ec2a563cb62d414579d173bf97c9bc039367c9f321ad5ef8b46e4"),
-    "2026-11-30": (7, "5e3e5973b4356db76a8d32331f3d8bf48ea5829d6e9dcd3a4411b93bf3fa9e29"),
+    "2026-11-29T10": (7, "5e3e5973b4356db76a8d32331f3d8bf48ea5829d6e9dcd3a4411b93bf3fa9e29"),
+    "2026-11-30": (14, "d212d264e0e2ff07fd9c940d0313e137864a08c2162d82e9346db4b7587fc130"),
 }
 """How many runs until a time (UTC), and the SHA-256 of `run_id configuration_id` of each, one per line."""
 
