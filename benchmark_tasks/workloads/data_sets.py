@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from benchmark_tasks.catalog import DataSetEntry, PromptForm
 from benchmark_tasks.errors import IndexUnreachable, RequestSetError
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.workloads.own_prompts import LFS_POINTER
 
 REVISION_FILE = "REVISION"
 MEDIA_FOLDER = "media"
@@ -96,6 +97,9 @@ def _from_folder(folder: Path, columns: Sequence[str]) -> Rows:
 def _read(file: Path, columns: Sequence[str]) -> list[Mapping[str, Any]]:
     needs = f"it needs {', '.join(columns)}"
     try:
+        with file.open("rb") as opened:
+            if opened.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise RequestSetError(f"{file}: only a pointer of Git LFS: run `git lfs pull` there")
         if file.suffix == ".parquet":
             return list(pq.read_table(file, columns=list(columns)).to_pylist())
         lines = file.read_bytes().split(b"\n")

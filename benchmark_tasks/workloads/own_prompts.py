@@ -31,6 +31,8 @@ from benchmark_tasks.vocabulary import MediaKind
 from benchmark_tasks.workloads.prompts import Prompt
 
 LONGEST_FIELD = 1 << 27
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How a file begins that Git has in place of a large one (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md)."""
 SUFFIXES = (".jsonl", ".ndjson", ".parquet", ".csv")
 
 Item = str | dict[str, Any]
@@ -106,6 +108,8 @@ def read_own_prompts(file: Path, kind: MediaKind | None, key: AnswerKey | None =
         content = file.read_bytes()
     except OSError as error:
         raise RequestSetError(f"{file}: {error.strerror or error}; check the path and permissions") from error
+    if content.startswith(LFS_POINTER):
+        raise RequestSetError(f"{file}: only a pointer of Git LFS, not the prompts: run `git lfs pull` there")
     column = None if key is None else key.column
     prompts = tuple(_checked(file, number, row, kind, key) for number, row in _rows(file, content, column))
     if not prompts:
@@ -127,7 +131,7 @@ def _rows(file: Path, content: bytes, answers: str | None) -> Iterator[tuple[int
 
 
 def _json_lines(file: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    for number, line in enumerate(_text(file, content).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -154,17 +158,23 @@ def _csv(file: Path, content: bytes, answers: str | None) -> Iterator[tuple[int,
     csv.field_size_limit(LONGEST_FIELD)
     number = 0
     try:
-        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        reader = csv.DictReader(io.StringIO(_text(file, content), newline=""), strict=True)
         _require_columns(file, reader.fieldnames or (), answers)
         for row in reader:  # blank lines are skipped by the reader
             number += 1
             if None in row:
                 raise RequestSetError(f"{file}: row {number}: more fields than the header has: quote commas")
             yield number, {name: value or None for name, value in row.items()}
-    except UnicodeDecodeError as error:
-        raise RequestSetError(f"{file}: not UTF-8 (byte {error.start}): save it as UTF-8") from error
     except csv.Error as error:
         raise RequestSetError(f"{file}: row {number + 1}: not CSV: {error}") from error
+
+
+def _text(file: Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise RequestSetError(f"{file}: line {line}: not UTF-8: save the file as UTF-8") from error
 
 
 def _require_columns(file: Path, columns: Any, answers: str | None) -> None:

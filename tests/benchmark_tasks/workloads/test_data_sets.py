@@ -197,6 +197,11 @@ def test_what_is_copied_from_the_hub_keeps_its_revision(tmp_path: Path) -> None:
         ("rows.txt", "", "no .parquet or .jsonl file"),
         ("rows.jsonl", "\n[1]\n", "row 2: not an object"),
         (
+            "rows.parquet",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            "rows.parquet: only a pointer of Git LFS: run `git lfs pull` there",
+        ),
+        (
             "rows.jsonl",
             json.dumps({**QUESTIONS[0], "Question": None}),
             "data set gpqa-diamond: row 1: Question: miss",

@@ -113,6 +113,27 @@ def test_blank_lines_are_skipped_and_other_fields_ignored(tmp_path: Path) -> Non
     assert [prompt.turns for prompt in read_own_prompts(table, None).prompts] == [("a",), ("b",)]
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+def test_a_pointer_in_place_of_the_file_is_said(tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"q.{ending}"
+    file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    with pytest.raises(
+        RequestSetError, match="only a pointer of Git LFS, not the prompts: run `git lfs pull`"
+    ):
+        read_own_prompts(file, None)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_another_encoding_is_said(tmp_path: Path, ending: str, encoding: str) -> None:
+    file = tmp_path / f"q.{ending}"
+    file.write_text(
+        'prompt\n"caf\u00e9"\n' if ending == "csv" else '{"prompt": "caf\u00e9"}\n', encoding=encoding
+    )
+    with pytest.raises(RequestSetError, match=r"q\.\w+: line \d: not UTF-8: save the file"):
+        read_own_prompts(file, None)
+
+
 def test_content_and_choices_are_the_identity_and_the_place_is_not(tmp_path: Path) -> None:
     rows = [{"prompt": f"Question {i}"} for i in range(20)]
     file = json_lines(tmp_path / "q.jsonl", rows)
@@ -199,7 +220,7 @@ def test_a_bad_row_is_one_line_that_names_row_and_field(tmp_path: Path, row: Any
         ("q.jsonl", b"", "no prompts in it"),
         ("q.jsonl", b"\n \n", "no prompts in it"),
         ("q.jsonl", b'{"prompt": "a"}\n{"prompt": ', "row 2: not JSON"),
-        ("q.jsonl", b'{"prompt": "\xff"}', "row 1: not JSON"),
+        ("q.jsonl", b'{"prompt": "a"}\n{"prompt": "\xff"}', "line 2: not UTF-8"),
         ("q.parquet", b"PAR1", "not a whole Parquet file"),
         ("q.csv", b"question\na\n", "no column prompt or messages"),
         ("q.csv", b"prompt\na,b\n", "row 1: more fields than the header"),
