@@ -61,7 +61,7 @@ CATALOG, NOTICE = forms.installed_catalog()
 HERE = forms.Here.known(CATALOG)
 
 BUILDS: dict[str, Any] = {"execution_timeout": timedelta(minutes=30), **RETRIES}
-"""Arguments of a task that builds the marts to read them."""
+"""Arguments of a task that builds a mart to read it."""
 
 
 @dag(

@@ -35,7 +35,7 @@ CATALOG, NOTICE = forms.installed_catalog()
 HERE = forms.Here.known(CATALOG)
 
 BUILDS: dict[str, Any] = {**measuring.PLANS, "execution_timeout": timedelta(minutes=30)}
-"""Arguments of a task that may build the marts to read them."""
+"""Arguments of a task that may build a mart to read it."""
 
 
 @dag(
@@ -58,7 +58,7 @@ BUILDS: dict[str, Any] = {**measuring.PLANS, "execution_timeout": timedelta(minu
             title=TITLES[confirming.BASIS],
             values_display={
                 confirming.PUBLISHED: "The current publication",
-                confirming.LANDED: "Everything that has landed (builds the marts first)",
+                confirming.LANDED: "Everything that has landed (builds their history first)",
             },
             description="Which changes are looked at.",
         ),

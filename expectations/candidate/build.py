@@ -68,11 +68,13 @@ class BuildResult:
         return sum(node.kind == kind for node in self.nodes)
 
 
-def build(candidate: Path, *, project: Path = PROJECT, unit_tests: bool = True) -> BuildResult:
+def build(
+    candidate: Path, *, project: Path = PROJECT, unit_tests: bool = True, only: str | None = None
+) -> BuildResult:
     """Run `dbt build` on `<candidate>/inputs` into `<candidate>/candidate.duckdb`, then its docs.
 
     unit_tests: also dbt's unit tests. They test the SQL, not the data, so a refresh leaves them to
-        the test suite.
+        the test suite. only: the one mart to build, with what it needs and the tests of these, without docs.
 
     Raises:
         BuildError: names the first node that failed, and dbt's message.
@@ -85,15 +87,16 @@ def build(candidate: Path, *, project: Path = PROJECT, unit_tests: bool = True) 
         try:
             runner = dbtRunner(_parsed(candidate, plain, project))
             skipped = () if unit_tests else ("--exclude-resource-type", "unit_test")
-            outcome = runner.invoke(["build", *skipped, *_arguments(plain, project)])
+            chosen = () if only is None else ("--select", f"+{only}", "--indirect-selection", "buildable")
+            outcome = runner.invoke(["build", *skipped, *chosen, *_arguments(plain, project)])
             nodes = _nodes(outcome)
             if not outcome.success:
                 raise _failure(_first_failure(outcome, candidate), candidate)
-            docs = candidate / DOCS if _writes_docs(runner, plain, project) else None
+            has_docs = only is None and _writes_docs(runner, plain, project)
         finally:
             _close_connections()
     _checkpoint(candidate / CANDIDATE_FILE)
-    return BuildResult(candidate / CANDIDATE_FILE, nodes, docs)
+    return BuildResult(candidate / CANDIDATE_FILE, nodes, candidate / DOCS if has_docs else None)
 
 
 def _parsed(candidate: Path, plain: Path, project: Path) -> Manifest:

@@ -12,7 +12,7 @@ from benchmark_tasks.plan import Change, Comparison, Plan, Sweep, SweepPoint
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import ModelKind, RuntimeName
 from expectations.history.costs import estimate, gpu_hours_per_run
-from expectations.marts_now import marts_now
+from expectations.mart_now import mart_now
 from expectations.publications import query
 from expectations.publications.database import literal
 from expectations.sql import load_sql
@@ -32,7 +32,7 @@ def canary_changes_now(
     Raises:
         PublisherBusy, BuildError, DiskFull
     """
-    with marts_now(settings, say=say) as connection:
+    with mart_now(settings, "release_canaries", say=say) as connection:
         return canary_changes(connection, runtime, version)
 
 

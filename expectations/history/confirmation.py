@@ -22,7 +22,7 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import CONFIRMATION_CAMPAIGN
 from expectations.history.release_news import CONTESTED, QUERY, sentence
-from expectations.marts_now import marts_now
+from expectations.mart_now import mart_now
 from expectations.publications import (
     all_publications,
     current,
@@ -88,12 +88,12 @@ def candidates(settings: Settings) -> tuple[Candidate, ...]:
 
 
 def candidates_now(settings: Settings, *, say: Callable[[str], None]) -> tuple[Candidate, ...]:
-    """The same with every run that has landed: the marts are built for it, and thrown away.
+    """The same with every run that has landed: the history is built for it, and thrown away.
 
     Raises:
         PublisherBusy, BuildError, DiskFull
     """
-    with marts_now(settings, say=say) as connection:
+    with mart_now(settings, "release_history", say=say) as connection:
         return _candidates(connection)
 
 
@@ -194,16 +194,19 @@ def _reruns(
 def newly_told(settings: Settings, publications: int) -> News:
     """What is said of changes in the current publication and was not so many publications before.
 
-    A withdrawn contest is told, too: the change is again what reruns say.
+    A withdrawn contest is told, too: the change is again what reruns say. What the oldest publication that is
+    kept said is not new: before it, nobody knows what was said.
 
     Raises:
         PublicationError
     """
     number = current_number(settings.published) or 0
     known = [each for each in all_publications(settings) if each.number <= number]
-    if not publications or len(known) <= publications:
+    if not publications or not known:
         return News((), ())
-    before = {row["leaderboard_id"]: _said(row) for row in _changes(known[-1 - publications])}
+    before = {
+        row["leaderboard_id"]: _said(row) for row in _changes(known[max(0, len(known) - 1 - publications)])
+    }
     new = [
         row
         for row in _changes(known[-1])

@@ -158,6 +158,7 @@ def test_what_reruns_said_is_told_once(settings: Settings) -> None:
     (line,) = newly_told(settings, 1).lines
     assert line.endswith("not confirmed")
     assert newly_told(settings, 2).title == "Changes of energy: 1 confirmed, 1 not confirmed"
+    assert newly_told(settings, 9) == newly_told(settings, 2)  # more events than publications that are kept
     assert newly_told(settings, 0).lines == ()
 
 
