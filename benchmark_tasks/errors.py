@@ -152,6 +152,18 @@ class ImportRefused(JouleboardError):
     """Published results of others cannot be imported; the last import is unchanged."""
 
 
+class SourceUnreachable(ImportRefused):
+    """The address of published results does not answer, or the connection breaks; nothing was imported."""
+
+    exit_code = TRY_AGAIN
+
+
+class ImportBusy(ImportRefused):
+    """Another import is running."""
+
+    exit_code = TRY_AGAIN
+
+
 class BuildError(JouleboardError):
     """dbt could not build the candidate."""
 

@@ -30,10 +30,19 @@ def mlenergy(
         ),
     ] = None,
     note: Annotated[str | None, typer.Option(help="Note, kept with the import.")] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(metavar="HASH", help="Refuse other content: the content hash of an earlier import."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Import ML.ENERGY's published results; importing the same files again changes nothing."""
-    result = import_results(source, Settings.from_environment(), note=note)
+    """Import ML.ENERGY's published results; importing the same files again changes nothing.
+
+    Without a source, the address where ML.ENERGY publishes them is read. If the connection breaks, the rest
+    is fetched; after exit code 75 run it again. If the source has a file SHA256SUMS, every file must be as it
+    says.
+    """
+    result = import_results(source, Settings.from_environment(), note=note, expect=expect)
     if as_json:
         typer.echo(json.dumps(asdict(result), default=str))
         return

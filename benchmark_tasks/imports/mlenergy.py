@@ -4,6 +4,7 @@
     mlenergy_configurations.parquet  mlenergy_models.parquet  mlenergy_output_lengths.parquet
     import.json                      source, time, number of rows
 <home>/imports/mlenergy-v3/current   link to the import in use, switched atomically
+<home>/imports/mlenergy-v3/.fetched/ what a failed import from an address had fetched; the next one goes on
 
 The folder is named by the content of the files read: importing the same files again changes nothing.
 """
@@ -14,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,12 +24,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark_tasks import catalog
-from benchmark_tasks.disk import disk_full_is_an_error, switch_link, sync
-from benchmark_tasks.errors import ImportRefused
+from benchmark_tasks.disk import disk_full_is_an_error, lock, switch_link, sync
+from benchmark_tasks.errors import ImportBusy, ImportRefused
 from benchmark_tasks.imports import toolkit
 from benchmark_tasks.imports.leaderboard import Measurement, Reader
 from benchmark_tasks.imports.rows import Model
-from benchmark_tasks.imports.source import PUBLIC_ADDRESS, FolderSource, open_source
+from benchmark_tasks.imports.source import PUBLIC_ADDRESS, CheckedSource, FolderSource, Source, open_source
 from benchmark_tasks.imports.tables import SCHEMAS, measurement_tables, models_table, write_with_every_key
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import DataSource, Task
@@ -36,6 +37,7 @@ from benchmark_tasks.vocabulary import DataSource, Task
 MANIFEST = "import.json"
 CURRENT = "current"
 INCOMING = ".incoming"
+FETCHED = ".fetched"
 
 
 @dataclass(frozen=True)
@@ -50,38 +52,47 @@ class ImportResult:
     tasks: int
 
 
-def import_results(path_or_url: str | None, settings: Settings, *, note: str | None = None) -> ImportResult:
+def import_results(
+    path_or_url: str | None, settings: Settings, *, note: str | None = None, expect: str | None = None
+) -> ImportResult:
     """Read published results, check every field, store them and make them the current import.
 
     path_or_url: folder or http(s) address with index.json, tasks/ and models/; or a folder with
         ML.ENERGY's own raw results or Parquet, which the `mlenergy-data` package then reads. `None`:
         the address where ML.ENERGY publishes them.
+    expect: content hash that an earlier import of the same files told; other content is refused.
 
     Raises:
+        SourceUnreachable: the address does not answer; what has arrived is kept for the next try.
         ImportRefused: a file is missing, truncated or wrong; names file, row and reason. The last
             import stays current.
         DiskFull: no space; nothing was written.
     """
     try:
-        return _import(path_or_url or PUBLIC_ADDRESS, settings, note)
+        return _import(path_or_url or PUBLIC_ADDRESS, settings, note, expect)
     except ImportRefused as error:
         if path_or_url:
             raise
-        raise ImportRefused(
+        raise type(error)(
             f"no address or folder was given, so the public address was read: {error}"
         ) from error
 
 
-def _import(path_or_url: str, settings: Settings, note: str | None) -> ImportResult:
+def _import(path_or_url: str, settings: Settings, note: str | None, expect: str | None) -> ImportResult:
     root = _root(settings)
-    source = open_source(path_or_url)
-    with _incoming(root) as staging, disk_full_is_an_error(root):
+    source = open_source(path_or_url, root / FETCHED)
+    with _alone(root, source), _incoming(root) as staging, disk_full_is_an_error(root):
         if isinstance(source, FolderSource) and toolkit.is_raw(source.root):
             content_hash, counts = toolkit_import(source.root, staging)
         else:
-            content_hash, counts = _leaderboard_import(Reader(source, _tdp_watts()), staging)
+            content_hash, counts = _leaderboard_import(Reader(CheckedSource(source), _tdp_watts()), staging)
+        if expect is not None and content_hash != expect:
+            raise ImportRefused(
+                f"{source.name}: its content hash is {content_hash}, not {expect}; nothing was imported"
+            )
         _write_manifest(staging, source.name, content_hash, counts, note)
         changed = _land(staging, root / content_hash)
+    shutil.rmtree(root / FETCHED, ignore_errors=True)
     return ImportResult(directory=root / content_hash, content_hash=content_hash, changed=changed, **counts)
 
 
@@ -156,6 +167,17 @@ def _tdp_watts() -> dict[str, float]:
 
 def _root(settings: Settings) -> Path:
     return settings.imports / DataSource.MLENERGY_V3
+
+
+def _alone(root: Path, source: Source) -> AbstractContextManager[object]:
+    """Hold the lock of imports from addresses: two of them would write the same files."""
+    if isinstance(source, FolderSource):
+        return nullcontext()
+    return lock(
+        root / FETCHED / ".lock",
+        busy=lambda holder: ImportBusy(f"another import is running ({holder}); try again when it ends"),
+        note=f"process {os.getpid()} since {datetime.now(UTC):%F %T} UTC",
+    )
 
 
 @contextmanager

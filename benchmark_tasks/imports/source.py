@@ -1,21 +1,30 @@
-"""Source of published files: a folder or an http(s) address, read file by file."""
+"""Source of published files: a folder or an http(s) address, read file by file.
+
+If the source has a file SHA256SUMS, as `sha256sum` writes it, every file that is read must be as it says.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from benchmark_tasks.errors import ImportRefused
+from benchmark_tasks.errors import ImportRefused, SourceUnreachable
+from benchmark_tasks.imports.download import Downloads
 
 PUBLIC_ADDRESS = "https://ml.energy/leaderboard/data"
 """Where ML.ENERGY's leaderboard serves its data (`public/data` of github.com/ml-energy/leaderboard)."""
 
 TIMEOUT_SECONDS = 60.0
-MAX_FILE_BYTES = 1 << 30
+SUMS_FILE = "SHA256SUMS"
+
+_SUM = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<path>.+)")
 
 
 class Source(Protocol):
@@ -53,28 +62,28 @@ class FolderSource:
 class WebSource:
     """Published files under an address, which may be signed (`?token=...`)."""
 
-    def __init__(self, url: str, client: httpx.Client) -> None:
+    def __init__(self, url: str, downloads: Downloads) -> None:
         from benchmark_tasks.releases.index import without_credentials
 
         self._parts = urlsplit(url)
         self.name = without_credentials(url).rstrip("/")
-        self._client = client
+        self._downloads = downloads
 
     def read(self, path: str) -> bytes:
         """The content of one file; raises ImportRefused if it cannot be fetched."""
         address = f"{self.name}/{path}"
         try:
-            with self._client.stream("GET", self._address(path)) as response:
-                if response.status_code != httpx.codes.OK:
-                    raise ImportRefused(
-                        f"{address}: the server answered {response.status_code}; check the address"
-                    )
-                return _bounded(response, address)
+            return self._downloads.fetch(self._address(path), address)
+        except ImportRefused as error:
+            raise type(error)(self._hidden(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            reason = str(error).replace(self._parts.query or "?", "...") or type(error).__name__
             raise ImportRefused(
-                f"{address}: not fetched ({reason}); check the address and the network, or give a folder"
-            ) from error
+                f"{address}: not fetched ({self._hidden(error)}); check the address, or give a folder"
+            ) from None
+
+    def _hidden(self, error: Exception) -> str:
+        """An error's message without the signature of a signed address."""
+        return str(error).replace(self._parts.query or "?", "...") or type(error).__name__
 
     def _address(self, path: str) -> str:
         """Where a file is. A signed address keeps its signature, which follows the path."""
@@ -82,21 +91,55 @@ class WebSource:
         return urlunsplit(self._parts._replace(path=f"{folder}/{path}", fragment=""))
 
 
-def _bounded(response: httpx.Response, address: str) -> bytes:
-    content = bytearray()
-    for chunk in response.iter_bytes():
-        content += chunk
-        if len(content) > MAX_FILE_BYTES:
-            raise ImportRefused(f"{address}: more than {MAX_FILE_BYTES >> 20} MiB; not a leaderboard file")
-    return bytes(content)
+class CheckedSource:
+    """A source whose files are compared with its SHA256SUMS, if it has one."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.name = source.name
+
+    def read(self, path: str) -> bytes:
+        """The content of one file; raises ImportRefused if it is not in the list, or another one."""
+        content, where = self._source.read(path), f"{self.name}/{path}"
+        if self._sums is None:
+            return content
+        if path not in self._sums:
+            raise ImportRefused(f"{where}: not in {self.name}/{SUMS_FILE}")
+        if hashlib.sha256(content).hexdigest() != self._sums[path]:
+            raise ImportRefused(
+                f"{where}: its SHA-256 is not that of {SUMS_FILE}; fetch it again, or ask its owner"
+            )
+        return content
+
+    @cached_property
+    def _sums(self) -> dict[str, str] | None:
+        """SHA-256 by path; `None` without a list. A page for whatever is not there is no list."""
+        try:
+            lines = self._source.read(SUMS_FILE).decode().splitlines()
+        except SourceUnreachable:
+            raise
+        except (ImportRefused, UnicodeDecodeError):
+            return None
+        if not lines or not _SUM.fullmatch(lines[0]):
+            return None
+        sums = {}
+        for number, line in enumerate(lines, 1):
+            if not (match := _SUM.fullmatch(line)):
+                raise ImportRefused(f"{self.name}/{SUMS_FILE}: line {number} is not what sha256sum writes")
+            sums[match["path"].removeprefix("./")] = match["digest"]
+        return sums
 
 
-def open_source(path_or_url: str) -> Source:
-    """A folder source, or a web source when the text starts with http:// or https://."""
+def open_source(path_or_url: str, downloads: Path) -> Source:
+    """A folder source, or a web source when the text starts with http:// or https://.
+
+    downloads: folder for what is being fetched; each address has a folder of its own in it.
+    """
     if path_or_url.lower().startswith(("http://", "https://")):
         client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True)
         try:
-            return WebSource(path_or_url, client)
+            own = downloads / hashlib.sha256(path_or_url.encode()).hexdigest()[:16]
+            return WebSource(path_or_url, Downloads(client, own))
         except ValueError as error:
             raise ImportRefused(f"not an http(s) address ({error}); check it, or give a folder") from error
     root = Path(path_or_url).expanduser().absolute()
