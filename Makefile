@@ -49,7 +49,7 @@ audit: $(ROOT)/build/requirements.txt ## Look for known vulnerabilities of these
 	@cd $(ROOT) && $(BIN)/uv tool run --quiet --from pip-audit==2.10.1 pip-audit --strict --no-deps --disable-pip -r build/requirements.txt
 
 lint: $(READY) ## Check style, formatting, SQL and types
-	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory lint-sql types
+	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory --jobs=2 --output-sync lint-sql types
 
 lint-sql: $(READY) ## Check the style of SQL
 	@cd $(ROOT) && $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar $(SQL)
