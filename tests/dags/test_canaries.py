@@ -1,6 +1,6 @@
 """Canaries of a release, run whole by `dag.test()`: who is asked, what is measured, what waits.
 
-What the canaries say is set here; that marts say it of real runs: `test_a_release_s_story.py`.
+What the canaries say is set here; how marts say it of landed runs: `test_a_release_s_story.py`.
 """
 
 from __future__ import annotations

