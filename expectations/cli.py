@@ -344,6 +344,57 @@ def query(
         _print_table(table)
 
 
+@app.command()
+def price(
+    model: Annotated[str, typer.Option(help="Model id or display name.")],
+    gpu: Annotated[str, typer.Option(help="GPU model, e.g. H200.")],
+    prompt: Annotated[int, typer.Option(help="Length of the prompt, tokens.")],
+    answer: Annotated[int, typer.Option(help="Length of the answer, tokens.")],
+    *,
+    load: Annotated[
+        list[float],
+        typer.Option(help="Share of the most requests per second, above 0 and at most 1; may be repeated."),
+    ] = [1.0],  # noqa: B006  Typer copies it
+    version: Annotated[str | None, typer.Option(help="Runtime version; default: the newest priced.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Kind of weights, e.g. real.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Weight precision, e.g. bfloat16.")] = None,
+    gpus: Annotated[int | None, typer.Option(help="Number of GPUs.")] = None,
+    publication: OfPublication = None,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on standard output.")] = False,
+) -> None:
+    """Say what a request takes at a load. No measurement: a model fitted to measurements (docs/prices.md).
+
+    In a stream of such requests; there is no price beyond the lengths and loads that were measured.
+    """
+    from expectations.prices.answer import COLUMNS, answers, in_words, lists_of
+
+    lists = lists_of(_publication(Settings.from_environment(), publication))
+    found = answers(
+        lists,
+        model=model,
+        gpu=gpu,
+        version=version,
+        weights=weights,
+        precision=precision,
+        gpus=gpus,
+        prompt=prompt,
+        answer=answer,
+        loads=load,
+    )
+    if as_json:
+        _print_json(found.records())
+    elif as_csv:
+        writer = csv.DictWriter(sys.stdout, COLUMNS)
+        writer.writeheader()
+        writer.writerows(found.records())
+    else:
+        head, table, foot = in_words(found)
+        _print_lines(head)
+        _print_columns(*table)
+        _print_lines(*foot)
+
+
 @export_app.command("tables")
 def export_tables(
     folder: Annotated[Path, typer.Argument(help="A new or an empty folder.")],

@@ -75,6 +75,11 @@ _ELSEWHERE = {
         ("recompute",),
         "Work a row's figures out again from its bundles, without dbt, and compare.",
     ),
+    "price": (
+        "expectations.cli",
+        ("price",),
+        "What a request takes at a load, by a model fitted to measurements.",
+    ),
     "digest": ("expectations.cli", ("digest",), "What was measured, changed and published in the last days."),
     "quarantine": ("expectations.cli", ("quarantine",), "Runs that the gate set aside: list, show, release."),
     "changes": (

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmark_tasks.errors import SettingsError
 
+JOULES_PER_KWH = 3.6e6
 STEPS = 200
 """Batch sizes that are tried for a load, evenly spread over the measured ones on a logarithmic scale."""
 
@@ -61,6 +62,11 @@ class RequestPrice:
         """Of the whole request."""
         return self.prefill_joules + self.decode_joules + self.idle_joules
 
+    @property
+    def requests_per_kwh(self) -> float:
+        """How many such requests a kilowatt-hour answers."""
+        return JOULES_PER_KWH / self.joules
+
 
 def price_of(prices: Prices, *, prompt: int, answer: int, load: float) -> RequestPrice:
     """Price a request in a stream of such requests.
@@ -87,18 +93,18 @@ def price_of(prices: Prices, *, prompt: int, answer: int, load: float) -> Reques
         )
     if not 0 < load <= 1:
         raise SettingsError(f"load {load:g}: give a share above 0 and at most 1")
-    sizes = np.geomspace(min(prices.decode_steps), max(prices.decode_steps), STEPS)
+    smallest, largest = float(min(prices.decode_steps)), float(max(prices.decode_steps))
+    sizes = smallest * (largest / smallest) ** (np.arange(STEPS) / (STEPS - 1))
     spent = np.array([_spent(prices, prompt, answer, size) for size in sizes])
     rates = np.maximum.accumulate(1 / spent[:, :, 1].sum(axis=1))
     wanted = load * rates[-1]
-    smallest = float(min(prices.decode_steps))
     if wanted < rates[0] and smallest > 1:
         raise SettingsError(
             f"load {load:g}: fewer than {smallest:g} answers in flight were not measured; at these lengths"
             f" give at least {np.ceil(100 * rates[0] / rates[-1]) / 100:.2f}"
         )
     place = int(np.searchsorted(rates, wanted))
-    (prefill, _), (decode, _) = spent[min(place, STEPS - 1)]
+    (prefill, _), (decode, _) = spent[place]
     idle = max(0.0, 1 / wanted - 1 / rates[0]) * prices.idle_watts
     return RequestPrice(
         float(prefill), float(decode), float(idle), float(sizes[place]), float(wanted), prices.held_out_error

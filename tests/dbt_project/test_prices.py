@@ -13,6 +13,7 @@ from benchmark_tasks.plan.prices import MIX_LENGTHS, MIXES, DesignedLoad
 from benchmark_tasks.settings import Settings
 from benchmarks.candidate import build_candidate
 from expectations.candidate.build import PROJECT
+from expectations.prices import price_lists, price_of
 from tests.expectations.prices.known import (
     CONTEXT,
     IDLE_WATTS,
@@ -83,6 +84,16 @@ def test_the_prices_are_those_that_the_loads_were_made_of(marts: duckdb.DuckDBPy
     assert len(one["run_ids"].split(", ")) == len(LOADS)
     assert (one["shortest_prompt_tokens"], one["longest_prompt_tokens"]) == (128, 18_432)
     assert one["longest_context_tokens"] == 18_432 + 1_024
+
+
+def test_a_request_has_its_price_from_the_mart(marts: duckdb.DuckDBPyConnection) -> None:
+    """256 in flight: 9 / 256 J of steps per token; the context held is 1 + 100 / 2 longer than the prompt."""
+    (found,) = price_lists(rows(marts, "from marts.energy_prices"))
+    price = price_of(found.prices, prompt=1000, answer=101, load=1.0)
+    assert price.prefill_joules == pytest.approx(1000 * PREFILL + 500_000 * PAIR, rel=1e-4)
+    assert price.decode_joules == pytest.approx(100 * (9 / 256 + 1051 * CONTEXT), rel=1e-4)
+    assert price.requests_per_second == pytest.approx(WATTS / price.joules, rel=1e-4)
+    assert found.keys["model_id"] == "Qwen/Qwen3-8B" and found.prices.idle_watts == pytest.approx(IDLE_WATTS)
 
 
 def test_the_proof_says_what_was_predicted_and_measured(marts: duckdb.DuckDBPyConnection) -> None:

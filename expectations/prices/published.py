@@ -1,0 +1,160 @@
+"""Price lists of a publication: read from its marts, and the one that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from benchmark_tasks.errors import SettingsError
+from expectations.prices.lists import Component
+from expectations.prices.request import Prices
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PriceList:
+    """Prices of one model, GPUs, version and weights, with what they are of.
+
+    keys: the columns of `energy_prices` that say so, by name.
+    """
+
+    id: str
+    keys: Mapping[str, Any]
+    prices: Prices
+
+    @property
+    def name(self) -> str:
+        """For people, as long as it must be to tell lists apart."""
+        of = self.keys
+        cap = f"cap {of['power_limit_watts']:g} W" if of["power_limit_watts"] is not None else None
+        parts = (
+            f"{of['model_id']} ({of['weight_precision']})",
+            f"{of['num_gpus']}x {of['gpu_model']}",
+            f"{of['runtime']} {of['runtime_version']}",
+            f"{of['weights']} weights",
+            of["model_revision"] and f"revision {of['model_revision'][:12]}",
+            cap,
+        )
+        return ", ".join(filter(None, parts))
+
+
+KEYS = (
+    "nickname",
+    "model_id",
+    "weight_precision",
+    "gpu_model",
+    "num_gpus",
+    "tensor_parallel",
+    "expert_parallel",
+    "data_parallel",
+    "runtime",
+    "runtime_version",
+    "power_limit_watts",
+    "weights",
+    "model_revision",
+    "loads",
+    "runs",
+    "proof_loads",
+)
+
+
+def price_lists(rows: Iterable[Row]) -> list[PriceList]:
+    """The lists that these rows of `energy_prices` make up; those without an idle power are left out."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["price_list_id"], []).append(row)
+    lists = [_list(list_id, group) for list_id, group in groups.items()]
+    return sorted((each for each in lists if each), key=lambda each: (each.name, each.id))
+
+
+def choose(
+    lists: Sequence[PriceList],
+    *,
+    model: str,
+    gpu: str,
+    version: str | None = None,
+    weights: str | None = None,
+    precision: str | None = None,
+    gpus: int | None = None,
+) -> tuple[PriceList, tuple[str, ...]]:
+    """The list of a model on a GPU model, and other versions that have one.
+
+    model: its id or display name. Of several versions the newest.
+
+    Raises:
+        SettingsError: there is none, or several that these options do not tell apart.
+    """
+    if not lists:
+        raise SettingsError(
+            "this publication has no energy prices: jouleboard plan-prices plans the loads to measure,"
+            " and a list must miss none of its proofs by more than 5 %"
+        )
+    asked = {"runtime_version": version, "weights": weights, "weight_precision": precision, "num_gpus": gpus}
+    known = {key: value for key, value in asked.items() if value is not None}
+    of_both = [each for each in lists if _is(each, model, gpu)]
+    found = [each for each in of_both if all(each.keys[key] == value for key, value in known.items())]
+    if not found:
+        what = f"{model} on {gpu}" if not of_both else f"{model} on {gpu} with these options"
+        here = "; ".join(each.name for each in (of_both or lists))
+        raise SettingsError(f"no price list of {what}; there is: {here}")
+    newest = max((each.keys["runtime_version"] for each in found), key=_order)
+    several = [each for each in found if each.keys["runtime_version"] == newest]
+    if len(several) > 1:
+        raise SettingsError(
+            "several price lists, choose with --weights, --precision or --gpus: "
+            + "; ".join(each.name for each in several)
+        )
+    others = sorted({each.keys["runtime_version"] for each in found} - {newest}, key=_order, reverse=True)
+    return several[0], tuple(others)
+
+
+def _is(prices: PriceList, model: str, gpu: str) -> bool:
+    names = {prices.keys["model_id"].casefold(), prices.keys["nickname"].casefold()}
+    return model.casefold() in names and gpu.casefold() == prices.keys["gpu_model"].casefold()
+
+
+def _order(version: str) -> tuple[int, Version, str]:
+    """Version numbers in their order, behind names that are none."""
+    with suppress(InvalidVersion):
+        return 1, Version(version), version
+    return 0, Version("0"), version
+
+
+def _list(list_id: str, rows: Sequence[Row]) -> PriceList | None:
+    of: dict[str, dict[float | None, Row]] = {}
+    for row in rows:
+        if row["context_tokens"] is None:
+            of.setdefault(row["component"], {})[row["batch_size"]] = row
+    if Component.IDLE_SECOND not in of:
+        return None
+    prefill, pair, context = (
+        _pair(of[term][None])
+        for term in (Component.PREFILL_TERM, Component.PAIR_TERM, Component.CONTEXT_TERM)
+    )
+    first = rows[0]
+    return PriceList(
+        list_id,
+        {key: first[key] for key in KEYS},
+        Prices(
+            prefill_token=prefill,
+            prefill_pair=pair,
+            context_token=context,
+            decode_steps={
+                float(batch or 0): _pair(row) for batch, row in sorted(of[Component.STEP_TERM].items())
+            },
+            idle_watts=of[Component.IDLE_SECOND][None]["price_joules"],
+            shortest_prompt_tokens=first["shortest_prompt_tokens"],
+            longest_prompt_tokens=first["longest_prompt_tokens"],
+            longest_context_tokens=first["longest_context_tokens"],
+            held_out_error=first["held_out_error"],
+        ),
+    )
+
+
+def _pair(row: Row) -> tuple[float, float]:
+    return row["price_joules"], row["price_seconds"]
