@@ -61,6 +61,7 @@ _MEASURED = (
     (MODELS, "Models"),
     ("releases.html", "Releases"),
     ("load.html", "Load"),
+    ("prices.html", "Prices"),
     ("ledger.html", "Ledger"),
 )
 _PUBLISHED = (("publications.html", "Publications"), ("about.html", "About"))

@@ -32,7 +32,7 @@ from tests.e2e.browser import Browser
 
 __all__ = ["browser"]
 
-PAGES = ("releases.html", "load.html", "ledger.html", "quarantine.html", "publications.html")
+PAGES = ("releases.html", "load.html", "prices.html", "ledger.html", "quarantine.html", "publications.html")
 OTHERS = (
     "about.html",
     "gate_report.html",

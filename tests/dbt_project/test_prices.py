@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,9 +15,15 @@ import pytest
 
 from benchmark_tasks.plan.prices import MIX_LENGTHS, MIXES, DesignedLoad
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.waiting import until
 from benchmarks.candidate import build_candidate
+from expectations.board.addresses import navigation
+from expectations.board.operations import price_pages
 from expectations.candidate.build import PROJECT
+from expectations.pages import render_page
 from expectations.prices import price_lists, price_of
+from expectations.prices.answer import answers, digits
+from tests.e2e.browser import CHROMIUM, running_browser
 from tests.expectations.prices.known import (
     CONTEXT,
     IDLE_WATTS,
@@ -27,6 +37,15 @@ from tests.expectations.prices.known import (
     idle_run,
 )
 
+SUMMARY = {
+    "publication_number": 2,
+    "published_at": "2026-11-27T10:00:00+00:00",
+    "git_commit": None,
+    "note": None,
+    "row_count": 12,
+    "run_count": 9,
+    "gate_verdict": "passed",
+}
 BEYOND = DesignedLoad(1_200, 400, 512)
 """More answers in flight than were measured."""
 
@@ -124,3 +143,72 @@ def test_a_list_that_misses_a_mix_is_not_published_and_its_proof_says_why(
 def test_loads_that_do_not_tell_prices_apart_have_no_list(marts: duckdb.DuckDBPyConnection) -> None:
     lists = rows(marts, "select distinct runtime_version from intermediate.int_price_lists order by all")
     assert [row["runtime_version"] for row in lists] == ["0.26.0", "0.27.0"]
+
+
+@pytest.fixture(scope="module")
+def site(marts: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    values = price_pages.prices(folder, marts)
+    text = render_page(
+        "board/operations/prices.html", summary=SUMMARY, links=navigation([]), models={}, tasks={}, **values
+    )
+    (folder / "prices.html").write_text(text)
+    return folder
+
+
+def test_the_page_says_that_its_prices_are_a_model_and_shows_every_proof(site: Path) -> None:
+    text = (site / "prices.html").read_text()
+    assert "A model fitted to measurements" in text and "a model fitted to measurements" in text
+    assert text.count("<td>no: outside</td>") == 1 and text.count("-7.4 %") == 1
+    assert "http" not in re.sub(r"http-equiv", "", text), "the page loads nothing"
+    with (site / price_pages.CSV).open() as file:
+        assert {row["basis"] for row in csv.DictReader(file)} == {
+            "a model fitted to measurements",
+            "measured",
+        }
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="headless Chromium is not installed")
+def test_the_sliders_say_what_the_command_says(
+    site: Path, marts: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    lists = price_lists(rows(marts, "from marts.energy_prices"))
+    asked = {"model": "Qwen/Qwen3-8B", "gpu": "H200"}
+    shown = (
+        "JSON.stringify([...document.querySelectorAll('#joules, .parts span')].map((one) => one.textContent))"
+    )
+    with running_browser(tmp_path) as browser:
+        browser.open(f"file://{site}/prices.html#prompt=700&answer=90&load=0.25")
+        until(lambda: browser.evaluate("Boolean(window.pricePage)"), 30, "the page's script")
+        assert (
+            browser.evaluate("['prompt', 'answer', 'load'].map((id) => find(id).value).join()")
+            == "700,90,0.25"
+        )
+        for prompt, answer, load in itertools.product((128, 1200, 16_000), (1, 400, 3_000), (0.1, 0.5, 1.0)):
+            said = browser.evaluate(
+                f"find('prompt').value = {prompt}; find('answer').value = {answer};"
+                f" find('load').value = '{load}'; pricePage.show(); {shown}"
+            )
+            found = answers(lists, prompt=prompt, answer=answer, loads=[load], **asked)
+            ((_, price),) = found.prices
+            values = (price.joules, price.prefill_joules, price.decode_joules, price.idle_joules)
+            rest = (price.batch_size, price.requests_per_second, price.requests_per_kwh)
+            assert json.loads(said) == [digits(value) for value in (*values, *rest)], (prompt, answer, load)
+        problem = "pricePage.show(); [find('problem').textContent, find('priced').hidden].join()"
+        assert "16384" not in browser.evaluate(problem)
+        said = browser.evaluate(f"find('prompt').value = 30000; {problem}")
+        assert said.startswith("Prompts of 128 to 18432 tokens were measured") and said.endswith(",true")
+        # The keyboard moves a slider, and the number and the price follow.
+        browser.evaluate("find('prompt').value = 1200; pricePage.places(); pricePage.show()")
+        before = browser.evaluate("find('prompt-slider').focus(); find('joules').textContent")
+        for kind in ("rawKeyDown", "keyUp"):
+            browser.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", windowsVirtualKeyCode=39)
+        until(
+            lambda: browser.evaluate("find('joules').textContent") != before,
+            10,
+            "the price follows the slider",
+        )
+        assert int(browser.evaluate("find('prompt').value")) > 1200
+        size = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+        browser.call("Emulation.setDeviceMetricsOverride", **size)
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,4 +1,4 @@
-"""Writes the pages on load, cost, quarantine and publications: one query and one template each."""
+"""Writes the pages on load, prices, cost, quarantine and publications: one query and one template each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.catalog import Catalog
 from expectations.board.operations import load_curves
+from expectations.board.operations.price_pages import prices
 from expectations.board.reading import SOURCES
 from expectations.board.reading.figures.figure import standalone
 from expectations.board.reading.page import PIXELS
@@ -56,6 +57,7 @@ def write_operations(
     }
     pages = {
         "load.html": load(folder, connection),
+        "prices.html": prices(folder, connection),
         "ledger.html": ledger(connection, shared["tasks"]),
         "quarantine.html": quarantine(connection),
         "publications.html": publications(connection, manifest),
