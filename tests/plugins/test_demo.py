@@ -91,6 +91,6 @@ def test_without_a_hub_that_gives_it_soon_the_demo_says_so_and_goes_on(
         case "slow":
             monkeypatch.setattr(real_weights, "LONGEST_SECONDS", 0.01)
     found, said = offered(settings)
-    assert MODEL_ID not in found.models
+    assert MODEL_ID not in found.added
     assert said[-1].startswith("no real weights from a hub: ") and "\n" not in said[-1]
     assert weights_measured(found, "0.32.0")[0] == "measures jouleboard/qwen3-tiny: dummy weights"
