@@ -26,8 +26,10 @@ from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.store import Listing, Store
 from benchmark_tasks.runtimes.container import CLIENTS
 from benchmark_tasks.runtimes.environments import host_runtime, host_versions, installed
-from benchmark_tasks.runtimes.weights_folder import require_whole
+from benchmark_tasks.runtimes.hub_cache import cached_snapshot
+from benchmark_tasks.runtimes.weights_folder import require_complete, require_whole
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import Weights
 
 GIB = 2**30
 ENVIRONMENT_GIB = {True: 15.0, False: 5.0}
@@ -91,6 +93,8 @@ def examine(settings: Settings) -> Diagnosis:
             _containers(),
             _data_sets(catalog, settings),
             *_weights(catalog),
+            *_weights_of_the_hub(catalog, settings, machine),
+            *_own_prompts(),
             _index(catalog, settings, machine, has_runtime),
             _landed(settings),
             _measurable(catalog, machine),
@@ -299,6 +303,50 @@ def _weights(catalog: Catalog) -> list[HostFinding]:
         detail = f"whole folders of {', '.join(named)}"
         findings.append(HostFinding("weights", State.OK, detail))
     return findings
+
+
+def _weights_of_the_hub(catalog: Catalog, settings: Settings, machine: Machine) -> list[HostFinding]:
+    """Models of this machine's plan with real weights of the hub; nothing where the plan has none."""
+    sweeps = _sweeps_here(catalog, machine)
+    models = {
+        sweep.model_id: catalog.model(sweep.model_id)
+        for sweep in sweeps
+        if sweep.weights is Weights.REAL and sweep.weights_folder is None
+    }
+    whole: list[str] = []
+    absent: list[str] = []
+    parts: list[str] = []
+    for model_id, model in models.items():
+        snapshot = cached_snapshot(model_id, model.revision or "main")
+        if snapshot is None:
+            absent.append(model_id)
+            continue
+        try:
+            require_complete(snapshot)
+            whole.append(model_id)
+        except JouleboardError as error:
+            parts.append(f"{model_id}: only a part is in the hub's cache ({error})")
+    if not models:
+        return []
+    detail = "; ".join([f"{len(whole)} of {len(models)} models are in the hub's cache, whole", *parts])
+    if not absent and not parts:
+        return [HostFinding("hub weights", State.OK, detail)]
+    named = ", ".join([*absent[:3], *(["..."] if len(absent) > 3 else [])])
+    if absent:
+        detail = f"{detail}; not here: {named}"
+    if settings.hub_offline:
+        remedy = "unset HF_HUB_OFFLINE, copy the hub's cache here, or measure with --weights stand-in.1"
+        return [HostFinding("hub weights", State.LIMITED, detail, remedy)]
+    rest = "the rest is fetched from the model hub when needed (HF_TOKEN for gated models)"
+    return [HostFinding("hub weights", State.OK, f"{detail}; {rest}")]
+
+
+def _own_prompts() -> list[HostFinding]:
+    """Nothing where prompts from a file can be counted in tokens."""
+    if importlib.util.find_spec("tokenizers"):
+        return []
+    detail = "prompts that do not fit a model are refused by its server only: tokenizers is not installed"
+    return [HostFinding("own prompts", State.LIMITED, detail, "pip install tokenizers")]
 
 
 def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: bool) -> HostFinding:

@@ -77,6 +77,36 @@ def test_it_says_which_folders_of_weights_are_missing_or_broken(settings: Settin
     assert examine(settings).can_measure
 
 
+def test_it_says_which_weights_of_the_hub_are_here_whole_in_part_or_not(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert "hub weights" not in findings(settings), "the plan of this machine has none"
+    entry = yaml.safe_load(
+        (Path(catalog.__file__).parent / "data" / "models" / "jouleboard__qwen3-tiny.yaml").read_text()
+    )
+    overlay = settings.catalog / "models" / "me__mine.yaml"
+    overlay.parent.mkdir(parents=True)
+    overlay.write_text(yaml.safe_dump({**entry, "model_id": "me/mine", "weights": "real"}))
+    absent = findings(settings)["hub weights"]
+    assert absent.state is State.OK and "0 of 1 models are in the hub's cache" in absent.detail
+    assert "not here: me/mine; the rest is fetched" in absent.detail
+    offline = findings(replace(settings, hub_offline=True))["hub weights"]
+    assert offline.state is State.LIMITED and "unset HF_HUB_OFFLINE" in (offline.remedy or "")
+
+    repository = tmp_path / "hub" / "models--me--mine"
+    folder = write_weights_folder(repository / "snapshots" / ("a" * 40))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("a" * 40)
+    whole = findings(replace(settings, hub_offline=True))["hub weights"]
+    assert whole.state is State.OK and whole.detail == "1 of 1 models are in the hub's cache, whole"
+    weights = next(folder.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-10])
+    part = findings(replace(settings, hub_offline=True))["hub weights"]
+    assert part.state is State.LIMITED
+    assert "me/mine: only a part is in the hub's cache" in part.detail and weights.name in part.detail
+
+
 def test_it_says_where_real_prompts_would_come_from(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
