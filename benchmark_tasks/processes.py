@@ -41,8 +41,8 @@ KILL_SECONDS = 10.0
 def collect_garbage_rarely() -> None:
     """Let Python look for garbage less often in this process.
 
-    Airflow, dbt and Great Expectations make hundreds of thousands of objects that stay. Looking through them
-    again and again takes a tenth of the processor time of a refresh, and a third of that of Airflow's import.
+    Airflow, dbt and Great Expectations make hundreds of thousands of objects that stay, and each search looks
+    through them again.
     """
     gc.set_threshold(50_000, 20, 100)
 
