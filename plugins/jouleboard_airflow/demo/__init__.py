@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["following", "leaderboard", "main_job"]
+__all__ = ["following", "leaderboard", "main_job", "real_weights"]

@@ -16,7 +16,7 @@ from benchmark_tasks.releases import records
 from benchmark_tasks.releases.hub import Hub, Repository, bytes_loaded
 from benchmark_tasks.runtimes.hub_cache import cache_folder
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Weights
+from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Weights
 
 MODEL_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 LARGEST_BYTES = 400 << 20
@@ -32,7 +32,7 @@ _ENTRY = {
     "total_params_billions": 0.135,
     "activated_params_billions": 0.135,
     "weight_precision": "bfloat16",
-    "runtime": "vllm",
+    "runtime": DEFAULT_RUNTIME,
     "weights": "real",
     "server": {"max_model_len": 512, "enforce_eager": True},
     "tasks": {"lm-arena-chat": {"deployments": [{"gpu_model": "none", "num_gpus": 0, "batch_sizes": [2]}]}},

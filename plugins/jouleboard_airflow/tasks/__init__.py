@@ -16,6 +16,7 @@ __all__ = [
     "estimating",
     "judging",
     "models",
+    "objectives",
     "planning",
     "releases",
 ]
