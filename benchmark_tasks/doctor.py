@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,9 +28,9 @@ from benchmark_tasks.results.store import Listing, Store
 from benchmark_tasks.runtimes.container import CLIENTS
 from benchmark_tasks.runtimes.environments import host_runtime, host_versions, installed
 from benchmark_tasks.runtimes.hub_cache import cached_snapshot
+from benchmark_tasks.runtimes.kinds import loads_from_hub
 from benchmark_tasks.runtimes.weights_folder import require_complete, require_whole
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.vocabulary import Weights
 
 GIB = 2**30
 ENVIRONMENT_GIB = {True: 15.0, False: 5.0}
@@ -79,6 +80,7 @@ def examine(settings: Settings) -> Diagnosis:
         machine = this_machine(catalog)
     except JouleboardError as error:
         return Diagnosis((_catalog(catalog), *_unusable(error)))
+    sweeps = _sweeps_here(catalog, machine)
     has_runtime, runtime = _runtimes(catalog, settings, machine)
     return Diagnosis(
         (
@@ -86,18 +88,18 @@ def examine(settings: Settings) -> Diagnosis:
             *_gpus(machine),
             _cpu_energy(),
             _memory(machine),
-            _limits(catalog, machine),
+            _limits(sweeps),
             _disk(settings, machine),
             _libraries(machine),
             runtime,
             _containers(),
             _data_sets(catalog, settings),
             *_weights(catalog),
-            *_weights_of_the_hub(catalog, settings, machine),
+            *_weights_of_the_hub(catalog, settings, sweeps),
             *_own_prompts(),
             _index(catalog, settings, machine, has_runtime),
             _landed(settings),
-            _measurable(catalog, machine),
+            _measurable(sweeps, machine),
         )
     )
 
@@ -190,9 +192,8 @@ def _memory(machine: Machine) -> HostFinding:
     return HostFinding("memory", State.LIMITED, detail, remedy)
 
 
-def _limits(catalog: Catalog, machine: Machine) -> HostFinding:
+def _limits(sweeps: Sequence[Sweep]) -> HostFinding:
     """Whether the operating system allows the largest load that the catalog plans here."""
-    sweeps = _sweeps_here(catalog, machine)
     needs = [need_of(sweep) for sweep in sweeps]
     need = Need(
         connections=max((need.connections for need in needs), default=0),
@@ -305,14 +306,9 @@ def _weights(catalog: Catalog) -> list[HostFinding]:
     return findings
 
 
-def _weights_of_the_hub(catalog: Catalog, settings: Settings, machine: Machine) -> list[HostFinding]:
+def _weights_of_the_hub(catalog: Catalog, settings: Settings, sweeps: Sequence[Sweep]) -> list[HostFinding]:
     """Models of this machine's plan with real weights of the hub; nothing where the plan has none."""
-    sweeps = _sweeps_here(catalog, machine)
-    models = {
-        sweep.model_id: catalog.model(sweep.model_id)
-        for sweep in sweeps
-        if sweep.weights is Weights.REAL and sweep.weights_folder is None
-    }
+    models = {sweep.model_id: catalog.model(sweep.model_id) for sweep in sweeps if loads_from_hub(sweep)}
     whole: list[str] = []
     absent: list[str] = []
     parts: list[str] = []
@@ -406,8 +402,7 @@ def _sweeps_here(catalog: Catalog, machine: Machine) -> list[Sweep]:
     return [sweep for plan in plans for sweep in plan.sweeps]
 
 
-def _measurable(catalog: Catalog, machine: Machine) -> HostFinding:
-    sweeps = _sweeps_here(catalog, machine)
+def _measurable(sweeps: Sequence[Sweep], machine: Machine) -> HostFinding:
     points = sum(len(sweep.points) for sweep in sweeps)
     models = len({sweep.model_id for sweep in sweeps})
     detail = f"{points} configurations of {models} models per release"

@@ -84,40 +84,31 @@ BUILDS: dict[str, Any] = {"execution_timeout": timedelta(minutes=30), **RETRIES}
             title=TITLES["revision"],
             description="Measure the models only while the catalog has this revision (commit) of them.",
         ),
-        canaries.SCOPE: Param(
-            canaries.BY_CANARIES,
-            type="string",
-            enum=[canaries.BY_CANARIES, canaries.EVERYTHING],
-            title=TITLES[canaries.SCOPE],
-            values_display={
+        canaries.SCOPE: forms.choice(
+            canaries.SCOPE,
+            {
                 canaries.BY_CANARIES: "What canaries say",
                 canaries.EVERYTHING: "Everything, without canaries",
             },
-            description="Whether canaries decide how much is measured now.",
+            "Whether canaries decide how much is measured now.",
         ),
-        canaries.MARGIN: Param(
-            None,
-            type=["null", "number"],
+        canaries.MARGIN: forms.number(
+            canaries.MARGIN,
+            "Largest change of energy that counts as none, as a share. Empty: the catalog's.",
             exclusiveMinimum=0,
             exclusiveMaximum=1,
-            title=TITLES[canaries.MARGIN],
-            description="Largest change of energy that counts as none, as a share. Empty: the catalog's.",
         ),
-        canaries.SHARE: Param(
-            None,
-            type=["null", "number"],
+        canaries.SHARE: forms.number(
+            canaries.SHARE,
+            "GPU time of canaries, at most, as a share of all sweeps'. Empty: the catalog's.",
             exclusiveMinimum=0,
             exclusiveMaximum=1,
-            title=TITLES[canaries.SHARE],
-            description="GPU time of canaries, at most, as a share of all sweeps'. Empty: the catalog's.",
         ),
         "note": forms.note(),
-        estimating.THRESHOLD: Param(
-            None,
-            type=["null", "number"],
+        estimating.THRESHOLD: forms.number(
+            estimating.THRESHOLD,
+            "Above it a person is asked. Empty: the Airflow variable, or else 48.",
             minimum=0,
-            title=TITLES[estimating.THRESHOLD],
-            description="Above it a person is asked. Empty: the Airflow variable, or else 48.",
         ),
         "approve": forms.text("approve", "Reason to measure without a question."),
         HOURS: hours_to_answer(),

@@ -51,16 +51,13 @@ BUILDS: dict[str, Any] = {**measuring.PLANS, "execution_timeout": timedelta(minu
             title=TITLES[confirming.BUDGET],
             description="On each GPU model, in seven days. 0: nothing is measured.",
         ),
-        confirming.BASIS: Param(
-            confirming.PUBLISHED,
-            type="string",
-            enum=[confirming.PUBLISHED, confirming.LANDED],
-            title=TITLES[confirming.BASIS],
-            values_display={
+        confirming.BASIS: forms.choice(
+            confirming.BASIS,
+            {
                 confirming.PUBLISHED: "The current publication",
                 confirming.LANDED: "Everything that has landed (builds their history first)",
             },
-            description="Which changes are looked at.",
+            "Which changes are looked at.",
         ),
         "gpu_model": forms.gpu_model(HERE),
         "note": forms.note(),

@@ -18,7 +18,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import dag, task
 
 from jouleboard_airflow.dag_parts import forms
 from jouleboard_airflow.dag_parts.assets import DECISIONS
@@ -38,12 +38,9 @@ from jouleboard_airflow.tasks import choices, contesting
     doc_md=__doc__,
     params={
         contesting.CHANGE: forms.text(contesting.CHANGE, "Id of the change, or the beginning of it."),
-        contesting.DECISION: Param(
-            contesting.CONTEST,
-            type="string",
-            enum=[contesting.CONTEST, contesting.WITHDRAW],
-            title=choices.TITLES[contesting.DECISION],
-            values_display={
+        contesting.DECISION: forms.choice(
+            contesting.DECISION,
+            {
                 contesting.CONTEST: "Contest what reruns say",
                 contesting.WITHDRAW: "Withdraw a contest",
             },

@@ -17,8 +17,7 @@ publication, or none if nothing changed.
 5. `announce`: fails with the reason after *Reject*; is skipped if nothing changed.
 
 It runs after measurements, after an import, after `contest_change` and `set_objective`, and daily. Only one
-run at a time: the
-next one waits for an open question. *Approve* in the form answers the question in advance.
+run at a time: the next one waits for an open question. *Approve* in the form answers the question in advance.
 """
 
 from __future__ import annotations

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import dag, task
 
 from jouleboard_airflow.dag_parts import forms, measuring, schedules
 from jouleboard_airflow.failures import one_line_errors
 from jouleboard_airflow.tasks import canaries
-from jouleboard_airflow.tasks.choices import TITLES
 
 CATALOG, NOTICE = forms.installed_catalog()
 HERE = forms.Here.known(CATALOG)
@@ -31,12 +30,10 @@ HERE = forms.Here.known(CATALOG)
     doc_md=__doc__ + NOTICE,
     **measuring.dag_defaults("rotation"),
     params={
-        canaries.WEEKLY: Param(
-            None,
-            type=["null", "number"],
+        canaries.WEEKLY: forms.number(
+            canaries.WEEKLY,
+            "On each GPU model, in seven days. Empty: the catalog's (canaries.yaml).",
             minimum=0,
-            title=TITLES[canaries.WEEKLY],
-            description="On each GPU model, in seven days. Empty: the catalog's (canaries.yaml).",
         ),
         "gpu_model": forms.gpu_model(HERE),
         "note": forms.note(),

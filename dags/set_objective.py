@@ -17,10 +17,11 @@ run is skipped.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 from airflow.sdk import Param, dag, task
 
+from benchmark_tasks.catalog.objectives import NAME_PATTERN, Percentile
 from jouleboard_airflow.dag_parts import forms
 from jouleboard_airflow.dag_parts.assets import DECISIONS
 from jouleboard_airflow.dag_parts.deadlines import deadline
@@ -28,17 +29,11 @@ from jouleboard_airflow.dag_parts.measuring import OWNER_LINKS
 from jouleboard_airflow.failures import one_line_errors
 from jouleboard_airflow.tasks import choices, objectives
 
-PERCENTILES = [50, 90, 95, 99]
+PERCENTILES = list(get_args(Percentile))
 
 
 def _ceiling(name: str) -> Param:
-    return Param(
-        None,
-        type=["null", "number"],
-        exclusiveMinimum=0,
-        title=choices.TITLES[name],
-        description="Empty: no ceiling.",
-    )
+    return forms.number(name, "Empty: no ceiling.", exclusiveMinimum=0)
 
 
 def _percentile(name: str) -> Param:
@@ -62,17 +57,11 @@ def _percentile(name: str) -> Param:
         objectives.OBJECTIVE: Param(
             None,
             type=["null", "string"],
-            pattern=r"^[a-z][a-z0-9-]{0,30}$",
+            pattern=NAME_PATTERN,
             title=choices.TITLES[objectives.OBJECTIVE],
             description="Its name: small letters, digits and hyphens.",
         ),
-        "decision": Param(
-            objectives.SET,
-            type="string",
-            enum=[objectives.SET, objectives.REMOVE],
-            title=choices.TITLES["decision"],
-            values_display={objectives.SET: "Set it", objectives.REMOVE: "Remove it"},
-        ),
+        "decision": forms.choice("decision", {objectives.SET: "Set it", objectives.REMOVE: "Remove it"}),
         "ttft_ms": _ceiling("ttft_ms"),
         "ttft_percentile": _percentile("ttft_percentile"),
         "itl_ms": _ceiling("itl_ms"),

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from benchmark_tasks.results.record import Record
 
+NAME_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
+"""Of a name of an objective: it is a file's name, too."""
+
 Percentile = Literal[50, 90, 95, 99]
 Ceiling = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -19,7 +22,7 @@ class Objective(Record):
     its ceilings. source: where they come from, or who wants them.
     """
 
-    objective: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+    objective: Annotated[str, Field(pattern=NAME_PATTERN)]
     ttft_percentile: Percentile | None = None
     ttft_ceiling_ms: Ceiling | None = None
     itl_percentile: Percentile | None = None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
-from benchmark_tasks import disk
+from benchmark_tasks.catalog import records
 from benchmark_tasks.catalog.objectives import Objective
 from benchmark_tasks.errors import CatalogError, first_problem
 
@@ -47,9 +46,7 @@ def keep(objective: Objective, overlay: Path) -> Path:
         DiskFull: nothing was changed.
     """
     path = _file_of(objective.objective, overlay)
-    content = yaml.safe_dump(objective.model_dump(mode="json", exclude_none=True), sort_keys=False, width=110)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    disk.replace(path, content)
+    records.write(path, objective, compact=True)
     return path
 
 

@@ -183,8 +183,10 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure a plan, or one model by hand; every run is landed, a failed one too."""
+    from benchmark_tasks.plan import chosen_requests
+
     settings = Settings.from_environment()
-    requests = _requests(
+    requests = chosen_requests(
         prompts=None if prompts is None else prompts.absolute(),
         request_set=request_set,
         length=length,
@@ -381,12 +383,6 @@ def _changed(sweeps: Sequence[Sweep], changes: dict[str, Any]) -> Sequence[Sweep
         ]
     except ValidationError as error:
         raise SettingsError(first_problem(error, "options")) from error
-
-
-def _requests(**choices: Any) -> dict[str, Any]:
-    from benchmark_tasks.plan import chosen_requests
-
-    return chosen_requests(**choices)
 
 
 def _data_set_of(sweep: Sweep, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from benchmark_tasks.plan.sweep import Sweep
 from benchmark_tasks.results.identity import Load
 from benchmark_tasks.runtimes.drawn import weights_drawn
 from benchmark_tasks.runtimes.hub_weights import fetch_model
-from benchmark_tasks.runtimes.kinds import MOCK, kind_of
+from benchmark_tasks.runtimes.kinds import MOCK, kind_of, loads_from_hub
 from benchmark_tasks.runtimes.launch import AtEndpoint, Launch, Origin
 from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.origins import origin_of
@@ -201,17 +201,15 @@ def _files_of(
     """A folder with the tokenizer that a server here would load; `None` for an endpoint."""
     if isinstance(sweep.server, AtEndpoint):
         return None
-    if sweep.weights is Weights.REAL and sweep.weights_folder is None and sweep.distribution == MOCK:
-        return None
-    if _is_from_hub(sweep):
-        return fetch_model(model, settings, say, small=True)
+    if loads_from_hub(sweep):
+        return None if sweep.distribution == MOCK else fetch_model(model, settings, say, small=True)
     return Path(model_source(model, sweep.weights, scratch, sweep.weights_folder))
 
 
 def _is_from_hub(sweep: Sweep) -> bool:
     """Whether a server here loads the hub's files; the mock loads none."""
-    loads = not isinstance(sweep.server, AtEndpoint) and sweep.distribution != MOCK
-    return loads and sweep.weights is Weights.REAL and sweep.weights_folder is None
+    served_here = not isinstance(sweep.server, AtEndpoint) and sweep.distribution != MOCK
+    return served_here and loads_from_hub(sweep)
 
 
 def _measure(bench: Bench, load: Load) -> PointResult:

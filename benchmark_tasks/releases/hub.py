@@ -240,11 +240,14 @@ class Hub:
         Raises:
             DiskFull: the cache's disk has not enough room for what is missing.
         """
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import snapshot_download, try_to_load_from_cache
 
         model, wanted = repository.model, _loaded(repository.files, small=small)
-        folder = cache / f"models--{model.model_id.replace('/', '--')}" / "snapshots" / model.revision
-        missing = sum(file.size_bytes or 0 for file in wanted if not (folder / file.path).exists())
+        missing = sum(
+            file.size_bytes or 0
+            for file in wanted
+            if not isinstance(try_to_load_from_cache(model.model_id, file.path, cache, model.revision), str)
+        )
         if missing:
             _require_room(missing, cache, model.model_id)
         if missing >= GIB:

@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 from pydantic import JsonValue, ValidationError
 
-from benchmark_tasks.catalog import Asking, Catalog, Deployment, HubWatch, Model
+from benchmark_tasks.catalog import Asking, Catalog, Deployment, HubWatch, Model, records
 from benchmark_tasks.catalog.fields import Commit, HubId
 from benchmark_tasks.catalog.reading import read
 from benchmark_tasks.errors import HubRefused, ProposalError, first_problem
-from benchmark_tasks.releases import records, revisions
+from benchmark_tasks.releases import revisions
 from benchmark_tasks.releases.facts import Fact, Facts, facts_of
 from benchmark_tasks.releases.hub import Hub, ListedModel
 from benchmark_tasks.results.record import Record

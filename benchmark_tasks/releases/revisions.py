@@ -12,11 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from benchmark_tasks.catalog import Catalog, Model
+from benchmark_tasks.catalog import Catalog, Model, records
 from benchmark_tasks.catalog.reading import read
 from benchmark_tasks.catalog.revisions import Revision, Revisions
 from benchmark_tasks.errors import HubRefused
-from benchmark_tasks.releases import records
 from benchmark_tasks.releases.hub import Hub
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Architecture, Weights

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from benchmark_tasks.catalog import records
 from benchmark_tasks.catalog.reading import read
 from benchmark_tasks.errors import CatalogError
-from benchmark_tasks.releases import records
 from benchmark_tasks.results.record import Record
 from benchmark_tasks.settings import Settings
 

@@ -15,7 +15,7 @@ from benchmark_tasks.catalog import Model
 from benchmark_tasks.errors import CatalogError
 from benchmark_tasks.results.bundle import SERVER_LOG
 from benchmark_tasks.results.record import Count, Record
-from benchmark_tasks.runtimes.kinds import RuntimeKind, Setup, kind_of
+from benchmark_tasks.runtimes.kinds import RuntimeKind, Setup, kind_of, loads_from_hub
 from benchmark_tasks.runtimes.model_files import model_source
 from benchmark_tasks.runtimes.server import RunningServer, ServerSpec
 from benchmark_tasks.runtimes.server_options import write_server_options
@@ -108,7 +108,7 @@ class Launch:
     @property
     def from_hub(self) -> bool:
         """Whether it loads from the hub."""
-        return self.setup.weights is Weights.REAL and self.setup.weights_folder is None
+        return loads_from_hub(self.setup)
 
     def stand_in_folder(self) -> Path | None:
         """What draws stand-in weights, for the server's PYTHONPATH; `None` where none are asked for.

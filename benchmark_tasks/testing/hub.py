@@ -263,37 +263,37 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, json.dumps(entry).encode(), {"Content-Type": "application/json"})
 
     def _tree(self, model_id: str, revision: str, folder: str, *, whole: bool) -> None:
+        if (model := self._open_to_us(model_id, revision)) is None:
+            return
+        below = [name for name in sorted(model.files) if name.startswith(folder and f"{folder}/")]
+        depth = len(folder) + bool(folder)
+        if not below:
+            self._refuse(404, "EntryNotFound", "Entry not found")
+            return
+        folders = {name[:depth] + name[depth:].split("/")[0] for name in below if "/" in name[depth:]}
+        files = [name for name in below if whole or "/" not in name[depth:]]
+        entries = [_tree_entry(model._sibling(name, blobs=True)) for name in files]
+        entries += [{"type": "directory", "path": name, "size": 0, "oid": "0" * 40} for name in folders]
+        self._answer(200, json.dumps(entries).encode(), {"Content-Type": "application/json"})
+
+    def _open_to_us(self, model_id: str, revision: str) -> Model | None:
+        """A model whose files may be asked for; `None` after a refusal."""
         model = self.hub.models.get(model_id)
         if model is None:
             self._refuse(404, "RepoNotFound", "Repository not found")
         elif model_id in self.hub.gated:
-            self._refuse(self._gated_status(), "GatedRepo", "Access is restricted")
+            status = 403 if self.headers.get("Authorization") else 401
+            self._refuse(status, "GatedRepo", "Access is restricted")
         elif revision not in ("main", model.revision):
             self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         else:
-            below = [name for name in sorted(model.files) if name.startswith(folder and f"{folder}/")]
-            depth = len(folder) + bool(folder)
-            if not below:
-                self._refuse(404, "EntryNotFound", "Entry not found")
-                return
-            folders = {name[:depth] + name[depth:].split("/")[0] for name in below if "/" in name[depth:]}
-            files = [name for name in below if whole or "/" not in name[depth:]]
-            entries = [_tree_entry(model._sibling(name, blobs=True)) for name in files]
-            entries += [{"type": "directory", "path": name, "size": 0, "oid": "0" * 40} for name in folders]
-            self._answer(200, json.dumps(entries).encode(), {"Content-Type": "application/json"})
-
-    def _gated_status(self) -> int:
-        return 403 if self.headers.get("Authorization") else 401
+            return model
+        return None
 
     def _resolve(self, model_id: str, revision: str, name: str) -> None:
-        model = self.hub.models.get(model_id)
-        if model is None:
-            self._refuse(404, "RepoNotFound", "Repository not found")
-        elif model_id in self.hub.gated:
-            self._refuse(self._gated_status(), "GatedRepo", "Access is restricted")
-        elif revision not in ("main", model.revision):
-            self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
-        elif name not in model.files:
+        if (model := self._open_to_us(model_id, revision)) is None:
+            return
+        if name not in model.files:
             self._refuse(404, "EntryNotFound", "Entry not found")
         else:
             self._send_model_file(model_id, model, name)

@@ -9,15 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
-from benchmark_tasks import disk
-from benchmark_tasks.errors import DiskFull
-from expectations import pages
+from expectations import kept, pages
 
 LIBRARIES = "libraries.js"
 """File name in the site's folder."""
@@ -65,31 +62,12 @@ def _vega() -> str:
 
     imports = _VEGA.format(vega=vl_convert.get_vega_version(), interpreter=_INTERPRETER)
     made_from = hashlib.sha256(f"{version('vl-convert-python')} {imports}".encode()).hexdigest()
-    kept = KEPT_IN / _KEPT.format(digest=made_from[:32])
-    bundle = _kept(kept)
+    place = KEPT_IN / _KEPT.format(digest=made_from[:32])
+    bundle = kept.read(place)
     if bundle is None:
-        bundle = vl_convert.javascript_bundle(imports)
-        _keep(bundle, kept)
-    return f"(() => {{{bundle}}})();"
-
-
-def _kept(path: Path) -> str | None:
-    """The script that was kept; `None` if there is none, or it is damaged."""
-    with suppress(OSError, ValueError):
-        digest, text = path.read_bytes().decode().split("\n", maxsplit=1)
-        if hashlib.sha256(text.encode()).hexdigest() == digest:
-            return text
-    return None
-
-
-def _keep(text: str, path: Path) -> None:
-    """Keep it instead of those of other versions, unless nothing can be written there."""
-    with suppress(OSError, DiskFull):
-        path.parent.mkdir(exist_ok=True)
-        disk.replace(path, f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", durable=False)
-        for other in path.parent.glob(_KEPT.format(digest="*")):
-            if other != path:
-                other.unlink(missing_ok=True)
+        bundle = vl_convert.javascript_bundle(imports).encode()
+        kept.keep(bundle, place, instead_of=_KEPT.format(digest="*"))
+    return f"(() => {{{bundle.decode()}}})();"
 
 
 def _tabulator(name: str) -> str:

@@ -7,7 +7,6 @@ for each database file, and every candidate has its own.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import sys
 from contextlib import suppress
@@ -15,9 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark_tasks import disk
-from benchmark_tasks.errors import DiskFull
 from benchmark_tasks.results import identity
+from expectations import kept
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -53,9 +51,7 @@ def read(path: Path) -> Manifest | None:
     from dbt.parser.manifest import extended_mashumuro_decoder
 
     with suppress(Exception):  # whatever is wrong with it, parsing anew is right
-        kept = path.read_bytes()
-        digest, content = kept[: hashlib.sha256().digest_size], kept[hashlib.sha256().digest_size :]
-        if hashlib.sha256(content).digest() == digest:
+        if (content := kept.read(path)) is not None:
             manifest: Manifest = Manifest.from_msgpack(content, decoder=extended_mashumuro_decoder)
             return manifest
     return None
@@ -66,13 +62,7 @@ def keep(manifest: Manifest, path: Path) -> None:
     from dbt.parser.manifest import extended_mashumaro_encoder
 
     content = bytes(manifest.to_msgpack(extended_mashumaro_encoder))
-    kept = io.BytesIO(hashlib.sha256(content).digest() + content)
-    with suppress(OSError, DiskFull):
-        path.parent.mkdir(exist_ok=True)
-        disk.replace_content(path, kept, durable=False)
-        for other in path.parent.glob(_NAME.format(digest="*")):
-            if other != path:
-                other.unlink(missing_ok=True)
+    kept.keep(content, path, instead_of=_NAME.format(digest="*"))
 
 
 def locate(manifest: Manifest, inputs: Path) -> None:

@@ -331,15 +331,17 @@ def _verdicts(path: Path) -> tuple[tuple[int, bool, int], ...]:
 
 def _work(folder: Path) -> dict[str, Any]:
     """Of the window that ranks, in runs of text tasks; bundles of before `under_way` do not tell."""
-    table = _columns(folder / bundle.REQUESTS_FILE, WORK_COLUMNS)
     try:
         run = bundle.read_record(folder)
     except BundleError:
         return {}
     window, load = run.window_steady, run.configuration
-    if table is None or table.column_names != list(WORK_COLUMNS) or load.architecture is not Architecture.LLM:
-        return {}
     if window is None or window.start_seconds is None or window.end_seconds is None:
+        return {}
+    if load.architecture is not Architecture.LLM:
+        return {}
+    table = _columns(folder / bundle.REQUESTS_FILE, WORK_COLUMNS)
+    if table is None or table.column_names != list(WORK_COLUMNS):
         return {}
     work = work_between(
         table,

@@ -236,8 +236,7 @@ def _copy(database: Connection, target: Target, publication: Publication, digest
         kept = _drop_gone(cursor, target, before - publication.rows.keys())
         _write_state(cursor, target, publication, digest, kept)
         _comment(cursor, target, marts, kept)
-        for mart in marts:
-            _grant(cursor, target, mart.name)
+        _grant(cursor, target, [STATE, *(mart.name for mart in marts)])
         return [*notes, *kept.values()]
 
 
@@ -273,8 +272,7 @@ def _prepare_reader(cursor: Cursor, target: Target) -> list[str]:
     """Make the role that may read, if this login may; returns what a person should know."""
     from psycopg2 import errors
 
-    cursor.execute("select 1 from pg_roles where rolname = %s", [target.reader])
-    if cursor.fetchone() is None:
+    if not _has_reader(cursor, target):
         cursor.execute("savepoint role")
         try:
             cursor.execute(f"create role {target.reader} nologin")
@@ -285,10 +283,16 @@ def _prepare_reader(cursor: Cursor, target: Target) -> list[str]:
     return []
 
 
-def _grant(cursor: Cursor, target: Target, name: str) -> None:
+def _grant(cursor: Cursor, target: Target, names: Iterable[str]) -> None:
+    """Let the reader read these tables, if there is one."""
+    if _has_reader(cursor, target):
+        tables = ", ".join(f"{target.schema}.{quoted(name)}" for name in names)
+        cursor.execute(f"grant select on {tables} to {target.reader}")
+
+
+def _has_reader(cursor: Cursor, target: Target) -> bool:
     cursor.execute("select 1 from pg_roles where rolname = %s", [target.reader])
-    if cursor.fetchone() is not None:
-        cursor.execute(f"grant select on {target.schema}.{quoted(name)} to {target.reader}")
+    return cursor.fetchone() is not None
 
 
 def _prepare_table(cursor: Cursor, target: Target, mart: Mart, *, is_ours: bool) -> list[str]:
@@ -375,7 +379,6 @@ def _write_state(
         f"insert into {target.schema}.{STATE} values (%s, %s, now(), %s, %s)",
         [publication.number, publication.published_at, digest, sorted({*publication.rows, *kept})],
     )
-    _grant(cursor, target, STATE)
 
 
 def _comment(cursor: Cursor, target: Target, marts: Iterable[Mart], kept: Iterable[str]) -> None:

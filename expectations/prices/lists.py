@@ -5,7 +5,7 @@ Read and written are plain tables: dbt calls these functions (`int_price_fits`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -115,7 +115,6 @@ def predicted(windows: pa.Table, decoding: pa.Table, fits: pa.Table) -> pa.Table
         longest = prices[0]["longest_context_tokens"]
         for row in groups[list_id].proof:
             work = _work(row, parts)
-            idle = (idle_watts or 0.0) * work.idle_seconds
             inside = work.mean_context <= longest and (
                 not work.decoding or SMALLEST_SHARE * found.nodes[0] <= work.mean_in_flight <= found.nodes[-1]
             )
@@ -123,7 +122,7 @@ def predicted(windows: pa.Table, decoding: pa.Table, fits: pa.Table) -> pa.Table
                 {
                     "price_list_id": list_id,
                     "run_id": row["run_id"],
-                    "predicted_joules": found.joules_of(work) + idle,
+                    "predicted_joules": found.joules_of(work, idle_watts or 0.0),
                     "mean_in_flight": work.mean_in_flight,
                     "mean_context_tokens": work.mean_context,
                     "is_within_measured": inside and (idle_watts is not None or work.idle_seconds == 0),
@@ -234,9 +233,14 @@ def _idle(group: _Windows) -> Iterator[dict[str, Any]]:
     }
 
 
+def by_component(rows: Iterable[Row]) -> dict[tuple[str, Any], Row]:
+    """The rows of one list that do not depend on context, by component and batch size."""
+    return {(row["component"], row["batch_size"]): row for row in rows if row["context_tokens"] is None}
+
+
 def _read(rows: list[Row]) -> tuple[Fit, float | None]:
     """The fit that these rows of `FITS` are of, without its intervals, and the idle power."""
-    priced = {(row["component"], row["batch_size"]): row for row in rows if row["context_tokens"] is None}
+    priced = by_component(rows)
     nodes = sorted(batch for component, batch in priced if component == Component.STEP_TERM)
     terms = [
         *((term, None) for term in (Component.PREFILL_TERM, Component.PAIR_TERM, Component.CONTEXT_TERM)),

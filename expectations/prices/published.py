@@ -10,7 +10,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.errors import SettingsError
-from expectations.prices.lists import Component
+from expectations.prices.lists import Component, by_component
 from expectations.prices.request import Prices
 
 Row = Mapping[str, Any]
@@ -126,16 +126,14 @@ def _order(version: str) -> tuple[int, Version, str]:
 
 
 def _list(list_id: str, rows: Sequence[Row]) -> PriceList | None:
-    of: dict[str, dict[float | None, Row]] = {}
-    for row in rows:
-        if row["context_tokens"] is None:
-            of.setdefault(row["component"], {})[row["batch_size"]] = row
-    if Component.IDLE_SECOND not in of:
+    of = by_component(rows)
+    if (Component.IDLE_SECOND, None) not in of:
         return None
     prefill, pair, context = (
-        _pair(of[term][None])
+        _pair(of[term, None])
         for term in (Component.PREFILL_TERM, Component.PAIR_TERM, Component.CONTEXT_TERM)
     )
+    steps = {batch: row for (component, batch), row in of.items() if component == Component.STEP_TERM}
     first = rows[0]
     return PriceList(
         list_id,
@@ -144,10 +142,8 @@ def _list(list_id: str, rows: Sequence[Row]) -> PriceList | None:
             prefill_token=prefill,
             prefill_pair=pair,
             context_token=context,
-            decode_steps={
-                float(batch or 0): _pair(row) for batch, row in sorted(of[Component.STEP_TERM].items())
-            },
-            idle_watts=of[Component.IDLE_SECOND][None]["price_joules"],
+            decode_steps={float(batch): _pair(row) for batch, row in sorted(steps.items())},
+            idle_watts=of[Component.IDLE_SECOND, None]["price_joules"],
             shortest_prompt_tokens=first["shortest_prompt_tokens"],
             longest_prompt_tokens=first["longest_prompt_tokens"],
             longest_context_tokens=first["longest_context_tokens"],

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmark_tasks.catalog import Deployment, load
-from benchmark_tasks.releases import records
+from benchmark_tasks.catalog import Deployment, load, records
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import Task
 

@@ -19,8 +19,7 @@ import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 
-from benchmark_tasks.catalog import load
-from benchmark_tasks.releases import records
+from benchmark_tasks.catalog import load, records
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
-from benchmark_tasks.catalog import load
-from benchmark_tasks.releases import records
+from benchmark_tasks.catalog import load, records
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex

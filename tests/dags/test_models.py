@@ -10,9 +10,9 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowSkipException
 
-from benchmark_tasks.catalog import Asking, Catalog, load
+from benchmark_tasks.catalog import Asking, Catalog, load, records
 from benchmark_tasks.plan.sweep import Sweep
-from benchmark_tasks.releases import proposals, records
+from benchmark_tasks.releases import proposals
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.hub import ModelHub

@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from benchmark_tasks.catalog import records
 from benchmark_tasks.catalog.objectives import Objective
-from benchmark_tasks.releases import records
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_open_run, sample_run, write_sample

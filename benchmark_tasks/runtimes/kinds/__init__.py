@@ -21,6 +21,7 @@ from benchmark_tasks.runtimes.kinds.contract import (
     RuntimeKind,
     ServerContract,
     Setup,
+    loads_from_hub,
 )
 from benchmark_tasks.vocabulary import RuntimeName
 
@@ -36,6 +37,7 @@ __all__ = [
     "all_kinds",
     "distributions",
     "kind_of",
+    "loads_from_hub",
     "names",
 ]
 

@@ -187,6 +187,11 @@ def generator_variables(setup: Setup) -> dict[str, str]:
     return variables
 
 
+def loads_from_hub(setup: Setup) -> bool:
+    """Whether whoever serves it here loads a model's files from the hub."""
+    return setup.weights is Weights.REAL and setup.weights_folder is None
+
+
 @dataclass(frozen=True)
 class RuntimeKind:
     """A runtime.

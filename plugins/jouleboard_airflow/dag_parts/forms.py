@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from airflow.sdk import Param, get_parsing_context
 
@@ -104,6 +106,24 @@ def text(name: str, description: str) -> Param:
         pattern=TEXT_PATTERN,
         maxLength=LONGEST_TEXT,
         title=TITLES[name],
+        description=description,
+    )
+
+
+def number(name: str, description: str, *, whole: bool = False, **limits: Any) -> Param:
+    """A number that may stay empty. limits: as JSON Schema has them (`minimum`, `exclusiveMinimum`, ...)."""
+    kind = "integer" if whole else "number"
+    return Param(None, type=["null", kind], title=TITLES[name], description=description, **limits)
+
+
+def choice(name: str, titles: Mapping[str, str], description: str | None = None) -> Param:
+    """One of these values, each with its title; the first one at first."""
+    return Param(
+        next(iter(titles)),
+        type="string",
+        enum=list(titles),
+        title=TITLES[name],
+        values_display=dict(titles),
         description=description,
     )
 
@@ -342,28 +362,22 @@ def batch_sizes(here: Here) -> Param:
 
 def rates() -> Param:
     """Request rates to measure, as a list in one text."""
-    return Param(
-        None,
-        type=["null", "string"],
-        pattern=TEXT_PATTERN,
-        maxLength=LONGEST_TEXT,
-        title=TITLES["rates"],
-        description="Requests that arrive by themselves, so many per second (2.5; 0: idle, the model loaded)"
-        " or a share of the closed-loop maximum that is landed. For example 0, 10%, 50%, 90%. The batch size"
-        " is the most that is answered at once. Empty: a closed loop.",
+    return text(
+        "rates",
+        "Requests that arrive by themselves, so many per second (2.5; 0: idle, the model loaded) or a share"
+        " of the closed-loop maximum that is landed. For example 0, 10%, 50%, 90%. The batch size is the most"
+        " that is answered at once. Empty: a closed loop.",
     )
 
 
 def burstiness() -> Param:
     """How unevenly requests arrive: the shape of the gamma distribution of the gaps between them."""
-    return Param(
-        None,
-        type=["null", "number"],
+    return number(
+        "burstiness",
+        "Of requests that arrive by themselves: 1, or empty, is Poisson; below 1 they come in bursts, above 1"
+        " more evenly.",
         exclusiveMinimum=0,
         maximum=1000,
-        title=TITLES["burstiness"],
-        description="Of requests that arrive by themselves: 1, or empty, is Poisson; below 1 they come in"
-        " bursts, above 1 more evenly.",
     )
 
 
@@ -386,13 +400,8 @@ def requests() -> dict[str, Param]:
         "answer_column": text("answer_column", "Field of the file with the right answer. Empty: answer."),
         "choices": _count("choices", "How many letters there are to choose from.", least=2, most=26),
         "max_output_tokens": _count("max_output_tokens", "Empty: as long as the requests allow.", least=1),
-        "temperature": Param(
-            None,
-            type=["null", "number"],
-            minimum=0,
-            maximum=2,
-            title=TITLES["temperature"],
-            description="0 always takes the likeliest token. Empty: 0.8.",
+        "temperature": number(
+            "temperature", "0 always takes the likeliest token. Empty: 0.8.", minimum=0, maximum=2
         ),
         "request_seed": _count("request_seed", "Decides the order of prompts. Empty: the task's."),
         "keep_answers": _count(
@@ -406,14 +415,7 @@ def requests() -> dict[str, Param]:
 
 def _count(name: str, description: str, *, least: int = 0, most: int = 2**31 - 1) -> Param:
     """A whole number that may stay empty."""
-    return Param(
-        None,
-        type=["null", "integer"],
-        minimum=least,
-        maximum=most,
-        title=TITLES[name],
-        description=description,
-    )
+    return number(name, description, whole=True, minimum=least, maximum=most)
 
 
 _ANSWER_FORMS = {

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmark_tasks.catalog import Asking, HubWatch, load
+from benchmark_tasks.catalog import Asking, HubWatch, load, records
 from benchmark_tasks.errors import CatalogError, DiskFull, HubRefused, IndexUnreachable, ProposalError
 from benchmark_tasks.plan import plan_release
-from benchmark_tasks.releases import proposals, records
+from benchmark_tasks.releases import proposals
 from benchmark_tasks.releases.hub import Hub
 from benchmark_tasks.releases.proposals import Proposal, State
 from benchmark_tasks.results.store import Store
