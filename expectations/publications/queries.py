@@ -6,18 +6,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.errors import PublicationError, one_line
 from benchmark_tasks.settings import Settings
-from expectations.publications.database import spill_folder
-from expectations.publications.marts import MART_SCHEMA
+from expectations.publications.database import literal, spill_folder
+from expectations.publications.marts import DATABASE_FILE, MART_SCHEMA
 from expectations.publications.store import REPAIR, Publication, require_current
 
 if TYPE_CHECKING:
     import duckdb
 
 QUERY_SECONDS = 60.0
+
+_CATALOG = Path(DATABASE_FILE).stem
+"""Name of the database in SQL: that of its file, as where the file itself is opened."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,6 @@ def open_publication(published: Publication) -> Iterator[duckdb.DuckDBPyConnecti
         PublicationError: its database cannot be opened.
     """
     locked_down: dict[str, str | bool | int | float | list[str]] = {
-        "enable_external_access": "false",
         "autoload_known_extensions": "false",
         "autoinstall_known_extensions": "false",
         "allow_community_extensions": "false",
@@ -53,19 +56,24 @@ def open_publication(published: Publication) -> Iterator[duckdb.DuckDBPyConnecti
         spill_folder() as spill,
         closing(_connect(published, {**locked_down, "temp_directory": spill})) as connection,
     ):
-        connection.execute(f"set schema = '{MART_SCHEMA}'")
-        connection.execute("set lock_configuration = true")
         yield connection
 
 
 def _connect(published: Publication, config: Any) -> duckdb.DuckDBPyConnection:
+    """An instance of DuckDB of its own: two readers in one process do not share settings."""
     import duckdb
 
+    connection = duckdb.connect(config=config)
     try:
-        return duckdb.connect(str(published.database), read_only=True, config=config)
+        connection.execute(f"attach {literal(published.database)} as {_CATALOG} (read_only)")
+        connection.execute(f"use {_CATALOG}.{MART_SCHEMA}")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
     except duckdb.Error as error:
+        connection.close()
         why = one_line(error)[:300]
         raise PublicationError(f"publication {published.number} cannot be opened: {why}; {REPAIR}") from error
+    return connection
 
 
 def query(settings: Settings, sql: str, *, seconds: float = QUERY_SECONDS) -> Table:

@@ -88,6 +88,14 @@ def test_readers_spill_elsewhere(settings: Settings, candidate: Path) -> None:
             assert Path.cwd() not in Path(spill).parents
 
 
+def test_two_readers_of_one_process_read_at_once(settings: Settings, candidate: Path) -> None:
+    publish(settings, candidate, "first")
+    item = publications.read(settings, 1)
+    with publications.open_publication(item) as one, publications.open_publication(item) as other:
+        counted = [connection.execute("select count(*) from leaderboard") for connection in (one, other)]
+        assert [result.fetchone() for result in counted] == [(50,), (50,)]
+
+
 def test_files_of_others_are_ignored(settings: Settings, candidate: Path) -> None:
     for note in ("first", "second"):
         publish(settings, candidate, note)
