@@ -178,6 +178,14 @@ class NothingToPublish(GateRefused):
     """No run has landed and nothing is imported; there is nothing to build from."""
 
 
+class ApiError(JouleboardError):
+    """A question to the read API has no answer. status: of HTTP."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class PublicationError(JouleboardError):
     """A publication is missing, damaged, or another publisher is at work."""
 

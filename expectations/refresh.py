@@ -26,6 +26,7 @@ from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import require_signer
 from expectations import publications
+from expectations.api import write_api
 from expectations.candidate import inputs
 from expectations.candidate.build import INPUTS_FOLDER, PROJECT, BuildResult, build
 from expectations.candidate.fingerprint import git_commit, software
@@ -296,6 +297,7 @@ def publish_candidate(
             "history": publications.history(settings),
         }
         _write_site(folder, built, audit, manifest, catalog)
+        write_api(folder, manifest)
     published = publications.publish(settings, number, folder, manifest)
     text = (
         f"published {number}: {summary['row_count']} leaderboard rows from {accepted} accepted runs"

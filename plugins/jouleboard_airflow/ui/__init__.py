@@ -6,6 +6,7 @@ Only the API server imports the modules below, as they need Airflow's web applic
 from __future__ import annotations
 
 __all__ = [
+    "api",
     "figures",
     "forms",
     "headers",

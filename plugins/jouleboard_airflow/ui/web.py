@@ -23,6 +23,7 @@ from benchmark_tasks.settings import Settings
 from expectations.board.addresses import EXPLORER
 from expectations.publications import CURRENT, SITE_FOLDER
 from jouleboard_airflow.ui import figures, opening, overview, pages
+from jouleboard_airflow.ui.api import add_api
 
 _NOTHING_PUBLISHED = "Nothing is published yet. The DAG refresh_leaderboard publishes what is measured."
 _PAGE_NAME = opening.PAGE
@@ -78,6 +79,7 @@ def build_app(settings: Settings | None = None) -> FastAPI:
     )
     _add_publication(app, settings)
     _add_runs(app, settings)
+    add_api(app, settings)
 
     @app.get("/{script}.js")
     def script(script: Literal["shell", "widget", "measurements", "parts"]) -> Response:

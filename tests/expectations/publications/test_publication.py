@@ -37,6 +37,7 @@ def test_a_publication_holds_database_parquet_page_and_manifest(settings: Settin
     assert publications.verify(settings, item) == []
     assert item.rows["leaderboard"] == 50
     assert not list(item.path.rglob("*.wal"))
+    assert json.loads((item.path / "api" / "v1" / "rows.json").read_text())["total"] == 50
     table = pq.read_table(item.path / "parquet" / "leaderboard.parquet")
     assert table.num_rows == 50
     assert query(settings, "select count(*), max(energy_per_output_joules) from leaderboard").rows == (
