@@ -13,6 +13,7 @@ counted.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -220,23 +221,56 @@ def _defined(stored: float | None, one: float | None, other: float | None) -> fl
 
 
 def _lengths(connection: duckdb.DuckDBPyConnection, source: DataSource) -> dict[str, OutputLengths]:
-    """Histograms by row. Bins without answers are not in the mart: one bin stands for each gap."""
-    edges: dict[str, list[float]] = {}
-    counts: dict[str, list[int]] = {}
+    """Histograms by row. Bins without answers are not in the mart: they are put back."""
+    bins: dict[str, list[_Bin]] = {}
     for row in rows_of_query(
         connection,
         "select leaderboard_id, bin_start_tokens, bin_end_tokens, responses from output_length_distribution"
         " where data_source = $source order by leaderboard_id, bin_start_tokens",
         {"source": source.value},
     ):
-        name, begin, end = row["leaderboard_id"], float(row["bin_start_tokens"]), float(row["bin_end_tokens"])
-        known, held = edges.setdefault(name, [begin]), counts.setdefault(name, [])
-        if begin > known[-1]:
-            known.append(begin)
-            held.append(0)
-        known.append(end)
-        held.append(int(row["responses"]))
-    return {name: OutputLengths(bins=edges[name], counts=counts[name]) for name in edges}
+        found = float(row["bin_start_tokens"]), float(row["bin_end_tokens"]), int(row["responses"])
+        bins.setdefault(row["leaderboard_id"], []).append(found)
+    return {name: _histogram(found) for name, found in bins.items()}
+
+
+_Bin = tuple[float, float, int]
+"""Where it begins and ends, tokens, and its responses."""
+
+
+def _histogram(bins: Sequence[_Bin]) -> OutputLengths:
+    """A histogram without gaps, of bins in rising order."""
+    edges, counts = [bins[0][0]], list[int]()
+    for begin, end, responses in bins:
+        empty = max(1, round((begin - edges[-1]) / (end - begin))) if begin > edges[-1] else 0
+        edges += [edges[-1] + (begin - edges[-1]) * part / empty for part in range(1, empty)]
+        edges += [begin, end] if empty else [end]
+        counts += [*[0] * empty, responses]
+    return OutputLengths(bins=edges, counts=counts)
+
+
+def _sum(histograms: Iterable[OutputLengths]) -> OutputLengths | None:
+    """Histograms added up, in the widest of their bins; `None` where others do not lie within these."""
+    bins = [
+        (low, high, count)
+        for each in histograms
+        for low, high, count in zip(each.bins, each.bins[1:], each.counts, strict=False)
+        if count
+    ]
+    width, origin = max((high - low, low) for low, high, _ in bins)
+    added: Counter[int] = Counter()
+    for low, high, count in bins:
+        place = math.floor((low - origin) / width + _ROUNDING)
+        if high > origin + (place + 1 + _ROUNDING) * width:
+            return None
+        added[place] += count
+    places = range(min(added), max(added) + 1)
+    edges = [origin + place * width for place in (*places, places[-1] + 1)]
+    return OutputLengths(bins=edges, counts=[added[place] for place in places])
+
+
+_ROUNDING = 1e-6
+"""Part of a bin by which edges of one grid may differ."""
 
 
 def _model(row: Row) -> Model:
@@ -255,10 +289,12 @@ def _write_task(
     named = {"task": task.value, "task_display_name": catalog.tasks[task].display_name}
     _write(folder / "tasks" / f"{task}.json", {**extra, "configurations": configurations, **named})
     for model_id in dict.fromkeys(one.row.model_id for one in entries):
-        mine = [_repeated(one) for one in entries if one.row.model_id == model_id]
-        content = {"configurations": mine, "model_id": model_id, "task": task.value} | _fields(
-            models[model_id]
-        )
+        mine = [one for one in entries if one.row.model_id == model_id]
+        content = {"model_id": model_id, "task": task.value} | _fields(models[model_id])
+        content["configurations"] = [_repeated(one) for one in mine]
+        lengths = [one.lengths for one in mine if one.lengths is not None]
+        if lengths and (added := _sum(lengths)) is not None:  # without it, the web app draws none of them
+            content["output_length_distribution"] = added.model_dump()
         _write(folder / "models" / f"{model_id.replace('/', '__')}__{task}.json", content)
 
 

@@ -15,11 +15,12 @@ import pytest
 from benchmark_tasks import catalog
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.imports import mlenergy
+from benchmark_tasks.imports.rows import OutputLengths
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.leaderboard import write_leaderboard
 from benchmark_tasks.vocabulary import DataSource
 from benchmarks.published import published_folder
-from expectations.exports.mlenergy import Exported, write_layout
+from expectations.exports.mlenergy import Exported, _histogram, _sum, write_layout
 from tests.dbt_project.conftest import Warehouse
 
 DAY = date(2026, 11, 29)
@@ -59,6 +60,51 @@ def test_rows_of_others_come_back_as_they_were(connection: duckdb.DuckDBPyConnec
         json.loads((folder / "index.json").read_text()) for folder in (tmp_path / "out", Path(original))
     )
     assert index == other
+
+
+def test_a_model_s_file_has_the_histograms_that_the_web_app_draws(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """It draws none for a model without a histogram of its own; bars are taken to be equally wide."""
+    original = Path(published_folder() or write_leaderboard(tmp_path / "original"))
+    export(connection, tmp_path / "out", DataSource.MLENERGY_V3)
+    export(connection, tmp_path / "ours", DataSource.JOULEBOARD)
+    drawn = 0
+    for path in [*(tmp_path / "out" / "models").iterdir(), *(tmp_path / "ours" / "models").iterdir()]:
+        content, theirs = json.loads(path.read_text()), original / "models" / path.name
+        parts = [
+            each["output_length_distribution"]
+            for each in content["configurations"]
+            if "output_length_distribution" in each
+        ]
+        if not parts:
+            continue
+        whole = content["output_length_distribution"]
+        for each in (whole, *parts):
+            widths = [high - low for low, high in zip(each["bins"], each["bins"][1:], strict=False)]
+            assert max(widths) == pytest.approx(min(widths), rel=1e-6)
+        assert sum(whole["counts"]) == sum(sum(each["counts"]) for each in parts)
+        drawn += 1
+        if path.parent.parent.name == "out" and theirs.exists():
+            before = json.loads(theirs.read_text())
+            if len(before["configurations"]) == len(parts) and "output_length_distribution" in before:
+                assert filled(whole) == filled(before["output_length_distribution"])
+    assert drawn > 1
+
+
+def filled(histogram: dict[str, list[float]]) -> list[tuple[float, float]]:
+    """Bins with responses: where they begin, and how many."""
+    pairs = zip(histogram["bins"], histogram["counts"], strict=False)
+    return [(round(edge, 3), count) for edge, count in pairs if count]
+
+
+def test_bins_that_lie_within_others_are_added_and_others_are_not() -> None:
+    narrow = _histogram([(0.0, 4.0, 1), (12.0, 16.0, 2)])
+    assert narrow == OutputLengths(bins=[0, 4, 8, 12, 16], counts=[1, 0, 0, 2])
+    wide = OutputLengths(bins=[8, 16, 24], counts=[3, 4])
+    assert _sum([narrow, wide]) == OutputLengths(bins=[0, 8, 16, 24], counts=[1, 5, 4])
+    assert _sum([wide, OutputLengths(bins=[6, 10], counts=[1])]) is None
+    assert _histogram([(2.0, 4.5, 1), (9.5, 12.0, 2)]).bins == [2, 4.5, 7, 9.5, 12]
 
 
 def test_our_rows_are_what_the_marts_say(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
