@@ -131,6 +131,7 @@ COLUMNS: pa.Schema = pa.schema(
         *[(f"mlenergy_{name}", kind) for name, kind in _WINDOW_COLUMNS],
         *[(f"steady_{name}", kind) for name, kind in _WINDOW_COLUMNS],
         ("steady_within_run_interval", pa.float64()),
+        ("steady_parts", pa.int32()),
         *[(f"{latency}_{q}_ms", pa.float64()) for latency in ("ttft", "itl", "e2e") for q in _QUANTILES],
         ("idle_watts_before_server", pa.float64()),
         ("idle_watts_before_server_max_per_gpu", pa.float64()),
@@ -236,6 +237,7 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         **_window_row("steady", run.window_steady),
         "steady_within_run_interval": run.window_steady
         and within_run_interval(run.window_steady, is_open=run.configuration.is_open),
+        "steady_parts": run.window_steady and (len(run.window_steady.sub_windows) or None),
         **_device_row(run.device),
         **_provenance_row(run.provenance),
         "gpu_uuids": gpu_uuids(run),

@@ -80,6 +80,7 @@ class _Evidence:
             for row in rows_of(connection, ROOM / "power.sql")
         }
         self.runs = _grouped(rows_of(connection, ROOM / "runs.sql"), "leaderboard_id")
+        self.budgets = _grouped(rows_of(connection, ROOM / "budget.sql"), "leaderboard_id")
         self.versions = _grouped(rows_of(connection, ROOM / "versions.sql"), "model_id")
 
 
@@ -109,6 +110,7 @@ def _page(
         },
         power={key: pictures.power_picture(evidence.power[key]) for key in _known(rows, evidence.power)},
         runs=evidence.runs,
+        budgets=evidence.budgets,
         versions=evidence.versions.get(rows[0]["model_id"], []),
         task_titles={part.task: part.title for part in parts},
         summary=manifest["summary"],

@@ -13,7 +13,9 @@ from expectations.suites.mart import (
     prices,
     releases,
     savings,
+    uncertainty,
     unchanged,
+    variance,
     waiting,
 )
 from expectations.suites.mart.audit import audit_marts
@@ -30,6 +32,7 @@ __all__ = [
     "minima_checks",
     "price_checks",
     "release_checks",
+    "variance_checks",
 ]
 
 
@@ -73,8 +76,13 @@ def price_checks() -> tuple[MartCheck, ...]:
     return (*prices.CHECKS, *price_proof.CHECKS)
 
 
+def variance_checks() -> tuple[MartCheck, ...]:
+    """Checks of `variance_components` and `uncertainty_budget`."""
+    return (*variance.CHECKS, *uncertainty.CHECKS)
+
+
 def mart_checks() -> tuple[MartCheck, ...]:
     """Every check of a mart, in the order of the reports."""
     measured = (*leaderboard.CHECKS, *minima.CHECKS, *history.CHECKS, *releases.CHECKS)
-    others = (*canary_checks(), *load_checks(), *accuracy_checks(), *price_checks())
+    others = (*canary_checks(), *load_checks(), *accuracy_checks(), *price_checks(), *variance_checks())
     return (*presence.CHECKS, *measured, *others)

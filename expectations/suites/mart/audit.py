@@ -20,7 +20,9 @@ from expectations.suites.mart import (
     prices,
     releases,
     savings,
+    uncertainty,
     unchanged,
+    variance,
     waiting,
 )
 from expectations.suites.mart_check import numeric, select
@@ -45,6 +47,8 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
             ("waiting_costs", waiting),
             ("energy_prices", prices),
             ("energy_price_proof", price_proof),
+            ("variance_components", variance),
+            ("uncertainty_budget", uncertainty),
         ):
             sql = select(subject.CHECKS, subject.ROW_NAME_SQL, subject.TABLE)
             frame = numeric(connection.execute(sql).df())

@@ -17,6 +17,8 @@ EXPECTED_MARTS = (
     "waiting_costs",
     "energy_prices",
     "energy_price_proof",
+    "variance_components",
+    "uncertainty_budget",
     "run_log",
     "quarantine",
     "publications",

@@ -75,6 +75,7 @@ def test_a_completed_run_fills_its_row() -> None:
         "mlenergy_output_items",
         "steady_reason",
         "steady_within_run_interval",
+        "steady_parts",
         "steady_output_items",
         "cpu_joules",
         "dram_joules",
@@ -117,6 +118,7 @@ def test_the_parts_of_a_window_say_how_much_it_varies() -> None:
     assert row["steady_within_run_interval"] == pytest.approx(4.302653 * 0.1 / 3**0.5), (
         "t(0.975, 2) s/sqrt(n)"
     )
+    assert row["steady_parts"] == 3
 
 
 def test_without_a_counter_every_energy_is_null() -> None:

@@ -20,6 +20,7 @@ from expectations.suites.mart import (
     minima_checks,
     price_checks,
     release_checks,
+    variance_checks,
 )
 
 COLUMNS = {
@@ -52,10 +53,16 @@ COLUMNS = {
     "p99_itl_ms": "double",
     "runtime": "varchar",
     "canaries_unchanged_until": "varchar",
+    "architecture": "varchar",
+    "interval_covers": "varchar",
+    "interval_leaves_out": "varchar",
+    "interval_not_measured": "varchar",
+    "left_out_relative_size": "double",
 }
 GOOD = (
     "'mlenergy-v3', 'c', 'gpqa', 'some/model', 'H200', 1, 32, '0.1', null, 'token', 'nvml-counter', 3, 1,"
-    " 0.1, 0.09, 0.11, 50.0, 500.0, 4000.0, 400.0, 700.0, 31.9, 8.0, 9.0, 10.0, 15.0, 'vllm', null"
+    " 0.1, 0.09, 0.11, 50.0, 500.0, 4000.0, 400.0, 700.0, 31.9, 8.0, 9.0, 10.0, 15.0, 'vllm', null,"
+    " 'llm', 'run', 'gpu', 'weights', 0.02"
 )
 ROW_FAULTS = {
     "key_is_unique": "leaderboard_id = 'good-1'",
@@ -243,6 +250,36 @@ PROOF_FAULTS = {
     "proof_was_not_fitted_to": "run_ids = 'r-2'",
     "proven_list_has_its_prices": "is_proven = false",
 }
+COMPONENTS = (
+    "select list || source as component_id, 'mlenergy-v3' as data_source, list as gpu_model,"
+    " 'llm' as architecture, v.* from (values ('run', 0.003, 0.002, 0.006, 9, 12, null),"
+    " ('day', null, null, null, 0, 0, 'gpu'), ('gpu', 0.02, 0.01, 0.05, 3, 6, null),"
+    " ('weights', null, null, null, 0, 0, null)) as v(source, relative_size, relative_size_low,"
+    " relative_size_high, degrees_of_freedom, compared, included_in), lists"
+)
+BUDGET = (
+    "select list || source as budget_id, leaderboard_id, data_source, source,"
+    " if(source = 'run', 2, 1) as levels, source = 'run' as is_covered,"
+    " case source when 'run' then 'covered' when 'gpu' then 'left out' when 'day' then 'left out, in gpu'"
+    " else 'not measured' end as verdict, relative_size from marts.variance_components"
+    " inner join lists on list = gpu_model inner join marts.leaderboard using (data_source, gpu_model)"
+    " where leaderboard_id = 'good-1' or gpu_model <> 'H200'"
+)
+COMPONENT_FAULTS = {
+    "size_was_measured": ("weights", "relative_size = 0.01, relative_size_low = 0, relative_size_high = 1"),
+    "size_is_within_its_interval": ("gpu", "relative_size_high = 0.015"),
+    "size_is_plausible": ("gpu", "relative_size = 0.6, relative_size_high = 0.7"),
+    "size_stands_in_one_place": ("day", "included_in = 'weights'"),
+}
+"""The source, and what is wrong with it. The budgets of its rows may contradict it, too."""
+BUDGET_FAULTS = {
+    "budget_has_its_row": ("run", "leaderboard_id = 'nowhere'"),
+    "covered_by_two_levels": ("run", "levels = 1"),
+    "verdict_follows_from_size": ("weights", "verdict = 'left out, in gpu', is_covered = true, levels = 2"),
+    "size_is_that_of_the_component": ("run", "relative_size = 0.004"),
+    "leaderboard_says_its_budget": ("weights", "verdict = 'covered', is_covered = true, levels = 2"),
+}
+UNCERTAIN_ROW_FAULTS = {"left_out_is_the_sum_of_its_sources": "left_out_relative_size = 0.03"}
 UNCHANGED_FAULTS = {"unchanged_is_said_by_canaries": "canaries_unchanged_until = '0.3'"}
 
 
@@ -280,6 +317,9 @@ def database(tmp_path: Path) -> Path:
     connection.execute("create temp table lists as select 'good' as list")
     connection.execute(f"create table marts.energy_prices as {PRICES}")
     connection.execute(f"create table marts.energy_price_proof as {PRICE_PROOF}")
+    connection.execute("create or replace temp table lists as select 'H200' as list")
+    connection.execute(f"create table marts.variance_components as {COMPONENTS}")
+    connection.execute(f"create table marts.uncertainty_budget as {BUDGET}")
     unchanged = "set canaries_unchanged_until = '0.2' where leaderboard_id = 'good-1'"
     connection.execute(f"update marts.leaderboard {unchanged}")
     for name in ("run_log", "quarantine", "publications"):
@@ -392,10 +432,39 @@ def test_each_fault_in_prices_is_found_on_its_own_list(auditor: Auditor, databas
     assert not any(" | good | " in key for _, key in found)
 
 
+def test_each_fault_in_an_uncertainty_is_found_on_its_own_gpu(auditor: Auditor, database: Path) -> None:
+    names = [*COMPONENT_FAULTS, *BUDGET_FAULTS, *UNCERTAIN_ROW_FAULTS]
+    change(
+        database,
+        *(f"insert into marts.leaderboard values ('{name}', {GOOD})" for name in names),
+        f"update marts.leaderboard set gpu_model = leaderboard_id where leaderboard_id in {tuple(names)}",
+        f"create temp table lists as select unnest({names}) as list",
+        f"insert into marts.variance_components {COMPONENTS}",
+        f"insert into marts.uncertainty_budget {BUDGET}",
+        *(
+            f"update marts.{mart} set {edit} where starts_with({key}, '{name}{source}')"
+            for mart, key, faults in (
+                ("variance_components", "component_id", COMPONENT_FAULTS),
+                ("uncertainty_budget", "budget_id", BUDGET_FAULTS),
+            )
+            for name, (source, edit) in faults.items()
+        ),
+        *(
+            f"update marts.leaderboard set {edit} where leaderboard_id = '{name}'"
+            for name, edit in UNCERTAIN_ROW_FAULTS.items()
+        ),
+    )
+    found = {(finding.check, finding.key) for finding in audit_marts(auditor, database).critical}
+    for name in set(names) - {"budget_has_its_row"}:
+        assert any(check == name and f" | {name} | " in key for check, key in found), name
+    assert any(check == "budget_has_its_row" and key.endswith(" | nowhere") for check, key in found)
+    assert not any(" | H200 | run" in key or " | H200 | gpu" in key for _, key in found)
+
+
 MARTS_WITH_KEYS = (
     *("release_history", "release_summary", "release_canaries", "canary_savings"),
     *("energy_under_load", "serving_capacity", "joules_per_correct_answer", "waiting_costs"),
-    *("energy_prices", "energy_price_proof"),
+    *("energy_prices", "energy_price_proof", "variance_components", "uncertainty_budget"),
 )
 
 
@@ -418,9 +487,12 @@ def test_every_critical_mart_check_is_tried() -> None:
         *WAITING_FAULTS,
         *PRICE_FAULTS,
         *PROOF_FAULTS,
+        *COMPONENT_FAULTS,
+        *BUDGET_FAULTS,
+        *UNCERTAIN_ROW_FAULTS,
     }
     every = (*leaderboard_checks(), *minima_checks(), *history_checks(), *release_checks(), *canary_checks())
-    every += (*load_checks(), *accuracy_checks(), *price_checks())
+    every += (*load_checks(), *accuracy_checks(), *price_checks(), *variance_checks())
     checks = {check.name for check in every if check.severity is Severity.CRITICAL}
     assert checks == tried
 
@@ -433,7 +505,7 @@ def test_a_missing_mart_is_refused(auditor: Auditor, database: Path) -> None:
 
 def test_an_empty_leaderboard_is_refused(auditor: Auditor, database: Path) -> None:
     releases = ("release_history", "release_summary", "release_canaries", "canary_savings")
-    marts = ("leaderboard", "min_energy_configurations", *releases)
+    marts = ("leaderboard", "min_energy_configurations", "uncertainty_budget", *releases)
     change(database, *(f"delete from marts.{mart}" for mart in marts))
     (finding,) = audit_marts(auditor, database).critical
     assert finding.check == "some_rows"

@@ -69,6 +69,19 @@ differences as (
 
 ),
 
+budgets as (
+
+    select
+        leaderboard_id,
+        {{ sources_that("is_covered") }} as interval_covers,
+        {{ sources_that("verdict = 'left out'") }} as interval_leaves_out,
+        {{ sources_that("verdict = 'not measured'") }} as interval_not_measured,
+        sqrt(sum(relative_size ^ 2) filter (verdict = 'left out')) as left_out_relative_size
+    from {{ ref('int_uncertainty_budget') }}
+    group by leaderboard_id
+
+),
+
 rows_unchanged as (
 
     select
@@ -111,6 +124,10 @@ select
     configurations.energy_per_output_stddev_joules,
     configurations.energy_within_run_interval,
     configurations.measurement_energy_spread,
+    budgets.interval_covers,
+    budgets.interval_leaves_out,
+    budgets.interval_not_measured,
+    budgets.left_out_relative_size,
     configurations.energy_per_response_joules,
     configurations.mlenergy_window_energy_per_output_joules,
     configurations.output_tokens_per_response,
@@ -143,6 +160,7 @@ from configurations
 left join positions using (leaderboard_id)
 left join ranked using (leaderboard_id)
 left join rows_unchanged using (leaderboard_id)
+left join budgets using (leaderboard_id)
 left join differences on {{ difference_of_weights('differences', 'configurations') }}
 order by
     configurations.data_source, configurations.task, positions.energy_position, configurations.leaderboard_id

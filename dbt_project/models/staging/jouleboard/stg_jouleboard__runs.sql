@@ -53,6 +53,7 @@ select
     steady_integral_joules,
     steady_power_samples,
     steady_within_run_interval,
+    steady_parts,
     ttft_p50_ms,
     ttft_p90_ms,
     ttft_p95_ms,
