@@ -25,7 +25,7 @@ def mlenergy(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="Folder or http(s) address with index.json, tasks/ and models/.",
+            help="Folder or http(s) address with index.json, tasks/ and models/; or the web app's sources.",
             show_default=PUBLIC_ADDRESS,
         ),
     ] = None,
@@ -40,7 +40,7 @@ def mlenergy(
 
     Without a source, the address where ML.ENERGY publishes them is read. If the connection breaks, the rest
     is fetched; after exit code 75 run it again. If the source has a file SHA256SUMS, every file must be as it
-    says.
+    says. Results of v1 (2023) and v2 (2024) are refused with the reason: they do not say what a row needs.
     """
     result = import_results(source, Settings.from_environment(), note=note, expect=expect)
     if as_json:

@@ -25,8 +25,9 @@ import pyarrow.parquet as pq
 
 from benchmark_tasks import catalog
 from benchmark_tasks.disk import disk_full_is_an_error, lock, switch_link, sync
-from benchmark_tasks.errors import ImportBusy, ImportRefused
+from benchmark_tasks.errors import ImportBusy, ImportRefused, SourceUnreachable
 from benchmark_tasks.imports import toolkit
+from benchmark_tasks.imports.earlier import corrected_since, refuse_earlier
 from benchmark_tasks.imports.leaderboard import Measurement, Reader
 from benchmark_tasks.imports.rows import Model
 from benchmark_tasks.imports.source import PUBLIC_ADDRESS, CheckedSource, FolderSource, Source, open_source
@@ -59,7 +60,7 @@ def import_results(
 
     path_or_url: folder or http(s) address with index.json, tasks/ and models/; or a folder with
         ML.ENERGY's own raw results or Parquet, which the `mlenergy-data` package then reads. `None`:
-        the address where ML.ENERGY publishes them.
+        the address where ML.ENERGY publishes them. Results of v1 and v2 are refused by name (`earlier.py`).
     expect: content hash that an earlier import of the same files told; other content is refused.
 
     Raises:
@@ -81,6 +82,8 @@ def import_results(
 def _import(path_or_url: str, settings: Settings, note: str | None, expect: str | None) -> ImportResult:
     root = _root(settings)
     source = open_source(path_or_url, root / FETCHED)
+    if isinstance(source, FolderSource) and not (source.root / "index.json").exists():
+        refuse_earlier(source.root)
     with _alone(root, source), _incoming(root) as staging, disk_full_is_an_error(root):
         if isinstance(source, FolderSource) and toolkit.is_raw(source.root):
             content_hash, counts = toolkit_import(source.root, staging)
@@ -116,7 +119,12 @@ def write_inputs(settings: Settings, directory: Path) -> None:
 def _leaderboard_import(reader: Reader, staging: Path) -> tuple[str, dict[str, int]]:
     index = reader.index()
     per_task = (reader.measurements(task, index.models) for task in index.tasks)
-    counts = write_tables(staging, index.models, per_task, index.last_updated, reader.source.name)
+    try:
+        counts = write_tables(staging, index.models, per_task, index.last_updated, reader.source.name)
+    except SourceUnreachable:
+        raise
+    except ImportRefused as error:
+        raise ImportRefused(f"{error}{corrected_since(index.last_updated)}") from error
     return reader.content_hash, counts
 
 

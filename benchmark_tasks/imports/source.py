@@ -21,6 +21,9 @@ from benchmark_tasks.imports.download import Downloads
 PUBLIC_ADDRESS = "https://ml.energy/leaderboard/data"
 """Where ML.ENERGY's leaderboard serves its data (`public/data` of github.com/ml-energy/leaderboard)."""
 
+WEB_APP_FOLDER = Path("public") / "data"
+"""Where a checkout of the leaderboard's web app has them."""
+
 TIMEOUT_SECONDS = 60.0
 SUMS_FILE = "SHA256SUMS"
 
@@ -145,7 +148,9 @@ def open_source(path_or_url: str, downloads: Path) -> Source:
     root = Path(path_or_url).expanduser().absolute()
     if not root.is_dir():
         raise ImportRefused(f"{root}: no such folder; give a folder or an http(s) address")
-    return FolderSource(root)
+    inside = root / WEB_APP_FOLDER
+    is_web_app = not (root / "index.json").exists() and (inside / "index.json").is_file()
+    return FolderSource(inside if is_web_app else root)
 
 
 def parse_object(content: bytes, where: str) -> dict[str, Any]:
