@@ -3,9 +3,10 @@
 
 Measures one model on one task. Choose a model, a task and a GPU model in the form. What the form shows at
 first works on this installation. Batch sizes are the catalog's, and the runtime version is the newest, unless
-you write others. *Request rates* measure requests that arrive by themselves, instead of a closed loop.
-*Prompts* asks what is in a file of your own; with *Answer form* its answers are graded. A model that was
-accepted from the hub appears in the form within about a minute.
+you write others. *Request rates* measure requests that arrive by themselves, instead of a closed loop; at
+rate 0 alone, *Sleep* measures the server asleep, too. *Prompts* asks what is in a file of your own; with
+*Answer form* its answers are graded. A model that was accepted from the hub appears in the form within about
+a minute.
 
 1. `plan`: checks that the combination is possible. If not, it fails with one line. For each field that is
    impossible, the line says why, and what to choose instead. What is landed already is not measured again,
@@ -41,6 +42,7 @@ HERE = forms.Here.known(CATALOG)
         "batch_sizes": forms.batch_sizes(HERE),
         "rates": forms.rates(),
         "burstiness": forms.burstiness(),
+        "sleep": forms.sleep(),
         "version": forms.version(),
         "repeats": forms.repeats(),
         "weights": forms.weights(),

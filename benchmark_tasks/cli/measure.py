@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark_tasks.cli.inputs import installed_catalog, listing_of, machine_of, read_plan, sweeps_of
-from benchmark_tasks.cli.options import Json, Note, WeightsOption
+from benchmark_tasks.cli.options import Json, Note, SleepLevels, WeightsOption, require_idle
 from benchmark_tasks.cli.output import print_rows, say
 from benchmark_tasks.errors import (
     CatalogError,
@@ -149,6 +149,7 @@ def measure(
     batch_size: BatchSizes = None,
     rate: Rates = None,
     burstiness: Burstiness = None,
+    sleep: SleepLevels = None,
     runtime_version: Versions = None,
     gpus: GpusToUse = None,
     repeats: RepeatsByHand = 1,
@@ -209,6 +210,7 @@ def measure(
     changes: dict[str, Any] = {**requests, **serving, **generation}
     same_gpus = False
     _require_rates_possible(rate, burstiness, batch_size, plan_file)
+    require_idle(sleep, rate)
     if plan_file is not None:
         plan = read_plan(plan_file)
         sweeps, same_gpus = sweeps_of(plan, index), plan.same_gpus
@@ -235,7 +237,7 @@ def measure(
         raise CatalogError("nothing to measure was given: use --plan FILE, or --model with --runtime-version")
     sweeps = _changed(sweeps, changes)
     if rate:
-        sweeps = _at_rates(sweeps, rate, burstiness, settings)
+        sweeps = _at_rates(sweeps, rate, burstiness, sleep or (), settings)
     rows, failure = _measure_all(sweeps, settings, same_gpus=same_gpus)
     print_rows(rows, as_json, lambda row: (row["status"], row["path"]))
     if failure is not None:
@@ -302,7 +304,11 @@ def _require_rates_possible(
 
 
 def _at_rates(
-    sweeps: Sequence[Sweep], rates: list[str], burstiness: float | None, settings: Settings
+    sweeps: Sequence[Sweep],
+    rates: list[str],
+    burstiness: float | None,
+    sleep_levels: Sequence[int],
+    settings: Settings,
 ) -> list[Sweep]:
     """The sweeps as open loops; what was landed is read only if a rate is a share of it."""
     from benchmark_tasks.plan import at_rates, read_rate
@@ -311,7 +317,7 @@ def _at_rates(
     shares = any(is_share for _, is_share in map(read_rate, rates))
     runs = [run for run, _ in listing_of(settings).runs] if shares else []
     shape = POISSON if burstiness is None else burstiness
-    return [at_rates(sweep, rates, runs, burstiness=shape) for sweep in sweeps]
+    return [at_rates(sweep, rates, runs, burstiness=shape, sleep_levels=sleep_levels) for sweep in sweeps]
 
 
 def _variables(wanted: list[str] | None) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.vocabulary import RuntimeName, Task, Weights
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -24,4 +25,24 @@ WeightsOption = Annotated[
     Weights | None,
     typer.Option("--weights", help="Which weights; default: the catalog's choice, else stand-in.1 or real."),
 ]
+SleepLevels = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--sleep",
+        metavar="LEVEL",
+        min=1,
+        help="With --rate 0 alone: then put the server to sleep at this level and wake it (repeatable)."
+        " vLLM: 1 keeps the weights in the host's memory, 2 reads them again (needs real weights).",
+    ),
+]
 Note = Annotated[str | None, typer.Option(help="Note, recorded in each run.")]
+
+
+def require_idle(sleep: list[int] | None, rates: list[str] | None) -> None:
+    """Sleep is measured beside idle alone.
+
+    Raises:
+        SettingsError: no rate is asked for, or more than one.
+    """
+    if sleep and (rates is None or len(rates) != 1):
+        raise SettingsError("--sleep needs --rate 0 and no other rate: it is measured without requests")

@@ -16,9 +16,11 @@ from benchmark_tasks.cli.options import (
     Note,
     Repeats,
     RuntimeOption,
+    SleepLevels,
     Tasks,
     Version,
     WeightsOption,
+    require_idle,
 )
 from benchmark_tasks.cli.output import print_rows, say
 from benchmark_tasks.settings import Settings
@@ -42,6 +44,7 @@ def plan(
             " closed-loop maximum that was landed); repeatable.",
         ),
     ] = None,
+    sleep: SleepLevels = None,
     note: Note = None,
     campaign: Annotated[
         str | None, typer.Option(help="Name that is recorded in all runs of this plan.")
@@ -54,6 +57,7 @@ def plan(
     """Show what is still to be measured for a release: the catalog's configurations that are not landed."""
     from benchmark_tasks.plan import plan_release_on
 
+    require_idle(sleep, rate)
     catalog, settings = installed_catalog(), Settings.from_environment()
     machine = machine_of(catalog, gpu_model, gpus)
     planned = plan_release_on(
@@ -72,6 +76,7 @@ def plan(
         note=note,
         force=force,
         rates=rate or (),
+        sleep_levels=sleep or (),
     )
     if not planned.sweeps:
         say("nothing to measure: the catalog has no configuration for this machine that is not landed")

@@ -47,6 +47,7 @@ class Bench:
 
     kept_answers, graded_answers: of how many requests, from the first on, the answer's text is kept, or
         graded after the load.
+    sleep_levels: how deep an idle server is then put to sleep.
     """
 
     server: RunningServer
@@ -58,6 +59,7 @@ class Bench:
     say: Callable[[str], None]
     kept_answers: int = 0
     graded_answers: int = 0
+    sleep_levels: tuple[int, ...] = ()
 
 
 def measure_point(bench: Bench, batch_size: int) -> PointResult:

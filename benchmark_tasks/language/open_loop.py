@@ -24,6 +24,7 @@ from benchmark_tasks.client.latency import latency_of
 from benchmark_tasks.client.load import Progress
 from benchmark_tasks.errors import MeterError
 from benchmark_tasks.language.backlog import GROWTH_SHARE, Backlog, arrivals_of, backlog_between
+from benchmark_tasks.language.idle import POLL_SECONDS, wait_quietly
 from benchmark_tasks.language.measurement import (
     Bench,
     Seen,
@@ -36,6 +37,7 @@ from benchmark_tasks.language.measurement import (
     warm_up,
     with_sub_windows,
 )
+from benchmark_tasks.language.sleeping import measure_sleep
 from benchmark_tasks.language.stopping import FAILED_SHARE_LIMIT, FEWEST_FAILURES, SAY_SECONDS
 from benchmark_tasks.language.windows import sub_window_edges, tokens_in
 from benchmark_tasks.language.witness import generated_so_far
@@ -50,7 +52,6 @@ from benchmark_tasks.results.schema import Arrivals, Window
 from benchmark_tasks.runtimes.server import QUIET_SECONDS
 from benchmark_tasks.statistics import ratio_interval
 
-POLL_SECONDS = 0.25
 DRAIN_SECONDS = 120.0
 """So long answers that are under way when the load stops have to end; then they are cancelled."""
 
@@ -67,6 +68,7 @@ def measure_load(bench: Bench, load: Load) -> PointResult:
     warmed = time.perf_counter_ns()
     seen, arrivals = _let_arrive(bench, load) if load.request_rate else _stay_idle(bench)
     ended = time.perf_counter_ns()
+    sleeps = tuple(measure_sleep(bench, level) for level in bench.sleep_levels)
     window, reason = with_energy(seen.steady, seen.timeline, bench.devices)
     window = with_sub_windows(window, seen.events, seen.timeline, bench.procedure.sub_windows)
     return PointResult(
@@ -80,6 +82,7 @@ def measure_load(bench: Bench, load: Load) -> PointResult:
         server=server_record(bench, seen, window),
         client=seen.client,
         arrivals=arrivals,
+        sleeps=sleeps,
         **answers_of(bench, seen.events, seen.answers),
         request_rows=seen.events.rows(bench.procedure.kept_chunk_requests),
         timeline=joined(seen.timeline, seen.metrics),
@@ -188,14 +191,7 @@ def _stay_idle(bench: Bench) -> tuple[Seen, Arrivals]:
     bench.server.wait_until_idle(max(procedure.maximum_seconds, QUIET_SECONDS))
     before = generated_so_far(bench.server)
     marks, origin_ns = (bench.devices.mark(), bench.metrics.mark()), time.perf_counter_ns()
-    window = Window(settled=False)
-    while not window.settled:
-        lasted = _wait(
-            bench, origin_ns, procedure.long_window_seconds if window.reason is None else POLL_SECONDS
-        )
-        window = idle_window(lasted, energy_curve(bench.devices.timeline(origin_ns, marks[0])), procedure)
-        if lasted >= procedure.maximum_seconds:
-            break
+    window, lasted = wait_quietly(bench, origin_ns, marks[0])
     nothing = replace(Events.from_traces([]), origin_ns=origin_ns)
     read = read_instruments(bench, marks, nothing, lasted, before)
     seen = Seen(
@@ -214,38 +210,6 @@ def _stay_idle(bench: Bench) -> tuple[Seen, Arrivals]:
         busy_share=0.0,
         sustained=True,
     )
-
-
-def _wait(bench: Bench, origin_ns: int, seconds: float) -> float:
-    """Wait so long beside a living server; seconds since the origin then."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        bench.server.raise_if_dead()
-        time.sleep(min(POLL_SECONDS, max(deadline - time.monotonic(), 0.0)))
-    return (time.perf_counter_ns() - origin_ns) / 1e9
-
-
-def idle_window(lasted_seconds: float, energy: EnergyCurve | None, procedure: Procedure) -> Window:
-    """The window of a server without requests: as long as others, from where its power is steady."""
-    drift = 0.0
-    for start in candidate_starts(0.0, lasted_seconds):
-        if lasted_seconds - start < procedure.minimum_window_seconds:
-            break
-        edges = sub_window_edges(start, lasted_seconds, procedure.sub_windows)
-        watts = mean_watts(list(pairwise(edges))[:-1], energy)  # the last readings are still to come
-        trend = None if watts is None else relative_drift(watts)
-        if trend is None or abs(trend) <= procedure.drift_limit:
-            return Window(
-                settled=True,
-                start_seconds=start,
-                end_seconds=lasted_seconds,
-                output_tokens=0,
-                completed_requests=0,
-                mean_running_requests=0.0,
-                power_trend=trend,
-            )
-        drift = trend
-    return Window(settled=False, reason=f"never settled: power drifts by {drift:+.1%} across the window")
 
 
 class OpenWatcher:

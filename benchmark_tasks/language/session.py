@@ -128,6 +128,7 @@ class LanguageSessions:
                         say=running.tell,
                         kept_answers=kept_answers_of(self._sweep, requests.first_round),
                         graded_answers=graded_answers_of(self._sweep, requests),
+                        sleep_levels=self._sweep.sleep_levels,
                     )
                     return _measure(bench, load)
 

@@ -17,11 +17,17 @@ from benchmark_tasks.meters.energy import (
 )
 from benchmark_tasks.meters.meter import Recorder, Timeline
 from benchmark_tasks.meters.vendors import vendor_here
-from benchmark_tasks.results.schema import Device, Phase, Window
+from benchmark_tasks.results.schema import Device, Phase, Spent, Window
 from benchmark_tasks.results.tables import Series
 
 
 def phase(name: str, start_ns: int, end_ns: int, devices: Recorder, since: int = 0) -> Phase:
+    """Seconds and joules of a phase between two instants."""
+    took = spent(start_ns, end_ns, devices, since)
+    return Phase(name=name, seconds=took.seconds, joules=took.joules)
+
+
+def spent(start_ns: int, end_ns: int, devices: Recorder, since: int = 0) -> Spent:
     """Seconds and joules between two instants; joules are `None` where the counter cannot say."""
     seconds = (end_ns - start_ns) / 1e9
     devices.wait_past(end_ns)
@@ -32,7 +38,7 @@ def phase(name: str, start_ns: int, end_ns: int, devices: Recorder, since: int =
         require_agreement(timeline, 0.0, seconds, PHASE_AGREEMENT)
     except MeterError:
         joules = None
-    return Phase(name=name, seconds=seconds, joules=joules)
+    return Spent(seconds=seconds, joules=joules)
 
 
 def with_energy(window: Window, timeline: Timeline, devices: Recorder) -> tuple[Window, str | None]:

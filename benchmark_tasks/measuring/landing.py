@@ -49,6 +49,7 @@ def land_result(running: RunningSweep, point: SweepPoint, result: PointResult) -
         client=result.client,
         arrivals=result.arrivals,
         grades=result.grades,
+        sleeps=result.sleeps,
         phases=result.phases,
     )
     headline = _headline(run)

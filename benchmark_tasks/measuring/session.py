@@ -24,6 +24,7 @@ from benchmark_tasks.results.schema import (
     Requests,
     Sample,
     Server,
+    Sleep,
     StandIn,
     Window,
 )
@@ -130,3 +131,4 @@ class PointResult:
     files: Mapping[str, Path] = field(default_factory=dict)
     answer_rows: list[dict[str, object]] | None = None
     grades: Grades | None = None
+    sleeps: tuple[Sleep, ...] = ()

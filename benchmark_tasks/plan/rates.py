@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from benchmark_tasks.errors import CatalogError, SettingsError
+from pydantic import ValidationError
+
+from benchmark_tasks.errors import CatalogError, SettingsError, first_problem
 from benchmark_tasks.plan.landed import closed_loop_maximum
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.identity import POISSON
@@ -22,22 +24,31 @@ def at_rates(
     runs: Iterable[Run],
     *,
     burstiness: float = POISSON,
+    sleep_levels: Sequence[int] = (),
 ) -> Sweep:
     """A closed-loop sweep's setup at these request rates, with its largest batch size as the most at once.
 
     rates: requests per second (`2.5`; `0`: idle), or shares of the measured closed-loop maximum (`50%`),
         which are rounded to three digits, so that repeats have the same rate.
     runs: what was landed; only shares need it.
+    sleep_levels: how deep the server is put to sleep after its idle window; the only rate is 0 then.
 
     Raises:
-        SettingsError: a rate cannot be read, or the sweep's task has no requests that arrive.
+        SettingsError: a rate cannot be read, the sweep's task has no requests that arrive, or its server
+            cannot sleep.
         CatalogError: a share of a maximum that was not measured.
     """
     shares = any(is_share for _, is_share in map(read_rate, rates))
-    return _at(sweep, rates, _maximum(sweep, runs) if shares else math.nan, burstiness)
+    return _at(sweep, rates, _maximum(sweep, runs) if shares else math.nan, burstiness, sleep_levels)
 
 
-def _at(sweep: Sweep, rates: Sequence[str], most: float, burstiness: float = POISSON) -> Sweep:
+def _at(
+    sweep: Sweep,
+    rates: Sequence[str],
+    most: float,
+    burstiness: float = POISSON,
+    sleep_levels: Sequence[int] = (),
+) -> Sweep:
     """The sweep at these rates. most: what shares are of, requests per second."""
     size = max(point.batch_size for point in sweep.points)
     repeats = max(point.repeats for point in sweep.points)
@@ -50,9 +61,10 @@ def _at(sweep: Sweep, rates: Sequence[str], most: float, burstiness: float = POI
         for rate in wanted
     )
     try:
-        return Sweep.model_validate({**sweep.model_dump(), "points": points})
-    except ValueError as error:
-        raise SettingsError(f"request rates: {error}") from error
+        levels = tuple(sorted(set(sleep_levels)))
+        return Sweep.model_validate({**sweep.model_dump(), "points": points, "sleep_levels": levels})
+    except ValidationError as error:
+        raise SettingsError(first_problem(error, "request rates")) from error
 
 
 def read_rates(text: str | None) -> list[str]:

@@ -75,6 +75,7 @@ def plan_release(
     note: str | None = None,
     force: bool = False,
     rates: Sequence[str] = (),
+    sleep_levels: Sequence[int] = (),
     named: Callable[[Sweep], Sweep] = lambda sweep: sweep,
 ) -> Plan:
     """What a machine with `gpus` GPUs of one model still has to measure for a runtime version.
@@ -84,9 +85,10 @@ def plan_release(
     not fit the device is not tried again. `force` plans every point anew, but for what the campaign itself
     has landed. `models` and `tasks` narrow the choice; `weights` replaces the usual ones
     (`usual_weights`), for the models that can have them. `rates` asks for requests that arrive at these rates
-    instead, of models whose tasks have any (`at_rates`); without them, the policy's rates come after a
-    model's batch sizes (`CanaryPolicy.loads`). Small models come first: a release that is broken
-    shows on the cheapest sweep. `named` gives a sweep the identity of its weights, if it is known here.
+    instead, of models whose tasks have any, `sleep_levels` at rate 0 for sleep after it (`at_rates`); without
+    rates, the policy's come after a model's batch sizes (`CanaryPolicy.loads`). Small models come first: a
+    release that is broken shows on the cheapest sweep. `named` gives a sweep the identity of its weights, if
+    it is known here.
 
     Raises:
         CatalogError: a model is not in the catalog.
@@ -110,7 +112,7 @@ def plan_release(
         if not rates:
             sweeps += [closed, *_of_policy(catalog, closed, runs)]
         elif task.architecture is not Architecture.DIFFUSION:
-            sweeps.append(at_rates(closed, rates, runs))
+            sweeps.append(at_rates(closed, rates, runs, sleep_levels=sleep_levels))
     return Plan(sweeps=tuple(what_is_missing(sweeps, counting)))
 
 

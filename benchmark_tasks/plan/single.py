@@ -39,6 +39,7 @@ def plan_single(
     batch_sizes: Sequence[int] | None = None,
     rates: Sequence[str] = (),
     burstiness: float | None = None,
+    sleep_levels: Sequence[int] = (),
     repeats: int | None = None,
     weights: Weights | None = None,
     weights_folder: str | None = None,
@@ -52,6 +53,7 @@ def plan_single(
     version: the newest one that can be measured there when `None`. num_gpus: one by default, where there
     are any. rates: instead of a closed loop, requests that arrive at these rates (`at_rates`); the largest
     batch size is the most that is answered at once. burstiness: shape of their gaps, Poisson by default.
+    sleep_levels: at rate 0, how deep the server is then put to sleep.
     repeats, weights: the usual ones by default. weights_folder: real weights, instead of the catalog's.
     requests: fields of the sweep that a person chose (`chosen_requests`). force: measure it again, but for
     what the campaign itself has landed; so are prompts from a file, since only the host that measures knows
@@ -82,7 +84,7 @@ def plan_single(
     sweep, known = named_if_here(sweep, catalog, settings), list(runs)
     force = force or (sweep.data_set is not None and sweep.data_set.file is not None and bool(requests))
     if rates:
-        sweep = at_rates(sweep, rates, known, burstiness=burstiness or POISSON)
+        sweep = at_rates(sweep, rates, known, burstiness=burstiness or POISSON, sleep_levels=sleep_levels)
     return sweep, still_missing(sweep, runs_that_count(known, campaign_id=campaign_id, force=force))
 
 

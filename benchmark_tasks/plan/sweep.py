@@ -21,7 +21,7 @@ from benchmark_tasks.results.identity import (
     Workload,
 )
 from benchmark_tasks.results.record import Degree, Record
-from benchmark_tasks.runtimes.kinds import kind_of
+from benchmark_tasks.runtimes.kinds import ServerContract, kind_of
 from benchmark_tasks.runtimes.launch import AtEndpoint, InEnvironment, ServerOrigin
 from benchmark_tasks.runtimes.server_options import require_allowed
 from benchmark_tasks.runtimes.variables import require_askable
@@ -65,6 +65,8 @@ class Sweep(Workload, Placement, Subject):
     its own names, added to or replacing the catalog's (never those that decide what is measured).
     `server_environment` has environment variables that the runtime gets beside the usual ones
     (`runtimes/variables.py`).
+    `sleep_levels` says how deep the server is put to sleep after its idle window (`language/sleeping.py`).
+    Its server keeps memory in another way, so that its version has a label of its own.
     """
 
     campaign_id: str | None = None
@@ -87,6 +89,7 @@ class Sweep(Workload, Placement, Subject):
     server: ServerOrigin = InEnvironment()
     server_options: dict[str, JsonValue] = {}
     server_environment: dict[str, str] = {}
+    sleep_levels: tuple[int, ...] = ()
 
     @model_validator(mode="after")
     def _possible(self) -> Sweep:
@@ -112,7 +115,34 @@ class Sweep(Workload, Placement, Subject):
         if self.task.architecture is Architecture.DIFFUSION:
             self._require_generator()
         self._require_folder_possible()
+        if self.sleep_levels:
+            self._require_sleep_possible()
         return self
+
+    def _require_sleep_possible(self) -> None:
+        contract = kind_of(self.runtime).contract
+        sleep = contract.sleep if isinstance(contract, ServerContract) else None
+        if sleep is None:
+            raise ValueError(f"{self.runtime} has no sleep mode: nothing of it can be measured asleep")
+        if not self.num_gpus:
+            raise ValueError(
+                f"{self.runtime} can sleep on a GPU only: nothing of it can be measured without one"
+            )
+        if isinstance(self.server, AtEndpoint):
+            raise ValueError("an endpoint belongs to others: it is not put to sleep")
+        if unknown := sorted(set(self.sleep_levels) - set(sleep.levels)):
+            known = ", ".join(map(str, sleep.levels))
+            raise ValueError(f"{self.runtime} has no sleep level {unknown[0]}; it has {known}")
+        if any(point.request_rate != 0 for point in self.points):
+            raise ValueError(
+                "sleep is measured on a server without requests: ask for rate 0 and no other load beside it"
+            )
+        deep = [level for level in self.sleep_levels if sleep.levels[level].rereads_weights]
+        if deep and self.weights is not Weights.REAL:
+            raise ValueError(
+                f"sleep level {deep[0]} throws the weights away and reads them again: it needs weights: real,"
+                f" not {self.weights}"
+            )
 
     def _require_folder_possible(self) -> None:
         if self.weights_folder is None:
@@ -178,7 +208,8 @@ class Sweep(Workload, Placement, Subject):
         """The version as a comparability key.
 
         A local label (PEP 440) keeps apart what was not started the usual way: an endpoint, whose
-        options are not known here, and added options and environment variables, by their hashes.
+        options are not known here, added options and environment variables, by their hashes, and a server
+        that can sleep.
         """
         if isinstance(self.server, AtEndpoint):
             return f"{self.runtime_version}+endpoint"
@@ -187,6 +218,7 @@ class Sweep(Workload, Placement, Subject):
             "environment": dict(self.server_environment),
         }
         labels = [f"{name}.{_hash(values)}" for name, values in added.items() if values]
+        labels += ["sleep"] if self.sleep_levels else []
         return self.runtime_version + ("+" + ".".join(labels) if labels else "")
 
     def revision_of(self, model: Model) -> str | None:

@@ -271,6 +271,30 @@ class Arrivals(Record):
     reason: str | None = None
 
 
+class Spent(Record):
+    """What something took: seconds, and joules of all GPUs; `None` where their counters cannot say."""
+
+    seconds: Seconds
+    joules: Measured | None
+
+
+class Sleep(Record):
+    """A server without requests that was put to sleep and woken, after its idle window.
+
+    level: how deep, by the runtime's numbers.
+    falling_asleep: from the request to its answer.
+    waking: from the request until the first token of an answer has arrived.
+    window: power asleep, from where it is steady; its times are seconds since it slept.
+    absent_reason: why something of it is missing.
+    """
+
+    level: Degree
+    falling_asleep: Spent | None = None
+    window: Window | None = None
+    waking: Spent | None = None
+    absent_reason: str | None = None
+
+
 class Phase(Record):
     """GPU time and energy one phase cost: the raw material of the ledger.
 
@@ -390,6 +414,7 @@ class Run(Record):
     client: Client | None = None
     arrivals: Arrivals | None = None
     grades: Grades | None = None
+    sleeps: tuple[Sleep, ...] = ()
     phases: tuple[Phase, ...] = ()
     provenance: Provenance
     failure: Failure | None = None

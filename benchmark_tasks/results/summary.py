@@ -27,6 +27,7 @@ from benchmark_tasks.results.schema import (
     Requests,
     Run,
     Server,
+    Sleep,
     Window,
 )
 from benchmark_tasks.statistics import energy_interval, ratio_interval
@@ -77,6 +78,17 @@ _GRADES = {
 """Columns of the fields of `Grades`."""
 _QUANTILES = ("p50", "p90", "p95", "p99")
 _PHASES = ("server-start", "warm-up", "measure")
+SLEEP_LEVELS = (1, 2)
+"""The levels of sleep that have columns."""
+_SLEEP = (
+    "falling_asleep_seconds",
+    "falling_asleep_joules",
+    "asleep_counter_joules",
+    "asleep_counter_seconds",
+    "asleep_integral_joules",
+    "waking_seconds",
+    "waking_joules",
+)
 
 
 def key_columns(keys: type[Record]) -> list[tuple[str, pa.DataType]]:
@@ -192,6 +204,7 @@ COLUMNS: pa.Schema = pa.schema(
             for name in _PHASES
             for unit in ("seconds", "joules")
         ],
+        *[(f"{name}_level_{level}", pa.float64()) for level in SLEEP_LEVELS for name in _SLEEP],
         ("jouleboard_version", pa.string()),
         ("git_commit", pa.string()),
         ("catalog_hash", pa.string()),
@@ -242,6 +255,7 @@ def run_row(run: Run, bundle_path: Path) -> dict[str, Any]:
         **_provenance_row(run.provenance),
         "gpu_uuids": gpu_uuids(run),
         **_phases_row(run.phases),
+        **_sleeps_row(run.sleeps),
         **_requests_row(run.requests),
         **_latency_row(run.latency),
         **_server_row(run.server),
@@ -309,6 +323,26 @@ def _phases_row(phases: Iterable[Phase]) -> dict[str, Any]:
         if phase.name in _PHASES:
             prefix = phase.name.replace("-", "_")
             row |= {f"{prefix}_seconds": phase.seconds, f"{prefix}_joules": phase.joules}
+    return row
+
+
+def _sleeps_row(sleeps: Iterable[Sleep]) -> dict[str, Any]:
+    """What each level of sleep took, as far as the levels have columns."""
+    row: dict[str, Any] = {}
+    for sleep in sleeps:
+        if sleep.level not in SLEEP_LEVELS:
+            continue
+        asleep = sleep.window.energy if sleep.window else None
+        values = {
+            "falling_asleep_seconds": sleep.falling_asleep and sleep.falling_asleep.seconds,
+            "falling_asleep_joules": sleep.falling_asleep and sleep.falling_asleep.joules,
+            "asleep_counter_joules": asleep and asleep.counter_joules,
+            "asleep_counter_seconds": asleep and asleep.counter_seconds,
+            "asleep_integral_joules": asleep and asleep.integral_joules,
+            "waking_seconds": sleep.waking and sleep.waking.seconds,
+            "waking_joules": sleep.waking and sleep.waking.joules,
+        }
+        row |= {f"{name}_level_{sleep.level}": value for name, value in values.items()}
     return row
 
 

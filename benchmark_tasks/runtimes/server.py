@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import re
 import socket
@@ -15,17 +16,21 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 
-from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerNeverHealthy
+from pydantic import JsonValue
+
+from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerError, ServerNeverHealthy
 from benchmark_tasks.meters.meter import Reading
 from benchmark_tasks.processes import guarded, log_tail
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.runtimes.cpu import cpu_seconds
-from benchmark_tasks.runtimes.kinds import ServerContract
+from benchmark_tasks.runtimes.kinds import Post, ServerContract
 from benchmark_tasks.runtimes.metrics import ACCEPT, parse_metrics, total_of
 
 POLL_SECONDS = 0.25
 HTTP_SECONDS = 5.0
+SLEEP_SECONDS = 600.0
+"""So long going to sleep or waking may take: weights are copied, or read again."""
 QUIET_SECONDS = 60.0
 STANDSTILL_SECONDS = 3.0
 """A server's gauges may show its last step that served somebody, also when all was cancelled since."""
@@ -132,6 +137,37 @@ class RunningServer:
         if self.running_requests(seconds):
             raise ServerDied(f"requests still run {seconds:g} s after the load ended; see server.log")
 
+    def tell(self, posts: Sequence[Post]) -> None:
+        """Send requests that put it to sleep or wake it; each is done when it has answered.
+
+        Raises:
+            ServerDied: it ended.
+            ServerError: it refuses one, or does not answer in time.
+        """
+        for post in posts:
+            try:
+                _post(self.base_url + post.path, post.body, self.key)
+            except urllib.error.HTTPError as error:
+                raise ServerError(
+                    f"POST {post.path} is answered by HTTP {error.code}: see server.log"
+                ) from error
+            except OSError as error:
+                self.raise_if_dead()
+                raise ServerError(f"POST {post.path} is not answered: {error}; see server.log") from error
+
+    def is_sleeping(self) -> bool:
+        """Whether it says that it sleeps.
+
+        Raises:
+            ServerError: it does not say.
+        """
+        assert self.contract.sleep is not None
+        path = self.contract.sleep.state_path
+        try:
+            return json.loads(get(self.base_url + path, self.key))["is_sleeping"] is True
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ServerError(f"GET {path} does not say whether the server sleeps: {error}") from error
+
     def generated_tokens(self) -> int | None:
         """How many tokens it says that it has generated so far; `None` if it does not say.
 
@@ -207,6 +243,8 @@ def death(log: Path, what: str, out_of_memory: Sequence[str] = ()) -> ServerDied
         return OutOfMemory(f"the configuration does not fit: {memory[-1]}", tail)
     telling = [line for line in tail if re.search(r"\w+Error\b|error:|dying|refusing", line)]
     last = (telling or tail or ("it wrote no log",))[-1]
+    if "validation error" in last:  # pydantic says what is wrong in the lines below
+        last = "; ".join(re.findall(r"Value error, (.*?)(?: \[type=|$)", "\n".join(tail), re.M)) or last
     return ServerDied(f"{what}: {last}", tail)
 
 
@@ -234,11 +272,22 @@ def get(url: str, key: str | None = None, accept: str = "*/*") -> bytes:
 
     key: what the server wants as a bearer token, if anything.
     """
-    headers = {"Accept": accept, "Accept-Encoding": "identity"}
+    return _ask(urllib.request.Request(url, headers={"Accept": accept}), key, HTTP_SECONDS)
+
+
+def _post(url: str, body: JsonValue, key: str | None) -> bytes:
+    """The answer to a JSON body, or to none, within `SLEEP_SECONDS`; raises OSError."""
+    data = b"" if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"} if data else {}
+    return _ask(urllib.request.Request(url, data, headers, method="POST"), key, SLEEP_SECONDS)
+
+
+def _ask(request: urllib.request.Request, key: str | None, seconds: float) -> bytes:
+    request.add_header("Accept-Encoding", "identity")
     if key:
-        headers["Authorization"] = f"Bearer {key}"
+        request.add_header("Authorization", f"Bearer {key}")
     try:
-        with _DIRECTLY.open(urllib.request.Request(url, headers=headers), timeout=HTTP_SECONDS) as response:
+        with _DIRECTLY.open(request, timeout=seconds) as response:
             return bytes(response.read())
     except HTTPException as error:  # an answer that breaks off, or none of HTTP
         raise ConnectionError(f"{type(error).__name__}: {error}") from error

@@ -45,7 +45,7 @@ _OWNER = frozenset(["JOULEBOARD_HOME", PLATFORM_MARK])
 _HUB = frozenset(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", *PROXIES])
 """Only for what loads real weights from the model hub."""
 
-_MOCK = frozenset(["JOULEBOARD_MOCK_FAULT", "JOULEBOARD_MOCK_FITS"])
+_MOCK = frozenset(["JOULEBOARD_MOCK_FAULT", "JOULEBOARD_MOCK_FITS", "JOULEBOARD_MOCK_SLEEP_MS"])
 
 _TELLING = (
     *(beginning for vendor in VENDORS for beginning in vendor.changing_variables),

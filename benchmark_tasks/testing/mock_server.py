@@ -5,7 +5,7 @@
 Works the way an engine with continuous batching does: in every step each running answer gets one
 chunk. Speaks as much of vLLM's HTTP surface as the measuring core uses (`/health`, `/metrics`,
 `/v1/completions`, `/v1/chat/completions`), takes vLLM's options and ignores those it does not know,
-and can misbehave on demand (`--fault`). In a chat it says
+can sleep, and can misbehave on demand (`--fault`). In a chat it says
 what comes after `Say: `. A contract test holds it to the real server.
 """
 
@@ -32,6 +32,7 @@ from benchmark_tasks.testing.mock_streams import LAST_CHUNK, Stream, chunk, chun
 
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _BACKLOG_BYTES = 65_536
+_SLEEP_PATHS = ("/sleep", "/wake_up", "/is_sleeping", "/collective_rpc")
 
 _DRAWN = {
     "recipe": VERSION,
@@ -54,6 +55,7 @@ class Fault(StrEnum):
     `NO_ABORT`: it goes on with answers whose clients have gone. `CLOSES_IDLE`: it closes a connection after
     each answer and does not say so before. `DOUBLE_COUNTER`: it counts every generated token twice.
     `STUMBLES`: once, every step takes five times as long for `--stumble-seconds`.
+    `NO_SLEEP`: it answers as if it went to sleep, and stays awake. `NO_WAKE`: waking it is an error.
     """
 
     NONE = "none"
@@ -74,6 +76,9 @@ class Fault(StrEnum):
     NO_TOKEN_COUNTER = "no-token-counter"
     DOUBLE_COUNTER = "double-counter"
     STUMBLES = "stumbles"
+    NO_SLEEP = "no-sleep"
+    NO_WAKE = "no-wake"
+    NO_SLEEP_ENDPOINTS = "no-sleep-endpoints"
 
 
 @dataclass
@@ -150,6 +155,8 @@ class Engine:
     multimodal_cache_hits: int = 0
     send_times: dict[str, list[int]] = field(default_factory=dict)
     stumbles_until: float = 0.0
+    asleep: bool = False
+    weights_gone: bool = False
 
     async def run(self) -> None:
         """Step without end, every `--itl-ms`; with 0, as fast as the clients read."""
@@ -211,12 +218,33 @@ class Engine:
         if served or self.options.fault != Fault.STALE_GAUGE:
             self.shown_running = len(self.running)
 
+    @property
+    def can_sleep(self) -> bool:
+        """Whether it has the endpoints, as vLLM does with this option and its development mode."""
+        told = self.options.enable_sleep_mode and os.environ.get("VLLM_SERVER_DEV_MODE") == "1"
+        return bool(told) and self.options.fault != Fault.NO_SLEEP_ENDPOINTS
+
+    def told_to_sleep(self, url: str, body: bytes) -> tuple[int, bytes]:
+        """(status, body) of the answer to a request that puts it to sleep, wakes it, or asks.
+
+        With its weights thrown away (level 2) it is awake only after they were read again.
+        """
+        if self.options.fault == Fault.NO_WAKE and url.startswith("/wake_up"):
+            return 500, b"mock failure"
+        if url.startswith("/sleep") and self.options.fault != Fault.NO_SLEEP:
+            self.asleep, self.weights_gone = True, url.endswith("level=2")
+        elif url.startswith("/collective_rpc") and orjson.loads(body) == {"method": "reload_weights"}:
+            self.weights_gone = False
+        elif url.startswith("/wake_up") and not url.endswith("tags=weights"):
+            self.asleep = self.weights_gone
+        return 200, orjson.dumps({"is_sleeping": self.asleep})
+
     def is_due(self) -> bool:
         """Whether the fault's time has come."""
         return bool(self.generated >= self.options.fault_after_tokens)
 
     def _admits(self, now: float) -> bool:
-        room = len(self.running) < self.options.max_num_seqs
+        room = len(self.running) < self.options.max_num_seqs and not self.asleep
         return bool(self.waiting) and room and now >= self.waiting[0].prepared
 
     def look_at(self, items: list[bytes]) -> None:
@@ -310,6 +338,8 @@ class _Connection(asyncio.Protocol):
             case "/v1/models":
                 name = engine.options.served_model_name
                 self._reply(200, orjson.dumps({"object": "list", "data": [{"id": name, "root": name}]}))
+            case _ if engine.can_sleep and url.startswith(_SLEEP_PATHS):
+                self._later(engine.options.sleep_ms / 1000, *engine.told_to_sleep(url, body))
             case "/mock/send-times":
                 self._reply(200, orjson.dumps(engine.send_times))
             case "/v1/completions" | "/v1/chat/completions" if engine.options.fault == Fault.HTTP_500:
@@ -318,6 +348,10 @@ class _Connection(asyncio.Protocol):
                 self._answer(orjson.loads(body), request_id, chat="chat" in url)
             case _:
                 self._reply(404, b"no such path")
+
+    def _later(self, seconds: float, status: int, body: bytes) -> None:
+        """Reply after so many seconds: weights take their time."""
+        asyncio.get_running_loop().call_later(seconds, self._reply, status, body)
 
     def _reply(self, status: int, body: bytes) -> None:
         head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nContent-Type: text/plain\r\n\r\n"
@@ -387,6 +421,9 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--rename-metric", action="append", default=[], help="vllm:NAME=other:NAME, for another runtime"
     )
+    parser.add_argument("--enable-sleep-mode", action="store_true")
+    lasts = float(os.environ.get("JOULEBOARD_MOCK_SLEEP_MS", "0"))
+    parser.add_argument("--sleep-ms", type=float, default=lasts, help="to fall asleep, and to wake")
     parser.add_argument("--load-format", default="auto", help="stand-in: report weights as our plugin does")
     parser.add_argument("--ssl-certfile", help="speak https with this certificate, and --ssl-keyfile")
     parser.add_argument("--ssl-keyfile")

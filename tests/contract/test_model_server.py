@@ -16,6 +16,7 @@ from benchmark_tasks import catalog
 from benchmark_tasks.client.arrivals import ClosedLoop
 from benchmark_tasks.client.events import Events
 from benchmark_tasks.client.load import Load, LoadSpec
+from benchmark_tasks.errors import ServerDied
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.run import measure
@@ -44,7 +45,11 @@ def sweep(request: pytest.FixtureRequest) -> Sweep:
 @pytest.fixture(scope="module")
 def server(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """The command line and environment that a measurement uses, started once for all tests."""
-    folder: Path = tmp_path_factory.mktemp("server")
+    with serve(spec_of(sweep, tmp_path_factory.mktemp("server"))) as running:
+        yield running
+
+
+def spec_of(sweep: Sweep, folder: Path) -> ServerSpec:
     environment = environment_or_skip(sweep.distribution, sweep.runtime_version)
     model = catalog.load().model(sweep.model_id)
     port = free_port()
@@ -58,10 +63,7 @@ def server(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         seed=0,
     )
     variables = server_environment(environment, sweep, (), lock_mark="")
-    with serve(
-        ServerSpec(kinds.kind_of("vllm").server, command, variables, port, folder / "server.log", 280.0)
-    ) as running:
-        yield running
+    return ServerSpec(kinds.kind_of("vllm").server, command, variables, port, folder / "server.log", 280.0)
 
 
 def ask(server: RunningServer, sweep: Sweep, tokens: int = 24, **changes: object) -> Events:
@@ -176,3 +178,21 @@ def test_requests_that_arrive_by_themselves_are_measured_without_energy(
     assert kept.window_steady.settled and kept.window_steady.energy is None
     assert kept.requests.failed == 0 and kept.requests.sent >= 3
     assert kept.server.generated_tokens == kept.server.received_tokens == kept.requests.output_tokens
+
+
+def test_a_server_sleeps_and_wakes_or_refuses_to_start_for_it(sweep: Sweep, tmp_path: Path) -> None:
+    """Without a GPU vLLM has no sleep mode, and says so before it loads anything."""
+    sleep = kinds.kind_of("vllm").server.sleep
+    assert sleep is not None
+    spec = spec_of(sweep.model_copy(update={"sleep_levels": (1,)}), tmp_path)
+    assert "--enable-sleep-mode" in spec.command and spec.environment["VLLM_SERVER_DEV_MODE"] == "1"
+    if sweep.distribution != "jouleboard-mock":
+        with pytest.raises(ServerDied, match="Sleep mode is not supported on current platform"), serve(spec):
+            pass
+        return
+    with serve(spec) as server:
+        for level in sleep.levels.values():
+            server.tell(level.sleep)
+            assert server.is_sleeping()
+            server.tell(level.wake)
+            assert not server.is_sleeping()

@@ -23,7 +23,17 @@ import pyarrow.parquet as pq
 from benchmark_tasks.disk import sha256
 from benchmark_tasks.grading import GRADER
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.schema import Client, Grades, Run, Server, Window, new_run_id
+from benchmark_tasks.results.schema import (
+    Client,
+    Grades,
+    Run,
+    Server,
+    Sleep,
+    Spent,
+    Window,
+    WindowEnergy,
+    new_run_id,
+)
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.results.tables import ANSWERS, Series, write_table
 from benchmark_tasks.settings import Settings
@@ -1131,6 +1141,57 @@ FAULTS += (
 )
 
 
+def sleeping_run(**changes: Any) -> Run:
+    """An idle run at 121 W whose server then slept at level 1, at 90 W."""
+    idle = sample_open_run(request_rate=0.0, power_watts=121.0)
+    energy = WindowEnergy(
+        counter_joules=5400.0,
+        counter_joules_per_gpu=(5400.0,),
+        counter_seconds=60.0,
+        integral_joules=5400.0,
+        power_samples=600,
+    )
+    window = Window(settled=True, start_seconds=0.0, end_seconds=60.0, output_tokens=0, energy=energy)
+    slept = Sleep(
+        level=1,
+        falling_asleep=Spent(seconds=2.0, joules=300.0),
+        window=window,
+        waking=Spent(seconds=4.0, joules=840.0),
+    )
+    return idle.model_copy(update={"sleeps": (slept,), **changes})
+
+
+def put_asleep(field: str, value: float) -> Spoil:
+    """A fault of the energy asleep."""
+
+    def spoil(record: dict[str, Any]) -> None:
+        record["sleeps"][0]["window"]["energy"][field] = value
+
+    return spoil
+
+
+FAULTS += (
+    Fault(
+        "a server that slept under requests",
+        "sleep_only_of_idle",
+        lambda record: record.update(sleeps=[{"level": 1}]),
+        make=sample_open_run,
+    ),
+    Fault(
+        "asleep, the counter counts a tenth more than power adds up to",
+        "asleep_energies_agree",
+        put_asleep("counter_joules", 5940.0),
+        make=sleeping_run,
+    ),
+    Fault(
+        "asleep, twice the power of waiting",
+        "asleep_power_is_idle_power",
+        each(put_asleep("counter_joules", 14_520.0), put_asleep("integral_joules", 14_520.0)),
+        make=sleeping_run,
+    ),
+)
+
+
 def graded_run(**changes: Any) -> Run:
     """A completed run of which 120 answers were graded, 60 of them right; half of all answers were cut."""
     run = sample_run(**changes)
@@ -1319,6 +1380,7 @@ def good_runs() -> list[Run]:
         ),
         *(sample_open_run(request_rate=rate, power_watts=150 + 30 * rate) for rate in (0.5, 5.0, 10.0)),
         sample_open_run(request_rate=0.0, power_watts=121.0),
+        sleeping_run(),
         sample_open_run(gpu=False),
         sample_generation_run(seconds_a_batch=60.0, runtime_version="0.8.0"),
         sample_generation_run(sample=None),  # as recorded before samples were looked at

@@ -102,6 +102,10 @@ class Setup(Protocol):
     def server_environment(self) -> Mapping[str, str]:
         """A person's own environment variables."""
 
+    @property
+    def sleep_levels(self) -> tuple[int, ...]:
+        """How deep it will be put to sleep while it is measured; empty: not at all."""
+
 
 class ServerCommand(Protocol):
     """Makes the argument list of a server process.
@@ -127,6 +131,39 @@ class ServerCommand(Protocol):
 
 
 @dataclass(frozen=True)
+class Post:
+    """A request that puts a server to sleep or wakes it. body: as JSON; `None`: empty."""
+
+    path: str
+    body: JsonValue = None
+
+
+@dataclass(frozen=True)
+class SleepLevel:
+    """One depth of sleep.
+
+    sleep, wake: requests, each answered when it is done, in order.
+    rereads_weights: whether the weights are thrown away, so that waking reads them from where they came.
+    """
+
+    sleep: tuple[Post, ...]
+    wake: tuple[Post, ...]
+    rereads_weights: bool = False
+
+
+@dataclass(frozen=True)
+class SleepContract:
+    """How a server gives most of its GPU memory back without ending, and gets it again.
+
+    levels: by their numbers, as the runtime has them.
+    state_path: answers `{"is_sleeping": true}` while it sleeps.
+    """
+
+    levels: Mapping[int, SleepLevel]
+    state_path: str
+
+
+@dataclass(frozen=True)
 class ServerContract:
     """A runtime that is a server under requests, with OpenAI's completions and chat completions.
 
@@ -144,6 +181,7 @@ class ServerContract:
         its PYTHONPATH; the command asks for them. `None`: it cannot have stand-in weights.
     smallest_gpu_server: `max_num_seqs` on GPUs, at least, so that a batch size meets the same server
         alone as in a sweep.
+    sleep: how it sleeps on a GPU; `None`: it cannot.
     health_path, metrics_path, version_path: answers 200 when it is ready; its metrics; `{"version": ...}`.
     """
 
@@ -157,6 +195,7 @@ class ServerContract:
     out_of_memory: tuple[str, ...] = ()
     stand_in_folder: Callable[[Path], Path] | None = None
     smallest_gpu_server: int = 1
+    sleep: SleepContract | None = None
     health_path: str = "/health"
     metrics_path: str = "/metrics"
     version_path: str = "/version"

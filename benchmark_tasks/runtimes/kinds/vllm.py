@@ -16,9 +16,12 @@ from benchmark_tasks.runtimes.kinds.contract import (
     MOCK,
     Metric,
     OverEngines,
+    Post,
     RuntimeKind,
     ServerContract,
     Setup,
+    SleepContract,
+    SleepLevel,
 )
 from benchmark_tasks.runtimes.server_options import flag_of, flags
 from benchmark_tasks.stand_in.installing import write_plugin_folder
@@ -102,6 +105,7 @@ def server_command(
         **({"revision": model.revision} if model.revision and not setup.weights_folder else {}),
         **model.server,
         **_dtype_of_folder(setup),
+        **({"enable_sleep_mode": True} if setup.sleep_levels else {}),
         **({"trust_remote_code": True} if model.trust_remote_code else {}),
     }
     from_file = {flag_of(name) for name in setup.server_options}
@@ -129,6 +133,8 @@ def quiet_variables(setup: Setup) -> dict[str, str]:
     }
     if setup.weights is not Weights.REAL or setup.weights_folder:
         variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    if setup.sleep_levels:
+        variables["VLLM_SERVER_DEV_MODE"] = "1"  # without it there are no endpoints for sleep
     return variables
 
 
@@ -183,6 +189,25 @@ def _with_audio(wanted: str) -> str:
     return f"{name}[audio]=={version}"
 
 
+_SLEEP = SleepContract(
+    levels={
+        1: SleepLevel(sleep=(Post("/sleep?level=1"),), wake=(Post("/wake_up"),)),
+        # Without the second request to wake it has memory for weights and none in it: it answers nonsense.
+        2: SleepLevel(
+            sleep=(Post("/sleep?level=2"),),
+            wake=(
+                Post("/wake_up?tags=weights"),
+                Post("/collective_rpc", {"method": "reload_weights"}),
+                Post("/wake_up?tags=kv_cache"),
+            ),
+            rereads_weights=True,
+        ),
+    },
+    state_path="/is_sleeping",
+)
+"""1: weights go to the host's memory. 2: they are thrown away. Both give up the KV cache. As its releases
+0.20 to 0.32 have it (`vllm/entrypoints/serve`, sleep and rpc), on GPUs only."""
+
 _METRICS: Mapping[str, Metric] = {
     "vllm:num_requests_running": Metric(Series.RUNNING_REQUESTS),
     "vllm:num_requests_waiting": Metric(Series.WAITING_REQUESTS),
@@ -218,6 +243,7 @@ RUNTIME = RuntimeKind(
         # It captures CUDA graphs for steps of up to 2 x max_num_seqs tokens, 512 at most. A smaller server
         # runs the steps that hold a prompt without one: 6 % fewer tokens/s at batch size 64.
         smallest_gpu_server=256,
+        sleep=_SLEEP,
     ),
     architectures=frozenset({Architecture.LLM, Architecture.MLLM}),
     distributions={

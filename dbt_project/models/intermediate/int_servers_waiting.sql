@@ -40,6 +40,18 @@ servers as (
         max(runs.server_start_joules) as start_joules,
         avg(runs.idle_watts_before_server) as idle_unloaded_watts,
         avg(runs.idle_watts_loaded) as idle_reading_watts,
+        {% for level in ['_level_1', '_level_2'] %}
+            {% set whole = "asleep_counter_joules~ + falling_asleep_joules~ + waking_joules~ is not null" %}
+            {% for measured, name in [
+                ('asleep_counter_joules~ / asleep_counter_seconds~', 'asleep_watts'),
+                ('falling_asleep_seconds~', 'sleep_seconds'),
+                ('falling_asleep_joules~', 'sleep_joules'),
+                ('waking_seconds~', 'wake_seconds'),
+                ('waking_joules~', 'wake_joules')
+            ] %}
+                {{ ("avg(" ~ measured ~ ") filter (" ~ whole ~ ") as " ~ name ~ "~") | replace('~', level) }},
+            {% endfor %}
+        {% endfor %}
         avg(runs.mean_power_watts) filter (runs.request_rate = 0) as idle_window_watts
     from runs
     inner join measurements using (run_id)

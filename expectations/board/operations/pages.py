@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.results.summary import SLEEP_LEVELS
 from expectations.board.operations import load_curves
 from expectations.board.operations.price_pages import prices
 from expectations.board.reading import SOURCES
@@ -91,6 +92,7 @@ def load(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         svg = standalone(picture["wide"])
         (folder / FIGURES / f"{curve.stem}.svg").write_text(svg)
         write_png(svg, folder / FIGURES / f"{curve.stem}.png", PIXELS)
+    waiting = rows_of(connection, ROOM / "waiting.sql")
     return {
         "drawn": drawn,
         "pictures": pictures,
@@ -98,7 +100,13 @@ def load(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "more": len(known) - len(drawn),
         "csv": LOADS_CSV,
         "capacities": [(curve, curve.capacities) for curve in known],
-        "waiting": rows_of(connection, ROOM / "waiting.sql"),
+        "waiting": waiting,
+        "asleep": [
+            (row, level)
+            for row in waiting
+            for level in SLEEP_LEVELS
+            if row[f"asleep_watts_level_{level}"] is not None
+        ],
         "rows": rows_of(connection, ROOM / "load.sql"),
     }
 

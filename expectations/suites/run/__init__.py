@@ -10,13 +10,16 @@ from expectations.suites.run import (
     power,
     record,
     requests,
+    sleep,
     windows,
 )
 from expectations.suites.run_check import RunCheck
 
 __all__ = ["run_checks"]
 
-_SUBJECTS = (bundle, record, identity, requests, windows, arrivals, grades, energy, power, instruments)
+_SUBJECTS = (
+    *(bundle, record, identity, requests, windows, arrivals, sleep, grades, energy, power, instruments),
+)
 
 
 def run_checks() -> tuple[RunCheck, ...]:

@@ -381,6 +381,20 @@ def burstiness() -> Param:
     )
 
 
+def sleep() -> Param:
+    """How deep an idle server is put to sleep, beside the measurement of idle."""
+    return choice(
+        "sleep",
+        {
+            "none": "none",
+            "1": "level 1: weights in the host's memory",
+            "2": "level 2: weights are read again (real weights only)",
+            "1, 2": "levels 1 and 2 (real weights only)",
+        },
+        "With 0 as the only request rate, on a GPU: power asleep, and what going to sleep and waking take.",
+    )
+
+
 def requests() -> dict[str, Param]:
     """What is asked, and how answers are graded; all may stay empty."""
     return {

@@ -132,6 +132,7 @@ def plan_on_demand(
         batch_sizes=batch_sizes(params["batch_sizes"]),
         rates=read_rates(params.get("rates")),
         burstiness=params.get("burstiness"),
+        sleep_levels=choices.sleep_levels_of(params),
         repeats=params["repeats"],
         weights=weights_of(params),
         weights_folder=params.get("weights_folder") or None,

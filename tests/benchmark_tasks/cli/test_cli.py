@@ -192,6 +192,9 @@ TINY = ("measure", "--model", "jouleboard/qwen3-tiny", "--runtime-version", "0.3
         ((*TINY, "--rate", 2, "--batch-size", 1, "--batch-size", 2), "--rate needs one --batch-size"),
         ((*TINY, "--burstiness", 2), "--burstiness needs --rate"),
         ((*TINY, "--rate", 2, "--burstiness", 0), "a number above 0"),
+        ((*TINY, "--sleep", 1), "--sleep needs --rate 0 and no other rate"),
+        ((*TINY, "--rate", 0, "--sleep", 1), "vllm can sleep on a GPU only"),
+        (("plan", "0.1", "--rate", 0, "--rate", 1, "--sleep", 1), "--sleep needs --rate 0"),
         (("measure", "--plan", "plan.json", "--rate", 2), "--rate cannot change a plan"),
         (
             (*IMAGES, "--rate", 2),

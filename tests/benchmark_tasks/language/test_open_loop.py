@@ -9,7 +9,8 @@ import pytest
 
 from benchmark_tasks.client.arrivals import OpenLoop
 from benchmark_tasks.client.events import Events
-from benchmark_tasks.language.open_loop import idle_window, open_window
+from benchmark_tasks.language.idle import idle_window
+from benchmark_tasks.language.open_loop import open_window
 from benchmark_tasks.meters.energy import EnergyCurve
 from benchmark_tasks.plan.procedure import Procedure
 from benchmark_tasks.plan.sweep import SweepPoint

@@ -136,3 +136,18 @@ def test_options_become_one_argument_each_whatever_they_contain() -> None:
         "--no-prefix",
         f"--revision={hostile}",
     ]
+
+
+def test_what_a_runtime_finds_wrong_with_its_options_is_said_and_not_only_that_something_is(
+    tmp_path: Path,
+) -> None:
+    """As vLLM 0.32 ends without a GPU."""
+    log = tmp_path / "server.log"
+    log.write_text(
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n"
+        "  Value error, Sleep mode is not supported on current platform. [type=value_error, input_type=A]\n"
+        "    For further information visit https://errors.pydantic.dev/2.12/v/value_error\n"
+    )
+    assert str(server_module.death(log, "it ended")) == (
+        "it ended: Sleep mode is not supported on current platform."
+    )

@@ -206,7 +206,11 @@ WAITING = (
     "select 'w-1' as waiting_id, 'some/model' as model_id, 'H200' as gpu_model, 1 as num_gpus,"
     " '0.1' as runtime_version, 2 as servers, 2 as energy_starts, 80.0::double as idle_unloaded_watts,"
     " 120.0 as idle_loaded_watts, 50.0 as start_seconds, 12000.0 as start_joules,"
-    " 100.0 as releasing_pays_after_seconds, 200.0 as unloading_pays_after_seconds"
+    " 100.0 as releasing_pays_after_seconds, 200.0 as unloading_pays_after_seconds,"
+    " 90.0 as asleep_watts_level_1, 2.0 as sleep_seconds_level_1, 300.0 as sleep_joules_level_1,"
+    " 4.0 as wake_seconds_level_1, 840.0 as wake_joules_level_1, 20.0 as sleeping_pays_after_seconds_level_1,"
+    " 119.0 as asleep_watts_level_2, 1.0 as sleep_seconds_level_2, 50.0 as sleep_joules_level_2,"
+    " 4.0 as wake_seconds_level_2, 545.0 as wake_joules_level_2, 5.0 as sleeping_pays_after_seconds_level_2"
 )
 WAITING_FAULTS = {
     "waiting_energy_needs_a_gpu": "num_gpus = 0",
@@ -214,6 +218,11 @@ WAITING_FAULTS = {
     "start_power_is_plausible": "start_seconds = 2",
     "releasing_follows_from_start": "releasing_pays_after_seconds = 101",
     "unloading_saves_power": "idle_unloaded_watts = 130",
+    "sleep_is_whole_and_positive__level_1": "wake_seconds_level_1 = 0,"
+    " sleeping_pays_after_seconds_level_1 = 32",
+    "sleep_is_whole_and_positive__level_2": "sleeping_pays_after_seconds_level_2 = null",
+    "sleeping_pays_once_saved__level_1": "sleeping_pays_after_seconds_level_1 = 21",
+    "sleeping_pays_once_saved__level_2": "sleeping_pays_after_seconds_level_2 = 0.5",
 }
 PRICES = (
     "select list || component || coalesce(batch_size, 0) || coalesce(context_tokens, 0) as price_id,"

@@ -212,6 +212,12 @@ def told(misfits: list[Misfit]) -> dict[str, str]:
         ("", {"rates": "1", "batch_sizes": "4", "burstiness": 0.5}, {}),
         ("", {"burstiness": 0.5}, {"burstiness": r"a closed loop has no arrivals; write Request"}),
         ("", {"rates": "1", "burstiness": 0}, {"burstiness": r"0 is no number above 0; write 1"}),
+        # Sleep of an idle server.
+        ("H200:1", {**ON_H200, "rates": "0", "sleep": "1, 2"}, {}),
+        ("", {"rates": "0", "sleep": "none"}, {}),
+        ("", {"rates": "0", "sleep": "1"}, {"sleep": r"a server can sleep on a GPU only; choose none$"}),
+        ("", {"sleep": "1"}, {"sleep": r"it is measured without requests; write 0 as Request rates$"}),
+        ("", {"rates": "0, 2", "sleep": "2"}, {"sleep": r"it is measured without requests"}),
         # Texts, and fields that there are not.
         ("", {"note": "a\x1b[2Jb"}, {"note": r"has control characters; write plain text$"}),
         ("", {"note": "x" * 2001}, {"note": r"2001 characters; write at most 2000$"}),

@@ -31,6 +31,11 @@ setups as (
         max(last_measured_at) as last_measured_at,
         cast(count(*) as integer) as servers,
         cast(count(start_joules) as integer) as energy_starts,
+        {% for level in [1, 2] %}
+            {% for name in ['asleep_watts', 'sleep_seconds', 'sleep_joules', 'wake_seconds', 'wake_joules'] %}
+                avg({{ name }}_level_{{ level }}) as {{ name }}_level_{{ level }},
+            {% endfor %}
+        {% endfor %}
         avg(idle_unloaded_watts) as idle_unloaded_watts,
         coalesce(avg(idle_window_watts), avg(idle_reading_watts)) as idle_loaded_watts,
         case
@@ -46,10 +51,25 @@ setups as (
 ),
 
 -- Waiting T costs idle_loaded x T with the model, and without it idle_unloaded x (T - start) + start joules.
+-- Asleep it costs asleep x (T - seconds to fall asleep and wake) + joules to fall asleep and wake.
 answered as (
 
     select
         *,
+        {% for level in [1, 2] %}
+            {% set seconds = "(sleep_seconds_level_~ + wake_seconds_level_~)" | replace("~", level) %}
+            case
+                when idle_loaded_watts > asleep_watts_level_{{ level }}
+                    then
+                        greatest(
+                            (
+                                sleep_joules_level_{{ level }} + wake_joules_level_{{ level }}
+                                - asleep_watts_level_{{ level }} * {{ seconds }}
+                            ) / (idle_loaded_watts - asleep_watts_level_{{ level }}),
+                            {{ seconds }}
+                        )
+            end as sleeping_pays_after_seconds_level_{{ level }},
+        {% endfor %}
         start_joules / nullif(idle_loaded_watts, 0) as releasing_pays_after_seconds,
         case
             when idle_loaded_watts > idle_unloaded_watts
@@ -90,7 +110,19 @@ select
     answered.start_seconds,
     answered.start_joules,
     answered.releasing_pays_after_seconds,
-    answered.unloading_pays_after_seconds
+    answered.unloading_pays_after_seconds,
+    answered.asleep_watts_level_1,
+    answered.sleep_seconds_level_1,
+    answered.sleep_joules_level_1,
+    answered.wake_seconds_level_1,
+    answered.wake_joules_level_1,
+    answered.sleeping_pays_after_seconds_level_1,
+    answered.asleep_watts_level_2,
+    answered.sleep_seconds_level_2,
+    answered.sleep_joules_level_2,
+    answered.wake_seconds_level_2,
+    answered.wake_joules_level_2,
+    answered.sleeping_pays_after_seconds_level_2
 from answered
 left join models on answered.model_id = models.model_id and answered.data_source = models.data_source
 order by

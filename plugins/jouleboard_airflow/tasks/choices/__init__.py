@@ -30,6 +30,7 @@ from jouleboard_airflow.tasks.choices.forms import (
 )
 from jouleboard_airflow.tasks.choices.free_text import LONGEST_TEXT, texts
 from jouleboard_airflow.tasks.choices.misfit import Impossible, Misfit, require_possible
+from jouleboard_airflow.tasks.choices.placement import sleep_levels_of
 from jouleboard_airflow.tasks.choices.requests import requests_of
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "release",
     "requests_of",
     "require_possible",
+    "sleep_levels_of",
     "texts",
     "with_gpu_model",
 ]

@@ -22,6 +22,7 @@ from jouleboard_airflow.tasks.choices.placement import (
     impossible_batch_sizes,
     impossible_burstiness,
     impossible_rates,
+    impossible_sleep,
     impossible_together,
     too_much_for_gpus,
 )
@@ -66,6 +67,7 @@ def on_demand_here(params: Mapping[str, Any], catalog: Catalog) -> list[Misfit]:
     misfit = impossible_batch_sizes(params["batch_sizes"])
     misfit = misfit or impossible_rates(params.get("rates"), params["batch_sizes"], task)
     misfit = misfit or impossible_burstiness(params.get("burstiness"), params.get("rates"))
+    misfit = misfit or impossible_sleep(params, host)
     if misfit:
         misfits.append(misfit)
     if host:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark_tasks.errors import SettingsError, one_line
 from benchmark_tasks.vocabulary import Architecture, Task
 from jouleboard_airflow.gpu_hosts import GpuHosts, read_fleet
-from jouleboard_airflow.offers import model_title, runs_on, weights_gib
+from jouleboard_airflow.offers import WITHOUT_GPU, model_title, runs_on, weights_gib
 from jouleboard_airflow.tasks.choices.hosts import memory_gib, number_asked_for
 from jouleboard_airflow.tasks.choices.misfit import Misfit, any_of, on, shown, up_to
 from jouleboard_airflow.tasks.choices.models import models_for
@@ -61,6 +61,26 @@ def impossible_burstiness(burstiness: float | None, rates: str | None) -> Misfit
         return Misfit("burstiness", f"{shown(burstiness)} is no number above 0", "write 1, or nothing")
     if not (rates or "").strip():
         return Misfit("burstiness", "a closed loop has no arrivals", "write Request rates, or leave it empty")
+    return None
+
+
+def sleep_levels_of(params: Mapping[str, Any]) -> list[int]:
+    """The levels of sleep that the form asks for."""
+    wanted = params.get("sleep") or "none"
+    return [] if wanted == "none" else [int(level) for level in wanted.split(",")]
+
+
+def impossible_sleep(params: Mapping[str, Any], host: GpuHosts | None) -> Misfit | None:
+    """Sleep of a server that has requests, or no GPU."""
+    from benchmark_tasks.plan import read_rate, read_rates
+
+    if not sleep_levels_of(params):
+        return None
+    rates = read_rates(params.get("rates"))
+    if [read_rate(rate)[0] for rate in rates] != [0]:
+        return Misfit("sleep", "it is measured without requests", "write 0 as Request rates")
+    if host is WITHOUT_GPU:
+        return Misfit("sleep", "a server can sleep on a GPU only", "choose none")
     return None
 
 
