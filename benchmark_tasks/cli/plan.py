@@ -96,7 +96,7 @@ def plan_prices(
     repeats: Annotated[int, typer.Option(min=1, help="Runs per load.")] = 1,
     weights: WeightsOption = None,
     core: Annotated[
-        bool, typer.Option(help="Only the loads that a fit needs at least: about seven minutes on one GPU.")
+        bool, typer.Option(help="Only the loads that a fit needs at least: about eight minutes on one GPU.")
     ] = False,
     note: Note = None,
     force: Annotated[bool, typer.Option(help="Plan loads that are landed, too.")] = False,
@@ -105,8 +105,8 @@ def plan_prices(
 ) -> None:
     """Show the designed loads that energy prices of a model are fitted to, as far as they are not landed.
 
-    Prompts of 128 to 16,384 tokens with one token out, answers at 1k to 32k of held context, and mixes for
-    the proof, all on one server: `jouleboard measure --plan FILE`.
+    Prompts of 128 to 16,384 tokens with one token out, answers at 1k to 32k of held context, mixes for the
+    proof, and idle, all on one server: `jouleboard measure --plan FILE`.
     """
     from benchmark_tasks.plan import designed_sweep, plan_single, runs_that_count, still_missing
     from benchmark_tasks.plan.sweep import Plan

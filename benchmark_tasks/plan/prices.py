@@ -72,8 +72,9 @@ MIX_LENGTHS = tuple((mix.prompt_tokens, mix.answer_tokens) for mix in MIXES)
 
 
 def designed_sweep(sweep: Sweep, model: Model, *, core: bool = False) -> Sweep:
-    """The designed loads and mixes on one server, in place of the points of a sweep of a text task.
+    """Designed loads, mixes and idle on one server, in place of the points of a sweep of a text task.
 
+    Idle comes last, so that the price of idle time is of the same GPU and server.
     core: only the loads that a fit needs at least, without mixes. Loads that do not fit the model's context
     are left out.
 
@@ -97,6 +98,8 @@ def designed_sweep(sweep: Sweep, model: Model, *, core: bool = False) -> Sweep:
     ]
     if not points:
         raise CatalogError(f"{sweep.model_id}: none of the designed loads fits its context")
+    largest = max(point.batch_size for point in points)
+    points.append(SweepPoint(batch_size=largest, repeats=repeats, request_rate=0.0))
     procedure = sweep.procedure or PRICE_PROCEDURE
     values = {**sweep.model_dump(), "points": points, "procedure": procedure}
     try:

@@ -171,7 +171,9 @@ class Sweep(Workload, Placement, Subject):
             raise ValueError("num_gpus must be ulysses_degree x ring_degree, or twice that (CFG parallel)")
 
     def _require_one_kind_of_load(self) -> None:
-        opened = [point for point in self.points if point.is_open]
+        # Idle may be measured beside designed loads: the price of idle time comes from their server.
+        designed = any(point.is_designed for point in self.points)
+        opened = [point for point in self.points if point.request_rate or (point.is_open and not designed)]
         if opened and self.task.architecture is Architecture.DIFFUSION:
             raise ValueError(f"{self.task} has no requests that arrive: a request rate cannot be used")
         if opened and len({(point.is_open, point.batch_size) for point in self.points}) > 1:

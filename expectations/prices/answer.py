@@ -31,6 +31,8 @@ COLUMNS = (
     "answer_tokens",
     "load",
     "request_joules",
+    "request_low_joules",
+    "request_high_joules",
     "prefill_joules",
     "decode_joules",
     "idle_joules",
@@ -65,6 +67,8 @@ class Answers:
                 "answer_tokens": self.answer,
                 "load": load,
                 "request_joules": price.joules,
+                "request_low_joules": price.interval_joules and price.interval_joules[0],
+                "request_high_joules": price.interval_joules and price.interval_joules[1],
                 "prefill_joules": price.prefill_joules,
                 "decode_joules": price.decode_joules,
                 "idle_joules": price.idle_joules,
@@ -109,16 +113,17 @@ def in_words(
 ) -> tuple[str, tuple[tuple[str, ...], list[tuple[str, ...]]], tuple[str, ...]]:
     """A line before, a table with its header, and lines after it."""
     header = (
-        *("load", "request J", "prompt J", "answer J", "idle J"),
+        *("load", "request J", "95 % interval", "prompt J", "answer J", "idle J"),
         *("in flight", "requests/s", "requests/kWh"),
     )
     rows = [
         (
             f"{load:g}",
+            digits(price.joules),
+            interval(price),
             *map(
                 digits,
                 (
-                    price.joules,
                     price.prefill_joules,
                     price.decode_joules,
                     price.idle_joules,
@@ -132,12 +137,19 @@ def in_words(
     ]
     of = found.price_list
     foot = [
+        "the interval is that of the fit: every part at its low or its high end at once, so 95 % at least",
         f"no measurement: {BASIS}; it misses {of.keys['proof_loads']} measured loads that it was not fitted"
-        f" to by at most {100 * of.prices.held_out_error:.1f} %"
+        f" to by at most {100 * of.prices.held_out_error:.1f} %",
     ]
     if found.other_versions:
         foot.append(f"the newest version; --version chooses another one: {', '.join(found.other_versions)}")
     return f"{of.name}: prompt {found.prompt}, answer {found.answer} tokens", (header, rows), tuple(foot)
+
+
+def interval(price: RequestPrice) -> str:
+    """The interval of a whole request; a dash where it is not known."""
+    ends = price.interval_joules
+    return "-" if ends is None else f"{digits(ends[0])} to {digits(ends[1])}"
 
 
 def digits(value: float) -> str:

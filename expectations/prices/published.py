@@ -10,6 +10,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.errors import SettingsError
+from expectations.prices.bounds import Bounds, Ends, Places
 from expectations.prices.lists import Component, by_component
 from expectations.prices.request import Prices
 
@@ -148,8 +149,41 @@ def _list(list_id: str, rows: Sequence[Row]) -> PriceList | None:
             longest_prompt_tokens=first["longest_prompt_tokens"],
             longest_context_tokens=first["longest_context_tokens"],
             held_out_error=first["held_out_error"],
+            bounds=_bounds(rows),
         ),
     )
+
+
+def _bounds(rows: Sequence[Row]) -> Bounds:
+    """The intervals of a list's prices. What a token costs at length or context 0 is the term by itself."""
+    of = by_component(rows)
+    idle = _ends(of[Component.IDLE_SECOND, None])
+    steps = {batch: row for (component, batch), row in of.items() if component == Component.STEP_TERM}
+    decode = {}
+    for batch, row in steps.items():
+        low, high = _ends(row) or (0.0, 0.0)
+        decode[float(batch)] = _places((low / batch, high / batch), rows, Component.DECODE_TOKEN, batch)
+    prefill, pair, context = (
+        _ends(of[term, None]) or (0.0, 0.0)
+        for term in (Component.PREFILL_TERM, Component.PAIR_TERM, Component.CONTEXT_TERM)
+    )
+    prompt = _places(prefill, rows, Component.PREFILL_TOKEN, None)
+    return Bounds(prompt=prompt, pair=pair, decode=decode, context=context, idle=idle)
+
+
+def _places(first: Ends, rows: Sequence[Row], component: Component, batch: float | None) -> Places:
+    """The intervals of a component by length or context, from 0 on."""
+    found = [row for row in rows if (row["component"], row["batch_size"]) == (component, batch)]
+    further = sorted(
+        (float(row["context_tokens"]), row["price_low_joules"], row["price_high_joules"]) for row in found
+    )
+    return ((0.0, *first), *further)
+
+
+def _ends(row: Row) -> Ends | None:
+    """Low and high end of a price; `None` where it has no interval."""
+    low, high = row["price_low_joules"], row["price_high_joules"]
+    return None if low is None or high is None else (low, high)
 
 
 def _pair(row: Row) -> tuple[float, float]:

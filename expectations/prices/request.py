@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark_tasks.errors import SettingsError
+from expectations.prices.bounds import Bounds
 
 JOULES_PER_KWH = 3.6e6
 STEPS = 200
@@ -18,6 +19,7 @@ class Prices:
     """Published prices of one model on one GPU model; each pair is (joules, seconds).
 
     decode_steps: a pair per measured batch size.
+    bounds: the intervals of the prices; `None` where they are not known.
     """
 
     prefill_token: tuple[float, float]
@@ -29,6 +31,7 @@ class Prices:
     longest_prompt_tokens: int
     longest_context_tokens: int
     held_out_error: float
+    bounds: Bounds | None = None
 
     def step(self, batch: float) -> np.ndarray:
         """(joules, seconds) of a decode step."""
@@ -46,6 +49,7 @@ class Prices:
 class RequestPrice:
     """Joules of a request: of its prompt, of its answer, and its part of the time in which nothing is asked.
 
+    interval_joules: 95 % interval of the whole request (`bounds`); `None` where that of a part is not known.
     batch_size: answers in flight at this load. held_out_error: the largest error of the prices on loads that
     they were not fitted to, as a share.
     """
@@ -56,6 +60,7 @@ class RequestPrice:
     batch_size: float
     requests_per_second: float
     held_out_error: float
+    interval_joules: tuple[float, float] | None = None
 
     @property
     def joules(self) -> float:
@@ -105,9 +110,15 @@ def price_of(prices: Prices, *, prompt: int, answer: int, load: float) -> Reques
         )
     place = int(np.searchsorted(rates, wanted))
     (prefill, _), (decode, _) = spent[place]
-    idle = max(0.0, 1 / wanted - 1 / rates[0]) * prices.idle_watts
+    idle_seconds, batch = max(0.0, float(1 / wanted - 1 / rates[0])), float(sizes[place])
     return RequestPrice(
-        float(prefill), float(decode), float(idle), float(sizes[place]), float(wanted), prices.held_out_error
+        float(prefill),
+        float(decode),
+        idle_seconds * prices.idle_watts,
+        batch,
+        float(wanted),
+        prices.held_out_error,
+        prices.bounds and prices.bounds.of_request(prompt, answer, batch, idle_seconds),
     )
 
 

@@ -22,7 +22,7 @@ from expectations.board.operations import price_pages
 from expectations.candidate.build import PROJECT
 from expectations.pages import render_page
 from expectations.prices import price_lists, price_of
-from expectations.prices.answer import answers, digits
+from expectations.prices.answer import answers, digits, interval
 from tests.e2e.browser import CHROMIUM, running_browser
 from tests.expectations.prices.known import (
     CONTEXT,
@@ -175,7 +175,8 @@ def test_the_sliders_say_what_the_command_says(
     lists = price_lists(rows(marts, "from marts.energy_prices"))
     asked = {"model": "Qwen/Qwen3-8B", "gpu": "H200"}
     shown = (
-        "JSON.stringify([...document.querySelectorAll('#joules, .parts span')].map((one) => one.textContent))"
+        "JSON.stringify([...document.querySelectorAll('#joules, #interval, .parts span')]"
+        ".map((one) => one.textContent))"
     )
     with running_browser(tmp_path) as browser:
         browser.open(f"file://{site}/prices.html#prompt=700&answer=90&load=0.25")
@@ -191,9 +192,10 @@ def test_the_sliders_say_what_the_command_says(
             )
             found = answers(lists, prompt=prompt, answer=answer, loads=[load], **asked)
             ((_, price),) = found.prices
-            values = (price.joules, price.prefill_joules, price.decode_joules, price.idle_joules)
+            values = (price.prefill_joules, price.decode_joules, price.idle_joules)
             rest = (price.batch_size, price.requests_per_second, price.requests_per_kwh)
-            assert json.loads(said) == [digits(value) for value in (*values, *rest)], (prompt, answer, load)
+            whole = [digits(price.joules), interval(price)]
+            assert json.loads(said) == [*whole, *map(digits, (*values, *rest))], (prompt, answer, load)
         problem = "pricePage.show(); [find('problem').textContent, find('priced').hidden].join()"
         assert "16384" not in browser.evaluate(problem)
         said = browser.evaluate(f"find('prompt').value = 30000; {problem}")

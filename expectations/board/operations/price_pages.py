@@ -56,6 +56,14 @@ def for_script(each: PriceList) -> dict[str, Any]:
         "longestPrompt": of.longest_prompt_tokens,
         "longestContext": of.longest_context_tokens,
         "error": of.held_out_error,
+        "bounds": of.bounds
+        and {
+            "prompt": of.bounds.prompt,
+            "pair": of.bounds.pair,
+            "decode": sorted(of.bounds.decode.items()),
+            "context": of.bounds.context,
+            "idle": of.bounds.idle,
+        },
     }
 
 

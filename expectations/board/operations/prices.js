@@ -39,8 +39,31 @@ function priceOf(list, prompt, answer, load) {
   if (wanted < rates[0] && smallest > 1)
     return {problem: `Fewer than ${smallest} answers in flight were not measured; at these lengths choose a load of at least ${Math.ceil(100 * rates[0] / rates.at(-1))} %.`};
   const place = rates.findIndex((rate) => rate >= wanted), [[prefill, decode]] = all[place];
-  const idle = Math.max(0, 1 / wanted - 1 / rates[0]) * list.idleWatts, joules = prefill + decode + idle;
-  return {joules, prefill, decode, idle, inFlight: sizes[place], rate: wanted, perKwh: JOULES_PER_KWH / joules};
+  const idleSeconds = Math.max(0, 1 / wanted - 1 / rates[0]), idle = idleSeconds * list.idleWatts;
+  const joules = prefill + decode + idle, inFlight = sizes[place];
+  const interval = intervalOf(list.bounds, prompt, answer, inFlight, idleSeconds);
+  return {joules, interval, prefill, decode, idle, inFlight, rate: wanted, perKwh: JOULES_PER_KWH / joules};
+}
+
+/** [low, high] at a place of [where, low, high]: linear between two, and `beyond` for each unit after the last. */
+function endsAt(places, where, beyond) {
+  const next = places.findIndex(([place]) => place >= where);
+  if (next === 0) return places[0].slice(1);
+  if (next < 0) return places.at(-1).slice(1).map((end, i) => end + (where - places.at(-1)[0]) * beyond[i]);
+  const [[from, ...low], [to, ...high]] = [places[next - 1], places[next]];
+  return low.map((end, i) => end + (high[i] - end) * (where - from) / (to - from));
+}
+
+/** 95 % interval of a whole request, as expectations/prices/bounds.py has it; null where it is not known. */
+function intervalOf(bounds, prompt, answer, batch, idleSeconds) {
+  if (!bounds || (idleSeconds > 0 && !bounds.idle)) return null;
+  const decoded = answer - 1, held = prompt + 1 + decoded / 2, sizes = bounds.decode;
+  const above = Math.min(Math.max(sizes.findIndex(([size]) => size >= batch), 1), sizes.length - 1);
+  const [[small, less], [large, more]] = [sizes[above - 1], sizes[above]], share = (batch - small) / (large - small);
+  const token = endsAt(bounds.prompt, prompt, bounds.pair.map((end) => end / 2));
+  const low = endsAt(less, held, bounds.context), high = endsAt(more, held, bounds.context);
+  return token.map((end, i) => prompt * end
+    + decoded * ((1 - share) * small / batch * low[i] + share * large / batch * high[i]) + idleSeconds * (bounds.idle?.[i] ?? 0));
 }
 
 /** Four significant digits, without an exponent. */
@@ -107,6 +130,7 @@ class Page {
     find("off").textContent = `${list.proofs} measured loads that it was not fitted to are missed by at most ${(100 * list.error).toFixed(1)} %.`;
     if (!price.problem) {
       find("joules").textContent = digits(price.joules);
+      find("interval").textContent = price.interval ? price.interval.map(digits).join(" to ") : "-";
       for (const name of ["prefill", "decode", "idle", "inFlight", "rate", "perKwh"]) find(name).textContent = digits(price[name]);
       this.bars(list, prompt, answer, load);
     }

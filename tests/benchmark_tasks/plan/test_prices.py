@@ -52,7 +52,23 @@ def test_a_plan_has_prompts_with_one_token_out_and_answers_at_several_contexts_a
 def test_the_core_of_a_plan_is_few_loads_and_no_mix() -> None:
     core = designed_sweep(chat(), MODEL, core=True).points
     whole = designed_sweep(chat(), MODEL).points
-    assert 5 <= len(core) <= 7 and set(core) < set(whole)
+    assert 6 <= len(core) <= 8 and set(core) < set(whole)
+
+
+def test_idle_is_measured_last_on_the_same_server() -> None:
+    """So that the price of idle time is of the GPU that the other prices are of."""
+    for sweep in (designed_sweep(chat(), MODEL), designed_sweep(chat(), MODEL, core=True)):
+        *loads, idle = sweep.points
+        assert (idle.request_rate, idle.fixed_prompt_tokens) == (0.0, None)
+        assert idle.batch_size == max(load.batch_size for load in loads)
+        assert not sweep.is_open and all(load.is_designed for load in loads)
+        Sweep.model_validate_json(sweep.model_dump_json())
+
+
+def test_only_designed_loads_have_idle_beside_them() -> None:
+    closed, idle = SweepPoint(batch_size=8), SweepPoint(batch_size=8, request_rate=0.0)
+    with pytest.raises(ValueError, match="has one batch size"):
+        Sweep.model_validate({**chat().model_dump(), "points": (closed, idle)})
 
 
 def test_a_landed_load_is_not_planned_again() -> None:
@@ -68,9 +84,9 @@ def test_each_length_is_a_configuration_and_a_request_set_of_its_own() -> None:
     sweep = designed_sweep(chat(), MODEL)
     sessions = LanguageSessions(sweep, MODEL, ENTRIES.tasks[sweep.task], Settings(home=Path("unused")), None)
     pairs = {(point.fixed_prompt_tokens, point.fixed_answer_tokens) for point in sweep.points}
+    assert (None, None) in pairs, "idle has the task's"
     sets = {sessions.request_set_id(sessions.procedure, point) for point in sweep.points}
     assert len(sets) == len(pairs)
-    assert sessions.request_set_id(sessions.procedure, SweepPoint(batch_size=8)) not in sets
     ids = {sweep.configuration(point).configuration_id for point in sweep.points}
     assert len(ids) == len(sweep.points)
 

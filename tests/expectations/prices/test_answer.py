@@ -58,12 +58,13 @@ def test_a_price_is_said_with_what_it_is_and_how_far_it_may_be_off(call: Callabl
     )
     assert said[1].split("  ")[:2] == ["load", "request J"]
     # 20 J + 1 J of pairs; 100 x 9/256 J of steps + 100 x 1051 x 3e-5 J of context.
-    assert said[2].split()[:5] == ["1", "27.67", "21.00", "6.669", "0"]
-    assert said[3] == (
+    assert said[2].split()[:6] == ["1", "27.67", "-", "21.00", "6.669", "0"], "no interval is known here"
+    assert said[3].startswith("the interval is that of the fit: every part at its low or its high end")
+    assert said[4] == (
         "no measurement: a model fitted to measurements; it misses 3 measured loads that it was not fitted to"
         " by at most 3.0 %"
     )
-    assert said[4] == "the newest version; --version chooses another one: 0.9.2"
+    assert said[5] == "the newest version; --version chooses another one: 0.9.2"
 
 
 def test_csv_and_json_have_a_row_per_load(call: Callable[..., Result]) -> None:

@@ -11,6 +11,10 @@ import pytest
 from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.plan.prices import MIXES, DesignedLoad
 from expectations.prices import Measured, NotTold, Prices, Work, fit, price_of
+from expectations.prices.bounds import Bounds
+from expectations.prices.fit import Fit, shares
+from expectations.prices.lists import _prices, _Windows
+from expectations.prices.published import _bounds
 from tests.expectations.prices.known import (
     CONTEXT,
     IDLE_WATTS,
@@ -92,6 +96,76 @@ def test_a_request_at_full_load_costs_its_prompt_and_its_share_of_each_step() ->
     assert price.prefill_joules == pytest.approx(PREFILL * 1000 + PAIR * 500_000)
     assert price.decode_joules == pytest.approx(100 * (9 / 256) + CONTEXT * 100 * 1051)
     assert price.idle_joules == 0 and price.joules == price.prefill_joules + price.decode_joules
+
+
+BOUNDS = Bounds(
+    prompt=((0.0, 0.019, 0.021), (1_000.0, 0.020, 0.022), (2_000.0, 0.021, 0.023)),
+    pair=(1e-6, 3e-6),
+    decode={
+        8.0: ((0.0, 0.30, 0.34), (1_000.0, 0.34, 0.36)),
+        64.0: ((0.0, 0.06, 0.07), (1_000.0, 0.09, 0.11)),
+    },
+    context=(2e-5, 4e-5),
+    idle=None,
+)
+
+
+def test_the_interval_of_a_request_is_that_of_its_tokens_at_their_low_or_high_ends() -> None:
+    """1,500 prompt tokens at the mean of two lengths; 100 tokens beyond the last context, 8 in flight."""
+    low, high = BOUNDS.of_request(1_500, 101, 8.0, 0.0) or (0, 0)
+    assert low == pytest.approx(1_500 * 0.0205 + 100 * (0.34 + 551 * 2e-5))
+    assert high == pytest.approx(1_500 * 0.0225 + 100 * (0.36 + 551 * 4e-5))
+
+
+def test_between_two_batch_sizes_a_token_is_a_mean_of_theirs() -> None:
+    """36 is half-way from 8 to 64: of its step, 4/36 is that of 8 answers and 32/36 that of 64."""
+    low, high = BOUNDS.of_request(1_000, 2, 36.0, 0.0) or (0, 0)
+    assert low - 1_000 * 0.020 == pytest.approx(4 / 36 * (0.34 + 1.5 * 2e-5) + 32 / 36 * (0.09 + 1.5 * 2e-5))
+    assert high - 1_000 * 0.022 == pytest.approx(4 / 36 * (0.36 + 1.5 * 4e-5) + 32 / 36 * (0.11 + 1.5 * 4e-5))
+
+
+def test_beyond_the_last_length_pairs_are_added_and_idle_time_needs_its_own_interval() -> None:
+    low, high = BOUNDS.of_request(3_000, 1, 8.0, 0.0) or (0, 0)
+    assert (low, high) == (pytest.approx(3_000 * (0.021 + 0.0005)), pytest.approx(3_000 * (0.023 + 0.0015)))
+    assert BOUNDS.of_request(3_000, 1, 8.0, 2.0) is None
+    idle = replace(BOUNDS, idle=(110.0, 130.0)).of_request(3_000, 1, 8.0, 2.0)
+    assert idle == (pytest.approx(low + 220), pytest.approx(high + 260))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "batch"),
+    [(128, 1, 64.0), (1_200, 400, 20.0), (700, 90, 256.0), (9_000, 3_000, 100.0), (16_000, 2_000, 1.0)],
+)
+def test_the_interval_of_a_request_holds_that_of_all_its_terms_together(
+    scattered: Fit, prompt: int, answer: int, batch: float
+) -> None:
+    """The replicates of the fit know how its terms go together; the published intervals do not."""
+    decoded = answer - 1
+    steps = shares(batch, NODES) * decoded / batch
+    together = scattered.priced(prompt, prompt**2 / 2, decoded * (prompt + 1 + decoded / 2), *steps)
+    low, high = bounds_of(scattered).of_request(prompt, answer, batch, 0.0) or (0, 0)
+    assert low <= together.low_joules * (1 + 1e-9) and together.high_joules <= high * (1 + 1e-9)
+    assert high - low < 3 * (together.high_joules - together.low_joules), "and is not useless"
+
+
+@pytest.fixture(scope="module")
+def scattered() -> Fit:
+    """A fit to loads that are off by 2 % by chance."""
+    drawn = np.random.default_rng(3)
+    measured = [window(load) for load in LOADS]
+    return fit([replace(each, joules=each.joules * drawn.normal(1, 0.02)) for each in measured], NODES)
+
+
+def bounds_of(found: Fit) -> Bounds:
+    """As they are read from the rows of the list."""
+    lengths = {
+        "shortest_prompt_tokens": 128,
+        "longest_prompt_tokens": 16_384,
+        "longest_context_tokens": 19_456,
+    }
+    windows = _Windows(idle=[{"energy_joules": 7_200.0, "window_seconds": 60.0}])
+    rows = [{"batch_size": None, "context_tokens": None, **row} for row in _prices(found, windows, lengths)]
+    return _bounds(rows)
 
 
 def test_a_lower_load_has_fewer_answers_in_flight_and_costs_more() -> None:
