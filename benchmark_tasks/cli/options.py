@@ -32,7 +32,7 @@ SleepLevels = Annotated[
         metavar="LEVEL",
         min=1,
         help="With --rate 0 alone: then put the server to sleep at this level and wake it (repeatable)."
-        " vLLM: 1 keeps the weights in the host's memory, 2 reads them again (needs real weights).",
+        " 1 keeps the weights in the host's memory, 2 reads them again (needs real weights).",
     ),
 ]
 Note = Annotated[str | None, typer.Option(help="Note, recorded in each run.")]
