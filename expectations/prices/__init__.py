@@ -2,7 +2,7 @@
 
 from expectations.prices.fit import Fit, Measured, NotTold, fit
 from expectations.prices.published import PriceList, choose, price_lists
-from expectations.prices.request import Prices, RequestPrice, price_of
+from expectations.prices.request import Prices, RequestPrice, joules_at, price_of
 from expectations.prices.work import Decoding, Work, work_between
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Work",
     "choose",
     "fit",
+    "joules_at",
     "price_lists",
     "price_of",
     "work_between",

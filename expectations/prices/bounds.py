@@ -52,11 +52,11 @@ class Bounds:
         share = (batch - small) / (large - small)
         weights = ((1 - share) * small / batch, share * large / batch)
         tokens = (_at(self.decode[size], held, np.array(self.context)) for size in (small, large))
-        return sum((weight * token for weight, token in zip(weights, tokens, strict=True)), np.zeros(2))
+        return np.asarray(np.dot(weights, np.stack(list(tokens))))
 
 
 def _at(places: Sequence[tuple[float, float, float]], where: float, beyond: np.ndarray) -> np.ndarray:
     """(low, high) at a place: linear between two, and `beyond` for each unit after the last."""
     table = np.array(places)
     ends = np.array([np.interp(where, table[:, 0], table[:, column]) for column in (1, 2)])
-    return ends + max(0.0, where - table[-1, 0]) * beyond
+    return np.asarray(ends + max(0.0, where - table[-1, 0]) * beyond)

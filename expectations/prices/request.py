@@ -83,19 +83,7 @@ def price_of(prices: Prices, *, prompt: int, answer: int, load: float) -> Reques
     Raises:
         SettingsError: lengths or load are outside what was measured.
     """
-    low, high, held = (
-        prices.shortest_prompt_tokens,
-        prices.longest_prompt_tokens,
-        prices.longest_context_tokens,
-    )
-    if not low <= prompt <= high:
-        raise SettingsError(
-            f"prompt {prompt}: prompts of {low} to {high} tokens were measured; there is no price"
-        )
-    if answer < 1 or prompt + answer > held:
-        raise SettingsError(
-            f"answer {answer}: together with the prompt at most {held} tokens were measured; no price"
-        )
+    _require_measured(prices, prompt, answer)
     if not 0 < load <= 1:
         raise SettingsError(f"load {load:g}: give a share above 0 and at most 1")
     smallest, largest = float(min(prices.decode_steps)), float(max(prices.decode_steps))
@@ -118,11 +106,42 @@ def price_of(prices: Prices, *, prompt: int, answer: int, load: float) -> Reques
         batch,
         float(wanted),
         prices.held_out_error,
-        prices.bounds and prices.bounds.of_request(prompt, answer, batch, idle_seconds),
+        None if prices.bounds is None else prices.bounds.of_request(prompt, answer, batch, idle_seconds),
     )
 
 
-def _spent(prices: Prices, prompt: int, answer: int, batch: float) -> np.ndarray:
+def joules_at(prices: Prices, *, prompt: int, answer: float, batch: float) -> float:
+    """Joules of a request with so many answers in flight. answer: tokens, or their mean.
+
+    Raises:
+        SettingsError: lengths or answers in flight are outside what was measured.
+    """
+    _require_measured(prices, prompt, answer)
+    smallest, largest = min(prices.decode_steps), max(prices.decode_steps)
+    if not smallest <= batch <= largest:
+        raise SettingsError(
+            f"{batch:g} answers in flight: {smallest:g} to {largest:g} were measured; there is no price"
+        )
+    return float(_spent(prices, prompt, answer, batch)[:, 0].sum())
+
+
+def _require_measured(prices: Prices, prompt: int, answer: float) -> None:
+    low, high, held = (
+        prices.shortest_prompt_tokens,
+        prices.longest_prompt_tokens,
+        prices.longest_context_tokens,
+    )
+    if not low <= prompt <= high:
+        raise SettingsError(
+            f"prompt {prompt}: prompts of {low} to {high} tokens were measured; there is no price"
+        )
+    if answer < 1 or prompt + answer > held:
+        raise SettingsError(
+            f"answer {answer:g}: together with the prompt at most {held} tokens were measured; no price"
+        )
+
+
+def _spent(prices: Prices, prompt: int, answer: float, batch: float) -> np.ndarray:
     """((joules, seconds) of the prompt, (joules, seconds) of the answer) of one request."""
     token, pair, context = map(np.array, (prices.prefill_token, prices.prefill_pair, prices.context_token))
     decoded = answer - 1

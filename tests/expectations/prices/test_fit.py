@@ -126,10 +126,10 @@ def test_between_two_batch_sizes_a_token_is_a_mean_of_theirs() -> None:
 
 def test_beyond_the_last_length_pairs_are_added_and_idle_time_needs_its_own_interval() -> None:
     low, high = BOUNDS.of_request(3_000, 1, 8.0, 0.0) or (0, 0)
-    assert (low, high) == (pytest.approx(3_000 * (0.021 + 0.0005)), pytest.approx(3_000 * (0.023 + 0.0015)))
+    assert (low, high) == pytest.approx((3_000 * (0.021 + 0.0005), 3_000 * (0.023 + 0.0015)))
     assert BOUNDS.of_request(3_000, 1, 8.0, 2.0) is None
     idle = replace(BOUNDS, idle=(110.0, 130.0)).of_request(3_000, 1, 8.0, 2.0)
-    assert idle == (pytest.approx(low + 220), pytest.approx(high + 260))
+    assert idle == pytest.approx((low + 220, high + 260))
 
 
 @pytest.mark.parametrize(
