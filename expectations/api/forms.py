@@ -20,9 +20,8 @@ Moment = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC
 _TYPES: Mapping[str, Any] = MappingProxyType(
     {
         "VARCHAR": str,
-        "INTEGER": int,
-        "BIGINT": int,
-        "DOUBLE": float,
+        **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UINTEGER", "UBIGINT"), int),
+        **dict.fromkeys(("FLOAT", "DOUBLE"), float),
         "BOOLEAN": bool,
         "DATE": date,
         "TIMESTAMP WITH TIME ZONE": Moment,
@@ -98,9 +97,10 @@ def page_form(collection: Collection, mart: Mart) -> type[Page[Any]]:
 
 
 def _field(column: Column, collection: Collection, mart: Mart) -> Any:
-    if column.kind not in _TYPES:
+    element = column.kind.removesuffix("[]")
+    if element not in _TYPES:
         raise PublicationError(f"{mart.name}.{column.name}: the API has no form for the type {column.kind}")
-    kind = _TYPES[column.kind]
+    kind = _TYPES[element] if element == column.kind else list[_TYPES[element]]  # type: ignore[misc]
     words = " ".join(column.description.split())
     return (kind if column.name in collection.key else kind | None), Field(description=words)
 

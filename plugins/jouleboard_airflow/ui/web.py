@@ -29,7 +29,7 @@ _NOTHING_PUBLISHED = "Nothing is published yet. The DAG refresh_leaderboard publ
 _PAGE_NAME = opening.PAGE
 _FILE_NAME = re.compile(
     r"leaderboard\.duckdb|manifest\.json|parquet/[a-z][a-z0-9_]*\.parquet"
-    r"|site/figures/(models/)?[a-z0-9-][a-z0-9._-]*\.(svg|png|csv)|site/(feed\.xml|llms\.txt)"
+    r"|api/v1/[a-z]+\.json|site/figures/(models/)?[a-z0-9-][a-z0-9._-]*\.(svg|png|csv)|site/(feed\.xml|llms\.txt)"
 )
 _PRIVATE = {
     "X-Content-Type-Options": "nosniff",

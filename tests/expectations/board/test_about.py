@@ -87,6 +87,7 @@ def test_ids_of_the_feed_stay_the_same() -> None:
 
 def test_llms_txt_names_pages_tables_and_models(site: Path) -> None:
     text = (site / "llms.txt").read_text()
+    assert "[OpenAPI](../api/v1/openapi.json)" in text
     assert text.startswith("# Jouleboard\n\n> ")
     addresses = re.findall(r"\]\(([^)]+)\)", text)
     assert {"models.html", "reading-jouleboard.html", "../parquet/leaderboard.parquet"} <= set(addresses)

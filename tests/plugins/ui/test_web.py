@@ -48,6 +48,8 @@ def test_nothing_is_written_and_nothing_holds_up_the_event_loop(tmp_path: Path) 
         (_FILE_NAME, "site/figures/../../manifest.json"),
         (_FILE_NAME, "site/figures/models/../x.svg"),
         (_FILE_NAME, "leaderboard.duckdb\n"),
+        (_FILE_NAME, "api/v1/../../manifest.json"),
+        (_FILE_NAME, "api/v1/rows.json/x"),
     ],
 )
 def test_no_name_leads_out_of_the_publication(tmp_path: Path, pattern: re.Pattern[str], name: str) -> None:
@@ -63,6 +65,7 @@ def test_no_name_leads_out_of_the_publication(tmp_path: Path, pattern: re.Patter
     [
         (_PAGE_NAME, "models/qwen-qwen3-8b.html"),
         (_PAGE_NAME, "models/meta-llama-llama-3.1-8b.html"),
+        (_FILE_NAME, "api/v1/openapi.json"),
         (_FILE_NAME, "site/figures/jouleboard-frontier.svg"),
         (_FILE_NAME, "site/figures/jouleboard-frontier.png"),
         (_FILE_NAME, "site/figures/mlenergy-v3-batch_size.csv"),

@@ -3,7 +3,7 @@
 // session, opens it if it belongs to the publication.
 
 const PAGE = /^site\/(?:[a-z][a-z0-9_-]*|models\/[a-z0-9-][a-z0-9.-]*)\.html(?:#[\w%&=.,+:-]*)?$/;
-const FILE = /^(?:leaderboard\.duckdb|manifest\.json|parquet\/[a-z][a-z0-9_]*\.parquet|site\/figures\/(?:models\/)?[a-z0-9-][a-z0-9._-]*\.(?:svg|png|csv)|site\/(?:feed\.xml|llms\.txt))$/;
+const FILE = /^(?:leaderboard\.duckdb|manifest\.json|parquet\/[a-z][a-z0-9_]*\.parquet|api\/v1\/[a-z]+\.json|site\/figures\/(?:models\/)?[a-z0-9-][a-z0-9._-]*\.(?:svg|png|csv)|site\/(?:feed\.xml|llms\.txt))$/;
 
 const RUN = /^runs\/([\w.-]+\/[\w%.~+:-]+)$/;
 
