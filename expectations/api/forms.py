@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from types import MappingProxyType
+from types import GenericAlias, MappingProxyType
 from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
@@ -100,7 +100,9 @@ def _field(column: Column, collection: Collection, mart: Mart) -> Any:
     element = column.kind.removesuffix("[]")
     if element not in _TYPES:
         raise PublicationError(f"{mart.name}.{column.name}: the API has no form for the type {column.kind}")
-    kind = _TYPES[element] if element == column.kind else list[_TYPES[element]]  # type: ignore[misc]
+    kind: Any = _TYPES[element]
+    if element != column.kind:
+        kind = GenericAlias(list, kind)
     words = " ".join(column.description.split())
     return (kind if column.name in collection.key else kind | None), Field(description=words)
 
