@@ -148,6 +148,14 @@ class BackupUnreachable(BackupError):
     exit_code = TRY_AGAIN
 
 
+class ContributionRefused(JouleboardError):
+    """What somebody contributes is not taken: a line for each fault. Nothing of it has landed."""
+
+    def __init__(self, message: str, faults: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+
 class ImportRefused(JouleboardError):
     """Published results of others cannot be imported; the last import is unchanged."""
 

@@ -202,6 +202,10 @@ class RunStatus(StrEnum):
     INFEASIBLE = "infeasible"
 
 
+CONTRIBUTOR_PREFIX = "contributor/"
+"""Before the name of a contributor, in place of a `DataSource` (in dbt: `contributor_prefix`)."""
+
+
 class DataSource(StrEnum):
     """Whose measurement a row is."""
 

@@ -37,6 +37,7 @@ def build_candidate(
     *,
     runs: Iterable[Run] = (),
     refused: dict[str, str] | None = None,
+    contributed: dict[str, str] | None = None,
     publications: Iterable[dict[str, Any]] = (),
     previous: Iterable[dict[str, Any]] = (),
     profiled: Iterable[Profile] = (),
@@ -44,7 +45,8 @@ def build_candidate(
 ) -> BuildResult:
     """Build the marts from runs, the current import and the catalog.
 
-    refused: reasons by run id; every other run is accepted. publications: earlier ones.
+    refused: reasons by run id; every other run is accepted. contributed: contributors by run id; every
+    other run is ours. publications: earlier ones.
     previous: rows of their leaderboards. profiled: what the runs' bundles draw.
     unit_tests: also dbt's unit tests, which a refresh leaves out.
     """
@@ -52,8 +54,15 @@ def build_candidate(
     directory.mkdir(parents=True)
     runs, refused = list(runs), refused or {}
     pq.write_table(runs_table((run, Path(run.run_id)) for run in runs), directory / "runs.parquet")
+    contributors = contributed or {}
     verdicts = [
-        {"run_id": run.run_id, "accepted": run.run_id not in refused, "reasons": refused.get(run.run_id)}
+        {
+            "run_id": run.run_id,
+            "accepted": run.run_id not in refused,
+            "reasons": refused.get(run.run_id),
+            "signed_by": contributors.get(run.run_id),
+            "contributor": contributors.get(run.run_id),
+        }
         for run in runs
     ]
     findings = [

@@ -68,6 +68,29 @@ def refresh(
 
 
 @app.command()
+def contribute(
+    paths: Annotated[list[Path], typer.Argument(help="Bundles, or folders that contain bundles.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")],
+) -> None:
+    """Pack bundles for others: checked as the gate does, signed with this installation's key.
+
+    Each fault is one line, and then nothing is written. Send the file and, by a way that they trust, your
+    public key (`jouleboard keys list`). They take it with `jouleboard land FILE --contributor NAME`.
+    """
+    from benchmark_tasks.cli.landing import bundles_in
+    from benchmark_tasks.errors import ContributionRefused
+    from expectations.contributions import pack
+
+    try:
+        count = pack(bundles_in(paths), output, Settings.from_environment())
+    except ContributionRefused as error:
+        for fault in error.faults:
+            _progress(fault)
+        raise
+    typer.echo(f"packed {count} bundles into {output}")
+
+
+@app.command()
 def digest(
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days to look back.")] = 7,
     as_json: Json = False,

@@ -155,11 +155,11 @@ def judge_runs(
     runs = landed_runs(landed, catalog, now=datetime.now(UTC))
     audit = audit_runs(auditor, Level.RUN, run_checks(), runs)
     audit += Audit(labels={run.run_id: run.configuration.label() for run, _ in landed.listing.runs})
-    verdicts = quarantine.judge(landed.listing, audit.findings, released, fixed)
+    verdicts = quarantine.judge(landed.listing, audit.findings, released, fixed, landed.contributors)
     accepted = {run_id for run_id, verdict in verdicts.items() if verdict.accepted}
     if accepted:
         audit += audit_runs(auditor, Level.CROSS_RUN, cross_run_checks(), runs.only(accepted))
-    return audit, quarantine.judge(landed.listing, audit.findings, released, fixed)
+    return audit, quarantine.judge(landed.listing, audit.findings, released, fixed, landed.contributors)
 
 
 def judge_now(settings: Settings) -> dict[str, Verdict]:

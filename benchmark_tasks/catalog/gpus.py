@@ -13,6 +13,7 @@ from benchmark_tasks.results.record import Record
 class GpuEntry(Record):
     """A GPU model. TDP in watts, memory in GiB as its maker states them.
 
+    Clocks in MHz are the highest that the driver lets it run at; absent where nobody has told us.
     `driver_names` are regular expressions, matched from the start of the name that the driver gives.
     """
 
@@ -20,6 +21,8 @@ class GpuEntry(Record):
     display_name: Name
     tdp_watts: Positive
     memory_gib: Positive
+    max_sm_clock_mhz: Positive | None = None
+    max_memory_clock_mhz: Positive | None = None
     driver_names: tuple[Name, ...] = Field(min_length=1)
     source: Name
 

@@ -65,6 +65,7 @@ _ELSEWHERE = {
         ("publications",),
         "Publications: list, show, verify, repair, roll back.",
     ),
+    "contribute": ("expectations.cli", ("contribute",), "Pack and sign what was measured here, for others."),
     "explain": (
         "expectations.cli",
         ("explain",),

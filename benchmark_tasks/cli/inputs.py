@@ -38,10 +38,11 @@ def machine_of(catalog: Catalog, gpu_model: str | None, gpus: int | None) -> Mac
 
 
 def listing_of(settings: Settings) -> Listing:
-    """The landed records; prints a warning about those that cannot be read."""
-    from benchmark_tasks.results.store import Store
+    """The landed records of our own runs; prints a warning about those that cannot be read."""
+    from benchmark_tasks.results.store import Store, our_runs
+    from benchmark_tasks.signing import Registry
 
-    listing = Store.of(settings).records()
+    listing = our_runs(Store.of(settings).records(), Registry.read(settings))
     if listing.broken:
         say(f"warning: {len(listing.broken)} broken bundles skipped: {listing.broken[0].reason}")
     return listing

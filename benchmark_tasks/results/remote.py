@@ -20,8 +20,12 @@ from typing import Any
 
 from benchmark_tasks.errors import JouleboardError, LandingZoneUnreachable, SettingsError, one_line
 from benchmark_tasks.results import bundle
+from benchmark_tasks.signing import SIGNATURE_FILE
 
 _BUNDLE = re.compile(rf"[a-z][a-z0-9-]*/\d{{4}}-\d{{2}}/[0-9a-f-]{{36}}/{re.escape(bundle.RUN_FILE)}")
+
+_RECORD = {bundle.RUN_FILE, SIGNATURE_FILE}
+"""What is fetched of a bundle whose record alone is asked for: what was measured, and by whom."""
 
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")
 
@@ -58,7 +62,7 @@ class Remote:
         source = f"{self._root}/{where}"
         with self._one_line_errors():
             present = [path.removeprefix(f"{source}/") for path in self._files.find(source)]
-            for name in [bundle.RUN_FILE] if only_record else filter(_FILE.fullmatch, present):
+            for name in _RECORD.intersection(present) if only_record else filter(_FILE.fullmatch, present):
                 self._files.get_file(f"{source}/{name}", str(folder / name))
 
     @cached_property

@@ -19,15 +19,16 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark_tasks.disk import disk_full_is_an_error, sync
-from benchmark_tasks.errors import BundleError, LandingZoneUnreachable
+from benchmark_tasks.errors import BundleError, LandingZoneUnreachable, SignatureError
 from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.remote import Remote
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.signing import KeyKind, Registry, signed_by
 
 INCOMING = ".incoming"
 OUTGOING = ".outgoing"
@@ -51,6 +52,24 @@ class Listing:
 
     runs: tuple[tuple[Run, Path], ...]
     broken: tuple[BrokenBundle, ...]
+
+
+def our_runs(listing: Listing, registry: Registry) -> Listing:
+    """A listing without what contributors measured: their runs are not measured by us.
+
+    Who signed is read, not verified: whoever forges that gets a run measured that need not be.
+    """
+    if not any(key.kind is KeyKind.CONTRIBUTOR for key in registry.keys):
+        return listing
+    return replace(listing, runs=tuple(run for run in listing.runs if not _is_contributed(run[1], registry)))
+
+
+def _is_contributed(folder: Path, registry: Registry) -> bool:
+    try:
+        key = registry.find(signed_by(folder) or "")
+    except SignatureError:
+        return False  # the gate says so
+    return key is not None and key.kind is KeyKind.CONTRIBUTOR
 
 
 class Store:

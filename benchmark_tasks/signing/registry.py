@@ -160,6 +160,22 @@ class Registry(BaseModel):
             return f"signed with the key of {key.name}, revoked on {key.revoked_at:%F}: {key.why}"
         return None
 
+    def name_of(self, public_key: str | None) -> str | None:
+        """The name that the registry has for a key, else the key's id; `None` for what is unsigned."""
+        if public_key is None:
+            return None
+        key = self.find(public_key)
+        return key.name if key else key_id(public_key)
+
+    def contributor_of(self, public_key: str | None) -> str | None:
+        """The contributor whose key signed; `None` for what our hosts signed, and for what is unsigned.
+
+        A key that is not in the registry is nobody's of ours.
+        """
+        key = self.find(public_key) if public_key else None
+        is_ours = public_key is None or (key is not None and key.kind is not KeyKind.CONTRIBUTOR)
+        return None if is_ours else self.name_of(public_key)
+
     def describe(self, public_key: str | None) -> str:
         """Who signed, in words."""
         if public_key is None:

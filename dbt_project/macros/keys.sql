@@ -18,10 +18,10 @@
 {%- endmacro %}
 
 {# Hash of the comparability keys, without some: the id that says which rows may be compared. Rows of two
-   sources never may. The model's revision is not part of it, because different models have different ones. #}
+   sources may only be where it is asked for (`data_source` is left out). The model's revision is not part of it, because different models have different ones. #}
 {% macro comparability_hash(without=[]) -%}
     {%- set keys = var('comparability_keys') | reject('in', without + ['model_revision']) | list -%}
-    {{ hash_of_keys(['data_source'] + keys) }}
+    {{ hash_of_keys((['data_source'] | reject('in', without) | list) + keys) }}
 {%- endmacro %}
 
 {# Two rows of one model must have the same revision; rows of different models need not. #}

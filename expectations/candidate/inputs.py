@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,15 @@ VERDICTS = _schema(
         "run_id": pa.string(),
         "accepted": pa.bool_(),
         "reasons": pa.string(),
+        "signed_by": pa.string(),
+        "contributor": pa.string(),
     }
 )
-"""One row per landed run, and one per bundle that cannot be read (under its folder's name)."""
+"""One row per landed run, and one per bundle that cannot be read (under its folder's name).
+
+signed_by: name of the key that signed, or its id where the registry has no name for it; NULL: unsigned.
+contributor: the same, of what others measured; NULL: ours.
+"""
 
 FINDINGS = _schema(
     {
@@ -137,7 +143,7 @@ def write(
     with disk_full_is_an_error(directory):
         directory.mkdir(parents=True)
         pq.write_table(intake.table, directory / "runs.parquet")
-        _write(directory / "verdicts.parquet", VERDICTS, map(_verdict_row, _sorted(verdicts)))
+        _write(directory / "verdicts.parquet", VERDICTS, _verdict_rows(verdicts, intake))
         _write(
             directory / "findings.parquet",
             FINDINGS,
@@ -186,8 +192,17 @@ def _sorted(verdicts: Mapping[str, Verdict]) -> list[Verdict]:
     return [verdicts[run_id] for run_id in sorted(verdicts)]
 
 
-def _verdict_row(verdict: Verdict) -> dict[str, Any]:
-    return {"run_id": verdict.run_id, "accepted": verdict.accepted, "reasons": verdict.reasons or None}
+def _verdict_rows(verdicts: Mapping[str, Verdict], intake: Intake) -> Iterator[dict[str, Any]]:
+    for verdict in _sorted(verdicts):
+        evidence = intake.evidence.get(verdict.run_id)
+        key = evidence.signed_by if evidence else None
+        yield {
+            "run_id": verdict.run_id,
+            "accepted": verdict.accepted,
+            "reasons": verdict.reasons or None,
+            "signed_by": intake.keys.name_of(key),
+            "contributor": intake.contributors.get(verdict.run_id),
+        }
 
 
 def _finding_rows(verdict: Verdict) -> list[dict[str, Any]]:

@@ -38,6 +38,12 @@ class Intake:
         """One flat row per readable run; the suites and dbt read it."""
         return runs_table((run, own_folder(path)) for run, path in self.listing.runs)
 
+    @cached_property
+    def contributors(self) -> dict[str, str]:
+        """The contributor of each run that is not ours, by run id."""
+        found = {run: self.keys.contributor_of(facts.signed_by) for run, facts in self.evidence.items()}
+        return {run_id: name for run_id, name in found.items() if name is not None}
+
     @property
     def digest(self) -> str:
         """Changes when a bundle lands, goes, breaks or is touched, or a key is trusted or revoked.

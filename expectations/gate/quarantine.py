@@ -92,11 +92,15 @@ def release(
 
 
 def judge(
-    listing: Listing, findings: Iterable[GateFinding], released: Mapping[str, Release], fixed: frozenset[str]
+    listing: Listing,
+    findings: Iterable[GateFinding],
+    released: Mapping[str, Release],
+    fixed: frozenset[str],
+    contributors: Mapping[str, str] | None = None,
 ) -> dict[str, Verdict]:
     """The verdict on every run, and on every unreadable bundle under its folder's name.
 
-    fixed: checks that no release can waive.
+    fixed: checks that no release can waive. contributors: of runs that are not ours, by run id.
     """
     by_run = defaultdict(list)
     for finding in findings:
@@ -111,7 +115,7 @@ def judge(
         verdicts[run.run_id] = Verdict(
             run.run_id, not critical or waived is not None, findings_on_run, waived
         )
-    superseded = _superseded([run for run, _ in listing.runs], verdicts)
+    superseded = _superseded([run for run, _ in listing.runs], verdicts, contributors or {})
     verdicts |= {
         run_id: Verdict(run_id, False, verdicts[run_id].findings, None, by)
         for run_id, by in superseded.items()
@@ -125,18 +129,24 @@ def judge(
     return verdicts
 
 
-def _superseded(runs: list[Run], verdicts: Mapping[str, Verdict]) -> dict[str, str]:
-    """Quarantined or released runs that a later, clean run of the same configuration replaces."""
+def _superseded(
+    runs: list[Run], verdicts: Mapping[str, Verdict], contributors: Mapping[str, str]
+) -> dict[str, str]:
+    """Quarantined or released runs that a later, clean run of the same configuration and people replaces."""
+
+    def what_of_whom(run: Run) -> tuple[object, ...]:
+        return (run.configuration, run.comparability, contributors.get(run.run_id))
+
     latest: dict[tuple[object, ...], Run] = {}
     for run in runs:
         if not verdicts[run.run_id].critical:
-            same = latest.get(_same(run))
-            latest[_same(run)] = run if same is None or run.started_at > same.started_at else same
+            same = latest.get(what_of_whom(run))
+            latest[what_of_whom(run)] = run if same is None or run.started_at > same.started_at else same
     return {
         run.run_id: later.run_id
         for run in runs
         if verdicts[run.run_id].critical
-        and (later := latest.get(_same(run))) is not None
+        and (later := latest.get(what_of_whom(run))) is not None
         and later.started_at > run.started_at
     }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.errors import PublicationError, one_line
-from benchmark_tasks.vocabulary import DataSource
+from benchmark_tasks.vocabulary import CONTRIBUTOR_PREFIX, DataSource
 from expectations.sql import ROW_NAME, rows_of_query
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class Row:
     @property
     def is_measured(self) -> bool:
         """Whether it rests on bundles; other rows were published by others and imported."""
-        return bool(self.columns["data_source"] == DataSource.JOULEBOARD)
+        source = str(self.columns["data_source"])
+        return source == DataSource.JOULEBOARD or source.startswith(CONTRIBUTOR_PREFIX)
 
     @property
     def run_ids(self) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import RunCheck, critical, warning
 
-_KEYS = list(IDENTITY_KEYS)
+_KEYS = [*IDENTITY_KEYS, "contributor"]
+"""Nobody's runs are judged by those of others."""
 _REPEATS_FOR_AN_OUTLIER = 3
 """With two repeats that differ, it is not known which one is wrong."""
 

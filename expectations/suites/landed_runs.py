@@ -21,7 +21,8 @@ class LandedRuns:
     """Runs, and what is known of each.
 
     table: indexed by run id. The columns of the flat row (`results/summary.py`), the fields of `Evidence`,
-        `signer_objection` (why its signature is not trusted), and what `_derived` adds.
+        `signer_objection` (why its signature is not trusted), `contributor` (who measured it; NULL: we),
+        and what `_derived` adds.
     records: the run itself, by run id.
     judged_at: the moment of judging, with a time zone.
     """
@@ -56,7 +57,11 @@ def landed_runs(landed: Intake, catalog: Catalog, *, now: datetime) -> LandedRun
         landed.keys.objection(landed.evidence[run_id].signed_by, records[run_id].started_at)
         for run_id in table.index
     ]
-    table = table.join(facts).assign(signer_objection=pd.array(objections, dtype="string"))
+    contributors = [landed.contributors.get(run_id) for run_id in table.index]
+    table = table.join(facts).assign(
+        signer_objection=pd.array(objections, dtype="string"),
+        contributor=pd.array(contributors, dtype="string"),
+    )
     return LandedRuns(_derived(table, catalog), in_order, catalog, now)
 
 
@@ -68,7 +73,7 @@ def _derived(table: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
     language: whether it generated text; otherwise images or videos.
     is_open: whether requests arrived by themselves; `settled_closed`: settled, and they did not.
     steady_seconds, mlenergy_seconds: lengths of its two windows.
-    tdp_watts, memory_gib: of its GPU model, from the catalog.
+    tdp_watts, memory_gib, max_sm_clock_mhz, max_memory_clock_mhz: of its GPU model, from the catalog.
     """
     gpus = {gpu.gpu_model: gpu for gpu in catalog.gpus.values()}
     completed = table["status"] == RunStatus.COMPLETED
@@ -84,5 +89,9 @@ def _derived(table: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
         steady_seconds=table["steady_end_seconds"] - table["steady_start_seconds"],
         mlenergy_seconds=table["mlenergy_end_seconds"] - table["mlenergy_start_seconds"],
         tdp_watts=table["gpu_model"].map({name: gpu.tdp_watts for name, gpu in gpus.items()}),
+        max_sm_clock_mhz=table["gpu_model"].map({name: gpu.max_sm_clock_mhz for name, gpu in gpus.items()}),
+        max_memory_clock_mhz=table["gpu_model"].map(
+            {name: gpu.max_memory_clock_mhz for name, gpu in gpus.items()}
+        ),
         memory_gib=table["gpu_model"].map({name: gpu.memory_gib for name, gpu in gpus.items()}),
     )

@@ -882,6 +882,16 @@ CONSISTENT_FAULTS: tuple[Fault, ...] = (
         recorded=TWO_GPUS,
     ),
     Fault(
+        "clock above the highest of the GPU model",
+        "sm_clock_possible",
+        put("device.sm_clock_median_mhz", 2400.0),
+    ),
+    Fault(
+        "memory clock of another GPU model",
+        "memory_clock_possible",
+        put("device.memory_clock_median_mhz", 3996.0),
+    ),
+    Fault(
         "clock in kHz",
         "clock_plausible",
         put("device.sm_clock_median_mhz", lambda mhz: mhz * 1000),

@@ -47,6 +47,7 @@ averaged as (
         data_source,
         configuration_id,
         comparability_id,
+        comparability_any_source_id,
         comparability_any_cap_id,
         comparability_any_version_id,
         comparability_any_requests_id,

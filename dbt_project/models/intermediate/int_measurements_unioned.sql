@@ -107,6 +107,7 @@ select
     throughput_per_second / nullif(mean_power_watts, 0) as throughput_per_watt,
     coalesce(median_itl_ms / 1e3, batch_latency_seconds) as latency_seconds,
     {{ comparability_hash() }} as comparability_id,
+    {{ comparability_hash(['data_source']) }} as comparability_any_source_id,
     {{ comparability_hash(['power_limit_watts']) }} as comparability_any_cap_id,
     {{ comparability_hash(['runtime_version']) }} as comparability_any_version_id,
     {{ comparability_hash(['request_set_id']) }} as comparability_any_requests_id,

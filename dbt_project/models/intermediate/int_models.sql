@@ -5,6 +5,17 @@ with catalog as (
 
 ),
 
+-- Whoever measures with this project's program has its catalog's models.
+measured as (
+
+    select 'jouleboard' as data_source
+    union
+    select distinct '{{ var("contributor_prefix") }}' || contributor
+    from {{ ref('stg_jouleboard__verdicts') }}
+    where contributor is not null
+
+),
+
 published as (
 
     select * from {{ ref('stg_mlenergy__models') }}
@@ -12,15 +23,16 @@ published as (
 )
 
 select
-    'jouleboard' as data_source,
-    model_id,
-    nickname,
-    organisation,
-    family,
-    model_architecture,
-    total_params_billions,
-    activated_params_billions
+    measured.data_source,
+    catalog.model_id,
+    catalog.nickname,
+    catalog.organisation,
+    catalog.family,
+    catalog.model_architecture,
+    catalog.total_params_billions,
+    catalog.activated_params_billions
 from catalog
+cross join measured
 union all
 select
     'mlenergy-v3' as data_source,

@@ -13,7 +13,9 @@ verdicts as (
 judged as (
 
     select
-        runs.*,
+        runs.* exclude (data_source),
+        {{ source_of_runs('runs', 'verdicts') }} as data_source,
+        verdicts.signed_by,
         -- When an endpoint was started is not known: a session at it is not its start.
         case when runs.server_kind <> 'endpoint' then runs.server_session_id end as server_start_id,
         -- A run without a verdict does not count.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from expectations.board.explorer.labels import Place, place_labels
-from expectations.board.reading import SOURCES
+from expectations.board.reading import source_title
 from expectations.board.reading.figures import theme
 
 ROOM = Path(__file__).parent
@@ -135,7 +135,7 @@ def _svg(view: FirstView, rows: Sequence[Row], heading: str) -> str | None:
     y_domain = theme.log_axis([point["y"] for point in points])[0]
     signals = {
         "heading": f"{heading}: energy and latency",
-        "caption": f"{SOURCES.get(str(view.source), view.source)}; {LEAST}",
+        "caption": f"{source_title(str(view.source))}; {LEAST}",
         "ink": theme.INK,
         "soft": theme.SOFT,
         "line": theme.LINE,

@@ -37,12 +37,13 @@ PRESETS = {"token": (50, 100, 250), "image": (10, 30, 60), "video": (100, 500, 1
 
 NEEDED = (
     "leaderboard_id", "configuration_id", "data_source", "task", "model_id", "nickname", "organisation",
-    "weight_precision", "weights", "gpu_model", "num_gpus", "batch_size", "runtime", "runtime_version",
-    "request_set_id", "length_control", "power_limit_watts", "model_revision", "inference_steps", "height",
-    "width", "num_frames", "output_unit", "energy_source", "energy_per_output_joules",
-    "energy_per_response_joules", "median_itl_ms", "batch_latency_seconds", "median_ttft_ms",
-    "weights_order", "weights_reference", "weights_energy_difference", "weights_energy_difference_half_width",
-    "weights_median_itl_difference", "canaries_unchanged_until",
+    "weight_precision", "weights", "tier", "gpu_model", "num_gpus", "batch_size", "runtime",
+    "runtime_version", "request_set_id", "length_control", "power_limit_watts", "model_revision",
+    "inference_steps", "height", "width", "num_frames", "output_unit", "energy_source",
+    "energy_per_output_joules", "energy_per_response_joules", "median_itl_ms",
+    "batch_latency_seconds", "median_ttft_ms", "weights_order", "weights_reference",
+    "weights_energy_difference", "weights_energy_difference_half_width", "weights_median_itl_difference",
+    "canaries_unchanged_until",
 )  # fmt: skip
 """Columns that the scripts read by name; NULL where an older mart lacks one."""
 

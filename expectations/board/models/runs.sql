@@ -1,4 +1,4 @@
--- The runs behind each row of this project.
+-- The runs behind each row that rests on bundles.
 select
     row_evidence.leaderboard_id,
     run_log.run_id,
@@ -12,9 +12,10 @@ select
     run_log.mean_power_watts,
     run_log.instrument_difference,
     run_log.counts_for_energy,
-    run_log.refusal_reasons
+    run_log.refusal_reasons,
+    run_log.signed_by
 from marts.row_evidence
 inner join marts.run_log
     on list_contains(string_split(row_evidence.run_ids, ', '), run_log.run_id)
-where row_evidence.data_source = 'jouleboard'
+where row_evidence.data_source = run_log.data_source and run_log.tier <> 'published'
 order by run_log.started_at, run_log.run_id

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmark_tasks.vocabulary import Task
+from benchmark_tasks.vocabulary import CONTRIBUTOR_PREFIX, DataSource, Task
 from expectations.board.addresses import plain_name
-from expectations.board.reading import SOURCES
+from expectations.board.reading import SOURCES, source_title
 from expectations.pages.names import runtime_title
 from expectations.sql import Row
 
@@ -28,6 +28,11 @@ class Section:
     rows: tuple[Row, ...]
     shared: tuple[str, ...]
     differing: tuple[tuple[str, Callable[[Row], str]], ...]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether its rows rest on bundles: ours, or a contributor's."""
+        return self.source == DataSource.JOULEBOARD or self.source.startswith(CONTRIBUTOR_PREFIX)
 
     @property
     def anchor(self) -> str:
@@ -129,7 +134,7 @@ def _section(key: tuple[str, str], rows: Sequence[Row], titles: Mapping[str, str
         task=task,
         title=titles.get(task, task),
         source=source,
-        source_title=SOURCES.get(source, source),
+        source_title=source_title(source),
         unit=rows[0]["output_unit"],
         rows=tuple(rows),
         shared=tuple(shared),
@@ -173,6 +178,7 @@ def _text(key: str) -> Callable[[Row], str]:
 
 
 _KEYS: tuple[tuple[str, Callable[[Row], str]], ...] = (
+    ("tier", lambda row: "" if row.get("tier") in (None, "certified", "published") else row["tier"]),
     ("precision", _text("weight_precision")),
     ("parallelism", _parallelism),
     ("steps", _text("inference_steps")),

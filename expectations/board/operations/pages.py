@@ -11,7 +11,7 @@ from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.summary import SLEEP_LEVELS
 from expectations.board.operations import load_curves
 from expectations.board.operations.price_pages import prices
-from expectations.board.reading import SOURCES
+from expectations.board.reading import source_title
 from expectations.board.reading.figures.figure import standalone
 from expectations.board.reading.page import PIXELS
 from expectations.candidate.inputs import COMPARED
@@ -168,7 +168,7 @@ def changes(rows: Sequence[Row]) -> list[tuple[str, str, int, list[tuple[str, st
     for change, title in _CHANGES.items():
         here = [row for row in rows if row["change"] == change]
         groups = [
-            (SOURCES.get(source, source), task, list(group))
+            (source_title(source), task, list(group))
             for (source, task), group in groupby(here, key=lambda row: (row["data_source"], row["task"]))
         ]
         kinds.append((change, title, len(here), groups))

@@ -1,5 +1,11 @@
 """The living reading of a publication: figures and sentences, each from a query that stands beside it."""
 
-from expectations.board.reading.page import SOURCES, page_name, sources_with_reading, write_reading
+from expectations.board.reading.page import (
+    SOURCES,
+    page_name,
+    source_title,
+    sources_with_reading,
+    write_reading,
+)
 
-__all__ = ["SOURCES", "page_name", "sources_with_reading", "write_reading"]
+__all__ = ["SOURCES", "page_name", "source_title", "sources_with_reading", "write_reading"]

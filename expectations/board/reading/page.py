@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.vocabulary import CONTRIBUTOR_PREFIX
 from expectations.board.reading.figures import FIGURES, theme
 from expectations.board.reading.query import query_files, reading_query
 from expectations.board.reading.script import figures_script, write_script
@@ -28,6 +29,13 @@ PIXELS = 1.5
 """Of a picture per pixel of its figure."""
 SOURCES = {"jouleboard": "Our measurements", "mlenergy-v3": "ML.ENERGY v3"}
 """Whose measurements a page reads, by `data_source`."""
+
+
+def source_title(source: str) -> str:
+    """A `data_source` for people; contributors are named."""
+    if source.startswith(CONTRIBUTOR_PREFIX):
+        return f"Contributed by {source.removeprefix(CONTRIBUTOR_PREFIX)}"
+    return SOURCES.get(source, source)
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,16 @@ def _expected_folder(runs: LandedRuns) -> pd.Series:
 
 
 def _original(runs: LandedRuns) -> pd.Series:
-    """The earlier run, if a run is a copy of it; otherwise NULL."""
-    known = runs.table[runs["content_digest"].notna()].drop_duplicates("content_digest")
+    """The earlier run, if a run is a copy of it; otherwise NULL.
+
+    What we measured is never the copy of what a contributor did.
+    """
+    ours_first = runs.table.loc[runs["contributor"].notna().sort_values(kind="stable").index]
+    known = ours_first[ours_first["content_digest"].notna()].drop_duplicates("content_digest")
     same_record = runs["content_digest"].map(known.set_index("content_digest")["run_id"])
     found = same_record.where(same_record != runs["run_id"])
     for marks in ("request_marks", "power_marks"):
-        by_run = {str(run): own for run, own in runs[marks].items() if isinstance(own, list | tuple)}
+        by_run = {str(run): own for run, own in ours_first[marks].items() if isinstance(own, list | tuple)}
         copied = originals(by_run)
         found = found.fillna(runs["run_id"].map(copied))
     return found.astype("string")

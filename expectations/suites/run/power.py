@@ -29,6 +29,9 @@ POWER_WHILE_CAPPED = Tolerance(
 _ALWAYS_CAPPED = 0.9
 """Of the readings: a run that met its power cap for moments only tells nothing about it."""
 
+_WITHIN_CLOCKS = Tolerance(
+    None, 1.001, "of the highest", "catalog: the highest clock that the driver lets this GPU model run at"
+)
 _TEMPERATURE_SOURCE = "ML.ENERGY validator: temperature range"
 
 
@@ -124,6 +127,25 @@ CHECKS = (
             4000,
             "MHz",
             "recorded H100s and H200s under load: 1,545 to 1,980; no GPU reaches twice as much",
+        ),
+    ),
+    critical(
+        "sm_clock_possible",
+        "the clock of the GPU is above the highest that its model has",
+        lambda runs: ratio(runs["sm_clock_median_mhz"], runs["max_sm_clock_mhz"]),
+        within=_WITHIN_CLOCKS,
+        observed=lambda runs: (
+            with_unit(runs["sm_clock_median_mhz"], "MHz of ") + with_unit(runs["max_sm_clock_mhz"], "MHz")
+        ),
+    ),
+    critical(
+        "memory_clock_possible",
+        "the clock of the GPU's memory is above the highest that its model has",
+        lambda runs: ratio(runs["memory_clock_median_mhz"], runs["max_memory_clock_mhz"]),
+        within=_WITHIN_CLOCKS,
+        observed=lambda runs: (
+            with_unit(runs["memory_clock_median_mhz"], "MHz of ")
+            + with_unit(runs["max_memory_clock_mhz"], "MHz")
         ),
     ),
     critical(

@@ -301,10 +301,11 @@ def installed_catalog() -> Catalog:
 
 
 def listing(settings: Settings) -> Listing:
-    """Every landed run."""
-    from benchmark_tasks.results.store import Store
+    """Every landed run of ours."""
+    from benchmark_tasks.results.store import Store, our_runs
+    from benchmark_tasks.signing import Registry
 
-    return Store.of(settings).records()
+    return our_runs(Store.of(settings).records(), Registry.read(settings))
 
 
 def counting_runs(landed: Listing) -> list[Run]:

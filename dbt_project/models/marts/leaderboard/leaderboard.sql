@@ -1,6 +1,21 @@
-with configurations as (
+with reproduced as (
 
-    select * from {{ ref('int_configurations_averaged') }}
+    select
+        leaderboard_id,
+        our_leaderboard_id,
+        is_reproduced
+    from {{ ref('int_rows_reproduced') }}
+
+),
+
+configurations as (
+
+    select
+        averaged.*,
+        reproduced.our_leaderboard_id,
+        {{ tier('averaged.data_source', 'reproduced.is_reproduced') }} as tier
+    from {{ ref('int_configurations_averaged') }} as averaged
+    left join reproduced using (leaderboard_id)
 
 ),
 
@@ -9,7 +24,7 @@ positions as (
     select
         leaderboard_id,
         row_number() over (
-            partition by comparability_id, task
+            partition by tier, comparability_any_source_id, task
             order by energy_per_output_joules, leaderboard_id
         ) as energy_position
     from configurations
@@ -17,11 +32,13 @@ positions as (
 
 ),
 
+-- Each row twice: among the rows of its tier, and among those of any tier.
 rankable as (
 
     select
         leaderboard_id,
-        comparability_id,
+        unnest([tier, 'any tier']) as ranked_among,
+        comparability_any_source_id,
         task,
         energy_per_output_joules,
         energy_per_output_low_joules,
@@ -41,11 +58,11 @@ gaps as (
         *,
         energy_per_output_low_joules > max(energy_per_output_high_joules) over earlier as follows_gap,
         row_number() over (
-            partition by comparability_id, task order by energy_per_output_low_joules, leaderboard_id
+            partition by ranked_among, comparability_any_source_id, task order by energy_per_output_low_joules, leaderboard_id
         ) as place
     from rankable
     window earlier as (
-        partition by comparability_id, task
+        partition by ranked_among, comparability_any_source_id, task
         order by energy_per_output_low_joules, leaderboard_id
         rows between unbounded preceding and 1 preceding
     )
@@ -56,8 +73,9 @@ ranked as (
 
     select
         leaderboard_id,
+        ranked_among,
         max(case when place = 1 or follows_gap then place end) over (
-            partition by comparability_id, task order by place
+            partition by ranked_among, comparability_any_source_id, task order by place
         ) as energy_rank
     from gaps
 
@@ -95,6 +113,8 @@ rows_unchanged as (
 select
     configurations.leaderboard_id,
     configurations.data_source,
+    configurations.tier,
+    configurations.our_leaderboard_id,
     configurations.configuration_id,
     configurations.comparability_id,
     configurations.architecture,
@@ -155,10 +175,13 @@ select
     configurations.p99_e2e_ms,
     configurations.batch_latency_seconds,
     cast(ranked.energy_rank as integer) as energy_rank,
+    cast(among_all.energy_rank as integer) as energy_rank_of_any_tier,
     cast(positions.energy_position as integer) as energy_position
 from configurations
 left join positions using (leaderboard_id)
-left join ranked using (leaderboard_id)
+left join ranked on configurations.leaderboard_id = ranked.leaderboard_id and configurations.tier = ranked.ranked_among
+left join ranked as among_all
+    on configurations.leaderboard_id = among_all.leaderboard_id and among_all.ranked_among = 'any tier'
 left join rows_unchanged using (leaderboard_id)
 left join budgets using (leaderboard_id)
 left join differences on {{ difference_of_weights('differences', 'configurations') }}

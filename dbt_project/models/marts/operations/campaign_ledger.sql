@@ -4,6 +4,8 @@ with runs as (
         *,
         coalesce(sweep_id, run_id) as campaign_id
     from {{ ref('int_runs_derived') }}
+    -- What others measured cost us nothing.
+    where not {{ is_contributed('data_source') }}
 
 )
 

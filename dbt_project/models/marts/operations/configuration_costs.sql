@@ -1,7 +1,7 @@
 with runs as (
 
     select * from {{ ref('int_runs_derived') }}
-    where status = 'completed' and has_phases
+    where status = 'completed' and has_phases and not {{ is_contributed('data_source') }}
 
 )
 

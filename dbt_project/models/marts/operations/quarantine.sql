@@ -25,7 +25,8 @@ findings as (
 
 select
     verdicts.run_id,
-    'jouleboard' as data_source,
+    coalesce({{ source_of_runs('runs', 'verdicts') }}, 'jouleboard') as data_source,
+    verdicts.signed_by,
     runs.status,
     runs.started_at,
     runs.sweep_id,

@@ -16,6 +16,12 @@ models as (
 
 ),
 
+reproduced as (
+
+    select * from {{ ref('int_rows_reproduced') }}
+
+),
+
 differences as (
 
     select * from {{ ref('weights_differences') }}
@@ -25,6 +31,8 @@ differences as (
 select
     measurements.measurement_id as run_id,
     measurements.data_source,
+    {{ tier('measurements.data_source', 'reproduced.is_reproduced') }} as tier,
+    runs.signed_by,
     measurements.configuration_id,
     measurements.comparability_id,
     measurements.architecture,
@@ -93,5 +101,6 @@ select
 from measurements
 left join runs on measurements.measurement_id = runs.run_id
 left join models on measurements.model_id = models.model_id and measurements.data_source = models.data_source
+left join reproduced on measurements.leaderboard_id = reproduced.leaderboard_id
 left join differences on {{ difference_of_weights('differences', 'measurements') }}
 order by measurements.data_source, runs.started_at, run_id

@@ -25,7 +25,7 @@ function headingOf(choice, meta) {
 // Source, choice, ceilings and publication: a figure that is taken away carries them along.
 function captionOf(choice, scope) {
   const { meta } = scope;
-  const source = choice.source === "all" ? "Two sources, not comparable" : meta.sources[choice.source] ?? choice.source;
+  const source = choice.source === "all" ? "Several sources, not comparable" : sourceTitle(meta, choice.source);
   const what = choice.show === "least" ? "each model's configuration with the least energy" : "all configurations";
   const limits = limitsInWords(choice, scope).join(" and ");
   return inLines([source, what, limits, `publication ${meta.publication}`].filter(Boolean).join("; "));

@@ -121,7 +121,7 @@ function factLine(key, rows, scope) {
 
 function factInWords(key, row, scope) {
   if (key === "gpu_model") return gpuName(row);
-  if (key === "data_source") return scope.meta.sources[row[key]] ?? row[key];
+  if (key === "data_source") return sourceTitle(scope.meta, row[key]);
   return isFilled(row[key]) ? String(row[key]) : NOTHING;
 }
 

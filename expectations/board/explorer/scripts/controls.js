@@ -4,6 +4,7 @@ const STEPS = 1000;
 const CEILINGS = ["latency", "ttft", "energy"];
 const SELECTS = { percentile: "percentile", "ttft-percentile": "ttftPercentile", per: "per", source: "source" };
 const FILTER_TITLES = {
+  tier: "Tier",
   gpu_model: "GPU model",
   num_gpus: "Number of GPUs",
   weight_precision: "Precision",
@@ -61,7 +62,7 @@ class Controls {
   }
 
   source(source) {
-    const title = source === "all" ? "Both (not comparable)" : this.meta.sources[source] ?? source;
+    const title = source === "all" ? "All (not comparable)" : sourceTitle(this.meta, source);
     return element("option", { value: source }, title);
   }
 

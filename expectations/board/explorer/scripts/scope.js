@@ -4,7 +4,7 @@ const isFilled = (value) => value !== null && value !== undefined;
 
 // everyRow: the rows of the task, of all sources. tasks: those that have rows.
 function newScope(meta, everyRow, source, tasks) {
-  const sources = [...new Set(everyRow.map((row) => row.data_source))].sort();
+  const sources = [...new Set(everyRow.map((row) => row.data_source))].sort(oursFirst(meta));
   const ofSource = source === "all" ? everyRow : everyRow.filter((row) => row.data_source === source);
   const onGpus = ofSource.filter((row) => row.num_gpus > 0);
   const rows = onGpus.length ? onGpus : ofSource; // runs without a GPU are tests: they stay off the board
@@ -32,6 +32,9 @@ function newScope(meta, everyRow, source, tasks) {
     domain: (key) => (domains[key] ??= domainOf(rows.map((row) => row[key]))),
   };
 }
+
+// Whose measurements a reader is offered, and sees first: not those of contributors, which have no title of their own.
+const oursFirst = (meta) => (a, b) => (a in meta.sources ? 0 : 1) - (b in meta.sources ? 0 : 1) || (a < b ? -1 : 1);
 
 // Rows without a figure go last. Their places are sorted, as to compare numbers of two short lists is quick.
 function risingIn(rows, x, y) {

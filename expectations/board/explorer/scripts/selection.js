@@ -3,7 +3,7 @@
 const ITL = { p50: "median_itl_ms", p90: "p90_itl_ms", p95: "p95_itl_ms", p99: "p99_itl_ms" };
 const TTFT = { p50: "median_ttft_ms", p90: "p90_ttft_ms", p95: "p95_ttft_ms", p99: "p99_ttft_ms" };
 const ENERGY = { output: "energy_per_output_joules", response: "energy_per_response_joules" };
-const FILTERS = ["gpu_model", "num_gpus", "weight_precision", "weights", "runtime_version", "organisation"];
+const FILTERS = ["tier", "gpu_model", "num_gpus", "weight_precision", "weights", "runtime_version", "organisation"];
 const SERIES = ["data_source", "model_id", "weight_precision", "gpu_model", "num_gpus", "runtime", "runtime_version", "request_set_id",
   "length_control", "power_limit_watts", "weights", "model_revision", "tensor_parallel", "expert_parallel", "data_parallel",
   "ulysses_degree", "ring_degree", "inference_steps", "height", "width", "num_frames"];

@@ -24,6 +24,9 @@ function counted(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+const CONTRIBUTOR = "contributor/";
+const sourceTitle = (meta, source) =>
+  source.startsWith(CONTRIBUTOR) ? `Contributed by ${source.slice(CONTRIBUTOR.length)}` : meta.sources[source] ?? source;
 const modelName = (row) => row.nickname || row.model_id;
 const gpuName = (row) => (row.num_gpus ? `${row.num_gpus}\u00d7\u00a0${row.gpu_model}` : "no\u00a0GPU");
 const runtimeName = (row) => (row.runtime_version === null ? "as published" : `${row.runtime} ${row.runtime_version}`);
