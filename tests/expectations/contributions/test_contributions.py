@@ -172,16 +172,12 @@ def test_who_is_no_trusted_contributor_lands_nothing(
 
 def of_one_value(schema: pa.Schema, column: str, value: object, count: int) -> pa.Table:
     """A table in which one column says the same value very often; the others are empty."""
-    empty = pa.table({field.name: pa.nulls(count, _stored(field.type)) for field in schema})
+    empty = pa.table({field.name: pa.nulls(count, field.type) for field in schema})
     at, kind = schema.get_field_index(column), schema.field(column).type
-    values = pa.repeat(pa.scalar(value, _stored(kind)), count) if not pa.types.is_string(kind) else None
+    values = pa.repeat(pa.scalar(value, kind), count) if not pa.types.is_string(kind) else None
     if values is None:
         values = pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int32()).fill_null(0), pa.array([value]))
     return empty.set_column(at, column, values)
-
-
-def _stored(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 @pytest.mark.usefixtures("unchanged")
