@@ -10,7 +10,7 @@ import json
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -72,9 +72,18 @@ class WebSource:
         self.name = without_credentials(url).rstrip("/")
         self._downloads = downloads
 
+    @classmethod
+    def of_file(cls, url: str, downloads: Path) -> Self:
+        """An address that is itself a file: `read("")` gives it. downloads: folder for what arrives."""
+        try:
+            client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True)
+            return cls(url, Downloads(client, downloads))
+        except ValueError as error:
+            raise ImportRefused(f"not an http(s) address ({error}); check it") from error
+
     def read(self, path: str) -> bytes:
         """The content of one file; raises ImportRefused if it cannot be fetched."""
-        address = f"{self.name}/{path}"
+        address = f"{self.name}/{path}".rstrip("/")
         try:
             return self._downloads.fetch(self._address(path), address)
         except ImportRefused as error:
@@ -91,7 +100,9 @@ class WebSource:
     def _address(self, path: str) -> str:
         """Where a file is. A signed address keeps its signature, which follows the path."""
         folder = self._parts.path.rstrip("/")
-        return urlunsplit(self._parts._replace(path=f"{folder}/{path}", fragment=""))
+        return urlunsplit(
+            self._parts._replace(path=f"{folder}/{path}" if path else self._parts.path, fragment="")
+        )
 
 
 class CheckedSource:

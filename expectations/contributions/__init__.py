@@ -4,8 +4,9 @@ Both sides ask the gate's own checks before anything is packed or landed. What h
 judged as our own runs are; whose it is, is known by the key that signed (`signing.Registry`).
 """
 
+from expectations.contributions import archive
 from expectations.contributions.packing import pack
 from expectations.contributions.staging import MOST_BYTES
 from expectations.contributions.taking import Taken, take
 
-__all__ = ["MOST_BYTES", "Taken", "pack", "take"]
+__all__ = ["MOST_BYTES", "Taken", "archive", "pack", "take"]

@@ -152,3 +152,19 @@ def copy_folder(bundles: Iterable[Path], folder: Path, most_bytes: int) -> list[
                 shutil.copyfile(path, target / path.name, follow_symlinks=False)
         copies.append(target)
     return copies
+
+
+def copy_file(source: Path, target: Path, most_bytes: int) -> None:
+    """Copy a file of bundles.
+
+    Raises:
+        ContributionRefused: it is not a file, or too large.
+    """
+    try:
+        if not source.is_file() or source.stat().st_size > most_bytes:
+            raise ContributionRefused(f"{source}: not a file of at most {most_bytes / 1e9:.3g} GB")
+        shutil.copyfile(source, target)
+    except FileNotFoundError as error:
+        raise ContributionRefused(f"{source}: no such file") from error
+    except PermissionError as error:
+        raise ContributionRefused(f"{source}: cannot be read ({error.strerror})") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.errors import SignatureError
 from benchmark_tasks.results import bundle
+from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import Key, KeyKind, Registry, signed_by
@@ -23,8 +24,13 @@ from expectations.gate.intake import Intake
 class Taken:
     """What came of a contribution: runs that landed (or would), and those that had landed before."""
 
-    landed: tuple[str, ...]
+    runs: tuple[Run, ...]
     known: tuple[str, ...]
+
+    @property
+    def landed(self) -> tuple[str, ...]:
+        """Ids of the former."""
+        return tuple(run.run_id for run in self.runs)
 
 
 def take(
@@ -65,7 +71,7 @@ def take(
         if not only_check:
             for _, folder in new:
                 store.land(folder)
-    return Taken(tuple(run.run_id for run, _ in new), tuple(run.run_id for run, _ in known))
+    return Taken(tuple(run for run, _ in new), tuple(run.run_id for run, _ in known))
 
 
 def _bundles_in(folder: Path) -> list[Path]:

@@ -26,6 +26,7 @@ DAG_IDS = {
     "contest_change",
     "set_objective",
     "import_published_results",
+    "import_contribution",
     "refresh_leaderboard",
     "weekly_digest",
     "housekeeping",
@@ -94,7 +95,7 @@ def test_every_dag_has_a_deadline(reading: dict[str, Any]) -> None:
     measuring = {dag_id: [24.0] for dag_id in MEASURING}
     others = {"watch_releases": [1.0], "propose_model": [1.0], "weekly_digest": [1.0]}
     others |= {"contest_change": [1.0], "set_objective": [1.0]}
-    builders = {"refresh_leaderboard": [3.0], "import_published_results": [3.0]}
+    builders = {"refresh_leaderboard": [3.0], "import_published_results": [3.0], "import_contribution": [3.0]}
     others |= {"housekeeping": [7.0]}
     assert reading["deadlines"] == measuring | others | builders
 

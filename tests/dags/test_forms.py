@@ -15,7 +15,7 @@ from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
 from jouleboard_airflow.failures import StepFailed
-from jouleboard_airflow.tasks import choices, contesting, objectives
+from jouleboard_airflow.tasks import choices, contesting, contributing, objectives
 from tests.dags.conftest import dags_with_fleet
 
 NO_VERSIONS = (
@@ -140,6 +140,7 @@ def test_what_a_form_shows_first_is_possible(
     assert choices.with_gpu_model(untouched["confirm_changes"], choices.CONFIRM) == []
     assert contesting.misfits(untouched["contest_change"]) == []
     assert objectives.misfits(untouched["set_objective"]) == []
+    assert contributing.misfits(untouched["import_contribution"]) == []
     assert choices.of_import(untouched["import_published_results"]) == []
     assert (untouched["benchmark_on_demand"]["gpu_model"] != NO_GPU) == bool(fleet)
 
@@ -161,6 +162,7 @@ def test_the_checks_know_every_field_by_its_title(dags: dict[str, Any]) -> None:
         "set_objective": choices.OBJECTIVE,
         "refresh_leaderboard": choices.REFRESH,
         "import_published_results": choices.IMPORT,
+        "import_contribution": choices.CONTRIBUTION,
         "propose_model": choices.PROPOSE,
         "housekeeping": choices.HOUSEKEEPING,
     }

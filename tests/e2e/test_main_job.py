@@ -327,6 +327,7 @@ def test_every_form_untouched_does_what_it_announces(world: World) -> None:
         "confirm_changes": "success",
         "contest_change": "success",
         "housekeeping": "success",
+        "import_contribution": "success",
         "import_published_results": "success",
         "propose_model": "asks",
         "recheck": "measures",

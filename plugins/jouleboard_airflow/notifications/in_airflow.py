@@ -29,6 +29,7 @@ EACH_RUN_COUNTS = (
     "benchmark_on_demand",
     "propose_model",
     "import_published_results",
+    "import_contribution",
     "contest_change",
     "set_objective",
 )

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from benchmark_tasks.errors import JouleboardError
-from jouleboard_airflow.tasks import choices, contesting, objectives
+from jouleboard_airflow.tasks import choices, contesting, contributing, objectives
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,6 +46,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Catalog], list[choices.Misfit]
     "confirm_changes": lambda params, _: choices.with_gpu_model(params, choices.CONFIRM),
     "contest_change": lambda params, _: contesting.misfits(params),
     "set_objective": lambda params, _: objectives.misfits(params),
+    "import_contribution": lambda params, _: contributing.misfits(params),
     "import_published_results": lambda params, _: choices.of_import(params),
 }
 """The impossible fields of a form, by DAG. They ask this machine only: no answer waits for a network."""

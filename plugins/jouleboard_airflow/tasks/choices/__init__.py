@@ -10,6 +10,7 @@ from __future__ import annotations
 from jouleboard_airflow.tasks.choices.fields import (
     CONFIRM,
     CONTEST,
+    CONTRIBUTION,
     HOUSEKEEPING,
     IMPORT,
     OBJECTIVE,
@@ -36,6 +37,7 @@ from jouleboard_airflow.tasks.choices.requests import requests_of
 __all__ = [
     "CONFIRM",
     "CONTEST",
+    "CONTRIBUTION",
     "HOUSEKEEPING",
     "IMPORT",
     "LONGEST_TEXT",

@@ -15,6 +15,7 @@ TITLES = {
     "canary_share": "Canaries' share",
     "change": "Change",
     "choices": "Letters to choose from",
+    "contributor": "Contributor",
     "decision": "Decision",
     "force": "Force",
     "gpu_model": "GPU model",
@@ -106,6 +107,7 @@ CONTEST = ("change", "decision", "note")
 OBJECTIVE = ("objective", "decision", "ttft_ms", "ttft_percentile", "itl_ms", "itl_percentile", "note")
 REFRESH = ("note", "approve", "answer_within_hours")
 IMPORT = ("source", "note")
+CONTRIBUTION = ("contributor", "source", "answer_within_hours")
 HOUSEKEEPING = ("apply",)
 PROPOSE = ("model_id", "gpu_model", "answer_within_hours")
 """Names of the fields of each form; `watch_releases` has one field per watched project, too."""
