@@ -23,7 +23,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param, TriggerRule, dag, task
+from airflow.sdk import Param, dag, task, teardown
 
 from jouleboard_airflow.dag_parts.assets import RAW_RUNS
 from jouleboard_airflow.dag_parts.deadlines import deadline
@@ -82,7 +82,8 @@ def import_contribution() -> None:
         with one_line_errors(ti):
             return contributing.land(checked)
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=timedelta(minutes=10))
+    @teardown
+    @task(execution_timeout=timedelta(minutes=10))
     def tidy(run_id: str) -> None:
         """Remove the copy."""
         contributing.tidy(run_id)
