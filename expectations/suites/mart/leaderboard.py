@@ -100,7 +100,7 @@ CHECKS = (
         "response_is_tokens_times_energy",
         "energy per response is not tokens x energy per token",
         """
-        case when data_source <> 'jouleboard' then
+        case when data_source = 'mlenergy-v3' then
             energy_per_response_joules
             / nullif(energy_per_output_joules * coalesce(output_tokens_per_response, 1), 0) - 1
         end
