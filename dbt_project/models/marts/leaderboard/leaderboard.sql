@@ -58,7 +58,8 @@ gaps as (
         *,
         energy_per_output_low_joules > max(energy_per_output_high_joules) over earlier as follows_gap,
         row_number() over (
-            partition by ranked_among, comparability_any_source_id, task order by energy_per_output_low_joules, leaderboard_id
+            partition by ranked_among, comparability_any_source_id, task
+            order by energy_per_output_low_joules, leaderboard_id
         ) as place
     from rankable
     window earlier as (
@@ -179,7 +180,8 @@ select
     cast(positions.energy_position as integer) as energy_position
 from configurations
 left join positions using (leaderboard_id)
-left join ranked on configurations.leaderboard_id = ranked.leaderboard_id and configurations.tier = ranked.ranked_among
+left join ranked
+    on configurations.leaderboard_id = ranked.leaderboard_id and configurations.tier = ranked.ranked_among
 left join ranked as among_all
     on configurations.leaderboard_id = among_all.leaderboard_id and among_all.ranked_among = 'any tier'
 left join rows_unchanged using (leaderboard_id)
