@@ -12,6 +12,7 @@ __all__ = [
     "choices",
     "confirming",
     "contesting",
+    "contributing",
     "digest",
     "estimating",
     "judging",
