@@ -141,6 +141,11 @@ def in_words(
         f"no measurement: {BASIS}; it misses {of.keys['proof_loads']} measured loads that it was not fitted"
         f" to by at most {100 * of.prices.held_out_error:.1f} %",
     ]
+    if of.keys["other_gpus_loads"]:
+        foot.append(
+            f"on other {of.keys['gpu_model']}s it misses {of.keys['other_gpus_loads']} loads by at most"
+            f" {100 * of.keys['other_gpus_error']:.1f} %"
+        )
     if found.other_versions:
         foot.append(f"the newest version; --version chooses another one: {', '.join(found.other_versions)}")
     return f"{of.name}: prompt {found.prompt}, answer {found.answer} tokens", (header, rows), tuple(foot)

@@ -1,5 +1,8 @@
 """Price lists: one fit per model, GPUs, version and weights, and what it says of loads that it has not seen.
 
+GPUs of one model differ by several percent, and not alike at every load, so a list is fitted to the loads of one
+GPU (or set of GPUs): that with the most different designed loads. Those of others are loads that it has not seen.
+
 Read and written are plain tables: dbt calls these functions (`int_price_fits`, `int_price_predictions`).
 """
 
@@ -41,6 +44,7 @@ class Component(StrEnum):
 FITS = pa.schema(
     {
         "price_list_id": pa.string(),
+        "gpu_uuids": pa.string(),
         "component": pa.string(),
         "batch_size": pa.float64(),
         "context_tokens": pa.int32(),
@@ -81,6 +85,12 @@ class _Windows:
     proof: list[Row] = field(default_factory=list)
     idle: list[Row] = field(default_factory=list)
 
+    def on(self, gpus: str | None) -> _Windows:
+        """Those of these GPUs."""
+        return _Windows(
+            *([row for row in rows if row["gpu_uuids"] == gpus] for rows in (self.fit, self.proof, self.idle))
+        )
+
 
 def fitted(windows: pa.Table, decoding: pa.Table) -> pa.Table:
     """Fit every price list whose loads tell its prices apart.
@@ -94,12 +104,15 @@ def fitted(windows: pa.Table, decoding: pa.Table) -> pa.Table:
     parts = _by_run(decoding)
     rows: list[dict[str, Any]] = []
     for list_id, group in sorted(_by_list(windows).items()):
-        try:
-            found = fit([_measured(row, parts) for row in group.fit], _nodes(group.fit))
-        except NotTold:
-            continue
-        common = {"price_list_id": list_id, **_origin(group.fit)}
-        rows += [common | priced for priced in _prices(found, group, common)]
+        for gpus in _most_measured_first(group.fit):
+            on_gpus = group.on(gpus)
+            try:
+                found = fit([_measured(row, parts) for row in on_gpus.fit], _nodes(on_gpus.fit))
+            except NotTold:
+                continue
+            common = {"price_list_id": list_id, "gpu_uuids": gpus, **_origin(on_gpus.fit)}
+            rows += [common | priced for priced in _prices(found, on_gpus, common)]
+            break
     return pa.Table.from_pylist(rows, schema=FITS)
 
 
@@ -112,8 +125,9 @@ def predicted(windows: pa.Table, decoding: pa.Table, fits: pa.Table) -> pa.Table
     rows = []
     for list_id, prices in lists.items():
         found, idle_watts = _read(prices)
-        longest = prices[0]["longest_context_tokens"]
-        for row in groups[list_id].proof:
+        longest, gpus = prices[0]["longest_context_tokens"], prices[0]["gpu_uuids"]
+        elsewhere = [row for row in groups[list_id].fit if row["gpu_uuids"] != gpus]
+        for row in (*groups[list_id].proof, *elsewhere):
             work = _work(row, parts)
             inside = work.mean_context <= longest and (
                 not work.decoding or SMALLEST_SHARE * found.nodes[0] <= work.mean_in_flight <= found.nodes[-1]
@@ -137,6 +151,14 @@ def _by_list(windows: pa.Table) -> dict[str, _Windows]:
         group: _Windows = groups.setdefault(row["price_list_id"], _Windows())
         getattr(group, row["used_for"]).append(row)
     return groups
+
+
+def _most_measured_first(rows: list[Row]) -> list[str | None]:
+    """GPUs by how many different loads they were measured with, then by the latest."""
+    loads: dict[str | None, set[tuple[int, ...]]] = {}
+    for row in sorted(rows, key=lambda row: row["run_id"], reverse=True):
+        loads.setdefault(row["gpu_uuids"], set()).add((*_lengths(row), row["batch_size"]))
+    return sorted(loads, key=lambda gpus: -len(loads[gpus]))
 
 
 def _by_run(decoding: pa.Table) -> dict[str, tuple[Decoding, ...]]:

@@ -61,6 +61,9 @@ KEYS = (
     "loads",
     "runs",
     "proof_loads",
+    "gpu_uuids",
+    "other_gpus_error",
+    "other_gpus_loads",
 )
 
 
@@ -138,7 +141,7 @@ def _list(list_id: str, rows: Sequence[Row]) -> PriceList | None:
     first = rows[0]
     return PriceList(
         list_id,
-        {key: first[key] for key in KEYS},
+        {key: first.get(key) for key in KEYS},
         Prices(
             prefill_token=prefill,
             prefill_pair=pair,

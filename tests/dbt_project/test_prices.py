@@ -15,6 +15,7 @@ import pytest
 
 from benchmark_tasks.plan.prices import MIX_LENGTHS, MIXES, DesignedLoad
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.samples import on_gpus
 from benchmark_tasks.testing.waiting import until
 from benchmarks.candidate import build_candidate
 from expectations.board.addresses import navigation
@@ -52,14 +53,17 @@ BEYOND = DesignedLoad(1_200, 400, 512)
 
 @pytest.fixture(scope="module")
 def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Two versions: one with mixes as its prices say, and another in which one mix takes 8 % more."""
+    """Two versions: one with mixes as its prices say, and another in which one mix takes 8 % more. The
+    first also on another GPU, that takes 8 % more: a mix, and a load that is one of the fit elsewhere."""
     root = tmp_path_factory.mktemp("prices")
     known = [designed_run(load) for load in LOADS] + [designed_run(mix) for mix in (*MIXES, MIXES[0])]
     beyond = [idle_run(), designed_run(MIXES[1], factor=1.02), designed_run(BEYOND, factor=1.5)]
     other = [designed_run(load, version="0.27.0") for load in LOADS]
     other += [designed_run(MIXES[0], factor=1.08, version="0.27.0"), designed_run(MIXES[1], version="0.27.0")]
     few = [designed_run(load, version="0.25.0") for load in LOADS[:3]]
-    runs, profiles = apart([*known, *beyond, *other, *few])
+    elsewhere = (designed_run(load, factor=1.08) for load in (MIXES[2], MIXES[2], LOADS[-1]))
+    warm = [(on_gpus(run, "GPU-warm"), profile) for run, profile in elsewhere]
+    runs, profiles = apart([*known, *beyond, *other, *few, *warm])
     mixed = next(run for run in runs if run.configuration.batch_size == BEYOND.batch_size)
     assert mixed.configuration.fixed_prompt_tokens == MIXES[0].prompt_tokens, "no load of the fit"
     built = build_candidate(root / "candidate", Settings(home=root / "home"), runs=runs, profiled=profiles)
@@ -119,7 +123,7 @@ def test_the_proof_says_what_was_predicted_and_measured(marts: duckdb.DuckDBPyCo
     """The second mix was measured twice, once 2 % above the prices: 1 % over both."""
     first, second, third, beyond = rows(
         marts,
-        "from marts.energy_price_proof where runtime_version = '0.26.0'"
+        "from marts.energy_price_proof where runtime_version = '0.26.0' and is_on_fitted_gpus"
         " order by batch_size = 512, fixed_prompt_tokens = 6000, fixed_prompt_tokens = 256",
     )
     assert (first["runs"], first["error"]) == (2, pytest.approx(0, abs=1e-4))
@@ -130,6 +134,26 @@ def test_the_proof_says_what_was_predicted_and_measured(marts: duckdb.DuckDBPyCo
     assert not beyond["is_within_measured"] and beyond["error"] == pytest.approx(1 / 1.5 - 1, abs=0.1)
     (held_out,) = {row["held_out_error"] for row in rows(marts, "from marts.energy_prices")}
     assert held_out == pytest.approx(abs(second["error"]))
+
+
+def test_another_gpu_of_the_model_says_how_far_a_list_carries_and_decides_nothing(
+    marts: duckdb.DuckDBPyConnection,
+) -> None:
+    others = rows(marts, "from marts.energy_price_proof where not is_on_fitted_gpus order by runs")
+    assert [(row["runs"], row["fixed_prompt_tokens"]) for row in others] == [
+        (1, LOADS[-1].prompt_tokens),
+        (2, MIXES[2].prompt_tokens),
+    ]
+    for row in others:
+        assert row["error"] == pytest.approx(1 / 1.08 - 1, abs=1e-4) and row["is_proven"]
+    (priced,) = rows(
+        marts, "select distinct gpu_uuids, other_gpus_error, other_gpus_loads from marts.energy_prices"
+    )
+    assert priced == {
+        "gpu_uuids": "GPU-sample",
+        "other_gpus_error": pytest.approx(1 - 1 / 1.08, abs=1e-4),
+        "other_gpus_loads": 2,
+    }
 
 
 def test_a_list_that_misses_a_mix_is_not_published_and_its_proof_says_why(
@@ -159,7 +183,8 @@ def site(marts: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFact
 def test_the_page_says_that_its_prices_are_a_model_and_shows_every_proof(site: Path) -> None:
     text = (site / "prices.html").read_text()
     assert "A model fitted to measurements" in text and "a model fitted to measurements" in text
-    assert text.count("<td>no: outside</td>") == 1 and text.count("-7.4 %") == 1
+    assert text.count("<td>no: outside</td>") == 1 and text.count("-7.4 %") == 3
+    assert text.count("<td>no: another GPU</td>") == 2 and "and 2 on other H200s by at most 7.4 %" in text
     assert "http" not in re.sub(r"http-equiv", "", text), "the page loads nothing"
     with (site / price_pages.CSV).open() as file:
         assert {row["basis"] for row in csv.DictReader(file)} == {

@@ -2,6 +2,7 @@ with fits as (
 
     select distinct
         price_list_id,
+        gpu_uuids,
         loads,
         runs,
         run_ids,
@@ -15,25 +16,29 @@ with fits as (
 fitted as (
 
     select
-        price_list_id,
-        any_value(data_source) as data_source,
-        any_value(model_id) as model_id,
-        any_value(weight_precision) as weight_precision,
-        any_value(gpu_model) as gpu_model,
-        any_value(num_gpus) as num_gpus,
-        any_value(tensor_parallel) as tensor_parallel,
-        any_value(expert_parallel) as expert_parallel,
-        any_value(data_parallel) as data_parallel,
-        any_value(runtime) as runtime,
-        any_value(runtime_version) as runtime_version,
-        any_value(power_limit_watts) as power_limit_watts,
-        any_value(weights) as weights,
-        any_value(energy_boundary) as energy_boundary,
-        any_value(model_revision) as model_revision,
-        max(finished_at) as last_measured_at
-    from {{ ref('int_priced_windows') }}
-    where used_for = 'fit'
-    group by price_list_id
+        windows.price_list_id,
+        any_value(windows.data_source) as data_source,
+        any_value(windows.model_id) as model_id,
+        any_value(windows.weight_precision) as weight_precision,
+        any_value(windows.gpu_model) as gpu_model,
+        any_value(windows.num_gpus) as num_gpus,
+        any_value(windows.tensor_parallel) as tensor_parallel,
+        any_value(windows.expert_parallel) as expert_parallel,
+        any_value(windows.data_parallel) as data_parallel,
+        any_value(windows.runtime) as runtime,
+        any_value(windows.runtime_version) as runtime_version,
+        any_value(windows.power_limit_watts) as power_limit_watts,
+        any_value(windows.weights) as weights,
+        any_value(windows.energy_boundary) as energy_boundary,
+        any_value(windows.model_revision) as model_revision,
+        max(windows.finished_at) as last_measured_at
+    from {{ ref('int_priced_windows') }} as windows
+    inner join fits
+        on
+            windows.price_list_id = fits.price_list_id
+            and windows.gpu_uuids is not distinct from fits.gpu_uuids
+    where windows.used_for = 'fit'
+    group by windows.price_list_id
 
 ),
 
@@ -41,8 +46,10 @@ proofs as (
 
     select
         price_list_id,
-        cast(count(*) as integer) as proof_loads,
-        max(abs(error)) as held_out_error
+        cast(count(*) filter (where is_on_fitted_gpus) as integer) as proof_loads,
+        max(abs(error)) filter (where is_on_fitted_gpus) as held_out_error,
+        cast(count(*) filter (where not is_on_fitted_gpus) as integer) as other_gpus_loads,
+        max(abs(error)) filter (where not is_on_fitted_gpus) as other_gpus_error
     from {{ ref('int_price_proofs') }}
     where is_within_measured
     group by price_list_id
@@ -54,6 +61,8 @@ select
     fits.* exclude (price_list_id),
     coalesce(proofs.proof_loads, 0) as proof_loads,
     proofs.held_out_error,
+    coalesce(proofs.other_gpus_loads, 0) as other_gpus_loads,
+    proofs.other_gpus_error,
     coalesce(
         proofs.proof_loads >= {{ var('fewest_price_proofs') }}
         and proofs.held_out_error <= {{ var('most_price_error') }},

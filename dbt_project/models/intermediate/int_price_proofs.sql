@@ -10,6 +10,15 @@ predictions as (
 
 ),
 
+fitted_gpus as (
+
+    select distinct
+        price_list_id,
+        gpu_uuids
+    from {{ ref('int_price_fits') }}
+
+),
+
 loads as (
 
     select
@@ -20,6 +29,7 @@ loads as (
         cast(count(*) as integer) as runs,
         string_agg(windows.run_id, ', ' order by windows.run_id) as run_ids,
         max(windows.finished_at) as last_measured_at,
+        fitted_gpus.gpu_uuids is not null as is_on_fitted_gpus,
         bool_and(predictions.is_within_measured) as is_within_measured,
         avg(predictions.mean_in_flight) as mean_in_flight,
         avg(predictions.mean_context_tokens) as mean_context_tokens,
@@ -28,6 +38,8 @@ loads as (
         cast(sum(windows.output_tokens) as bigint) as output_tokens
     from predictions
     inner join windows using (run_id)
+    left join fitted_gpus
+        on predictions.price_list_id = fitted_gpus.price_list_id and windows.gpu_uuids = fitted_gpus.gpu_uuids
     group by all
 
 )
@@ -35,5 +47,5 @@ loads as (
 select
     *,
     predicted_joules / measured_joules - 1 as error,
-    {{ hash_of(['price_list_id', 'load_id']) }} as proof_id
+    {{ hash_of(['price_list_id', 'load_id', 'is_on_fitted_gpus']) }} as proof_id
 from loads

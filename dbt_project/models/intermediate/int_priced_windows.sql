@@ -10,7 +10,8 @@ measurements as (
     select
         measurement_id as run_id,
         leaderboard_id as load_id,
-        parallelism_id
+        parallelism_id,
+        gpu_uuids
     from {{ ref('int_measurements_unioned') }}
 
 ),
@@ -32,6 +33,7 @@ select
     runs.run_id,
     runs.data_source,
     {{ identity_columns('runs') }},
+    measurements.gpu_uuids,
     runs.finished_at,
     runs.energy_joules,
     runs.steady_seconds as window_seconds,

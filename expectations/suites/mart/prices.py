@@ -22,8 +22,10 @@ _PROOFS = """
 (
     select
         price_list_id,
-        count(*) as proofs,
-        max(abs(error)) as largest_error
+        count(*) filter (where is_on_fitted_gpus) as proofs,
+        max(abs(error)) filter (where is_on_fitted_gpus) as largest_error,
+        count(*) filter (where not is_on_fitted_gpus) as others,
+        max(abs(error)) filter (where not is_on_fitted_gpus) as largest_elsewhere
     from candidate.marts.energy_price_proof
     where is_within_measured
     group by price_list_id
@@ -63,6 +65,12 @@ CHECKS = (
         "the error beside a price, or the number of its proofs, is not that of energy_price_proof",
         f"coalesce(abs(held_out_error - largest_error) > 1e-12 or proof_loads <> proofs"
         f" or proofs < {FEWEST_PROOFS}, true)",
+    ),
+    critical(
+        "error_on_other_gpus_is_that_of_the_proof",
+        "the error of a list on other GPUs, or the number of these loads, is not that of energy_price_proof",
+        "other_gpus_loads is distinct from others or (other_gpus_error is null) <> (largest_elsewhere is null)"
+        " or abs(other_gpus_error - largest_elsewhere) > 1e-12",
     ),
     critical(
         "price_is_not_negative",

@@ -228,7 +228,8 @@ PRICES = (
     "select list || component || coalesce(batch_size, 0) || coalesce(context_tokens, 0) as price_id,"
     " list as price_list_id, list as runtime_version, 'some/model' as model_id, 'H200' as gpu_model,"
     " 1 as num_gpus, v.*, price_joules * 0.9 as price_low_joules, price_joules * 1.1 as price_high_joules,"
-    " 0.02 as held_out_error, 2 as proof_loads, 'r-1, r-2' as run_ids,"
+    " 0.02 as held_out_error, 2 as proof_loads, 0.03 as other_gpus_error, 1 as other_gpus_loads,"
+    " 'r-1, r-2' as run_ids,"
     " case component when 'idle_second' then 'measured' else 'a model fitted to measurements' end as basis"
     " from (values ('prefill_term', null, null, 0.02, 4e-5), ('pair_term', null, null, 2e-6, 4e-9),"
     " ('context_term', null, null, 3e-5, 6e-8), ('step_term', 8, null, 4.0, 0.008),"
@@ -240,12 +241,13 @@ PRICE_PROOF = (
     "select list || n as proof_id, list as price_list_id, list as runtime_version, 'some/model' as model_id,"
     " 'gpqa' as task, 'H200' as gpu_model, 1 as num_gpus, 32 as batch_size, 'r-' || (n + 2) as run_ids,"
     " 100.0 as measured_joules, (100 + n)::double as predicted_joules, n / 100 as error,"
-    " true as is_within_measured, true as is_proven from range(1, 3) as t(n), lists"
+    " true as is_within_measured, n < 3 as is_on_fitted_gpus, true as is_proven from range(1, 4) as t(n), lists"
 )
 PRICE_FAULTS = {
     "price_is_no_measured_row": ("step_term", "basis = 'measured'"),
     "price_list_is_proven": ("step_term", "held_out_error = 0.06"),
     "error_beside_price_is_that_of_the_proof": ("step_term", "held_out_error = 0.01"),
+    "error_on_other_gpus_is_that_of_the_proof": ("step_term", "other_gpus_error = 0.02"),
     "price_is_not_negative": ("pair_term", "price_joules = -1e-7, price_low_joules = -1e-6"),
     "price_interval_holds_it": ("step_term", "price_low_joules = null"),
     "price_follows_from_terms": ("prefill_token", "price_joules = 0.0211"),

@@ -35,6 +35,7 @@ select
     proofs.predicted_joules,
     proofs.error,
     proofs.is_within_measured,
+    proofs.is_on_fitted_gpus,
     lists.is_proven
 from proofs
 inner join lists using (price_list_id)

@@ -47,6 +47,9 @@ select
     prices.price_seconds,
     lists.held_out_error,
     lists.proof_loads,
+    lists.gpu_uuids,
+    lists.other_gpus_error,
+    lists.other_gpus_loads,
     case prices.component
         when 'idle_second' then 'measured' else 'a model fitted to measurements'
     end as basis,
