@@ -248,6 +248,24 @@ def test_what_differs_is_said() -> None:
     assert "throughput in parts 5 to 6 of 10 differs from the other parts by -" in window.reason
 
 
+@pytest.mark.parametrize("seconds", [45.0, 46.2, 47.3, 49.9])
+def test_answers_of_one_token_settle_however_few_a_part_holds(seconds: float) -> None:
+    """Four prompts at a time, read one after the other in 0.5 s each: a tenth of the window holds 9 or 10."""
+    ends = np.arange(0.5, seconds, 0.5)
+    traces = [trace(i, i % 4, max(0.0, end - 2.0), [float(end)], float(end)) for i, end in enumerate(ends)]
+    procedure = PROCEDURE.model_copy(update={"minimum_window_seconds": 40.0})
+    window = steady_window(events_of(traces), seconds, None, procedure)
+    assert window.settled and window.throughput_trend == pytest.approx(0, abs=1e-6), window.reason
+
+
+def test_answers_of_one_token_that_come_slower_for_a_while_do_not_settle() -> None:
+    ends = np.cumsum(np.concatenate([np.full(40, 0.5), np.full(8, 0.9), np.full(40, 0.5)]))
+    traces = [trace(i, i % 4, max(0.0, end - 2.0), [float(end)], float(end)) for i, end in enumerate(ends)]
+    procedure = PROCEDURE.model_copy(update={"minimum_window_seconds": 40.0})
+    window = steady_window(events_of(traces), float(ends[-1]), None, procedure)
+    assert not window.settled and window.reason is not None and "throughput" in window.reason
+
+
 def test_power_that_sags_in_the_middle_keeps_a_steady_throughput_from_settling() -> None:
     seconds = np.arange(0, 40.1, 0.1)
     sagging = EnergyCurve.of_power(seconds, np.where((seconds > 19) & (seconds < 22), 250.0, 400.0))
