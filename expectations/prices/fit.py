@@ -69,6 +69,17 @@ class Fit:
     seconds: tuple[float, ...]
     draws: tuple[tuple[float, ...], ...] = ()
 
+    @property
+    def pair_ratios(self) -> np.ndarray:
+        """A pair's joules over those of a prompt token: of the fit, and of each replicate."""
+        told = np.array([self.joules, *self.draws])
+        return np.asarray(np.divide(told[:, 1], told[:, 0], out=np.zeros(len(told)), where=told[:, 0] > 0))
+
+    @property
+    def pair_seconds_ratio(self) -> float:
+        """The same of seconds."""
+        return self.seconds[1] / self.seconds[0] if self.seconds[0] > 0 else 0.0
+
     def priced(self, *parts: float) -> Price:
         """What so much of each term costs and how long it takes, the terms in their order."""
         joules = float(np.dot(parts, self.joules))
@@ -81,8 +92,12 @@ class Fit:
         return float(np.dot(_features(work, self.nodes), self.joules)) + idle_watts * work.idle_seconds
 
 
-def fit(measured: Sequence[Measured], nodes: Sequence[float]) -> Fit:
+def fit(measured: Sequence[Measured], nodes: Sequence[float], pair_from: Fit | None = None) -> Fit:
     """Prices fitted to windows, with intervals.
+
+    pair_from: another fit, whose ratio of a pair to a prompt token is taken over. Loads with prompts of one
+    length do not tell it; it is a ratio of the model's own arithmetic, which GPUs of one model share, though
+    one of them needs more energy for all of it.
 
     Intervals are of a bootstrap over the windows: each replicate weighs them by a Dirichlet draw (Rubin
     1981, so that no load ever is left out) and moves the joules of each by its own error.
@@ -94,16 +109,17 @@ def fit(measured: Sequence[Measured], nodes: Sequence[float]) -> Fit:
     table = np.array([_features(window.work, nodes) for window in measured], dtype=float)
     joules = np.array([window.joules for window in measured], dtype=float)
     seconds = np.array([window.seconds for window in measured], dtype=float)
-    prices = 3 + len(nodes)
+    prices = 3 + len(nodes) - (pair_from is not None)
     if len(nodes) < 2 or len(measured) < prices or not (joules > 0).all() or not np.isfinite(table).all():
         raise NotTold(f"{len(measured)} windows do not tell {prices} prices")
-    scale = table.max(axis=0)
-    if (scale == 0).any() or np.linalg.matrix_rank(
-        table / joules[:, None] / (scale / joules.mean())
-    ) < prices:
+    told = table if pair_from is None else _together(table, pair_from.pair_ratios[0])
+    scale = told.max(axis=0)
+    if (scale == 0).any() or np.linalg.matrix_rank(told / joules[:, None] / (scale / joules.mean())) < prices:
         raise NotTold("in these loads, two prices always go together")
     even = np.ones(len(measured))
-    found = _solve(table, joules, even)
+    ratios = np.full(REPLICATES + 1, None) if pair_from is None else pair_from.pair_ratios
+    seconds_ratio = None if pair_from is None else pair_from.pair_seconds_ratio
+    found = _solve(table, joules, even, ratios[0])
     drawn = np.random.default_rng(_SEED)
     errors = np.array([window.relative_error for window in measured])
     replicates = [
@@ -111,13 +127,14 @@ def fit(measured: Sequence[Measured], nodes: Sequence[float]) -> Fit:
             table,
             joules * (1 + errors * drawn.standard_normal(len(measured))),
             len(measured) * drawn.dirichlet(even),
+            ratio,
         )
-        for _ in range(REPLICATES)
+        for ratio in ratios[1:]
     ]
     return Fit(
         nodes,
         tuple(map(float, found)),
-        tuple(map(float, _solve(table, seconds, even))),
+        tuple(map(float, _solve(table, seconds, even, seconds_ratio))),
         tuple(tuple(map(float, draw)) for draw in replicates),
     )
 
@@ -143,7 +160,18 @@ def shares(batch: float, nodes: Sequence[float]) -> np.ndarray:
     return weights
 
 
-def _solve(table: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _together(table: np.ndarray, ratio: float) -> np.ndarray:
+    """Prompt tokens and their pairs as one column."""
+    return np.column_stack([table[:, 0] + ratio * table[:, 1], table[:, 2:]])
+
+
+def _solve(
+    table: np.ndarray, values: np.ndarray, weights: np.ndarray, pair_ratio: float | None = None
+) -> np.ndarray:
+    """pair_ratio: of a pair to a prompt token, where it is known."""
+    if pair_ratio is not None:
+        found = _solve(_together(table, pair_ratio), values, weights)
+        return np.concatenate([found[:1], pair_ratio * found[:1], found[1:]])
     scale = table.max(axis=0) / values.mean()
     rows = table / values[:, None] / scale * np.sqrt(weights)[:, None]
     found, _ = nnls(rows, np.sqrt(weights))

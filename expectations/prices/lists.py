@@ -1,7 +1,9 @@
 """Price lists: one fit per model, GPUs, version and weights, and what it says of loads that it has not seen.
 
-GPUs of one model differ by several percent, and not alike at every load, so a list is fitted to the loads of one
-GPU (or set of GPUs): that with the most different designed loads. Those of others are loads that it has not seen.
+GPUs of one model differ by several percent, and not alike at every load, so a list is fitted to the loads
+of one GPU (or set of GPUs): that with the most different designed loads. Those of others are loads that it
+has not seen. Where the loads of that GPU hold prompts of too few lengths, what a pair of prompt tokens costs
+relative to a token is taken from the next GPU whose loads tell it, and these are no proof.
 
 Read and written are plain tables: dbt calls these functions (`int_price_fits`, `int_price_predictions`).
 """
@@ -9,6 +11,7 @@ Read and written are plain tables: dbt calls these functions (`int_price_fits`, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -45,6 +48,7 @@ FITS = pa.schema(
     {
         "price_list_id": pa.string(),
         "gpu_uuids": pa.string(),
+        "pair_gpu_uuids": pa.string(),
         "component": pa.string(),
         "batch_size": pa.float64(),
         "context_tokens": pa.int32(),
@@ -104,16 +108,33 @@ def fitted(windows: pa.Table, decoding: pa.Table) -> pa.Table:
     parts = _by_run(decoding)
     rows: list[dict[str, Any]] = []
     for list_id, group in sorted(_by_list(windows).items()):
-        for gpus in _most_measured_first(group.fit):
+        chosen = _fit_of_one_gpu(group, parts)
+        if chosen is not None:
+            found, gpus, pair_gpus = chosen
             on_gpus = group.on(gpus)
-            try:
-                found = fit([_measured(row, parts) for row in on_gpus.fit], _nodes(on_gpus.fit))
-            except NotTold:
-                continue
-            common = {"price_list_id": list_id, "gpu_uuids": gpus, **_origin(on_gpus.fit)}
+            common = {"price_list_id": list_id, "gpu_uuids": gpus, "pair_gpu_uuids": pair_gpus}
+            common |= _origin(on_gpus.fit)
             rows += [common | priced for priced in _prices(found, on_gpus, common)]
-            break
     return pa.Table.from_pylist(rows, schema=FITS)
+
+
+def _fit_of_one_gpu(
+    group: _Windows, parts: Mapping[str, tuple[Decoding, ...]]
+) -> tuple[Fit, str | None, str | None] | None:
+    """The fit, its GPUs, and those that told what a pair costs, if others did. `None`: no GPU tells any."""
+    order = _most_measured_first(group.fit)
+    measured = {gpus: [_measured(row, parts) for row in group.on(gpus).fit] for gpus in order}
+    whole: dict[str | None, Fit] = {}
+    for gpus in order:
+        with suppress(NotTold):
+            whole[gpus] = fit(measured[gpus], _nodes(group.on(gpus).fit))
+    for gpus in order:
+        if gpus in whole:
+            return whole[gpus], gpus, None
+        for pair_gpus, other in whole.items():
+            with suppress(NotTold):
+                return fit(measured[gpus], _nodes(group.on(gpus).fit), other), gpus, pair_gpus
+    return None
 
 
 def predicted(windows: pa.Table, decoding: pa.Table, fits: pa.Table) -> pa.Table:
@@ -125,8 +146,9 @@ def predicted(windows: pa.Table, decoding: pa.Table, fits: pa.Table) -> pa.Table
     rows = []
     for list_id, prices in lists.items():
         found, idle_watts = _read(prices)
-        longest, gpus = prices[0]["longest_context_tokens"], prices[0]["gpu_uuids"]
-        elsewhere = [row for row in groups[list_id].fit if row["gpu_uuids"] != gpus]
+        longest = prices[0]["longest_context_tokens"]
+        fitted_gpus = (prices[0]["gpu_uuids"], prices[0]["pair_gpu_uuids"])
+        elsewhere = [row for row in groups[list_id].fit if row["gpu_uuids"] not in fitted_gpus]
         for row in (*groups[list_id].proof, *elsewhere):
             work = _work(row, parts)
             inside = work.mean_context <= longest and (

@@ -53,8 +53,10 @@ BEYOND = DesignedLoad(1_200, 400, 512)
 
 @pytest.fixture(scope="module")
 def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Two versions: one with mixes as its prices say, and another in which one mix takes 8 % more. The
-    first also on another GPU, that takes 8 % more: a mix, and a load that is one of the fit elsewhere."""
+    """Versions with mixes as the prices say (0.26.0), with one of them 8 % up (0.27.0), with too few loads.
+
+    GPU-warm takes 8 % more: of 0.26.0 a mix and a load of the fit, of 0.24.0 nearly all loads.
+    """
     root = tmp_path_factory.mktemp("prices")
     known = [designed_run(load) for load in LOADS] + [designed_run(mix) for mix in (*MIXES, MIXES[0])]
     beyond = [idle_run(), designed_run(MIXES[1], factor=1.02), designed_run(BEYOND, factor=1.5)]
@@ -63,7 +65,14 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyC
     few = [designed_run(load, version="0.25.0") for load in LOADS[:3]]
     elsewhere = (designed_run(load, factor=1.08) for load in (MIXES[2], MIXES[2], LOADS[-1]))
     warm = [(on_gpus(run, "GPU-warm"), profile) for run, profile in elsewhere]
-    runs, profiles = apart([*known, *beyond, *other, *few, *warm])
+    single = [load for load in LOADS if load.is_core and load.prompt_tokens != 16_384]
+    single += [DesignedLoad(768, 512, 32), DesignedLoad(768, 512, 128), MIXES[0]]
+    two = [designed_run(load, version="0.24.0") for load in LOADS if load.is_core]
+    two += [
+        (on_gpus(run, "GPU-warm"), profile)
+        for run, profile in (designed_run(load, factor=1.08, version="0.24.0") for load in single)
+    ]
+    runs, profiles = apart([*known, *beyond, *other, *few, *warm, *two])
     mixed = next(run for run in runs if run.configuration.batch_size == BEYOND.batch_size)
     assert mixed.configuration.fixed_prompt_tokens == MIXES[0].prompt_tokens, "no load of the fit"
     built = build_candidate(root / "candidate", Settings(home=root / "home"), runs=runs, profiled=profiles)
@@ -101,6 +110,7 @@ def test_the_prices_are_those_that_the_loads_were_made_of(marts: duckdb.DuckDBPy
     assert ("decode_token", 1, 16_384) in joules and ("decode_token", 1, 32_768) not in joules
     assert {row["basis"] for row in prices.values()} == {"a model fitted to measurements", "measured"}
     assert {row["runtime_version"] for row in prices.values()} == {"0.26.0"}
+    assert {row["pair_gpu_uuids"] for row in prices.values()} == {None}
     one = prices["step_term", 64, None]
     assert one["price_low_joules"] <= one["price_joules"] <= one["price_high_joules"]
     assert (one["loads"], one["runs"], one["proof_loads"]) == (len(LOADS), len(LOADS), 3)
@@ -156,6 +166,29 @@ def test_another_gpu_of_the_model_says_how_far_a_list_carries_and_decides_nothin
     }
 
 
+def test_one_length_of_prompts_takes_the_pair_from_another_gpu_whose_loads_prove_nothing(
+    marts: duckdb.DuckDBPyConnection,
+) -> None:
+    """Eight loads of its own do not tell nine prices. The single mix is too few proofs to publish them."""
+    (priced,) = rows(
+        marts,
+        "select gpu_uuids, pair_gpu_uuids, lists.loads, proof_loads, other_gpus_loads, is_proven,"
+        " price_joules"
+        " from intermediate.int_price_lists as lists"
+        " inner join intermediate.int_price_fits as fits using (price_list_id, gpu_uuids, pair_gpu_uuids)"
+        " where runtime_version = '0.24.0' and component = 'pair_term'",
+    )
+    assert priced == {
+        "gpu_uuids": "GPU-warm",
+        "pair_gpu_uuids": "GPU-sample",
+        "loads": 8,
+        "proof_loads": 1,
+        "other_gpus_loads": 0,
+        "price_joules": pytest.approx(1.08 * PAIR, rel=1e-3),
+        "is_proven": False,
+    }
+
+
 def test_a_list_that_misses_a_mix_is_not_published_and_its_proof_says_why(
     marts: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -166,7 +199,7 @@ def test_a_list_that_misses_a_mix_is_not_published_and_its_proof_says_why(
 
 def test_loads_that_do_not_tell_prices_apart_have_no_list(marts: duckdb.DuckDBPyConnection) -> None:
     lists = rows(marts, "select distinct runtime_version from intermediate.int_price_lists order by all")
-    assert [row["runtime_version"] for row in lists] == ["0.26.0", "0.27.0"]
+    assert [row["runtime_version"] for row in lists] == ["0.24.0", "0.26.0", "0.27.0"]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ with fits as (
     select distinct
         price_list_id,
         gpu_uuids,
+        pair_gpu_uuids,
         loads,
         runs,
         run_ids,

@@ -69,7 +69,8 @@ CHECKS = (
     critical(
         "error_on_other_gpus_is_that_of_the_proof",
         "the error of a list on other GPUs, or the number of these loads, is not that of energy_price_proof",
-        "other_gpus_loads is distinct from others or (other_gpus_error is null) <> (largest_elsewhere is null)"
+        "other_gpus_loads is distinct from others"
+        " or (other_gpus_error is null) <> (largest_elsewhere is null)"
         " or abs(other_gpus_error - largest_elsewhere) > 1e-12",
     ),
     critical(

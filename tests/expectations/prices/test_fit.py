@@ -53,6 +53,22 @@ def test_an_interval_holds_the_price_and_grows_with_the_error_of_the_windows() -
         assert wide.high_joules - wide.low_joules > 3 * (narrow.high_joules - narrow.low_joules)
 
 
+def test_what_a_pair_costs_is_taken_over_where_loads_do_not_tell_it() -> None:
+    """A GPU that needs a fifth more for everything: its loads have one length of prompt alone."""
+    whole = fit([window(load, error=0.01) for load in LOADS], NODES)
+    fewer = [load for load in LOADS if load.answer_tokens > 1 or load.prompt_tokens == 512]
+    few = [load for load in fewer if load.is_core]
+    measured = [window(load, lambda work: 1.2 * joules_of(work)) for load in few]
+    with pytest.raises(NotTold):
+        fit(measured, NODES)
+    found = fit(measured, NODES, whole)
+    true = 1.2 * np.array((PREFILL, PAIR, CONTEXT, *STEPS.values()))
+    assert found.joules == pytest.approx(true, rel=1e-6)
+    pair = found.priced(0, 1, 0, *np.zeros(len(NODES)))
+    assert pair.low_joules < true[1] < pair.high_joules, "the interval is that of the other fit"
+    assert found.seconds[1] / found.seconds[0] == pytest.approx(PAIR / PREFILL)
+
+
 def test_a_truth_of_another_form_is_missed_on_the_mixes() -> None:
     def cubic(work: Work) -> float:
         held = work.context_tokens / work.decode_tokens if work.decode_tokens else 0.0

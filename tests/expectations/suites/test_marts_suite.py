@@ -241,7 +241,8 @@ PRICE_PROOF = (
     "select list || n as proof_id, list as price_list_id, list as runtime_version, 'some/model' as model_id,"
     " 'gpqa' as task, 'H200' as gpu_model, 1 as num_gpus, 32 as batch_size, 'r-' || (n + 2) as run_ids,"
     " 100.0 as measured_joules, (100 + n)::double as predicted_joules, n / 100 as error,"
-    " true as is_within_measured, n < 3 as is_on_fitted_gpus, true as is_proven from range(1, 4) as t(n), lists"
+    " true as is_within_measured, n < 3 as is_on_fitted_gpus, true as is_proven"
+    " from range(1, 4) as t(n), lists"
 )
 PRICE_FAULTS = {
     "price_is_no_measured_row": ("step_term", "basis = 'measured'"),

@@ -48,6 +48,7 @@ select
     lists.held_out_error,
     lists.proof_loads,
     lists.gpu_uuids,
+    lists.pair_gpu_uuids,
     lists.other_gpus_error,
     lists.other_gpus_loads,
     case prices.component
