@@ -28,7 +28,8 @@ IDS_OF_RECORDED_RUNS = {
     "2026-11-28T18": (16, "7e1d7215fe5896c9baaa3ca0f7e6faad7f98757153a7bcfe319bb844ee6bd9fc"),
     "2026-11-29": (35, "0eef13e29e5ec2a563cb62d414579d173bf97c9bc039367c9f321ad5ef8b46e4"),
     "2026-11-29T10": (7, "5e3e5973b4356db76a8d32331f3d8bf48ea5829d6e9dcd3a4411b93bf3fa9e29"),
-    "2026-11-30": (14, "d212d264e0e2ff07fd9c940d0313e137864a08c2162d82e9346db4b7587fc130"),
+    "2026-11-29T14": (14, "d212d264e0e2ff07fd9c940d0313e137864a08c2162d82e9346db4b7587fc130"),
+    "2026-11-30": (16, "61bd1647c6204859cfc5d0d94f02c1f0bf8c4ff7946aa0b285f81f4c480e91bc"),
 }
 """How many runs until a time (UTC), and the SHA-256 of `run_id configuration_id` of each, one per line."""
 

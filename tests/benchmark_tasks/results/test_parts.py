@@ -41,7 +41,7 @@ def text_windows() -> list[tuple[Path, Window, Task]]:
 def limits_of(folder: Path, task: Task) -> tuple[float, float]:
     if task is Task.IMAGE_CHAT:
         return PICTURES
-    kinds = {"stand-in": STAND_IN, "prices": DESIGNED, "smollm2": SMALL_MODEL}
+    kinds = {"stand-in": STAND_IN, "prices": DESIGNED, "prices-one-gpu": DESIGNED, "smollm2": SMALL_MODEL}
     return next((limits for name, limits in kinds.items() if folder.parent.name.endswith(name)), OTHERS)
 
 
