@@ -21,5 +21,5 @@ select
 from marts.energy_price_proof
 where data_source = 'jouleboard'
 order by
-    not is_proven, nickname, gpu_model, runtime_version, price_list_id, not is_on_fitted_gpus, not is_within_measured, task,
-    batch_size, request_rate, fixed_prompt_tokens
+    not is_proven, nickname, gpu_model, runtime_version, price_list_id, not is_on_fitted_gpus,
+    not is_within_measured, task, batch_size, request_rate, fixed_prompt_tokens
