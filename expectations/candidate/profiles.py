@@ -374,3 +374,9 @@ def _read_cache(path: Path) -> dict[str, Profile]:
         return {row.pop("key"): Profile(**row) for row in rows}
     except (OSError, ValueError, TypeError, KeyError):
         return {}  # absent, or of another version: everything is read again
+
+
+def keep(drawn: Mapping[Path, Profile], cache_directory: Path) -> None:
+    """Keep profiles that were worked out before, for the next `gather`; by bundle."""
+    keyed = [{"key": _key(entry.run_id, folder), **asdict(entry)} for folder, entry in drawn.items()]
+    disk.replace(cache_directory / CACHE_FILE, "".join(json.dumps(line) + "\n" for line in keyed))

@@ -278,3 +278,12 @@ def _read_cache(path: Path) -> dict[str, Evidence]:
         return {row.pop("key"): Evidence(**row) for row in rows}
     except (OSError, ValueError, TypeError, KeyError):
         return {}  # absent, or of another version: everything is read again
+
+
+def keep(read: Iterable[Evidence], cache_directory: Path) -> None:
+    """Keep what was read of bundles that are in cold storage now, for the next `gather`."""
+    version = str(_signature(cache_directory))[:_VERSION_DIGITS]
+    lines = [
+        json.dumps({"key": f"{version}{number:032x}", **asdict(entry)}) for number, entry in enumerate(read)
+    ]
+    disk.replace(cache_directory / CACHE_FILE, "".join(line + "\n" for line in lines))
