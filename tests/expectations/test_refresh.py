@@ -17,10 +17,17 @@ from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.testing.samples import sample_run
+from benchmark_tasks.signing import KeyKind, Registry, new_key
+from benchmark_tasks.testing.samples import (
+    sample_generation_run,
+    sample_open_run,
+    sample_run,
+    write_sample,
+)
 from benchmarks.published import published_folder
 from expectations import publications
 from expectations.candidate.build import PROJECT
+from expectations.contributions import pack, take
 from expectations.gate import quarantine
 from expectations.gate.approval import Approval
 from expectations.publications import query
@@ -60,7 +67,23 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     (settings.raw / "lm-arena-chat" / "2026-11" / HOSTILE).mkdir()
     if published := published_folder():
         mlenergy.import_results(str(published), settings)
+    contribute(settings, Settings(home=settings.home.with_name("alice")))
     return settings
+
+
+def contribute(settings: Settings, hers: Settings) -> None:
+    """Land every kind of run from alice: one row that ours reproduce, and others that only she measured."""
+    key = new_key(hers)
+    Registry().trust("alice", KeyKind.CONTRIBUTOR, key.public_key).write(settings)
+    runs = (
+        *(sample_run(batch_size=32, tokens_per_second=4000 * (1 + i / 90)) for i in range(1, 3)),
+        sample_run(batch_size=8, tokens_per_second=1010),
+        *(sample_generation_run(video=video, batch_size=2) for video in (False, True)),
+        *(sample_open_run(request_rate=rate, power_watts=160 + 28 * rate) for rate in (0.4, 4.0)),
+    )
+    bundles = [write_sample(hers.home / "bundles", run) for run in runs]
+    pack(bundles, hers.home / "runs.tar.gz", hers)
+    assert len(take(hers.home / "runs.tar.gz", "alice", settings).landed) == len(runs)
 
 
 def hostile_run() -> Run:
@@ -157,26 +180,52 @@ def test_the_first_refresh_publishes_what_was_accepted(settings: Settings, first
     current = publications.current(settings)
     assert current is not None and publications.verify(settings, current) == []
     rows = query(
-        settings, "select count(*) from run_log where data_source = 'jouleboard' and is_accepted"
+        settings, "select count(*) from run_log where data_source <> 'mlenergy-v3' and is_accepted"
     ).rows
     assert rows == ((result.accepted,),)
     assert any("power_within_tdp" in line and "900 W per GPU of 700 W TDP" in line for line in said)
 
 
 def test_published_rows_of_others_all_pass(settings: Settings, first: First, published_v3: Path) -> None:
-    rows = query(settings, "select count(*) from run_log where data_source <> 'jouleboard'").rows
+    rows = query(settings, "select count(*) from run_log where data_source = 'mlenergy-v3'").rows
     assert rows == ((1858,),)
-    rows = query(settings, "select count(*) from leaderboard where data_source <> 'jouleboard'").rows
+    rows = query(settings, "select count(*) from leaderboard where data_source = 'mlenergy-v3'").rows
     assert rows == ((1855,),)  # three configurations were measured twice
     by_task = query(
         settings,
         "select task, count(*), count(*) filter (not is_accepted) from run_log"
-        " where data_source <> 'jouleboard' group by all order by all",
+        " where data_source = 'mlenergy-v3' group by all order by all",
     ).rows
     text = document.table(
         ("task", "rows", "refused"), [*by_task, ("all", 1858, sum(row[2] for row in by_task))]
     )
     document.check("published", text)
+
+
+def test_what_others_measured_is_published_as_theirs_and_counts_as_ours_nowhere(
+    settings: Settings, first: First
+) -> None:
+    """Checks of the marts are asked of every kind of contributed row; whose a run is reaches the marts."""
+    rows = query(
+        settings,
+        "select signed_by, data_source, count(*), bool_and(is_accepted) from run_log"
+        " where signed_by is not null group by all",
+    ).rows
+    assert rows == (("alice", "contributor/alice", 7, True),)
+    rows = query(
+        settings,
+        "select task, batch_size, tier from leaderboard where data_source = 'contributor/alice' order by all",
+    ).rows
+    assert rows == (
+        ("lm-arena-chat", 8, "contributed"),
+        ("lm-arena-chat", 32, "reproduced"),
+        ("text-to-image", 2, "contributed"),
+        ("text-to-video", 2, "contributed"),
+    )
+    ranks = query(
+        settings, "select count(*) from leaderboard where data_source = 'jouleboard' and tier <> 'certified'"
+    )
+    assert ranks.rows == ((0,),)
 
 
 def test_no_secret_of_the_environment_is_published(settings: Settings, first: First) -> None:
