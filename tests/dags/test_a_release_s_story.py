@@ -52,6 +52,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run, write_sample
 
 a100 = {"name": "NVIDIA A100-SXM4-80GB", "memory_bytes": 80 * 2**30, "power_limit_watts": 400.0}
+clocks = {"sm_clock_median_mhz": 1400.0, "memory_clock_median_mhz": 1593.0}
 taken = ("weights", "length_control", "model_revision")
 plan = Plan.model_validate_json(Path(sys.argv[1]).read_bytes())
 settings, watts = Settings.from_environment(), json.loads(os.environ["WATTS"])
@@ -69,7 +70,8 @@ for number, sweep in enumerate(plan.sweeps):
                 configuration=sweep.configuration(point), batch_size=point.batch_size,
                 comparability=like.comparability.model_copy(update=keys),
                 provenance=like.provenance.model_copy(update={"gpus": (gpu,)}),
-                campaign_id=sweep.campaign_id, server=like.server,
+                campaign_id=sweep.campaign_id,
+                server=like.server, device=like.device.model_copy(update=clocks),
                 power_watts=watts[sweep.runtime_version] + 0.2 * ((number + repeat) % 3),
                 started_at=began, finished_at=began + timedelta(seconds=90),
             )

@@ -376,7 +376,7 @@ def serving_files(folder: Path) -> Iterator[str]:
 @contextmanager
 def serving_live(app: FastAPI) -> Iterator[str]:
     """The application on a port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started, 30, "the server")

@@ -75,7 +75,7 @@ def test_diffusion_models_have_no_language_architecture() -> None:
         ("gpus/H200.yaml", "memory_gib: 141", "memory_gib: 141\ncolour: green", 5, "colour"),
         ("gpus/H200.yaml", "memory_gib: 141", "memory_gib: 141\nmemory_gib: 80", 5, "memory_gib"),
         ("gpus/H200.yaml", "memory_gib: 141", "memory_gib: .nan", 4, "memory_gib"),
-        ("gpus/H200.yaml", '["NVIDIA H200$"]', '["NVIDIA H200("]', 5, "driver_names"),
+        ("gpus/H200.yaml", '["NVIDIA H200$"]', '["NVIDIA H200("]', 7, "driver_names"),
         ("gpus/H200.yaml", "memory_gib: 141", "memory_gib: [141", 5, "file"),
         ("tasks/gpqa.yaml", "median_itl_ceilings_ms", "batch_latency_ceilings_seconds", 1, "file"),
         ("tasks/gpqa.yaml", "median_tokens: 220", "median_tokens: 2", 8, "requests.input_tokens"),
