@@ -194,8 +194,7 @@ def gather(bundles: Mapping[str, Path], cache_directory: Path) -> list[Profile]:
         except OSError:
             profiles.append(Profile(run_id))
     if kept.keys() != known.keys():
-        lines = [json.dumps({"key": key, **asdict(entry)}) for key, entry in kept.items()]
-        disk.replace(path, "".join(line + "\n" for line in lines))
+        _write_cache(path, kept)
     return profiles
 
 
@@ -368,6 +367,11 @@ def _key(run_id: str, directory: Path) -> str:
     return hashlib.sha256(b"".join((run_id.encode(), sums, _code()))).hexdigest()[:32]
 
 
+def _write_cache(path: Path, entries: Mapping[str, Profile]) -> None:
+    lines = (json.dumps({"key": key, **asdict(entry)}) + "\n" for key, entry in entries.items())
+    disk.replace(path, "".join(lines))
+
+
 def _read_cache(path: Path) -> dict[str, Profile]:
     try:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -378,5 +382,5 @@ def _read_cache(path: Path) -> dict[str, Profile]:
 
 def keep(drawn: Mapping[Path, Profile], cache_directory: Path) -> None:
     """Keep profiles that were worked out before, for the next `gather`; by bundle."""
-    keyed = [{"key": _key(entry.run_id, folder), **asdict(entry)} for folder, entry in drawn.items()]
-    disk.replace(cache_directory / CACHE_FILE, "".join(json.dumps(line) + "\n" for line in keyed))
+    keyed = {_key(entry.run_id, folder): entry for folder, entry in drawn.items()}
+    _write_cache(cache_directory / CACHE_FILE, keyed)

@@ -122,8 +122,7 @@ def gather(runs: Iterable[tuple[Run, Path]], cache_directory: Path) -> dict[str,
         else:
             whole[key] = evidence
     if whole.keys() != known.keys():
-        lines = [json.dumps({"key": key, **asdict(evidence)}) for key, evidence in whole.items()]
-        disk.replace(path, "".join(line + "\n" for line in lines))
+        _write_cache(path, whole)
     return {evidence.run_id: evidence for evidence in whole.values()} | others
 
 
@@ -272,6 +271,11 @@ def _signature(directory: Path) -> str | None:
     return version[:_VERSION_DIGITS] + hashlib.sha256(f"{directory};{text}".encode()).hexdigest()[:32]
 
 
+def _write_cache(path: Path, entries: Mapping[str, Evidence]) -> None:
+    lines = (json.dumps({"key": key, **asdict(entry)}) + "\n" for key, entry in entries.items())
+    disk.replace(path, "".join(lines))
+
+
 def _read_cache(path: Path) -> dict[str, Evidence]:
     try:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -283,7 +287,5 @@ def _read_cache(path: Path) -> dict[str, Evidence]:
 def keep(read: Iterable[Evidence], cache_directory: Path) -> None:
     """Keep what was read of bundles that are in cold storage now, for the next `gather`."""
     version = str(_signature(cache_directory))[:_VERSION_DIGITS]
-    lines = [
-        json.dumps({"key": f"{version}{number:032x}", **asdict(entry)}) for number, entry in enumerate(read)
-    ]
-    disk.replace(cache_directory / CACHE_FILE, "".join(line + "\n" for line in lines))
+    keyed = {f"{version}{number:032x}": entry for number, entry in enumerate(read)}
+    _write_cache(cache_directory / CACHE_FILE, keyed)

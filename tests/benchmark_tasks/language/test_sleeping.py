@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pynvml
 import pytest
 
 from benchmark_tasks.errors import ServerError, SettingsError
@@ -48,13 +46,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine(nvml_library: MadeUpNvml, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setattr(pynvml, "nvmlLib", ctypes.CDLL(str(nvml_library.library)))
-    monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
-    for name, value in nvml_library.variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    machine, tell = Machine(nvml_library), RunningServer.tell
+def machine(nvml: MadeUpNvml, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine, tell = Machine(nvml), RunningServer.tell
 
     def tell_and_draw(server: RunningServer, posts: Sequence[Post]) -> None:
         if not posts[0].path.startswith("/sleep"):
