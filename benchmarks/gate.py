@@ -20,7 +20,6 @@ import duckdb
 
 from benchmark_tasks import catalog
 from benchmark_tasks.results.schema import Run, new_run_id
-from benchmark_tasks.results.store import Listing
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from expectations.gate.auditor import Auditor
 from expectations.gate.evidence import Evidence, examine
@@ -100,7 +99,7 @@ def copies(rows: int, folder: Path) -> Intake:
         place = folder / run.configuration.task / f"{run.started_at:%Y-%m}" / run.run_id
         runs.append((run, place))
         evidence[run.run_id] = replace(known[n % SAMPLES], run_id=run.run_id, content_digest=run.run_id)
-    return Intake(Listing(tuple(runs), ()), evidence, Path())
+    return Intake.of(runs, evidence)
 
 
 def leaderboard(rows: int, path: Path) -> Path:

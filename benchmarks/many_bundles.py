@@ -27,6 +27,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import duckdb
+import pyarrow as pa
+
 from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
@@ -34,6 +37,7 @@ from expectations.candidate import profiles
 from expectations.candidate.profiles import Profile
 from expectations.gate import evidence
 from expectations.gate.evidence import Evidence
+from expectations.gate.kept import FOLDER, next_tables
 
 RECORDED = Path(__file__).parents[1] / "recorded_runs"
 RELEASES = 24
@@ -104,18 +108,38 @@ def make(settings: Settings, count: int) -> None:
     cold.set_address(settings.raw, f"{settings.home / 'cold'}/")
     originals, chance = [_original(path) for path in _recorded_folders()], random.Random(count)
     read: list[Evidence] = []
-    drawn: dict[Path, Profile] = {}
+    copies: list[dict[str, str]] = []
     for number in range(count):
         at = FIRST + number * timedelta(days=DAYS) / count
         original, run_id = originals[number % len(originals)], _uuid7(at, number)
         factor = 1 + chance.uniform(-1, 1) * MOST_SPREAD
         record = _again(original.record, run_id, at, number * RELEASES // count, factor)
         place = settings.raw / cold.COLD / record["configuration"]["task"] / f"{at:%Y-%m}" / run_id
-        _write(place, record)
+        checksums = _write(place, record)
         read.append(_evidence_of(original.evidence, run_id, chance))
-        drawn[place] = replace(original.profile, run_id=run_id)
+        key = profiles.key_of(run_id, checksums)
+        copies.append({"run_id": run_id, "key": key, "original": original.profile.run_id})
     evidence.keep(read, settings.warehouse)
-    profiles.keep(drawn, settings.warehouse)
+    _draw(settings.warehouse, [original.profile for original in originals], copies)
+
+
+def _draw(warehouse: Path, originals: list[Profile], copies: list[dict[str, str]]) -> None:
+    """Keep what the copies draw: the same as their originals."""
+    listed = pa.Table.from_pylist(copies)  # DuckDB finds it by its name
+    with next_tables(warehouse / FOLDER / profiles.PROFILES) as folder, duckdb.connect() as connection:
+        assert listed.num_rows
+        profiles.write(originals, folder)
+        connection.execute("set memory_limit = '1GB'")
+        for name in profiles.TABLES:
+            path = folder / f"{name}.parquet"
+            beside = path.with_suffix(".new")
+            connection.execute(
+                f"copy (select listed.run_id, drawn.* exclude (run_id) from listed join '{path}' drawn"
+                f" on drawn.run_id = listed.original) to '{beside}' (format parquet)"
+            )
+            beside.replace(path)
+        keys = folder / f"{profiles.KEYS}.parquet"
+        connection.execute(f"copy (select run_id, key from listed) to '{keys}' (format parquet)")
 
 
 def refreshed(home: Path) -> list[Step]:
@@ -206,12 +230,14 @@ def _scaled(value: Any, factor: float, name: str = "") -> Any:
     return value * factor if "joules" in name and isinstance(value, float) else value
 
 
-def _write(place: Path, record: dict[str, Any]) -> None:
+def _write(place: Path, record: dict[str, Any]) -> str:
+    """Write a record and its checksums; returns the SHA-256 of the latter."""
     place.mkdir(parents=True)
     text = json.dumps(record) + "\n"
     (place / bundle.RUN_FILE).write_text(text)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    (place / bundle.CHECKSUMS_FILE).write_text(f"{digest}  {bundle.RUN_FILE}\n")
+    checksums = f"{hashlib.sha256(text.encode()).hexdigest()}  {bundle.RUN_FILE}\n"
+    (place / bundle.CHECKSUMS_FILE).write_text(checksums)
+    return hashlib.sha256(checksums.encode()).hexdigest()
 
 
 def _evidence_of(known: Evidence, run_id: str, chance: random.Random) -> Evidence:

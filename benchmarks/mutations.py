@@ -23,7 +23,6 @@ from pydantic import ValidationError
 from benchmark_tasks import catalog
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run, new_run_id
-from benchmark_tasks.results.store import Listing
 from expectations.gate import bundle_files, evidence
 from expectations.gate.intake import Intake
 from expectations.suites.checks import Severity, Tolerance
@@ -143,9 +142,7 @@ def _refused(runs: list[Run], files: bundle_files.Files) -> dict[str, str]:
     checks = [check for check in checks if check.name != "not_a_replay"]
     listed = [(run, Path(run.configuration.task, f"{run.started_at:%Y-%m}", run.run_id)) for run in runs]
     facts = {run.run_id: evidence.compare(run, files) for run in runs}
-    landed = landed_runs(
-        Intake(Listing(tuple(listed), ()), facts, Path()), catalog.load(), now=datetime.now(UTC)
-    )
+    landed = landed_runs(Intake.of(listed, facts), catalog.load(), now=datetime.now(UTC))
     values = columns(checks, landed).values.set_index("run_id")
     outside = {check.name: _outside(values[check.name], check.within) for check in checks}
     return {

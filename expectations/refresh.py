@@ -105,13 +105,13 @@ def refresh(
         if unchanged is not None:
             say(unchanged.summary)
             return unchanged
-        if not landed.listing.runs and mlenergy.current(settings) is None:
+        if not landed.count and mlenergy.current(settings) is None:
             raise NothingToPublish(
                 "nothing to publish: no run has landed and nothing is imported; measure first"
             )
         candidate = _new_candidate(settings)
         auditor = Auditor()
-        say(f"checking {len(landed.listing.runs)} runs")
+        say(f"checking {landed.count} runs")
         run_audit, verdicts = judge_runs(auditor, settings, landed, catalog)
         _tell_verdicts(verdicts, say)
         past, last = publications.history(settings), publications.current(settings)
@@ -150,16 +150,16 @@ def judge_runs(
     """Per-run suite, then cross-run suite on the accepted runs, then a verdict on every run."""
     released = quarantine.releases(settings)
     fixed = frozenset(check.name for check in run_checks() if not check.releasable)
-    if not landed.listing.runs:
-        return Audit(), quarantine.judge(landed.listing, (), released, fixed)
+    if not landed.count:
+        return Audit(), quarantine.judge(landed.landing, (), released, fixed)
     runs = landed_runs(landed, catalog, now=datetime.now(UTC))
     audit = audit_runs(auditor, Level.RUN, run_checks(), runs)
-    audit += Audit(labels={run.run_id: run.configuration.label() for run, _ in landed.listing.runs})
-    verdicts = quarantine.judge(landed.listing, audit.findings, released, fixed, landed.contributors)
+    audit += Audit(labels=landed.labels)
+    verdicts = quarantine.judge(landed.landing, audit.findings, released, fixed)
     accepted = {run_id for run_id, verdict in verdicts.items() if verdict.accepted}
     if accepted:
         audit += audit_runs(auditor, Level.CROSS_RUN, cross_run_checks(), runs.only(accepted))
-    return audit, quarantine.judge(landed.listing, audit.findings, released, fixed, landed.contributors)
+    return audit, quarantine.judge(landed.landing, audit.findings, released, fixed)
 
 
 def judge_now(settings: Settings) -> dict[str, Verdict]:

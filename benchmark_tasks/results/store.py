@@ -176,10 +176,19 @@ class Store:
         Raises:
             LandingZoneUnreachable: the remote does not answer, or the landing zone itself cannot be read.
         """
+        folders, unreadable = self.folders()
+        here = _read(folders)
+        return Listing(here.runs, (*here.broken, *unreadable))
+
+    def folders(self) -> tuple[list[Path], list[BrokenBundle]]:
+        """The folders of landed bundles, which are not opened, and what cannot be listed.
+
+        Raises:
+            LandingZoneUnreachable: the remote does not answer, or the landing zone itself cannot be read.
+        """
         broken = [] if self.remote is None else self._fetch(self.remote)
         paths, unreadable = _bundle_folders(self.root)
-        here = _read([*paths, *self._cold()])
-        return Listing(here.runs, (*here.broken, *unreadable, *broken))
+        return [*paths, *self._cold()], [*unreadable, *broken]
 
     def records(self) -> Listing:
         """As `listing`, for callers that need only the records: of a remote, only these are fetched.

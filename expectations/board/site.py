@@ -14,7 +14,7 @@ from expectations.board.explorer import render_explorer
 from expectations.board.libraries import write_libraries
 from expectations.board.reading import SOURCES, page_name, sources_with_reading, write_reading
 from expectations.board.rows import has_marts
-from expectations.publications import DATABASE_FILE, SITE_FOLDER, spill_folder
+from expectations.publications import DATABASE_FILE, SITE_FOLDER, limits, spill_folder
 from expectations.sql import load_sql
 
 Links = Sequence[tuple[str, str]]
@@ -36,9 +36,7 @@ def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> L
     model_pages: Mapping[str, str] = {}
     with (
         spill_folder() as spill,
-        duckdb.connect(
-            str(folder / DATABASE_FILE), read_only=True, config={"temp_directory": spill}
-        ) as connection,
+        duckdb.connect(str(folder / DATABASE_FILE), read_only=True, config=limits(spill)) as connection,
     ):
         is_whole = has_marts(connection, (*models.QUERIES, *operations.QUERIES, *releases.QUERIES))
         links = navigation(sources_with_reading(connection), is_whole=is_whole)

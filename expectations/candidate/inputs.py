@@ -155,8 +155,8 @@ def write(
         pq.write_table(earlier, directory / "previous_leaderboards.parquet")
         contested = [contest for _, contest in sorted(contests.contests(settings).items())]
         _write(directory / "contests.parquet", CONTESTS, map(_contest_row, contested))
-        accepted = {run.run_id: path for run, path in intake.listing.runs if verdicts[run.run_id].accepted}
-        profiles.write(profiles.gather(accepted, settings.warehouse), directory)
+        accepted = (entry for entry in intake.bundles if verdicts[entry[0]].accepted)
+        profiles.stage(profiles.gather(accepted, settings.warehouse), directory)
         write_tables(catalog, directory)
         mlenergy.write_inputs(settings, directory)
 
@@ -194,13 +194,11 @@ def _sorted(verdicts: Mapping[str, Verdict]) -> list[Verdict]:
 
 def _verdict_rows(verdicts: Mapping[str, Verdict], intake: Intake) -> Iterator[dict[str, Any]]:
     for verdict in _sorted(verdicts):
-        evidence = intake.evidence.get(verdict.run_id)
-        key = evidence.signed_by if evidence else None
         yield {
             "run_id": verdict.run_id,
             "accepted": verdict.accepted,
             "reasons": verdict.reasons or None,
-            "signed_by": intake.keys.name_of(key),
+            "signed_by": intake.keys.name_of(intake.signers.get(verdict.run_id)),
             "contributor": intake.contributors.get(verdict.run_id),
         }
 

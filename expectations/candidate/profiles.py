@@ -1,15 +1,16 @@
 """What a bundle's own files draw: power, lengths of answers, latencies of an open loop, verdicts on answers.
 
-A bundle never changes, so its profile is worked out once and kept in `profiles.jsonl` under the SHA-256 of
-its checksums.
+A bundle never changes, so its profile is worked out once. The rows of all bundles are kept as tables
+(`gate/kept.py`), with a key per bundle: of its checksums and of the code that reads it. A new bundle adds its
+rows to a copy of the tables, of which only a piece is in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmark_tasks import disk
 from benchmark_tasks.errors import BundleError
 from benchmark_tasks.grading import Verdict
 from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.vocabulary import Architecture
+from expectations.gate.kept import FOLDER, newest_folder, newest_tables, next_tables
 from expectations.prices import work as work_of_windows
 from expectations.prices.work import COLUMNS as WORK_COLUMNS
 from expectations.prices.work import work_between
 
-CACHE_FILE = "profiles.jsonl"
+PROFILES = "profiles"
+KEYS = "keys"
+KEYS_SCHEMA = pa.schema({"run_id": pa.string(), "key": pa.string()})
 INTERVALS = 120
 """A run's power is kept as means over so many intervals of equal length."""
 MOST_BINS = 64
@@ -178,24 +181,41 @@ class Profile:
         ]
 
 
-def gather(bundles: Mapping[str, Path], cache_directory: Path) -> list[Profile]:
-    """The profile of every bundle, by run id. Those known from an earlier call are not read again.
+def gather(bundles: Iterable[tuple[str, Path, str | None]], warehouse: Path) -> Path:
+    """The folder with the tables of these bundles. Those known from an earlier call are not read again.
 
-    A bundle that cannot be read at this moment has an empty profile, which is not kept.
+    bundles: run id, folder, and the SHA-256 of its checksums (`None`: it is not known, and nothing is kept).
+    A bundle that cannot be read at this moment has no rows, and is read again the next time.
+
+    Raises:
+        LandingZoneUnreachable: a bundle is in cold storage, which does not answer.
+        DiskFull: nothing was changed.
     """
-    path = cache_directory / CACHE_FILE
-    known = _read_cache(path)
-    profiles, kept = [], {}
-    for run_id, directory in bundles.items():
+    home = warehouse / FOLDER / PROFILES
+    known = newest_tables(home, SCHEMAS)
+    before = {} if known is None else _keys(known)
+    after: dict[str, str] = {}
+    new: list[Profile] = []
+    for run_id, directory, checksums in bundles:
+        key = None if checksums is None else key_of(run_id, checksums)
+        if key is not None and before.get(run_id) == key:
+            after[run_id] = key
+            continue
         try:
-            key = _key(run_id, directory)
-            kept[key] = known.get(key) or profile(run_id, directory)
-            profiles.append(kept[key])
+            new.append(profile(run_id, directory))
         except OSError:
-            profiles.append(Profile(run_id))
-    if kept.keys() != known.keys():
-        _write_cache(path, kept)
-    return profiles
+            continue
+        after[run_id] = key or ""
+    if known is not None and not new and after.keys() == before.keys():
+        return known
+    with next_tables(home) as folder:
+        read = {entry.run_id for entry in new}
+        again = [run_id for run_id in after if run_id not in read]
+        _write_keys(folder, {run_id: key for run_id, key in after.items() if key})
+        write(new, folder)
+        if known is not None and again:
+            _add(known, again, folder)
+    return newest_folder(home)
 
 
 def profile(run_id: str, directory: Path) -> Profile:
@@ -220,16 +240,46 @@ def profile(run_id: str, directory: Path) -> Profile:
 def write(profiles: Iterable[Profile], directory: Path) -> None:
     """Write one table per kind of row for dbt: power, lengths, latencies, verdicts, work of windows."""
     profiles = sorted(profiles, key=lambda entry: entry.run_id)
-    for name, schema, rows_of in (
-        ("power_profiles", POWER, Profile.power_rows),
-        ("output_lengths", LENGTHS, Profile.length_rows),
-        ("request_latencies", LATENCIES, Profile.latency_rows),
-        ("graded_answers", GRADED_ANSWERS, Profile.verdict_rows),
-        ("window_work", WINDOW_WORK, Profile.work_rows),
-        ("window_decoding", WINDOW_DECODING, Profile.decoding_rows),
-    ):
+    for name, (schema, rows_of) in TABLES.items():
         rows = [row for entry in profiles for row in rows_of(entry)]
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / f"{name}.parquet")
+
+
+def stage(tables: Path, directory: Path) -> None:
+    """Let dbt's inputs be these tables: as links where the file system has them, else as copies."""
+    for name in TABLES:
+        source, target = tables / f"{name}.parquet", directory / f"{name}.parquet"
+        try:
+            target.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, target)
+
+
+def key_of(run_id: str, checksums: str) -> str:
+    """Changes with a bundle's checksums and with the code that reads it."""
+    return hashlib.sha256(f"{run_id} {checksums} {_code()}".encode()).hexdigest()[:32]
+
+
+def _keys(folder: Path) -> dict[str, str]:
+    table = pq.read_table(folder / f"{KEYS}.parquet")
+    return dict(zip(table["run_id"].to_pylist(), table["key"].to_pylist(), strict=True))
+
+
+def _write_keys(folder: Path, keys: Mapping[str, str]) -> None:
+    columns = [pa.array(keys.keys(), pa.string()), pa.array(keys.values(), pa.string())]
+    pq.write_table(pa.table(columns, schema=KEYS_SCHEMA), folder / f"{KEYS}.parquet")
+
+
+def _add(known: Path, run_ids: Sequence[str], folder: Path) -> None:
+    """Put the rows that an older folder has of these runs before the others, a piece at a time."""
+    wanted = pa.array(run_ids, pa.string())
+    for name, (schema, _) in TABLES.items():
+        path = folder / f"{name}.parquet"
+        new = pq.read_table(path)
+        with pq.ParquetWriter(path, schema) as writer:
+            for piece in pq.ParquetFile(known / f"{name}.parquet").iter_batches(1 << 20):
+                writer.write_batch(piece.filter(pc.is_in(piece["run_id"], wanted)))
+            writer.write_table(new)
 
 
 def _power(path: Path) -> dict[str, Any]:
@@ -358,29 +408,21 @@ def _work(folder: Path) -> dict[str, Any]:
 
 
 @lru_cache
-def _code() -> bytes:
-    return b"".join(Path(source).read_bytes() for source in (__file__, work_of_windows.__file__))
+def _code() -> str:
+    sources = (Path(__file__), Path(str(work_of_windows.__file__)))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _key(run_id: str, directory: Path) -> str:
-    sums = (directory / bundle.CHECKSUMS_FILE).read_bytes()
-    return hashlib.sha256(b"".join((run_id.encode(), sums, _code()))).hexdigest()[:32]
+RowsOf = Callable[[Profile], list[dict[str, Any]]]
 
+TABLES: dict[str, tuple[pa.Schema, RowsOf]] = {
+    "power_profiles": (POWER, Profile.power_rows),
+    "output_lengths": (LENGTHS, Profile.length_rows),
+    "request_latencies": (LATENCIES, Profile.latency_rows),
+    "graded_answers": (GRADED_ANSWERS, Profile.verdict_rows),
+    "window_work": (WINDOW_WORK, Profile.work_rows),
+    "window_decoding": (WINDOW_DECODING, Profile.decoding_rows),
+}
+"""By the name of the file."""
 
-def _write_cache(path: Path, entries: Mapping[str, Profile]) -> None:
-    lines = (json.dumps({"key": key, **asdict(entry)}) + "\n" for key, entry in entries.items())
-    disk.replace(path, "".join(lines))
-
-
-def _read_cache(path: Path) -> dict[str, Profile]:
-    try:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        return {row.pop("key"): Profile(**row) for row in rows}
-    except (OSError, ValueError, TypeError, KeyError):
-        return {}  # absent, or of another version: everything is read again
-
-
-def keep(drawn: Mapping[Path, Profile], cache_directory: Path) -> None:
-    """Keep profiles that were worked out before, for the next `gather`; by bundle."""
-    keyed = {_key(entry.run_id, folder): entry for folder, entry in drawn.items()}
-    _write_cache(cache_directory / CACHE_FILE, keyed)
+SCHEMAS = {KEYS: KEYS_SCHEMA} | {name: schema for name, (schema, _) in TABLES.items()}

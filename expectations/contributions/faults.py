@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import BundleError, one_line
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
-from benchmark_tasks.results.store import Listing
 from benchmark_tasks.results.tables import ANSWERS, REQUESTS, TIMELINES
 from expectations.gate.auditor import Auditor
 from expectations.gate.evidence import Evidence, examine
@@ -77,8 +75,7 @@ def refusals(
     offered = [(run, folder) for run, folder in offered if run.run_id in evidence]
     if not offered:
         return
-    listing = Listing((*landed.listing.runs, *offered), landed.listing.broken)
-    together = replace(landed, listing=listing, evidence=landed.evidence | evidence)
+    together = landed.beside(offered, evidence)
     checks = tuple(
         check for check in run_checks() if check.severity is Severity.CRITICAL and check.name not in leave_out
     )

@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.errors import ContributionRefused, SignatureError
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.store import Listing
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import signed_by, signer_of
 from expectations.contributions import archive
@@ -44,7 +43,7 @@ def pack(bundles: Iterable[Path], output: Path, settings: Settings) -> int:
             if signed_by(folder) not in (None, signer.public_key):
                 faults.append(f"bundle {run.run_id}: signed with another key; who measured it contributes it")
         placed = in_their_places(good, Path(aside) / "placed")
-        alone = Intake(Listing((), ()), {}, Path(aside))
+        alone = Intake.of((), {})
         catalog = catalogs.load(overlay=settings.catalog)
         faults += refusals(placed, alone, catalog, leave_out=_NOT_ASKED)
         refuse(faults, "nothing was packed")

@@ -61,8 +61,8 @@ def take(
         good, faults = readable(folders)
         faults += _signed_by_others(good, key, registry)
         landed = intake.read(settings)
-        there = {run.run_id: path for run, path in landed.listing.runs}
-        there |= {broken.path.name: broken.path for broken in landed.listing.broken}
+        there = {run_id: path for run_id, path, _ in landed.bundles}
+        there |= {broken.path.name: broken.path for broken in landed.broken}
         known = [(run, folder) for run, folder in good if run.run_id in there]
         faults += _ids_of_others(known, there, landed)
         new = in_their_places((one for one in good if one[0].run_id not in there), aside / "placed")
@@ -113,9 +113,10 @@ def _ids_of_others(known: Iterable[Bundle], there: dict[str, Path], landed: Inta
     faults = []
     for run, folder in known:
         sums = bundle.CHECKSUMS_FILE
-        facts, path = landed.evidence.get(run.run_id), there[run.run_id]
-        same = facts is not None and facts.signed_by == signed_by(folder)
+        path, is_readable = there[run.run_id], run.run_id in landed.signers
+        signer = landed.signers.get(run.run_id)
+        same = is_readable and signer == signed_by(folder)
         if not (same and (path / sums).read_bytes() == (folder / sums).read_bytes()):
-            owner = landed.keys.describe(facts.signed_by) if facts else "not readable"
+            owner = landed.keys.describe(signer) if is_readable else "not readable"
             faults.append(f"bundle {run.run_id}: its id is that of another run that has landed ({owner})")
     return faults

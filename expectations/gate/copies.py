@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from benchmark_tasks.meters.meter import Timeline
 from benchmark_tasks.results.tables import Series
@@ -45,17 +47,28 @@ def marks_of_power(timeline: Timeline, lasted_seconds: float) -> tuple[int, ...]
     return _kept(mark for watts in of_gpus for mark in _marks(watts, _POWER_DIGITS, _POWERS_PER_MARK))
 
 
-def originals(marks: Mapping[str, Sequence[int]]) -> dict[str, str]:
-    """For each run that shares its marks with an earlier one: that one. `marks`: by run, earliest first."""
-    runs_with: dict[int, list[str]] = defaultdict(list)
+def originals(run_ids: Sequence[str], marks: pa.ChunkedArray) -> dict[str, str]:
+    """For each run that shares its marks with an earlier one: that one.
+
+    marks: a list per run, in the order of ids, earliest first. Only marks that several runs have are
+    compared: few.
+    """
+    lists = marks.combine_chunks()
+    counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    runs, values = np.repeat(np.arange(len(counts)), counts), lists.flatten().to_numpy()
+    order = np.argsort(values, kind="stable")
+    same = np.flatnonzero(np.diff(values[order]) == 0)
+    runs_with: dict[int, list[int]] = defaultdict(list)
+    shared: dict[int, Counter[int]] = defaultdict(Counter)
+    for place in np.sort(order[np.union1d(same, same + 1)]):
+        run, mark = int(runs[place]), int(values[place])
+        shared[run].update(runs_with[mark])
+        runs_with[mark].append(run)
     found: dict[str, str] = {}
-    for run_id, own in marks.items():
-        shared = Counter(other for mark in own for other in runs_with[mark])
-        for other, count in shared.items():
-            if count >= max(FEWEST_SAME, SAME_SHARE * min(len(own), len(marks[other]))):
-                found.setdefault(run_id, other)
-        for mark in own:
-            runs_with[mark].append(run_id)
+    for run, others in shared.items():
+        for other, count in others.items():
+            if count >= max(FEWEST_SAME, SAME_SHARE * min(counts[run], counts[other])):
+                found.setdefault(run_ids[run], run_ids[other])
     return found
 
 

@@ -1,24 +1,24 @@
 """What a bundle's own files say, beside what its record claims.
 
 Reading every landed bundle's Parquet at every refresh would grow with all that was ever measured,
-so evidence is kept in `evidence.jsonl` under a signature of the files (name, size, modification
-time); a file that is touched later is read again. A problem is never kept: its cause may pass without a
-trace in the signature (permissions, a network share), and few bundles have one.
+so evidence is kept (`kept.py`) under the state of the files; a file that is touched later is read
+again. A problem is never kept: its cause may pass without a trace (a network share), and few bundles
+have one.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmark_tasks import disk, statistics
+from benchmark_tasks import statistics
 from benchmark_tasks.errors import BundleError, SignatureError
 from benchmark_tasks.language import backlog
 from benchmark_tasks.measuring import steadiness
@@ -31,12 +31,13 @@ from benchmark_tasks.signing import signed_by
 from benchmark_tasks.vocabulary import RunStatus
 from expectations.gate import bundle_files, copies, recomputed, timeline_facts
 from expectations.gate.bundle_files import Files, read_files
+from expectations.gate.kept import KEY, Kept, code_beside, code_version, schema_of
 from expectations.gate.timeline_facts import facts_of_timeline
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CACHE_FILE = "evidence.jsonl"
+EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True)
@@ -104,26 +105,56 @@ class Evidence:
     power_marks: tuple[int, ...] = ()
 
 
-def gather(runs: Iterable[tuple[Run, Path]], cache_directory: Path) -> dict[str, Evidence]:
-    """Evidence of every run by run id; whole bundles unchanged since the last call are not read again."""
-    path = cache_directory / CACHE_FILE
-    known = _read_cache(path)
-    read_whole = {(key[:_VERSION_DIGITS], entry.run_id): entry for key, entry in known.items()}
-    whole, others = {}, {}
-    for run, directory in runs:
-        key = _signature(directory)
-        evidence = known.get(key) if key else None
-        if evidence is None and key and cold.is_cold(directory):
-            # It was whole when it was moved: what its files say is known already.
-            evidence = read_whole.get((key[:_VERSION_DIGITS], run.run_id))
-        evidence = evidence or examine(run, directory)
-        if key is None or evidence.problem is not None:
-            others[run.run_id] = evidence
-        else:
-            whole[key] = evidence
-    if whole.keys() != known.keys():
-        _write_cache(path, whole)
-    return {evidence.run_id: evidence for evidence in whole.values()} | others
+SCHEMA = schema_of(Evidence)
+
+
+class Examined:
+    """The evidence of bundles: known from an earlier refresh, or read now."""
+
+    def __init__(self, warehouse: Path) -> None:
+        self._kept, self._version = Kept(warehouse, EVIDENCE, SCHEMA), _version()
+
+    def ask(self, folder: Path, state: str | None, run: Run | None) -> None:
+        """Of a bundle in this state (`kept.state_of`), the evidence is needed.
+
+        run: its record, if it was read.
+
+        Raises:
+            BundleError: the record cannot be read.
+            LandingZoneUnreachable: the cold storage does not answer.
+        """
+        key = None if state is None else self._version + state
+        if key is not None and key in self._kept:
+            self._kept.again(key)
+            return
+        if key is not None and self._is_known_and_cold(folder):
+            self._kept.add(key, self._kept.at(self._places[folder.name]))
+            return
+        evidence = examine(run or bundle.read_record(folder), folder)
+        self._kept.add(key if evidence.problem is None else None, asdict(evidence))
+
+    def keep(self) -> pa.Table:
+        """One row per bundle that was asked for, as `SCHEMA`, and its key."""
+        return self._kept.keep()
+
+    def _is_known_and_cold(self, folder: Path) -> bool:
+        """Whether it was whole when it was moved, and its record still is: what its files say is known."""
+        return cold.is_cold(folder) and folder.name in self._places and bundle.record_is_as_landed(folder)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """By run id: where the table has what this code read."""
+        keys, ids = (self._kept.known[name].to_pylist() for name in (KEY, "run_id"))
+        rows = enumerate(zip(keys, ids, strict=True))
+        return {run_id: place for place, (key, run_id) in rows if key.startswith(self._version)}
+
+
+def keep(read: Iterable[Evidence], warehouse: Path) -> None:
+    """Keep what was read of bundles that are in cold storage now, as if a refresh had read it before."""
+    kept, version = Kept(warehouse, EVIDENCE, SCHEMA), _version()
+    for entry in read:
+        kept.add(version + entry.run_id, asdict(entry))
+    kept.keep()
 
 
 def examine(run: Run, directory: Path) -> Evidence:
@@ -134,7 +165,10 @@ def examine(run: Run, directory: Path) -> Evidence:
     """
     try:
         with cold.whole(directory) as folder:
-            bundle.verify(folder)
+            if bundle.verify(folder) != run:
+                raise BundleError(
+                    f"{directory / bundle.RUN_FILE}: is not the record of the bundle that landed"
+                )
             files, signer = read_files(run, folder), signed_by(folder)
     except (BundleError, SignatureError, OSError) as error:
         return Evidence(run.run_id, problem=str(error))
@@ -250,42 +284,10 @@ def _as_started(run: Run, noted: Mapping[str, int]) -> list[recomputed.Contradic
     return recomputed.compared((f"{name} as started", recorded[name], noted[name]) for name in noted)
 
 
-_VERSION_DIGITS = 16
-"""Of the signature: they say which code read the files."""
-
-
-def _signature(directory: Path) -> str | None:
-    """Changes when a file, or the code that reads it, does; `None` if the folder cannot be read now."""
-    try:
-        stats = [(path.name, path.stat()) for path in sorted(directory.iterdir())]
-    except OSError:
-        return None
-    text = ";".join(f"{name},{stat.st_size},{stat.st_mtime_ns}" for name, stat in stats)
+def _version() -> str:
+    """Of the code that reads the files."""
     own = (bundle_files, timeline_facts, copies)
-    modules = [
-        Path(str(module.__file__)) for module in (*own, steadiness, statistics, server_use, energy, backlog)
-    ]
-    sources = [*modules, *sorted(Path(str(recomputed.__file__)).parent.glob("*.py"))]
-    code = b"".join(source.read_bytes() for source in (Path(__file__), *sources))
-    version = hashlib.sha256(code).hexdigest()
-    return version[:_VERSION_DIGITS] + hashlib.sha256(f"{directory};{text}".encode()).hexdigest()[:32]
-
-
-def _write_cache(path: Path, entries: Mapping[str, Evidence]) -> None:
-    lines = (json.dumps({"key": key, **asdict(entry)}) + "\n" for key, entry in entries.items())
-    disk.replace(path, "".join(lines))
-
-
-def _read_cache(path: Path) -> dict[str, Evidence]:
-    try:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        return {row.pop("key"): Evidence(**row) for row in rows}
-    except (OSError, ValueError, TypeError, KeyError):
-        return {}  # absent, or of another version: everything is read again
-
-
-def keep(read: Iterable[Evidence], cache_directory: Path) -> None:
-    """Keep what was read of bundles that are in cold storage now, for the next `gather`."""
-    version = str(_signature(cache_directory))[:_VERSION_DIGITS]
-    keyed = {f"{version}{number:032x}": entry for number, entry in enumerate(read)}
-    _write_cache(cache_directory / CACHE_FILE, keyed)
+    modules = (*own, steadiness, statistics, server_use, energy, backlog)
+    return code_version(
+        Path(__file__), *(Path(str(module.__file__)) for module in modules), *code_beside(recomputed)
+    )

@@ -1,48 +1,119 @@
-"""Reads the landing zone for the gate: runs, their evidence, and bundles that cannot be read."""
+"""Reads the landing zone for the gate: runs, their evidence, and bundles that cannot be read.
+
+What is in a bundle is read once and kept (`kept.py`). Later only its folder is looked at: a file that is
+written, comes, goes or changes its permissions leaves a trace there, and the bundle is read again.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from benchmark_tasks import vocabulary
+from benchmark_tasks.client import load_processes
 from benchmark_tasks.disk import sha256
 from benchmark_tasks.errors import BundleError
+from benchmark_tasks.language import backlog
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.cold import COLD, own_folder
-from benchmark_tasks.results.store import BrokenBundle, Listing, Store
-from benchmark_tasks.results.summary import runs_table
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.results.store import BrokenBundle, Store
+from benchmark_tasks.results.summary import COLUMNS, run_row
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import Registry
-from expectations.gate.evidence import Evidence, gather
+from expectations.gate import recomputed, record_facts
+from expectations.gate.evidence import SCHEMA as EVIDENCE
+from expectations.gate.evidence import Evidence, Examined
+from expectations.gate.kept import KEY, Kept, code_beside, code_version, schema_of, state_of
+from expectations.gate.quarantine import Landing, Repeat
+from expectations.gate.record_facts import RecordFacts, facts_of
+
+_SHA256_DIGITS = 64
+RECORDS = "records"
+SCHEMA = pa.schema([*COLUMNS, *schema_of(RecordFacts), ("folder", pa.string()), ("checksums", pa.string())])
+"""Of the records, one row per readable run: its flat row, what else the gate asks of its record, where its
+bundle lies now, and the SHA-256 of its checksums (or why they cannot be read)."""
 
 
 @dataclass(frozen=True)
 class Intake:
-    """Readable runs (each id once), bundles set aside unread, and the evidence of the former.
+    """Readable runs (each id once), their evidence, and bundles set aside unread.
 
+    records: as `SCHEMA`. evidence: as `evidence.SCHEMA`, one row per run. Both in the order of ids.
     root: the folder of the landing zone. keys: whose signatures are trusted.
     """
 
-    listing: Listing
-    evidence: dict[str, Evidence]
+    records: pa.Table
+    evidence: pa.Table
+    broken: tuple[BrokenBundle, ...]
     root: Path
     keys: Registry = field(default_factory=Registry)
 
-    @cached_property
+    @classmethod
+    def of(cls, runs: Iterable[tuple[Run, Path]], evidence: Mapping[str, Evidence]) -> Intake:
+        """Runs that are not landed, with their evidence by run id."""
+        rows = [_row(run, path, "") for run, path in sorted(runs, key=lambda entry: entry[0].run_id)]
+        facts = [asdict(evidence[row["run_id"]]) for row in rows]
+        tables = (pa.Table.from_pylist(rows, SCHEMA), pa.Table.from_pylist(facts, EVIDENCE))
+        return cls(*tables, (), Path())
+
+    @property
+    def count(self) -> int:
+        """Readable runs."""
+        return int(self.records.num_rows)
+
+    @property
     def table(self) -> pa.Table:
         """One flat row per readable run; the suites and dbt read it."""
-        return runs_table((run, own_folder(path)) for run, path in self.listing.runs)
+        return self.records.select(COLUMNS.names)
+
+    @property
+    def bundles(self) -> Iterator[tuple[str, Path, str | None]]:
+        """Run id, where its bundle lies now, and the SHA-256 of its checksums if they can be read."""
+        names = ("run_id", "folder", "checksums")
+        for run_id, folder, sums in zip(*(self.records[name].to_pylist() for name in names), strict=True):
+            yield run_id, Path(folder), sums if len(sums) == _SHA256_DIGITS else None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What each run measured, for people."""
+        return dict(zip(*(self.records[name].to_pylist() for name in ("run_id", "label")), strict=True))
+
+    @cached_property
+    def signers(self) -> dict[str, str | None]:
+        """The key that signed, by run id; `None`: it is unsigned, or not whole."""
+        return dict(zip(*(self.evidence[name].to_pylist() for name in ("run_id", "signed_by")), strict=True))
 
     @cached_property
     def contributors(self) -> dict[str, str]:
         """The contributor of each run that is not ours, by run id."""
-        found = {run: self.keys.contributor_of(facts.signed_by) for run, facts in self.evidence.items()}
+        names = {key: self.keys.contributor_of(key) for key in set(self.signers.values())}
+        found = {run_id: names[key] for run_id, key in self.signers.items()}
         return {run_id: name for run_id, name in found.items() if name is not None}
+
+    @cached_property
+    def landing(self) -> Landing:
+        """What a verdict is given on."""
+        names, whose = ("run_id", "identity", "started_at"), self.contributors
+        rows = zip(*(self.records[name].to_pylist() for name in names), strict=True)
+        runs = tuple(Repeat(run_id, what, at, whose.get(run_id)) for run_id, what, at in rows)
+        return Landing(runs, self.broken)
+
+    def beside(self, runs: Iterable[tuple[Run, Path]], evidence: Mapping[str, Evidence]) -> Intake:
+        """With more runs, which have not landed."""
+        more = Intake.of(runs, evidence)
+        records, facts = (
+            pa.concat_tables([own, others]).sort_by("run_id")
+            for own, others in ((self.records, more.records), (self.evidence, more.evidence))
+        )
+        return replace(self, records=records, evidence=facts)
 
     @property
     def digest(self) -> str:
@@ -50,36 +121,85 @@ class Intake:
 
         It does not when a bundle or the whole zone is moved.
         """
-        parts = [f"{facts.run_id} {facts.problem} {facts.content_digest}" for facts in self.evidence.values()]
-        parts += [f"{path} {_sums(path)}" for _, path in self.listing.runs]
-        parts += [f"{broken.path} {broken.reason}" for broken in self.listing.broken]
+        facts = (self.evidence[name].to_pylist() for name in ("run_id", "problem", "content_digest"))
+        bundles = (self.records[name].to_pylist() for name in ("folder", "checksums"))
+        parts = [" ".join(map(str, row)) for row in zip(*facts, strict=True)]
+        parts += [" ".join(row) for row in zip(*bundles, strict=True)]
+        parts += [f"{broken.path} {broken.reason}" for broken in self.broken]
         places = [part.replace(f"{self.root}/{COLD}/", "").replace(f"{self.root}/", "") for part in parts]
         return hashlib.sha256("\n".join([self.keys.digest, *sorted(places)]).encode()).hexdigest()
 
 
-def _sums(directory: Path) -> str:
+def read(settings: Settings) -> Intake:
+    """List the landing zone and examine every bundle that was not examined before.
+
+    Raises:
+        LandingZoneUnreachable: the remote or the cold storage does not answer, or nothing can be read.
+        DiskFull: what was read could not be kept.
+    """
+    store, version = Store.of(settings), _version()
+    folders, broken = store.folders()
+    records, examined = Kept(settings.warehouse, RECORDS, SCHEMA), Examined(settings.warehouse)
+    often = _often(folders)
+    for folder in folders:
+        state = state_of(folder)
+        key = None if state is None else version + state
+        try:
+            run = None if key is not None and key in records else bundle.read_record(folder)
+            if folder.name in often and folder != store.folder_of(run or bundle.read_record(folder)):
+                why = f"{folder}: a copy of run {folder.name}; remove this folder"
+                broken.append(BrokenBundle(folder, why))
+                continue
+            examined.ask(folder, state, run)
+        except (BundleError, NotADirectoryError) as error:
+            broken.append(BrokenBundle(folder, str(error)))
+            continue
+        if run is None and key is not None:
+            records.again(key)
+        elif run is not None:
+            sums, whole = _sums(folder)
+            records.add(key if whole else None, _row(run, folder, sums))
+    tables = (_in_order(records.keep()), _in_order(examined.keep()))
+    return Intake(*tables, tuple(broken), settings.raw, Registry.read(settings))
+
+
+def _often(folders: Iterable[Path]) -> set[str]:
+    """Ids of which several bundles can be read: only the one in its place counts."""
+    places = defaultdict(list)
+    for folder in folders:
+        places[folder.name].append(folder)
+    return {name for name, copies in places.items() if len(copies) > 1 and sum(map(_can_be_read, copies)) > 1}
+
+
+def _can_be_read(folder: Path) -> bool:
+    try:
+        bundle.read_record(folder)
+    except (BundleError, NotADirectoryError):
+        return False
+    return True
+
+
+def _row(run: Run, folder: Path, checksums: str) -> dict[str, Any]:
+    row = run_row(run, own_folder(folder))
+    return {**row, **asdict(facts_of(run)), "folder": str(folder), "checksums": checksums}
+
+
+def _sums(directory: Path) -> tuple[str, bool]:
     """Digest of a bundle's checksums, or why they cannot be read, which its evidence also says."""
     try:
         with bundle.readable(directory):
-            return sha256(directory / bundle.CHECKSUMS_FILE)
+            return sha256(directory / bundle.CHECKSUMS_FILE), True
     except (OSError, BundleError) as error:
-        return str(error)
+        return str(error), False
 
 
-def read(settings: Settings) -> Intake:
-    """List the landing zone and examine every bundle that was not examined before."""
-    store = Store.of(settings)
-    listing = _each_id_once(store, store.listing())
-    return Intake(listing, gather(listing.runs, settings.warehouse), settings.raw, Registry.read(settings))
+def _in_order(table: pa.Table) -> pa.Table:
+    return table.drop_columns([KEY]).sort_by("run_id").combine_chunks()
 
 
-def _each_id_once(store: Store, listing: Listing) -> Listing:
-    """Of bundles with one and the same id, only the one in its place counts."""
-    often = {run_id for run_id, n in Counter(run.run_id for run, _ in listing.runs).items() if n > 1}
-    kept, broken = [], list(listing.broken)
-    for run, path in listing.runs:
-        if run.run_id in often and path != store.folder_of(run):
-            broken.append(BrokenBundle(path, f"{path}: a copy of run {run.run_id}; remove this folder"))
-        else:
-            kept.append((run, path))
-    return Listing(tuple(kept), tuple(broken))
+def _version() -> str:
+    """Of the code that makes a row of a record."""
+    modules = (record_facts, vocabulary, load_processes, backlog)
+    packages = (bundle, recomputed)
+    own = (Path(__file__), *(Path(str(module.__file__)) for module in modules))
+    return code_version(*own, *(path for each in packages for path in code_beside(each)))

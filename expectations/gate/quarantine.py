@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import getpass
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark_tasks.disk import append_json, read_journal
 from benchmark_tasks.errors import PublicationError
-from benchmark_tasks.results.schema import Run
-from benchmark_tasks.results.store import Listing
+from benchmark_tasks.results.store import BrokenBundle
 from benchmark_tasks.settings import Settings
 from expectations.suites.checks import Check, GateFinding, Severity
 
@@ -56,6 +56,31 @@ class Verdict:
         return f"released by {self.release.who}: {self.release.why} | {text}"
 
 
+class Repeat(NamedTuple):
+    """A run, as far as verdicts depend on it.
+
+    identity: equal for runs of one configuration. contributor: who measured it; `None`: we.
+    """
+
+    run_id: str
+    identity: str
+    started_at: datetime
+    contributor: str | None = None
+
+    @property
+    def what_of_whom(self) -> tuple[str, str | None]:
+        """Equal for runs that may replace each other."""
+        return self.identity, self.contributor
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What a verdict is given on: readable runs, and bundles that cannot be read."""
+
+    runs: tuple[Repeat, ...]
+    broken: tuple[BrokenBundle, ...] = ()
+
+
 def releases(settings: Settings) -> dict[str, Release]:
     """Every release by run id; the latest counts."""
     entries = read_journal(_journal(settings))
@@ -92,22 +117,18 @@ def release(
 
 
 def judge(
-    listing: Listing,
-    findings: Iterable[GateFinding],
-    released: Mapping[str, Release],
-    fixed: frozenset[str],
-    contributors: Mapping[str, str] | None = None,
+    landing: Landing, findings: Iterable[GateFinding], released: Mapping[str, Release], fixed: frozenset[str]
 ) -> dict[str, Verdict]:
     """The verdict on every run, and on every unreadable bundle under its folder's name.
 
-    fixed: checks that no release can waive. contributors: of runs that are not ours, by run id.
+    fixed: checks that no release can waive.
     """
     by_run = defaultdict(list)
     for finding in findings:
         by_run[finding.key].append(finding)
     verdicts = {}
-    for run, _ in listing.runs:
-        findings_on_run = tuple(by_run[run.run_id])
+    for run in landing.runs:
+        findings_on_run = tuple(by_run.get(run.run_id, ()))
         critical = [finding for finding in findings_on_run if finding.severity is Severity.CRITICAL]
         waived = released.get(run.run_id) if critical else None
         if any(finding.check in fixed for finding in critical):
@@ -115,13 +136,13 @@ def judge(
         verdicts[run.run_id] = Verdict(
             run.run_id, not critical or waived is not None, findings_on_run, waived
         )
-    superseded = _superseded([run for run, _ in listing.runs], verdicts, contributors or {})
+    superseded = _superseded(landing.runs, verdicts)
     verdicts |= {
         run_id: Verdict(run_id, False, verdicts[run_id].findings, None, by)
         for run_id, by in superseded.items()
     }
     unreadable: set[str] = set()
-    for broken in listing.broken:
+    for broken in landing.broken:
         name = broken.path.name if broken.path.name not in unreadable else "/".join(broken.path.parts[-2:])
         unreadable.add(name)
         finding = GateFinding(UNREADABLE, Severity.CRITICAL, name, broken.reason, "the bundle cannot be read")
@@ -129,30 +150,20 @@ def judge(
     return verdicts
 
 
-def _superseded(
-    runs: list[Run], verdicts: Mapping[str, Verdict], contributors: Mapping[str, str]
-) -> dict[str, str]:
+def _superseded(runs: Sequence[Repeat], verdicts: Mapping[str, Verdict]) -> dict[str, str]:
     """Quarantined or released runs that a later, clean run of the same configuration and people replaces."""
-
-    def what_of_whom(run: Run) -> tuple[object, ...]:
-        return (run.configuration, run.comparability, contributors.get(run.run_id))
-
-    latest: dict[tuple[object, ...], Run] = {}
+    latest: dict[tuple[str, str | None], Repeat] = {}
     for run in runs:
         if not verdicts[run.run_id].critical:
-            same = latest.get(what_of_whom(run))
-            latest[what_of_whom(run)] = run if same is None or run.started_at > same.started_at else same
+            same = latest.get(run.what_of_whom)
+            latest[run.what_of_whom] = run if same is None or run.started_at > same.started_at else same
     return {
         run.run_id: later.run_id
         for run in runs
         if verdicts[run.run_id].critical
-        and (later := latest.get(what_of_whom(run))) is not None
+        and (later := latest.get(run.what_of_whom)) is not None
         and later.started_at > run.started_at
     }
-
-
-def _same(run: Run) -> tuple[object, ...]:
-    return (run.configuration, run.comparability)
 
 
 def _journal(settings: Settings) -> Path:

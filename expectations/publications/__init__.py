@@ -3,7 +3,7 @@
 from expectations.publications import current, query
 """
 
-from expectations.publications.database import attached, disk_full, full_disk_in_duckdb, spill_folder
+from expectations.publications.database import attached, disk_full, full_disk_in_duckdb, limits, spill_folder
 from expectations.publications.marts import DATABASE_FILE, MART_SCHEMA, PARQUET_FOLDER, write_marts
 from expectations.publications.queries import QUERY_SECONDS, Table, open_publication, query
 from expectations.publications.repair import repair, require_whole
@@ -64,6 +64,7 @@ __all__ = [
     "history",
     "hold_lock",
     "incoming_folder",
+    "limits",
     "newest",
     "next_number",
     "open_publication",

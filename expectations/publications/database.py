@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.errors import DiskFull
 
 if TYPE_CHECKING:
     import duckdb
 
+MEMORY_VARIABLE, MEMORY_LIMIT = "JOULEBOARD_DUCKDB_MEMORY", "512MB"
 NO_SPACE = "No space left"
 """Text of the operating system's error for a full disk, which DuckDB and dbt repeat."""
 
@@ -26,6 +28,14 @@ def attached(**databases: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         for name, path in databases.items():
             connection.execute(f"attach {literal(path)} as {name} (read_only)")
         yield connection
+
+
+def limits(spill: str) -> dict[str, Any]:
+    """Settings of a connection that works through whole marts: what needs more memory goes to `spill`.
+
+    `JOULEBOARD_DUCKDB_MEMORY` is the same limit as dbt's (`dbt_project/profiles.yml`).
+    """
+    return {"temp_directory": spill, "memory_limit": os.environ.get(MEMORY_VARIABLE, MEMORY_LIMIT)}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.errors import PublicationError
-from expectations.publications.database import full_disk_in_duckdb, literal, spill_folder
+from expectations.publications.database import full_disk_in_duckdb, limits, literal, spill_folder
 
 DATABASE_FILE = "leaderboard.duckdb"
 PARQUET_FOLDER = "parquet"
@@ -26,7 +26,7 @@ def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
 
     (folder / PARQUET_FOLDER).mkdir(parents=True)
     with full_disk_in_duckdb(folder), spill_folder() as spill:
-        connection = duckdb.connect(str(folder / DATABASE_FILE), config={"temp_directory": spill})
+        connection = duckdb.connect(str(folder / DATABASE_FILE), config=limits(spill))
         try:
             connection.execute("set preserve_insertion_order = true; set threads = 2")
             connection.execute(f"attach {literal(candidate)} as candidate (read_only)")
@@ -52,7 +52,7 @@ def _copy_mart(connection: Any, name: str, folder: Path) -> dict[str, Any]:
     _copy_comments(connection, name)
     path = folder / PARQUET_FOLDER / f"{name}.parquet"
     connection.execute(
-        f"copy (select * from {table} order by all) to {literal(path)}"
+        f"copy {table} to {literal(path)}"
         f" (format parquet, compression zstd, kv_metadata {_metadata(connection, name)})"
     )
     columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]

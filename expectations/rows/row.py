@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,16 @@ def all_rows(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     return _read(connection, "true", {})
 
 
-def _read(connection: duckdb.DuckDBPyConnection, condition: str, values: dict[str, str]) -> list[Row]:
+def rows_by_id(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[Row]:
+    """Some rows, in the order of ids.
+
+    Raises:
+        PublicationError: the publication lacks a mart that says where rows come from.
+    """
+    return _read(connection, "leaderboard_id in (select unnest($wanted))", {"wanted": list(ids)})
+
+
+def _read(connection: duckdb.DuckDBPyConnection, condition: str, values: dict[str, object]) -> list[Row]:
     import duckdb
 
     try:

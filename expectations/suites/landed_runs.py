@@ -5,30 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.identity import NO_GPU
-from benchmark_tasks.results.schema import Run
 from benchmark_tasks.vocabulary import EnergySource, RunStatus
-from expectations.gate.evidence import Evidence
+from expectations.gate.copies import originals
 from expectations.gate.intake import Intake
+
+_MARKS = ("request_marks", "power_marks")
 
 
 @dataclass(frozen=True)
 class LandedRuns:
     """Runs, and what is known of each.
 
-    table: indexed by run id. The columns of the flat row (`results/summary.py`), the fields of `Evidence`,
-        `signer_objection` (why its signature is not trusted), `contributor` (who measured it; NULL: we),
+    table: indexed by run id. The columns of the flat row (`results/summary.py`), the fields of `RecordFacts`
+        and of `Evidence` but for the marks, `signer_objection` (why its signature is not trusted),
+        `contributor` (who measured it; NULL: we), `copy_of` (the earlier run that has the same measurement),
         and what `_derived` adds.
-    records: the run itself, by run id.
     judged_at: the moment of judging, with a time zone.
     """
 
     table: pd.DataFrame
-    records: pd.Series
     catalog: Catalog
     judged_at: datetime
 
@@ -36,33 +39,48 @@ class LandedRuns:
         """A column of the table."""
         return self.table[column]
 
-    def each(self, fact: Callable[[Run], object]) -> pd.Series:
-        """A fact that the flat row leaves out, worked out from each record."""
-        return self.records.map(fact)
+    def each(self, fact: Callable[..., object], *columns: str) -> pd.Series:
+        """A fact of the values of some columns, `None` where missing; each combination is asked for once."""
+        known = lru_cache(None)(fact)
+        values = (self.table[name].astype(object).where(self.table[name].notna(), None) for name in columns)
+        return pd.Series([known(*row) for row in zip(*values, strict=True)], index=self.table.index)
 
     def only(self, run_ids: Collection[str]) -> LandedRuns:
         """Some of the runs."""
-        kept = self.table.index.isin(run_ids)
-        return replace(self, table=self.table[kept], records=self.records[kept])
+        return replace(self, table=self.table[self.table.index.isin(run_ids)])
 
 
 def landed_runs(landed: Intake, catalog: Catalog, *, now: datetime) -> LandedRuns:
     """The runs that an intake offers, with what their files and the catalog say. There is at least one."""
-    table = landed.table.to_pandas().set_index("run_id", drop=False)
-    evidence = [vars(landed.evidence[run.run_id]) for run, _ in landed.listing.runs]
-    facts = pd.DataFrame(evidence, columns=list(Evidence.__dataclass_fields__)).set_index("run_id")
-    records = {run.run_id: run for run, _ in landed.listing.runs}
-    in_order = pd.Series([records[run_id] for run_id in table.index], index=table.index, dtype=object)
-    objections = [
-        landed.keys.objection(landed.evidence[run_id].signed_by, records[run_id].started_at)
-        for run_id in table.index
-    ]
+    facts = landed.evidence.drop_columns(["run_id", *_MARKS])
+    columns = dict(zip(landed.records.column_names, landed.records.columns, strict=True))
+    columns |= dict(zip(facts.column_names, facts.columns, strict=True))
+    table = pa.table(columns).to_pandas().set_index("run_id", drop=False)
+    signers, starts = landed.evidence["signed_by"].to_pylist(), landed.records["started_at"].to_pylist()
+    objections = [landed.keys.objection(*signed) for signed in zip(signers, starts, strict=True)]
     contributors = [landed.contributors.get(run_id) for run_id in table.index]
-    table = table.join(facts).assign(
+    table = table.assign(
         signer_objection=pd.array(objections, dtype="string"),
         contributor=pd.array(contributors, dtype="string"),
     )
-    return LandedRuns(_derived(table, catalog), in_order, catalog, now)
+    table = table.assign(copy_of=_copy_of(table, landed.evidence))
+    return LandedRuns(_derived(table, catalog), catalog, now)
+
+
+def _copy_of(table: pd.DataFrame, evidence: pa.Table) -> pd.Series:
+    """The earlier run, if a run is a copy of it; otherwise NULL.
+
+    What we measured is never the copy of what a contributor did.
+    """
+    order = np.argsort(table["contributor"].notna().to_numpy(), kind="stable")
+    ours_first = table.iloc[order]
+    known = ours_first[ours_first["content_digest"].notna()].drop_duplicates("content_digest")
+    same_record = table["content_digest"].map(known.set_index("content_digest")["run_id"])
+    found = same_record.where(same_record != table["run_id"]).astype("string")
+    for marks in _MARKS:
+        copied = originals(ours_first.index.to_list(), evidence[marks].take(order))
+        found = found.fillna(table["run_id"].map(copied).astype("string"))
+    return found
 
 
 def _derived(table: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:

@@ -6,7 +6,6 @@ Every publication checks other rows; `publications verify --deep` and the weekly
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -14,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.results import cold
-from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.vocabulary import CONTRIBUTOR_PREFIX, DataSource
 from expectations.gate.auditor import Audit, Auditor
-from expectations.rows import Row, all_rows, recompute
+from expectations.rows import Row, recompute, rows_by_id
+from expectations.sql import rows_of_query
 from expectations.suites.checks import NEVER, Check, Level, Severity
 
 SAMPLED = 8
@@ -29,6 +29,17 @@ CHECK = Check(
     "the figures of this row are not those that its bundles, or its import, give when they are read again",
     within=NEVER,
 )
+
+
+_LISTED = f"""
+    select
+        leaderboard_id,
+        run_ids,
+        leaderboard.data_source = '{DataSource.JOULEBOARD}'
+        or starts_with(leaderboard.data_source, '{CONTRIBUTOR_PREFIX}') as is_measured
+    from marts.leaderboard inner join marts.row_evidence using (leaderboard_id)
+    order by leaderboard_id
+"""
 
 
 @dataclass(frozen=True)
@@ -54,12 +65,19 @@ def audit_sample(auditor: Auditor, candidate: Path, settings: Settings, seed: st
     import pandas as pd
 
     with closing(duckdb.connect(str(candidate), read_only=True)) as connection:
-        rows = all_rows(connection)
-    store = Store.of(settings)
-    measured = _chosen(
-        (row for row in rows if row.is_measured), seed, lambda row: not _any_is_cold(row, store)
-    )
-    imported = _chosen((row for row in rows if not row.is_measured), seed)
+        listed, in_cold = rows_of_query(connection, _LISTED), _in_cold(settings)
+
+        def chosen(is_measured: bool) -> list[Row]:
+            ids = [row["leaderboard_id"] for row in listed if row["is_measured"] is is_measured]
+            runs = {row["leaderboard_id"]: row["run_ids"] for row in listed}
+            usable = (
+                row_id
+                for row_id in random.Random(seed).sample(ids, len(ids))
+                if not (is_measured and in_cold.intersection(runs[row_id].split(", ")))
+            )
+            return rows_by_id(connection, sorted(islice(usable, SAMPLED)))
+
+        measured, imported = chosen(True), chosen(False)
     sample = Sample(seed, tuple(row.id for row in measured), tuple(row.id for row in imported))
     found = list(recompute([*measured, *imported], settings))
     if not found:
@@ -72,14 +90,6 @@ def audit_sample(auditor: Auditor, candidate: Path, settings: Settings, seed: st
     ), sample
 
 
-def _chosen(rows: Iterable[Row], seed: str, usable: Callable[[Row], bool] = lambda row: True) -> list[Row]:
-    """Some rows, in the order of ids. Only rows whose turn comes are asked whether they are usable."""
-    listed = list(rows)
-    shuffled = random.Random(seed).sample(listed, len(listed))
-    chosen = list(islice(filter(usable, shuffled), SAMPLED))
-    return sorted(chosen, key=lambda row: row.id)
-
-
-def _any_is_cold(row: Row, store: Store) -> bool:
-    folders = [store.find(run_id) for run_id in row.run_ids]
-    return any(folder is not None and cold.is_cold(folder) for folder in folders)
+def _in_cold(settings: Settings) -> set[str]:
+    """Ids of the runs in cold storage."""
+    return {path.name for path in (settings.raw / cold.COLD).glob("*/*/[!.]*")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -74,7 +75,7 @@ def graded(name: str, reason: str, values: Column, *, within: Tolerance = NEVER)
 
 @dataclass(frozen=True)
 class CheckedColumns:
-    """`values`: the run id and one column per check. `observed`: one column per check that has texts."""
+    """`values`: the run id and one column per check. `observed`: texts, where a run failed."""
 
     values: pd.DataFrame
     observed: pd.DataFrame
@@ -84,10 +85,22 @@ def columns(checks: Iterable[RunCheck], runs: LandedRuns) -> CheckedColumns:
     """What Great Expectations compares with the tolerances."""
     checks, index = tuple(checks), runs.table.index
     values = {check.name: number(check.values(runs)) for check in checks}
-    texts = {check.name: check.observed(runs) for check in checks if check.observed is not None}
+    texts = {
+        check.name: check.observed(runs.only(_failed(check, values[check.name])))
+        for check in checks
+        if check.observed is not None
+    }
     frame = pd.DataFrame(values, index=index)
     frame.insert(0, "run_id", index)
     return CheckedColumns(frame.reset_index(drop=True), pd.DataFrame(texts, index=index))
+
+
+def _failed(check: RunCheck, values: pd.Series) -> pd.Index:
+    """The runs that are outside the tolerance: only of these the text is read."""
+    assert check.within is not None
+    low = -math.inf if check.within.low is None else check.within.low
+    high = math.inf if check.within.high is None else check.within.high
+    return values.index[(values < low) | (values > high)]
 
 
 def audit_runs(auditor: Auditor, level: Level, checks: tuple[RunCheck, ...], runs: LandedRuns) -> Audit:

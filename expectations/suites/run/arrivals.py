@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmark_tasks.language.backlog import DEVIATES, GROWTH_SHARE
-from benchmark_tasks.results.schema import Run
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import critical, graded, number, ratio
@@ -40,18 +38,7 @@ def _sent_off(runs: LandedRuns) -> pd.Series:
 
 def _other_verdict(runs: LandedRuns) -> pd.Series:
     """Whether the record's verdict on a settled window is not what its backlog says."""
-
-    def other(run: Run) -> bool | None:
-        window, arrivals = run.window_steady, run.arrivals
-        if window is None or arrivals is None or not arrivals.arrived or arrivals.backlog_deviate is None:
-            return None
-        if window.start_seconds is None or window.end_seconds is None or "waiting" in (arrivals.reason or ""):
-            return None
-        stayed = (arrivals.backlog_growth_per_second or 0) * (window.end_seconds - window.start_seconds)
-        grows = arrivals.backlog_deviate > DEVIATES and stayed > GROWTH_SHARE * arrivals.arrived
-        return grows == arrivals.sustained
-
-    return runs.each(other).where(_settled_open(runs))
+    return runs["verdict_on_arrivals_differs"].where(_settled_open(runs))
 
 
 def _tokens_apart(runs: LandedRuns) -> pd.Series:

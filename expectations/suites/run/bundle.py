@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from expectations.gate.copies import originals
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import critical
 
@@ -18,22 +17,6 @@ def _folder(runs: LandedRuns) -> pd.Series:
 def _expected_folder(runs: LandedRuns) -> pd.Series:
     folder: pd.Series = runs["task"] + "/" + runs["started_at"].dt.strftime("%Y-%m") + "/" + runs["run_id"]
     return folder
-
-
-def _original(runs: LandedRuns) -> pd.Series:
-    """The earlier run, if a run is a copy of it; otherwise NULL.
-
-    What we measured is never the copy of what a contributor did.
-    """
-    ours_first = runs.table.loc[runs["contributor"].notna().sort_values(kind="stable").index]
-    known = ours_first[ours_first["content_digest"].notna()].drop_duplicates("content_digest")
-    same_record = runs["content_digest"].map(known.set_index("content_digest")["run_id"])
-    found = same_record.where(same_record != runs["run_id"])
-    for marks in ("request_marks", "power_marks"):
-        by_run = {str(run): own for run, own in ours_first[marks].items() if isinstance(own, list | tuple)}
-        copied = originals(by_run)
-        found = found.fillna(runs["run_id"].map(copied))
-    return found.astype("string")
 
 
 CHECKS = (
@@ -67,8 +50,8 @@ CHECKS = (
     critical(
         "not_a_replay",
         "an earlier run has the same measurement: its figures, its request times or its power samples",
-        lambda runs: _original(runs).notna(),
-        observed=lambda runs: "the same as run " + _original(runs),
+        lambda runs: runs["copy_of"].notna(),
+        observed=lambda runs: "the same as run " + runs["copy_of"],
         releasable=False,
     ),
     critical(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmark_tasks.results.schema import Window
 from benchmark_tasks.vocabulary import EnergySource
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
@@ -32,28 +31,14 @@ def _in_unsettled_window(runs: LandedRuns) -> pd.Series:
     return steady | mlenergy
 
 
-def _sum_over_gpus(window: Window | None) -> float | None:
-    return sum(window.energy.counter_joules_per_gpu) if window and window.energy else None
-
-
 def _gpu_sums_off(runs: LandedRuns) -> pd.Series:
     """Relative difference between the sum over the GPUs and the total, the larger of both windows."""
-    steady = runs.each(lambda run: _sum_over_gpus(run.window_steady))
-    mlenergy = runs.each(lambda run: _sum_over_gpus(run.window_mlenergy))
+    steady = runs["steady_joules_of_gpus"]
+    mlenergy = runs["mlenergy_joules_of_gpus"]
     return pd.Series(
         np.fmax(
             (ratio(steady, runs["steady_counter_joules"]) - 1).abs(),
             (ratio(mlenergy, runs["mlenergy_counter_joules"]) - 1).abs(),
-        )
-    )
-
-
-def _gpus_with_energy(runs: LandedRuns) -> pd.Series:
-    return runs.each(
-        lambda run: (
-            len(run.window_steady.energy.counter_joules_per_gpu)
-            if run.window_steady and run.window_steady.energy
-            else None
         )
     )
 
@@ -133,7 +118,7 @@ CHECKS = (
     critical(
         "energy_of_every_gpu",
         "the number of GPUs with an energy figure is not the number of GPUs of the run",
-        lambda runs: (_gpus_with_energy(runs) != runs["num_gpus"]).where(_has_joules(runs)),
+        lambda runs: (runs["energy_gpus"] != runs["num_gpus"]).where(_has_joules(runs)),
     ),
     critical(
         "energy_per_token_plausible",

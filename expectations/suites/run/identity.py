@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from benchmark_tasks.results.schema import Run
 from benchmark_tasks.runtimes.kinds import MOCK, all_kinds
 from benchmark_tasks.runtimes.weights_folder import is_content_hash
 from benchmark_tasks.vocabulary import RECHECK_CAMPAIGN, ServerKind
+from expectations.gate.record_facts import SEPARATOR
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import critical, ratio, warning
@@ -19,69 +19,45 @@ _GIB = 2**30
 _MEMORY_SOURCE = "the driver reserves up to a tenth; a larger difference means another GPU"
 
 
-def _gpu_names(run: Run) -> str:
-    return ", ".join(sorted({gpu.name for gpu in run.provenance.gpus}))
-
-
 def _other_gpu(runs: LandedRuns) -> pd.Series:
-    def other(run: Run) -> bool:
-        entries = [runs.catalog.gpu_named(gpu.name) for gpu in run.provenance.gpus]
-        return any(entry is None or entry.gpu_model != run.configuration.gpu_model for entry in entries)
+    def other(names: str | None, gpu_model: str) -> bool:
+        entries = [runs.catalog.gpu_named(name) for name in names.split(SEPARATOR)] if names else []
+        return any(entry is None or entry.gpu_model != gpu_model for entry in entries)
 
-    return runs.each(other)
+    return runs.each(other, "gpu_names", "gpu_model")
 
 
 def _other_task(runs: LandedRuns) -> pd.Series:
-    def other(run: Run) -> bool:
-        model = runs.catalog.models.get(run.configuration.model_id)
-        return model is not None and run.configuration.task not in model.tasks
+    def other(model_id: str, task: str) -> bool:
+        model = runs.catalog.models.get(model_id)
+        return model is not None and task not in model.tasks
 
-    return runs.each(other)
+    return runs.each(other, "model_id", "task")
 
 
 def _other_precision(runs: LandedRuns) -> pd.Series:
-    def other(run: Run) -> bool:
-        model = runs.catalog.models.get(run.configuration.model_id)
-        if model is None or is_content_hash(run.comparability.model_revision):
+    def other(model_id: str, precision: str, revision: str | None) -> bool:
+        model = runs.catalog.models.get(model_id)
+        if model is None or is_content_hash(revision):
             return False  # of a folder, the files themselves say what they hold
-        return model.weight_precision != run.configuration.weight_precision
+        return model.weight_precision != precision
 
-    return runs.each(other)
-
-
-def _installed_version(run: Run) -> str | None:
-    """Installed version of the runtime's package; `None` if the record does not list it."""
-    return run.provenance.runtime_packages.get(run.provenance.runtime_distribution)
-
-
-def _versions(run: Run) -> str | None:
-    """Both versions in words; `None` where the record does not list the installed one."""
-    installed = _installed_version(run)
-    return (
-        None
-        if installed is None
-        else f"{installed} installed, measured as {run.comparability.runtime_version}"
-    )
+    return runs.each(other, "model_id", "weight_precision", "model_revision")
 
 
 def _other_version(runs: LandedRuns) -> pd.Series:
-    def other(run: Run) -> bool | None:
-        installed = _installed_version(run)
-        if installed is None or run.provenance.server_kind is not ServerKind.ENVIRONMENT:
-            return None
-        return installed.partition("+")[0] != run.comparability.runtime_version.partition("+")[0]
-
-    return runs.each(other)
-
-
-def _memory(runs: LandedRuns, extreme: Callable[..., int | None]) -> pd.Series:
-    """Smallest or largest memory of the run's GPUs, as a share of the GPU model's."""
-    found = runs.each(
-        lambda run: extreme(
-            (gpu.memory_bytes for gpu in run.provenance.gpus if gpu.memory_bytes), default=None
-        )
+    """Of environments; images do not list what is installed in them."""
+    installed, measured = (
+        runs[name].str.partition("+")[0] for name in ("installed_version", "runtime_version")
     )
-    return ratio(found / _GIB, runs["memory_gib"])
+    known = runs["installed_version"].notna() & (runs["server_kind"] == ServerKind.ENVIRONMENT)
+    other: pd.Series = (installed != measured).where(known)
+    return other
+
+
+def _memory(runs: LandedRuns, extreme: Literal["least", "most"]) -> pd.Series:
+    """Smallest or largest memory of the run's GPUs, as a share of the GPU model's."""
+    return ratio(runs[f"{extreme}_memory_bytes"] / _GIB, runs["memory_gib"])
 
 
 def _gpus_left_over(runs: LandedRuns) -> pd.Series:
@@ -132,7 +108,9 @@ CHECKS = (
         "version_as_installed",
         "the version of the runtime is not the one that was installed",
         _other_version,
-        observed=lambda runs: runs.each(_versions),
+        observed=lambda runs: (
+            runs["installed_version"] + " installed, measured as " + runs["runtime_version"]
+        ),
     ),
     critical(
         "gpu_in_catalog",
@@ -149,27 +127,25 @@ CHECKS = (
         "gpu_is_the_one_named",
         "the GPU of the machine is not the GPU model of the configuration",
         lambda runs: _other_gpu(runs).where(runs["completed"] & runs["on_gpu"]),
-        observed=lambda runs: runs.each(
-            lambda run: f"{_gpu_names(run)} measured as {run.configuration.gpu_model}"
+        observed=lambda runs: (
+            runs["gpu_names"].fillna("").str.replace(SEPARATOR, ", ") + " measured as " + runs["gpu_model"]
         ),
     ),
     critical(
         "gpus_all_seen",
         "the record lists more or fewer GPUs than the configuration",
-        lambda runs: (
-            runs.each(lambda run: len({gpu.uuid for gpu in run.provenance.gpus})) != runs["num_gpus"]
-        ).where(runs["completed"] & runs["on_gpu"]),
+        lambda runs: (runs["gpus_seen"] != runs["num_gpus"]).where(runs["completed"] & runs["on_gpu"]),
     ),
     critical(
         "gpu_memory_too_small",
         "the GPU has less memory than its GPU model",
-        lambda runs: _memory(runs, min),
+        lambda runs: _memory(runs, "least"),
         within=Tolerance(0.85, None, "of the GPU's memory", _MEMORY_SOURCE),
     ),
     critical(
         "gpu_memory_too_large",
         "the GPU has more memory than its GPU model",
-        lambda runs: _memory(runs, max),
+        lambda runs: _memory(runs, "most"),
         within=Tolerance(None, 1.1, "of the GPU's memory", _MEMORY_SOURCE),
     ),
     critical(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmark_tasks.results.schema import Run
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import critical, number, ratio, warning, with_unit
@@ -54,12 +53,6 @@ def _highest_idle_watts(runs: LandedRuns) -> pd.Series:
     """Before the server started, or with the model loaded; summed over the GPUs."""
     before, loaded = number(runs["idle_watts_before_server"]), number(runs["idle_watts_loaded"])
     return pd.Series(np.fmax(before, loaded))
-
-
-def _limit_of_gpus(run: Run) -> float | None:
-    """Mean power cap of the run's GPUs in watts."""
-    limits = [gpu.power_limit_watts for gpu in run.provenance.gpus if gpu.power_limit_watts is not None]
-    return sum(limits) / len(limits) if limits else None
 
 
 def _throttling(runs: LandedRuns) -> pd.Series:
@@ -115,7 +108,7 @@ CHECKS = (
     critical(
         "limit_as_on_gpus",
         "the power cap of the run is not that of its GPUs",
-        lambda runs: ratio(runs["power_limit_watts"], runs.each(_limit_of_gpus)) - 1,
+        lambda runs: ratio(runs["power_limit_watts"], runs["gpu_limit_watts"]) - 1,
         within=Tolerance(-1e-3, 1e-3, "relative", "the record takes the cap from the GPUs, up to rounding"),
     ),
     critical(

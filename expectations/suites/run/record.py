@@ -4,39 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmark_tasks.client.load_processes import CPU_SHARE_LIMIT, LAG_LIMIT_MS
-from benchmark_tasks.results.schema import Client, Phase, Run
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
-from expectations.suites.run_check import critical, number, ratio, warning
+from expectations.suites.run_check import critical, ratio, warning
 
 _PHASE_POWER_SOURCE = "112 recorded runs: 0.95 to 1.16 while measuring, 0.22 to 0.99 while warming up"
-
-
-def _phase(run: Run, name: str) -> Phase | None:
-    return next((phase for phase in run.phases if phase.name == name), None)
-
-
-def _unexplained_seconds(runs: LandedRuns) -> pd.Series:
-    """Seconds between start and end of a run that are in no phase of it."""
-
-    def unexplained(run: Run) -> float | None:
-        phases = [_phase(run, name) for name in ("warm-up", "measure")]
-        inside = sum(phase.seconds for phase in phases if phase is not None)
-        return (run.finished_at - run.started_at).total_seconds() - inside if all(phases) else None
-
-    return number(runs.each(unexplained)).where(runs["completed"])
-
-
-def _phase_power(runs: LandedRuns, name: str) -> pd.Series:
-    """Mean power of a phase over that of the load."""
-
-    def watts(run: Run) -> float | None:
-        phase = _phase(run, name)
-        known = phase is not None and phase.joules is not None and phase.seconds > 0
-        return phase.joules / phase.seconds if known else None  # type: ignore[union-attr, operator]
-
-    return ratio(runs.each(watts), runs["load_watts"]).where(runs["completed"])
 
 
 def _start_power(runs: LandedRuns) -> pd.Series:
@@ -75,17 +47,6 @@ _LEAST_SHARE = 0.6
 """A process may take a little longer than its requests; recorded: 0.996 to 1.03 of the mean."""
 
 
-def _other_verdict_on_client(runs: LandedRuns) -> pd.Series:
-    def other(client: Client | None) -> bool | None:
-        if client is None:
-            return None
-        return client.lagged != (
-            client.cpu_share > CPU_SHARE_LIMIT or (client.loop_lag_p99_ms or 0) > LAG_LIMIT_MS
-        )
-
-    return runs.each(lambda run: other(run.client))
-
-
 CHECKS = (
     critical(
         "record_follows_from_files",
@@ -115,7 +76,7 @@ CHECKS = (
     critical(
         "phases_fill_run",
         "the phases of the run last longer or shorter than the run",
-        _unexplained_seconds,
+        lambda runs: runs["unexplained_seconds"].where(runs["completed"]),
         within=Tolerance(
             -5, 10, "s", "112 recorded runs: 0.03 to 0.25 s; 5 s for a clock that was being set"
         ),
@@ -123,13 +84,15 @@ CHECKS = (
     critical(
         "measuring_power_follows_from_timeline",
         "the power while measuring is not that of the energy counter's timeline",
-        lambda runs: _phase_power(runs, "measure"),
+        lambda runs: ratio(runs["measure_watts"], runs["load_watts"]).where(runs["completed"]),
         within=Tolerance(0.5, 1.5, "of the load's", _PHASE_POWER_SOURCE),
     ),
     critical(
         "warm_up_power_plausible",
         "the power while warming up does not fit that of the load",
-        lambda runs: _phase_power(runs, "warm-up").where(~runs["is_open"]),
+        lambda runs: ratio(runs["warm_up_watts"], runs["load_watts"]).where(
+            runs["completed"] & ~runs["is_open"]
+        ),
         within=Tolerance(0.1, 1.5, "of the load's", _PHASE_POWER_SOURCE),
     ),
     critical(
@@ -145,7 +108,7 @@ CHECKS = (
     critical(
         "client_verdict_follows_from_figures",
         "whether the load generator lagged is not what its figures say",
-        _other_verdict_on_client,
+        lambda runs: runs["verdict_on_client_differs"],
     ),
     warning(
         "idle_powers_fit",

@@ -25,7 +25,7 @@ def _counts(runs: LandedRuns) -> pd.Series:
         return runs[name].astype("Int64").astype("string")
 
     counts = whole("requests_completed") + " of " + whole("requests_sent") + " completed, "
-    error = runs.each(lambda run: run.requests.first_error if run.requests else None).fillna("")
+    error = runs["first_error"].fillna("")
     return counts + whole("requests_failed") + " failed" + (": " + error).str.rstrip(": ")
 
 
@@ -109,7 +109,7 @@ CHECKS = (
     critical(
         "sample_is_a_picture",
         "the sample has a single colour or contains NaN: the run did not generate images or videos",
-        lambda runs: runs.each(lambda run: run.sample.blank if run.sample else None),
+        lambda runs: runs["sample_blank"],
     ),
     critical(
         "request_file_counts_agree",

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 
-from benchmark_tasks.results.schema import Run
-from expectations.gate.recomputed import of_sub_windows, trend
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import critical, graded, is_true, number, ratio, warning
@@ -47,17 +43,6 @@ def _turned_over(runs: LandedRuns) -> pd.Series:
     seconds = runs["language"].map({True: _TURNOVER_SECONDS, False: _BATCHES_SECONDS})
     progress = pd.Series(np.maximum(runs["steady_turnovers"] / turnovers, runs["steady_seconds"] / seconds))
     return progress.where(runs["settled_closed"])
-
-
-def _trend(runs: LandedRuns, what: Literal["power", "throughput"]) -> pd.Series:
-    """The recorded one, or that of the window's parts, whichever is larger."""
-
-    def larger(run: Run) -> float | None:
-        window = run.window_steady
-        recorded = None if window is None else getattr(window, f"{what}_trend")
-        return trend(recorded, of_sub_windows(window).get(what, np.array([])))
-
-    return number(runs.each(larger))
 
 
 def _throughput_times_itl(runs: LandedRuns) -> pd.Series:
@@ -161,13 +146,13 @@ CHECKS = (
     warning(
         "no_power_trend",
         "power still changes within the steady window",
-        lambda runs: _trend(runs, "power").where(runs["settled_closed"]),
+        lambda runs: runs["power_trend_of_parts"].where(runs["settled_closed"]),
         within=_TREND,
     ),
     warning(
         "no_throughput_trend",
         "throughput still changes within the steady window",
-        lambda runs: _trend(runs, "throughput").where(runs["settled_closed"]),
+        lambda runs: runs["throughput_trend_of_parts"].where(runs["settled_closed"]),
         within=_TREND,
     ),
     warning(

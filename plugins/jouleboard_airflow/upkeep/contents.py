@@ -39,7 +39,7 @@ writes anew."""
 _HIDDEN = frozenset({".outgoing", ".cold"})
 """Of the hidden folders only these hold what must be kept; others are being written."""
 
-_CACHES = ("warehouse/evidence.jsonl", "warehouse/profiles.jsonl")
+_KNOWN = "warehouse/kept"
 """What is known of bundles; those in cold storage would have to be fetched to know it again."""
 
 
@@ -67,9 +67,7 @@ def kept(settings: Settings) -> Iterator[Item]:
             continue
         left_out = _OF_THIS_MACHINE if path.name == AIRFLOW else frozenset()
         yield from _below(path, path.name, left_out)
-    for cache in _CACHES:
-        if (settings.home / cache).is_file():
-            yield Item(settings.home / cache, cache)
+    yield from _below(settings.home / _KNOWN, _KNOWN)
 
 
 def runs(settings: Settings) -> Iterator[Item]:

@@ -156,9 +156,11 @@ def _move_all(source: Path, target: Path, but: str = "") -> None:
         target.mkdir(parents=True)
         target.chmod(source.stat().st_mode & 0o777)
     for entry in sorted(source.iterdir()):
-        if entry.name == but:
+        if entry.name == but or _renamed(entry, target / entry.name):
             continue
-        if not _renamed(entry, target / entry.name):
+        if entry.is_dir() and not entry.is_symlink() and (target / entry.name).is_dir():
+            _move_all(entry, target / entry.name)  # a restore that was killed left a part of it
+        else:
             _copy(entry, target / entry.name)
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -63,11 +65,41 @@ def test_completed_answers_are_counted_by_length(tmp_path: Path) -> None:
 
 
 def test_a_bundle_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundles = {"r": write_bundle(tmp_path / "r", [(0, 0.0, 1.0), (0, 9.0, 1.0)], [5])}
+    bundles = [("r", write_bundle(tmp_path / "r", [(0, 0.0, 1.0), (0, 9.0, 1.0)], [5]), "sums")]
     first = gather(bundles, tmp_path)
-    monkeypatch.setattr(profiles, "profile", lambda *_: pytest.fail("read again"))
-    assert [entry.run_id for entry in gather(bundles, tmp_path)] == [entry.run_id for entry in first]
-    assert gather(bundles, tmp_path)[0].power_rows() == first[0].power_rows()
+    rows = pq.read_table(first / "power_profiles.parquet")
+    assert rows.num_rows
+    other = write_bundle(tmp_path / "other", [(0, 0.0, 2.0), (0, 9.0, 2.0)], [7])
+    read: list[str] = []
+
+    def noted(run_id: str, directory: Path) -> profiles.Profile:
+        read.append(run_id)
+        return profile(run_id, directory)
+
+    monkeypatch.setattr(profiles, "profile", noted)
+    both = gather([*bundles, ("other", other, "sums")], tmp_path)
+    assert read == ["other"]
+    table = pq.read_table(both / "power_profiles.parquet")
+    assert table.filter(pc.equal(table["run_id"], "r")).equals(rows)
+    assert set(table["run_id"].to_pylist()) == {"r", "other"}
+    alone = pq.read_table(gather(bundles, tmp_path) / "power_profiles.parquet")
+    assert read == ["other"] and alone.equals(rows)
+
+
+def test_a_bundle_with_other_checksums_is_read_again_and_a_damaged_table_is_made_anew(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "r", [(0, 0.0, 1.0), (0, 9.0, 1.0)], [5])
+    tables = gather([("r", folder, "sums")], tmp_path)
+    shutil.rmtree(folder)
+    folder = write_bundle(tmp_path / "r", [(0, 0.0, 3.0), (0, 9.0, 3.0)], [5])
+    tables = gather([("r", folder, "other sums")], tmp_path)
+    watts = pq.read_table(tables / "power_profiles.parquet")["mean_power_watts"].to_pylist()
+    assert set(watts) == {3.0}
+    table = pq.read_table(tables / "power_profiles.parquet")
+    column = table.column_names.index("mean_power_watts")
+    doubled = table.set_column(column, "mean_power_watts", pc.multiply(table["mean_power_watts"], 2.0))
+    pq.write_table(doubled, tables / "power_profiles.parquet")
+    tables = gather([("r", folder, "other sums")], tmp_path)
+    assert pq.read_table(tables / "power_profiles.parquet")["mean_power_watts"].to_pylist() == watts
 
 
 def test_a_file_that_is_absent_or_damaged_leaves_its_part_empty(tmp_path: Path) -> None:

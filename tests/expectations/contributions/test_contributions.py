@@ -287,7 +287,9 @@ def test_a_file_that_is_cut_off_lands_nothing(world: World, good: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04 a zip", gzip.compress(b"no tar" * 200), os.urandom(2000)]
+    "content",
+    [b"", b"PK\x03\x04 a zip", gzip.compress(b"no tar" * 200), os.urandom(2000)],
+    ids=["empty", "zip", "no tar", "noise"],
 )
 @pytest.mark.usefixtures("unchanged")
 def test_another_file_is_one_line(world: World, tmp_path: Path, content: bytes) -> None:

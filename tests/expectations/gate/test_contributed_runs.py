@@ -9,12 +9,13 @@ import pytest
 
 from benchmark_tasks import catalog
 from benchmark_tasks.results import bundle
-from benchmark_tasks.results.store import Listing, Store, our_runs
+from benchmark_tasks.results.store import Store, our_runs
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import KeyKind, Registry, Signer, new_key
 from benchmark_tasks.testing.samples import sample_run
 from expectations.gate import intake
-from expectations.gate.quarantine import Release, judge
+from expectations.gate.quarantine import Landing, Release, Repeat, judge
+from expectations.gate.record_facts import facts_of
 from expectations.suites.checks import GateFinding, Severity
 from expectations.suites.landed_runs import landed_runs
 from expectations.suites.run import run_checks
@@ -42,7 +43,7 @@ def test_of_two_equal_runs_the_contributed_one_is_the_copy(settings: Settings, a
     alice.sign(land(store, theirs) / bundle.CHECKSUMS_FILE)
     (check,) = (check for check in run_checks() if check.name == "not_a_replay")
     landed = intake.read(settings)
-    assert [run.run_id for run, _ in landed.listing.runs] == [theirs.run_id, ours.run_id]
+    assert [run_id for run_id, *_ in landed.bundles] == [theirs.run_id, ours.run_id]
     failed = check.values(landed_runs(landed, catalog.load(), now=datetime.now(UTC)))
     assert failed.to_dict() == {theirs.run_id: True, ours.run_id: False}
 
@@ -51,15 +52,18 @@ def test_a_contributed_run_replaces_no_run_of_ours() -> None:
     ours = sample_run()
     later = ours.started_at + timedelta(days=1)
     theirs = sample_run(started_at=later, finished_at=later + timedelta(seconds=90))
-    listing = Listing(((ours, Path("a")), (theirs, Path("b"))), ())
     findings = [GateFinding("not_too_hot", Severity.CRITICAL, ours.run_id, "99", "too hot")]
     released = {ours.run_id: Release(ours.run_id, "the sensor was read wrongly", "ann", "2026-11-29")}
 
-    def counts(contributors: dict[str, str]) -> bool:
-        return judge(listing, findings, released, frozenset(), contributors)[ours.run_id].accepted
+    def counts(contributor: str | None) -> bool:
+        identity = facts_of(ours).identity
+        assert facts_of(theirs).identity == identity
+        whose = ((ours, None), (theirs, contributor))
+        runs = tuple(Repeat(run.run_id, identity, run.started_at, who) for run, who in whose)
+        return judge(Landing(runs), findings, released, frozenset())[ours.run_id].accepted
 
-    assert counts({theirs.run_id: "alice"})
-    assert not counts({}), "a later run of ours does"
+    assert counts("alice")
+    assert not counts(None), "a later run of ours does"
 
 
 def test_what_others_measured_is_still_to_be_measured(settings: Settings, alice: Signer) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from benchmark_tasks.meters.meter import Timeline
-from expectations.gate.copies import marks_of_power, marks_of_requests, originals
+from expectations.gate import copies
+from expectations.gate.copies import marks_of_power, marks_of_requests
 
 
 def power(seed: int, unit: float = 0.001) -> np.ndarray:
@@ -23,6 +25,11 @@ def timeline(watts: np.ndarray) -> Timeline:
 
 def times(seed: int) -> np.ndarray:
     return np.cumsum(np.random.default_rng(seed).exponential(0.1, size=500)).round(9)
+
+
+def originals(marks: dict[str, tuple[int, ...]]) -> dict[str, str]:
+    lists = pa.array([list(own) for own in marks.values()], pa.list_(pa.int64()))
+    return copies.originals(list(marks), pa.chunked_array([lists]))
 
 
 def marks(watts: np.ndarray) -> tuple[int, ...]:

@@ -10,10 +10,11 @@ import pytest
 
 from benchmark_tasks.errors import PublicationError
 from benchmark_tasks.results.schema import Run
-from benchmark_tasks.results.store import BrokenBundle, Listing
+from benchmark_tasks.results.store import BrokenBundle
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run
-from expectations.gate.quarantine import Release, Verdict, judge, release, releases
+from expectations.gate.quarantine import Landing, Release, Repeat, Verdict, judge, release, releases
+from expectations.gate.record_facts import facts_of
 from expectations.suites.checks import Check, GateFinding, Severity, Tolerance
 
 RULE = Tolerance(0, 0, "", "test")
@@ -22,8 +23,8 @@ FIXED = Check("bundle_whole", Severity.CRITICAL, "damaged", within=RULE, releasa
 CHECKS = (WAIVABLE, FIXED)
 
 
-def listing(*runs: Run) -> Listing:
-    return Listing(tuple((run, Path(run.run_id)) for run in runs), ())
+def landing(*runs: Run) -> Landing:
+    return Landing(tuple(Repeat(run.run_id, facts_of(run).identity, run.started_at) for run in runs))
 
 
 def finding(run: Run, check: Check = WAIVABLE, severity: Severity = Severity.CRITICAL) -> GateFinding:
@@ -37,20 +38,20 @@ def released(run: Run) -> dict[str, Release]:
 def test_critical_findings_quarantine_and_warnings_do_not() -> None:
     bad, odd, good = sample_run(), sample_run(), sample_run()
     findings = (finding(bad), finding(odd, severity=Severity.WARNING))
-    verdicts = judge(listing(bad, odd, good), findings, {}, frozenset())
+    verdicts = judge(landing(bad, odd, good), findings, {}, frozenset())
     assert [verdicts[run.run_id].accepted for run in (bad, odd, good)] == [False, True, True]
 
 
 def test_a_release_accepts_and_keeps_both_reasons() -> None:
     run = sample_run()
-    verdict = judge(listing(run), [finding(run)], released(run), frozenset())[run.run_id]
+    verdict = judge(landing(run), [finding(run)], released(run), frozenset())[run.run_id]
     assert verdict.accepted
     assert verdict.reasons == "released by someone: checked by hand | too_hot: too hot (99)"
 
 
 def test_a_damaged_run_stays_out_whatever_was_released() -> None:
     run = sample_run()
-    verdict = judge(listing(run), [finding(run, FIXED)], released(run), frozenset({"bundle_whole"}))[
+    verdict = judge(landing(run), [finding(run, FIXED)], released(run), frozenset({"bundle_whole"}))[
         run.run_id
     ]
     assert not verdict.accepted
@@ -63,7 +64,7 @@ def test_a_later_clean_run_replaces_a_quarantined_and_a_released_one() -> None:
     )
     other = sample_run(batch_size=64)
     for waived in ({}, released(bad)):
-        verdicts = judge(listing(bad, later, other), [finding(bad)], waived, frozenset())
+        verdicts = judge(landing(bad, later, other), [finding(bad)], waived, frozenset())
         assert not verdicts[bad.run_id].accepted
         assert verdicts[bad.run_id].superseded_by == later.run_id
         assert verdicts[later.run_id].accepted and verdicts[other.run_id].accepted
@@ -75,11 +76,11 @@ def test_an_earlier_clean_run_replaces_nothing() -> None:
         started_at=earlier.started_at + timedelta(hours=1),
         finished_at=earlier.finished_at + timedelta(hours=1),
     )
-    assert judge(listing(earlier, bad), [finding(bad)], {}, frozenset())[bad.run_id].superseded_by is None
+    assert judge(landing(earlier, bad), [finding(bad)], {}, frozenset())[bad.run_id].superseded_by is None
 
 
 def test_an_unreadable_bundle_is_quarantined_under_its_folders_name() -> None:
-    broken = replace(listing(), broken=(BrokenBundle(Path("raw/x/odd name"), "not a record"),))
+    broken = replace(landing(), broken=(BrokenBundle(Path("raw/x/odd name"), "not a record"),))
     (verdict,) = judge(broken, (), {}, frozenset()).values()
     assert (verdict.run_id, verdict.accepted, verdict.critical[0].check) == (
         "odd name",

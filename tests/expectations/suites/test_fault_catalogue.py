@@ -72,7 +72,7 @@ def exam(tmp_path_factory: pytest.TempPathFactory) -> Exam:
         names,
         [run.run_id for run in good],
         {name: warnings for name, (_, warnings) in imperfect.items()},
-        {str(broken.path): broken.reason for broken in landed.listing.broken},
+        {str(broken.path): broken.reason for broken in landed.broken},
     )
 
 

@@ -48,7 +48,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, candidate: Path) -> Path:
     write(settings.home / "quarantine" / "releases.jsonl", '{"run_id": "x"}\n')
     write(settings.catalog / "housekeeping.yaml", "imports: {earlier: 1}\n")
     write(settings.proposals / "a--b.yaml", "proposal\n")
-    write(settings.warehouse / "evidence.jsonl", "known\n")
+    write(settings.warehouse / "kept" / "evidence" / "1" / "evidence.parquet", "known\n")
     write(settings.environments / "vllm-1" / "bin" / "python", "gigabytes")
     (settings.environments / "vllm-1.log").touch()
     write(settings.airflow / "logs" / "dag_id=refresh" / "run_id=1" / "attempt=1.log", "log\n")

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 import psycopg2
+import pyarrow.parquet as pq
 import pytest
 
 from benchmark_tasks import catalog
@@ -28,6 +29,7 @@ from benchmark_tasks.testing.waiting import until
 from expectations import publications
 from expectations.candidate import profiles
 from expectations.gate import intake
+from expectations.gate.kept import FOLDER
 from jouleboard_airflow.platform import database
 from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.upkeep import airflow_database, history
@@ -142,16 +144,17 @@ def test_old_logs_imports_and_publications_go_and_what_others_refer_to_stays(
 def evidence(settings: Settings) -> object:
     """Everything that a refresh reads from landed runs."""
     taken = intake.read(settings)
-    facts = {run_id: asdict(entry) for run_id, entry in taken.evidence.items()}
-    bundles = {run.run_id: path for run, path in taken.listing.runs}
-    read = profiles.gather(bundles, settings.warehouse)
-    texts = json.dumps([facts, [asdict(profile) for profile in read]], sort_keys=True)
-    return taken.digest, taken.table.to_pylist(), taken.listing.broken, texts
+    facts = taken.evidence.to_pylist()
+    tables = profiles.gather(taken.bundles, settings.warehouse)
+    drawn = [
+        sorted(map(str, pq.read_table(tables / f"{name}.parquet").to_pylist())) for name in profiles.TABLES
+    ]
+    texts = json.dumps([facts, drawn], sort_keys=True)
+    return taken.digest, taken.table.to_pylist(), taken.broken, texts
 
 
 def without_caches(settings: Settings) -> None:
-    for name in ("evidence.jsonl", "profiles.jsonl"):
-        (settings.warehouse / name).unlink(missing_ok=True)
+    shutil.rmtree(settings.warehouse / FOLDER, ignore_errors=True)
 
 
 @pytest.mark.parametrize("kind", ["folder", "object store"])
