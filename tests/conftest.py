@@ -43,8 +43,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file that takes longest begins first: it mostly waits; others use the processors meanwhile."""
-    items.sort(key=lambda item: item.path.name != "test_main_job.py")
+    """The file that takes longest begins first: it mostly waits; others use the processors meanwhile.
+
+    Then the long ones among the last files, or one process would work on them when the others have ended.
+    """
+    first = ("test_main_job.py", "test_third_runtime.py", "test_secrets.py")
+    items.sort(key=lambda item: first.index(item.path.name) if item.path.name in first else len(first))
 
 
 @pytest.fixture(scope="module")
