@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmark_tasks.client.load_processes import CPU_SHARE_LIMIT, LAG_LIMIT_MS
 from benchmark_tasks.language.backlog import DEVIATES, GROWTH_SHARE
-from benchmark_tasks.results.schema import Phase, Run, Window
+from benchmark_tasks.results.schema import Phase, Run, Sleep, Window
 from expectations.gate.recomputed import of_sub_windows, trend
 
 SEPARATOR = "\n"
@@ -32,7 +32,7 @@ class RecordFacts:
     steady_joules_of_gpus, mlenergy_joules_of_gpus: of a window, summed over the GPUs. energy_gpus: how many.
     verdict_on_arrivals_differs: whether the verdict on a window is not what its backlog says.
     verdict_on_client_differs: whether that on the load generator is not what its figures say.
-    unexplained_seconds: between start and end of a run, in no phase of it.
+    unexplained_seconds: between start and end of a run, in no phase and no sleep of it.
     measure_watts, warm_up_watts: mean power of a phase.
     gpu_limit_watts: mean power cap of its GPUs. gpus_seen: different GPUs in the record.
     gpu_names: their names.
@@ -124,9 +124,19 @@ def _verdict_on_client_differs(run: Run) -> bool | None:
 
 
 def _unexplained_seconds(run: Run) -> float | None:
-    phases = [_phase(run, name) for name in ("warm-up", "measure")]
-    inside = sum(phase.seconds for phase in phases if phase is not None)
-    return (run.finished_at - run.started_at).total_seconds() - inside if all(phases) else None
+    parts = [phase and phase.seconds for phase in (_phase(run, name) for name in ("warm-up", "measure"))]
+    parts += [_seconds_of(sleep) for sleep in run.sleeps]
+    known = [part for part in parts if part is not None]
+    lasted = (run.finished_at - run.started_at).total_seconds()
+    return lasted - sum(known) if len(known) == len(parts) else None
+
+
+def _seconds_of(sleep: Sleep) -> float | None:
+    """From the request to sleep until the first token after it; `None` where a part is missing."""
+    if sleep.falling_asleep is None or sleep.waking is None or sleep.window is None:
+        return None
+    asleep = sleep.window.end_seconds
+    return None if asleep is None else sleep.falling_asleep.seconds + asleep + sleep.waking.seconds
 
 
 def _phase(run: Run, name: str) -> Phase | None:

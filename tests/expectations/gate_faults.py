@@ -1152,8 +1152,9 @@ FAULTS += (
 
 
 def sleeping_run(**changes: Any) -> Run:
-    """An idle run at 121 W whose server then slept at level 1, at 90 W."""
+    """An idle run at 121 W whose server then slept at level 1 for a minute, at 90 W."""
     idle = sample_open_run(request_rate=0.0, power_watts=121.0)
+    finished = idle.finished_at + timedelta(seconds=66)
     energy = WindowEnergy(
         counter_joules=5400.0,
         counter_joules_per_gpu=(5400.0,),
@@ -1168,7 +1169,7 @@ def sleeping_run(**changes: Any) -> Run:
         window=window,
         waking=Spent(seconds=4.0, joules=840.0),
     )
-    return idle.model_copy(update={"sleeps": (slept,), **changes})
+    return idle.model_copy(update={"sleeps": (slept,), "finished_at": finished, **changes})
 
 
 def put_asleep(field: str, value: float) -> Spoil:
@@ -1176,6 +1177,15 @@ def put_asleep(field: str, value: float) -> Spoil:
 
     def spoil(record: dict[str, Any]) -> None:
         record["sleeps"][0]["window"]["energy"][field] = value
+
+    return spoil
+
+
+def put_asleep_until(seconds: float) -> Spoil:
+    """A fault of how long the server slept."""
+
+    def spoil(record: dict[str, Any]) -> None:
+        record["sleeps"][0]["window"]["end_seconds"] = seconds
 
     return spoil
 
@@ -1191,6 +1201,12 @@ FAULTS += (
         "asleep, the counter counts a tenth more than power adds up to",
         "asleep_energies_agree",
         put_asleep("counter_joules", 5940.0),
+        make=sleeping_run,
+    ),
+    Fault(
+        "a minute asleep that the run did not last",
+        "phases_fill_run",
+        put_asleep_until(120.0),
         make=sleeping_run,
     ),
     Fault(

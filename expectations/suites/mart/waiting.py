@@ -28,7 +28,7 @@ def _of_level(level: int) -> tuple[MartCheck, ...]:
             f"something of sleep level {level} is missing, zero or negative",
             f"({asleep} is null) <> ({wake_j} is null) or ({asleep} is null) <> ({sleep_j} is null)"
             f" or least({asleep}, {sleep_s}, {sleep_j}, {wake_s}, {wake_j}) <= 0"
-            f" or ({pays} is not null) <> coalesce({asleep} < idle_loaded_watts, false)",
+            f" or ({pays} is not null) <> coalesce({asleep} < 0.95 * idle_loaded_watts, false)",
         ),
         critical(
             f"sleeping_pays_once_saved__level_{level}",

@@ -209,7 +209,7 @@ WAITING = (
     " 100.0 as releasing_pays_after_seconds, 200.0 as unloading_pays_after_seconds,"
     " 90.0 as asleep_watts_level_1, 2.0 as sleep_seconds_level_1, 300.0 as sleep_joules_level_1,"
     " 4.0 as wake_seconds_level_1, 840.0 as wake_joules_level_1, 20.0 as sleeping_pays_after_seconds_level_1,"
-    " 119.0 as asleep_watts_level_2, 1.0 as sleep_seconds_level_2, 50.0 as sleep_joules_level_2,"
+    " 110.0 as asleep_watts_level_2, 1.0 as sleep_seconds_level_2, 50.0 as sleep_joules_level_2,"
     " 4.0 as wake_seconds_level_2, 545.0 as wake_joules_level_2, 5.0 as sleeping_pays_after_seconds_level_2"
 )
 WAITING_FAULTS = {

@@ -51,7 +51,8 @@ setups as (
 ),
 
 -- Waiting T costs idle_loaded x T with the model, and without it idle_unloaded x (T - start) + start joules.
--- Asleep it costs asleep x (T - seconds to fall asleep and wake) + joules to fall asleep and wake.
+-- Asleep it costs asleep x (T - seconds to fall asleep and wake) + joules to fall asleep and wake. Power of a
+-- server at rest may drift by 5 % within a window, so a smaller saving is none.
 answered as (
 
     select
@@ -59,7 +60,7 @@ answered as (
         {% for level in [1, 2] %}
             {% set seconds = "(sleep_seconds_level_~ + wake_seconds_level_~)" | replace("~", level) %}
             case
-                when idle_loaded_watts > asleep_watts_level_{{ level }}
+                when asleep_watts_level_{{ level }} < 0.95 * idle_loaded_watts
                     then
                         greatest(
                             (
