@@ -124,8 +124,8 @@ def _verdict_on_client_differs(run: Run) -> bool | None:
 
 
 def _unexplained_seconds(run: Run) -> float | None:
-    parts = [phase and phase.seconds for phase in (_phase(run, name) for name in ("warm-up", "measure"))]
-    parts += [_seconds_of(sleep) for sleep in run.sleeps]
+    phases = {phase.name: phase.seconds for phase in run.phases}
+    parts = [phases.get("warm-up"), phases.get("measure"), *map(_seconds_of, run.sleeps)]
     known = [part for part in parts if part is not None]
     lasted = (run.finished_at - run.started_at).total_seconds()
     return lasted - sum(known) if len(known) == len(parts) else None
