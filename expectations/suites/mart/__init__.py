@@ -5,6 +5,8 @@ from expectations.suites.mart import (
     canaries,
     capacity,
     history,
+    law_proof,
+    laws,
     leaderboard,
     loads,
     minima,
@@ -13,6 +15,7 @@ from expectations.suites.mart import (
     prices,
     releases,
     savings,
+    surface,
     uncertainty,
     unchanged,
     variance,
@@ -26,6 +29,7 @@ __all__ = [
     "audit_marts",
     "canary_checks",
     "history_checks",
+    "law_checks",
     "leaderboard_checks",
     "load_checks",
     "mart_checks",
@@ -76,6 +80,11 @@ def price_checks() -> tuple[MartCheck, ...]:
     return (*prices.CHECKS, *price_proof.CHECKS)
 
 
+def law_checks() -> tuple[MartCheck, ...]:
+    """Checks of `diffusion_energy_surface`, `diffusion_energy_law` and `diffusion_law_proof`."""
+    return (*surface.CHECKS, *laws.CHECKS, *law_proof.CHECKS)
+
+
 def variance_checks() -> tuple[MartCheck, ...]:
     """Checks of `variance_components` and `uncertainty_budget`."""
     return (*variance.CHECKS, *uncertainty.CHECKS)
@@ -85,4 +94,4 @@ def mart_checks() -> tuple[MartCheck, ...]:
     """Every check of a mart, in the order of the reports."""
     measured = (*leaderboard.CHECKS, *minima.CHECKS, *history.CHECKS, *releases.CHECKS)
     others = (*canary_checks(), *load_checks(), *accuracy_checks(), *price_checks(), *variance_checks())
-    return (*presence.CHECKS, *measured, *others)
+    return (*presence.CHECKS, *measured, *others, *law_checks())

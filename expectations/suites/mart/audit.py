@@ -12,6 +12,8 @@ from expectations.suites.mart import (
     canaries,
     capacity,
     history,
+    law_proof,
+    laws,
     leaderboard,
     loads,
     minima,
@@ -20,6 +22,7 @@ from expectations.suites.mart import (
     prices,
     releases,
     savings,
+    surface,
     uncertainty,
     unchanged,
     variance,
@@ -49,6 +52,9 @@ def audit_marts(auditor: Auditor, candidate: Path) -> Audit:
             ("energy_price_proof", price_proof),
             ("variance_components", variance),
             ("uncertainty_budget", uncertainty),
+            ("diffusion_energy_surface", surface),
+            ("diffusion_energy_law", laws),
+            ("diffusion_law_proof", law_proof),
         ):
             sql = select(subject.CHECKS, subject.ROW_NAME_SQL, subject.TABLE)
             frame = numeric(connection.execute(sql).df())

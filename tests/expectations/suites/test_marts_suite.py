@@ -15,6 +15,7 @@ from expectations.suites.mart import (
     audit_marts,
     canary_checks,
     history_checks,
+    law_checks,
     leaderboard_checks,
     load_checks,
     minima_checks,
@@ -292,6 +293,54 @@ BUDGET_FAULTS = {
     "leaderboard_says_its_budget": ("weights", "verdict = 'covered', is_covered = true, levels = 2"),
 }
 UNCERTAIN_ROW_FAULTS = {"left_out_is_the_sum_of_its_sources": "left_out_relative_size = 0.03"}
+SURFACE = (
+    "select list || n as point_id, list as family_id, 'some/model' as model_id, 'H200' as gpu_model,"
+    " 1 as num_gpus, list as runtime_version, 'image' as output_unit, 'GPU-1' as gpu_uuids,"
+    " 10 * n as inference_steps, 512 as height, 1024 as width, null::integer as num_frames,"
+    " 524288 as pixels, 100.0 * n as energy_per_output_joules, 99.0 * n as energy_per_output_low_joules,"
+    " 101.0 * n as energy_per_output_high_joules, 'window' as interval_is_over, 1 as runs,"
+    " 'r-' || n as run_ids from range(1, 6) as t(n), lists"
+)
+LAWS = (
+    "select list || term as term_id, list as law_id, list as family_id, 'some/model' as model_id,"
+    " 'H200' as gpu_model, 1 as num_gpus, list as runtime_version, 'GPU-1' as gpu_uuids, 'power' as law,"
+    " v.*, true as is_best, 0.05 as held_out_largest_error, 0.03 as held_out_median_error,"
+    " 5 as tested_points, 10 as fewest_steps, 50 as most_steps, 524288 as fewest_pixels,"
+    " 524288 as most_pixels, 1 as fewest_frames, 1 as most_frames,"
+    " 'a model fitted to measurements' as basis"
+    " from (values ('scale', 10.0, 9.0, 11.0), ('steps_exponent', -1.0, -1.1, -0.9))"
+    " as v(term, term_value, term_low, term_high), lists"
+)
+LAW_PROOF = (
+    "select list || n as proof_id, list as law_id, list || n as point_id, 'some/model' as model_id,"
+    " 'H200' as gpu_model, 1 as num_gpus, list as runtime_version, 'power' as law,"
+    " 10 * n as inference_steps, 512 as height, 1024 as width, null::integer as num_frames,"
+    " 100.0 * n as measured_joules, 100.0 * n * (1 + n / 100) as predicted_joules, n / 100 as error,"
+    " 100.0 * n as fitted_joules, true as is_within_others, true as is_proven"
+    " from range(1, 6) as t(n), lists"
+)
+SURFACE_FAULTS = {
+    "point_has_its_knobs": "output_unit = 'video'",
+    "energy_of_point_is_plausible": "energy_per_output_joules = null",
+    "point_is_within_its_interval": "energy_per_output_high_joules = 99",
+    "point_names_its_runs": "runs = 2, interval_is_over = 'runs'",
+}
+"""What is wrong with the first point. The law of its family may contradict it, too."""
+LAW_FAULTS = {
+    "law_is_no_measured_row": "basis = 'measured'",
+    "law_is_proven": "held_out_largest_error = 0.11",
+    "error_beside_law_is_that_of_the_proof": "held_out_median_error = 0.02",
+    "term_is_within_its_interval": "term_value = -1, term_low = -2",
+    "law_ends_where_points_end": "most_steps = 80",
+    "one_law_is_best": "is_best = false",
+}
+"""What is wrong with the law's scale, or with both of its terms."""
+LAW_PROOF_FAULTS = {
+    "proof_is_of_a_measured_point": "measured_joules = 101, error = 0",
+    "error_follows_from_both_energies": "error = 0.02",
+    "energy_by_a_law_is_positive": "fitted_joules = 0",
+    "proven_law_has_its_terms": "is_proven = false",
+}
 UNCHANGED_FAULTS = {"unchanged_is_said_by_canaries": "canaries_unchanged_until = '0.3'"}
 
 
@@ -332,6 +381,10 @@ def database(tmp_path: Path) -> Path:
     connection.execute("create or replace temp table lists as select 'H200' as list")
     connection.execute(f"create table marts.variance_components as {COMPONENTS}")
     connection.execute(f"create table marts.uncertainty_budget as {BUDGET}")
+    connection.execute("create or replace temp table lists as select 'good' as list")
+    connection.execute(f"create table marts.diffusion_energy_surface as {SURFACE}")
+    connection.execute(f"create table marts.diffusion_energy_law as {LAWS}")
+    connection.execute(f"create table marts.diffusion_law_proof as {LAW_PROOF}")
     unchanged = "set canaries_unchanged_until = '0.2' where leaderboard_id = 'good-1'"
     connection.execute(f"update marts.leaderboard {unchanged}")
     for name in ("run_log", "quarantine", "publications"):
@@ -473,10 +526,41 @@ def test_each_fault_in_an_uncertainty_is_found_on_its_own_gpu(auditor: Auditor, 
     assert not any(" | H200 | run" in key or " | H200 | gpu" in key for _, key in found)
 
 
+def test_each_fault_in_a_law_is_found_on_its_own_family(auditor: Auditor, database: Path) -> None:
+    names = [*SURFACE_FAULTS, *LAW_FAULTS, *LAW_PROOF_FAULTS]
+    change(
+        database,
+        f"create temp table lists as select unnest({names}) as list",
+        *(
+            f"insert into marts.{mart} {rows}"
+            for mart, rows in (
+                ("diffusion_energy_surface", SURFACE),
+                ("diffusion_energy_law", LAWS),
+                ("diffusion_law_proof", LAW_PROOF),
+            )
+        ),
+        *(
+            f"update marts.{mart} set {edit} where {key} = '{name}{place}'"
+            for mart, key, place, faults in (
+                ("diffusion_energy_surface", "point_id", 1, SURFACE_FAULTS),
+                ("diffusion_energy_law", "term_id", "scale", LAW_FAULTS),
+                ("diffusion_law_proof", "proof_id", 1, LAW_PROOF_FAULTS),
+            )
+            for name, edit in faults.items()
+        ),
+        "update marts.diffusion_energy_law set is_best = false where law_id = 'one_law_is_best'",
+    )
+    found = {(finding.check, finding.key) for finding in audit_marts(auditor, database).critical}
+    for name in names:
+        assert any(check == name and f" | {name} | " in key for check, key in found), name
+    assert not any(" | good | " in key for _, key in found)
+
+
 MARTS_WITH_KEYS = (
     *("release_history", "release_summary", "release_canaries", "canary_savings"),
     *("energy_under_load", "serving_capacity", "joules_per_correct_answer", "waiting_costs"),
     *("energy_prices", "energy_price_proof", "variance_components", "uncertainty_budget"),
+    *("diffusion_energy_surface", "diffusion_energy_law", "diffusion_law_proof"),
 )
 
 
@@ -502,9 +586,12 @@ def test_every_critical_mart_check_is_tried() -> None:
         *COMPONENT_FAULTS,
         *BUDGET_FAULTS,
         *UNCERTAIN_ROW_FAULTS,
+        *SURFACE_FAULTS,
+        *LAW_FAULTS,
+        *LAW_PROOF_FAULTS,
     }
     every = (*leaderboard_checks(), *minima_checks(), *history_checks(), *release_checks(), *canary_checks())
-    every += (*load_checks(), *accuracy_checks(), *price_checks(), *variance_checks())
+    every += (*load_checks(), *accuracy_checks(), *price_checks(), *variance_checks(), *law_checks())
     checks = {check.name for check in every if check.severity is Severity.CRITICAL}
     assert checks == tried
 

@@ -1,0 +1,6 @@
+"""What steps, pixels and frames of an image or video cost: laws fitted to points, and their proof."""
+
+from expectations.laws.families import fitted, left_out
+from expectations.laws.law import Fit, Law, NotTold, Point, Range, fit
+
+__all__ = ["Fit", "Law", "NotTold", "Point", "Range", "fit", "fitted", "left_out"]

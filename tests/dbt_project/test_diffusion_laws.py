@@ -1,0 +1,155 @@
+"""The marts of steps, pixels and frames, built from runs whose joules are a known law of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from benchmark_tasks.results.schema import Run
+from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.samples import on_gpus, sample_generation_run
+from benchmarks.candidate import build_candidate
+from expectations.gate.auditor import Auditor
+from expectations.laws import Law, Point
+from expectations.suites.mart import audit_marts, law_checks
+from tests.expectations.laws import known
+from tests.expectations.laws.known import CORNERS, GRID, VIDEOS
+
+IMAGES_PER_MINUTE = 20
+SIZES = {side * side: (side, side) for side in known.SIDES} | {399_360: (480, 832), 921_600: (720, 1280)}
+MEDIUM = "stabilityai/stable-diffusion-3.5-medium"
+
+
+def measured(point: Point, joules: float, **changes: Any) -> Run:
+    """A minute in which each image, or video, took so many joules."""
+    run = sample_generation_run(
+        video=point.frames > 1,
+        batch_size=1,
+        seconds_a_batch=60 / IMAGES_PER_MINUTE,
+        power_watts=joules * IMAGES_PER_MINUTE / 60,
+        runtime_version=changes.pop("runtime_version", None),
+    )
+    height, width = SIZES[point.pixels]
+    knobs: dict[str, Any] = {"inference_steps": point.steps, "height": height, "width": width}
+    knobs |= {"num_frames": point.frames if point.frames > 1 else None, **changes}
+    return run.model_copy(update={"configuration": run.configuration.model_copy(update=knobs)})
+
+
+def runs_of(points: Iterable[Point], joules: Callable[[Point], float], **changes: Any) -> list[Run]:
+    return [measured(point, joules(point), **changes) for point in points]
+
+
+@pytest.fixture(scope="module")
+def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """PixArt by a power above a fixed part, Wan by its work; under 0.6.0 every second point is 60 % up."""
+    root = tmp_path_factory.mktemp("laws")
+    pixart = [*runs_of(GRID, known.fixed_power), measured(GRID[0], 1.02 * known.fixed_power(GRID[0]))]
+    warm = [on_gpus(run, "GPU-warm") for run in runs_of(CORNERS, lambda point: 1.08 * known.power(point))]
+    odd = runs_of(
+        GRID,
+        lambda point: known.power(point) * (1.6 if GRID.index(point) % 2 else 1),
+        runtime_version="0.6.0",
+    )
+    few = runs_of(CORNERS[:4], known.power, model_id=MEDIUM)
+    single = runs_of(GRID[:1], known.power, batch_size=8)
+    built = build_candidate(
+        root / "candidate",
+        Settings(home=root / "home"),
+        runs=[*pixart, *warm, *odd, *few, *single, *runs_of(VIDEOS, known.work)],
+    )
+    with duckdb.connect(str(built.database), read_only=True) as connection:
+        yield connection
+
+
+def rows(marts: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    result = marts.execute(query)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def best(marts: duckdb.DuckDBPyConnection, task: str) -> dict[str, dict[str, Any]]:
+    found = rows(marts, f"from marts.diffusion_energy_law where is_best and task = '{task}'")
+    return {row["term"]: row for row in found}
+
+
+def test_the_law_of_images_comes_back_from_their_energy(marts: duckdb.DuckDBPyConnection) -> None:
+    """One point was measured twice, 0 and 2 % up: 1 % over both, so the terms move by less."""
+    found = best(marts, "text-to-image")
+    assert {row["law"] for row in found.values()} == {Law.FIXED_POWER}
+    for term, value in (
+        ("fixed", known.FIXED),
+        ("steps_exponent", known.STEPS_EXPONENT),
+        ("pixels_exponent", known.PIXELS_EXPONENT),
+    ):
+        assert found[term]["term_value"] == pytest.approx(value, rel=0.03)
+        assert found[term]["term_low"] <= value <= found[term]["term_high"]
+    assert "frames_exponent" not in found
+    row = found["fixed"]
+    assert (row["points"], row["runs"], row["tested_points"]) == (16, 17, 16)
+    assert 0 < row["held_out_median_error"] < row["held_out_largest_error"] < 0.02
+    assert (row["fewest_steps"], row["most_steps"]) == (10, 50)
+    assert (row["fewest_pixels"], row["most_pixels"]) == (512**2, 1536**2)
+    assert (row["fewest_frames"], row["most_frames"]) == (1, 1)
+    assert row["basis"] == "a model fitted to measurements" and row["gpu_uuids"] == "GPU-sample"
+
+
+def test_the_law_of_videos_comes_back_from_their_energy(marts: duckdb.DuckDBPyConnection) -> None:
+    found = best(marts, "text-to-video")
+    assert {row["law"] for row in found.values()} == {Law.WORK}
+    values = {term: row["term_value"] for term, row in found.items()}
+    assert values == pytest.approx(
+        {
+            "fixed": known.FIXED,
+            "decoded": known.DECODED,
+            "step": known.STEP,
+            "step_linear": known.LINEAR,
+            "step_quadratic": known.QUADRATIC,
+        },
+        rel=1e-3,
+    )
+    assert {(row["fewest_frames"], row["most_frames"]) for row in found.values()} == {(17, 81)}
+    assert {row["output_unit"] for row in found.values()} == {"video"}
+
+
+def test_a_law_that_misses_points_is_not_published_and_its_proof_is(
+    marts: duckdb.DuckDBPyConnection,
+) -> None:
+    assert rows(marts, "from marts.diffusion_energy_law where runtime_version = '0.6.0'") == []
+    odd = rows(marts, "from marts.diffusion_law_proof where runtime_version = '0.6.0' and law = 'power'")
+    assert len(odd) == 16 and max(abs(row["error"]) for row in odd) > 0.1
+    assert not any(row["is_proven"] or row["is_best"] for row in odd)
+
+
+def test_too_few_points_have_a_surface_and_no_law(marts: duckdb.DuckDBPyConnection) -> None:
+    assert rows(marts, f"from marts.diffusion_energy_law where model_id = '{MEDIUM}'") == []
+    assert rows(marts, f"from marts.diffusion_law_proof where model_id = '{MEDIUM}'") == []
+    assert len(rows(marts, f"from marts.diffusion_energy_surface where model_id = '{MEDIUM}'")) == 4
+    assert rows(marts, "from marts.diffusion_energy_surface where batch_size = 8") == []
+
+
+def test_the_surface_is_what_was_measured(marts: duckdb.DuckDBPyConnection) -> None:
+    """Twice: the mean, and 12.706 x 0.01 of one to either side. Once: the window's interval."""
+    first, second = rows(
+        marts,
+        "from marts.diffusion_energy_surface where gpu_uuids = 'GPU-sample' and runtime_version = '0.7.0'"
+        f" and height = 512 and inference_steps in (10, 20) and model_id <> '{MEDIUM}'"
+        " order by inference_steps",
+    )
+    joules = known.fixed_power(GRID[0])
+    assert first["energy_per_output_joules"] == pytest.approx(1.01 * joules)
+    assert (first["runs"], first["interval_is_over"], first["pixels"]) == (2, "runs", 512 * 512)
+    half = first["energy_per_output_high_joules"] - first["energy_per_output_joules"]
+    assert half == pytest.approx(12.7062 * 0.01 * joules, rel=1e-3)
+    assert (second["runs"], second["run_ids"].count(",")) == (1, 0)
+    assert second["energy_per_output_joules"] == pytest.approx(known.fixed_power(GRID[1]))
+
+
+def test_the_gate_passes_these_marts(marts: duckdb.DuckDBPyConnection) -> None:
+    (path,) = marts.execute("select path from duckdb_databases() where not internal").fetchall()[0]
+    names = {check.name for check in law_checks()} - {"key_is_unique"}
+    found = audit_marts(Auditor(), Path(path)).findings
+    assert [finding for finding in found if finding.check in names or "diffusion" in finding.key] == []
