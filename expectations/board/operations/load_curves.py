@@ -110,9 +110,13 @@ def _highest_in_words(capacity: Row) -> str:
     objective, rate = capacity["objective"], capacity["highest_request_rate"]
     if rate is None:
         return f"No measured load meets the objective {objective}."
-    end = "more was not tried" if capacity["lowest_missed_rate"] is None else "the next rate that was tried,"
     missed = capacity["lowest_missed_rate"]
-    tried = f"{end} {trimmed(missed)}, does not" if missed is not None else end
+    if missed is None:
+        tried = "more was not tried"
+    elif missed < rate:
+        tried = f"the lower rate {trimmed(missed)} does not"
+    else:
+        tried = f"the next rate that was tried, {trimmed(missed)}, does not"
     text = f"{trimmed(rate)} requests per second meet the objective {objective}; {tried}."
     joules = capacity["energy_per_response_joules"]
     if joules is None:

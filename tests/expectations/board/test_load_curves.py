@@ -107,6 +107,7 @@ def test_without_energy_only_latencies_are_drawn() -> None:
     ("changes", "said"),
     [
         ({"lowest_missed_rate": None}, "meet the objective chat; more was not tried."),
+        ({"lowest_missed_rate": 0.5}, "meet the objective chat; the lower rate 0.5 does not."),
         ({"highest_request_rate": None}, "No measured load meets the objective chat."),
         ({"power_share_idle": None}, "it draws 120 W."),
     ],
