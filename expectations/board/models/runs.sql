@@ -1,6 +1,16 @@
 -- The runs behind each row that rests on bundles.
+with
+
+behind as (
+    select
+        leaderboard_id,
+        data_source,
+        unnest(string_split(run_ids, ', ')) as run_id
+    from marts.row_evidence
+)
+
 select
-    row_evidence.leaderboard_id,
+    behind.leaderboard_id,
     run_log.run_id,
     run_log.task,
     run_log.started_at,
@@ -14,8 +24,8 @@ select
     run_log.counts_for_energy,
     run_log.refusal_reasons,
     run_log.signed_by
-from marts.row_evidence
+from behind
 inner join marts.run_log
-    on list_contains(string_split(row_evidence.run_ids, ', '), run_log.run_id)
-where row_evidence.data_source = run_log.data_source and run_log.tier <> 'published'
+    on behind.run_id = run_log.run_id and behind.data_source = run_log.data_source
+where run_log.tier <> 'published'
 order by run_log.started_at, run_log.run_id
