@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import ValidationError
 
 from benchmark_tasks import catalog
@@ -25,10 +24,10 @@ from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run, new_run_id
 from expectations.gate import bundle_files, evidence
 from expectations.gate.intake import Intake
-from expectations.suites.checks import Severity, Tolerance
+from expectations.suites.checks import Severity
 from expectations.suites.landed_runs import landed_runs
 from expectations.suites.run import run_checks
-from expectations.suites.run_check import columns
+from expectations.suites.run_check import columns, outside
 
 FACTORS = (2, 0.5)
 
@@ -144,17 +143,10 @@ def _refused(runs: list[Run], files: bundle_files.Files) -> dict[str, str]:
     facts = {run.run_id: evidence.compare(run, files) for run in runs}
     landed = landed_runs(Intake.of(listed, facts), catalog.load(), now=datetime.now(UTC))
     values = columns(checks, landed).values.set_index("run_id")
-    outside = {check.name: _outside(values[check.name], check.within) for check in checks}
+    refused = {check.name: outside(check, values[check.name]) for check in checks}
     return {
-        run.run_id: next((name for name, failed in outside.items() if failed[run.run_id]), "") for run in runs
+        run.run_id: next((name for name, failed in refused.items() if failed[run.run_id]), "") for run in runs
     }
-
-
-def _outside(values: pd.Series, within: Tolerance | None) -> pd.Series:
-    assert within is not None
-    low = float("-inf") if within.low is None else within.low
-    high = float("inf") if within.high is None else within.high
-    return (values < low) | (values > high)
 
 
 if __name__ == "__main__":

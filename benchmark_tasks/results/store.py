@@ -188,7 +188,7 @@ class Store:
         """
         broken = [] if self.remote is None else self._fetch(self.remote)
         paths, unreadable = _bundle_folders(self.root)
-        return [*paths, *self._cold()], [*unreadable, *broken]
+        return [*paths, *self.cold_folders()], [*unreadable, *broken]
 
     def records(self) -> Listing:
         """As `listing`, for callers that need only the records: of a remote, only these are fetched.
@@ -242,7 +242,7 @@ class Store:
         in_cold = self.root / cold.COLD / final.relative_to(self.root)
         return next((path for path in (final, in_cold) if path.exists()), None)
 
-    def _cold(self) -> list[Path]:
+    def cold_folders(self) -> list[Path]:
         """Folders of the bundles that are only in cold storage; a move that was killed leaves both."""
         here = [where for where in cold.cold_bundles(self.root) if not (self.root / where).exists()]
         return [self.root / cold.COLD / where for where in here]

@@ -11,7 +11,6 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from benchmark_tasks.grading import Verdict
 from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.vocabulary import Architecture
-from expectations.gate.kept import FOLDER, newest_folder, newest_tables, next_tables
+from expectations.gate.kept import FOLDER, code_version, newest_folder, newest_tables, next_tables
 from expectations.prices import work as work_of_windows
 from expectations.prices.work import COLUMNS as WORK_COLUMNS
 from expectations.prices.work import work_between
@@ -257,7 +256,8 @@ def stage(tables: Path, directory: Path) -> None:
 
 def key_of(run_id: str, checksums: str) -> str:
     """Changes with a bundle's checksums and with the code that reads it."""
-    return hashlib.sha256(f"{run_id} {checksums} {_code()}".encode()).hexdigest()[:32]
+    code = code_version(Path(__file__), Path(str(work_of_windows.__file__)))
+    return hashlib.sha256(f"{run_id} {checksums} {code}".encode()).hexdigest()[:32]
 
 
 def _keys(folder: Path) -> dict[str, str]:
@@ -405,12 +405,6 @@ def _work(folder: Path) -> dict[str, Any]:
         "work": (work.prefill_tokens, work.prefill_pairs, work.idle_seconds),
         "decoding": tuple((int(part.in_flight), part.tokens, part.context_tokens) for part in work.decoding),
     }
-
-
-@lru_cache
-def _code() -> str:
-    sources = (Path(__file__), Path(str(work_of_windows.__file__)))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 RowsOf = Callable[[Profile], list[dict[str, Any]]]

@@ -77,19 +77,18 @@ class Intake:
     @property
     def bundles(self) -> Iterator[tuple[str, Path, str | None]]:
         """Run id, where its bundle lies now, and the SHA-256 of its checksums if they can be read."""
-        names = ("run_id", "folder", "checksums")
-        for run_id, folder, sums in zip(*(self.records[name].to_pylist() for name in names), strict=True):
+        for run_id, folder, sums in _rows(self.records, "run_id", "folder", "checksums"):
             yield run_id, Path(folder), sums if len(sums) == _SHA256_DIGITS else None
 
     @property
     def labels(self) -> dict[str, str]:
         """What each run measured, for people."""
-        return dict(zip(*(self.records[name].to_pylist() for name in ("run_id", "label")), strict=True))
+        return dict(_rows(self.records, "run_id", "label"))
 
     @cached_property
     def signers(self) -> dict[str, str | None]:
         """The key that signed, by run id; `None`: it is unsigned, or not whole."""
-        return dict(zip(*(self.evidence[name].to_pylist() for name in ("run_id", "signed_by")), strict=True))
+        return dict(_rows(self.evidence, "run_id", "signed_by"))
 
     @cached_property
     def contributors(self) -> dict[str, str]:
@@ -101,8 +100,7 @@ class Intake:
     @cached_property
     def landing(self) -> Landing:
         """What a verdict is given on."""
-        names, whose = ("run_id", "identity", "started_at"), self.contributors
-        rows = zip(*(self.records[name].to_pylist() for name in names), strict=True)
+        rows, whose = _rows(self.records, "run_id", "identity", "started_at"), self.contributors
         runs = tuple(Repeat(run_id, what, at, whose.get(run_id)) for run_id, what, at in rows)
         return Landing(runs, self.broken)
 
@@ -121,10 +119,9 @@ class Intake:
 
         It does not when a bundle or the whole zone is moved.
         """
-        facts = (self.evidence[name].to_pylist() for name in ("run_id", "problem", "content_digest"))
-        bundles = (self.records[name].to_pylist() for name in ("folder", "checksums"))
-        parts = [" ".join(map(str, row)) for row in zip(*facts, strict=True)]
-        parts += [" ".join(row) for row in zip(*bundles, strict=True)]
+        facts = _rows(self.evidence, "run_id", "problem", "content_digest")
+        parts = [" ".join(map(str, row)) for row in facts]
+        parts += [" ".join(row) for row in _rows(self.records, "folder", "checksums")]
         parts += [f"{broken.path} {broken.reason}" for broken in self.broken]
         places = [part.replace(f"{self.root}/{COLD}/", "").replace(f"{self.root}/", "") for part in parts]
         return hashlib.sha256("\n".join([self.keys.digest, *sorted(places)]).encode()).hexdigest()
@@ -177,6 +174,10 @@ def _can_be_read(folder: Path) -> bool:
     except (BundleError, NotADirectoryError):
         return False
     return True
+
+
+def _rows(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table[name].to_pylist() for name in columns), strict=True)
 
 
 def _row(run: Run, folder: Path, checksums: str) -> dict[str, Any]:

@@ -69,6 +69,8 @@ def facts_of(run: Run) -> RecordFacts:
     keys = run.configuration.model_dump_json() + run.comparability.model_dump_json()
     limits = [gpu.power_limit_watts for gpu in provenance.gpus if gpu.power_limit_watts is not None]
     memory = [gpu.memory_bytes for gpu in provenance.gpus if gpu.memory_bytes]
+    phases = {phase.name: phase for phase in run.phases}
+    warm_up, measure = phases.get("warm-up"), phases.get("measure")
     return RecordFacts(
         label=run.configuration.label(),
         identity=hashlib.sha256(keys.encode()).hexdigest()[:32],
@@ -82,9 +84,9 @@ def facts_of(run: Run) -> RecordFacts:
         energy_gpus=len(window.energy.counter_joules_per_gpu) if window and window.energy else None,
         verdict_on_arrivals_differs=_verdict_on_arrivals_differs(run),
         verdict_on_client_differs=_verdict_on_client_differs(run),
-        unexplained_seconds=_unexplained_seconds(run),
-        measure_watts=_watts(_phase(run, "measure")),
-        warm_up_watts=_watts(_phase(run, "warm-up")),
+        unexplained_seconds=_unexplained_seconds(run, warm_up, measure),
+        measure_watts=_watts(measure),
+        warm_up_watts=_watts(warm_up),
         gpu_limit_watts=sum(limits) / len(limits) if limits else None,
         gpus_seen=len({gpu.uuid for gpu in provenance.gpus}),
         gpu_names=SEPARATOR.join(sorted({gpu.name for gpu in provenance.gpus})) or None,
@@ -123,9 +125,9 @@ def _verdict_on_client_differs(run: Run) -> bool | None:
     )
 
 
-def _unexplained_seconds(run: Run) -> float | None:
-    phases = {phase.name: phase.seconds for phase in run.phases}
-    parts = [phases.get("warm-up"), phases.get("measure"), *map(_seconds_of, run.sleeps)]
+def _unexplained_seconds(run: Run, *phases: Phase | None) -> float | None:
+    of_phases = (None if phase is None else phase.seconds for phase in phases)
+    parts = [*of_phases, *map(_seconds_of, run.sleeps)]
     known = [part for part in parts if part is not None]
     lasted = (run.finished_at - run.started_at).total_seconds()
     return lasted - sum(known) if len(known) == len(parts) else None
@@ -137,10 +139,6 @@ def _seconds_of(sleep: Sleep) -> float | None:
         return None
     asleep = sleep.window.end_seconds
     return None if asleep is None else sleep.falling_asleep.seconds + asleep + sleep.waking.seconds
-
-
-def _phase(run: Run, name: str) -> Phase | None:
-    return next((phase for phase in run.phases if phase.name == name), None)
 
 
 def _watts(phase: Phase | None) -> float | None:

@@ -6,17 +6,18 @@ Every publication checks other rows; `publications verify --deep` and the weekly
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmark_tasks.results import cold
+from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import CONTRIBUTOR_PREFIX, DataSource
 from expectations.gate.auditor import Audit, Auditor
-from expectations.rows import Row, recompute, rows_by_id
+from expectations.rows import recompute, rows_by_id
 from expectations.sql import rows_of_query
 from expectations.suites.checks import NEVER, Check, Level, Severity
 
@@ -65,19 +66,13 @@ def audit_sample(auditor: Auditor, candidate: Path, settings: Settings, seed: st
     import pandas as pd
 
     with closing(duckdb.connect(str(candidate), read_only=True)) as connection:
-        listed, in_cold = rows_of_query(connection, _LISTED), _in_cold(settings)
-
-        def chosen(is_measured: bool) -> list[Row]:
-            ids = [row["leaderboard_id"] for row in listed if row["is_measured"] is is_measured]
-            runs = {row["leaderboard_id"]: row["run_ids"] for row in listed}
-            usable = (
-                row_id
-                for row_id in random.Random(seed).sample(ids, len(ids))
-                if not (is_measured and in_cold.intersection(runs[row_id].split(", ")))
-            )
-            return rows_by_id(connection, sorted(islice(usable, SAMPLED)))
-
-        measured, imported = chosen(True), chosen(False)
+        listed = rows_of_query(connection, _LISTED)
+        in_cold = {folder.name for folder in Store.of(settings).cold_folders()}
+        runs = {row["leaderboard_id"]: row["run_ids"].split(", ") for row in listed if row["is_measured"]}
+        others = [row["leaderboard_id"] for row in listed if not row["is_measured"]]
+        ids = _chosen(list(runs), seed, lambda row_id: in_cold.isdisjoint(runs[row_id]))
+        measured = rows_by_id(connection, ids)
+        imported = rows_by_id(connection, _chosen(others, seed))
     sample = Sample(seed, tuple(row.id for row in measured), tuple(row.id for row in imported))
     found = list(recompute([*measured, *imported], settings))
     if not found:
@@ -90,6 +85,7 @@ def audit_sample(auditor: Auditor, candidate: Path, settings: Settings, seed: st
     ), sample
 
 
-def _in_cold(settings: Settings) -> set[str]:
-    """Ids of the runs in cold storage."""
-    return {path.name for path in (settings.raw / cold.COLD).glob("*/*/[!.]*")}
+def _chosen(ids: list[str], seed: str, usable: Callable[[str], bool] = lambda row_id: True) -> list[str]:
+    """Some rows, in the order of ids. Only rows whose turn comes are asked whether they are usable."""
+    shuffled = random.Random(seed).sample(ids, len(ids))
+    return sorted(islice(filter(usable, shuffled), SAMPLED))

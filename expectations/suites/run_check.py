@@ -86,7 +86,7 @@ def columns(checks: Iterable[RunCheck], runs: LandedRuns) -> CheckedColumns:
     checks, index = tuple(checks), runs.table.index
     values = {check.name: number(check.values(runs)) for check in checks}
     texts = {
-        check.name: check.observed(runs.only(_failed(check, values[check.name])))
+        check.name: check.observed(runs.only(values[check.name].index[outside(check, values[check.name])]))
         for check in checks
         if check.observed is not None
     }
@@ -95,12 +95,12 @@ def columns(checks: Iterable[RunCheck], runs: LandedRuns) -> CheckedColumns:
     return CheckedColumns(frame.reset_index(drop=True), pd.DataFrame(texts, index=index))
 
 
-def _failed(check: RunCheck, values: pd.Series) -> pd.Index:
-    """The runs that are outside the tolerance: only of these the text is read."""
+def outside(check: RunCheck, values: pd.Series) -> pd.Series:
+    """Which runs fail a check: their values, as `columns` gives them, are outside its tolerance."""
     assert check.within is not None
     low = -math.inf if check.within.low is None else check.within.low
     high = math.inf if check.within.high is None else check.within.high
-    return values.index[(values < low) | (values > high)]
+    return (values < low) | (values > high)
 
 
 def audit_runs(auditor: Auditor, level: Level, checks: tuple[RunCheck, ...], runs: LandedRuns) -> Audit:
