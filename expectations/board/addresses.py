@@ -61,6 +61,7 @@ _MEASURED = (
     (MODELS, "Models"),
     ("releases.html", "Releases"),
     ("load.html", "Load"),
+    ("images.html", "Images"),
     ("prices.html", "Prices"),
     ("ledger.html", "Ledger"),
 )

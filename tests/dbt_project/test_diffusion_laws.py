@@ -9,15 +9,25 @@ from typing import Any
 import duckdb
 import pytest
 
+from benchmark_tasks import catalog
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import on_gpus, sample_generation_run
 from benchmarks.candidate import build_candidate
+from expectations.board.addresses import navigation
+from expectations.board.operations.surface_pages import images
 from expectations.gate.auditor import Auditor
 from expectations.laws import Law, Point
+from expectations.pages import render_page
+from expectations.pages.numbers import exact_per_cent, number
 from expectations.suites.mart import audit_marts, law_checks
+from tests.dbt_project.test_model_pages import browser, violations
+from tests.dbt_project.test_operations_pages import screen
+from tests.e2e.browser import Browser
 from tests.expectations.laws import known
 from tests.expectations.laws.known import CORNERS, GRID, VIDEOS
+
+__all__ = ["browser"]
 
 IMAGES_PER_MINUTE = 20
 SIZES = {side * side: (side, side) for side in known.SIDES} | {399_360: (480, 832), 921_600: (720, 1280)}
@@ -153,3 +163,78 @@ def test_the_gate_passes_these_marts(marts: duckdb.DuckDBPyConnection) -> None:
     names = {check.name for check in law_checks()} - {"key_is_unique"}
     found = audit_marts(Auditor(), Path(path)).findings
     assert [finding for finding in found if finding.check in names or "diffusion" in finding.key] == []
+
+
+@pytest.fixture(scope="module")
+def site(marts: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(tmp_path_factory.mktemp("images"), marts)
+
+
+def write_page(folder: Path, connection: duckdb.DuckDBPyConnection) -> Path:
+    """The page of images and videos, with the names that the catalog has for tasks."""
+    tasks = {task.value: entry.display_name for task, entry in catalog.load().tasks.items()}
+    shown = {"summary": {"publication_number": 1}, "links": navigation([]), "models": {}, "tasks": tasks}
+    text = render_page("board/operations/images.html", **shown, **images(folder, connection))
+    (folder / "images.html").write_text(text)
+    return folder
+
+
+def test_the_page_shows_every_point_with_its_proof(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
+    text = (site / "images.html").read_text()
+    points = rows(marts, "from marts.diffusion_energy_surface")
+    assert text.count('<tr><th scope="row">') == len(points) + len(
+        rows(marts, "from marts.diffusion_energy_law where is_best")
+    )
+    for row in points:
+        assert f'<td class="number">{number(row["energy_per_output_joules"])}</td>' in text
+    for row in rows(marts, "from marts.diffusion_law_proof where is_best"):
+        assert f">{number(row['predicted_joules'])}</td>" in text
+        assert f">{exact_per_cent(row['error'])}</td><td>yes</td>" in text
+    assert text.count("<td>no: another GPU</td>") == len(CORNERS)
+    assert text.count("No law: ") == 2, "under 0.6.0, and of the model with four points"
+
+
+def test_the_caption_has_the_errors_of_the_mart(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
+    text = (site / "images.html").read_text()
+    for task in ("text-to-image", "text-to-video"):
+        row = next(iter(best(marts, task).values()))
+        assert (
+            f"Asked for each of {row['tested_points']} points after it was fitted without it, it misses by"
+            f" at most {100 * row['held_out_largest_error']:.1f} %"
+        ) in text
+    exponent = best(marts, "text-to-image")["steps_exponent"]["term_value"]
+    assert f"its steps to the power {exponent:.2f} (95 % interval " in text
+
+
+def test_every_figure_is_there_as_svg_png_and_rows(marts: duckdb.DuckDBPyConnection, site: Path) -> None:
+    families = rows(marts, "select distinct family_id from marts.diffusion_energy_surface")
+    pictures = sorted(path.name for path in (site / "figures").glob("surface-*"))
+    assert len(families) == 4 and pictures == sorted(
+        f"surface-{row['family_id'][:16]}.{kind}" for row in families for kind in ("svg", "png")
+    )
+    kept = rows(marts, f"from '{site}/figures/jouleboard-diffusion_energy_surface.csv'")
+    measured = rows(marts, "from marts.diffusion_energy_surface")
+    assert {row["point_id"] for row in kept} == {row["point_id"] for row in measured}
+    assert all("var(--" not in path.read_text() for path in (site / "figures").glob("*.svg"))
+
+
+def test_names_in_the_page_stay_text(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
+    with duckdb.connect() as connection:
+        connection.execute("create schema marts")
+        for table in ("diffusion_energy_surface", "diffusion_energy_law", "diffusion_law_proof"):
+            values = marts.sql(f"from marts.{table}").to_arrow_table()  # noqa: F841  DuckDB reads it by its name
+            connection.execute(f"create table marts.{table} as from values")
+            connection.execute(f"update marts.{table} set nickname = ?", [hostile])
+        text = (write_page(tmp_path, connection) / "images.html").read_text()
+    assert "<script>alert" not in text and "<img" not in text and "&lt;script&gt;" in text
+
+
+def test_the_page_has_no_barrier_and_fits_a_telephone(browser: Browser, site: Path) -> None:
+    browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    with screen(browser, 360):
+        assert violations(browser, site / "images.html") == []
+        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        widths = "[...document.querySelectorAll('.curve svg')].map((e) => e.getBoundingClientRect().width)"
+        shown = [width for width in browser.evaluate(widths) if width]
+        assert len(shown) == 4 and max(shown) <= 320

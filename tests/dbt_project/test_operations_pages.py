@@ -32,7 +32,10 @@ from tests.e2e.browser import Browser
 
 __all__ = ["browser"]
 
-PAGES = ("releases.html", "load.html", "prices.html", "ledger.html", "quarantine.html", "publications.html")
+PAGES = (
+    *("releases.html", "load.html", "images.html", "prices.html"),
+    *("ledger.html", "quarantine.html", "publications.html"),
+)
 OTHERS = (
     "about.html",
     "gate_report.html",
@@ -190,6 +193,13 @@ def test_load_says_what_is_not_measured(marts: duckdb.DuckDBPyConnection, site: 
         " and leaderboard.data_source = 'jouleboard'"
     ).fetchall()[0]
     assert f">{number(idle)}</td>" in text
+
+
+def test_images_say_what_is_not_measured_and_what_measures_it(site: Path) -> None:
+    text = (site / "images.html").read_text()
+    assert "Not measured yet: an image or video model with more than one number of steps" in text
+    assert "jouleboard measure --plan recorded_runs/plans/diffusion-knobs.json" in text
+    assert "<figure" not in text and not (site / "figures/jouleboard-diffusion_energy_surface.csv").exists()
 
 
 def test_quarantine_is_grouped_by_what_failed(marts: duckdb.DuckDBPyConnection, site: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writes the pages on load, prices, cost, quarantine and publications: one query and one template each."""
+"""Writes the pages on load, images, prices, cost, quarantine, publications: a query and a template each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.summary import SLEEP_LEVELS
 from expectations.board.operations import load_curves
 from expectations.board.operations.price_pages import prices
+from expectations.board.operations.surface_pages import images
 from expectations.board.reading import source_title
 from expectations.board.reading.figures.figure import standalone
 from expectations.board.reading.page import PIXELS
@@ -58,6 +59,7 @@ def write_operations(
     }
     pages = {
         "load.html": load(folder, connection),
+        "images.html": images(folder, connection),
         "prices.html": prices(folder, connection),
         "ledger.html": ledger(connection, shared["tasks"]),
         "quarantine.html": quarantine(connection),
