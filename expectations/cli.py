@@ -367,18 +367,42 @@ def query(
         _print_table(table)
 
 
+_TEXT, _MEDIA = "A request of text", "An image or a video"
+
+
 @app.command()
 def price(
     model: Annotated[str, typer.Option(help="Model id or display name.")],
     gpu: Annotated[str, typer.Option(help="GPU model, e.g. H200.")],
-    prompt: Annotated[int, typer.Option(help="Length of the prompt, tokens.")],
-    answer: Annotated[int, typer.Option(help="Length of the answer, tokens.")],
     *,
+    prompt: Annotated[
+        int | None, typer.Option(help="Length of the prompt, tokens.", rich_help_panel=_TEXT)
+    ] = None,
+    answer: Annotated[
+        int | None, typer.Option(help="Length of the answer, tokens.", rich_help_panel=_TEXT)
+    ] = None,
     load: Annotated[
-        list[float],
-        typer.Option(help="Share of the most requests per second, above 0 and at most 1; may be repeated."),
-    ] = [1.0],  # noqa: B006  Typer copies it
-    version: Annotated[str | None, typer.Option(help="Runtime version; default: the newest priced.")] = None,
+        list[float] | None,
+        typer.Option(
+            help="Share of the most requests per second, above 0 and at most 1; may be repeated. Default: 1.",
+            rich_help_panel=_TEXT,
+        ),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.", rich_help_panel=_MEDIA)] = None,
+    height: Annotated[int | None, typer.Option(min=1, help="Pixels.", rich_help_panel=_MEDIA)] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Pixels.", rich_help_panel=_MEDIA)] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames of a video.", rich_help_panel=_MEDIA)
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Images or videos at once; default: each that can answer.", rich_help_panel=_MEDIA
+        ),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Runtime version; default: the newest that can answer.")
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="Kind of weights, e.g. real.")] = None,
     precision: Annotated[str | None, typer.Option(help="Weight precision, e.g. bfloat16.")] = None,
     gpus: Annotated[int | None, typer.Option(help="Number of GPUs.")] = None,
@@ -386,33 +410,74 @@ def price(
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on standard output.")] = False,
 ) -> None:
-    """Say what a request takes at a load. No measurement: a model fitted to measurements (docs/prices.md).
+    """Say what a request takes at a load (--prompt, --answer), or an image or video (--steps, ...).
 
-    In a stream of such requests; there is no price beyond the lengths and loads that were measured.
+    A request, by prices per token: no measurement, but a model fitted to measurements (docs/prices.md). In a
+    stream of such requests; there is no price beyond the lengths and loads that were measured.
+
+    An image or a video: as measured, if it was; otherwise by a law fitted to measurements, with its error on
+    points left out (docs/diffusion-law.md). There is no figure beyond the measured steps, pixels and frames.
     """
-    from expectations.prices.answer import COLUMNS, answers, in_words, lists_of
+    from expectations.laws import answer as media
+    from expectations.prices import answer as text
 
-    lists = lists_of(_publication(Settings.from_environment(), publication))
-    found = answers(
-        lists,
-        model=model,
-        gpu=gpu,
-        version=version,
-        weights=weights,
-        precision=precision,
-        gpus=gpus,
-        prompt=prompt,
-        answer=answer,
-        loads=load,
-    )
-    if as_json:
-        _print_json(found.records())
-    elif as_csv:
-        writer = csv.DictWriter(sys.stdout, COLUMNS)
-        writer.writeheader()
-        writer.writerows(found.records())
+    of_text = load or prompt is not None or answer is not None
+    of_media = any(value is not None for value in (steps, height, width, frames, batch_size))
+    if of_text and of_media:
+        raise SettingsError(
+            "--prompt and --answer price a request of text, --steps, --height and --width an image or video:"
+            " give one kind"
+        )
+    if of_media and (steps is None or height is None or width is None):
+        raise SettingsError("give --steps, --height and --width of the image or video")
+    if not of_media and (prompt is None or answer is None):
+        raise SettingsError(
+            "give --prompt and --answer of a request of text, or --steps, --height and --width of an image or"
+            " video"
+        )
+    published = _publication(Settings.from_environment(), publication)
+    asked: dict[str, Any] = {
+        "model": model,
+        "gpu": gpu,
+        "version": version,
+        "weights": weights,
+        "precision": precision,
+        "gpus": gpus,
+    }
+    if of_media:
+        asked |= {
+            "steps": steps,
+            "height": height,
+            "width": width,
+            "frames": frames,
+            "batch_size": batch_size,
+        }
+        images = media.answers(media.setups_of(published), **asked)
+        _print_priced(images.records(), media.COLUMNS, media.in_words(images), as_json=as_json, as_csv=as_csv)
     else:
-        head, table, foot = in_words(found)
+        asked |= {"prompt": prompt, "answer": answer, "loads": load or [1.0]}
+        requests = text.answers(text.lists_of(published), **asked)
+        _print_priced(
+            requests.records(), text.COLUMNS, text.in_words(requests), as_json=as_json, as_csv=as_csv
+        )
+
+
+def _print_priced(
+    records: list[dict[str, Any]],
+    columns: tuple[str, ...],
+    words: tuple[str, tuple[Any, Any], tuple[str, ...]],
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    if as_json:
+        _print_json(records)
+    elif as_csv:
+        writer = csv.DictWriter(sys.stdout, columns)
+        writer.writeheader()
+        writer.writerows(records)
+    else:
+        head, table, foot = words
         _print_lines(head)
         _print_columns(*table)
         _print_lines(*foot)

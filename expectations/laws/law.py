@@ -111,6 +111,16 @@ class Range:
         values = zip(*((point.steps, point.pixels, point.frames) for point in points), strict=True)
         return cls(*((min(several), max(several)) for several in values))
 
+    @property
+    def in_words(self) -> str:
+        """For people: steps, megapixels and, of a video, frames."""
+        megapixels = tuple(f"{pixels / MEGAPIXEL:.3g}" for pixels in self.pixels)
+        knobs: list[tuple[tuple[object, ...], str]] = [(self.steps, "steps"), (megapixels, "megapixels")]
+        if self.frames != (1, 1):
+            knobs.append((self.frames, "frames"))
+        parts = [f"{' to '.join(map(str, dict.fromkeys(ends)))} {unit}" for ends, unit in knobs]
+        return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
     def __contains__(self, point: Point) -> bool:
         return all(
             low <= value <= high

@@ -31,17 +31,7 @@ class PriceList:
     @property
     def name(self) -> str:
         """For people, as long as it must be to tell lists apart."""
-        of = self.keys
-        cap = f"cap {of['power_limit_watts']:g} W" if of["power_limit_watts"] is not None else None
-        parts = (
-            f"{of['model_id']} ({of['weight_precision']})",
-            f"{of['num_gpus']}x {of['gpu_model']}",
-            f"{of['runtime']} {of['runtime_version']}",
-            f"{of['weights']} weights",
-            of["model_revision"] and f"revision {of['model_revision'][:12]}",
-            cap,
-        )
-        return ", ".join(filter(None, parts))
+        return setup_name(self.keys)
 
 
 KEYS = (
@@ -100,29 +90,46 @@ def choose(
         )
     asked = {"runtime_version": version, "weights": weights, "weight_precision": precision, "num_gpus": gpus}
     known = {key: value for key, value in asked.items() if value is not None}
-    of_both = [each for each in lists if _is(each, model, gpu)]
+    of_both = [each for each in lists if is_of(each.keys, model, gpu)]
     found = [each for each in of_both if all(each.keys[key] == value for key, value in known.items())]
     if not found:
         what = f"{model} on {gpu}" if not of_both else f"{model} on {gpu} with these options"
         here = "; ".join(each.name for each in (of_both or lists))
         raise SettingsError(f"no price list of {what}; there is: {here}")
-    newest = max((each.keys["runtime_version"] for each in found), key=_order)
+    newest = max((each.keys["runtime_version"] for each in found), key=version_order)
     several = [each for each in found if each.keys["runtime_version"] == newest]
     if len(several) > 1:
         raise SettingsError(
             "several price lists, choose with --weights, --precision or --gpus: "
             + "; ".join(each.name for each in several)
         )
-    others = sorted({each.keys["runtime_version"] for each in found} - {newest}, key=_order, reverse=True)
+    others = sorted(
+        {each.keys["runtime_version"] for each in found} - {newest}, key=version_order, reverse=True
+    )
     return several[0], tuple(others)
 
 
-def _is(prices: PriceList, model: str, gpu: str) -> bool:
-    names = {prices.keys["model_id"].casefold(), prices.keys["nickname"].casefold()}
-    return model.casefold() in names and gpu.casefold() == prices.keys["gpu_model"].casefold()
+def setup_name(keys: Row) -> str:
+    """What was measured, for people: model, GPUs, version and weights."""
+    cap = f"cap {keys['power_limit_watts']:g} W" if keys["power_limit_watts"] is not None else None
+    parts = (
+        f"{keys['model_id']} ({keys['weight_precision']})",
+        f"{keys['num_gpus']}x {keys['gpu_model']}",
+        f"{keys['runtime']} {keys['runtime_version']}",
+        f"{keys['weights']} weights",
+        keys["model_revision"] and f"revision {keys['model_revision'][:12]}",
+        cap,
+    )
+    return ", ".join(filter(None, parts))
 
 
-def _order(version: str) -> tuple[int, Version, str]:
+def is_of(keys: Row, model: str, gpu: str) -> bool:
+    """Whether it is of this model, by its id or display name, on this GPU model."""
+    names = {keys["model_id"].casefold(), keys["nickname"].casefold()}
+    return model.casefold() in names and gpu.casefold() == keys["gpu_model"].casefold()
+
+
+def version_order(version: str) -> tuple[int, Version, str]:
     """Version numbers in their order, behind names that are none."""
     with suppress(InvalidVersion):
         return 1, Version(version), version

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from benchmark_tasks import catalog
+from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import on_gpus, sample_generation_run
@@ -18,8 +19,10 @@ from expectations.board.addresses import navigation
 from expectations.board.operations.surface_pages import images
 from expectations.gate.auditor import Auditor
 from expectations.laws import Law, Point
+from expectations.laws.answer import BEST, MEASURED_ROWS, NEAREST, Answers, answers, setups
 from expectations.pages import render_page
 from expectations.pages.numbers import exact_per_cent, number
+from expectations.sql import rows_of
 from expectations.suites.mart import audit_marts, law_checks
 from tests.dbt_project.test_model_pages import browser, violations
 from tests.dbt_project.test_operations_pages import screen
@@ -163,6 +166,33 @@ def test_the_gate_passes_these_marts(marts: duckdb.DuckDBPyConnection) -> None:
     names = {check.name for check in law_checks()} - {"key_is_unique"}
     found = audit_marts(Auditor(), Path(path)).findings
     assert [finding for finding in found if finding.check in names or "diffusion" in finding.key] == []
+
+
+def ask(marts: duckdb.DuckDBPyConnection, **asked: Any) -> Answers:
+    known_setups = setups(*(rows_of(marts, path) for path in (BEST, MEASURED_ROWS, NEAREST)))
+    return answers(known_setups, gpu="H200", **asked)
+
+
+def test_a_price_is_measured_where_it_was_and_of_the_law_in_between(marts: duckdb.DuckDBPyConnection) -> None:
+    """On the same rows of the marts: one setup has both."""
+    image = {"model": "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS", "height": 768, "width": 768, "batch_size": 1}
+    (row,) = rows(
+        marts,
+        "from marts.leaderboard where runtime_version = '0.7.0' and model_id like 'PixArt%'"
+        " and inference_steps = 28 and height = 768 and batch_size = 1",
+    )
+    (found,) = ask(marts, steps=28, **image).answers
+    assert (found.basis, found.joules) == ("measured", row["energy_per_output_joules"])
+    assert found.row is not None and found.row["leaderboard_id"] == row["leaderboard_id"]
+    (between,) = ask(marts, steps=24, **image).answers
+    assert between.joules == pytest.approx(known.fixed_power(Point(24, 768 * 768)), rel=0.02)
+    assert between.error == best(marts, "text-to-image")["fixed"]["held_out_largest_error"]
+    with pytest.raises(SettingsError, match="beyond 10 to 50 steps and"):
+        ask(marts, steps=60, **image)
+    with pytest.raises(SettingsError, match=r"no law is proven: the nearest \(.* misses one of 16 points"):
+        ask(marts, steps=24, version="0.6.0", **image)
+    with pytest.raises(SettingsError, match="no law is proven: these points are too few"):
+        ask(marts, steps=24, **image | {"model": MEDIUM})
 
 
 @pytest.fixture(scope="module")

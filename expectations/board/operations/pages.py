@@ -16,6 +16,7 @@ from expectations.board.reading import source_title
 from expectations.board.reading.figures.figure import standalone
 from expectations.board.reading.page import PIXELS
 from expectations.candidate.inputs import COMPARED
+from expectations.laws.answer import BEST, NEAREST
 from expectations.pages import render_page
 from expectations.pages.names import runtime_title
 from expectations.pages.png import write_png
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ROOM = Path(__file__).parent
-QUERIES = tuple(ROOM.glob("*.sql"))
+QUERIES = (*ROOM.glob("*.sql"), BEST, NEAREST)
 SAVINGS = ROOM / "savings.sql"
 """What the canaries of each release cost and saved, per GPU model."""
 FIGURES = "figures"

@@ -16,11 +16,11 @@ from typing import Any
 
 from expectations.board.reading.figures import theme
 from expectations.laws import Law, Point, PublishedLaw, Term
+from expectations.laws.answer import why_no_law
 from expectations.laws.law import FRAMES_PER_LATENT, MEGAPIXEL
 from expectations.pages.names import runtime_title
-from expectations.pages.numbers import energy, trimmed
+from expectations.pages.numbers import energy
 from expectations.sql import Row
-from expectations.suites.mart.laws import FEWEST_PROOFS, MOST_ERROR
 
 NAME = "diffusion_energy_surface"
 SHOWN = 12
@@ -38,12 +38,6 @@ _MARKS: Mapping[str, Mapping[str, Any]] = {
     _SAID: {"shape": "M-1,-1L1,1M-1,1L1,-1", "size": 62, "filled": False, "opacity": 1, "strokeWidth": 1.4},
     _OTHER_GPU: {"shape": "diamond", "size": 50, "filled": False, "opacity": 0.6},
 }
-LAWS = {
-    Law.POWER: "a power of each knob",
-    Law.FIXED_POWER: "a fixed part and a power of each knob",
-    Law.WORK: "the sum of the work",
-}
-"""What each law is, for people; docs/diffusion-law.md has the formulas."""
 _ONCE = {Term.FIXED: "in any case", Term.DECODED: "per megapixel of its frames"}
 _EACH_STEP = {
     Term.STEP: "in any case",
@@ -83,12 +77,12 @@ class Surface:
     """One family of measured points.
 
     points: its rows of `surface_points.sql`. law: the law to use, if one is proven. nearest: its row of
-    `surface_misses.sql`: the law that came nearest; none where no law could be tried.
+    `laws/nearest.sql`, with the law that came nearest.
     """
 
     points: tuple[Row, ...]
     law: PublishedLaw | None
-    nearest: Row | None
+    nearest: Row
 
     @property
     def family(self) -> Row:
@@ -146,10 +140,10 @@ class Surface:
 def surfaces(
     points: Sequence[Row], laws: Mapping[str, PublishedLaw], nearest: Sequence[Row]
 ) -> list[Surface]:
-    """The families of rows of `surface_points.sql`. laws: by family. nearest: of `surface_misses.sql`."""
+    """The families of rows of `surface_points.sql`. laws: by family. nearest: of `laws/nearest.sql`."""
     missed = {row["family_id"]: row for row in nearest}
     return [
-        Surface(tuple(rows), laws.get(family_id), missed.get(family_id))
+        Surface(tuple(rows), laws.get(family_id), missed[family_id])
         for family_id, rows in groupby(points, key=lambda row: str(row["family_id"]))
     ]
 
@@ -158,7 +152,7 @@ def in_words(surface: Surface) -> list[str]:
     """What the law says and how far it misses points that it has not seen; or why there is none."""
     law = surface.law
     if law is None:
-        return [_why_no_law(surface)]
+        return [f"No law: {why_no_law(surface.nearest)}."]
     of = law.of
     first = f"The law is a model fitted to {of['points']} measured points of one GPU"
     if of["num_gpus"] > 1:
@@ -167,7 +161,7 @@ def in_words(surface: Surface) -> list[str]:
         f"{first}: {_terms_in_words(surface, law)}.",
         f"Asked for each of {of['tested_points']} points after it was fitted without it, it misses by at most"
         f" {_share(of['held_out_largest_error'])}, and half of these by at most"
-        f" {_share(of['held_out_median_error'])}. It says nothing beyond {reach_in_words(law)}.",
+        f" {_share(of['held_out_median_error'])}. It says nothing beyond {law.reach.in_words}.",
     ]
 
 
@@ -178,17 +172,6 @@ def counts(surface: Surface, row: Row) -> str:
     if row["gpu_uuids"] != surface.law.of["gpu_uuids"]:
         return "no: another GPU"
     return "yes" if row["is_within_others"] else "no: beyond the others"
-
-
-def reach_in_words(law: PublishedLaw) -> str:
-    """The range of the points that a law is fitted to."""
-    low, high = (trimmed(pixels / MEGAPIXEL) for pixels in law.reach.pixels)
-    parts = [
-        _between(law.reach.steps, "steps"),
-        _between((low, high), "megapixels"),
-        *([_between(law.reach.frames, "frames")] if law.reach.frames != (1, 1) else []),
-    ]
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def svg(surface: Surface, *, narrow: bool = False) -> str:
@@ -209,29 +192,8 @@ def specification(surface: Surface, *, narrow: bool = False) -> Spec:
     }
 
 
-def _between(ends: tuple[object, object], unit: str) -> str:
-    low, high = ends
-    return f"{low} to {high} {unit}" if low != high else f"{low} {unit}"
-
-
 def _share(value: float) -> str:
     return f"{100 * value:.1f} %"
-
-
-def _why_no_law(surface: Surface) -> str:
-    nearest = surface.nearest
-    if nearest is None:
-        return "No law: these points are too few, or too much alike, to tell the terms of one apart."
-    name, tested = LAWS[Law(nearest["law"])], nearest["tested_points"]
-    if nearest["largest_error"] is None or nearest["largest_error"] <= MOST_ERROR:
-        return (
-            f"No law: only {tested} points are within the others and could be left out;"
-            f" {FEWEST_PROOFS} must be."
-        )
-    return (
-        f"No law: the nearest ({name}) misses one of {tested} points that it was fitted without by"
-        f" {_share(nearest['largest_error'])}. At most {100 * MOST_ERROR:.0f} % are allowed."
-    )
 
 
 def _terms_in_words(surface: Surface, law: PublishedLaw) -> str:

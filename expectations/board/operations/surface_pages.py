@@ -9,6 +9,7 @@ from expectations.board.operations import surface_curves
 from expectations.board.reading.figures.figure import standalone
 from expectations.board.reading.page import PIXELS
 from expectations.laws import best_laws
+from expectations.laws.answer import BEST, NEAREST
 from expectations.pages.png import write_png
 from expectations.sql import load_sql, rows_of
 
@@ -23,10 +24,8 @@ CSV = f"{FIGURES}/jouleboard-{surface_curves.NAME}.csv"
 
 def images(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Values of the page `images.html`; its figures and their rows are written as files, too."""
-    laws = best_laws(rows_of(connection, ROOM / "surface_laws.sql"))
-    known = surface_curves.surfaces(
-        rows_of(connection, POINTS), laws, rows_of(connection, ROOM / "surface_misses.sql")
-    )
+    laws = best_laws(rows_of(connection, BEST))
+    known = surface_curves.surfaces(rows_of(connection, POINTS), laws, rows_of(connection, NEAREST))
     drawn = known[: surface_curves.SHOWN]
     pictures = [
         {"wide": surface_curves.svg(surface), "narrow": surface_curves.svg(surface, narrow=True)}

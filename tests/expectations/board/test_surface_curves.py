@@ -46,6 +46,7 @@ WORK = {
     Term.STEP_LINEAR: known.LINEAR,
     Term.STEP_QUADRATIC: known.QUADRATIC,
 }
+UNTRIED: dict[str, Any] = {"law": None, "tested_points": None, "largest_error": None}
 SIDES = {399_360: (480, 832), 921_600: (720, 1280)} | {
     side * side: (side, side) for side in (*known.SIDES, 2048)
 }
@@ -111,9 +112,11 @@ def published(law: Law, terms: dict[Term, float], points: Iterable[Point], **cha
 
 
 IMAGE_LAW = published(Law.POWER, POWER, known.GRID)
-IMAGES = Surface(tuple(rows(known.GRID, known.power)), IMAGE_LAW, None)
+IMAGES = Surface(tuple(rows(known.GRID, known.power)), IMAGE_LAW, UNTRIED)
 VIDEOS = Surface(
-    tuple(rows(known.VIDEOS, known.work, output_unit="video")), published(Law.WORK, WORK, known.VIDEOS), None
+    tuple(rows(known.VIDEOS, known.work, output_unit="video")),
+    published(Law.WORK, WORK, known.VIDEOS),
+    UNTRIED,
 )
 
 
@@ -179,7 +182,7 @@ def test_a_point_left_out_has_what_the_law_said_without_it_beside_it() -> None:
             *rows([other], known.power, gpu_uuids="GPU-2", predicted_joules=None, is_within_others=None),
         ),
         IMAGE_LAW,
-        None,
+        UNTRIED,
     )
     assert sorted(kinds(surface)) == [
         ("measured", 10, known.power(beyond)),
@@ -196,7 +199,7 @@ def test_an_interval_is_drawn_only_where_it_is_known() -> None:
     known_of = rows(
         known.GRID[:1], known.power, energy_per_output_low_joules=1.0, energy_per_output_high_joules=9.0
     )
-    surface = Surface((*known_of, *rows(known.GRID[1:4], known.power)), IMAGE_LAW, None)
+    surface = Surface((*known_of, *rows(known.GRID[1:4], known.power)), IMAGE_LAW, UNTRIED)
     (rule,) = values(panels(surface)["Over steps"], "rule")
     assert (rule["place"], rule["low"], rule["high"]) == (10, 1.0, 9.0)
 
@@ -206,7 +209,7 @@ def test_an_interval_below_zero_ends_at_the_end_of_the_axis() -> None:
     wide = rows(
         known.GRID[:1], known.power, energy_per_output_low_joules=-5.0, energy_per_output_high_joules=60.0
     )
-    surface = Surface((*wide, *rows(known.GRID[1:], known.power)), IMAGE_LAW, None)
+    surface = Surface((*wide, *rows(known.GRID[1:], known.power)), IMAGE_LAW, UNTRIED)
     (panel, *_) = specification(surface)["concat"]
     (rule,) = values(panel["layer"], "rule")
     assert rule["low"] == panel["layer"][0]["encoding"]["y"]["scale"]["domain"][0] > 0
@@ -214,7 +217,7 @@ def test_an_interval_below_zero_ends_at_the_end_of_the_axis() -> None:
 
 def test_names_of_lines_do_not_cover_each_other() -> None:
     near = [Point(steps, side * side) for side in known.SIDES for steps in (49, 50)]
-    surface = Surface(tuple(rows(near, lambda point: 100 + point.pixels / 1e6)), None, None)
+    surface = Surface(tuple(rows(near, lambda point: 100 + point.pixels / 1e6)), None, UNTRIED)
     (panel, *_) = specification(surface)["concat"]
     low, high = panel["layer"][0]["encoding"]["y"]["scale"]["domain"]
     names = values(panel["layer"], "text")
@@ -248,11 +251,11 @@ def test_words_say_what_the_work_is_made_of() -> None:
 @pytest.mark.parametrize(
     ("nearest", "said"),
     [
-        (None, "No law: these points are too few, or too much alike, to tell the terms of one apart."),
+        (UNTRIED, "No law: these points are too few, or too much alike, to tell the terms of one apart."),
         (
             {"law": "work", "tested_points": 16, "largest_error": 0.366},
             "No law: the nearest (the sum of the work) misses one of 16 points that it was fitted without by"
-            " 36.6 %. At most 10 % are allowed.",
+            " 36.6 %, and at most 10 % are allowed.",
         ),
         (
             {"law": "power", "tested_points": 3, "largest_error": 0.01},
@@ -266,8 +269,7 @@ def test_words_say_what_the_work_is_made_of() -> None:
 )
 def test_without_a_law_points_are_drawn_and_the_reason_is_said(nearest: Any, said: str) -> None:
     points = rows(known.GRID, known.power, predicted_joules=None, is_within_others=None)
-    misses = [{"family_id": FAMILY["family_id"], **nearest}] if nearest else []
-    (surface,) = surfaces(points, {}, misses)
+    (surface,) = surfaces(points, {}, [{"family_id": FAMILY["family_id"], **nearest}])
     assert in_words(surface) == [said]
     assert {kind for kind, _, _ in kinds(surface)} == {"measured"} and len(kinds(surface)) == 16
     joined = values(panels(surface)["Over steps"], "line")
@@ -288,7 +290,7 @@ def test_a_line_beyond_the_law_has_its_points_and_its_name() -> None:
     """Another GPU was measured at a size that the law's own was not."""
     far = Point(20, 2048 * 2048)
     beyond = rows([far], known.power, gpu_uuids="GPU-2", predicted_joules=None, is_within_others=None)
-    shown = panels(Surface((*IMAGES.points, *beyond), IMAGE_LAW, None))["Over steps"]
+    shown = panels(Surface((*IMAGES.points, *beyond), IMAGE_LAW, UNTRIED))["Over steps"]
     assert "2048x2048" not in {value["line"] for value in values(shown, "line")}
     (name,) = [value for value in values(shown, "text") if value["name"] == "2048x2048"]
     assert name["place"] == 20 and name["value"] == pytest.approx(known.power(far), rel=0.1)
@@ -299,7 +301,7 @@ def test_each_name_stands_at_its_own_line() -> None:
     sizes = [{"height": 512, "width": 512}, {"height": 5120, "width": 512}]
     curves = [rows(known.GRID[:4], known.power), rows(known.GRID[:4], lambda point: 4 * known.power(point))]
     points = [row | size for size, curve in zip(sizes, curves, strict=True) for row in curve]
-    (panel, *_) = specification(Surface(tuple(points), None, None))["concat"]
+    (panel, *_) = specification(Surface(tuple(points), None, UNTRIED))["concat"]
     assert {value["name"]: value["value"] for value in values(panel["layer"], "text")} == pytest.approx(
         {"512x512": known.power(known.GRID[3]), "512x5120": 4 * known.power(known.GRID[3])}
     )
@@ -308,5 +310,5 @@ def test_each_name_stands_at_its_own_line() -> None:
 def test_shapes_of_the_same_pixels_are_drawn() -> None:
     """Nothing that a law knows differs."""
     (square,) = rows(known.GRID[:1], known.power)
-    surface = Surface((square, {**square, "height": 256, "width": 1024}), None, None)
+    surface = Surface((square, {**square, "height": 256, "width": 1024}), None, UNTRIED)
     assert "NaN" not in svg(surface) and list(panels(surface)) == ["Over megapixels"]
