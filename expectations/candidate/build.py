@@ -112,6 +112,8 @@ def _parsed(candidate: Path, plain: Path, project: Path) -> Manifest:
         manifest = cast("Manifest", outcome.result)
         parsed.keep(manifest, kept)
     parsed.locate(manifest, plain / INPUTS_FOLDER)
+    if plain != candidate:
+        parsed.tables_only(manifest)
     return manifest
 
 

@@ -140,23 +140,17 @@ def fit(measured: Sequence[Measured], nodes: Sequence[float], pair_from: Fit | N
 
 
 def _features(work: Work, nodes: Sequence[float]) -> np.ndarray:
-    return np.array(
-        [
-            work.prefill_tokens,
-            work.prefill_pairs,
-            work.context_tokens,
-            *sum(
-                (part.tokens / part.in_flight * shares(part.in_flight, nodes) for part in work.decoding),
-                np.zeros(len(nodes)),
-            ),
-        ]
-    )
+    in_flight = np.array([part.in_flight for part in work.decoding], dtype=float)
+    steps = np.array([part.tokens for part in work.decoding], dtype=float) / in_flight
+    of_nodes = steps @ shares(in_flight, nodes)
+    return np.array([work.prefill_tokens, work.prefill_pairs, work.context_tokens, *of_nodes])
 
 
-def shares(batch: float, nodes: Sequence[float]) -> np.ndarray:
+def shares(batch: float | np.ndarray, nodes: Sequence[float]) -> np.ndarray:
     """The share of each node in the price of a step: linear between two, the nearest beyond."""
-    place = float(np.interp(batch, nodes, np.arange(len(nodes))))
-    weights: np.ndarray = np.clip(1 - np.abs(np.arange(len(nodes)) - place), 0, None)
+    numbers = np.arange(len(nodes))
+    places = np.interp(batch, nodes, numbers)
+    weights: np.ndarray = np.clip(1 - np.abs(numbers - np.asarray(places)[..., None]), 0, None)
     return weights
 
 

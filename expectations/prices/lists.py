@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.stats import t as student
 
 from expectations.prices.fit import Fit, Measured, NotTold, Price, fit
@@ -78,6 +79,24 @@ PREDICTIONS = pa.schema(
 )
 """One row per window that a price list was not fitted to."""
 
+_READ = (
+    "price_list_id",
+    "run_id",
+    "used_for",
+    "gpu_uuids",
+    "batch_size",
+    "fixed_prompt_tokens",
+    "fixed_answer_tokens",
+    "energy_joules",
+    "window_seconds",
+    "relative_error",
+    "idle_watts_loaded",
+    "prefill_tokens",
+    "prefill_pairs",
+    "idle_seconds",
+)
+"""Columns of windows."""
+
 Row = Mapping[str, Any]
 
 
@@ -105,7 +124,8 @@ def fitted(windows: pa.Table, decoding: pa.Table) -> pa.Table:
     Returns:
         Rows of `FITS`.
     """
-    parts = _by_run(decoding)
+    windows = windows.filter(pc.not_equal(windows["used_for"], "proof"))
+    parts = _by_run(decoding, windows)
     rows: list[dict[str, Any]] = []
     for list_id, group in sorted(_by_list(windows).items()):
         chosen = _fit_of_one_gpu(group, parts)
@@ -139,7 +159,8 @@ def _fit_of_one_gpu(
 
 def predicted(windows: pa.Table, decoding: pa.Table, fits: pa.Table) -> pa.Table:
     """What each price list says of the windows that it was not fitted to: rows of `PREDICTIONS`."""
-    parts, groups = _by_run(decoding), _by_list(windows)
+    windows = windows.filter(pc.is_in(windows["price_list_id"], value_set=fits["price_list_id"]))
+    parts, groups = _by_run(decoding, windows), _by_list(windows)
     lists: dict[str, list[Row]] = {}
     for row in fits.to_pylist():
         lists.setdefault(row["price_list_id"], []).append(row)
@@ -169,7 +190,7 @@ def predicted(windows: pa.Table, decoding: pa.Table, fits: pa.Table) -> pa.Table
 
 def _by_list(windows: pa.Table) -> dict[str, _Windows]:
     groups: dict[str, _Windows] = {}
-    for row in sorted(windows.to_pylist(), key=lambda row: row["run_id"]):
+    for row in windows.select(_READ).sort_by("run_id").to_pylist():
         group: _Windows = groups.setdefault(row["price_list_id"], _Windows())
         getattr(group, row["used_for"]).append(row)
     return groups
@@ -183,11 +204,13 @@ def _most_measured_first(rows: list[Row]) -> list[str | None]:
     return sorted(loads, key=lambda gpus: -len(loads[gpus]))
 
 
-def _by_run(decoding: pa.Table) -> dict[str, tuple[Decoding, ...]]:
+def _by_run(decoding: pa.Table, windows: pa.Table) -> dict[str, tuple[Decoding, ...]]:
+    """Of these windows alone: there are millions of rows of others."""
+    wanted = decoding.filter(pc.is_in(decoding["run_id"], value_set=windows["run_id"]))
+    columns = ("run_id", "answers_in_flight", "decode_tokens", "context_tokens")
     parts: dict[str, list[Decoding]] = {}
-    for row in decoding.to_pylist():
-        part = Decoding(row["answers_in_flight"], row["decode_tokens"], row["context_tokens"])
-        parts.setdefault(row["run_id"], []).append(part)
+    for run_id, *part in zip(*(wanted[name].to_pylist() for name in columns), strict=True):
+        parts.setdefault(run_id, []).append(Decoding(*part))
     return {run: tuple(sorted(rows, key=lambda part: part.in_flight)) for run, rows in parts.items()}
 
 

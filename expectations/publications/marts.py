@@ -20,7 +20,7 @@ def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
     Returns rows and columns by mart.
 
     Raises:
-        PublicationError: a mart is a view, or there is none.
+        PublicationError: there is no mart.
     """
     import duckdb
 
@@ -64,7 +64,9 @@ def _copy_comments(connection: Any, name: str) -> None:
     table = f"{MART_SCHEMA}.{_identifier(name)}"
     where = f"database_name = 'candidate' and schema_name = '{MART_SCHEMA}' and table_name = ?"
     for (comment,) in connection.execute(
-        f"select comment from duckdb_tables() where {where} and comment is not null", [name]
+        "select table_comment from information_schema.tables where table_comment is not null"
+        f" and table_catalog = 'candidate' and table_schema = '{MART_SCHEMA}' and table_name = ?",
+        [name],
     ).fetchall():
         connection.execute(f"comment on table {table} is {literal(comment)}")
     for column, comment in connection.execute(
@@ -91,15 +93,12 @@ def _metadata(connection: Any, name: str) -> str:
 
 def _mart_names(connection: Any) -> list[str]:
     rows = connection.execute(
-        "select table_name, table_type from information_schema.tables"
+        "select table_name from information_schema.tables"
         f" where table_catalog = 'candidate' and table_schema = '{MART_SCHEMA}' order by table_name"
     ).fetchall()
     if not rows:
         raise PublicationError(f"the candidate has no table in schema {MART_SCHEMA}; nothing to publish")
-    for name, kind in rows:
-        if kind != "BASE TABLE":
-            raise PublicationError(f"{MART_SCHEMA}.{name} is a {kind.lower()}: only tables can be published")
-    return [name for name, _ in rows]
+    return [name for (name,) in rows]
 
 
 def _identifier(name: str) -> str:

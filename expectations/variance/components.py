@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from expectations.variance.nested import Component, Observation, components, pooled
 
@@ -65,15 +66,21 @@ def estimated(runs: pa.Table) -> pa.Table:
         Rows of `COMPONENTS`. Sizes are shares of the figure: a standard deviation, or the root mean
         square of a difference (instrument, weights).
     """
-    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-    for run in runs.to_pylist():
-        groups[run["data_source"], run["gpu_model"], run["architecture"]].append(run)
     rows = [
         dict(zip(COMPONENTS.names, (*key, *values), strict=True))
-        for key, group in sorted(groups.items())
+        for key, group in _groups(runs)
         for values in _sizes(group)
     ]
     return pa.Table.from_pylist(rows, schema=COMPONENTS)
+
+
+def _groups(runs: pa.Table) -> Iterator[tuple[tuple[str, ...], list[Row]]]:
+    """Runs by data source, GPU model and architecture; one group at a time is in memory as rows."""
+    names = COMPONENTS.names[:3]
+    keys = runs.select(names).group_by(names).aggregate([]).to_pylist()
+    for key in sorted(tuple(row[name] for name in names) for row in keys):
+        wanted = pc.and_kleene(pc.equal(runs[names[0]], key[0]), pc.equal(runs[names[1]], key[1]))
+        yield key, runs.filter(pc.and_kleene(wanted, pc.equal(runs[names[2]], key[2]))).to_pylist()
 
 
 def _sizes(runs: Sequence[Row]) -> Iterator[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from math import fsum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +146,7 @@ def _means(observations: Sequence[Observation], depth: int) -> dict[tuple[str, .
     values: dict[tuple[str, ...], list[float]] = defaultdict(list)
     for observation in observations:
         values[observation.path[: depth + 1]].append(observation.value)
-    return {unit: float(np.mean(several)) for unit, several in values.items()}
+    return {unit: fsum(several) / len(several) for unit, several in values.items()}
 
 
 def _expected(sizes: Sequence[dict[tuple[str, ...], int]], degrees: NDArray[np.int64]) -> NDArray[np.float64]:

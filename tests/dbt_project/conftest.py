@@ -57,11 +57,12 @@ class Warehouse:
         """A database in memory with the marts, to be changed by a test."""
         connection = duckdb.connect()
         connection.execute("create schema marts")
-        connection.execute(f"attach '{self.built.database}' as built (read_only)")
+        connection.execute(f"attach '{self.built.database}' as candidate (read_only)")
         for (table,) in connection.execute(
-            "select table_name from duckdb_tables() where database_name = 'built' and schema_name = 'marts'"
+            "select table_name from information_schema.tables"
+            " where table_catalog = 'candidate' and table_schema = 'marts'"
         ).fetchall():
-            connection.execute(f"create table marts.{table} as from built.marts.{table}")
+            connection.execute(f"create table marts.{table} as from candidate.marts.{table}")
         return connection
 
 

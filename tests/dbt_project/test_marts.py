@@ -27,13 +27,9 @@ def one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple:
     return rows[0]
 
 
-def test_every_mart_is_a_table(marts: duckdb.DuckDBPyConnection) -> None:
-    kinds = dict(
-        marts.execute(
-            "select table_name, table_type from information_schema.tables where table_schema = 'marts'"
-        ).fetchall()
-    )
-    assert kinds == dict.fromkeys(MARTS, "BASE TABLE")
+def test_every_mart_is_there(marts: duckdb.DuckDBPyConnection) -> None:
+    names = marts.execute("select table_name from information_schema.tables where table_schema = 'marts'")
+    assert sorted(name for (name,) in names.fetchall()) == sorted(MARTS)
 
 
 def test_every_mart_is_in_the_guide_for_analysts() -> None:

@@ -249,14 +249,14 @@ def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
     hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
     with duckdb.connect() as connection:
         connection.execute("create schema marts")
-        connection.execute(f"attach '{warehouse.built.database}' as built (read_only)")
+        connection.execute(f"attach '{warehouse.built.database}' as candidate (read_only)")
         for table, column, kind in connection.execute(
             "select table_name, column_name, data_type from duckdb_columns()"
-            " where database_name = 'built' and schema_name = 'marts'"
+            " where database_name = 'candidate' and schema_name = 'marts'"
             " order by table_name, column_index"
         ).fetchall():
             if column == _first_column(connection, table):
-                connection.execute(f"create table marts.{table} as from built.marts.{table}")
+                connection.execute(f"create table marts.{table} as from candidate.marts.{table}")
             text = kind == "VARCHAR" and not column.endswith(("_id", "change", "run_ids", "data_source"))
             if text:
                 connection.execute(f"update marts.{table} set {column} = ?", [hostile])
@@ -269,7 +269,7 @@ def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
 
 def _first_column(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     query = (
-        "select column_name from duckdb_columns() where database_name = 'built' and schema_name = 'marts'"
+        "select column_name from duckdb_columns() where database_name = 'candidate' and schema_name = 'marts'"
         " and table_name = ? order by column_index limit 1"
     )
     return str(connection.execute(query, [table]).fetchall()[0][0])

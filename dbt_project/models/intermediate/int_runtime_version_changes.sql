@@ -1,10 +1,11 @@
-{% set comparison -%}
-    leaderboard_id, old_leaderboard_id, old_runtime_version, versions_back, on_same_gpus, metric
+{% set compared -%}
+    leaderboard_id, old_leaderboard_id, old_runtime_version, versions_back, on_same_gpus
 {%- endset -%}
+{% set comparison = compared ~ ', metric' -%}
 
-with runs as (
+with gpus as (
 
-    select * from {{ ref('int_runs_compared_by_version') }}
+    select * from {{ ref('int_gpus_compared_by_version') }}
 
 ),
 
@@ -16,17 +17,18 @@ t_quantiles as (
 
 metrics as (
 
-    select
-        *,
-        'energy' as metric,
-        energy_per_output_joules as figure
-    from runs
-    union all
-    select
-        *,
-        'latency' as metric,
-        latency_seconds as figure
-    from runs
+    {% for metric in ['energy', 'latency'] %}
+        select
+            {{ compared }},
+            '{{ metric }}' as metric,
+            gpu_uuids,
+            is_later_version,
+            {{ metric }}_repeats as repeats,
+            {{ metric }}_figure as figure,
+            {{ metric }}_squared_deviations as squared_deviations
+        from gpus
+        {{ '    union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
@@ -44,17 +46,27 @@ compared as (
 
     -- A GPU without a figure of both versions is left out. Without common GPUs all runs stay in one block.
     select
-        * replace (
-            case
-                when
-                    on_same_gpus is not true
-                    or bool_or(is_later_version and figure is not null) over blocks
-                    and bool_or(not is_later_version and figure is not null) over blocks
-                    then figure
-            end as figure
-        )
+        * exclude (repeats),
+        case
+            when
+                on_same_gpus is not true
+                or bool_or(is_later_version and repeats > 0) over blocks
+                and bool_or(not is_later_version and repeats > 0) over blocks
+                then repeats
+            else 0
+        end as repeats
     from blocked
     window blocks as (partition by leaderboard_id, old_leaderboard_id, metric, block)
+
+),
+
+weighed as (
+
+    select
+        *,
+        sum(repeats * figure) over cell / nullif(sum(repeats) over cell, 0) as cell_figure
+    from compared
+    window cell as (partition by leaderboard_id, old_leaderboard_id, metric, block, is_later_version)
 
 ),
 
@@ -64,10 +76,11 @@ cells as (
         {{ comparison }},
         block,
         is_later_version,
-        count(figure) as repeats,
-        avg(figure) as figure,
-        count(figure) * var_pop(figure) as squared_deviations
-    from compared
+        cell_figure as figure,
+        sum(repeats) as repeats,
+        sum(squared_deviations + repeats * (figure - cell_figure) ** 2) filter (repeats > 0)
+            as squared_deviations
+    from weighed
     group by all
 
 ),

@@ -26,6 +26,10 @@ def project(tmp_path: Path) -> Path:
     (folder / "models" / "total.sql").write_text(
         "{{ config(materialized='table') }} select sum(x) as total from {{ source('own', 'runs') }}"
     )
+    (folder / "models" / "marts").mkdir()
+    (folder / "models" / "marts" / "shown.sql").write_text(
+        "{{ config(materialized='view') }} select x as total from {{ source('own', 'runs') }}"
+    )
     return folder
 
 
@@ -35,6 +39,7 @@ def total(project: Path, candidate: Path, value: int) -> int:
     duckdb.sql(f"select {value} as x").write_parquet(str(candidate / "inputs" / "runs.parquet"))
     build(candidate, project=project)
     with duckdb.connect(str(candidate / CANDIDATE_FILE), read_only=True) as connection:
+        assert connection.sql("select total from main.shown").fetchall() == [(value,)], "whatever its path"
         return int(connection.sql("select total from main.total").fetchall()[0][0])
 
 

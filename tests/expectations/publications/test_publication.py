@@ -318,13 +318,19 @@ def test_a_full_disk_leaves_the_last_publication(cramped: Path, candidate: Path,
     assert list((cramped / "published" / ".incoming").iterdir()) == []
 
 
-def test_views_are_not_published(settings: Settings, candidate: Path) -> None:
-    connection = duckdb.connect(str(candidate))
-    connection.execute("create view marts.shortcut as select * from marts.leaderboard")
-    connection.close()
-    with pytest.raises(PublicationError, match=r"marts\.shortcut is a view"):
-        publish(settings, candidate, "with a view")
-    assert publications.current(settings) is None
+def test_a_view_is_published_as_a_table_with_its_description(settings: Settings, candidate: Path) -> None:
+    with duckdb.connect(str(candidate)) as connection:
+        connection.execute("create view marts.shortcut as select * from candidate.marts.leaderboard")
+        connection.execute("comment on view marts.shortcut is 'The same rows.'")
+        rows = connection.execute("select count(*) from marts.shortcut").fetchall()
+    publish(settings, candidate, "with a view")
+    item = publications.current(settings)
+    assert item is not None
+    candidate.unlink()
+    with duckdb.connect(str(item.database), read_only=True) as published:
+        assert published.execute("select count(*) from marts.shortcut").fetchall() == rows
+        query = "select comment from duckdb_tables() where table_name = 'shortcut'"
+        assert published.execute(query).fetchall() == [("The same rows.",)]
 
 
 def test_a_line_torn_by_a_crash_does_not_swallow_the_next(tmp_path: Path) -> None:

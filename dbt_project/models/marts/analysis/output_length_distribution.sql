@@ -30,21 +30,43 @@ bins as (
 
 ),
 
+widths_of_runs as (
+
+    select
+        run_id,
+        max(bin_end_tokens - bin_start_tokens) as bin_tokens
+    from bins
+    where responses > 0
+    group by run_id
+
+),
+
+widths_of_rows as (
+
+    select
+        measurements.leaderboard_id,
+        max(widths_of_runs.bin_tokens) as bin_tokens,
+        count(*) as runs
+    from widths_of_runs
+    inner join measurements on widths_of_runs.run_id = measurements.measurement_id
+    group by measurements.leaderboard_id
+
+),
+
 of_rows as (
 
     select
         measurements.leaderboard_id,
         measurements.data_source,
-        measurements.energy_per_output_joules,
         bins.bin_start_tokens,
+        bins.bin_end_tokens,
         bins.responses,
-        max(bins.bin_end_tokens - bins.bin_start_tokens) over of_row as bin_tokens,
-        count(distinct bins.run_id) over of_row as runs,
-        bins.bin_end_tokens
+        widths_of_rows.bin_tokens,
+        widths_of_rows.runs
     from bins
     inner join measurements on bins.run_id = measurements.measurement_id
+    inner join widths_of_rows on measurements.leaderboard_id = widths_of_rows.leaderboard_id
     where bins.responses > 0
-    window of_row as (partition by measurements.leaderboard_id)
 
 ),
 
@@ -85,4 +107,3 @@ select
     added.bin_end_tokens * energy.energy_per_output_joules as energy_end_joules
 from added
 inner join energy using (leaderboard_id)
-order by added.data_source, added.leaderboard_id, added.bin_start_tokens

@@ -31,4 +31,3 @@ select
 from profiles
 inner join measurements on profiles.run_id = measurements.measurement_id
 inner join runs on profiles.run_id = runs.run_id
-order by profiles.run_id, profiles.start_seconds

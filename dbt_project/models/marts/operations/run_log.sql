@@ -103,4 +103,3 @@ left join runs on measurements.measurement_id = runs.run_id
 left join models on measurements.model_id = models.model_id and measurements.data_source = models.data_source
 left join reproduced on measurements.leaderboard_id = reproduced.leaderboard_id
 left join differences on {{ difference_of_weights('differences', 'measurements') }}
-order by measurements.data_source, runs.started_at, run_id
