@@ -158,7 +158,8 @@ def judge_runs(
     verdicts = quarantine.judge(landed.landing, audit.findings, released, fixed)
     accepted = {run_id for run_id, verdict in verdicts.items() if verdict.accepted}
     if accepted:
-        audit += audit_runs(auditor, Level.CROSS_RUN, cross_run_checks(), runs.only(accepted))
+        runs = runs.only(accepted)  # and nothing holds the others in memory
+        audit += audit_runs(auditor, Level.CROSS_RUN, cross_run_checks(), runs)
     return audit, quarantine.judge(landed.landing, audit.findings, released, fixed)
 
 

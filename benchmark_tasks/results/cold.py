@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import glob
 from pathlib import Path
 
 from benchmark_tasks import disk
@@ -78,7 +79,7 @@ def set_address(root: Path, url: str) -> None:
 
 def cold_bundles(root: Path) -> list[str]:
     """Bundles that are in cold storage, as paths below the landing zone."""
-    return sorted(path.relative_to(root / COLD).as_posix() for path in (root / COLD).glob("*/*/[!.]*"))
+    return sorted(glob("*/*/*", root_dir=root / COLD))  # noqa: PTH207 -- paths take ten times as long
 
 
 @contextmanager

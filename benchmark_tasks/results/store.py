@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from os.path import exists
 from pathlib import Path
 
 from benchmark_tasks.disk import disk_full_is_an_error, sync
@@ -244,8 +245,9 @@ class Store:
 
     def cold_folders(self) -> list[Path]:
         """Folders of the bundles that are only in cold storage; a move that was killed leaves both."""
-        here = [where for where in cold.cold_bundles(self.root) if not (self.root / where).exists()]
-        return [self.root / cold.COLD / where for where in here]
+        below = self.root / cold.COLD
+        here = (where for where in cold.cold_bundles(self.root) if not exists(f"{self.root}/{where}"))  # noqa: PTH110
+        return [below / where for where in here]
 
     def _outgoing(self, run: Run) -> Path:
         return self.root / OUTGOING / self.path_of(run).relative_to(self.root)

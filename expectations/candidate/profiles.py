@@ -11,6 +11,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -256,8 +257,12 @@ def stage(tables: Path, directory: Path) -> None:
 
 def key_of(run_id: str, checksums: str) -> str:
     """Changes with a bundle's checksums and with the code that reads it."""
-    code = code_version(Path(__file__), Path(str(work_of_windows.__file__)))
-    return hashlib.sha256(f"{run_id} {checksums} {code}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{run_id} {checksums} {_version()}".encode()).hexdigest()[:32]
+
+
+@cache
+def _version() -> str:
+    return code_version(Path(__file__), Path(str(work_of_windows.__file__)))
 
 
 def _keys(folder: Path) -> dict[str, str]:

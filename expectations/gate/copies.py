@@ -55,13 +55,12 @@ def originals(run_ids: Sequence[str], marks: pa.ChunkedArray) -> dict[str, str]:
     """
     lists = marks.combine_chunks()
     counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    runs, values = np.repeat(np.arange(len(counts)), counts), lists.flatten().to_numpy()
-    order = np.argsort(values, kind="stable")
-    same = np.flatnonzero(np.diff(values[order]) == 0)
+    ends, values = np.cumsum(counts), lists.flatten().to_numpy()
+    places = _places_of_repeated(values)
+    runs = np.searchsorted(ends, places, side="right")
     runs_with: dict[int, list[int]] = defaultdict(list)
     shared: dict[int, Counter[int]] = defaultdict(Counter)
-    for place in np.sort(order[np.union1d(same, same + 1)]):
-        run, mark = int(runs[place]), int(values[place])
+    for run, mark in zip(runs.tolist(), values[places].tolist(), strict=True):
         shared[run].update(runs_with[mark])
         runs_with[mark].append(run)
     found: dict[str, str] = {}
@@ -70,6 +69,16 @@ def originals(run_ids: Sequence[str], marks: pa.ChunkedArray) -> dict[str, str]:
             if count >= max(FEWEST_SAME, SAME_SHARE * min(counts[run], counts[other])):
                 found.setdefault(run_ids[run], run_ids[other])
     return found
+
+
+def _places_of_repeated(values: np.ndarray) -> np.ndarray:
+    """Where values are that are there more than once, in order."""
+    in_order = np.sort(values)
+    repeated = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
+    if not repeated.size:
+        return np.array([], int)
+    nearest = repeated[np.minimum(np.searchsorted(repeated, values), repeated.size - 1)]
+    return np.flatnonzero(nearest == values)
 
 
 def _marks(values: np.ndarray, digits: int, per_mark: int) -> list[int]:

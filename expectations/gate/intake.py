@@ -156,7 +156,8 @@ def read(settings: Settings) -> Intake:
         elif run is not None:
             sums, whole = _sums(folder)
             records.add(key if whole else None, _row(run, folder, sums))
-    tables = (_in_order(records.keep()), _in_order(examined.keep()))
+    tables = [table.drop_columns([KEY]).combine_chunks() for table in (records.keep(), examined.keep())]
+    pa.default_memory_pool().release_unused()
     return Intake(*tables, tuple(broken), settings.raw, Registry.read(settings))
 
 
@@ -192,10 +193,6 @@ def _sums(directory: Path) -> tuple[str, bool]:
             return sha256(directory / bundle.CHECKSUMS_FILE), True
     except (OSError, BundleError) as error:
         return str(error), False
-
-
-def _in_order(table: pa.Table) -> pa.Table:
-    return table.drop_columns([KEY]).sort_by("run_id").combine_chunks()
 
 
 def _version() -> str:

@@ -99,18 +99,34 @@ class Kept:
         self._new = []
 
     def keep(self) -> pa.Table:
-        """Every row that is needed; the next call knows them. They are only written if they are others.
+        """Every row that is needed, in the order of ids; the next call knows them.
+
+        They are only written if they are others. The object is of no use afterwards: 100,000 rows that are
+        as they were are not copied, and what is not needed any more takes no memory.
 
         Raises:
             DiskFull: nothing was changed.
         """
         self._settle()
-        table = pa.concat_tables([self.known.take(pa.array(self._again, pa.int64())), *self._tables])
-        kept = table.filter(pc.is_valid(table[KEY]))
-        if kept.num_rows != self.known.num_rows or kept.num_rows != len(self._again):
+        table, again, known = self.known, len(self._again), self.known.num_rows
+        if again != known:
+            table = table.take(pa.array(self._again, pa.int64()))
+        if self._tables:
+            table = pa.concat_tables([table, *self._tables])
+        del self.known, self._places, self._again, self._tables
+        table = _by_run(table)
+        kept = table.filter(pc.is_valid(table[KEY])) if table[KEY].null_count else table
+        if kept.num_rows != known or kept.num_rows != again:
             with next_tables(self._home) as folder:
                 pq.write_table(kept, folder / _file(self._name), compression="zstd")
         return table
+
+
+def _by_run(table: pa.Table) -> pa.Table:
+    """In the order of ids: kept rows are, so that nothing is copied where none came."""
+    ids = table["run_id"].combine_chunks()
+    in_order = pc.all(pc.less_equal(ids[:-1], ids[1:]), min_count=0).as_py()
+    return table if in_order else table.sort_by("run_id")
 
 
 @contextmanager

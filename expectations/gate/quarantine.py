@@ -129,6 +129,9 @@ def judge(
     verdicts = {}
     for run in landing.runs:
         findings_on_run = tuple(by_run.get(run.run_id, ()))
+        if not findings_on_run:
+            verdicts[run.run_id] = Verdict(run.run_id, True, ())
+            continue
         critical = [finding for finding in findings_on_run if finding.severity is Severity.CRITICAL]
         waived = released.get(run.run_id) if critical else None
         if any(finding.check in fixed for finding in critical):
@@ -152,15 +155,16 @@ def judge(
 
 def _superseded(runs: Sequence[Repeat], verdicts: Mapping[str, Verdict]) -> dict[str, str]:
     """Quarantined or released runs that a later, clean run of the same configuration and people replaces."""
+    critical = {run_id for run_id, verdict in verdicts.items() if verdict.critical}
     latest: dict[tuple[str, str | None], Repeat] = {}
     for run in runs:
-        if not verdicts[run.run_id].critical:
+        if run.run_id not in critical:
             same = latest.get(run.what_of_whom)
             latest[run.what_of_whom] = run if same is None or run.started_at > same.started_at else same
     return {
         run.run_id: later.run_id
         for run in runs
-        if verdicts[run.run_id].critical
+        if run.run_id in critical
         and (later := latest.get(run.what_of_whom)) is not None
         and later.started_at > run.started_at
     }

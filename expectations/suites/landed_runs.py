@@ -64,6 +64,7 @@ def landed_runs(landed: Intake, catalog: Catalog, *, now: datetime) -> LandedRun
         contributor=pd.array(contributors, dtype="string"),
     )
     table = table.assign(copy_of=_copy_of(table, landed.evidence))
+    pa.default_memory_pool().release_unused()
     return LandedRuns(_derived(table, catalog), catalog, now)
 
 
@@ -73,7 +74,7 @@ def _copy_of(table: pd.DataFrame, evidence: pa.Table) -> pd.Series:
     What we measured is never the copy of what a contributor did.
     """
     order = np.argsort(table["contributor"].notna().to_numpy(), kind="stable")
-    ours_first = table.iloc[order]
+    ours_first = table[["run_id", "content_digest"]].iloc[order]
     known = ours_first[ours_first["content_digest"].notna()].drop_duplicates("content_digest")
     same_record = table["content_digest"].map(known.set_index("content_digest")["run_id"])
     found = same_record.where(same_record != table["run_id"]).astype("string")

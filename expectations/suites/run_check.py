@@ -86,12 +86,12 @@ def columns(checks: Iterable[RunCheck], runs: LandedRuns) -> CheckedColumns:
     checks, index = tuple(checks), runs.table.index
     values = {check.name: number(check.values(runs)) for check in checks}
     texts = {
-        check.name: check.observed(runs.only(values[check.name].index[outside(check, values[check.name])]))
+        check.name: check.observed(runs.only(failed))
         for check in checks
         if check.observed is not None
+        and len(failed := values[check.name].index[outside(check, values[check.name])])
     }
-    frame = pd.DataFrame(values, index=index)
-    frame.insert(0, "run_id", index)
+    frame = pd.DataFrame({"run_id": index.to_series(), **values}, copy=False)
     return CheckedColumns(frame.reset_index(drop=True), pd.DataFrame(texts, index=index))
 
 
