@@ -29,12 +29,14 @@ from expectations import publications
 from expectations.api import write_api
 from expectations.candidate import inputs
 from expectations.candidate.build import INPUTS_FOLDER, PROJECT, BuildResult, build
-from expectations.candidate.fingerprint import git_commit, software
+from expectations.candidate.fingerprint import code_digest, git_commit, software
 from expectations.gate import intake, quarantine, report
 from expectations.gate.approval import Approval
 from expectations.gate.auditor import Audit, Auditor
 from expectations.gate.intake import Intake
+from expectations.gate.kept import FOLDER as KEPT_FOLDER
 from expectations.gate.quarantine import Verdict
+from expectations.pages import drawings
 from expectations.suites import GateFinding, Level
 from expectations.suites.cross_run import cross_run_checks
 from expectations.suites.landed_runs import landed_runs
@@ -46,6 +48,7 @@ from expectations.suites.run_check import audit_runs
 
 log = logging.getLogger("jouleboard.refresh")
 
+DRAWINGS = "drawings"
 LAST_REFUSAL = "last_refusal"
 SWITCH_WAIT_SECONDS = 60.0
 """How long a finished build waits for a rollback, which takes seconds."""
@@ -297,7 +300,8 @@ def publish_candidate(
             "summary": summary,
             "history": publications.history(settings),
         }
-        _write_site(folder, built, audit, manifest, catalog)
+        with drawings.kept_in(settings.warehouse / KEPT_FOLDER / DRAWINGS, code_digest()):
+            _write_site(folder, built, audit, manifest, catalog)
         write_api(folder, manifest)
     published = publications.publish(settings, number, folder, manifest)
     text = (

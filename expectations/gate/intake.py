@@ -156,9 +156,9 @@ def read(settings: Settings) -> Intake:
         elif run is not None:
             sums, whole = _sums(folder)
             records.add(key if whole else None, _row(run, folder, sums))
-    tables = [table.drop_columns([KEY]).combine_chunks() for table in (records.keep(), examined.keep())]
+    rows, facts = (table.drop_columns([KEY]).combine_chunks() for table in (records.keep(), examined.keep()))
     pa.default_memory_pool().release_unused()
-    return Intake(*tables, tuple(broken), settings.raw, Registry.read(settings))
+    return Intake(rows, facts, tuple(broken), settings.raw, Registry.read(settings))
 
 
 def _often(folders: Iterable[Path]) -> set[str]:

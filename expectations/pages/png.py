@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from expectations.pages.drawings import png_of_svg
+
 
 def write_png(svg: str, picture: Path, scale: float) -> None:
     """Write a figure as PNG on white. scale: pixels of the picture per pixel of the figure."""
-    import vl_convert
-
-    picture.write_bytes(vl_convert.svg_to_png(_on_white(svg), scale=scale))
+    picture.write_bytes(png_of_svg(_on_white(svg), scale))
 
 
 def _on_white(svg: str) -> str:

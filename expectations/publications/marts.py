@@ -48,7 +48,8 @@ def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
 
 def _copy_mart(connection: Any, name: str, folder: Path) -> dict[str, Any]:
     table = f"{MART_SCHEMA}.{_identifier(name)}"
-    connection.execute(f"create table {table} as select * from candidate.{table} order by all")
+    order = "" if _is_in_order(connection, f"candidate.{table}") else "order by all"
+    connection.execute(f"create table {table} as select * from candidate.{table} {order}")
     _copy_comments(connection, name)
     path = folder / PARQUET_FOLDER / f"{name}.parquet"
     connection.execute(
@@ -57,6 +58,15 @@ def _copy_mart(connection: Any, name: str, folder: Path) -> dict[str, Any]:
     )
     columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
     return {"rows": connection.execute(f"select count(*) from {table}").fetchone()[0], "columns": columns}
+
+
+def _is_in_order(connection: Any, table: str) -> bool:
+    """Whether the rows are sorted by all columns: to look takes a tenth of the time that sorting does."""
+    names = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
+    row = f"row({', '.join(map(_identifier, names))})"
+    less = f"select {row} < lag({row}) over () as is_less from {table}"  # NULLs are last here, too
+    (found,) = connection.execute(f"select exists (from ({less}) where is_less)").fetchone()
+    return not found
 
 
 def _copy_comments(connection: Any, name: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from expectations.board.explorer.labels import Place, place_labels
 from expectations.board.reading import source_title
 from expectations.board.reading.figures import theme
+from expectations.pages.drawings import svg_of_vega
 
 ROOM = Path(__file__).parent
 WIDTH, HEIGHT = 1050, 560
@@ -122,8 +123,6 @@ def _svg(view: FirstView, rows: Sequence[Row], heading: str) -> str | None:
     shown = [row for row in view.rows if row[latency]]
     if not shown:
         return None
-    import vl_convert
-
     series = {_series(row) for row in shown}
     drawable = [row for row in rows if row[latency] and row["energy_per_output_joules"]]
     drawn = [row for row in drawable if _series(row) in series]
@@ -148,8 +147,7 @@ def _svg(view: FirstView, rows: Sequence[Row], heading: str) -> str | None:
     }
     specification = _filled(signals, points, [point for point in points if point["id"] in on_frontier])
     _place(specification, [point for point in points if point["chosen"]], x_domain, y_domain)
-    svg: str = vl_convert.vega_to_svg(specification)
-    return svg.replace('class="marks"', 'class="marks first"', 1)
+    return svg_of_vega(specification).replace('class="marks"', 'class="marks first"', 1)
 
 
 def _series(row: Row) -> tuple[Any, ...]:

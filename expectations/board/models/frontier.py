@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from expectations.board.reading.figures import theme
+from expectations.pages.drawings import svg_of_vega_lite
 from expectations.sql import Row
 
 WIDTH, HEIGHT = 820, 340
@@ -27,9 +28,7 @@ Spec = dict[str, Any]
 
 def svg(rows: Sequence[Row], unit: str, scale: tuple[float, str] = (1.0, "J")) -> str:
     """The figure as SVG for the page, in the colours of its style sheet."""
-    import vl_convert
-
-    return theme.unsized(vl_convert.vegalite_to_svg(specification(rows, unit, scale)))
+    return theme.unsized(svg_of_vega_lite(specification(rows, unit, scale)))
 
 
 def points(rows: Iterable[Row]) -> list[Row]:

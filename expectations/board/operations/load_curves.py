@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from expectations.board.reading.figures import theme
+from expectations.pages.drawings import svg_of_vega_lite
 from expectations.pages.names import runtime_title
 from expectations.pages.numbers import energy, number, trimmed
 from expectations.sql import Row
@@ -91,9 +92,7 @@ def in_words(curve: Curve) -> str:
 
 def svg(curve: Curve, *, narrow: bool = False) -> str:
     """The figure as SVG for the page, in the colours of its style sheet."""
-    import vl_convert
-
-    return theme.unsized(vl_convert.vegalite_to_svg(specification(curve, narrow=narrow)))
+    return theme.unsized(svg_of_vega_lite(specification(curve, narrow=narrow)))
 
 
 def specification(curve: Curve, *, narrow: bool = False) -> Spec:

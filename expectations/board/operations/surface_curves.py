@@ -18,6 +18,7 @@ from expectations.board.reading.figures import theme
 from expectations.laws import Law, Point, PublishedLaw, Term
 from expectations.laws.answer import why_no_law
 from expectations.laws.law import FRAMES_PER_LATENT, MEGAPIXEL
+from expectations.pages.drawings import svg_of_vega_lite
 from expectations.pages.names import runtime_title
 from expectations.pages.numbers import energy
 from expectations.sql import Row
@@ -176,9 +177,7 @@ def counts(surface: Surface, row: Row) -> str:
 
 def svg(surface: Surface, *, narrow: bool = False) -> str:
     """The figure as SVG for the page, in the colours of its style sheet."""
-    import vl_convert
-
-    return theme.unsized(vl_convert.vegalite_to_svg(specification(surface, narrow=narrow)))
+    return theme.unsized(svg_of_vega_lite(specification(surface, narrow=narrow)))
 
 
 def specification(surface: Surface, *, narrow: bool = False) -> Spec:

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from expectations.board.reading.figures import theme
+from expectations.pages.drawings import svg_of_vega_lite
 from expectations.pages.numbers import exact_per_cent
 from expectations.sql import Row
 
@@ -42,12 +43,10 @@ Spec = dict[str, Any]
 
 def svg(rows: Sequence[Row], tasks: Mapping[str, str]) -> str | None:
     """The figure as SVG for the page; None without a configuration that has two releases with energy."""
-    import vl_convert
-
     panels = points(rows, tasks)
     if not panels:
         return None
-    return theme.unsized(vl_convert.vegalite_to_svg(specification(panels)))
+    return theme.unsized(svg_of_vega_lite(specification(panels)))
 
 
 def points(rows: Sequence[Row], tasks: Mapping[str, str]) -> list[tuple[str, list[Row]]]:

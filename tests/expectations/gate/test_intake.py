@@ -203,3 +203,22 @@ def test_a_record_that_was_changed_beside_cold_storage_is_found(tmp_path: Path) 
     assert str(record) in problem
     record.write_text(text)
     assert intake.read(settings).evidence["problem"].to_pylist() == [None]
+
+
+def test_kept_rows_with_those_that_came_and_went_are_what_reading_everything_gives(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    store = Store(settings.raw)
+    earliest, *runs = [sample_run(batch_size=size) for size in range(1, 6)]
+    folders = [land(store, run) for run in runs]
+    intake.read(settings)
+    land(store, earliest)
+    shutil.rmtree(folders[1])
+    taken = [intake.read(settings) for _ in range(2)]
+    shutil.rmtree(settings.warehouse)
+    taken.append(intake.read(settings))
+    ids = sorted([earliest.run_id, *(run.run_id for run in runs if run is not runs[1])])
+    for each in taken:
+        assert each.records["run_id"].to_pylist() == each.evidence["run_id"].to_pylist() == ids
+        assert each.records.equals(taken[-1].records)
+        assert each.evidence.equals(taken[-1].evidence)
+        assert each.digest == taken[-1].digest

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from expectations.board.reading.figures import theme
 from expectations.board.reading.query import reading_query
+from expectations.pages import drawings
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,20 +54,25 @@ class Figure:
 
     def specification(self, rows: Rows, tasks: Mapping[str, str], layout: theme.Layout) -> dict[str, Any]:
         """The figure for the page's script: what Vega draws, with the reader's choices under `usermeta`."""
+        columns = {name: str(kind) for name, kind in rows.dtypes.items()}
+        made_from = (self.name, dict(tasks), astuple(layout), columns, rows.to_csv(index=False))
+        vega: dict[str, Any] = json.loads(
+            drawings.once(partial(self._drawn, rows, tasks, layout), *made_from)
+        )
+        return vega
+
+    def _drawn(self, rows: Rows, tasks: Mapping[str, str], layout: theme.Layout) -> bytes:
         import vl_convert
         from altair.utils.schemapi import debug_mode
 
         with debug_mode(False):  # Altair's own check of what is drawn takes most of the time; tests have it
             chart = self.chart(rows, tasks, layout).to_dict(validate=False)
-        vega: dict[str, Any] = vl_convert.vegalite_to_vega(chart)
-        return vega
+        return json.dumps(vl_convert.vegalite_to_vega(chart)).encode()
 
 
 def drawing(specification: dict[str, Any]) -> str:
     """A specification as SVG for the page, in the colours of its style sheet."""
-    import vl_convert
-
-    text = theme.unsized(vl_convert.vega_to_svg(specification))
+    text = theme.unsized(drawings.svg_of_vega(specification))
     return text.replace("<svg ", f"<svg {_HIDDEN} ", 1)  # the page's words name the figure
 
 
