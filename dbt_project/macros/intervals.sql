@@ -14,3 +14,8 @@
         else 'no clear change'
     end
 {%- endmacro %}
+
+{# The lower end of an interval of energy or power, which is never negative. NULL without a half width. #}
+{% macro lower_end(mean, half_width) -%}
+    case when {{ mean }} - {{ half_width }} < 0 then 0 else {{ mean }} - {{ half_width }} end
+{%- endmacro %}

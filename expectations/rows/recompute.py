@@ -189,7 +189,7 @@ def _of_row(row: Row, runs: Sequence[Figures]) -> Figures:
         "energy_repeats": len(energies),
         **means,
         "energy_per_output_stddev_joules": spread,
-        "energy_per_output_low_joules": None if mean is None or half is None else mean - half,
+        "energy_per_output_low_joules": None if mean is None or half is None else max(0.0, mean - half),
         "energy_per_output_high_joules": None if mean is None or half is None else mean + half,
         "mean_power_per_gpu_watts": None if watts is None else watts / (row.columns["num_gpus"] or np.nan),
     }

@@ -130,7 +130,7 @@ intervals as (
 
 select
     intervals.*,
-    intervals.energy_per_output_joules - intervals.energy_per_output_half_width_joules
+    {{ lower_end('intervals.energy_per_output_joules', 'intervals.energy_per_output_half_width_joules') }}
         as energy_per_output_low_joules,
     intervals.energy_per_output_joules + intervals.energy_per_output_half_width_joules
         as energy_per_output_high_joules,

@@ -60,7 +60,7 @@ widths as (
 
 select
     * exclude (stddev_joules, energy_within_run_interval, half_width_joules),
-    energy_per_output_joules - half_width_joules as energy_per_output_low_joules,
+    {{ lower_end('energy_per_output_joules', 'half_width_joules') }} as energy_per_output_low_joules,
     energy_per_output_joules + half_width_joules as energy_per_output_high_joules,
     case when half_width_joules is not null then if(runs > 1, 'runs', 'window') end as interval_is_over,
     {{ hash_of(['family_id', 'gpu_uuids', 'inference_steps', 'height', 'width', 'num_frames']) }} as point_id

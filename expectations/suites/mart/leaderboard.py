@@ -80,6 +80,11 @@ CHECKS = (
         " or energy_per_output_high_joules < energy_per_output_joules",
     ),
     critical(
+        "interval_is_not_negative",
+        "an interval of energy begins below 0",
+        "energy_per_output_low_joules < 0",
+    ),
+    critical(
         "power_within_tdp",
         "mean power is above what the GPU can draw",
         "mean_power_per_gpu_watts / tdp_watts",

@@ -30,7 +30,8 @@ IDS_OF_RECORDED_RUNS = {
     "2026-11-29T10": (7, "5e3e5973b4356db76a8d32331f3d8bf48ea5829d6e9dcd3a4411b93bf3fa9e29"),
     "2026-11-29T14": (14, "d212d264e0e2ff07fd9c940d0313e137864a08c2162d82e9346db4b7587fc130"),
     "2026-11-29T17": (16, "61bd1647c6204859cfc5d0d94f02c1f0bf8c4ff7946aa0b285f81f4c480e91bc"),
-    "2026-11-30": (31, "261a09dc8adfe70eddee2b1a606ec8ec6a3382d80a37eb44d6d0cc7afc6329ed"),
+    "2026-11-29T19": (31, "261a09dc8adfe70eddee2b1a606ec8ec6a3382d80a37eb44d6d0cc7afc6329ed"),
+    "2026-11-30": (30, "ad3ea8a0cce488fb3d9c604cf3d7acc2ecb115aad29e3705c1f018060a8eae5c"),
 }
 """How many runs until a time (UTC), and the SHA-256 of `run_id configuration_id` of each, one per line."""
 

@@ -81,6 +81,7 @@ ROW_FAULTS = {
     "energy_per_item_plausible": "output_unit = 'image', energy_per_output_joules = 0.001",
     "throughput_is_positive": "throughput_per_second = null",
     "interval_holds_mean": "energy_per_output_low_joules = 0.2",
+    "interval_is_not_negative": "energy_per_output_low_joules = -0.01",
     "power_within_tdp": "mean_power_per_gpu_watts = 900",
     "batch_saturated": "mean_running_requests = 12",
     "latency_quantiles_in_order": "p90_itl_ms = 7",

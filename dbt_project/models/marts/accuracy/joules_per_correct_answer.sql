@@ -63,7 +63,7 @@ select
     compared.output_tokens_per_answer,
     compared.energy_per_output_joules,
     compared.energy_per_answer_joules,
-    compared.energy_per_answer_joules * (1 - compared.answer_half_width_share)
+    compared.energy_per_answer_joules * {{ lower_end('1', 'compared.answer_half_width_share') }}
         as energy_per_answer_low_joules,
     compared.energy_per_answer_joules * (1 + compared.answer_half_width_share)
         as energy_per_answer_high_joules,

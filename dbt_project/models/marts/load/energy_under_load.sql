@@ -82,14 +82,14 @@ select
     objectives.meets_objective,
     loads.throughput_per_second,
     loads.energy_per_output_joules,
-    loads.energy_per_output_joules - loads.energy_per_output_half_width_joules
+    {{ lower_end('loads.energy_per_output_joules', 'loads.energy_per_output_half_width_joules') }}
         as energy_per_output_low_joules,
     loads.energy_per_output_joules + loads.energy_per_output_half_width_joules
         as energy_per_output_high_joules,
     loads.energy_within_run_interval,
     loads.energy_per_response_joules,
     loads.mean_power_watts,
-    loads.mean_power_watts - loads.mean_power_half_width_watts as mean_power_low_watts,
+    {{ lower_end('loads.mean_power_watts', 'loads.mean_power_half_width_watts') }} as mean_power_low_watts,
     loads.mean_power_watts + loads.mean_power_half_width_watts as mean_power_high_watts,
     idle.idle_power_watts,
     loads.idle_share,
