@@ -32,8 +32,8 @@ TABLE = f"""
     select unnest({list(EXPECTED_MARTS)}) as mart
 ) left join (
     select table_name as mart, true as is_there
-    from duckdb_tables()
-    where database_name = 'candidate' and schema_name = 'marts'
+    from information_schema.tables
+    where table_catalog = 'candidate' and table_schema = 'marts'
 ) using (mart)
 """
 ROW_NAME_SQL = "mart"

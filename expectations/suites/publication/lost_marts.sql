@@ -1,9 +1,9 @@
 with candidate_marts as (
     select table_name
-    from duckdb_tables()
+    from information_schema.tables
     where
-        database_name = 'candidate'
-        and schema_name = 'marts'
+        table_catalog = 'candidate'
+        and table_schema = 'marts'
 )
 
 select

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -144,6 +145,21 @@ def test_a_publication_of_another_shape_asks_a_person(
     candidate = make(tmp_path / "new.duckdb", [row(name) for name in "abcde"])
     audit = audit_against_last(auditor, candidate, last)
     assert {finding.check for finding in audit.critical} == {"comparable_with_last"}
+
+
+def test_a_mart_may_be_a_view_of_the_candidate_and_one_that_is_gone_is_lost(
+    auditor: Auditor, last: Publication, tmp_path: Path
+) -> None:
+    rows = [row("a"), row("b"), row("c"), row("d"), row("e", version="0.10.0", configuration="a")]
+    candidate = make(tmp_path / "new.duckdb", rows)
+    for database in (last.database, candidate):
+        with closing(duckdb.connect(str(database))) as connection:
+            kind = "table" if database == last.database else "view"
+            connection.execute(f"create {kind} marts.power_over_time as select 1.0 as power_watts")
+    assert audit_against_last(auditor, candidate, last).findings == ()
+    with closing(duckdb.connect(str(candidate))) as connection:
+        connection.execute("drop view marts.power_over_time")
+    assert found(audit_against_last(auditor, candidate, last)) == {("no_mart_lost", "p")}
 
 
 def test_the_first_publication_has_nothing_to_be_compared_with(auditor: Auditor, tmp_path: Path) -> None:
