@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.disk import disk_full_is_an_error
@@ -119,6 +121,8 @@ def refresh(
         _tell_verdicts(verdicts, say)
         past, last = publications.history(settings), publications.current(settings)
         inputs.write(candidate / INPUTS_FOLDER, settings, landed, catalog, verdicts, history=past)
+        del landed
+        pa.default_memory_pool().release_unused()  # dbt needs what the runs took
         say("building the marts with dbt")
         built = build(candidate, project=project, unit_tests=False)
         say(f"dbt built {built.count('model')} models; {_tests(built)} tests passed; checking the marts")

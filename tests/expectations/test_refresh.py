@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ from benchmarks.published import published_folder
 from expectations import publications
 from expectations.candidate.build import PROJECT
 from expectations.contributions import pack, take
-from expectations.gate import quarantine
+from expectations.gate import intake, quarantine
 from expectations.gate.approval import Approval
 from expectations.publications import query
 from expectations.refresh import RefreshResult, judge_now, refresh
@@ -391,6 +393,28 @@ def test_a_released_run_counts_and_an_approved_change_is_published_with_both_rea
 def test_with_nothing_landed_there_is_nothing_to_publish(tmp_path: Path) -> None:
     with pytest.raises(GateRefused, match="nothing to publish: no run has landed"):
         refresh(Settings(home=tmp_path / "home"), say=lambda line: None)
+
+
+def test_what_was_read_is_given_back_before_dbt_builds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path / "home")
+    land(Store(settings.raw), sample_run())
+    read, seen = intake.read, []
+
+    def watched(settings: Settings) -> intake.Intake:
+        landed = read(settings)
+        seen.append(weakref.ref(landed))
+        return landed
+
+    def build(*_: object, **__: object) -> None:
+        gc.collect()
+        raise BuildError(f"still held: {[ref() is not None for ref in seen]}")
+
+    monkeypatch.setattr(intake, "read", watched)
+    monkeypatch.setattr("expectations.refresh.build", build)
+    with pytest.raises(BuildError, match=r"^still held: \[False\]$"):
+        refresh(settings, say=lambda line: None)
 
 
 def test_a_disk_that_fills_while_dbt_builds_is_one_line(small_disk: Path, tmp_path: Path) -> None:
