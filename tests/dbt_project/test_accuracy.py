@@ -122,6 +122,16 @@ def test_the_figure_draws_what_its_query_gives(layout: str, marts: duckdb.DuckDB
     assert "q, Text Conversation" in [signal.get("value") for signal in signals]
 
 
+@pytest.mark.parametrize(("highest", "end"), [(0.07, 0.1), (0.1, 0.1), (0.43, 0.5), (0.97, 1.0)])
+def test_the_axis_of_accuracy_ends_not_far_beyond_the_intervals(
+    highest: float, end: float, marts: duckdb.DuckDBPyConnection
+) -> None:
+    figure = FIGURES["right_answers"]
+    rows = figure.rows(marts, "jouleboard").assign(accuracy=0.02, accuracy_low=0.01, accuracy_high=highest)
+    layers = figure.chart(rows, TASKS, LAYOUTS["wide"]).to_dict()["layer"]
+    assert {tuple(layer["encoding"]["x"]["scale"]["domain"]) for layer in layers} == {(0, end)}
+
+
 def test_the_reading_says_it_in_words(marts: duckdb.DuckDBPyConnection) -> None:
     chapters = {chapter.heading: chapter for chapter in read(marts, "jouleboard", TASKS)}
     said = [line for sentence in chapters["Right answers"].sentences for line in sentence.lines]

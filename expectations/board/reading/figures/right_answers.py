@@ -10,7 +10,8 @@ from expectations.board.reading.figures import theme
 if TYPE_CHECKING:
     import pandas as pd
 
-FULL = 1.0
+ENDS = (0.1, 0.2, 0.5, 1.0)
+"""Where the axis of accuracy can end: 100 %, or earlier where no interval reaches farther."""
 
 
 def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> Any:
@@ -21,6 +22,7 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> 
         choice=[f"{row.questions_name}, {tasks.get(row.task, row.task)}" for row in theme.records(rows)]
     )
     choice = theme.Choice.among(rows, "choice", "Questions")
+    full = next(end for end in ENDS if end >= rows["accuracy_high"].max())
     first = ~rows.duplicated(["choice", "nickname", "gpu_model", "num_gpus", "weights"])
     rows = rows.assign(
         label=[
@@ -29,7 +31,7 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> 
             else f"batch {row.batch_size}"
             for row, named in zip(theme.records(rows), first, strict=True)
         ],
-        side=(rows["accuracy"] < FULL / 2).map({True: "right", False: "left"}),
+        side=(rows["accuracy"] < full / 2).map({True: "right", False: "left"}),
     )
     gpu_models = list(dict.fromkeys(rows["gpu_model"]))
     base = alt.Chart(
@@ -40,7 +42,7 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> 
     ).transform_filter(choice.is_chosen)
     x = (
         alt.X("accuracy:Q")
-        .scale(domain=[0, FULL], nice=False)
+        .scale(domain=[0, full], nice=False)
         .axis(title="Accuracy, with 95 % interval", format="%", tickCount=5)
     )
     y = theme.logarithmic_of_choice(
