@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from expectations.pages import numbers
 from expectations.pages.names import runtime_title
@@ -35,7 +35,15 @@ def templates_in(folder: Path, *, escape: bool = True) -> Environment:
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    class Templates(Environment):
+        """Looks a name up in a row first: by default each costs an exception, and a page has many."""
+
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            if type(obj) is dict and attribute in obj and not hasattr(dict, attribute):
+                return obj[attribute]
+            return super().getattr(obj, attribute)
+
+    return Templates(
         loader=FileSystemLoader(folder),
         autoescape=escape,
         undefined=StrictUndefined,
@@ -54,11 +62,18 @@ def _environment() -> Environment:
         "default": str,
         "allow_nan": False,
     }
-    environment.filters |= {**numbers.FILTERS, "cell": _cell, "runtime": runtime_title}
+    environment.filters |= {**numbers.FILTERS, "figure": _figure, "cell": _cell, "runtime": runtime_title}
     environment.filters["drawing"] = Markup  # SVG that a figure's drawing escaped
     environment.filters["code"] = Markup  # style and scripts of libraries
     environment.globals["source"] = lambda name: Markup((ROOM / name).read_text())  # our own style and script
     return environment
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    """Significant digits of a number; a dash where there is none."""
+    from markupsafe import Markup
+
+    return Markup("&ndash;") if value is None else numbers.significant(value, digits)
 
 
 def _cell(value: object) -> str:
