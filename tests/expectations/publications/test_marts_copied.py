@@ -17,13 +17,14 @@ ORDERS = {
 }
 
 
+@pytest.mark.parametrize("kind", ["table", "view"])
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
-def test_rows_are_sorted_by_all_columns(tmp_path: Path, order: str) -> None:
+def test_rows_are_sorted_by_all_columns(tmp_path: Path, order: str, kind: str) -> None:
     candidate = tmp_path / "candidate.duckdb"
     with duckdb.connect(str(candidate)) as connection:
         connection.execute("create schema marts")
         connection.execute(
-            "create table marts.power as select * from (select 'run ' || i % 3 as run_id,"
+            f"create {kind} marts.power as select * from (select 'run ' || i % 3 as run_id,"
             " case when i % 4 > 0 then cast(i % 4 as double) end as seconds,"
             " case when i % 5 > 0 then [i % 5, i % 7] end as parts"
             f" from range(2500) t(i)) {order}"
