@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Hashable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import yaml
 from pydantic import ValidationError
@@ -14,16 +16,34 @@ from benchmark_tasks.results.record import Record
 Entry = TypeVar("Entry", bound=Record)
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_KEPT = 512
+"""Entries that a process keeps; the shipped catalog has fewer than 100."""
 
 
-def read(path: Path, kind: type[Entry], *, context: dict[str, Any] | None = None) -> Entry:
-    """Parse one file as `kind`.
+def read(
+    path: Path, kind: type[Entry], *, context: Mapping[str, Collection[Hashable]] | None = None
+) -> Entry:
+    """Parse one file as `kind`; the same text is parsed once per process.
+
+    context: names that its validators compare with.
 
     Raises:
         CatalogError: not YAML, a key twice, or a field that is missing, unknown or wrong.
     """
     try:
-        root = _compose(path)
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _error(path, 1, "file", str(error).splitlines()[0]) from error
+    known = None if context is None else frozenset((key, frozenset(names)) for key, names in context.items())
+    return cast(Entry, _parse(path, text, kind, known))
+
+
+@lru_cache(maxsize=_KEPT)
+def _parse(
+    path: Path, text: str, kind: type[Record], known: frozenset[tuple[str, frozenset[Hashable]]] | None
+) -> Record:
+    try:
+        root = _compose(path, text)
         _refuse_aliases(path, root, set())
         _refuse_repeated_keys(path, root)
     except RecursionError as error:
@@ -31,7 +51,7 @@ def read(path: Path, kind: type[Entry], *, context: dict[str, Any] | None = None
     loader = _Loader("")
     try:
         data = loader.construct_document(root)
-        return kind.model_validate(data, context=context)
+        return kind.model_validate(data, context=None if known is None else dict(known))
     except ValidationError as error:
         first = error.errors()[0]
         raise _error(path, _line(root, first["loc"]), _field(first["loc"]), first["msg"]) from error
@@ -42,13 +62,13 @@ def read(path: Path, kind: type[Entry], *, context: dict[str, Any] | None = None
         loader.dispose()
 
 
-def _compose(path: Path) -> yaml.Node:
+def _compose(path: Path, text: str) -> yaml.Node:
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+        root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _error(path, line, "file", f"not YAML: {error.problem}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
         raise _error(path, 1, "file", str(error).splitlines()[0]) from error
     if not isinstance(root, yaml.MappingNode):
         raise _error(path, 1, "file", "must be a mapping of fields")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -193,3 +194,17 @@ def test_an_objective_that_says_nothing_names_its_file(content: str, line: str, 
         load(overlay=tmp_path)
     assert str(caught.value).startswith(str(file)) and line in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_changes_is_read_anew_whatever_its_size_and_times_say(copy: Path) -> None:
+    path = copy / "gpus" / "H200.yaml"
+    before, content = path.stat(), path.read_text()
+    assert load(copy).gpus["H200"].tdp_watts == 700
+    assert "tdp_watts: 700" in content
+    path.write_text(content.replace("tdp_watts: 700", "tdp_watts: 650"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert load(copy).gpus["H200"].tdp_watts == 650
+    (copy / "gpus" / "B200.yaml").unlink()  # the unchanged files of models are right only beside it
+    with pytest.raises(CatalogError, match="no such GPU in the catalog"):
+        load(copy)
