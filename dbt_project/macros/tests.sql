@@ -11,7 +11,7 @@ where {{ group }} in (
     select {{ group }} from {{ model }}
     group by {{ group }}
     having count(*) > len(list_distinct(list({{ column }})))
-)
+) or {{ group }} is null
 qualify count(*) over (partition by {{ group }}, {{ column }}) > 1
 {% endtest %}
 
