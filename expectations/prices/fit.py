@@ -140,6 +140,8 @@ def fit(measured: Sequence[Measured], nodes: Sequence[float], pair_from: Fit | N
 
 
 def _features(work: Work, nodes: Sequence[float]) -> np.ndarray:
+    if not work.decoding:
+        return np.array([work.prefill_tokens, work.prefill_pairs, work.context_tokens, *np.zeros(len(nodes))])
     in_flight = np.array([part.in_flight for part in work.decoding], dtype=float)
     steps = np.array([part.tokens for part in work.decoding], dtype=float) / in_flight
     of_nodes = steps @ shares(in_flight, nodes)

@@ -30,6 +30,7 @@ compared as (
         true as is_later_version,
         servers.data_source,
         servers.architecture,
+        servers.model_id,
         servers.gpu_uuids,
         servers.first_measured_at,
         servers.energy_per_output_joules
@@ -42,6 +43,7 @@ compared as (
         false as is_later_version,
         servers.data_source,
         servers.architecture,
+        servers.model_id,
         servers.gpu_uuids,
         servers.first_measured_at,
         servers.energy_per_output_joules
@@ -57,6 +59,7 @@ blocks as (
         old_leaderboard_id,
         data_source,
         architecture,
+        model_id,
         gpu_uuids,
         count(*) filter (is_later_version) as servers,
         count(*) filter (not is_later_version) as old_servers,
@@ -81,6 +84,7 @@ averaged as (
         old_leaderboard_id,
         data_source,
         architecture,
+        model_id,
         count(*) as blocks,
         avg(figure) as figure,
         avg(old_figure) as old_figure,
@@ -112,7 +116,7 @@ confirmations as (
         * averaged.rerun_figure / nullif(averaged.old_rerun_figure, 0) as rerun_change_half_width,
         t_quantiles.t_95 / t_quantiles.t_999 * rerun_change_half_width as rerun_change_half_width_90
     from averaged
-    inner join scatter using (data_source, architecture)
+    inner join scatter using (data_source, architecture, model_id)
     -- 200 is the last row of the table; the quantiles of more degrees are smaller by at most 1 %.
     left join t_quantiles on least(scatter.degrees_of_freedom, 200) = t_quantiles.degrees_of_freedom
 

@@ -34,6 +34,8 @@ select
     measurements.weights,
     {{ hash_of(['measurements.configuration_id', 'measurements.any_weights_id']) }} as any_weights_id,
     measurements.energy_per_output_joules,
+    measurements.mean_power_watts / nullif(measurements.num_gpus * measurements.power_limit_watts, 0)
+        as share_of_power_limit,
     runs.host,
     measurements.gpu_uuids,
     cast(timezone('UTC', runs.started_at) as date) as measured_on,

@@ -12,6 +12,7 @@ servers as (
         leaderboard_id,
         data_source,
         architecture,
+        model_id,
         gpu_uuids,
         server_start_id,
         count(*) as runs,

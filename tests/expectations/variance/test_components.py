@@ -21,6 +21,7 @@ RUN: dict[str, Any] = {
     "weights": "dummy",
     "any_weights_id": "any",
     "energy_per_output_joules": 1.0,
+    "share_of_power_limit": 0.8,
     "host": "vm",
     "gpu_uuids": "a",
     "measured_on": datetime.date(2026, 11, 28),
@@ -96,6 +97,17 @@ def test_weights_are_told_beside_real_ones_only() -> None:
 def test_runs_that_do_not_name_gpu_or_server_are_left_out() -> None:
     found = sizes({}, {"gpu_uuids": None}, {"server_start_id": None}, {"within_run_error": None})
     assert (found["run"]["compared"], found["window"]["compared"]) == (2, 3)
+
+
+@pytest.mark.parametrize(("share", "tells"), [(0.26, False), (0.34, True), (None, True)])
+def test_a_gpu_that_waits_for_its_host_tells_nothing_of_servers(share: float | None, tells: bool) -> None:
+    found = sizes(
+        {"share_of_power_limit": share},
+        {"share_of_power_limit": share, "server_start_id": "t", "energy_per_output_joules": 1.2},
+        {"leaderboard_id": "busy"},
+    )
+    assert (found["server"]["relative_size"] is not None) is tells
+    assert found["window"]["compared"] == (3 if tells else 1)
 
 
 def test_gpu_models_and_kinds_stand_apart() -> None:
