@@ -41,6 +41,7 @@ from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.vocabulary import OutputUnit
 from benchmarks.campaign.runs import is_mlenergy_procedure, runs_of
+from expectations.variance.components import BUSY
 
 OTAVA = "apache-otava==0.8.0"
 STEPS = (0.01, 0.02, 0.03, 0.05)
@@ -104,11 +105,12 @@ def scatter_of(runs: Iterable[Run]) -> Scatter:
     """The scatter of language models over everything that was measured more than once.
 
     The same groups as `int_server_scatter`: one configuration under one version and one set of GPUs.
+    Models whose GPU waits for its host are left out, as in `variance_components`.
     """
     servers: dict[tuple[str, str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         joules = _joules_per_token(run)
-        if joules is None or run.server is None or run.provenance is None:
+        if joules is None or run.server is None or run.provenance is None or _waits(run):
             continue
         gpus = ",".join(sorted(gpu.uuid for gpu in run.provenance.gpus))
         key = (run.configuration.configuration_id, run.comparability.model_dump_json(), gpus)
@@ -144,6 +146,15 @@ def _joules_per_token(run: Run) -> float | None:
     if window.energy.counter_joules is None or not window.output_tokens:
         return None
     return window.energy.counter_joules / window.output_tokens
+
+
+def _waits(run: Run) -> bool:
+    window = run.window_steady
+    limits = [gpu.power_limit_watts for gpu in run.provenance.gpus] if run.provenance else []
+    if window is None or window.energy is None or not limits or None in limits:
+        return False
+    watts = window.energy.counter_joules / window.energy.counter_seconds
+    return watts < BUSY * sum(limit for limit in limits if limit is not None)
 
 
 def _deviations(groups: Iterable[Sequence[float]]) -> Values:

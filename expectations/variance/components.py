@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from expectations.variance.nested import Component, Observation, components, pooled
 
 BUSY = 1 / 3
-"""Least share of its power limit at which a GPU is taken to be busy. A model of 135 million parameters drew 20 to
-26 % on an H200 and differed by up to 22 % between two servers; the next lowest recorded run drew 43 %."""
+"""Least share of its power limit at which a GPU is taken to be busy. A model of 135 million parameters drew
+20 to 26 % on an H200, and two servers of it differed by up to 22 %; the next lowest recorded run drew
+43 %."""
 
 WARMER_CELSIUS = 10.0
 """Runs whose hottest temperatures differ by so much are cold and warm ones."""

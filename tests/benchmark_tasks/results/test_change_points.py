@@ -30,9 +30,10 @@ def world(servers: float, runs: float = 0.0, gpus: float = 0.0) -> World:
 
 
 def test_scatter_is_that_of_servers_on_one_gpu() -> None:
-    measured = [("A", "s1", 99.0), ("A", "s2", 101.0), ("B", "s3", 109.0), ("B", "s3", 111.0)]
+    measured = [("A", "s1", 495.0), ("A", "s2", 505.0), ("B", "s3", 545.0), ("B", "s3", 555.0)]
+    waiting = [("C", "s4", 140.0), ("C", "s5", 180.0)]
     runs = []
-    for gpu, server, watts in measured:
+    for gpu, server, watts in measured + waiting:
         run = on_gpus(sample_run(power_watts=watts), gpu)
         runs.append(run.model_copy(update={"server": run.server.model_copy(update={"session_id": server})}))
     scatter = scatter_of(runs)
