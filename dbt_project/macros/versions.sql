@@ -11,3 +11,10 @@
         {{ version }}
     )
 {%- endmacro %}
+
+{# Two rows per pair of versions, the later and the earlier: `measured_id` is the row of the leaderboard. #}
+{% macro both_versions(pairs) -%}
+    select *, leaderboard_id as measured_id, true as is_later_version from {{ pairs }}
+    union all
+    select *, old_leaderboard_id as measured_id, false as is_later_version from {{ pairs }}
+{%- endmacro %}

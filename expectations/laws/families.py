@@ -160,17 +160,11 @@ def _point(row: Row) -> Point:
 
 
 def _origin(family: Sequence[Row]) -> dict[str, Any]:
-    reach = Range.of([_point(row) for row in family])
     ids = sorted(run_id for row in family for run_id in row["run_ids"].split(", "))
     return {
         "gpu_uuids": family[0]["gpu_uuids"],
         "points": len(family),
-        "fewest_steps": reach.steps[0],
-        "most_steps": reach.steps[1],
-        "fewest_pixels": reach.pixels[0],
-        "most_pixels": reach.pixels[1],
-        "fewest_frames": reach.frames[0],
-        "most_frames": reach.frames[1],
+        **Range.of([_point(row) for row in family]).columns,
         "runs": len(ids),
         "run_ids": ", ".join(ids),
     }

@@ -21,7 +21,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 from scipy.optimize import least_squares, nnls
@@ -110,6 +110,21 @@ class Range:
         """The range of these points, which are at least one."""
         values = zip(*((point.steps, point.pixels, point.frames) for point in points), strict=True)
         return cls(*((min(several), max(several)) for several in values))
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Range:
+        """From the columns of a mart."""
+        return cls(*((row[f"fewest_{knob}"], row[f"most_{knob}"]) for knob in ("steps", "pixels", "frames")))
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """As the columns of a mart: the fewest and the most of each knob."""
+        ends = {"steps": self.steps, "pixels": self.pixels, "frames": self.frames}
+        return {
+            f"{end}_{knob}": value
+            for knob, values in ends.items()
+            for end, value in zip(("fewest", "most"), values, strict=True)
+        }
 
     @property
     def in_words(self) -> str:

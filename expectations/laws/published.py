@@ -41,10 +41,6 @@ def _law(rows: Iterable[Row]) -> PublishedLaw:
     of = terms[0]
     return PublishedLaw(
         Fit(Law(of["law"]), {Term(row["term"]): row["term_value"] for row in terms}),
-        Range(
-            steps=(of["fewest_steps"], of["most_steps"]),
-            pixels=(of["fewest_pixels"], of["most_pixels"]),
-            frames=(of["fewest_frames"], of["most_frames"]),
-        ),
+        Range.read(of),
         terms,
     )

@@ -140,11 +140,10 @@ def fit(measured: Sequence[Measured], nodes: Sequence[float], pair_from: Fit | N
 
 
 def _features(work: Work, nodes: Sequence[float]) -> np.ndarray:
-    if not work.decoding:
-        return np.array([work.prefill_tokens, work.prefill_pairs, work.context_tokens, *np.zeros(len(nodes))])
-    in_flight = np.array([part.in_flight for part in work.decoding], dtype=float)
-    steps = np.array([part.tokens for part in work.decoding], dtype=float) / in_flight
-    of_nodes = steps @ shares(in_flight, nodes)
+    of_nodes = np.zeros(len(nodes))
+    if work.decoding:
+        in_flight = np.array([part.in_flight for part in work.decoding], dtype=float)
+        of_nodes = np.array([part.tokens for part in work.decoding]) / in_flight @ shares(in_flight, nodes)
     return np.array([work.prefill_tokens, work.prefill_pairs, work.context_tokens, *of_nodes])
 
 

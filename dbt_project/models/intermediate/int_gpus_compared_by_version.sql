@@ -24,11 +24,16 @@ gpus as (
 
 ),
 
+versions as (
+
+    {{ both_versions('pairs') }}
+
+),
+
 sides as (
 
     select
-        pairs.*,
-        true as is_later_version,
+        versions.*,
         gpus.gpu_uuids,
         gpus.energy_repeats,
         gpus.energy_figure,
@@ -36,21 +41,8 @@ sides as (
         gpus.latency_repeats,
         gpus.latency_figure,
         gpus.latency_squared_deviations
-    from pairs
-    inner join gpus on pairs.leaderboard_id = gpus.leaderboard_id
-    union all
-    select
-        pairs.*,
-        false as is_later_version,
-        gpus.gpu_uuids,
-        gpus.energy_repeats,
-        gpus.energy_figure,
-        gpus.energy_squared_deviations,
-        gpus.latency_repeats,
-        gpus.latency_figure,
-        gpus.latency_squared_deviations
-    from pairs
-    inner join gpus on pairs.old_leaderboard_id = gpus.leaderboard_id
+    from versions
+    inner join gpus on versions.measured_id = gpus.leaderboard_id
 
 ),
 

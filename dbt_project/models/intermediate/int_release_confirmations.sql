@@ -22,33 +22,26 @@ t_quantiles as (
 
 ),
 
+versions as (
+
+    {{ both_versions('pairs') }}
+
+),
+
 compared as (
 
     select
-        pairs.leaderboard_id,
-        pairs.old_leaderboard_id,
-        true as is_later_version,
+        versions.leaderboard_id,
+        versions.old_leaderboard_id,
+        versions.is_later_version,
         servers.data_source,
         servers.architecture,
         servers.model_id,
         servers.gpu_uuids,
         servers.first_measured_at,
         servers.energy_per_output_joules
-    from pairs
-    inner join servers on pairs.leaderboard_id = servers.leaderboard_id
-    union all
-    select
-        pairs.leaderboard_id,
-        pairs.old_leaderboard_id,
-        false as is_later_version,
-        servers.data_source,
-        servers.architecture,
-        servers.model_id,
-        servers.gpu_uuids,
-        servers.first_measured_at,
-        servers.energy_per_output_joules
-    from pairs
-    inner join servers on pairs.old_leaderboard_id = servers.leaderboard_id
+    from versions
+    inner join servers on versions.measured_id = servers.leaderboard_id
 
 ),
 

@@ -77,7 +77,6 @@ def rows(points: Iterable[Point], joules: Callable[[Point], float], **changes: A
 def published(law: Law, terms: dict[Term, float], points: Iterable[Point], **changes: Any) -> PublishedLaw:
     """The law as the mart has it, of the range of these points."""
     points = list(points)
-    reach = Range.of(points)
     common = {
         **FAMILY,
         "law": law.value,
@@ -87,12 +86,7 @@ def published(law: Law, terms: dict[Term, float], points: Iterable[Point], **cha
         "tested_points": 16,
         "points": len(points),
         "gpu_uuids": "GPU-1",
-        "fewest_steps": reach.steps[0],
-        "most_steps": reach.steps[1],
-        "fewest_pixels": reach.pixels[0],
-        "most_pixels": reach.pixels[1],
-        "fewest_frames": reach.frames[0],
-        "most_frames": reach.frames[1],
+        **Range.of(points).columns,
         **changes,
     }
     terms_of = [

@@ -69,7 +69,6 @@ def law_rows(
     law: Law, terms: dict[Term, float], points: tuple[Point, ...], **changes: Any
 ) -> list[dict[str, Any]]:
     """Rows of `diffusion_energy_law`."""
-    reach = Range.of(points)
     of = {
         **SETUP,
         "family_id": f"family of {sorted(changes.items())}",
@@ -80,12 +79,7 @@ def law_rows(
         "tested_points": 16,
         "points": len(points),
         "gpu_uuids": "GPU-1",
-        "fewest_steps": reach.steps[0],
-        "most_steps": reach.steps[1],
-        "fewest_pixels": reach.pixels[0],
-        "most_pixels": reach.pixels[1],
-        "fewest_frames": reach.frames[0],
-        "most_frames": reach.frames[1],
+        **Range.of(points).columns,
         **changes,
     }
     return [of | {"term": term.value, "term_value": value} for term, value in terms.items()]
