@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.hub import ModelHub
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmarks.published import published_folder
+from tests.disks import small_file_system
 from tests.object_store import ObjectStore, running_object_store
 
 REPOSITORY = Path(__file__).parents[1]
@@ -73,13 +73,8 @@ def published_v3() -> Path:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB; needs root."""
-    where = tmp_path / "disk"
-    where.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(where)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small file system cannot be mounted here (not root)")
-    yield where
-    subprocess.run(["umount", "--lazy", str(where)], check=True)
+    with small_file_system(tmp_path / "disk", "size=256k") as where:
+        yield where
 
 
 @pytest.fixture

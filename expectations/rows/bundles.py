@@ -4,8 +4,9 @@ The samples in `timelines.parquet` and `requests.parquet` give energy, counts an
 them as they were measured, with the edges of the windows. Where both agree as well as the gate asks of them,
 what was measured stands; where not, what the samples give is the figure, and no published figure equals it.
 
-Of the pieces of answers often only a few were kept. Then the tokens of a window are confirmed by when answers
-began and ended, and the inter-token latencies are those of `run.json`.
+Times between pieces are whole microseconds, so what follows from them has bounds (`rows.pieces`). Of the
+pieces of answers often only a few were kept. Then the tokens of a window are confirmed by when answers began
+and ended, and the inter-token latencies are those of `run.json`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pandas as pd
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Quantiles, Run, Window
 from benchmark_tasks.vocabulary import EnergySource, LengthControl, RunStatus
+from expectations.rows.pieces import Pieces
 
 Figures = dict[str, float | None]
 """Figures of a run by their column in `leaderboard`; units are in the names."""
@@ -28,8 +30,6 @@ _AGREE = 0.001
 _EVENLY = 0.1
 """Relative: how far an answer may be from having been written evenly; 6 % in recorded runs."""
 _LEVELS = {"median": ("p50", 0.5), "p90": ("p90", 0.9), "p95": ("p95", 0.95), "p99": ("p99", 0.99)}
-_BURST_SECONDS = 0.0005
-"""Pieces closer together than this were held up on the way and count as one arrival (docs/methodology.md)."""
 _ROUNDING_SECONDS = 1e-6
 """Batches of images and videos have the times of their window, which were rounded once."""
 
@@ -53,9 +53,15 @@ def figures_of(run: Run, folder: Path) -> Figures:
 
 def _confirmed(recorded: float | None, sampled: float | None, agree: float = _AGREE) -> float | None:
     """What was measured, if the samples confirm it; else what they give."""
-    if recorded is None or sampled is None:
+    return None if sampled is None else _within(recorded, sampled, sampled, agree)
+
+
+def _within(recorded: float | None, low: float, high: float, agree: float = _AGREE) -> float | None:
+    """What was measured, if it lies between what the samples allow; else the nearer of these bounds."""
+    if recorded is None:
         return None
-    return recorded if abs(recorded - sampled) <= agree * abs(recorded) else sampled
+    nearest = float(np.clip(recorded, low, high))
+    return recorded if abs(recorded - nearest) <= agree * abs(recorded) else nearest
 
 
 def _rates(run: Run, requests: pd.DataFrame, timeline: pd.DataFrame) -> Figures:
@@ -108,7 +114,7 @@ def _outputs(window: Window | None, requests: pd.DataFrame) -> float | None:
     begun = requests[requests["first_token_seconds"].notna()]
     edges = window.start_seconds, window.end_seconds
     if _pieces_are_kept(begun):
-        return _confirmed(window.output_tokens, _tokens_by_pieces(begun, *edges))
+        return _within(window.output_tokens, *Pieces.of(begun).tokens_between(*edges))
     return _confirmed(window.output_tokens, _tokens_if_even(begun, *edges), _EVENLY)
 
 
@@ -122,14 +128,6 @@ def _items(window: Window, requests: pd.DataFrame) -> pd.DataFrame:
 
 def _pieces_are_kept(requests: pd.DataFrame) -> bool:
     return len(requests) > 0 and bool(requests["chunk_gap_us"].notna().all())
-
-
-def _tokens_by_pieces(begun: pd.DataFrame, start: float, end: float) -> float:
-    """Tokens that arrived in (start, end]."""
-    answers = zip(begun["first_token_seconds"], begun["chunk_gap_us"], strict=True)
-    arrived = np.concatenate([first + np.cumsum(gaps) / 1e6 for first, gaps in answers])
-    tokens = np.concatenate(list(begun["chunk_tokens"]))
-    return float(tokens[(arrived > start) & (arrived <= end)].sum())
 
 
 def _tokens_if_even(begun: pd.DataFrame, start: float, end: float) -> float:
@@ -160,44 +158,38 @@ def _latencies(run: Run, requests: pd.DataFrame) -> Figures:
     if run.requests.output_tokens is None:
         items = _items(run.window_steady, requests)
         seconds = items["finished_seconds"] - items["sent_seconds"]
-        return _quantiles("e2e", recorded.e2e_ms, seconds, ("median", "p99"))
+        return _quantiles("e2e", recorded.e2e_ms, (seconds, seconds), ("median", "p99"))
     done = requests[requests["error"].isna() & ~requests["under_way"].eq(True)]
     done = done[done["first_token_seconds"].notna()]
     first, whole = (
         done["first_token_seconds"] - done["sent_seconds"],
         done["finished_seconds"] - done["sent_seconds"],
     )
-    pieces = zip(done["chunk_gap_us"], done["chunk_tokens"], strict=True)
-    between = np.concatenate([_between(*answer) for answer in pieces]) if _pieces_are_kept(done) else None
+    between = Pieces.of(done).inter_token_seconds() if _pieces_are_kept(done) else None
     return {
-        **_quantiles("ttft", recorded.ttft_ms, first),
+        **_quantiles("ttft", recorded.ttft_ms, (first, first)),
         **_quantiles("itl", recorded.itl_ms, between),
-        **_quantiles("e2e", recorded.e2e_ms, whole, ("median", "p99")),
+        **_quantiles("e2e", recorded.e2e_ms, (whole, whole), ("median", "p99")),
     }
-
-
-def _between(gaps_us: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Seconds per token of one answer after its first arrival: k tokens after a gap g are k times g/k."""
-    gaps = np.asarray(gaps_us) / 1e6
-    begins = gaps >= _BURST_SECONDS
-    begins[:1] = True
-    arrived = np.bincount(np.cumsum(begins) - 1, weights=tokens).astype(int)
-    return np.repeat(gaps[begins][1:] / arrived[1:], arrived[1:])
 
 
 def _quantiles(
     name: str,
     recorded: Quantiles | None,
-    seconds: pd.Series | np.ndarray | None,
+    bounds: tuple[pd.Series | np.ndarray, pd.Series | np.ndarray] | None,
     levels: Iterable[str] = tuple(_LEVELS),
 ) -> Figures:
-    """Quantiles in milliseconds; without samples those of the record."""
+    """Quantiles in milliseconds; without samples those of the record.
+
+    bounds: the lowest and the highest that each sample may be, in seconds; `None` without samples.
+    """
     figures: Figures = {}
     for level in levels:
         field, share = _LEVELS[level]
         known = None if recorded is None else getattr(recorded, field)
-        if known is not None and seconds is not None:
-            known = _confirmed(known, float(np.quantile(seconds, share) * 1e3) if len(seconds) else np.inf)
+        if known is not None and bounds is not None:
+            low, high = (float(np.quantile(each, share) * 1e3) if len(each) else np.inf for each in bounds)
+            known = _within(known, low, high)
         figures[f"{level}_{name}_ms"] = known
     return figures
 

@@ -52,6 +52,7 @@ from benchmark_tasks.vocabulary import (
     WeightPrecision,
     Weights,
 )
+from tests.disks import small_file_system
 
 
 def go(settings: Settings, wanted: Sweep, **more: object) -> MeasureResult:
@@ -498,15 +499,8 @@ def test_sigterm_is_passed_on_and_cleans_up(settings: Settings, tmp_path: Path) 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MB that is nearly full."""
-    mount = tmp_path / "tiny"
-    mount.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)], capture_output=True, check=False
-    )
-    if made.returncode:
-        pytest.skip(f"cannot mount a small file system here: {made.stderr.decode().strip()}")
-    yield mount
-    subprocess.run(["umount", "-l", str(mount)], check=True)
+    with small_file_system(tmp_path / "tiny", "size=1m") as where:
+        yield where
 
 
 def test_a_full_disk_is_one_clear_line_and_nothing_is_half_landed(tiny_disk: Path, tmp_path: Path) -> None:

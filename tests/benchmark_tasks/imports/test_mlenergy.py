@@ -24,6 +24,7 @@ from benchmark_tasks.imports.leaderboard import KNOWN_REPLICATES
 from benchmark_tasks.imports.tables import SCHEMAS
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.leaderboard import language_row, tasks, write_leaderboard
+from tests.disks import small_file_system
 
 QWEN = "Qwen/Qwen3-8B"
 TASK_FILE = "tasks/gpqa.json"
@@ -347,17 +348,7 @@ def test_inputs_are_the_current_import(settings: Settings, source: Path, tmp_pat
 
 
 def test_a_full_disk_keeps_the_last_import(settings: Settings, source: Path, tmp_path: Path) -> None:
-    mount = tmp_path / "home/imports"
-    mount.mkdir(parents=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mount)],
-        capture_output=True,
-        timeout=10,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a tmpfs needs root")
-    try:
+    with small_file_system(tmp_path / "home/imports", "size=64k") as mount:
         first = mlenergy.import_results(str(source), settings)
         (mount / "filler").write_bytes(bytes(_free_bytes(mount)))
         edit(source / "index.json", lambda c: c.update(last_updated="2026-02-17"))
@@ -365,8 +356,6 @@ def test_a_full_disk_keeps_the_last_import(settings: Settings, source: Path, tmp
             mlenergy.import_results(str(source), settings)
         assert mlenergy.current(settings) == first.directory
         assert pq.read_table(first.directory / "mlenergy_configurations.parquet").num_rows == 6
-    finally:
-        subprocess.run(["umount", str(mount)], check=True, timeout=10)
 
 
 def _free_bytes(path: Path) -> int:

@@ -20,6 +20,7 @@ from benchmark_tasks.settings import Settings
 from expectations import publications
 from expectations.publications import query
 from expectations.refresh import refresh
+from tests.disks import small_file_system
 from tests.expectations.publishing import make_candidate, publish
 
 KILLS = 20
@@ -297,13 +298,8 @@ def test_retention_keeps_the_newest_the_current_and_whoever_reads(
 @pytest.fixture
 def cramped(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
-    where = tmp_path / "cramped"
-    where.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(where)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small file system cannot be mounted here (not root)")
-    yield where
-    subprocess.run(["umount", "--lazy", str(where)], check=True)
+    with small_file_system(tmp_path / "cramped", "size=4m") as where:
+        yield where
 
 
 def test_a_full_disk_leaves_the_last_publication(cramped: Path, candidate: Path, tmp_path: Path) -> None:

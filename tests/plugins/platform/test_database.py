@@ -24,6 +24,7 @@ from jouleboard_airflow.platform import commands, components, database, postgres
 from jouleboard_airflow.platform.components import Component
 from jouleboard_airflow.platform.installation import Installation
 from jouleboard_airflow.platform.postgres import Account, Cluster
+from tests.disks import small_file_system
 
 PASSWORD = "a-password_of-letters"
 NOBODY = Account("nobody", 65534, 65534)
@@ -195,15 +196,10 @@ def test_a_database_that_was_restored_as_root_gets_its_owner_back(installation: 
 
 @AS_ROOT
 def test_a_full_disk_is_one_line(open_folder: Path) -> None:
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs", str(open_folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small file system cannot be mounted here")
-    try:
+    with small_file_system(open_folder, "size=4m,mode=755"):
         with pytest.raises(DiskFull, match=r"^no space left under .*: free some, then start again.*$"):
             Cluster.at(open_folder / "postgres").make_ready(PASSWORD)
         assert not Cluster.at(open_folder / "postgres").exists
-    finally:
-        subprocess.run(["umount", "--lazy", str(open_folder)], check=True)
 
 
 def test_what_postgresql_refuses_is_one_line(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
