@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from benchmark_tasks.processes import collect_garbage_rarely
@@ -27,7 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Airflow reads its environment when it is imported: let it find a home of its own, not the reader's.
     A shell that starts the tests in the background makes them ignore Ctrl+C: what they start must not.
+    A test says nothing of time: on a machine in use an example takes as long as it takes.
     """
+    hypothesis.settings.register_profile("any machine", deadline=None)
+    hypothesis.settings.load_profile("any machine")
     signal.signal(signal.SIGINT, signal.default_int_handler)
     collect_garbage_rarely()
     home = tempfile.mkdtemp(prefix="jouleboard-airflow-")

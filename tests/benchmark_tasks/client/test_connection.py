@@ -68,7 +68,7 @@ def receive(pieces: list[bytes], then_close: bool = False) -> Trace:
     return asyncio.run(talk())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.sampled_from([b"\n", b"\r\n"]), st.data())
 def test_counts_survive_any_segmentation(increments: list[int], line_end: bytes, data: st.DataObject) -> None:
     totals = [sum(increments[: i + 1]) for i in range(len(increments))]

@@ -21,7 +21,7 @@ CHAT = tuple(event(text, n, "stop" if n == 3 else None, chat=True) for n, text i
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("answer", [ANSWER, CHAT, tuple(e.replace(b"data: ", b"data:") for e in ANSWER)])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_any_line_end_mark_blank_and_split_gives_the_same_answer(
     answer: tuple[bytes, ...], mark: bytes, line_end: bytes, data: st.DataObject
@@ -50,7 +50,7 @@ def test_what_ends_without_a_blank_line_is_an_event_all_the_same(read: bytes) ->
     assert [e.data for e in [*stream.feed(read), *stream.close()]] == [b"a"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from([b"data: ", b"data:", b"x", b"\n", b"\r", b"\r\n", b":c", b"event: e", b"\n\n"])

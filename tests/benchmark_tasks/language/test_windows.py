@@ -90,7 +90,7 @@ def tracker_window(events: Events, batch_size: int) -> tuple[float, float] | Non
     return None if start is None or end is None or end <= start else (start, end)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(any_traces(), st.integers(1, 8))
 def test_mlenergy_window_is_the_trackers(traces: list[Trace], batch_size: int) -> None:
     events = events_of(traces)
@@ -104,7 +104,7 @@ def test_mlenergy_window_is_the_trackers(traces: list[Trace], batch_size: int) -
         assert window.output_tokens == sum(expected[0] < (t - origin) / 1e9 <= expected[1] for t in inside)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(any_traces(), st.floats(0, 30), st.booleans())
 def test_windows_never_break_and_an_unsettled_one_has_no_numbers(
     traces: list[Trace], stopped: float, with_power: bool

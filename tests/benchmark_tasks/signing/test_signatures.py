@@ -54,9 +54,7 @@ def test_a_signed_bundle_is_whole_and_names_its_key(signed: Path) -> None:
     assert (signed / bundle.CHECKSUMS_FILE).read_text().count(signing.SIGNATURE_FILE) == 0
 
 
-@hypothesis_settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(FILES), position=st.integers(0, 1 << 30), byte=st.integers(0, 255))
 def test_a_change_of_any_byte_is_found_and_named(signed: Path, name: str, position: int, byte: int) -> None:
     path = signed / name
@@ -75,9 +73,7 @@ def unsigned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_sample(tmp_path_factory.mktemp("unsigned"), sample_run())
 
 
-@hypothesis_settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(FILES[:-1]), position=st.integers(0, 1 << 30), byte=st.integers(0, 255))
 def test_a_change_of_any_byte_is_found_without_a_signature(
     unsigned: Path, name: str, position: int, byte: int

@@ -64,9 +64,7 @@ def test_a_publication_is_signed_and_old_ones_are_said_to_be_unsigned(
     assert publications.foreign(publications.read(home, 2)) == []
 
 
-@hypothesis_settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_change_of_any_byte_is_found_and_named(home: Settings, copy: Path, data: st.DataObject) -> None:
     files = sorted(path for path in copy.rglob("*") if path.is_file() and path.stat().st_size)
