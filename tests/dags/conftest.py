@@ -8,10 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from benchmark_tasks.testing.package_index import PackageIndex
 
 DAGS = Path(__file__).parents[2] / "dags"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def each_schema_is_checked_once() -> Iterator[None]:
+    """A field's JSON schema that is found valid is not checked again in this process.
+
+    Airflow checks it whenever it reads the field: about 900 times each time that the DAGs are written to
+    the database, as `dag.test()` does. What the fields hold is still validated each time.
+    """
+    check, valid = Draft202012Validator.check_schema, set[str]()
+
+    def check_once(schema: Any) -> None:
+        if (text := repr(schema)) not in valid:
+            check(schema)
+            valid.add(text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Draft202012Validator, "check_schema", check_once)
+        yield
 
 
 @pytest.fixture(scope="session")
