@@ -18,7 +18,7 @@ from typing import Any
 
 from expectations import kept
 
-PACKAGES = ("altair", "vl-convert-python")
+PACKAGES = ("altair", "vl-convert-python", "Markdown")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from expectations import pages
 from expectations.board.addresses import model_page_name
 from expectations.board.libraries import PICTURES
 from expectations.board.models import frontier, write_models
+from expectations.board.models import pages as model_pages
 from expectations.board.models.pages import ROOM
 from expectations.board.models.pictures import Lengths, Power, length_picture, power_picture
 from expectations.board.models.sections import sections
@@ -56,6 +57,42 @@ def test_every_row_stands_on_its_model_s_page(marts: duckdb.DuckDBPyConnection, 
             shown = "no counter" if joules is None else [significant(joules), significant(joules / 1e3)]
             assert any(number in row for number in ([shown] if joules is None else shown))
         assert len(re.findall(r'<tr id="', text)) == len(rows)
+
+
+def test_a_page_lists_the_newest_and_says_how_many_more_there_are(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_pages, "RUNS_SHOWN", 1)
+    monkeypatch.setattr(model_pages, "VERSIONS_SHOWN", 2)
+    names = write_models(tmp_path, marts, MANIFEST, catalog.load())
+    pages_text = {model: (tmp_path / name).read_text() for model, name in names.items()}
+    several = marts.execute(
+        "select model_id, count(*) as runs, arg_max(run_id, (started_at, run_id)) from marts.run_log join"
+        " (select leaderboard_id, unnest(string_split(run_ids, ', ')) as run_id from marts.row_evidence)"
+        " using (run_id) where tier <> 'published' group by leaderboard_id, model_id having runs > 1"
+    ).fetchall()
+    assert several
+    for model, runs, newest in several:
+        assert f"<wbr>{newest}</code>" in pages_text[model]
+        assert f"and {runs - 1} earlier; the mart <code>run_log</code> has all" in pages_text[model]
+    everything = "".join(pages_text.values())
+    rows = marts.execute(
+        "select count(*) from marts.row_evidence where data_source = 'jouleboard'"
+    ).fetchone()
+    assert rows is not None and everything.count("<wbr>") == rows[0]
+    (model, comparisons), *_ = marts.execute(
+        "select model_id, count(*) as comparisons from marts.runtime_version_comparison group by all"
+        " having comparisons > 2"
+    ).fetchall()
+    _, _, versions = pages_text[model].partition('<section id="versions"')
+    newest = marts.execute(
+        "select old_runtime_version || ' to ' || runtime_version from marts.runtime_version_comparison"
+        " join marts.release_summary using (data_source, runtime, runtime_version) where model_id = ?"
+        " order by release_position desc, versions_back limit 2",
+        [model],
+    ).fetchall()
+    assert sorted(re.findall("<tr><td>vLLM ([^<]*)</td>", versions)) == sorted(name for (name,) in newest)
+    assert f"and {comparisons - 2} more, of earlier versions" in versions
 
 
 def test_no_page_is_large_and_none_loads_anything(site: Path) -> None:

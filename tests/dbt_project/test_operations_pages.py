@@ -19,6 +19,7 @@ from expectations.board.addresses import navigation, release_page_name
 from expectations.board.libraries import write_libraries
 from expectations.board.models import write_models
 from expectations.board.operations import pages, write_operations
+from expectations.board.releases import pages as release_pages
 from expectations.board.releases import write_releases
 from expectations.board.releases.interval import interval_picture
 from expectations.gate import report
@@ -98,6 +99,24 @@ def test_releases_say_the_verdicts_of_the_mart(marts: duckdb.DuckDBPyConnection,
             " where data_source = 'jouleboard' and runtime = 'vllm'"
         ).fetchall()
     }
+
+
+def test_releases_compare_the_newest_versions_and_say_how_many_more_there_are(
+    warehouse: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release_pages, "PAIRS_SHOWN", 1)
+    with warehouse.copy() as connection:
+        for added in (  # as text, 0.5.0 is after 0.26.0
+            "marts.runtime_version_comparison select * replace ('0.5.0' as old_runtime_version)",
+            "marts.release_summary select * replace ('0.5.0' as runtime_version, 0 as release_position)",
+            "marts.release_history select * replace ('0.5.0' as runtime_version)",
+        ):
+            table = added.split()[0]
+            connection.execute(f"insert into {added} from {table} where runtime_version = '0.27.0'")
+        write_releases(tmp_path, connection, MANIFEST, catalog.load(), navigation([]), {})
+    text = (tmp_path / "releases.html").read_text()
+    assert re.findall('<h2 id="pair-[0-9]+">([^<]*)</h2>', text) == ["vLLM 0.26.0 to 0.27.0"]
+    assert "and 1 more pair of earlier versions; the mart" in text
 
 
 CAMPAIGN: dict[str, Any] = {

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from expectations.pages import render_page
+from expectations.pages import drawings, render_page
 
 REPOSITORY = Path(__file__).parents[3]
 DOCS = REPOSITORY / "docs"
@@ -89,7 +89,9 @@ def _document(name: str, known: Mapping[str, Path]) -> Document:
     import markdown
 
     heading, _, text = known[name].read_text().partition("\n")
-    html = markdown.markdown(text, extensions=_EXTENSIONS)
+    html = drawings.once(
+        lambda: markdown.markdown(text, extensions=_EXTENSIONS).encode(), "markdown", text
+    ).decode()
     return Document(name, heading.lstrip("# "), _with_links(html, name, known))
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 ROOM = Path(__file__).parent
 QUERIES = tuple(ROOM.glob("*.sql"))
 FIGURES_FOLDER = "figures/models"
+RUNS_SHOWN = 12
+"""Runs of each row that its page lists, the newest; the mart has all."""
+VERSIONS_SHOWN = 100
+"""Comparisons of runtime versions that the page of a model lists, those of the newest versions."""
 
 
 def write_models(
@@ -79,9 +83,10 @@ class _Evidence:
             )
             for row in rows_of(connection, ROOM / "power.sql")
         }
-        self.runs = _grouped(rows_of(connection, ROOM / "runs.sql"), "leaderboard_id")
+        self.runs = _grouped(rows_of(connection, ROOM / "runs.sql", shown=RUNS_SHOWN), "leaderboard_id")
         self.budgets = _grouped(rows_of(connection, ROOM / "budget.sql"), "leaderboard_id")
-        self.versions = _grouped(rows_of(connection, ROOM / "versions.sql"), "model_id")
+        versions = rows_of(connection, ROOM / "versions.sql", shown=VERSIONS_SHOWN)
+        self.versions = _grouped(versions, "model_id")
 
 
 def _page(

@@ -1,4 +1,4 @@
--- The runs behind each row that rests on bundles.
+-- The newest runs behind each row that rests on bundles, and how many there are. shown: of each row.
 with
 
 behind as (
@@ -23,9 +23,15 @@ select
     run_log.instrument_difference,
     run_log.counts_for_energy,
     run_log.refusal_reasons,
-    run_log.signed_by
+    run_log.signed_by,
+    cast(count(*) over (partition by behind.leaderboard_id) as integer) as runs
 from behind
 inner join marts.run_log
     on behind.run_id = run_log.run_id and behind.data_source = run_log.data_source
 where run_log.tier <> 'published'
+qualify
+    row_number() over (
+        partition by behind.leaderboard_id
+        order by run_log.started_at desc, run_log.run_id desc
+    ) <= {{ shown }}
 order by run_log.started_at, run_log.run_id

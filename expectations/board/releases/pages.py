@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ROOM = Path(__file__).parent
 QUERIES = tuple(ROOM.glob("*.sql"))
 FIGURE_FILE = f"figures/jouleboard-{history.NAME}.svg"
+PAIRS_SHOWN = 30
+"""Pairs of versions of each runtime that the page compares, the newest; the mart has all."""
 _ENDS = ("energy_change_low", "energy_change_high")
 
 
@@ -72,12 +74,15 @@ def write_releases(
     if drawn is not None:
         (folder / FIGURE_FILE).parent.mkdir(parents=True, exist_ok=True)
         (folder / FIGURE_FILE).write_text(standalone(drawn))
+    compared = pairs(connection)
+    counted = {(rows[0]["data_source"], rows[0]["runtime"]): rows[0]["pairs"] for *_, rows in compared}
     text = render_page(
         "board/releases/releases.html",
         **shared,
         releases=known,
         figure={"svg": drawn, "file": FIGURE_FILE, "title": history.TITLE, "needs": history.NEEDS},
-        pairs=pairs(connection),
+        pairs=compared,
+        more_pairs=sum(max(0, count - PAIRS_SHOWN) for count in counted.values()),
         versions=rows_of(connection, ROOM / "versions.sql"),
     )
     (folder / "releases.html").write_text(text)
@@ -111,7 +116,7 @@ def releases(connection: duckdb.DuckDBPyConnection) -> list[Release]:
 
 def pairs(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, list[Row]]]:
     """Runtime, earlier and later version, and the comparisons of these two."""
-    rows = _with_pictures(rows_of(connection, ROOM / "releases.sql"))
+    rows = _with_pictures(rows_of(connection, ROOM / "releases.sql", shown=PAIRS_SHOWN))
     return [
         (runtime, old, new, list(group))
         for (runtime, old, new), group in groupby(
