@@ -39,8 +39,7 @@ from expectations.gate.intake import Intake
 from expectations.gate.kept import FOLDER as KEPT_FOLDER
 from expectations.gate.quarantine import Verdict
 from expectations.pages import drawings
-from expectations.suites import GateFinding, Level
-from expectations.suites.cross_run import cross_run_checks
+from expectations.suites import GateFinding, Level, cross_run
 from expectations.suites.landed_runs import landed_runs
 from expectations.suites.mart import audit_marts
 from expectations.suites.publication import audit_against_last
@@ -165,8 +164,8 @@ def judge_runs(
     verdicts = quarantine.judge(landed.landing, audit.findings, released, fixed)
     accepted = {run_id for run_id, verdict in verdicts.items() if verdict.accepted}
     if accepted:
-        runs = runs.only(accepted)  # and nothing holds the others in memory
-        audit += audit_runs(auditor, Level.CROSS_RUN, cross_run_checks(), runs)
+        runs = runs.only(accepted, cross_run.READ)  # and nothing holds the others in memory
+        audit += audit_runs(auditor, Level.CROSS_RUN, cross_run.cross_run_checks(), runs)
     return audit, quarantine.judge(landed.landing, audit.findings, released, fixed)
 
 

@@ -118,7 +118,7 @@ class Kept:
         kept = table.filter(pc.is_valid(table[KEY])) if table[KEY].null_count else table
         if kept.num_rows != known or kept.num_rows != again:
             with next_tables(self._home) as folder:
-                pq.write_table(kept, folder / _file(self._name), compression="zstd")
+                pq.write_table(kept, folder / _file(self._name), compression="lz4", use_dictionary=False)
         return table
 
 

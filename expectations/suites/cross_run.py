@@ -13,6 +13,10 @@ from expectations.suites.run_check import RunCheck, critical, warning
 
 _KEYS = [*IDENTITY_KEYS, "contributor"]
 """Nobody's runs are judged by those of others."""
+
+READ = (*_KEYS, "steady_output_tokens", "steady_output_items", "steady_counter_joules", "steady_seconds")
+"""The columns that the checks need."""
+
 _REPEATS_FOR_AN_OUTLIER = 3
 """With two repeats that differ, it is not known which one is wrong."""
 

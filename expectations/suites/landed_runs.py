@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -45,9 +45,10 @@ class LandedRuns:
         values = (self.table[name].astype(object).where(self.table[name].notna(), None) for name in columns)
         return pd.Series([known(*row) for row in zip(*values, strict=True)], index=self.table.index)
 
-    def only(self, run_ids: Collection[str]) -> LandedRuns:
-        """Some of the runs."""
-        return replace(self, table=self.table[self.table.index.isin(run_ids)])
+    def only(self, run_ids: Collection[str], columns: Sequence[str] | None = None) -> LandedRuns:
+        """Some of the runs, with all columns or some: 100,000 runs with all take 250 MiB."""
+        table = self.table if columns is None else self.table[list(columns)]
+        return replace(self, table=table[self.table.index.isin(run_ids)])
 
 
 def landed_runs(landed: Intake, catalog: Catalog, *, now: datetime) -> LandedRuns:
@@ -56,6 +57,7 @@ def landed_runs(landed: Intake, catalog: Catalog, *, now: datetime) -> LandedRun
     columns = dict(zip(landed.records.column_names, landed.records.columns, strict=True))
     columns |= dict(zip(facts.column_names, facts.columns, strict=True))
     table = pa.table(columns).to_pandas().set_index("run_id", drop=False)
+    table.index = table.index.astype(object)  # pandas makes objects of an Arrow index for every `where`
     signers, starts = landed.evidence["signed_by"].to_pylist(), landed.records["started_at"].to_pylist()
     objections = [landed.keys.objection(*signed) for signed in zip(signers, starts, strict=True)]
     contributors = [landed.contributors.get(run_id) for run_id in table.index]
