@@ -26,31 +26,29 @@ class Pieces:
     gap_us: np.ndarray
     """Microseconds since the piece before; 0 for the first one of an answer."""
     tokens: np.ndarray
-    is_first: np.ndarray
+    place: np.ndarray
+    """In its answer; the first is 0."""
     arrived_seconds: np.ndarray
-    arrived_within_seconds: np.ndarray
-    """How far the time of arrival may be off; it grows with each rounded gap."""
+    """As far as rounded gaps tell: each of them may be off by half a microsecond."""
 
     @classmethod
     def of(cls, requests: pd.DataFrame) -> Pieces:
         """The pieces of answers all of which kept them (rows of `requests.parquet`)."""
         gaps = [np.asarray(each, dtype=np.int64) for each in requests["chunk_gap_us"]]
         if not any(map(len, gaps)):
-            return cls(*(np.array([], dtype=kind) for kind in (int, int, bool, float, float)))
+            return cls(*(np.array([], dtype=kind) for kind in (int, int, int, float)))
         begun = requests["first_token_seconds"]
-        place = np.concatenate([np.arange(len(each)) for each in gaps])
         arrived = [first + np.cumsum(each) / 1e6 for first, each in zip(begun, gaps, strict=True)]
         return cls(
             gap_us=np.concatenate(gaps),
             tokens=np.concatenate([np.asarray(each, dtype=np.int64) for each in requests["chunk_tokens"]]),
-            is_first=place == 0,
+            place=np.concatenate([np.arange(len(each)) for each in gaps]),
             arrived_seconds=np.concatenate(arrived),
-            arrived_within_seconds=place * _ROUNDING_SECONDS * 1.001,
         )
 
     def tokens_between(self, start: float, end: float) -> tuple[int, int]:
         """The fewest and the most tokens that arrived in (start, end], both in seconds."""
-        at, within = self.arrived_seconds, self.arrived_within_seconds
+        at, within = self.arrived_seconds, self.place * _ROUNDING_SECONDS * 1.001
         surely = (at - within > start) & (at + within <= end)
         maybe = (at + within > start) & (at - within <= end)
         return int(self.tokens[surely].sum()), int(self.tokens[maybe].sum())
@@ -65,7 +63,7 @@ class Pieces:
         """
         if not len(self.tokens):
             return np.array([]), np.array([])
-        opens_group = self.is_first | (self.gap_us > _BURST_MICROSECONDS)
+        opens_group = (self.place == 0) | (self.gap_us > _BURST_MICROSECONDS)
         opens_part = opens_group | (self.gap_us == _BURST_MICROSECONDS)
         group, part = np.cumsum(opens_group) - 1, np.cumsum(opens_part) - 1
         # Places of the first pieces of groups and parts, and how many tokens came before a piece.
@@ -85,7 +83,7 @@ class Pieces:
             (group_seconds + _ROUNDING_SECONDS) / np.maximum(part_ends - group_begins, 1),
             (part_seconds + _ROUNDING_SECONDS) / np.maximum(part_ends - part_begins, 1),
         )
-        of_first = self.is_first[groups[group]]
+        of_first = self.place[groups[group]] == 0
         tokens = np.where(of_first & ~is_later, 0, self.tokens)
         low = np.where(of_first, 0, low)
         high = np.where(of_first, high[~of_first | is_later].max(initial=0), high)

@@ -75,7 +75,7 @@ def write_releases(
         (folder / FIGURE_FILE).parent.mkdir(parents=True, exist_ok=True)
         (folder / FIGURE_FILE).write_text(standalone(drawn))
     compared = pairs(connection)
-    counted = {(rows[0]["data_source"], rows[0]["runtime"]): rows[0]["pairs"] for *_, rows in compared}
+    counted = {(row["data_source"], row["runtime"]): row["pairs"] for *_, rows in compared for row in rows}
     text = render_page(
         "board/releases/releases.html",
         **shared,
