@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import typer
 
-from benchmark_tasks.cli import data_sets, doctor, landing, measure, plan, releases
+from benchmark_tasks.cli import data_sets, doctor, landing, measure, packing, plan, releases
 from benchmark_tasks.disk import keep_others_from_writing
 from benchmark_tasks.errors import ERROR_PREFIX, JouleboardError, of_this_machine, one_line
 from benchmark_tasks.processes import beside_proxies, collect_garbage_rarely
@@ -38,6 +38,7 @@ app.command()(measure.measure)
 app.command("measure-all")(measure.measure_all)
 app.command()(landing.land)
 app.command("data-set")(data_sets.data_set)
+app.command("pack-runtimes")(packing.pack_runtimes)
 app.command()(doctor.doctor)
 
 _UPKEEP = "jouleboard_airflow.upkeep.cli"

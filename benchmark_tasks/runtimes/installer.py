@@ -56,8 +56,8 @@ class Installer:
         self._name = log.name.removesuffix(".log")
         self._log = log
         self._progress = progress
-        self._uv = _uv_bin()
-        self._variables = _installer_variables(settings)
+        self._uv = uv_bin()
+        self._variables = installer_variables(settings)
         log.write_text("")
 
     def install(self, name: str, version: str, distribution: Distribution | None) -> None:
@@ -184,13 +184,14 @@ class Installer:
         )
 
 
-def _uv_bin() -> str:
+def uv_bin() -> str:
+    """Path of the uv that is installed with this program."""
     from uv import find_uv_bin
 
     return find_uv_bin()
 
 
-def _installer_variables(settings: Settings) -> dict[str, str]:
+def installer_variables(settings: Settings) -> dict[str, str]:
     """The index by variable, not by argument: a URL with a password stays out of `ps`."""
     from benchmark_tasks.releases.index import index_url
 

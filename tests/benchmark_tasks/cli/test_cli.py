@@ -534,3 +534,15 @@ def test_a_reader_that_has_seen_enough_is_no_error(home: Path) -> None:
     with subprocess.Popen([*COMMAND, "releases"], stdout=write, stderr=subprocess.PIPE, text=True) as process:
         os.close(write)
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("content", [None, b"", b"Package Version\ntorch 2.11.0\n", b"\xff\xfe"])
+def test_packing_says_how_to_write_what_the_host_has(
+    jouleboard: Command, tmp_path: Path, content: bytes | None
+) -> None:
+    host = tmp_path / "host.txt"
+    if content is not None:
+        host.write_bytes(content)
+    result = jouleboard("pack-runtimes", "vllm==0.32.0", "--host", host, "-o", tmp_path / "out")
+    assert_one_line(result, "pip list --format=freeze")
+    assert not (tmp_path / "out").exists()

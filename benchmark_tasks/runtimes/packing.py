@@ -1,0 +1,235 @@
+"""Packs runtimes for a GPU host that reaches no package index: one archive, small enough to be carried.
+
+Each runtime gets a folder, named by its version, with every package that the host does not have in the
+version that the runtime needs. Compiled kernels for other GPU generations are overwritten with zeros, equal
+files are kept once, and the archive is cut into parts. Nothing is built or run here, so this machine needs
+neither a GPU nor the host's Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from benchmark_tasks.disk import disk_full_is_an_error
+from benchmark_tasks.errors import EnvironmentBuildError, SettingsError
+from benchmark_tasks.runtimes.installer import installer_variables, uv_bin
+from benchmark_tasks.runtimes.interpreter import telling
+from benchmark_tasks.settings import Settings
+
+PLATFORM = "x86_64-manylinux_2_39"
+
+NOT_NEEDED = (
+    "flashinfer-cubin", "flashinfer-python", "humming-kernels", "nvidia-cudnn-frontend", "nvidia-cutlass-dsl",
+    "nvidia-cutlass-dsl-libs-base", "nvidia-cutlass-dsl-libs-cu13", "nvtx", "pynvvideocodec", "quack-kernels",
+    "tilelang", "tokenspeed-mla", "torchaudio", "torchcodec", "z3-solver",
+)  # fmt: skip
+"""What vLLM and xDiT ask for and ran without, on a Hopper GPU with text, pictures and videos."""
+
+ARCHIVE = "runtimes.tar.xz"
+
+_CONTAINER = struct.pack("<I", 0xBA55ED50)
+_CONTAINER_HEADER, _KERNEL_HEADER = struct.Struct("<IHHQ"), struct.Struct("<HHIQ12xI")
+_PORTABLE, _MACHINE_CODE = 1, 2
+
+Progress = Callable[[str], None]
+
+
+def pack(
+    requirements: Sequence[str],
+    folder: Path,
+    settings: Settings,
+    *,
+    host: Mapping[str, str],
+    python: str,
+    capability: str,
+    part_bytes: int,
+    progress: Progress = lambda _: None,
+) -> list[Path]:
+    """Pack runtimes into `folder`; returns the parts, in order. What a former call left there is replaced.
+
+    requirements: one per runtime, with its version: `vllm==0.27.1`.
+    host: version of each package that the host has, by name.
+    python: the host's Python, `3.12`.
+    capability: compute capability of the host's GPUs, `9.0`.
+
+    Raises:
+        SettingsError: a requirement does not name one version, or two name the same.
+        EnvironmentBuildError: the index has no such packages for the host.
+        DiskFull
+    """
+    versions = [_version_of(requirement) for requirement in requirements]
+    if len(set(versions)) < len(versions):
+        raise SettingsError(
+            f"two runtimes of one version cannot lie in one folder: {', '.join(requirements)}"
+        )
+    generation = int(capability.replace(".", ""))
+    with disk_full_is_an_error(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".packing-") as scratch:
+            root = Path(scratch) / "runtimes"
+            for requirement, version in zip(requirements, versions, strict=True):
+                pins = _pins(requirement, Path(scratch), settings, host, python)
+                progress(f"{requirement}: {len(pins)} packages that the host does not have")
+                _install(pins, root / version, settings, python)
+                saved = sum(map(_without_other_generations(generation), (root / version).rglob("*.so*")))
+                progress(f"{requirement}: {saved / 2**20:,.0f} MiB of kernels of other GPUs overwritten")
+            _keep_equal_files_once(root)
+            progress("packing; this takes some minutes")
+            archive = Path(scratch) / ARCHIVE
+            _archive(root, archive)
+            parts = list(_cut(archive, part_bytes))
+            for old in folder.glob(f"{ARCHIVE}.*"):
+                old.unlink()
+            return [part.rename(folder / part.name) for part in parts]
+
+
+def overwrite_other_generations(content: bytearray, generation: int) -> int:
+    """Overwrite with zeros what a GPU generation cannot load, in place; returns how many bytes.
+
+    CUDA's compiler puts kernels into containers: a header (magic number, version, size of the header, size of
+    the rest), then entries, each with its kind, sizes, and the generation it is for (90: compute capability
+    9.0). Where a container has machine code for the generation, everything else is overwritten; where it has
+    none, portable code of it or of older ones is kept.
+    """
+    overwritten, at = 0, 0
+    while (at := content.find(_CONTAINER, at)) >= 0:
+        entries, end = _entries(content, at)
+        own = any(kind == _MACHINE_CODE and of == generation for kind, of, *_ in entries)
+        for kind, of, start, size in entries:
+            keep = (kind == _MACHINE_CODE and of == generation) or (
+                not own and kind == _PORTABLE and of <= generation
+            )
+            if not keep:
+                content[start : start + size] = bytes(size)
+                overwritten += size
+        at = end
+    return overwritten
+
+
+def _entries(content: bytearray, at: int) -> tuple[list[tuple[int, int, int, int]], int]:
+    """Kind, generation, start and size of each entry of a container, and where to look for the next one."""
+    nothing: list[tuple[int, int, int, int]] = []
+    if at + _CONTAINER_HEADER.size > len(content):
+        return nothing, len(content)
+    _, _, header, size = _CONTAINER_HEADER.unpack_from(content, at)
+    end = at + header + size
+    if header != _CONTAINER_HEADER.size or end > len(content):
+        return nothing, at + len(_CONTAINER)
+    entries, position = [], at + header
+    while position + _KERNEL_HEADER.size <= end:
+        kind, _, header, size, generation = _KERNEL_HEADER.unpack_from(content, position)
+        start = position + header
+        if kind not in (_PORTABLE, _MACHINE_CODE) or header < _KERNEL_HEADER.size or start + size > end:
+            return nothing, at + len(_CONTAINER)
+        entries.append((kind, generation, start, size))
+        position = start + size
+    return entries, end
+
+
+def _version_of(requirement: str) -> str:
+    exact = [each.version for each in Requirement(requirement).specifier if each.operator == "=="]
+    if len(exact) != 1 or "*" in exact[0]:
+        raise SettingsError(f"{requirement}: name one version, as in vllm==0.26.0")
+    return exact[0]
+
+
+def _pins(
+    requirement: str, scratch: Path, settings: Settings, host: Mapping[str, str], python: str
+) -> list[str]:
+    """What is to be carried, `name==version` each. The host's versions are taken wherever they fit."""
+    wanted, pins, without = scratch / "wanted.txt", scratch / "pins.txt", scratch / "without.txt"
+    wanted.write_text(f"{requirement}\n")
+    without.write_text("\n".join(NOT_NEEDED))
+    # uv prefers the versions in a file that it is to write, wherever they fit.
+    pins.write_text("".join(f"{name}=={version}\n" for name, version in host.items()))
+    _uv("compile", str(wanted), "--output-file", str(pins), "--excludes", str(without), "--no-header",
+        "--no-annotate", "--quiet", settings=settings, python=python)  # fmt: skip
+    named = [Requirement(line) for line in pins.read_text().splitlines() if line.strip()]
+    has = {(canonicalize_name(name), version) for name, version in host.items()}
+    return [
+        f"{each.name}{each.specifier}"
+        for each in named
+        if (canonicalize_name(each.name), str(each.specifier).removeprefix("==")) not in has
+    ]
+
+
+def _install(pins: Sequence[str], folder: Path, settings: Settings, python: str) -> None:
+    # Copied, not linked: the files are changed afterwards, and uv's cache must stay as it is.
+    _uv("install", "--target", str(folder), "--no-deps", "--link-mode", "copy", "--quiet", *pins,
+        settings=settings, python=python)  # fmt: skip
+
+
+def _uv(command: str, *arguments: str, settings: Settings, python: str) -> None:
+    done = subprocess.run(
+        [uv_bin(), "pip", command, "--python-platform", PLATFORM, "--python-version", python,
+         "--only-binary", ":all:", *arguments],
+        env=installer_variables(settings), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise EnvironmentBuildError(f"uv pip {command}: {telling(done.stderr.splitlines())}")
+
+
+def _without_other_generations(generation: int) -> Callable[[Path], int]:
+    def change(library: Path) -> int:
+        if library.is_symlink() or not library.is_file():
+            return 0
+        content = bytearray(library.read_bytes())
+        overwritten = overwrite_other_generations(content, generation)
+        if overwritten:
+            library.write_bytes(content)
+        return overwritten
+
+    return change
+
+
+def _keep_equal_files_once(root: Path) -> None:
+    """Make one file with several names of those that are equal; an archive holds it once."""
+    first: dict[tuple[int, int, bytes], Path] = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_symlink() or not path.is_file():
+            continue
+        state = path.stat()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+        same = first.setdefault((state.st_size, state.st_mode, digest), path)
+        if same != path:
+            path.unlink()
+            os.link(same, path)
+
+
+def _archive(root: Path, archive: Path) -> None:
+    """Files of one name beside each other, whatever runtime they are of: they are similar."""
+
+    def place(path: Path) -> tuple[str, str]:
+        version, *inside = path.relative_to(root).parts
+        return "/".join(inside), version
+
+    with tarfile.open(archive, "w:xz", preset=3) as tar:
+        for path in sorted((path for path in root.rglob("*") if not path.is_dir()), key=place):
+            tar.add(path, str(path.relative_to(root)), filter=_without_owner)
+
+
+def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
+def _cut(archive: Path, part_bytes: int) -> Iterator[Path]:
+    with archive.open("rb") as whole:
+        number = 0
+        while content := whole.read(part_bytes):
+            part = archive.with_name(f"{archive.name}.{number:02}")
+            part.write_bytes(content)
+            yield part
+            number += 1
