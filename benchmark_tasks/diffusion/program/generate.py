@@ -169,6 +169,7 @@ class DiffusersPipeline:
         if job["pipeline"]["vae_tiling"]:
             plain.vae.enable_tiling()
         self.arguments = self.call_arguments(plain)
+        self.decoded = watch_decoder(plain)
 
     def build(self) -> Any:
         """The pipeline with real weights from a source, or with others from its configuration."""
@@ -210,9 +211,14 @@ class DiffusersPipeline:
         return pipe
 
     def call_arguments(self, plain: Any) -> dict[str, Any]:
-        """The arguments of every call: those of the job that this pipeline knows."""
-        wanted = {**self.job["generation"], **self.job["pipeline"]["call"]}
+        """The arguments of every call: those of the job that this pipeline knows.
+
+        Some pipelines compute at a size that they were trained on, and scale the picture to the size asked
+        for (PixArt, SANA, Hunyuan-DiT). They are told not to: energy is that of the configuration's size.
+        """
         known = inspect.signature(type(plain).__call__).parameters
+        exactly = {"use_resolution_binning": False} if "use_resolution_binning" in known else {}
+        wanted = {**self.job["generation"], **exactly, **self.job["pipeline"]["call"]}
         unknown = [name for name, value in wanted.items() if name not in known and value is not None]
         if unknown:
             raise TypeError(f"{type(plain).__name__} does not take {', '.join(unknown)}")
@@ -226,7 +232,30 @@ class DiffusersPipeline:
         output = self.pipe(prompt=chosen, generator=generator, **self.arguments)
         items = getattr(output, "images", None) if output is not None else None
         items = getattr(output, "frames", None) if items is None else items
-        return None if items is None or len(items) == 0 else items[0]
+        item = None if items is None or len(items) == 0 else items[0]
+        self.require_as_asked(item)
+        return item
+
+    def require_as_asked(self, item: Any) -> None:
+        """A pipeline that computes or returns another size, or other frames, is not the configuration's.
+
+        Raises:
+            NotAsAsked
+        """
+        asked = self.job["generation"]
+        size = (asked["width"], asked["height"])
+        for what, found in (("computes", self.decoded[:1]), ("returns", sizes_of(item))):
+            if found and found[0] != size:
+                raise NotAsAsked(
+                    f"the pipeline {what} {in_pixels(found[0])} where {in_pixels(size)} was asked for"
+                )
+        frames, wanted = len(sizes_of(item)), asked.get("num_frames")
+        if wanted is not None and frames and frames != wanted:
+            raise NotAsAsked(f"the pipeline returns {frames} frames where {wanted} were asked for")
+
+
+class NotAsAsked(Exception):
+    """What was generated is not what the configuration says."""
 
 
 class XditPipeline(DiffusersPipeline):
@@ -283,6 +312,38 @@ class XditPipeline(DiffusersPipeline):
         from xfuser.model_executor.pipelines.register import xFuserPipelineWrapperRegister
 
         return xFuserPipelineWrapperRegister.get_class(pipe)(pipe, self.engine)
+
+
+def watch_decoder(plain: Any) -> list[tuple[int, int]]:
+    """A list that holds width and height in pixels of the latent picture that was decoded last."""
+    scale = getattr(plain, "vae_scale_factor_spatial", None) or plain.vae_scale_factor
+    decode = plain.vae.decode
+    last: list[tuple[int, int]] = []
+
+    def watched(latents: Any, *arguments: Any, **options: Any) -> Any:
+        *_, height, width = latents.shape
+        last[:] = [(width * scale, height * scale)]
+        return decode(latents, *arguments, **options)
+
+    plain.vae.decode = watched
+    return last
+
+
+def sizes_of(item: Any) -> list[tuple[int, int]]:
+    """Width and height of an image, or of each frame of a video."""
+    from PIL import Image
+
+    if item is None:
+        return []
+    frames = [item] if isinstance(item, Image.Image) else list(item)
+    return [
+        frame.size if isinstance(frame, Image.Image) else (frame.shape[1], frame.shape[0]) for frame in frames
+    ]
+
+
+def in_pixels(size: tuple[int, int]) -> str:
+    """Width and height for people."""
+    return f"{size[0]}x{size[1]}"
 
 
 def optional_parts(kind: Any, given: dict[str, Any]) -> list[str]:

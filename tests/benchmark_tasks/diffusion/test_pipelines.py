@@ -149,6 +149,43 @@ def test_a_decoder_that_computes_with_nan_is_seen(
     assert ended["sample"] == sample
 
 
+def failure(program_folder: Path, diffusers: Environment, job: dict) -> str:
+    """Why the program gives up on a job."""
+    with pytest.raises(subprocess.CalledProcessError):
+        events_of(PROGRAM, diffusers, program_folder, job, (1,))
+    *_, last = (program_folder / "events.jsonl").read_text().splitlines()
+    event = json.loads(last)
+    assert event["event"] == "failed"
+    return str(event["reason"])
+
+
+def test_pictures_are_computed_at_the_size_asked_for(tmp_path: Path, diffusers: Environment) -> None:
+    """PixArt would compute at a size that it was trained on, here 256x256, and scale the picture down."""
+    wanted = sweep(IMAGE, 1)
+    job = job_of(wanted, load().model(wanted.model_id), ("a cat",), 0)
+    job["pipeline"]["components"]["transformer"]["config"]["sample_size"] = 32
+    job["pipeline"]["call"] = {"clean_caption": False}
+    assert events_of(PROGRAM, diffusers, tmp_path, job, (1,))[-1]["event"] == "ended"
+
+
+def test_a_pipeline_that_computes_another_size_is_refused(tmp_path: Path, diffusers: Environment) -> None:
+    wanted = sweep(IMAGE, 1)
+    job = job_of(wanted, load().model(wanted.model_id), ("a cat",), 0)
+    job["pipeline"]["components"]["transformer"]["config"]["sample_size"] = 32
+    job["pipeline"]["call"] = {"clean_caption": False, "use_resolution_binning": True}
+    reason = failure(tmp_path, diffusers, job)
+    assert reason == "NotAsAsked: the pipeline computes 256x256 where 64x64 was asked for"
+
+
+def test_a_pipeline_that_returns_other_frames_is_refused(tmp_path: Path, diffusers: Environment) -> None:
+    """Wan generates 4 n + 1 frames, whatever is asked for."""
+    wanted = sweep(VIDEO, 1, num_frames=10)
+    job = job_of(wanted, load().model(wanted.model_id), ("a cat",), 0)
+    assert failure(tmp_path, diffusers, job) == (
+        "NotAsAsked: the pipeline returns 9 frames where 10 were asked for"
+    )
+
+
 def test_models_of_the_catalog_have_the_size_it_says(diffusers: Environment) -> None:
     """Built without memory (torch's meta device) from the same facts as the random weights on a GPU."""
     models = [model for model in load().models.values() if model.pipeline and model.runtime == "xdit"]
