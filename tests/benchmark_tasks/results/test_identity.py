@@ -32,6 +32,7 @@ IDS_OF_RECORDED_RUNS = {
     "2026-11-29T17": (16, "61bd1647c6204859cfc5d0d94f02c1f0bf8c4ff7946aa0b285f81f4c480e91bc"),
     "2026-11-29T19": (31, "261a09dc8adfe70eddee2b1a606ec8ec6a3382d80a37eb44d6d0cc7afc6329ed"),
     "2026-11-30": (30, "ad3ea8a0cce488fb3d9c604cf3d7acc2ecb115aad29e3705c1f018060a8eae5c"),
+    "2026-12-01": (12, "623d4829e5fbd047bf959c346156059df568285a409a9cd297d24eb9112fc296"),
 }
 """How many runs until a time (UTC), and the SHA-256 of `run_id configuration_id` of each, one per line."""
 
