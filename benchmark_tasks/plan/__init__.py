@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         spent_in_week,
         split_off_waiting,
         to_measure_again,
+        with_a_server_missing,
     )
     from benchmark_tasks.plan.confirmation import confirmation_campaign, in_turns, was_rerun
     from benchmark_tasks.plan.deployment import usual_repeats, usual_weights
@@ -58,6 +59,7 @@ _MODULES = {
         "spent_in_week",
         "split_off_waiting",
         "to_measure_again",
+        "with_a_server_missing",
     ),
     "confirmation": ("confirmation_campaign", "in_turns", "was_rerun"),
     "deployment": ("usual_repeats", "usual_weights"),
@@ -119,6 +121,7 @@ __all__ = [
     "versions_to_measure",
     "was_rerun",
     "what_is_missing",
+    "with_a_server_missing",
 ]
 
 

@@ -21,7 +21,7 @@ from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.catalog import Canary, Catalog, Deployment, Model
 from benchmark_tasks.plan.deployment import can_have, distribution_of, sweep_of
-from benchmark_tasks.plan.landed import Landed
+from benchmark_tasks.plan.landed import Landed, left_of_turns
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.vocabulary import (
@@ -159,6 +159,21 @@ def to_measure_again(
         for entry in series
         if {outcome(changes.get(comparison), margin) for comparison in entry.comparisons}
         & {Outcome.CHANGED, Outcome.UNDECIDED}
+    )
+
+
+def with_a_server_missing(series: Iterable[CanarySeries], runs: Iterable[Run]) -> tuple[CanarySeries, ...]:
+    """The series that have a figure under each release, but not yet of each server: one never settled, say.
+
+    runs: those of the series.
+    """
+    runs = tuple(runs)
+    landed = Landed(runs)
+    return tuple(
+        entry
+        for entry in series
+        if left_of_turns(entry.sweeps, runs)
+        and all(landed.settled(sweep, point) for sweep in entry.sweeps for point in sweep.points)
     )
 
 

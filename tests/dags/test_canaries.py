@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from benchmark_tasks.plan import Change, Comparison
+from benchmark_tasks.plan import Change, Comparison, Sweep
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
@@ -49,15 +49,21 @@ def measured_before(form: dict[str, Any], home: Path) -> None:
     settings = Settings.from_environment()
     catalog, nothing = planning.installed_catalog(), planning.listing(settings)
     for sweep in planning.release_sweeps(catalog, nothing, form, "before"):
-        for point in sweep.points:
-            keys = {"weights": sweep.weights, "model_revision": sweep.model_revision}
-            before = sample_run(runtime_version=sweep.runtime_version).comparability
-            run = sample_run(
-                configuration=sweep.configuration(point),
-                batch_size=point.batch_size,
-                comparability=before.model_copy(update=keys | {"length_control": sweep.length_control}),
-            )
-            Store.of(settings).land_copy(write_sample(home / "measured", run))
+        land(sweep, home)
+
+
+def land(sweep: Sweep, home: Path) -> None:
+    """Land a run of every point of a sweep."""
+    for point in sweep.points:
+        keys = {"weights": sweep.weights, "model_revision": sweep.model_revision}
+        before = sample_run(runtime_version=sweep.runtime_version).comparability
+        run = sample_run(
+            configuration=sweep.configuration(point),
+            batch_size=point.batch_size,
+            campaign_id=sweep.campaign_id,
+            comparability=before.model_copy(update=keys | {"length_control": sweep.length_control}),
+        )
+        Store.of(Settings.from_environment()).land_copy(write_sample(home / "measured", run))
 
 
 def form_of(dag: Any, **values: Any) -> dict[str, Any]:
@@ -133,6 +139,22 @@ def test_the_form_replaces_the_policy_for_one_run(release: Any, monkeypatch: pyt
     assert [decision["waits"] for decision in canaries.decide(first, again, wider)] == [(ModelKind.DENSE,)]
     for others in ({canaries.SCOPE: canaries.EVERYTHING}, {"force": True}, {"models": [OTHER]}):
         assert canaries.plan_canaries(form | others, "run") == canaries.NO_CANARIES
+
+
+def test_a_turn_that_never_settled_is_measured_again(
+    release: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canaries_say(*UNCHANGED, monkeypatch)
+    form = form_of(release, version="0.33.0")
+    first = canaries.plan_canaries(form, "run")
+    (entry,) = first["planned"]
+    turns = [Sweep.model_validate(each) for each in (entry["sweep"], *entry["then"])]
+    for turn in (turns[0], turns[1], turns[3]):
+        land(turn, home)
+    (again,) = canaries.plan_canaries_again(first, form, "run")["planned"]
+    assert (again["sweep"]["runtime_version"], again["then"]) == ("0.33.0", [])
+    land(turns[2], home)
+    assert not canaries.plan_canaries_again(first, form, "run")["planned"]
 
 
 def costs_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

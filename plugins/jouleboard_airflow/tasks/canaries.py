@@ -73,10 +73,12 @@ def plan_canaries(params: Mapping[str, Any], run_id: str) -> Round:
 def plan_canaries_again(first: Round | None, params: Mapping[str, Any], run_id: str) -> Round:
     """The second round: canaries that are candidates or undecided; this is also the rerun that confirms them.
 
+    And what the first round leaves out of its turns, because a server never settled.
+
     Raises:
         PublisherBusy, BuildError, DiskFull
     """
-    from benchmark_tasks.plan import left_of_turns, to_measure_again
+    from benchmark_tasks.plan import left_of_turns, to_measure_again, with_a_server_missing
 
     catalog, settings = planning.installed_catalog(), Settings.from_environment()
     policy, series = policy_of(catalog, params), _series_of(first)
@@ -86,8 +88,10 @@ def plan_canaries_again(first: Round | None, params: Mapping[str, Any], run_id: 
     again = to_measure_again(series, changes, policy.margin)
     runs = planning.counting_runs(planning.listing(settings))
     own = [run for run in runs if run.campaign_id == run_id]
+    unsettled = tuple(each for each in with_a_server_missing(series, own) if each not in again)
     left = [left_of_turns((*each.sweeps, *each.sweeps), own) for each in again]
-    second = _round(again, left, runs, run_id)
+    left += [left_of_turns(each.sweeps, own) for each in unsettled]
+    second = _round((*again, *unsettled), left, runs, run_id)
     return second if second["planned"] else second | {"decisions": _decided(series, changes, policy.margin)}
 
 

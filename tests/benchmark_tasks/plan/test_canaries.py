@@ -22,6 +22,7 @@ from benchmark_tasks.plan import (
     plan_release,
     split_off_waiting,
     to_measure_again,
+    with_a_server_missing,
 )
 from benchmark_tasks.plan.canaries import earlier_releases, spent_in_week
 from benchmark_tasks.results.schema import Run
@@ -241,6 +242,20 @@ def test_turns_that_were_cut_short_go_on_where_they_stopped(series: tuple[Canary
     landed = [measured(sweep, sweep.points[0], sweep.runtime_version) for sweep in turns[:2]]
     assert [sweep.runtime_version for sweep in left_of_turns(turns, landed)] == ["0.33.0", "0.32.0"]
     assert left_of_turns(turns, landed * 2) == []
+
+
+def test_a_server_is_missing_if_one_of_two_settled_and_not_if_a_release_has_no_figure(
+    series: tuple[CanarySeries, ...],
+) -> None:
+    turns = series[1].sweeps
+    old, new, new_again, old_again = (measured(each, each.points[0], each.runtime_version) for each in turns)
+    for settled, missing in (
+        ([old, new, old_again], series[1:2]),
+        ([old, new, new_again, old_again], ()),
+        ([old, old_again], ()),
+        ([], ()),
+    ):
+        assert with_a_server_missing(series, settled) == missing
 
 
 def test_the_rotation_takes_what_was_measured_longest_ago(catalog: Catalog) -> None:
