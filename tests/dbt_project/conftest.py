@@ -1,4 +1,4 @@
-"""The warehouse, built twice per test run: from sample runs beside the published data, and from nothing."""
+"""The warehouse, built three times: from samples beside published data, from designed runs, from nothing."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from benchmarks.candidate import build_candidate
 from benchmarks.published import published_folder
 from expectations.candidate.build import BuildResult
 from expectations.candidate.profiles import Profile
+from tests.dbt_project.designed import build_designed_warehouse
 from tests.shared import made_once
 
 REFUSED = "energy counter and integral of power differ"
@@ -82,6 +83,12 @@ def marts(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
 def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """A fresh install: no run, no import, no publication."""
     return Warehouse(made_once(tmp_path_factory, "empty-warehouse", build_empty_warehouse), {})
+
+
+@pytest.fixture(scope="session")
+def designed_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """Runs whose figures can be worked out by hand."""
+    return Warehouse(made_once(tmp_path_factory, "designed-warehouse", build_designed_warehouse), {})
 
 
 @pytest.fixture(scope="session")

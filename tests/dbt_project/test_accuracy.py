@@ -8,62 +8,15 @@ from typing import Any
 import duckdb
 import pytest
 
-from benchmark_tasks.results.schema import Grades, Run
-from benchmark_tasks.settings import Settings
-from benchmark_tasks.testing.samples import sample_run
-from benchmark_tasks.vocabulary import AnswerForm, LengthControl
-from benchmarks.candidate import build_candidate
 from expectations.board.reading.figures import FIGURES, theme
 from expectations.board.reading.page import read
-from expectations.candidate.profiles import Profile
+from tests.dbt_project.conftest import Warehouse
 from tests.dbt_project.test_reading import DRAWN, LAYOUTS, TASKS, _numbers
-
-TOKENS = 40
-
-
-def graded(
-    right: range, *, questions: int = 200, name: str = "prompts.q", **changes: Any
-) -> tuple[Run, Profile]:
-    """A run that answered so many questions, those in `right` correctly."""
-    run = sample_run(**changes)
-    grades = Grades(
-        grader=1,
-        form=AnswerForm.CHOICE,
-        choices=4,
-        answers=questions,
-        questions=questions,
-        right=len(right),
-        unreadable=3,
-        cut=2,
-        unanswered=0,
-        output_tokens=TOKENS * questions,
-    )
-    keys = {
-        "request_set_id": f"{name}-0123456789ab-01234567+at-most-256",
-        "length_control": LengthControl.NATURAL,
-    }
-    run = run.model_copy(
-        update={"grades": grades, "comparability": run.comparability.model_copy(update=keys)}
-    )
-    verdicts = tuple((index, index in right, TOKENS) for index in range(questions))
-    return run, Profile(run.run_id, verdicts=verdicts)
 
 
 @pytest.fixture(scope="module")
-def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    root = tmp_path_factory.mktemp("accuracy")
-    made = [
-        # 500 W, 4,000 tokens/s: 0.125 J per token, 5 J per answer of 40 tokens.
-        graded(range(100)),
-        graded(range(50, 150)),
-        graded(range(52), batch_size=64),
-        graded(range(90), questions=99, name="prompts.few"),
-        graded(range(20), name="prompts.below"),
-        graded(range(100), name="prompts.cpu", gpu=False),
-    ]
-    runs, profiles = zip(*made, strict=True)
-    built = build_candidate(root / "candidate", Settings(home=root / "home"), runs=runs, profiled=profiles)
-    with duckdb.connect(str(built.database), read_only=True) as connection:
+def marts(designed_warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
+    with designed_warehouse.connect() as connection:
         yield connection
 
 

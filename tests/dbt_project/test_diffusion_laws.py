@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,6 @@ import pytest
 
 from benchmark_tasks import catalog
 from benchmark_tasks.errors import SettingsError
-from benchmark_tasks.results.schema import Run
-from benchmark_tasks.settings import Settings
-from benchmark_tasks.testing.samples import on_gpus, sample_generation_run
-from benchmarks.candidate import build_candidate
 from expectations.board.addresses import navigation
 from expectations.board.operations.surface_pages import images
 from expectations.gate.auditor import Auditor
@@ -24,57 +20,20 @@ from expectations.pages import render_page
 from expectations.pages.numbers import exact_per_cent, number
 from expectations.sql import rows_of
 from expectations.suites.mart import audit_marts, law_checks
+from tests.dbt_project.conftest import Warehouse
+from tests.dbt_project.designed import MEDIUM
 from tests.dbt_project.test_model_pages import browser, violations
 from tests.dbt_project.test_operations_pages import screen
 from tests.e2e.browser import Browser
 from tests.expectations.laws import known
-from tests.expectations.laws.known import CORNERS, GRID, VIDEOS
+from tests.expectations.laws.known import CORNERS, GRID
 
 __all__ = ["browser"]
 
-IMAGES_PER_MINUTE = 20
-SIZES = {side * side: (side, side) for side in known.SIDES} | {399_360: (480, 832), 921_600: (720, 1280)}
-MEDIUM = "stabilityai/stable-diffusion-3.5-medium"
-
-
-def measured(point: Point, joules: float, **changes: Any) -> Run:
-    """A minute in which each image, or video, took so many joules."""
-    run = sample_generation_run(
-        video=point.frames > 1,
-        batch_size=1,
-        seconds_a_batch=60 / IMAGES_PER_MINUTE,
-        power_watts=joules * IMAGES_PER_MINUTE / 60,
-        runtime_version=changes.pop("runtime_version", None),
-    )
-    height, width = SIZES[point.pixels]
-    knobs: dict[str, Any] = {"inference_steps": point.steps, "height": height, "width": width}
-    knobs |= {"num_frames": point.frames if point.frames > 1 else None, **changes}
-    return run.model_copy(update={"configuration": run.configuration.model_copy(update=knobs)})
-
-
-def runs_of(points: Iterable[Point], joules: Callable[[Point], float], **changes: Any) -> list[Run]:
-    return [measured(point, joules(point), **changes) for point in points]
-
 
 @pytest.fixture(scope="module")
-def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """PixArt by a power above a fixed part, Wan by its work; under 0.6.0 every second point is 60 % up."""
-    root = tmp_path_factory.mktemp("laws")
-    pixart = [*runs_of(GRID, known.fixed_power), measured(GRID[0], 1.02 * known.fixed_power(GRID[0]))]
-    warm = [on_gpus(run, "GPU-warm") for run in runs_of(CORNERS, lambda point: 1.08 * known.power(point))]
-    odd = runs_of(
-        GRID,
-        lambda point: known.power(point) * (1.6 if GRID.index(point) % 2 else 1),
-        runtime_version="0.6.0",
-    )
-    few = runs_of(CORNERS[:4], known.power, model_id=MEDIUM)
-    single = runs_of(GRID[:1], known.power, batch_size=8)
-    built = build_candidate(
-        root / "candidate",
-        Settings(home=root / "home"),
-        runs=[*pixart, *warm, *odd, *few, *single, *runs_of(VIDEOS, known.work)],
-    )
-    with duckdb.connect(str(built.database), read_only=True) as connection:
+def marts(designed_warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
+    with designed_warehouse.connect() as connection:
         yield connection
 
 

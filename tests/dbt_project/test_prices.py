@@ -13,17 +13,15 @@ from typing import Any
 import duckdb
 import pytest
 
-from benchmark_tasks.plan.prices import MIX_LENGTHS, MIXES, DesignedLoad
-from benchmark_tasks.settings import Settings
-from benchmark_tasks.testing.samples import on_gpus
+from benchmark_tasks.plan.prices import MIX_LENGTHS, MIXES
 from benchmark_tasks.testing.waiting import until
-from benchmarks.candidate import build_candidate
 from expectations.board.addresses import navigation
 from expectations.board.operations import price_pages
 from expectations.candidate.build import PROJECT
 from expectations.pages import render_page
 from expectations.prices import price_lists, price_of
 from expectations.prices.answer import answers, digits, interval
+from tests.dbt_project.conftest import Warehouse
 from tests.e2e.browser import CHROMIUM, running_browser
 from tests.expectations.prices.known import (
     CONTEXT,
@@ -33,9 +31,6 @@ from tests.expectations.prices.known import (
     PREFILL,
     STEPS,
     WATTS,
-    apart,
-    designed_run,
-    idle_run,
 )
 
 SUMMARY = {
@@ -47,36 +42,11 @@ SUMMARY = {
     "run_count": 9,
     "gate_verdict": "passed",
 }
-BEYOND = DesignedLoad(1_200, 400, 512)
-"""More answers in flight than were measured."""
 
 
 @pytest.fixture(scope="module")
-def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Versions with mixes as the prices say (0.26.0), with one of them 8 % up (0.27.0), with too few loads.
-
-    GPU-warm takes 8 % more: of 0.26.0 a mix and a load of the fit, of 0.24.0 nearly all loads.
-    """
-    root = tmp_path_factory.mktemp("prices")
-    known = [designed_run(load) for load in LOADS] + [designed_run(mix) for mix in (*MIXES, MIXES[0])]
-    beyond = [idle_run(), designed_run(MIXES[1], factor=1.02), designed_run(BEYOND, factor=1.5)]
-    other = [designed_run(load, version="0.27.0") for load in LOADS]
-    other += [designed_run(MIXES[0], factor=1.08, version="0.27.0"), designed_run(MIXES[1], version="0.27.0")]
-    few = [designed_run(load, version="0.25.0") for load in LOADS[:3]]
-    elsewhere = (designed_run(load, factor=1.08) for load in (MIXES[2], MIXES[2], LOADS[-1]))
-    warm = [(on_gpus(run, "GPU-warm"), profile) for run, profile in elsewhere]
-    single = [load for load in LOADS if load.is_core and load.prompt_tokens != 16_384]
-    single += [DesignedLoad(768, 512, 32), DesignedLoad(768, 512, 128), MIXES[0]]
-    two = [designed_run(load, version="0.24.0") for load in LOADS if load.is_core]
-    two += [
-        (on_gpus(run, "GPU-warm"), profile)
-        for run, profile in (designed_run(load, factor=1.08, version="0.24.0") for load in single)
-    ]
-    runs, profiles = apart([*known, *beyond, *other, *few, *warm, *two])
-    mixed = next(run for run in runs if run.configuration.batch_size == BEYOND.batch_size)
-    assert mixed.configuration.fixed_prompt_tokens == MIXES[0].prompt_tokens, "no load of the fit"
-    built = build_candidate(root / "candidate", Settings(home=root / "home"), runs=runs, profiled=profiles)
-    with duckdb.connect(str(built.database), read_only=True) as connection:
+def marts(designed_warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
+    with designed_warehouse.connect() as connection:
         yield connection
 
 
