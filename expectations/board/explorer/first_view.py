@@ -82,14 +82,18 @@ def least_per_model(rows: Iterable[Row]) -> list[Row]:
 
     Runs without a GPU are tests: they count only where there are no others. Of a model's rows only those of
     the nearest kind of weights count (the mart's `weights_order`): dummy weights can take an eighth less
-    energy, or a quarter more.
+    energy, or a quarter more. Nor do images and videos of unusual steps or size (`generation_order`).
     """
     measured = [row for row in rows if row["energy_per_output_joules"] is not None]
     on_gpus = [row for row in measured if row["num_gpus"]]
     least: dict[str, Row] = {}
-    for row in sorted(on_gpus or measured, key=lambda row: (row["weights_order"] or 0, *_by_energy(row))):
+    for row in sorted(on_gpus or measured, key=_nearest_first):
         least.setdefault(row["model_id"], row)
     return sorted(least.values(), key=_by_energy)
+
+
+def _nearest_first(row: Row) -> tuple[Any, ...]:
+    return row["generation_order"] or 0, row["weights_order"] or 0, *_by_energy(row)
 
 
 def _by_energy(row: Row) -> tuple[Any, ...]:

@@ -41,7 +41,7 @@ NEEDED = (
     "runtime_version", "request_set_id", "length_control", "power_limit_watts", "model_revision",
     "inference_steps", "height", "width", "num_frames", "output_unit", "energy_source",
     "energy_per_output_joules", "energy_per_response_joules", "median_itl_ms",
-    "batch_latency_seconds", "median_ttft_ms", "weights_order", "weights_reference",
+    "batch_latency_seconds", "median_ttft_ms", "weights_order", "generation_order", "weights_reference",
     "weights_energy_difference", "weights_energy_difference_half_width", "weights_median_itl_difference",
     "canaries_unchanged_until",
 )  # fmt: skip

@@ -46,20 +46,27 @@ class Section:
 
     @property
     def least(self) -> tuple[Row, ...]:
-        """On each GPU model the row that takes least, of those that `min_energy_configurations` has."""
+        """On each GPU model the row that takes least, of those that `min_energy_configurations` has.
+
+        Images and videos of unusual steps or size count only where there are no others.
+        """
         best: dict[str, Row] = {}
         for row in self.rows:
             if row["is_minimum"]:
                 known = best.get(row["gpu_model"])
-                if known is None or row["energy_per_output_joules"] < known["energy_per_output_joules"]:
+                if known is None or _nearest_first(row) < _nearest_first(known):
                     best[row["gpu_model"]] = row
-        return tuple(sorted(best.values(), key=lambda row: row["energy_per_output_joules"]))
+        return tuple(sorted(best.values(), key=_nearest_first))
 
     @property
     def scale(self) -> tuple[float, str]:
         """Factor and unit for all energies per output of the table."""
         known = [row["energy_per_output_joules"] for row in self.rows if row["energy_per_output_joules"]]
         return (1 / _KILO, "kJ") if known and min(known) >= _KILO else (1.0, "J")
+
+
+def _nearest_first(row: Row) -> tuple[int, float]:
+    return row["generation_order"] or 0, row["energy_per_output_joules"]
 
 
 def sections(rows: Sequence[Row], titles: Mapping[str, str]) -> list[Section]:

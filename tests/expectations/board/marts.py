@@ -120,6 +120,7 @@ def _row(
         # One third of the models: dummy weights take less energy than those drawn like trained ones.
         "weights": "real" if model % 3 != 2 else "dummy" if gpus == 1 else "stand-in.1",
         "weights_order": 0 if model % 3 != 2 else 2 if gpus == 1 else 1,
+        "generation_order": 0,
         "energy_boundary": "gpu",
         "is_current_revision": True,
         "energy_source": "nvml-counter",

@@ -127,6 +127,7 @@ def test_runs_without_a_gpu_stay_off_the_board_where_there_are_others() -> None:
             "batch_size": 1,
             "leaderboard_id": f"{model}{gpus}",
             "weights_order": 0,
+            "generation_order": 0,
         }
 
     least = least_per_model([row("m", 0, 1.0), row("m", 1, 2.0), row("n", 0, 3.0)])
@@ -169,6 +170,7 @@ def test_dummy_weights_do_not_win_over_weights_that_are_nearer_to_trained_ones()
             "batch_size": 1,
             "leaderboard_id": f"{model} {weights}",
             "weights_order": {"real": 0, "stand-in.1": 1}.get(weights or "", 2),
+            "generation_order": 0,
         }
 
     rows = [row("m", "dummy", 1.0), row("m", "stand-in.1", 3.0), row("n", "random", 2.0), row("n", None, 2.5)]
@@ -176,3 +178,21 @@ def test_dummy_weights_do_not_win_over_weights_that_are_nearer_to_trained_ones()
     assert [one["leaderboard_id"] for one in least] == ["n random", "m stand-in.1"]
     least = least_per_model([*rows, row("m", "real", 4.0)])
     assert [one["leaderboard_id"] for one in least] == ["n random", "m real"]
+
+
+def test_a_small_picture_does_not_win_over_the_usual_one() -> None:
+    def row(name: str, order: int, weights: int, joules: float) -> dict[str, Any]:
+        return {
+            "model_id": "m",
+            "num_gpus": 1,
+            "energy_per_output_joules": joules,
+            "batch_size": 1,
+            "leaderboard_id": name,
+            "weights_order": weights,
+            "generation_order": order,
+        }
+
+    small = row("512x512", 1, 0, 1.0)
+    (least,) = least_per_model([small, row("1024x1024", 0, 1, 4.0), row("1024x1024, batch 4", 0, 1, 3.0)])
+    assert least["leaderboard_id"] == "1024x1024, batch 4"
+    assert least_per_model([small]) == [small]

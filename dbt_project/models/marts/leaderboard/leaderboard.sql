@@ -8,13 +8,41 @@ with reproduced as (
 
 ),
 
+-- Steps, size and frames that most configurations of a model have, on a task.
+generations as (
+
+    select
+        leaderboard_id,
+        model_id,
+        task,
+        count(*) over (
+            partition by model_id, task, inference_steps, height, width, num_frames
+        ) as configurations_alike
+    from {{ ref('int_configurations_averaged') }}
+
+),
+
+usual_generations as (
+
+    select
+        leaderboard_id,
+        case
+            when configurations_alike = max(configurations_alike) over (partition by model_id, task) then 0
+            else 1
+        end as generation_order
+    from generations
+
+),
+
 configurations as (
 
     select
         averaged.*,
+        usual_generations.generation_order,
         reproduced.our_leaderboard_id,
         {{ tier('averaged.data_source', 'reproduced.is_reproduced') }} as tier
     from {{ ref('int_configurations_averaged') }} as averaged
+    inner join usual_generations using (leaderboard_id)
     left join reproduced using (leaderboard_id)
 
 ),
@@ -28,7 +56,7 @@ positions as (
             order by energy_per_output_joules, leaderboard_id
         ) as energy_position
     from configurations
-    where energy_per_output_joules is not null and is_current_revision
+    where energy_per_output_joules is not null and is_current_revision and generation_order = 0
 
 ),
 
@@ -48,6 +76,7 @@ rankable as (
         energy_per_output_joules is not null
         and energy_repeats >= {{ var('min_repeats_for_rank') }}
         and is_current_revision
+        and generation_order = 0
 
 ),
 
@@ -127,6 +156,7 @@ select
     configurations.activated_params_billions,
     {{ identity_columns('configurations') }},
     {{ weights_order('configurations.weights') }} as weights_order,
+    configurations.generation_order,
     {{ weights_difference_columns('differences') }},
     configurations.is_current_revision,
     configurations.last_measured_at,

@@ -136,7 +136,8 @@ function unfairness(rows) {
 // Each model's frontier: its configurations that none of its own beats. The row that represents it carries the letter.
 function modelPoints(rows, scope, x, y) {
   return rows.flatMap((chosen, place) => {
-    const isOwn = (row) => modelKey(row) === modelKey(chosen) && row.weights_order === chosen.weights_order && row[x] > 0 && row[y] > 0;
+    const isAlike = (row) => ["weights_order", "generation_order"].every((order) => row[order] === chosen[order]);
+    const isOwn = (row) => modelKey(row) === modelKey(chosen) && isAlike(row) && row[x] > 0 && row[y] > 0;
     const drawn = new Set([...frontierOf(scope.ordered(x, y).filter(isOwn), x, y), ...(isOwn(chosen) ? [chosen] : [])]);
     return [...drawn].map((row) => ({
       id: row.leaderboard_id,

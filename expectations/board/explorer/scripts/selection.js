@@ -40,10 +40,11 @@ function byEnergy(key) {
 }
 
 // Each model's row with the least energy, rising. Of a model's rows only those of the nearest kind of weights
-// count (the mart's weights_order): dummy weights can take an eighth less energy, or a quarter more.
+// count (the mart's weights_order): dummy weights can take an eighth less energy, or a quarter more. Nor do images
+// and videos of unusual steps or size (generation_order).
 function leastPerModel(rows, key) {
   const order = byEnergy(key);
-  const before = (a, b) => a.weights_order - b.weights_order || order(a, b);
+  const before = (a, b) => a.generation_order - b.generation_order || a.weights_order - b.weights_order || order(a, b);
   const least = new Map();
   for (const row of rows) {
     if (row[key] === null) continue;

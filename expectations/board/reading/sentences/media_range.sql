@@ -1,4 +1,5 @@
--- The models with least and most energy per item, on the GPU model that most models were measured on.
+-- The models with least and most energy per item, on the GPU model that most models were measured on, each at
+-- its usual steps, size and frames.
 with featured as (
     {{ gpu_with_most_diffusion_models | indent(4) }}
 )
@@ -15,5 +16,11 @@ select
     arg_min(nickname, energy_per_output_joules) filter (task = 'text-to-video') as video_least,
     arg_max(nickname, energy_per_output_joules) filter (task = 'text-to-video') as video_most
 from marts.diffusion_parameters
-where data_source = {{ data_source }} and gpu_model in (select featured.gpu_model from featured)
+where
+    data_source = {{ data_source }}
+    and gpu_model in (select featured.gpu_model from featured)
+    and leaderboard_id in (
+        select leaderboard.leaderboard_id from marts.leaderboard
+        where leaderboard.generation_order = 0
+    )
 having image_low is not null
