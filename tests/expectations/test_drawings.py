@@ -79,6 +79,27 @@ def test_a_publication_with_other_rows_is_drawn_as_from_scratch(tmp_path: Path) 
         assert kept == everything(joules, watts)
 
 
+def test_noise_in_the_last_digits_of_a_sum_is_not_drawn_again(tmp_path: Path) -> None:
+    """A sum of many rows depends on their order; what can be seen of it does not."""
+    figure = FIGURES["batch_size"]
+    figure = _Bars(figure.name, figure.title, figure.needs)
+
+    def everything(joules: float) -> list[Any]:
+        rows = pd.DataFrame({"model": ["a", "b"], "joules": [1.0, joules]})
+        (curve,) = curves([IDLE, LOAD, {**LOAD, "request_rate": 8.0, "mean_power_watts": joules}], [CAPACITY])
+        vega = figure.specification(rows, {}, theme.WIDE)
+        return [vega, drawings.svg_of_vega(vega), svg(curve)]
+
+    with drawings.kept_in(tmp_path, "a"):
+        first = everything(450.0)
+    kept = {path.name for path in tmp_path.iterdir()}
+    with drawings.kept_in(tmp_path, "a"):
+        assert everything(450.0 * (1 + 1e-14)) == first
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    with drawings.kept_in(tmp_path, "a"):
+        assert everything(450.0 * (1 + 1e-6)) != first
+
+
 class _Bars(type(FIGURES["batch_size"])):  # type: ignore[misc]
     """A figure of any rows."""
 

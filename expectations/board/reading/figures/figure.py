@@ -54,6 +54,9 @@ class Figure:
 
     def specification(self, rows: Rows, tasks: Mapping[str, str], layout: theme.Layout) -> dict[str, Any]:
         """The figure for the page's script: what Vega draws, with the reader's choices under `usermeta`."""
+        rows = rows.assign(
+            **{name: rows[name].map(drawings.rounded) for name in rows.select_dtypes("float").columns}
+        )
         columns = {name: str(kind) for name, kind in rows.dtypes.items()}
         made_from = (self.name, dict(tasks), astuple(layout), columns, rows.to_csv(index=False))
         vega: dict[str, Any] = json.loads(
