@@ -270,41 +270,41 @@ def publish_candidate(
     warned = report.warning_groups(audit, refused)
     with disk_full_is_an_error(settings.published):
         folder.mkdir(parents=True)
-        tables = publications.write_marts(built.database, folder)
-        summary = {
-            "publication_number": number,
-            "published_at": f"{datetime.now(UTC):%FT%T+00:00}",
-            "git_commit": git_commit(),
-            "note": note,
-            "row_count": tables.get("leaderboard", {"rows": 0})["rows"],
-            "run_count": accepted,
-            "gate_verdict": report.verdict(warned),
-        }
-        manifest = {
-            **{name: summary[name] for name in ("published_at", "git_commit", "note")},
-            "inputs_digest": digest,
-            "approval": approval,
-            "runs": {"landed": len(verdicts), "accepted": accepted, "quarantined": len(refused)},
-            "gate": {
-                "verdict": summary["gate_verdict"],
-                "checks": len(audit.results),
-                "warnings": sum(group.count for group in warned),
-                "warned": [asdict(group) for group in warned],
-                "quarantining_findings": len(audit.at(Level.RUN, Level.CROSS_RUN).critical),
-                "recomputed": sample and sample.as_dict(),
-            },
-            "dbt": {
-                "models": built.count("model"),
-                "tests_passed": _tests(built),
-                "nodes": [asdict(node) for node in built.nodes],
-            },
-            "software": dict(software()),
-            "tables": tables,
-            "summary": summary,
-            "history": publications.history(settings),
-        }
-        with drawings.kept_in(settings.warehouse / KEPT_FOLDER / DRAWINGS, code_digest()):
-            _write_site(folder, built, audit, manifest, catalog)
+        with publications.marts_written(built.database, folder) as marts:
+            summary: dict[str, Any] = {
+                "publication_number": number,
+                "published_at": f"{datetime.now(UTC):%FT%T+00:00}",
+                "git_commit": git_commit(),
+                "note": note,
+                "row_count": marts.rows("leaderboard"),
+                "run_count": accepted,
+                "gate_verdict": report.verdict(warned),
+            }
+            manifest = {
+                **{name: summary[name] for name in ("published_at", "git_commit", "note")},
+                "inputs_digest": digest,
+                "approval": approval,
+                "runs": {"landed": len(verdicts), "accepted": accepted, "quarantined": len(refused)},
+                "gate": {
+                    "verdict": summary["gate_verdict"],
+                    "checks": len(audit.results),
+                    "warnings": sum(group.count for group in warned),
+                    "warned": [asdict(group) for group in warned],
+                    "quarantining_findings": len(audit.at(Level.RUN, Level.CROSS_RUN).critical),
+                    "recomputed": sample and sample.as_dict(),
+                },
+                "dbt": {
+                    "models": built.count("model"),
+                    "tests_passed": _tests(built),
+                    "nodes": [asdict(node) for node in built.nodes],
+                },
+                "software": dict(software()),
+                "tables": marts.tables,
+                "summary": summary,
+                "history": publications.history(settings),
+            }
+            with drawings.kept_in(settings.warehouse / KEPT_FOLDER / DRAWINGS, code_digest()):
+                _write_site(folder, marts, built, audit, manifest, catalog)
         write_api(folder, manifest)
     published = publications.publish(settings, number, folder, manifest)
     text = (
@@ -315,7 +315,12 @@ def publish_candidate(
 
 
 def _write_site(
-    folder: Path, built: BuildResult, audit: Audit, manifest: dict[str, Any], catalog: Catalog
+    folder: Path,
+    marts: publications.Marts,
+    built: BuildResult,
+    audit: Audit,
+    manifest: dict[str, Any],
+    catalog: Catalog,
 ) -> None:
     from expectations.board import write_dbt_docs, write_site
 
@@ -323,7 +328,7 @@ def _write_site(
     target.mkdir()
     if built.docs is not None:
         write_dbt_docs(built.docs, target)
-    links = write_site(folder, manifest, catalog)
+    links = write_site(folder, marts, manifest, catalog)
     title = f"Gate report of publication {manifest['summary']['publication_number']}"
     report.write(audit, target, title, links)
 

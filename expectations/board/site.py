@@ -14,7 +14,7 @@ from expectations.board.explorer import render_explorer
 from expectations.board.libraries import write_libraries
 from expectations.board.reading import SOURCES, page_name, sources_with_reading, write_reading
 from expectations.board.rows import has_marts
-from expectations.publications import DATABASE_FILE, SITE_FOLDER, limits, spill_folder
+from expectations.publications import SITE_FOLDER, Marts
 from expectations.sql import load_sql
 
 Links = Sequence[tuple[str, str]]
@@ -25,33 +25,30 @@ QUARANTINE_SHOWN = 200
 QUARANTINE_COLUMNS = ("run_id", "model_id", "task", "batch_size", "started_at", "reasons")
 
 
-def write_site(folder: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Links:
-    """Write the pages of a publication from the marts that were copied into `folder`.
+def write_site(folder: Path, marts: Marts, manifest: Mapping[str, Any], catalog: Catalog) -> Links:
+    """Write the pages of a publication from the marts that are copied into `folder`.
+
+    The pages that need no view come first: a view may be written meanwhile.
 
     Returns the navigation that every page of the site carries.
     """
-    import duckdb
-
-    site = folder / SITE_FOLDER
+    site, connection = folder / SITE_FOLDER, marts.connection
     model_pages: Mapping[str, str] = {}
-    with (
-        spill_folder() as spill,
-        duckdb.connect(str(folder / DATABASE_FILE), read_only=True, config=limits(spill)) as connection,
-    ):
-        is_whole = has_marts(connection, (*models.QUERIES, *operations.QUERIES, *releases.QUERIES))
-        links = navigation(sources_with_reading(connection), is_whole=is_whole)
-        readings = write_reading(site, connection, manifest, catalog, links)
-        if is_whole:
-            model_pages = models.write_models(site, connection, manifest, catalog, links)
-            operations.write_operations(site, connection, manifest, catalog, links, model_pages)
-            measured = releases.write_releases(site, connection, manifest, catalog, links, model_pages)
-            about.write_about(site, manifest, links, model_pages, readings, measured)
-        rest = _publication(site, manifest, readings)
-        if not is_whole:  # other pages show both
-            rest |= {"quarantine": _quarantine(connection), "history": _history(manifest["history"])}
-        text = render_explorer(
-            connection, manifest, catalog, model_pages, links=links, is_whole=is_whole, **rest
-        )
+    is_whole = has_marts(connection, (*models.QUERIES, *operations.QUERIES, *releases.QUERIES))
+    links = navigation(sources_with_reading(connection), is_whole=is_whole)
+    readings = write_reading(site, connection, manifest, catalog, links)
+    if is_whole:
+        model_pages = models.addresses(connection)
+        operations.write_operations(site, connection, manifest, catalog, links, model_pages)
+        measured = releases.write_releases(site, connection, manifest, catalog, links, model_pages)
+    marts.wait()
+    if is_whole:
+        models.write_models(site, connection, manifest, catalog, links)
+        about.write_about(site, manifest, links, model_pages, readings, measured)
+    rest = _publication(site, manifest, readings)
+    if not is_whole:  # other pages show both
+        rest |= {"quarantine": _quarantine(connection), "history": _history(manifest["history"])}
+    text = render_explorer(connection, manifest, catalog, model_pages, links=links, is_whole=is_whole, **rest)
     (site / EXPLORER).write_text(text)
     write_libraries(site)
     return links

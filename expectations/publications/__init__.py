@@ -4,7 +4,14 @@ from expectations.publications import current, query
 """
 
 from expectations.publications.database import attached, disk_full, full_disk_in_duckdb, limits, spill_folder
-from expectations.publications.marts import DATABASE_FILE, MART_SCHEMA, PARQUET_FOLDER, write_marts
+from expectations.publications.marts import (
+    DATABASE_FILE,
+    MART_SCHEMA,
+    PARQUET_FOLDER,
+    Marts,
+    marts_written,
+    write_marts,
+)
 from expectations.publications.queries import QUERY_SECONDS, Table, open_publication, query
 from expectations.publications.repair import repair, require_whole
 from expectations.publications.store import (
@@ -50,6 +57,7 @@ __all__ = [
     "QUERY_SECONDS",
     "REPAIR",
     "SITE_FOLDER",
+    "Marts",
     "Publication",
     "Table",
     "all_publications",
@@ -65,6 +73,7 @@ __all__ = [
     "hold_lock",
     "incoming_folder",
     "limits",
+    "marts_written",
     "newest",
     "next_number",
     "open_publication",

@@ -30,12 +30,12 @@ def attached(**databases: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def limits(spill: str) -> dict[str, Any]:
+def limits(spill: str, memory: str = MEMORY_LIMIT) -> dict[str, Any]:
     """Settings of a connection that works through whole marts: what needs more memory goes to `spill`.
 
-    `JOULEBOARD_DUCKDB_MEMORY` is the same limit as dbt's (`dbt_project/profiles.yml`).
+    memory: the limit, unless `JOULEBOARD_DUCKDB_MEMORY` sets one, as for dbt (`dbt_project/profiles.yml`).
     """
-    return {"temp_directory": spill, "memory_limit": os.environ.get(MEMORY_VARIABLE, MEMORY_LIMIT)}
+    return {"temp_directory": spill, "memory_limit": os.environ.get(MEMORY_VARIABLE, memory)}
 
 
 @contextmanager

@@ -3,21 +3,68 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.errors import PublicationError
 from expectations.publications.database import full_disk_in_duckdb, limits, literal, spill_folder
 
+if TYPE_CHECKING:
+    import duckdb
+
 DATABASE_FILE = "leaderboard.duckdb"
 PARQUET_FOLDER = "parquet"
 MART_SCHEMA = "marts"
+MEMORY = "400MB"
+"""Limit of the copy: less than dbt's, since pages are drawn at the same time."""
+
+
+@dataclass
+class Marts:
+    """The marts of a publication that is being written: what is there can be read meanwhile.
+
+    connection: reads them. tables: rows and columns by mart, complete after `wait`.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    tables: dict[str, dict[str, Any]]
+    _later: dict[str, Future[dict[str, Any]]]
+
+    def rows(self, name: str) -> int:
+        """How many rows a mart has; 0 if there is none of that name."""
+        if name in self._later:
+            self.wait()
+        return int(self.tables.get(name, {"rows": 0})["rows"])
+
+    def wait(self) -> None:
+        """Until every mart is there.
+
+        Raises:
+            duckdb.Error: one could not be written.
+        """
+        found = self.tables | {name: mart.result() for name, mart in self._later.items()}
+        self._later.clear()
+        self.tables.clear()
+        self.tables.update(sorted(found.items()))
 
 
 def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
+    """As `marts_written`; returns rows and columns by mart when all are there."""
+    with marts_written(candidate, folder) as marts:
+        pass
+    return marts.tables
+
+
+@contextmanager
+def marts_written(candidate: Path, folder: Path) -> Iterator[Marts]:
     """Copy every mart of the candidate into a new database and into Parquet, rows sorted by all columns.
 
-    Returns rows and columns by mart.
+    The caller gets them when all but the views are there. A view may have millions of rows, so a thread
+    writes it while the caller works; until `Marts.wait` it has none. At the end the database is closed.
 
     Raises:
         PublicationError: there is no mart.
@@ -25,32 +72,52 @@ def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
     import duckdb
 
     (folder / PARQUET_FOLDER).mkdir(parents=True)
-    with full_disk_in_duckdb(folder), spill_folder() as spill:
-        connection = duckdb.connect(str(folder / DATABASE_FILE), config=limits(spill))
-        try:
-            connection.execute("set preserve_insertion_order = true; set threads = 2")
-            connection.execute(f"attach {literal(candidate)} as candidate (read_only)")
-            tables = _mart_names(connection)
-            connection.execute("begin")  # one write to the disk instead of one per comment
-            connection.execute(f"create schema {MART_SCHEMA}")
-            described = {name: _copy_mart(connection, name, folder) for name in tables}
-            connection.execute("commit")
-            connection.execute("detach candidate")
-            connection.execute("checkpoint")
-        finally:
-            connection.close()
+    with (
+        full_disk_in_duckdb(folder),
+        spill_folder() as spill,
+        closing(duckdb.connect(str(folder / DATABASE_FILE), config=limits(spill, MEMORY))) as connection,
+        closing(connection.cursor()) as own,  # of the thread: it cannot share a connection
+        ThreadPoolExecutor(1) as pool,
+    ):
+        connection.execute("set preserve_insertion_order = true; set threads = 2")
+        connection.execute(f"attach {literal(candidate)} as candidate (read_only)")
+        names = _mart_names(connection)
+        views = [name for name in names if not _is_table(connection, name)]
+        _create(connection, views)
+        later = {name: pool.submit(_copy_rows, own, name, folder) for name in views}
+        tables = [name for name in names if name not in later]
+        _create(connection, tables)
+        connection.execute("begin")  # one write to the disk instead of one per mart
+        copied = {name: _copy_rows(connection, name, folder) for name in tables}
+        connection.execute("commit")
+        marts = Marts(connection, copied, later)
+        yield marts
+        marts.wait()
+        own.close()  # ends its last transaction
+        connection.execute("detach candidate")
+        connection.execute("checkpoint")
     if (folder / f"{DATABASE_FILE}.wal").exists():
         raise PublicationError(
             f"{folder}: a write-ahead log is left beside the database; run the refresh again"
         )
-    return described
 
 
-def _copy_mart(connection: Any, name: str, folder: Path) -> dict[str, Any]:
+def _create(connection: Any, names: Sequence[str]) -> None:
+    """Tables without rows, as the candidate describes them."""
+    connection.execute("begin")
+    connection.execute(f"create schema if not exists {MART_SCHEMA}")
+    for name in names:
+        table = f"{MART_SCHEMA}.{_identifier(name)}"
+        connection.execute(f"create table {table} as select * from candidate.{table} with no data")
+        _copy_comments(connection, name)
+    connection.execute("commit")
+
+
+def _copy_rows(connection: Any, name: str, folder: Path) -> dict[str, Any]:
+    """The rows of a mart, into its table and a Parquet file; returns their number and the columns."""
     table = f"{MART_SCHEMA}.{_identifier(name)}"
-    order = "" if _is_in_order(connection, name) else "order by all"
-    connection.execute(f"create table {table} as select * from candidate.{table} {order}")
-    _copy_comments(connection, name)
+    order = "order by all" if not _is_in_order(connection, name) else ""
+    connection.execute(f"insert into {table} select * from candidate.{table} {order}")
     path = folder / PARQUET_FOLDER / f"{name}.parquet"
     connection.execute(
         f"copy {table} to {literal(path)}"
@@ -60,13 +127,18 @@ def _copy_mart(connection: Any, name: str, folder: Path) -> dict[str, Any]:
     return {"rows": connection.execute(f"select count(*) from {table}").fetchone()[0], "columns": columns}
 
 
+def _is_table(connection: Any, name: str) -> bool:
+    """Whether the candidate holds its rows; otherwise it is a view."""
+    where = f"database_name = 'candidate' and schema_name = '{MART_SCHEMA}' and table_name = ?"
+    return bool(connection.execute(f"select 1 from duckdb_tables() where {where}", [name]).fetchall())
+
+
 def _is_in_order(connection: Any, name: str) -> bool:
     """Whether a table is sorted by all columns: to look takes a tenth of the time that sorting does.
 
     A view never is: it may give its rows in another order the next time.
     """
-    where = f"database_name = 'candidate' and schema_name = '{MART_SCHEMA}' and table_name = ?"
-    if not connection.execute(f"select 1 from duckdb_tables() where {where}", [name]).fetchall():
+    if not _is_table(connection, name):
         return False
     table = f"candidate.{MART_SCHEMA}.{_identifier(name)}"
     names = [row[0] for row in connection.execute(f"describe {table}").fetchall()]

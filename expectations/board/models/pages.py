@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,22 +38,21 @@ def write_models(
 
     folder: the site. connection: the publication's marts, in schema `marts`. links: the site's navigation.
 
-    Returns the address of each model's page, by its id.
+    Returns `addresses`.
     """
-    rows = rows_of(connection, ROOM / "rows.sql")
-    by_model = _grouped(rows, "model_id")
-    addresses = {model: f"{MODELS_FOLDER}/{model_page_name(model, by_model)}" for model in by_model}
+    by_model = _by_model(connection)
+    known = _addresses(by_model)
     evidence = _Evidence(connection)
     (folder / MODELS_FOLDER).mkdir(parents=True, exist_ok=True)
     titles = {task.value: entry.display_name for task, entry in catalog.tasks.items()}
     models = []
     for model_id, model_rows in by_model.items():
         parts = sections(model_rows, titles)
-        models.append(Model(model_rows[0], tuple(parts), addresses[model_id]))
+        models.append(Model(model_rows[0], tuple(parts), known[model_id]))
         drawn = {part.anchor: _figure(part) for part in parts}
-        files = _write_figures(folder, Path(addresses[model_id]).stem, drawn)
+        files = _write_figures(folder, Path(known[model_id]).stem, drawn)
         text = _page(model_rows, parts, evidence, drawn, files, manifest, links)
-        (folder / addresses[model_id]).write_text(text)
+        (folder / known[model_id]).write_text(text)
     index = render_page(
         "board/models/index.html",
         groups=groups(models),
@@ -62,7 +61,20 @@ def write_models(
         count=len(models),
     )
     (folder / MODELS).write_text(index)
-    return addresses
+    return known
+
+
+def addresses(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The address of each model's page, by its id."""
+    return _addresses(_by_model(connection))
+
+
+def _addresses(known: Collection[str]) -> dict[str, str]:
+    return {model: f"{MODELS_FOLDER}/{model_page_name(model, known)}" for model in known}
+
+
+def _by_model(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Row]]:
+    return _grouped(rows_of(connection, ROOM / "rows.sql"), "model_id")
 
 
 class _Evidence:

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from expectations.publications import DATABASE_FILE, PARQUET_FOLDER, write_marts
+from expectations.publications import DATABASE_FILE, PARQUET_FOLDER, marts_written, write_marts
 
 ORDERS = {
     "sorted": "order by all",
@@ -35,3 +35,35 @@ def test_rows_are_sorted_by_all_columns(tmp_path: Path, order: str, kind: str) -
         assert connection.execute("from marts.power").fetchall() == expected
         parquet = tmp_path / "published" / PARQUET_FOLDER / "power.parquet"
         assert connection.execute(f"from '{parquet}'").fetchall() == expected
+
+
+def test_tables_can_be_read_while_a_view_is_written(tmp_path: Path) -> None:
+    candidate = tmp_path / "candidate.duckdb"
+    with duckdb.connect(str(candidate)) as connection:
+        connection.execute("create schema marts; create table marts.rows as from range(3)")
+        connection.execute("create view marts.power as select i % 7 as seconds from range(100000) t(i)")
+        connection.execute("create table marts.a_later_one as from range(2)")
+    with marts_written(candidate, tmp_path / "published") as marts:
+        assert marts.rows("rows") == 3
+        assert marts.connection.execute("select count(*) from marts.rows").fetchone() == (3,)
+        assert marts.connection.execute("select count(seconds) from marts.power").fetchone() in (
+            (0,),
+            (100000,),
+        )
+        marts.wait()
+        assert marts.connection.execute("select count(*) from marts.power").fetchone() == (100000,)
+        assert {name: table["rows"] for name, table in marts.tables.items()} == {
+            "a_later_one": 2,
+            "power": 100000,
+            "rows": 3,
+        }
+        assert list(marts.tables) == sorted(marts.tables)
+
+
+def test_a_view_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    candidate = tmp_path / "candidate.duckdb"
+    with duckdb.connect(str(candidate)) as connection:
+        connection.execute("create schema marts")
+        connection.execute("create view marts.power as select cast('watt' || i as int) from range(3) t(i)")
+    with pytest.raises(duckdb.ConversionException), marts_written(candidate, tmp_path / "published"):
+        pass
