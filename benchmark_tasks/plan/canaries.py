@@ -162,8 +162,10 @@ def to_measure_again(
     )
 
 
-def with_a_server_missing(series: Iterable[CanarySeries], runs: Iterable[Run]) -> tuple[CanarySeries, ...]:
-    """The series that have a figure under each release, but not yet of each server: one never settled, say.
+def with_a_server_missing(
+    series: Iterable[CanarySeries], changes: Mapping[Comparison, Change], runs: Iterable[Run]
+) -> tuple[CanarySeries, ...]:
+    """The series that have a figure under each release, but not of each server, so that they have no change.
 
     runs: those of the series.
     """
@@ -172,7 +174,8 @@ def with_a_server_missing(series: Iterable[CanarySeries], runs: Iterable[Run]) -
     return tuple(
         entry
         for entry in series
-        if left_of_turns(entry.sweeps, runs)
+        if any(changes.get(comparison) is None for comparison in entry.comparisons)
+        and left_of_turns(entry.sweeps, runs)
         and all(landed.settled(sweep, point) for sweep in entry.sweeps for point in sweep.points)
     )
 

@@ -56,8 +56,8 @@ class Installer:
         self._name = log.name.removesuffix(".log")
         self._log = log
         self._progress = progress
-        self._uv = uv_bin()
-        self._variables = installer_variables(settings)
+        self._uv = _uv_bin()
+        self._variables = _installer_variables(settings)
         log.write_text("")
 
     def install(self, name: str, version: str, distribution: Distribution | None) -> None:
@@ -141,6 +141,14 @@ class Installer:
             return False
         return True
 
+    def uv(self, what: str, *arguments: str) -> None:
+        """Run uv; what it does is said in these words.
+
+        Raises:
+            EnvironmentBuildError, DiskFull
+        """
+        self._run(what, self._uv, *arguments)
+
     def uv_pip(self, command: str, *arguments: str) -> None:
         """Run `uv pip` on the environment.
 
@@ -184,14 +192,13 @@ class Installer:
         )
 
 
-def uv_bin() -> str:
-    """Path of the uv that is installed with this program."""
+def _uv_bin() -> str:
     from uv import find_uv_bin
 
     return find_uv_bin()
 
 
-def installer_variables(settings: Settings) -> dict[str, str]:
+def _installer_variables(settings: Settings) -> dict[str, str]:
     """The index by variable, not by argument: a URL with a password stays out of `ps`."""
     from benchmark_tasks.releases.index import index_url
 

@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import struct
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.disk import disk_full_is_an_error
-from benchmark_tasks.errors import EnvironmentBuildError, SettingsError
-from benchmark_tasks.runtimes.installer import installer_variables, uv_bin
-from benchmark_tasks.runtimes.interpreter import telling
+from benchmark_tasks.errors import SettingsError
+from benchmark_tasks.runtimes.installer import Installer, Progress
 from benchmark_tasks.settings import Settings
 
 PLATFORM = "x86_64-manylinux_2_39"
+"""Of the hosts: x86-64, and glibc 2.39 or later."""
 
 NOT_NEEDED = (
     "flashinfer-cubin", "flashinfer-python", "humming-kernels", "nvidia-cudnn-frontend", "nvidia-cutlass-dsl",
@@ -40,8 +41,6 @@ ARCHIVE = "runtimes.tar.xz"
 _CONTAINER = struct.pack("<I", 0xBA55ED50)
 _CONTAINER_HEADER, _KERNEL_HEADER = struct.Struct("<IHHQ"), struct.Struct("<HHIQ12xI")
 _PORTABLE, _MACHINE_CODE = 1, 2
-
-Progress = Callable[[str], None]
 
 
 def pack(
@@ -63,7 +62,7 @@ def pack(
     capability: compute capability of the host's GPUs, `9.0`.
 
     Raises:
-        SettingsError: a requirement does not name one version, or two name the same.
+        SettingsError: a requirement does not name one version, two name the same, or a capability is none.
         EnvironmentBuildError: the index has no such packages for the host.
         DiskFull
     """
@@ -72,15 +71,21 @@ def pack(
         raise SettingsError(
             f"two runtimes of one version cannot lie in one folder: {', '.join(requirements)}"
         )
+    if not re.fullmatch(r"\d+\.\d", capability):
+        raise SettingsError(f"{capability} is no compute capability: it has two numbers, as 9.0 has")
     generation = int(capability.replace(".", ""))
     with disk_full_is_an_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".packing-") as scratch:
             root = Path(scratch) / "runtimes"
             for requirement, version in zip(requirements, versions, strict=True):
-                pins = _pins(requirement, Path(scratch), settings, host, python)
+                log = folder / f"{requirement.replace('==', '-')}.log"
+                installer = Installer(root / version, log, settings, progress)
+                root.mkdir(exist_ok=True)
+                pins = _pins(installer, requirement, Path(scratch), host, python)
                 progress(f"{requirement}: {len(pins)} packages that the host does not have")
-                _install(pins, root / version, settings, python)
+                _install(installer, pins, root / version, python)
+                log.unlink()
                 saved = sum(map(_without_other_generations(generation), (root / version).rglob("*.so*")))
                 progress(f"{requirement}: {saved / 2**20:,.0f} MiB of kernels of other GPUs overwritten")
             _keep_equal_files_once(root)
@@ -96,24 +101,28 @@ def pack(
 def overwrite_other_generations(content: bytearray, generation: int) -> int:
     """Overwrite with zeros what a GPU generation cannot load, in place; returns how many bytes.
 
+    Machine code runs on the generation that it is for and on later ones with the same first number (80: 8.0,
+    8.6, 8.9); portable code is compiled by the driver, for its generation or a later one.
+
     CUDA's compiler puts kernels into containers: a header (magic number, version, size of the header, size of
     the rest), then entries, each with its kind, sizes, and the generation it is for (90: compute capability
-    9.0). Where a container has machine code for the generation, everything else is overwritten; where it has
-    none, portable code of it or of older ones is kept.
+    9.0). Where a container has machine code that can be loaded, everything else is overwritten; where it has
+    none, portable code that can be compiled is kept.
     """
     overwritten, at = 0, 0
     while (at := content.find(_CONTAINER, at)) >= 0:
         entries, end = _entries(content, at)
-        own = any(kind == _MACHINE_CODE and of == generation for kind, of, *_ in entries)
+        own = any(kind == _MACHINE_CODE and _runs_on(of, generation) for kind, of, *_ in entries)
         for kind, of, start, size in entries:
-            keep = (kind == _MACHINE_CODE and of == generation) or (
-                not own and kind == _PORTABLE and of <= generation
-            )
-            if not keep:
+            if not (_runs_on(of, generation) if kind == _MACHINE_CODE else not own and of <= generation):
                 content[start : start + size] = bytes(size)
                 overwritten += size
         at = end
     return overwritten
+
+
+def _runs_on(of: int, generation: int) -> bool:
+    return of // 10 == generation // 10 and of <= generation
 
 
 def _entries(content: bytearray, at: int) -> tuple[list[tuple[int, int, int, int]], int]:
@@ -137,46 +146,54 @@ def _entries(content: bytearray, at: int) -> tuple[list[tuple[int, int, int, int
 
 
 def _version_of(requirement: str) -> str:
-    exact = [each.version for each in Requirement(requirement).specifier if each.operator == "=="]
+    try:
+        exact = [each.version for each in Requirement(requirement).specifier if each.operator == "=="]
+    except InvalidRequirement:
+        exact = []
     if len(exact) != 1 or "*" in exact[0]:
         raise SettingsError(f"{requirement}: name one version, as in vllm==0.26.0")
     return exact[0]
 
 
 def _pins(
-    requirement: str, scratch: Path, settings: Settings, host: Mapping[str, str], python: str
+    installer: Installer, requirement: str, scratch: Path, host: Mapping[str, str], python: str
 ) -> list[str]:
     """What is to be carried, `name==version` each. The host's versions are taken wherever they fit."""
     wanted, pins, without = scratch / "wanted.txt", scratch / "pins.txt", scratch / "without.txt"
     wanted.write_text(f"{requirement}\n")
     without.write_text("\n".join(NOT_NEEDED))
     # uv prefers the versions in a file that it is to write, wherever they fit.
-    pins.write_text("".join(f"{name}=={version}\n" for name, version in host.items()))
-    _uv("compile", str(wanted), "--output-file", str(pins), "--excludes", str(without), "--no-header",
-        "--no-annotate", "--quiet", settings=settings, python=python)  # fmt: skip
+    pins.write_text("".join(f"{name}=={version.partition('+')[0]}\n" for name, version in host.items()))
+    files = (str(wanted), "--output-file", str(pins), "--excludes", str(without))
+    plain = ("--no-header", "--no-annotate", "--quiet")
+    installer.uv("choosing the packages", "pip", "compile", *files, *plain, *_for_host(python))
     named = [Requirement(line) for line in pins.read_text().splitlines() if line.strip()]
-    has = {(canonicalize_name(name), version) for name, version in host.items()}
+    has = {canonicalize_name(name): version for name, version in host.items()}
     return [
         f"{each.name}{each.specifier}"
         for each in named
-        if (canonicalize_name(each.name), str(each.specifier).removeprefix("==")) not in has
+        if not _meets(has.get(canonicalize_name(each.name)), each)
     ]
 
 
-def _install(pins: Sequence[str], folder: Path, settings: Settings, python: str) -> None:
-    # Copied, not linked: the files are changed afterwards, and uv's cache must stay as it is.
-    _uv("install", "--target", str(folder), "--no-deps", "--link-mode", "copy", "--quiet", *pins,
-        settings=settings, python=python)  # fmt: skip
+def _meets(version: str | None, pin: Requirement) -> bool:
+    """Whether a version is the pinned one. A local part (`2.11.0+cu130`) does not matter, as for pip."""
+    try:
+        return version is not None and pin.specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
 
 
-def _uv(command: str, *arguments: str, settings: Settings, python: str) -> None:
-    done = subprocess.run(
-        [uv_bin(), "pip", command, "--python-platform", PLATFORM, "--python-version", python,
-         "--only-binary", ":all:", *arguments],
-        env=installer_variables(settings), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise EnvironmentBuildError(f"uv pip {command}: {telling(done.stderr.splitlines())}")
+def _install(installer: Installer, pins: Sequence[str], folder: Path, python: str) -> None:
+    folder.mkdir()
+    if pins:
+        # Copied, not linked: the files are changed afterwards, and uv's cache must stay as it is.
+        how = ("--target", str(folder), "--no-deps", "--link-mode", "copy", "--quiet")
+        installer.uv("installing them", "pip", "install", *how, *pins, *_for_host(python))
+
+
+def _for_host(python: str) -> tuple[str, ...]:
+    return "--python-platform", PLATFORM, "--python-version", python, "--only-binary", ":all:"
 
 
 def _without_other_generations(generation: int) -> Callable[[Path], int]:
@@ -229,7 +246,7 @@ def _cut(archive: Path, part_bytes: int) -> Iterator[Path]:
     with archive.open("rb") as whole:
         number = 0
         while content := whole.read(part_bytes):
-            part = archive.with_name(f"{archive.name}.{number:02}")
+            part = archive.with_name(f"{archive.name}.{number:04}")
             part.write_bytes(content)
             yield part
             number += 1

@@ -14,5 +14,8 @@ if TYPE_CHECKING:
 def has_marts(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path]) -> bool:
     """Whether the publication has every mart that these queries read."""
     needed = {name for path in paths for name in re.findall(r"marts\.(\w+)", path.read_text())}
-    query = "select table_name from information_schema.tables where table_schema = 'marts'"
+    query = (
+        "select table_name from information_schema.tables"
+        " where table_catalog = current_database() and table_schema = 'marts'"
+    )
     return needed <= {name for (name,) in connection.execute(query).fetchall()}

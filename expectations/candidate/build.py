@@ -136,7 +136,6 @@ def _arguments(candidate: Path, project: Path) -> list[str]:
         json.dumps({"inputs": parsed.INPUTS, **identity.dbt_variables()}),
         "--log-level",
         "none",  # a failure is in the result; to format what nobody is shown takes a twentieth of the time
-        "--fail-fast",  # one failure is said, and nothing is published: what is built after it is for nobody
         "--no-use-colors",
         "--no-send-anonymous-usage-stats",
         "--no-partial-parse",

@@ -91,7 +91,11 @@ def marts_written(candidate: Path, folder: Path) -> Iterator[Marts]:
         copied = {name: _copy_rows(connection, name, folder) for name in tables}
         connection.execute("commit")
         marts = Marts(connection, copied, later)
-        yield marts
+        try:
+            yield marts
+        except BaseException:
+            own.interrupt()  # nobody waits for the views of what is given up
+            raise
         marts.wait()
         own.close()  # ends its last transaction
         connection.execute("detach candidate")

@@ -213,8 +213,8 @@ class DiffusersPipeline:
     def call_arguments(self, plain: Any) -> dict[str, Any]:
         """The arguments of every call: those of the job that this pipeline knows.
 
-        Some pipelines compute at a size that they were trained on, and scale the picture to the size asked
-        for (PixArt, SANA, Hunyuan-DiT). They are told not to: energy is that of the configuration's size.
+        Some pipelines compute at a size that they were trained on (PixArt, SANA, Hunyuan-DiT), and may scale
+        the picture to the size asked for. They are told not to: energy is that of the configuration's size.
         """
         known = inspect.signature(type(plain).__call__).parameters
         exactly = {"use_resolution_binning": False} if "use_resolution_binning" in known else {}

@@ -4,6 +4,7 @@ select
     comment
 from duckdb_columns()
 where
-    schema_name = 'marts'
+    database_name = current_database()  -- not the candidate that is being copied
+    and schema_name = 'marts'
     and table_name = 'leaderboard'
 order by column_index

@@ -82,7 +82,8 @@ def least_per_model(rows: Iterable[Row]) -> list[Row]:
 
     Runs without a GPU are tests: they count only where there are no others. Of a model's rows only those of
     the nearest kind of weights count (the mart's `weights_order`): dummy weights can take an eighth less
-    energy, or a quarter more. Nor do images and videos of unusual steps or size (`generation_order`).
+    energy, or a quarter more. Images and videos of unusual steps or size (`generation_order`) count only
+    where there are no others.
     """
     measured = [row for row in rows if row["energy_per_output_joules"] is not None]
     on_gpus = [row for row in measured if row["num_gpus"]]

@@ -203,9 +203,8 @@ def sentence_query(name: str, source: str) -> str:
 
 
 def _has_energy(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    tables = {
-        row[0] for row in connection.execute("select table_name from information_schema.tables").fetchall()
-    }
+    here = "select table_name from information_schema.tables where table_catalog = current_database()"
+    tables = {row[0] for row in connection.execute(here).fetchall()}
     if not _needed() <= tables:
         return False
     query = "select count(*) from marts.min_energy_configurations where data_source = ?"

@@ -88,7 +88,7 @@ def plan_canaries_again(first: Round | None, params: Mapping[str, Any], run_id: 
     again = to_measure_again(series, changes, policy.margin)
     runs = planning.counting_runs(planning.listing(settings))
     own = [run for run in runs if run.campaign_id == run_id]
-    unsettled = tuple(each for each in with_a_server_missing(series, own) if each not in again)
+    unsettled = tuple(each for each in with_a_server_missing(series, changes, own) if each not in again)
     left = [left_of_turns((*each.sweeps, *each.sweeps), own) for each in again]
     left += [left_of_turns(each.sweeps, own) for each in unsettled]
     second = _round((*again, *unsettled), left, runs, run_id)

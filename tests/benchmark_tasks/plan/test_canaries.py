@@ -255,7 +255,8 @@ def test_a_server_is_missing_if_one_of_two_settled_and_not_if_a_release_has_no_f
         ([old, old_again], ()),
         ([], ()),
     ):
-        assert with_a_server_missing(series, settled) == missing
+        assert with_a_server_missing(series, {}, settled) == missing
+    assert with_a_server_missing(series, told(series), [old, new, old_again]) == ()
 
 
 def test_the_rotation_takes_what_was_measured_longest_ago(catalog: Catalog) -> None:

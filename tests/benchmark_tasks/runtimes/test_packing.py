@@ -27,10 +27,10 @@ def container(*kernels: tuple[int, int, bytes]) -> bytes:
     return struct.pack("<IHHQ", 0xBA55ED50, 1, 16, len(entries)) + entries
 
 
-def left(library: bytes, *contents: bytes) -> list[bool]:
-    """Which of the contents are still in a library after overwriting all but generation 90."""
+def left(library: bytes, *contents: bytes, generation: int = 90) -> list[bool]:
+    """Which of the contents are still in a library after overwriting what a generation cannot load."""
     changed = bytearray(library)
-    overwrite_other_generations(changed, 90)
+    overwrite_other_generations(changed, generation)
     assert len(changed) == len(library)
     return [content in changed for content in contents]
 
@@ -45,6 +45,12 @@ def test_without_machine_code_of_its_own_a_gpu_keeps_portable_code_that_it_can_c
         container((CUBIN, 80, b"ampere"), (PTX, 80, b"older")) + b"x" * 8 + container((PTX, 100, b"newer"))
     )
     assert left(library, b"ampere", b"older", b"newer") == [False, True, False]
+
+
+def test_machine_code_of_the_same_first_number_is_kept() -> None:
+    library = container((CUBIN, 80, b"8.0"), (CUBIN, 86, b"8.6"), (CUBIN, 90, b"9.0"), (PTX, 80, b"portable"))
+    assert left(library, b"8.0", b"8.6", b"9.0", b"portable", generation=86) == [True, True, False, False]
+    assert left(library, b"8.0", b"8.6", b"9.0", b"portable", generation=80) == [True, False, False, False]
 
 
 @pytest.mark.parametrize("cut", [3, 12, 20, 60, 90])
@@ -70,11 +76,9 @@ def settings(package_index: PackageIndex, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def packed(settings: Settings, folder: Path, *runtimes: str, part_bytes: int = 10**9) -> list[Path]:
-    """Pack for a host that has one version of the large part."""
-    return pack(
-        runtimes, folder, settings, host={"Large_Part": "2.0", "other": "1"}, python="3.12", capability="9.0",
-        part_bytes=part_bytes,
-    )  # fmt: skip
+    """Pack for a host that has one version of the large part, with a name of its build."""
+    host = {"Large_Part": "2.0+cu130", "other": "1"}
+    return pack(runtimes, folder, settings, host=host, python="3.12", capability="9.0", part_bytes=part_bytes)
 
 
 def test_each_runtime_has_a_folder_with_what_the_host_lacks(settings: Settings, tmp_path: Path) -> None:
@@ -111,7 +115,9 @@ def test_parts_join_to_the_archive_and_replace_those_of_before(settings: Setting
     assert b"1.0/tiny-1.0.dist-info/METADATA" in listed.stdout
 
 
-@pytest.mark.parametrize("runtimes", [("tiny",), ("tiny>=1.0",), ("tiny==1.*",), ("tiny==1.0", "other==1.0")])
+@pytest.mark.parametrize(
+    "runtimes", [("tiny",), ("tiny=1.0",), ("tiny>=1.0",), ("tiny==1.*",), ("tiny==1.0", "other==1.0")]
+)
 def test_a_folder_is_named_by_one_version(
     settings: Settings, tmp_path: Path, runtimes: tuple[str, ...]
 ) -> None:
@@ -124,4 +130,10 @@ def test_a_release_that_the_index_does_not_have_is_one_line(settings: Settings, 
     with pytest.raises(EnvironmentBuildError, match=r"tiny==9\.0") as raised:
         packed(settings, tmp_path / "out", "tiny==9.0")
     assert "\n" not in str(raised.value)
-    assert sorted((tmp_path / "out").iterdir()) == before
+    assert sorted((tmp_path / "out").glob("runtimes*")) == before
+
+
+@pytest.mark.parametrize("capability", ["9", "sm_90", "9.0a", ""])
+def test_a_capability_has_two_numbers(settings: Settings, tmp_path: Path, capability: str) -> None:
+    with pytest.raises(SettingsError, match=r"9\.0"):
+        pack(["tiny==1.0"], tmp_path, settings, host={}, python="3.12", capability=capability, part_bytes=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from expectations.board.explorer.page import mart_columns
 from expectations.publications import DATABASE_FILE, PARQUET_FOLDER, marts_written, write_marts
 
 ORDERS = {
@@ -35,6 +36,16 @@ def test_rows_are_sorted_by_all_columns(tmp_path: Path, order: str, kind: str) -
         assert connection.execute("from marts.power").fetchall() == expected
         parquet = tmp_path / "published" / PARQUET_FOLDER / "power.parquet"
         assert connection.execute(f"from '{parquet}'").fetchall() == expected
+
+
+def test_columns_are_listed_once_while_the_candidate_is_there_too(tmp_path: Path) -> None:
+    candidate = tmp_path / "candidate.duckdb"
+    with duckdb.connect(str(candidate)) as connection:
+        connection.execute("create schema marts; create table marts.leaderboard (task varchar, own integer)")
+    with marts_written(candidate, tmp_path / "published") as marts:
+        names = [column.name for column in mart_columns(marts.connection)]
+    assert names[:2] == ["task", "own"]
+    assert len(names) == len(set(names))
 
 
 def test_tables_can_be_read_while_a_view_is_written(tmp_path: Path) -> None:

@@ -8,15 +8,16 @@ with reproduced as (
 
 ),
 
--- Steps, size and frames that most configurations of a model have, on a task.
+-- Steps, size and frames that most configurations of a model have, on a task, in a source.
 generations as (
 
     select
         leaderboard_id,
+        data_source,
         model_id,
         task,
         count(*) over (
-            partition by model_id, task, inference_steps, height, width, num_frames
+            partition by data_source, model_id, task, inference_steps, height, width, num_frames
         ) as configurations_alike
     from {{ ref('int_configurations_averaged') }}
 
@@ -27,10 +28,11 @@ usual_generations as (
     select
         leaderboard_id,
         case
-            when configurations_alike = max(configurations_alike) over (partition by model_id, task) then 0
+            when configurations_alike = max(configurations_alike) over of_model then 0
             else 1
         end as generation_order
     from generations
+    window of_model as (partition by data_source, model_id, task)
 
 ),
 

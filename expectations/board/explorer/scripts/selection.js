@@ -40,8 +40,8 @@ function byEnergy(key) {
 }
 
 // Each model's row with the least energy, rising. Of a model's rows only those of the nearest kind of weights
-// count (the mart's weights_order): dummy weights can take an eighth less energy, or a quarter more. Nor do images
-// and videos of unusual steps or size (generation_order).
+// count (the mart's weights_order): dummy weights can take an eighth less energy, or a quarter more. Images and videos
+// of unusual steps or size (generation_order) count only where there are no others.
 function leastPerModel(rows, key) {
   const order = byEnergy(key);
   const before = (a, b) => a.generation_order - b.generation_order || a.weights_order - b.weights_order || order(a, b);
@@ -99,7 +99,7 @@ function select(scope, choice) {
     frontier: frontierOf(least ? meeting.filter((row) => best.includes(row)) : meeting, x, y),
     modelsMeeting: meeting === filtered ? models : modelsIn(meeting),
     leanest: best[0] ?? null,
-    isLowest: !best.length || !meeting.some((row) => row[y] !== null && row[y] < best[0][y]),
+    isLowest: !best.length || !meeting.some((row) => row[y] !== null && row.generation_order === best[0].generation_order && row[y] < best[0][y]),
   };
 }
 

@@ -32,12 +32,18 @@ function unitOf(column, scope) {
 
 const factorOf = (column, scope) => (column.prefix ? scope.prefix[column.key].factor : column.factor ?? 1);
 
+function absentRank(row) {
+  return row.generation_order
+    ? element("span", { class: "absent", title: "Ranks are of a model's usual steps, size and frames." }, "other steps or size")
+    : element("span", { class: "absent", title: "A rank needs three repeats." }, "too few repeats");
+}
+
 // What a cell says, as text or elements.
 function content(column, row, scope) {
   const value = row[column.key] ?? null;
   if (column.key === "gpu_model") return gpuName(row);
   if (value === null && NEEDS_COUNTER.has(column.key) && row.energy_per_output_joules === null) return absentEnergy(column, row);
-  if (value === null) return column.key === "energy_rank" ? element("span", { class: "absent", title: "A rank needs three repeats." }, "too few repeats") : NOTHING;
+  if (value === null) return column.key === "energy_rank" ? absentRank(row) : NOTHING;
   if (column.key === "energy_per_output_joules") return energyContent(column, row, scope);
   if (column.key === "weights") return weightsContent(row);
   if (column.key === "runtime_version" && isFilled(row.canaries_unchanged_until)) return versionContent(row);

@@ -1,4 +1,5 @@
--- The least-energy configuration of each model of images or videos, on the GPU model with most of them.
+-- The least-energy configuration of each model of images or videos at its usual steps, size and frames,
+-- on the GPU model with most of them.
 -- computed: work per item, pixels times steps.
 with featured as (
     {{ gpu_with_most_diffusion_models | indent(4) }}
@@ -8,5 +9,11 @@ select
     *,
     pixels_per_output * inference_steps as computed
 from marts.diffusion_parameters
-where data_source = {{ data_source }} and gpu_model in (select featured.gpu_model from featured)
+where
+    data_source = {{ data_source }}
+    and gpu_model in (select featured.gpu_model from featured)
+    and leaderboard_id in (
+        select leaderboard.leaderboard_id from marts.leaderboard
+        where leaderboard.generation_order = 0
+    )
 qualify row_number() over (partition by task, model_id order by energy_per_output_joules) = 1

@@ -1,5 +1,5 @@
--- Minimum-energy configuration of each image and video model on each GPU model. The GPU model that most
--- models were measured on is drawn first.
+-- Minimum-energy configuration of each image and video model on each GPU model, at the model's usual steps,
+-- size and frames. The GPU model that most models were measured on is drawn first.
 with gpus as (
     {{ diffusion_gpu_models | indent(4) }}
 )
@@ -19,7 +19,12 @@ select
     media.energy_per_output_joules
 from marts.diffusion_parameters as media
 inner join gpus on media.gpu_model = gpus.gpu_model
-where media.data_source = {{ data_source }}
+where
+    media.data_source = {{ data_source }}
+    and media.leaderboard_id in (
+        select leaderboard.leaderboard_id from marts.leaderboard
+        where leaderboard.generation_order = 0
+    )
 qualify
     row_number() over (
         partition by media.gpu_model, media.task, media.model_id order by media.energy_per_output_joules
