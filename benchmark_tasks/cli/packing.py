@@ -16,7 +16,7 @@ MEGABYTE = 10**6
 
 def pack_runtimes(
     runtimes: Annotated[
-        list[str], typer.Argument(metavar="RUNTIME==VERSION...", help="vllm==0.26.0, xfuser==0.7.0")
+        list[str], typer.Argument(metavar="RUNTIME==VERSION...", help="Distributions with their versions.")
     ],
     host: Annotated[
         Path,

@@ -151,7 +151,7 @@ def _version_of(requirement: str) -> str:
     except InvalidRequirement:
         exact = []
     if len(exact) != 1 or "*" in exact[0]:
-        raise SettingsError(f"{requirement}: name one version, as in vllm==0.26.0")
+        raise SettingsError(f"{requirement}: name one version, NAME==VERSION")
     return exact[0]
 
 

@@ -66,8 +66,9 @@ def item(tmp_path_factory: pytest.TempPathFactory) -> publications.Publication:
         " weights_energy_difference_half_width = 0.032, weights_median_itl_difference = -0.007"
         " where batch_size = 3"
     )
-    connection.execute("drop view marts.quarantine")
-    connection.execute("create table marts.quarantine as select ? as run_id, ? as reasons", [HOSTILE] * 2)
+    connection.execute(
+        "create or replace table marts.quarantine as select ? as run_id, ? as reasons", [HOSTILE] * 2
+    )
     connection.close()
     settings = Settings(home=folder / "home")
     publish(settings, candidate, HOSTILE)

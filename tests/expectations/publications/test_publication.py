@@ -28,7 +28,11 @@ KILLS = 20
 
 @pytest.fixture
 def candidate(tmp_path: Path) -> Path:
-    return make_candidate(tmp_path / "candidate.duckdb")
+    """Marts, one of them a view, which a thread copies."""
+    made = make_candidate(tmp_path / "candidate.duckdb")
+    with duckdb.connect(str(made)) as connection:
+        connection.execute("create view marts.power_over_time as select 1 as number where false")
+    return made
 
 
 def test_a_publication_holds_database_parquet_page_and_manifest(settings: Settings, candidate: Path) -> None:
