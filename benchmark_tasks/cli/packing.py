@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmark_tasks.cli.output import say
 from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.settings import Settings
 
@@ -40,7 +40,7 @@ def pack_runtimes(
         python=python,
         capability=capability,
         part_bytes=part_size * MEGABYTE,
-        progress=lambda line: print(line, file=sys.stderr, flush=True),
+        progress=say,
     )
     size = sum(part.stat().st_size for part in parts) / MEGABYTE
     print(f"{len(parts)} parts, {size:,.0f} MB in {output}")

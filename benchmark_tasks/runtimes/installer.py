@@ -66,8 +66,8 @@ class Installer:
         Raises:
             EnvironmentBuildError, DiskFull
         """
-        self._run("creating the virtual environment", self._uv, "venv", "--relocatable", "--python",
-                  sys.executable, str(self.path))  # fmt: skip
+        self.uv("creating the virtual environment", "venv", "--relocatable", "--python", sys.executable,
+                str(self.path))  # fmt: skip
         wanted = f"{name}=={version}"
         if distribution is None:
             self.uv_pip("install", wanted)
@@ -156,7 +156,7 @@ class Installer:
             EnvironmentBuildError, DiskFull
         """
         what = f"{command}ing {' '.join(a for a in arguments if not a.startswith('--'))}"
-        self._run(what, self._uv, "pip", command, "--python", str(self.python), *arguments)
+        self.uv(what, "pip", command, "--python", str(self.python), *arguments)
 
     def _run(self, what: str, *command: str) -> None:
         """Run one command to its end; it never outlives this process.

@@ -8,20 +8,19 @@ neither a GPU nor the host's Python.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import struct
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from benchmark_tasks.disk import disk_full_is_an_error
+from benchmark_tasks.disk import disk_full_is_an_error, sha256
 from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.runtimes.installer import Installer, Progress
 from benchmark_tasks.settings import Settings
@@ -78,15 +77,16 @@ def pack(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".packing-") as scratch:
             root = Path(scratch) / "runtimes"
+            root.mkdir()
             for requirement, version in zip(requirements, versions, strict=True):
                 log = folder / f"{requirement.replace('==', '-')}.log"
                 installer = Installer(root / version, log, settings, progress)
-                root.mkdir(exist_ok=True)
                 pins = _pins(installer, requirement, Path(scratch), host, python)
                 progress(f"{requirement}: {len(pins)} packages that the host does not have")
                 _install(installer, pins, root / version, python)
                 log.unlink()
-                saved = sum(map(_without_other_generations(generation), (root / version).rglob("*.so*")))
+                libraries = _files(root / version, "*.so*")
+                saved = sum(_without_other_generations(library, generation) for library in libraries)
                 progress(f"{requirement}: {saved / 2**20:,.0f} MiB of kernels of other GPUs overwritten")
             _keep_equal_files_once(root)
             progress("packing; this takes some minutes")
@@ -196,29 +196,24 @@ def _for_host(python: str) -> tuple[str, ...]:
     return "--python-platform", PLATFORM, "--python-version", python, "--only-binary", ":all:"
 
 
-def _without_other_generations(generation: int) -> Callable[[Path], int]:
-    def change(library: Path) -> int:
-        if library.is_symlink() or not library.is_file():
-            return 0
-        content = bytearray(library.read_bytes())
-        overwritten = overwrite_other_generations(content, generation)
-        if overwritten:
-            library.write_bytes(content)
-        return overwritten
+def _files(root: Path, pattern: str = "*") -> list[Path]:
+    """Files below a folder, in order; links to files are none."""
+    return sorted(path for path in root.rglob(pattern) if path.is_file() and not path.is_symlink())
 
-    return change
+
+def _without_other_generations(library: Path, generation: int) -> int:
+    content = bytearray(library.read_bytes())
+    overwritten = overwrite_other_generations(content, generation)
+    if overwritten:
+        library.write_bytes(content)
+    return overwritten
 
 
 def _keep_equal_files_once(root: Path) -> None:
     """Make one file with several names of those that are equal; an archive holds it once."""
-    first: dict[tuple[int, int, bytes], Path] = {}
-    for path in sorted(root.rglob("*")):
-        if path.is_symlink() or not path.is_file():
-            continue
-        state = path.stat()
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-        same = first.setdefault((state.st_size, state.st_mode, digest), path)
+    first: dict[tuple[int, str], Path] = {}
+    for path in _files(root):
+        same = first.setdefault((path.stat().st_mode, sha256(path)), path)
         if same != path:
             path.unlink()
             os.link(same, path)

@@ -10,7 +10,6 @@ from expectations.publications.marts import (
     PARQUET_FOLDER,
     Marts,
     marts_written,
-    write_marts,
 )
 from expectations.publications.queries import QUERY_SECONDS, Table, open_publication, query
 from expectations.publications.repair import repair, require_whole
@@ -92,5 +91,4 @@ __all__ = [
     "spill_folder",
     "unreadable",
     "verify",
-    "write_marts",
 ]

@@ -52,13 +52,6 @@ class Marts:
         self.tables.update(sorted(found.items()))
 
 
-def write_marts(candidate: Path, folder: Path) -> dict[str, dict[str, Any]]:
-    """As `marts_written`; returns rows and columns by mart when all are there."""
-    with marts_written(candidate, folder) as marts:
-        pass
-    return marts.tables
-
-
 @contextmanager
 def marts_written(candidate: Path, folder: Path) -> Iterator[Marts]:
     """Copy every mart of the candidate into a new database and into Parquet, rows sorted by all columns.
@@ -120,7 +113,7 @@ def _create(connection: Any, names: Sequence[str]) -> None:
 def _copy_rows(connection: Any, name: str, folder: Path) -> dict[str, Any]:
     """The rows of a mart, into its table and a Parquet file; returns their number and the columns."""
     table = f"{MART_SCHEMA}.{_identifier(name)}"
-    order = "order by all" if not _is_in_order(connection, name) else ""
+    order = "" if _is_in_order(connection, name) else "order by all"
     connection.execute(f"insert into {table} select * from candidate.{table} {order}")
     path = folder / PARQUET_FOLDER / f"{name}.parquet"
     connection.execute(

@@ -72,9 +72,13 @@ def form_of(dag: Any, **values: Any) -> dict[str, Any]:
 
 
 def canaries_say(share: float, low: float, high: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {Comparison(ModelKind.DENSE, "A100", CANARY, 64, "0.32.0"): Change(share, low, high)}
+    marts_say(told, monkeypatch)
+
+
+def marts_say(told: dict[Comparison, Change], monkeypatch: pytest.MonkeyPatch) -> None:
     from expectations.history import canaries as marts
 
-    told = {Comparison(ModelKind.DENSE, "A100", CANARY, 64, "0.32.0"): Change(share, low, high)}
     monkeypatch.setattr(marts, "canary_changes_now", lambda *_, **__: told)
 
 
@@ -144,9 +148,7 @@ def test_the_form_replaces_the_policy_for_one_run(release: Any, monkeypatch: pyt
 def test_a_turn_that_never_settled_is_measured_again(
     release: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from expectations.history import canaries as marts
-
-    monkeypatch.setattr(marts, "canary_changes_now", lambda *_, **__: {})
+    marts_say({}, monkeypatch)
     form = form_of(release, version="0.33.0")
     first = canaries.plan_canaries(form, "run")
     (entry,) = first["planned"]

@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from expectations.candidate.build import PROJECT
-from expectations.publications.marts import write_marts
+from tests.expectations.publishing import write_marts
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text()
 QUESTIONS = re.findall(

@@ -90,6 +90,7 @@ def generate(pipeline: DiffusersPipeline, ranks: Ranks, folder: Path, number: in
         begin = ranks.synchronise()
         output = pipeline(batch_size, index)
         end = ranks.synchronise()
+        pipeline.require_as_asked(output)
         batch = {"point": number, "index": index, "begin_ns": begin, "end_ns": end, "items": batch_size}
         ranks.tell(folder, {"event": "batch", **batch})
         stopped = ranks.agree((folder / f"point-{number}.stop").exists())
@@ -232,9 +233,7 @@ class DiffusersPipeline:
         output = self.pipe(prompt=chosen, generator=generator, **self.arguments)
         items = getattr(output, "images", None) if output is not None else None
         items = getattr(output, "frames", None) if items is None else items
-        item = None if items is None or len(items) == 0 else items[0]
-        self.require_as_asked(item)
-        return item
+        return None if items is None or len(items) == 0 else items[0]
 
     def require_as_asked(self, item: Any) -> None:
         """A pipeline that computes or returns another size, or other frames, is not the configuration's.
@@ -242,16 +241,16 @@ class DiffusersPipeline:
         Raises:
             NotAsAsked
         """
-        asked = self.job["generation"]
+        asked, frames = self.job["generation"], [] if item is None else frames_of(item)
         size = (asked["width"], asked["height"])
-        for what, found in (("computes", self.decoded[:1]), ("returns", sizes_of(item))):
+        for what, found in (("computes", self.decoded), ("returns", [size_of(each) for each in frames[:1]])):
             if found and found[0] != size:
                 raise NotAsAsked(
                     f"the pipeline {what} {in_pixels(found[0])} where {in_pixels(size)} was asked for"
                 )
-        frames, wanted = len(sizes_of(item)), asked.get("num_frames")
-        if wanted is not None and frames and frames != wanted:
-            raise NotAsAsked(f"the pipeline returns {frames} frames where {wanted} were asked for")
+        wanted = asked.get("num_frames")
+        if wanted is not None and frames and len(frames) != wanted:
+            raise NotAsAsked(f"the pipeline returns {len(frames)} frames where {wanted} were asked for")
 
 
 class NotAsAsked(Exception):
@@ -329,16 +328,18 @@ def watch_decoder(plain: Any) -> list[tuple[int, int]]:
     return last
 
 
-def sizes_of(item: Any) -> list[tuple[int, int]]:
-    """Width and height of an image, or of each frame of a video."""
+def frames_of(item: Any) -> list[Any]:
+    """The frames of a video; an image is one."""
     from PIL import Image
 
-    if item is None:
-        return []
-    frames = [item] if isinstance(item, Image.Image) else list(item)
-    return [
-        frame.size if isinstance(frame, Image.Image) else (frame.shape[1], frame.shape[0]) for frame in frames
-    ]
+    return [item] if isinstance(item, Image.Image) else list(item)
+
+
+def size_of(frame: Any) -> tuple[int, int]:
+    """Width and height of a frame, as PIL or as numpy has it."""
+    from PIL import Image
+
+    return frame.size if isinstance(frame, Image.Image) else (frame.shape[1], frame.shape[0])
 
 
 def in_pixels(size: tuple[int, int]) -> str:
@@ -411,8 +412,7 @@ def picture(item: Any) -> Any:
     """A PIL image of an image, or a sheet of a video's frames, evenly chosen."""
     from PIL import Image
 
-    frames = [item] if isinstance(item, Image.Image) else list(item)
-    frames = [frame if isinstance(frame, Image.Image) else from_array(frame) for frame in frames]
+    frames = [frame if isinstance(frame, Image.Image) else from_array(frame) for frame in frames_of(item)]
     frames = [frame.convert("RGB") for frame in frames]
     if len(frames) == 1:
         return frames[0]

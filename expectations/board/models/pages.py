@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +40,8 @@ def write_models(
 
     Returns `addresses`.
     """
-    by_model = _by_model(connection)
-    known = _addresses(by_model)
+    by_model = _grouped(rows_of(connection, ROOM / "rows.sql"), "model_id")
+    known = addresses(connection)
     evidence = _Evidence(connection)
     (folder / MODELS_FOLDER).mkdir(parents=True, exist_ok=True)
     titles = {task.value: entry.display_name for task, entry in catalog.tasks.items()}
@@ -65,16 +65,9 @@ def write_models(
 
 
 def addresses(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """The address of each model's page, by its id."""
-    return _addresses(_by_model(connection))
-
-
-def _addresses(known: Collection[str]) -> dict[str, str]:
+    """The address of each model's page, by its id, in the order of their names."""
+    known = [row["model_id"] for row in rows_of(connection, ROOM / "ids.sql")]
     return {model: f"{MODELS_FOLDER}/{model_page_name(model, known)}" for model in known}
-
-
-def _by_model(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Row]]:
-    return _grouped(rows_of(connection, ROOM / "rows.sql"), "model_id")
 
 
 class _Evidence:

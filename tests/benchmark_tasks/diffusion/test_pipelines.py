@@ -142,11 +142,23 @@ def test_the_program_keeps_its_word(tmp_path: Path, diffusers: Environment, prog
 def test_a_decoder_that_computes_with_nan_is_seen(
     tmp_path: Path, diffusers: Environment, model: tuple[str, Task], vae: dict, sample: dict
 ) -> None:
-    wanted = sweep(model, 1)
-    job = job_of(wanted, load().model(wanted.model_id), ("a cat",), 0)
+    job = one_cat(sweep(model, 1))
     job["pipeline"]["components"]["vae"]["config"] |= vae
     *_, ended = events_of(PROGRAM, diffusers, tmp_path, job, (1,))
     assert ended["sample"] == sample
+
+
+def one_cat(wanted: Sweep) -> dict:
+    """The job of a sweep with one prompt."""
+    return job_of(wanted, load().model(wanted.model_id), ("a cat",), 0)
+
+
+def of_trained_size(**call: bool) -> dict:
+    """A job of a pipeline that computes 256x256 unless it is told not to, for a picture of 64x64."""
+    job = one_cat(sweep(IMAGE, 1))
+    job["pipeline"]["components"]["transformer"]["config"]["sample_size"] = 32
+    job["pipeline"]["call"] = {"clean_caption": False, **call}
+    return job
 
 
 def failure(program_folder: Path, diffusers: Environment, job: dict) -> str:
@@ -161,27 +173,17 @@ def failure(program_folder: Path, diffusers: Environment, job: dict) -> str:
 
 def test_pictures_are_computed_at_the_size_asked_for(tmp_path: Path, diffusers: Environment) -> None:
     """PixArt would compute at a size that it was trained on, here 256x256, and scale the picture down."""
-    wanted = sweep(IMAGE, 1)
-    job = job_of(wanted, load().model(wanted.model_id), ("a cat",), 0)
-    job["pipeline"]["components"]["transformer"]["config"]["sample_size"] = 32
-    job["pipeline"]["call"] = {"clean_caption": False}
-    assert events_of(PROGRAM, diffusers, tmp_path, job, (1,))[-1]["event"] == "ended"
+    assert events_of(PROGRAM, diffusers, tmp_path, of_trained_size(), (1,))[-1]["event"] == "ended"
 
 
 def test_a_pipeline_that_computes_another_size_is_refused(tmp_path: Path, diffusers: Environment) -> None:
-    wanted = sweep(IMAGE, 1)
-    job = job_of(wanted, load().model(wanted.model_id), ("a cat",), 0)
-    job["pipeline"]["components"]["transformer"]["config"]["sample_size"] = 32
-    job["pipeline"]["call"] = {"clean_caption": False, "use_resolution_binning": True}
-    reason = failure(tmp_path, diffusers, job)
+    reason = failure(tmp_path, diffusers, of_trained_size(use_resolution_binning=True))
     assert reason == "NotAsAsked: the pipeline computes 256x256 where 64x64 was asked for"
 
 
 def test_a_pipeline_that_returns_other_frames_is_refused(tmp_path: Path, diffusers: Environment) -> None:
     """Wan generates 4 n + 1 frames, whatever is asked for."""
-    wanted = sweep(VIDEO, 1, num_frames=10)
-    job = job_of(wanted, load().model(wanted.model_id), ("a cat",), 0)
-    assert failure(tmp_path, diffusers, job) == (
+    assert failure(tmp_path, diffusers, one_cat(sweep(VIDEO, 1, num_frames=10))) == (
         "NotAsAsked: the pipeline returns 9 frames where 10 were asked for"
     )
 

@@ -118,17 +118,15 @@ def test_the_frontier_leaves_out_what_is_beaten_on_one_axis_and_equal_on_the_oth
     assert [one["leaderboard_id"] for one in frontier(rows, "ms")] == ["a", "d", "e"]
 
 
+def a_row(name: str, joules: float, **other: Any) -> dict[str, Any]:
+    """A row of a model on one GPU, of real weights, as far as the choice of each model's row reads it."""
+    row = {"leaderboard_id": name, "model_id": "m", "num_gpus": 1, "energy_per_output_joules": joules}
+    return row | {"batch_size": 1, "weights_order": 0, "generation_order": 0} | other
+
+
 def test_runs_without_a_gpu_stay_off_the_board_where_there_are_others() -> None:
     def row(model: str, gpus: int, joules: float) -> dict[str, Any]:
-        return {
-            "model_id": model,
-            "num_gpus": gpus,
-            "energy_per_output_joules": joules,
-            "batch_size": 1,
-            "leaderboard_id": f"{model}{gpus}",
-            "weights_order": 0,
-            "generation_order": 0,
-        }
+        return a_row(f"{model}{gpus}", joules, model_id=model, num_gpus=gpus)
 
     least = least_per_model([row("m", 0, 1.0), row("m", 1, 2.0), row("n", 0, 3.0)])
     assert [one["leaderboard_id"] for one in least] == ["m1"]
@@ -163,15 +161,8 @@ def test_two_thousand_rows_and_the_libraries_fit_the_budget(tmp_path: Path) -> N
 
 def test_dummy_weights_do_not_win_over_weights_that_are_nearer_to_trained_ones() -> None:
     def row(model: str, weights: str | None, joules: float) -> dict[str, Any]:
-        return {
-            "model_id": model,
-            "num_gpus": 1,
-            "energy_per_output_joules": joules,
-            "batch_size": 1,
-            "leaderboard_id": f"{model} {weights}",
-            "weights_order": {"real": 0, "stand-in.1": 1}.get(weights or "", 2),
-            "generation_order": 0,
-        }
+        order = {"real": 0, "stand-in.1": 1}.get(weights or "", 2)
+        return a_row(f"{model} {weights}", joules, model_id=model, weights_order=order)
 
     rows = [row("m", "dummy", 1.0), row("m", "stand-in.1", 3.0), row("n", "random", 2.0), row("n", None, 2.5)]
     least = least_per_model(rows)
@@ -181,18 +172,11 @@ def test_dummy_weights_do_not_win_over_weights_that_are_nearer_to_trained_ones()
 
 
 def test_a_small_picture_does_not_win_over_the_usual_one() -> None:
-    def row(name: str, order: int, weights: int, joules: float) -> dict[str, Any]:
-        return {
-            "model_id": "m",
-            "num_gpus": 1,
-            "energy_per_output_joules": joules,
-            "batch_size": 1,
-            "leaderboard_id": name,
-            "weights_order": weights,
-            "generation_order": order,
-        }
-
-    small = row("512x512", 1, 0, 1.0)
-    (least,) = least_per_model([small, row("1024x1024", 0, 1, 4.0), row("1024x1024, batch 4", 0, 1, 3.0)])
+    small = a_row("512x512", 1.0, generation_order=1)
+    usual = [
+        a_row(name, joules, weights_order=1)
+        for name, joules in (("1024x1024", 4.0), ("1024x1024, batch 4", 3.0))
+    ]
+    (least,) = least_per_model([small, *usual])
     assert least["leaderboard_id"] == "1024x1024, batch 4"
     assert least_per_model([small]) == [small]

@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from expectations.board.explorer.page import mart_columns
-from expectations.publications import DATABASE_FILE, PARQUET_FOLDER, marts_written, write_marts
+from expectations.publications import DATABASE_FILE, PARQUET_FOLDER, marts_written
+from tests.expectations.publishing import write_marts
 
 ORDERS = {
     "sorted": "order by all",

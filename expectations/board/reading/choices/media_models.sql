@@ -3,17 +3,15 @@
 -- computed: work per item, pixels times steps.
 with featured as (
     {{ gpu_with_most_diffusion_models | indent(4) }}
+),
+
+media as (
+    {{ diffusion_usual | indent(4) }}
 )
 
 select
     *,
     pixels_per_output * inference_steps as computed
-from marts.diffusion_parameters
-where
-    data_source = {{ data_source }}
-    and gpu_model in (select featured.gpu_model from featured)
-    and leaderboard_id in (
-        select leaderboard.leaderboard_id from marts.leaderboard
-        where leaderboard.generation_order = 0
-    )
+from media
+where gpu_model in (select featured.gpu_model from featured)
 qualify row_number() over (partition by task, model_id order by energy_per_output_joules) = 1

@@ -2,6 +2,10 @@
 -- size and frames. The GPU model that most models were measured on is drawn first.
 with gpus as (
     {{ diffusion_gpu_models | indent(4) }}
+),
+
+media as (
+    {{ diffusion_usual | indent(4) }}
 )
 
 select
@@ -17,14 +21,8 @@ select
     media.width,
     media.num_frames,
     media.energy_per_output_joules
-from marts.diffusion_parameters as media
+from media
 inner join gpus on media.gpu_model = gpus.gpu_model
-where
-    media.data_source = {{ data_source }}
-    and media.leaderboard_id in (
-        select leaderboard.leaderboard_id from marts.leaderboard
-        where leaderboard.generation_order = 0
-    )
 qualify
     row_number() over (
         partition by media.gpu_model, media.task, media.model_id order by media.energy_per_output_joules

@@ -2,6 +2,10 @@
 -- its usual steps, size and frames.
 with featured as (
     {{ gpu_with_most_diffusion_models | indent(4) }}
+),
+
+media as (
+    {{ diffusion_usual | indent(4) }}
 )
 
 select
@@ -15,12 +19,6 @@ select
     max(energy_per_output_joules) filter (task = 'text-to-video') as video_high,
     arg_min(nickname, energy_per_output_joules) filter (task = 'text-to-video') as video_least,
     arg_max(nickname, energy_per_output_joules) filter (task = 'text-to-video') as video_most
-from marts.diffusion_parameters
-where
-    data_source = {{ data_source }}
-    and gpu_model in (select featured.gpu_model from featured)
-    and leaderboard_id in (
-        select leaderboard.leaderboard_id from marts.leaderboard
-        where leaderboard.generation_order = 0
-    )
+from media
+where gpu_model in (select featured.gpu_model from featured)
 having image_low is not null
