@@ -5,6 +5,8 @@ VENV     := $(ROOT)/.venv
 BIN      := $(VENV)/bin
 READY    := $(VENV)/.ready
 SQL      := dbt_project benchmarks expectations plugins
+# Tests of a few seconds that a renamed function breaks wherever it is: `make hooks` runs them before a commit.
+NAMES    := tests/test_one_number.py tests/test_rooms.py tests/test_runtime_names.py tests/test_documentation_site.py
 
 export JOULEBOARD_HOME ?= $(ROOT)/var
 export PYTHONPATH := $(ROOT)/plugins
@@ -15,7 +17,7 @@ export DO_NOT_TRACK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-compose sbom audit lint lint-sql types format coverage docs hooks demo up down status gpu-worker install-service uninstall-service constraints clean findings picture
+.PHONY: help setup test test-compose sbom audit lint lint-sql types names format coverage docs hooks demo up down status gpu-worker install-service uninstall-service constraints clean findings picture
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -56,6 +58,9 @@ lint-sql: $(READY) ## Check the style of SQL
 
 types: $(READY) ## Check types
 	@cd $(ROOT) && $(BIN)/mypy
+
+names: $(READY) ## Check that the docs name what exists, and that imports keep the order of the rooms
+	@cd $(ROOT) && $(BIN)/python -m pytest -q --no-header --durations=0 --durations-min=5 $(NAMES)
 
 format: $(READY) ## Sort imports and format
 	@cd $(ROOT) && $(BIN)/ruff check --quiet --select I --fix . && $(BIN)/ruff format . && $(BIN)/sqlfluff fix --quiet $(SQL)
