@@ -4,14 +4,41 @@ select * from {{ model }}
 qualify count(*) over (partition by {{ columns | join(', ') }}) > 1
 {% endtest %}
 
-{# The grain of many rows: no two of a group share the column. A list per group is less than a key per row. #}
+{# The grain of many rows: no two of a group share the column. A group whose rows follow each other, each with
+   a larger value than the one before, has no value twice. Of the others, a list per group is less than a key
+   per row. #}
 {% test unique_within(model, group, column) %}
-select * from {{ model }}
-where {{ group }} in (
+with placed as (
+
+    select
+        {{ group }},
+        {{ column }},
+        lag({{ group }}) over () as group_before,
+        lag({{ column }}) over () as value_before
+    from {{ model }}
+
+),
+
+not_rising as (
+
+    select {{ group }} from placed
+    where group_before is distinct from {{ group }} or ({{ column }} > value_before) is not true
+    group by {{ group }}
+    having count(*) > 1
+
+),
+
+repeating as (
+
     select {{ group }} from {{ model }}
+    where {{ group }} in (select {{ group }} from not_rising)
     group by {{ group }}
     having count(*) > len(list_distinct(list({{ column }})))
-) or {{ group }} is null
+
+)
+
+select * from {{ model }}
+where {{ group }} in (select {{ group }} from repeating) or {{ group }} is null
 qualify count(*) over (partition by {{ group }}, {{ column }}) > 1
 {% endtest %}
 

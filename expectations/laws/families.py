@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.stats import t as student
 
 from expectations.laws.law import EXPONENTS, UNITS, Fit, Law, NotTold, Point, Range, Term, fit
 
@@ -76,10 +75,14 @@ class _Tried:
 
     def interval(self, term: Term) -> tuple[float, float]:
         """95 %. Energies are not negative."""
+        from scipy.special import (
+            stdtrit,  # here, and not `scipy.stats`: its import takes longer than all fits
+        )
+
         value, values = self.whole.terms[term], np.array([other.terms[term] for other in self.without])
         count = len(values)
         error = math.sqrt((count - 1) / count * float(((values - values.mean()) ** 2).sum()))
-        half = float(student.ppf(_LEVEL, count - len(self.whole.terms))) * error
+        half = float(stdtrit(count - len(self.whole.terms), _LEVEL)) * error
         low = value - half
         return (low if term in EXPONENTS else max(0.0, low)), value + half
 

@@ -24,7 +24,6 @@ from enum import StrEnum
 from typing import Any, assert_never
 
 import numpy as np
-from scipy.optimize import least_squares, nnls
 
 FRAMES_PER_LATENT = 4
 """Frames after the first that share a latent one: `temporal_compression_ratio` or `scale_factor_temporal` of
@@ -212,6 +211,10 @@ def _plane(points: Sequence[Point], energy: np.ndarray) -> tuple[np.ndarray, tup
 
 def _fixed_power(points: Sequence[Point], energy: np.ndarray) -> dict[Term, float]:
     """The same plane above a fixed part, which is searched between 0 and the least energy."""
+    from scipy.optimize import (
+        least_squares,  # here: its import takes longer than a refresh without points needs
+    )
+
     _, names = _plane(points, energy)
     logarithms = _logarithms(points, names)
     if not names:
@@ -239,6 +242,8 @@ def _fixed_power(points: Sequence[Point], energy: np.ndarray) -> dict[Term, floa
 
 def _work(points: Sequence[Point], energy: np.ndarray) -> dict[Term, float]:
     """No part of the work gives energy back: non-negative least squares."""
+    from scipy.optimize import nnls  # here, as above
+
     features = np.array([_work_of(point) for point in points]) / energy[:, None]
     sizes = features.max(axis=0)
     _require_told(features / sizes)

@@ -16,9 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
-from expectations.prices.work import Work
+from expectations.prices.works import Works
 
 REPLICATES = 400
 """Fits behind each interval."""
@@ -33,15 +32,15 @@ class NotTold(ValueError):
 
 @dataclass(frozen=True)
 class Measured:
-    """A window: its work, its joules and seconds.
+    """Windows: their work, their joules and seconds.
 
-    relative_error: standard deviation of its joules as a share, from the parts of the window. 0: not known.
+    relative_errors: standard deviation of the joules as a share, from the parts of the window. 0: not known.
     """
 
-    work: Work
-    joules: float
-    seconds: float
-    relative_error: float = 0.0
+    works: Works
+    joules: np.ndarray
+    seconds: np.ndarray
+    relative_errors: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -82,17 +81,22 @@ class Fit:
 
     def priced(self, *parts: float) -> Price:
         """What so much of each term costs and how long it takes, the terms in their order."""
-        joules = float(np.dot(parts, self.joules))
-        low, high = np.quantile(np.dot(self.draws, parts), _LEVELS)
-        seconds = float(np.dot(parts, self.seconds))
-        return Price(joules, min(float(low), joules), max(float(high), joules), seconds)
+        return self.priced_each([parts])[0]
 
-    def joules_of(self, work: Work, idle_watts: float = 0.0) -> float:
-        """What the work costs by these prices."""
-        return float(np.dot(_features(work, self.nodes), self.joules)) + idle_watts * work.idle_seconds
+    def priced_each(self, parts: Sequence[Sequence[float]]) -> list[Price]:
+        """The same of several sums, each with so much of each term."""
+        each = np.array(parts, dtype=float)
+        joules, seconds = each @ self.joules, each @ self.seconds
+        low, high = np.quantile(np.array(self.draws) @ each.T, _LEVELS, axis=0)
+        columns = joules, np.minimum(low, joules), np.maximum(high, joules), seconds
+        return [Price(*map(float, values)) for values in zip(*columns, strict=True)]
+
+    def joules_of(self, works: Works, idle_watts: float = 0.0) -> np.ndarray:
+        """What the work of each window costs by these prices."""
+        return _features(works, self.nodes) @ self.joules + idle_watts * works.idle_seconds
 
 
-def fit(measured: Sequence[Measured], nodes: Sequence[float], pair_from: Fit | None = None) -> Fit:
+def fit(measured: Measured, nodes: Sequence[float], pair_from: Fit | None = None) -> Fit:
     """Prices fitted to windows, with intervals.
 
     pair_from: another fit, whose ratio of a pair to a prompt token is taken over. Loads with prompts of one
@@ -106,45 +110,49 @@ def fit(measured: Sequence[Measured], nodes: Sequence[float], pair_from: Fit | N
         NotTold: fewer loads than prices, or loads in which two prices always go together.
     """
     nodes = tuple(sorted(map(float, nodes)))
-    table = np.array([_features(window.work, nodes) for window in measured], dtype=float)
-    joules = np.array([window.joules for window in measured], dtype=float)
-    seconds = np.array([window.seconds for window in measured], dtype=float)
+    joules, windows = measured.joules, len(measured.works)
     prices = 3 + len(nodes) - (pair_from is not None)
-    if len(nodes) < 2 or len(measured) < prices or not (joules > 0).all() or not np.isfinite(table).all():
-        raise NotTold(f"{len(measured)} windows do not tell {prices} prices")
+    if len(nodes) < 2 or windows < prices or not (joules > 0).all():
+        raise NotTold(f"{windows} windows do not tell {prices} prices")
+    table = _features(measured.works, nodes)
+    if not np.isfinite(table).all():
+        raise NotTold("the work of a window is not known")
     told = table if pair_from is None else _together(table, pair_from.pair_ratios[0])
     scale = told.max(axis=0)
     if (scale == 0).any() or np.linalg.matrix_rank(told / joules[:, None] / (scale / joules.mean())) < prices:
         raise NotTold("in these loads, two prices always go together")
-    even = np.ones(len(measured))
-    ratios = np.full(REPLICATES + 1, None) if pair_from is None else pair_from.pair_ratios
+    even = np.ones(windows)
+    ratios = [None] * (REPLICATES + 1) if pair_from is None else list(pair_from.pair_ratios)
     seconds_ratio = None if pair_from is None else pair_from.pair_seconds_ratio
-    found = _solve(table, joules, even, ratios[0])
     drawn = np.random.default_rng(_SEED)
-    errors = np.array([window.relative_error for window in measured])
     replicates = [
         _solve(
             table,
-            joules * (1 + errors * drawn.standard_normal(len(measured))),
-            len(measured) * drawn.dirichlet(even),
+            joules * (1 + measured.relative_errors * drawn.standard_normal(windows)),
+            windows * drawn.dirichlet(even),
             ratio,
         )
         for ratio in ratios[1:]
     ]
     return Fit(
         nodes,
-        tuple(map(float, found)),
-        tuple(map(float, _solve(table, seconds, even, seconds_ratio))),
+        tuple(map(float, _solve(table, joules, even, ratios[0]))),
+        tuple(map(float, _solve(table, measured.seconds, even, seconds_ratio))),
         tuple(tuple(map(float, draw)) for draw in replicates),
     )
 
 
-def _features(work: Work, nodes: Sequence[float]) -> np.ndarray:
-    of_nodes = np.zeros(len(nodes))
-    if work.decoding:
-        in_flight = np.array([part.in_flight for part in work.decoding], dtype=float)
-        of_nodes = np.array([part.tokens for part in work.decoding]) / in_flight @ shares(in_flight, nodes)
-    return np.array([work.prefill_tokens, work.prefill_pairs, work.context_tokens, *of_nodes])
+def _features(works: Works, nodes: Sequence[float]) -> np.ndarray:
+    """A row for each window: its prefill tokens, pairs, context tokens and the decode steps of each node."""
+    steps = works.steps[:, None] * shares(works.in_flight, nodes)
+    return np.column_stack(
+        [
+            works.prefill_tokens,
+            works.prefill_pairs,
+            works.added(works.context_tokens),
+            *map(works.added, steps.T),
+        ]
+    )
 
 
 def shares(batch: float | np.ndarray, nodes: Sequence[float]) -> np.ndarray:
@@ -164,10 +172,13 @@ def _solve(
     table: np.ndarray, values: np.ndarray, weights: np.ndarray, pair_ratio: float | None = None
 ) -> np.ndarray:
     """pair_ratio: of a pair to a prompt token, where it is known."""
+    from scipy.optimize import (
+        nnls,  # here: its import takes longer than a refresh without designed loads needs
+    )
+
     if pair_ratio is not None:
         found = _solve(_together(table, pair_ratio), values, weights)
         return np.concatenate([found[:1], pair_ratio * found[:1], found[1:]])
-    scale = table.max(axis=0) / values.mean()
-    rows = table / values[:, None] / scale * np.sqrt(weights)[:, None]
-    found, _ = nnls(rows, np.sqrt(weights))
+    scale, roots = table.max(axis=0) / values.mean(), np.sqrt(weights)
+    found, _ = nnls(table * (roots / values)[:, None] / scale, roots)
     return np.asarray(found / scale)

@@ -10,19 +10,19 @@ Read and written are plain tables: dbt calls these functions (`int_price_fits`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import t as student
 
-from expectations.prices.fit import Fit, Measured, NotTold, Price, fit
-from expectations.prices.work import Decoding, Work
+from expectations.prices.fit import Fit, Measured, NotTold, fit
+from expectations.prices.works import Works
 
 CONTEXTS = (1_024, 4_096, 16_384, 32_768)
 """Held contexts at which a decoded token is priced, as far as they were measured."""
@@ -79,10 +79,16 @@ PREDICTIONS = pa.schema(
 )
 """One row per window that a price list was not fitted to."""
 
-_READ = (
-    "price_list_id",
+COLUMNS = ", ".join(
+    (
+        "price_list_id, used_for, run_id, gpu_uuids, batch_size, fixed_prompt_tokens, fixed_answer_tokens",
+        "energy_joules, window_seconds, relative_error, idle_watts_loaded",
+        "prefill_tokens, prefill_pairs, idle_seconds",
+    )
+)
+"""Those of `int_priced_windows` that are read."""
+_KEPT = (
     "run_id",
-    "used_for",
     "gpu_uuids",
     "batch_size",
     "fixed_prompt_tokens",
@@ -91,28 +97,34 @@ _READ = (
     "window_seconds",
     "relative_error",
     "idle_watts_loaded",
-    "prefill_tokens",
-    "prefill_pairs",
-    "idle_seconds",
 )
-"""Columns of windows."""
+"""Columns of windows that are read as rows; their work is read as arrays."""
 
 Row = Mapping[str, Any]
 
 
 @dataclass
 class _Windows:
-    """The windows of one price list, by what they are used for."""
+    """The windows of one price list that are not its proof. works: of those to fit, in their order."""
 
     fit: list[Row] = field(default_factory=list)
-    proof: list[Row] = field(default_factory=list)
     idle: list[Row] = field(default_factory=list)
+    works: Works = field(default_factory=lambda: Works.of([]))
 
     def on(self, gpus: str | None) -> _Windows:
         """Those of these GPUs."""
+        places = np.flatnonzero([row["gpu_uuids"] == gpus for row in self.fit])
         return _Windows(
-            *([row for row in rows if row["gpu_uuids"] == gpus] for rows in (self.fit, self.proof, self.idle))
+            [self.fit[place] for place in places],
+            [row for row in self.idle if row["gpu_uuids"] == gpus],
+            self.works.at(places),
         )
+
+    @property
+    def measured(self) -> Measured:
+        """Those to fit."""
+        names = ("energy_joules", "window_seconds", "relative_error")
+        return Measured(self.works, *(np.array([row[name] for row in self.fit], float) for name in names))
 
 
 def fitted(windows: pa.Table, decoding: pa.Table) -> pa.Table:
@@ -124,11 +136,9 @@ def fitted(windows: pa.Table, decoding: pa.Table) -> pa.Table:
     Returns:
         Rows of `FITS`.
     """
-    windows = windows.filter(pc.not_equal(windows["used_for"], "proof"))
-    parts = _by_run(decoding, windows)
     rows: list[dict[str, Any]] = []
-    for list_id, group in sorted(_by_list(windows).items()):
-        chosen = _fit_of_one_gpu(group, parts)
+    for list_id, group in _by_list(windows, decoding):
+        chosen = _fit_of_one_gpu(group)
         if chosen is not None:
             found, gpus, pair_gpus = chosen
             on_gpus = group.on(gpus)
@@ -138,62 +148,105 @@ def fitted(windows: pa.Table, decoding: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=FITS)
 
 
-def _fit_of_one_gpu(
-    group: _Windows, parts: Mapping[str, tuple[Decoding, ...]]
-) -> tuple[Fit, str | None, str | None] | None:
+def _by_list(windows: pa.Table, decoding: pa.Table) -> Iterator[tuple[str, _Windows]]:
+    """The lists in the order of their ids, the windows of each in that of their runs."""
+    fits, idle = (_sorted(windows.filter(pc.equal(windows["used_for"], use))) for use in ("fit", "idle"))
+    works, rows = _works(fits, decoding), fits.select(_KEPT).to_pylist()
+    idle_rows: dict[str, list[Row]] = {}
+    for list_id, row in zip(idle["price_list_id"].to_pylist(), idle.select(_KEPT).to_pylist(), strict=True):
+        idle_rows.setdefault(list_id, []).append(row)
+    for list_id, first, end in _slices(fits):
+        yield list_id, _Windows(rows[first:end], idle_rows.get(list_id, []), works.between(first, end))
+
+
+def _fit_of_one_gpu(group: _Windows) -> tuple[Fit, str | None, str | None] | None:
     """The fit, its GPUs, and those that told what a pair costs, if others did. `None`: no GPU tells any."""
     order = _most_measured_first(group.fit)
-    measured = {gpus: [_measured(row, parts) for row in group.on(gpus).fit] for gpus in order}
-    whole: dict[str | None, Fit] = {}
-    for gpus in order:
+    on_gpus = {gpus: group.on(gpus) for gpus in order}
+
+    @cache
+    def alone(gpus: str | None) -> Fit | None:
         with suppress(NotTold):
-            whole[gpus] = fit(measured[gpus], _nodes(group.on(gpus).fit))
+            return fit(on_gpus[gpus].measured, _nodes(on_gpus[gpus].fit))
+        return None
+
     for gpus in order:
-        if gpus in whole:
-            return whole[gpus], gpus, None
-        for pair_gpus, other in whole.items():
-            with suppress(NotTold):
-                return fit(measured[gpus], _nodes(group.on(gpus).fit), other), gpus, pair_gpus
+        whole = alone(gpus)
+        if whole is not None:
+            return whole, gpus, None
+        for pair_gpus in order:
+            other = alone(pair_gpus)
+            if other is not None:
+                with suppress(NotTold):
+                    return fit(on_gpus[gpus].measured, _nodes(on_gpus[gpus].fit), other), gpus, pair_gpus
     return None
 
 
 def predicted(windows: pa.Table, decoding: pa.Table, fits: pa.Table) -> pa.Table:
     """What each price list says of the windows that it was not fitted to: rows of `PREDICTIONS`."""
-    windows = windows.filter(pc.is_in(windows["price_list_id"], value_set=fits["price_list_id"]))
-    parts, groups = _by_run(decoding, windows), _by_list(windows)
     lists: dict[str, list[Row]] = {}
     for row in fits.to_pylist():
         lists.setdefault(row["price_list_id"], []).append(row)
-    rows = []
-    for list_id, prices in lists.items():
-        found, idle_watts = _read(prices)
-        longest = prices[0]["longest_context_tokens"]
-        fitted_gpus = (prices[0]["gpu_uuids"], prices[0]["pair_gpu_uuids"])
-        elsewhere = [row for row in groups[list_id].fit if row["gpu_uuids"] not in fitted_gpus]
-        for row in (*groups[list_id].proof, *elsewhere):
-            work = _work(row, parts)
-            inside = work.mean_context <= longest and (
-                not work.decoding or SMALLEST_SHARE * found.nodes[0] <= work.mean_in_flight <= found.nodes[-1]
-            )
-            rows.append(
-                {
-                    "price_list_id": list_id,
-                    "run_id": row["run_id"],
-                    "predicted_joules": found.joules_of(work, idle_watts or 0.0),
-                    "mean_in_flight": work.mean_in_flight,
-                    "mean_context_tokens": work.mean_context,
-                    "is_within_measured": inside and (idle_watts is not None or work.idle_seconds == 0),
-                }
-            )
-    return pa.Table.from_pylist(rows, schema=PREDICTIONS)
+    wanted = pc.is_in(windows["price_list_id"], value_set=fits["price_list_id"])
+    windows = _sorted(windows.filter(pc.and_(wanted, pc.not_equal(windows["used_for"], "idle"))))
+    works = _works(windows, decoding)
+    tables = [
+        _predicted(windows.slice(first, end - first), works.between(first, end), lists[list_id])
+        for list_id, first, end in _slices(windows)
+    ]
+    return pa.concat_tables([PREDICTIONS.empty_table(), *tables])
 
 
-def _by_list(windows: pa.Table) -> dict[str, _Windows]:
-    groups: dict[str, _Windows] = {}
-    for row in windows.select(_READ).sort_by("run_id").to_pylist():
-        group: _Windows = groups.setdefault(row["price_list_id"], _Windows())
-        getattr(group, row["used_for"]).append(row)
-    return groups
+def _predicted(windows: pa.Table, works: Works, prices: list[Row]) -> pa.Table:
+    """Of the windows of one list, its proof and those of other GPUs than it was fitted to."""
+    found, idle_watts = _read(prices)
+    in_flight, context = works.mean_in_flight, works.mean_context
+    is_batch_known = (in_flight >= SMALLEST_SHARE * found.nodes[0]) & (in_flight <= found.nodes[-1])
+    inside = (context <= prices[0]["longest_context_tokens"]) & (is_batch_known | (in_flight == 0))
+    if idle_watts is None:
+        inside &= works.idle_seconds == 0
+    columns = [
+        windows["price_list_id"],
+        windows["run_id"],
+        found.joules_of(works, idle_watts or 0.0),
+        in_flight,
+        context,
+        inside,
+    ]
+    gpus = windows["gpu_uuids"].to_numpy(zero_copy_only=False)
+    elsewhere = (gpus != prices[0]["gpu_uuids"]) & (gpus != prices[0]["pair_gpu_uuids"])
+    is_proof = pc.equal(windows["used_for"], "proof")
+    return pa.table(columns, schema=PREDICTIONS).filter(pc.or_(is_proof, pa.array(elsewhere)))
+
+
+def _sorted(windows: pa.Table) -> pa.Table:
+    return windows.sort_by([("price_list_id", "ascending"), ("run_id", "ascending")])
+
+
+def _slices(windows: pa.Table) -> Iterator[tuple[str, int, int]]:
+    """Each price list with its first row and the one after its last, of windows sorted by list."""
+    counts = pc.value_counts(windows["price_list_id"]).to_pylist()
+    first = 0
+    for counted in counts:
+        yield counted["values"], first, first + counted["counts"]
+        first += counted["counts"]
+
+
+def _works(windows: pa.Table, decoding: pa.Table) -> Works:
+    """The work of these windows alone: there are millions of rows of others."""
+    places = pc.index_in(decoding["run_id"], value_set=windows["run_id"])
+    parts = decoding.append_column("window", places).filter(pc.is_valid(places)).sort_by("window")
+    names = ("answers_in_flight", "decode_tokens", "context_tokens")
+    of_windows = (_floats(windows[name]) for name in ("prefill_tokens", "prefill_pairs", "idle_seconds"))
+    prefill_tokens, prefill_pairs, idle_seconds = of_windows
+    in_flight, tokens, context_tokens = (_floats(parts[name]) for name in names)
+    window = parts["window"].to_numpy().astype(int)
+    return Works(prefill_tokens, prefill_pairs, idle_seconds, window, in_flight, tokens, context_tokens)
+
+
+def _floats(column: pa.ChunkedArray) -> np.ndarray:
+    values: np.ndarray = column.to_numpy().astype(float)
+    return values
 
 
 def _most_measured_first(rows: list[Row]) -> list[str | None]:
@@ -202,26 +255,6 @@ def _most_measured_first(rows: list[Row]) -> list[str | None]:
     for row in sorted(rows, key=lambda row: row["run_id"], reverse=True):
         loads.setdefault(row["gpu_uuids"], set()).add((*_lengths(row), row["batch_size"]))
     return sorted(loads, key=lambda gpus: -len(loads[gpus]))
-
-
-def _by_run(decoding: pa.Table, windows: pa.Table) -> dict[str, tuple[Decoding, ...]]:
-    """Of these windows alone: there are millions of rows of others."""
-    wanted = decoding.filter(pc.is_in(decoding["run_id"], value_set=windows["run_id"]))
-    columns = ("run_id", "answers_in_flight", "decode_tokens", "context_tokens")
-    parts: dict[str, list[Decoding]] = {}
-    for run_id, *part in zip(*(wanted[name].to_pylist() for name in columns), strict=True):
-        parts.setdefault(run_id, []).append(Decoding(*part))
-    return {run: tuple(sorted(rows, key=lambda part: part.in_flight)) for run, rows in parts.items()}
-
-
-def _work(row: Row, parts: Mapping[str, tuple[Decoding, ...]]) -> Work:
-    return Work(
-        row["prefill_tokens"], row["prefill_pairs"], parts.get(row["run_id"], ()), row["idle_seconds"]
-    )
-
-
-def _measured(row: Row, parts: Mapping[str, tuple[Decoding, ...]]) -> Measured:
-    return Measured(_work(row, parts), row["energy_joules"], row["window_seconds"], row["relative_error"])
 
 
 def _lengths(row: Row) -> tuple[int, int]:
@@ -251,34 +284,40 @@ def _origin(rows: list[Row]) -> dict[str, Any]:
 
 
 def _prices(found: Fit, group: _Windows, origin: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    steps = dict(zip(found.nodes, np.eye(len(found.nodes)), strict=True))
-    none = np.zeros(len(found.nodes))
-    yield _row(Component.PREFILL_TERM, found.priced(1, 0, 0, *none))
-    yield _row(Component.PAIR_TERM, found.priced(0, 1, 0, *none))
-    yield _row(Component.CONTEXT_TERM, found.priced(0, 0, 1, *none))
-    for batch, share in steps.items():
-        yield _row(Component.STEP_TERM, found.priced(0, 0, 0, *share), batch_size=batch)
-    for length in PROMPTS:
-        if origin["shortest_prompt_tokens"] <= length <= origin["longest_prompt_tokens"]:
-            price = found.priced(1, length / 2, 0, *none)
-            yield _row(Component.PREFILL_TOKEN, price, context_tokens=length)
-    for batch, share in steps.items():
-        for held in CONTEXTS:
-            if held <= origin["longest_context_tokens"]:
-                price = found.priced(0, 0, held, *(share / batch))
-                yield _row(Component.DECODE_TOKEN, price, batch_size=batch, context_tokens=held)
+    sums = list(_sums(found.nodes, origin))
+    for (component, _, where), price in zip(
+        sums, found.priced_each([parts for _, parts, _ in sums]), strict=True
+    ):
+        yield {
+            "component": component.value,
+            "price_joules": price.joules,
+            "price_low_joules": price.low_joules,
+            "price_high_joules": price.high_joules,
+            "price_seconds": price.seconds,
+            **where,
+        }
     yield from _idle(group)
 
 
-def _row(component: Component, price: Price, **where: float) -> dict[str, Any]:
-    return {
-        "component": component.value,
-        "price_joules": price.joules,
-        "price_low_joules": price.low_joules,
-        "price_high_joules": price.high_joules,
-        "price_seconds": price.seconds,
-        **where,
-    }
+def _sums(
+    nodes: Sequence[float], origin: Mapping[str, Any]
+) -> Iterator[tuple[Component, tuple[float, ...], dict[str, float]]]:
+    """Each price of a list, how much of each term it holds, and the batch size and context it is of."""
+    steps = dict(zip(nodes, np.eye(len(nodes)), strict=True))
+    none = np.zeros(len(nodes))
+    yield Component.PREFILL_TERM, (1, 0, 0, *none), {}
+    yield Component.PAIR_TERM, (0, 1, 0, *none), {}
+    yield Component.CONTEXT_TERM, (0, 0, 1, *none), {}
+    for batch, share in steps.items():
+        yield Component.STEP_TERM, (0, 0, 0, *share), {"batch_size": batch}
+    for length in PROMPTS:
+        if origin["shortest_prompt_tokens"] <= length <= origin["longest_prompt_tokens"]:
+            yield Component.PREFILL_TOKEN, (1, length / 2, 0, *none), {"context_tokens": length}
+    for batch, share in steps.items():
+        for held in CONTEXTS:
+            if held <= origin["longest_context_tokens"]:
+                where = {"batch_size": batch, "context_tokens": held}
+                yield Component.DECODE_TOKEN, (0, 0, held, *(share / batch)), where
 
 
 def _idle(group: _Windows) -> Iterator[dict[str, Any]]:
@@ -290,7 +329,9 @@ def _idle(group: _Windows) -> Iterator[dict[str, Any]]:
         return
     mean, half = float(values.mean()), None
     if len(values) > 1:
-        half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+        from scipy.special import stdtrit  # here: see `fit._solve`
+
+        half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
     yield {
         "component": Component.IDLE_SECOND.value,
         "price_joules": mean,

@@ -7,16 +7,14 @@ Ting, Burdick, Graybill, Jeyaratnam and Lu, *Journal of Statistical Computation 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, product
-from math import fsum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
-from scipy.stats import f as fisher
 
 CONFIDENCE = 0.95
 _TAIL = (1 - CONFIDENCE) / 2
@@ -56,24 +54,24 @@ def components(observations: Sequence[Observation], levels: Sequence[str]) -> di
 
     levels: names of the labels, the highest first.
     """
-    told = [depth for depth in range(1, len(levels) + 1) if _degrees(observations, depth)]
+    seen = _Nested(observations, len(levels) + 1)
+    told = [depth for depth in range(1, len(levels) + 1) if seen.count(depth) > seen.count(depth - 1)]
     if not told:
         return {}
     depths = [0, *told]
-    sizes = [_sizes(observations, depth) for depth in depths]
-    degrees = np.array([len(lower) - len(upper) for upper, lower in pairwise(sizes)])
-    squares = _mean_squares(observations, depths, degrees)
-    found = np.linalg.inv(_expected(sizes, degrees))
+    degrees = np.array([seen.count(lower) - seen.count(upper) for upper, lower in pairwise(depths)])
+    squares = np.array([seen.squares(upper, lower) for upper, lower in pairwise(depths)]) / degrees
+    found = np.linalg.inv(_expected(seen, depths, degrees))
     independent = [
-        min(int(counted), _independent(observations, upper, lower))
-        for counted, upper, lower in zip(degrees, depths, told, strict=False)
+        min(int(counted), seen.independent(upper, lower))
+        for counted, (upper, lower) in zip(degrees, pairwise(depths), strict=True)
     ]
     return {
         levels[depth - 1]: Component(
             max(0.0, float(found[place] @ squares)),
             *_interval(found[place], squares, independent),
             independent[place],
-            len(sizes[place + 1]),
+            seen.count(depth),
             _included(levels, told, place),
         )
         for place, depth in enumerate(told)
@@ -100,71 +98,106 @@ def _included(levels: Sequence[str], told: Sequence[int], place: int) -> tuple[s
     return tuple(levels[told[place] : end])
 
 
-def _degrees(observations: Sequence[Observation], depth: int) -> int:
-    return len(_sizes(observations, depth)) - len(_sizes(observations, depth - 1))
+class _Nested:
+    """Observations as arrays: in which unit of each depth each of them lies. Depth 0 are the groups."""
+
+    def __init__(self, observations: Sequence[Observation], depths: int) -> None:
+        labels = [_numbered(seen.path[depth] for seen in observations) for depth in range(depths)]
+        self._apart = [labels[0], *_joined(labels[1:])]
+        self._units = _joined(labels)
+        self._sizes = [np.bincount(units) for units in self._units]
+        self._values = np.array([observation.value for observation in observations], float)
+
+    def count(self, depth: int) -> int:
+        """How many units a depth has."""
+        return len(self._sizes[depth])
+
+    @cached_property
+    def _differences(self) -> NDArray[np.float64]:
+        """Of the values from one of their group, so that equal values are exactly equal to their mean."""
+        groups = self._units[0]
+        return np.asarray(self._values - _of_units(groups, self._values)[groups])
+
+    def _means(self, depth: int) -> NDArray[np.float64]:
+        sums = np.bincount(self._units[depth], weights=self._differences)
+        return np.asarray(sums / self._sizes[depth])
+
+    def squares(self, upper: int, lower: int) -> float:
+        """The sum over the observations of their lower unit's squared difference from their upper one."""
+        holders = _of_units(self._units[lower], self._units[upper])
+        apart = self._means(lower) - self._means(upper)[holders]
+        return float(self._sizes[lower] @ apart**2)
+
+    def shared(self, units: int, holders: int) -> float:
+        """The sum over the units of a depth of their squared size, as a share of their holder's size."""
+        of_holders = self._sizes[holders][_of_units(self._units[units], self._units[holders])]
+        return float((self._sizes[units] ** 2 / of_holders).sum())
+
+    def independent(self, upper: int, lower: int) -> int:
+        """Units of a depth less units that hold them. A GPU that was measured in two groups is one GPU.
+
+        Units are connected where one holder has both in one group; each connected set gives up one degree.
+        Only units of several holders connect holders.
+        """
+        units, holders = self._apart[lower], self._units[upper]
+        width = self.count(upper)
+        of_pairs, holders_of_pairs = np.divmod(np.unique(units * width + holders), width)
+        again = np.flatnonzero(of_pairs[1:] == of_pairs[:-1])
+        pairs = zip(holders_of_pairs[again].tolist(), holders_of_pairs[again + 1].tolist(), strict=True)
+        return int(units.max()) + 1 - (width - _connections(pairs))
 
 
-def _sizes(observations: Sequence[Observation], depth: int) -> dict[tuple[str, ...], int]:
-    """How many observations each unit of a depth has. Depth 0 are the groups."""
-    sizes: dict[tuple[str, ...], int] = defaultdict(int)
-    for observation in observations:
-        sizes[observation.path[: depth + 1]] += 1
-    return sizes
+def _numbered(labels: Iterable[Any]) -> NDArray[np.int64]:
+    """A number for each different label, from 0 in the order of the labels."""
+    numbers: dict[Any, int] = {}
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], np.int64)
 
 
-def _independent(observations: Sequence[Observation], upper: int, lower: int) -> int:
-    """Units of a depth less units that hold them. A GPU that was measured in two groups is one GPU.
-
-    Units are connected where one holder has both in one group; each connected set gives up one degree.
-    """
-    sets: dict[tuple[str, ...], tuple[str, ...]] = {}
-
-    def root(unit: tuple[str, ...]) -> tuple[str, ...]:
-        while sets.setdefault(unit, unit) != unit:
-            unit = sets[unit]
-        return unit
-
-    first: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for observation in observations:
-        unit = observation.path[1 : lower + 1]
-        sets[root(unit)] = root(first.setdefault(observation.path[: upper + 1], unit))
-    return sum(root(unit) != unit for unit in list(sets))
+def _joined(labels: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """For each depth, the number of the path down to it."""
+    joined = [labels[0]]
+    for below in labels[1:]:
+        width = int(below.max(initial=0)) + 1
+        _, numbers = np.unique(joined[-1] * width + below, return_inverse=True)
+        joined.append(numbers)
+    return joined
 
 
-def _mean_squares(
-    observations: Sequence[Observation], depths: Sequence[int], degrees: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    means = [_means(observations, depth) for depth in depths]
-    sums = [
-        sum((lower[seen.path[: below + 1]] - upper[seen.path[: above + 1]]) ** 2 for seen in observations)
-        for (above, upper), (below, lower) in pairwise(zip(depths, means, strict=True))
-    ]
-    return np.array(sums) / degrees
+def _of_units(units: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
+    """The value of each unit, which all of its observations share, or else that of one of them."""
+    of_units = np.zeros(int(units.max(initial=-1)) + 1, values.dtype)
+    of_units[units] = values
+    return of_units
 
 
-def _means(observations: Sequence[Observation], depth: int) -> dict[tuple[str, ...], float]:
-    values: dict[tuple[str, ...], list[float]] = defaultdict(list)
-    for observation in observations:
-        values[observation.path[: depth + 1]].append(observation.value)
-    return {unit: fsum(several) / len(several) for unit, several in values.items()}
+def _connections(pairs: Iterable[tuple[int, int]]) -> int:
+    """How many of the pairs connect two sets that no earlier pair has connected."""
+    above: dict[int, int] = {}
+
+    def root(place: int) -> int:
+        while place in above:
+            place = above[place]
+        return place
+
+    connected = 0
+    for one, other in pairs:
+        first, second = root(one), root(other)
+        if first != second:
+            above[second] = first
+            connected += 1
+    return connected
 
 
-def _expected(sizes: Sequence[dict[tuple[str, ...], int]], degrees: NDArray[np.int64]) -> NDArray[np.float64]:
+def _expected(seen: _Nested, depths: Sequence[int], degrees: NDArray[np.int64]) -> NDArray[np.float64]:
     """Coefficients of the components in the expectation of each mean square."""
     count = len(degrees)
     matrix = np.zeros((count, count))
     for level, component in product(range(count), repeat=2):
         if component >= level:
-            inner, outer = sizes[level + 1], sizes[level]
-            matrix[level, component] = (
-                _shared(sizes[component + 1], inner) - _shared(sizes[component + 1], outer)
-            ) / degrees[level]
+            units, inner, outer = depths[component + 1], depths[level + 1], depths[level]
+            shared = seen.shared(units, inner) - seen.shared(units, outer)
+            matrix[level, component] = shared / degrees[level]
     return matrix
-
-
-def _shared(units: dict[tuple[str, ...], int], holders: dict[tuple[str, ...], int]) -> float:
-    length = len(next(iter(holders)))
-    return sum(size**2 / holders[unit[:length]] for unit, size in units.items())
 
 
 def _interval(
@@ -181,21 +214,30 @@ def _interval(
     return max(0.0, total - below), max(0.0, total + above)
 
 
+def _chi_squared(above: float, degrees: int) -> float:
+    """The value that chi squared is above with this probability."""
+    from scipy import special  # here, and not `scipy.stats`: its import takes longer than all of this
+
+    return float(special.chdtri(degrees, above))
+
+
 def _shrinks(degrees: int) -> float:
     """By which share of itself a mean square may be too large."""
-    return 1 - degrees / float(chi2.isf(_TAIL, degrees))
+    return 1 - degrees / _chi_squared(_TAIL, degrees)
 
 
 def _grows(degrees: int) -> float:
     """By which share of itself a mean square may be too small."""
-    return degrees / float(chi2.isf(1 - _TAIL, degrees)) - 1
+    return degrees / _chi_squared(1 - _TAIL, degrees) - 1
 
 
 def _width(falling: Sequence[tuple[float, int]], rising: Sequence[tuple[float, int]]) -> float:
     """How far a difference of mean squares may be off, where `falling` are smaller and `rising` larger."""
+    from scipy import special
+
     squared = sum((_shrinks(n) * term) ** 2 for term, n in falling)
     squared += sum((_grows(n) * term) ** 2 for term, n in rising)
     for (one, n), (other, m) in product(falling, rising):
-        ratio = float(fisher.isf(_TAIL, n, m))
+        ratio = float(special.fdtri(n, m, 1 - _TAIL))
         squared += ((ratio - 1) ** 2 - (_shrinks(n) * ratio) ** 2 - _grows(m) ** 2) / ratio * one * other
     return float(np.sqrt(max(0.0, squared)))

@@ -6,6 +6,8 @@ import csv
 import itertools
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -242,3 +244,15 @@ def test_the_sliders_say_what_the_command_says(
         size = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
         browser.call("Emulation.setDeviceMetricsOverride", **size)
         assert browser.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_what_dbt_calls_does_not_import_all_of_scipy() -> None:
+    """Its import takes longer than all fits of a refresh with few runs."""
+    code = (
+        "import sys, expectations.laws, expectations.prices.lists, expectations.variance;"
+        "print(sorted(name for name in sys.modules if name.startswith('scipy')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"

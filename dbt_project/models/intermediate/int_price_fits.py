@@ -7,7 +7,8 @@ from typing import Any
 
 def model(dbt: Any, session: Any) -> Any:  # noqa: ARG001  the contract of dbt's Python models
     """One row per price list and price."""
-    from expectations.prices.lists import fitted
+    from expectations.prices.lists import COLUMNS, fitted
 
-    windows, decoding = dbt.ref("int_priced_windows"), dbt.ref("stg_jouleboard__window_decoding")
+    windows = dbt.ref("int_priced_windows").project(COLUMNS)
+    decoding = dbt.ref("stg_jouleboard__window_decoding")
     return fitted(windows.to_arrow_table(), decoding.to_arrow_table())

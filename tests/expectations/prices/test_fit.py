@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from expectations.prices.bounds import Bounds
 from expectations.prices.fit import Fit, shares
 from expectations.prices.lists import _prices, _Windows
 from expectations.prices.published import _bounds
+from expectations.prices.works import Works
 from tests.expectations.prices.known import (
     CONTEXT,
     IDLE_WATTS,
@@ -29,23 +30,29 @@ from tests.expectations.prices.known import (
 NODES = tuple(STEPS)
 
 
-def window(load: DesignedLoad, truth: Callable[[Work], float] = joules_of, error: float = 0.0) -> Measured:
-    work = work_of(load)
-    joules = truth(work)
-    return Measured(work, joules, joules / 500, error)
+def measured(
+    loads: Sequence[DesignedLoad], truth: Callable[[Work], float] = joules_of, error: float = 0.0
+) -> Measured:
+    works = [work_of(load) for load in loads]
+    joules = np.array([truth(work) for work in works])
+    return Measured(Works.of(works), joules, joules / 500, np.full(len(works), error))
+
+
+def predicted(found: Fit, *works: Work) -> list[float]:
+    return list(map(float, found.joules_of(Works.of(works))))
 
 
 @pytest.mark.parametrize("core", [True, False])
 def test_the_fit_finds_the_known_prices(core: bool) -> None:
-    found = fit([window(load) for load in LOADS if load.is_core or not core], NODES)
+    found = fit(measured([load for load in LOADS if load.is_core or not core]), NODES)
     assert found.joules == pytest.approx((PREFILL, PAIR, CONTEXT, *STEPS.values()), rel=1e-6)
     assert np.multiply(found.seconds, 500) == pytest.approx(found.joules, rel=1e-6)
-    for mix in MIXES:
-        assert found.joules_of(work_of(mix)) == pytest.approx(joules_of(work_of(mix)), rel=1e-6)
+    mixes = [work_of(mix) for mix in MIXES]
+    assert predicted(found, *mixes) == pytest.approx([joules_of(mix) for mix in mixes], rel=1e-6)
 
 
 def test_an_interval_holds_the_price_and_grows_with_the_error_of_the_windows() -> None:
-    exact, rough = (fit([window(load, error=error) for load in LOADS], NODES) for error in (0.001, 0.01))
+    exact, rough = (fit(measured(LOADS, error=error), NODES) for error in (0.001, 0.01))
     for place, true in enumerate(exact.joules):
         term = np.eye(len(exact.joules))[place]
         narrow, wide = exact.priced(*term), rough.priced(*term)
@@ -55,13 +62,13 @@ def test_an_interval_holds_the_price_and_grows_with_the_error_of_the_windows() -
 
 def test_what_a_pair_costs_is_taken_over_where_loads_do_not_tell_it() -> None:
     """A GPU that needs a fifth more for everything: its loads have one length of prompt alone."""
-    whole = fit([window(load, error=0.01) for load in LOADS], NODES)
+    whole = fit(measured(LOADS, error=0.01), NODES)
     fewer = [load for load in LOADS if load.answer_tokens > 1 or load.prompt_tokens == 512]
     few = [load for load in fewer if load.is_core]
-    measured = [window(load, lambda work: 1.2 * joules_of(work)) for load in few]
+    dearer = measured(few, lambda work: 1.2 * joules_of(work))
     with pytest.raises(NotTold):
-        fit(measured, NODES)
-    found = fit(measured, NODES, whole)
+        fit(dearer, NODES)
+    found = fit(dearer, NODES, whole)
     true = 1.2 * np.array((PREFILL, PAIR, CONTEXT, *STEPS.values()))
     assert found.joules == pytest.approx(true, rel=1e-6)
     pair = found.priced(0, 1, 0, *np.zeros(len(NODES)))
@@ -74,23 +81,23 @@ def test_a_truth_of_another_form_is_missed_on_the_mixes() -> None:
         held = work.context_tokens / work.decode_tokens if work.decode_tokens else 0.0
         return joules_of(work) * (1 + (held / 6000) ** 2)
 
-    found = fit([window(load, cubic) for load in LOADS], NODES)
-    errors = [found.joules_of(work_of(mix)) / cubic(work_of(mix)) - 1 for mix in MIXES]
+    found = fit(measured(LOADS, cubic), NODES)
+    errors = [predicted(found, work_of(mix))[0] / cubic(work_of(mix)) - 1 for mix in MIXES]
     assert max(map(abs, errors)) > 0.05
 
 
 def test_idle_time_has_its_price() -> None:
-    found = fit([window(load) for load in LOADS], NODES)
-    quiet = Work(0, 0, idle_seconds=10)
+    found = fit(measured(LOADS), NODES)
+    quiet = Works.of([Work(0, 0, idle_seconds=10)])
     assert found.joules_of(quiet, IDLE_WATTS) == pytest.approx(1200)
 
 
 def test_one_task_at_several_batch_sizes_does_not_tell_prompts_from_answers() -> None:
-    chat = [window(DesignedLoad(300, 600, size)) for size in (1, 8, 16, 32, 64, 128, 256)]
+    chat = [DesignedLoad(300, 600, size) for size in (1, 8, 16, 32, 64, 128, 256)]
     with pytest.raises(NotTold, match="always go together"):
-        fit(chat, NODES)
+        fit(measured(chat), NODES)
     with pytest.raises(NotTold, match="3 windows do not tell 7 prices"):
-        fit(chat[:3], NODES)
+        fit(measured(chat[:3]), NODES)
 
 
 PRICES = Prices(
@@ -168,8 +175,8 @@ def test_the_interval_of_a_request_holds_that_of_all_its_terms_together(
 def scattered() -> Fit:
     """A fit to loads that are off by 2 % by chance."""
     drawn = np.random.default_rng(3)
-    measured = [window(load) for load in LOADS]
-    return fit([replace(each, joules=each.joules * drawn.normal(1, 0.02)) for each in measured], NODES)
+    exact = measured(LOADS)
+    return fit(replace(exact, joules=exact.joules * drawn.normal(1, 0.02, len(LOADS))), NODES)
 
 
 def bounds_of(found: Fit) -> Bounds:

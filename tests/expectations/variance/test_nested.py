@@ -61,6 +61,23 @@ def test_groups_may_differ_by_any_factor() -> None:
     assert components(far, LEVELS)["run"].variance == pytest.approx(0.5)
 
 
+def test_equal_values_have_no_variance_at_all() -> None:
+    """0.1 has no exact mean of three: the sum of three is above 0.3."""
+    found = components(design({"a": {"s": [0.1] * 3}, "b": {"t": [0.1] * 3}}), LEVELS)
+    assert [found[level].variance for level in found] == [0, 0]
+
+
+def test_gpus_are_one_set_where_groups_connect_them() -> None:
+    """Three rows in a chain: a with b, b with c, c with d; and e with f apart. Six GPUs, two sets."""
+    pairs = [("a", "b"), ("b", "c"), ("c", "d"), ("e", "f"), ("b", "a")]
+    rows = [
+        seen
+        for row, (one, other) in enumerate(pairs)
+        for seen in design({one: {f"s{row}": [0]}, other: {f"t{row}": [1]}}, group=f"row-{row}")
+    ]
+    assert components(rows, LEVELS)["gpu"].degrees == 4
+
+
 def test_a_gpu_in_two_groups_is_one_gpu() -> None:
     """Two GPUs under ten rows: ten differences, but one degree of freedom."""
     rows = [
