@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import duckdb
 
 
-def has_marts(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path]) -> bool:
-    """Whether the publication has every mart that these queries read."""
-    needed = {name for path in paths for name in re.findall(r"marts\.(\w+)", path.read_text())}
-    query = (
-        "select table_name from information_schema.tables"
-        " where table_catalog = current_database() and table_schema = 'marts'"
-    )
-    return needed <= {name for (name,) in connection.execute(query).fetchall()}
+@cache
+def needed_marts(paths: tuple[Path, ...]) -> frozenset[str]:
+    """Every mart that these queries read."""
+    return frozenset(name for path in paths for name in re.findall(r"marts\.(\w+)", path.read_text()))

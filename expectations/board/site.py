@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.catalog import Catalog
-from expectations.board import about, models, operations, releases
+from expectations.board import about, models, operations, reading, releases
 from expectations.board.addresses import EXPLORER, navigation
 from expectations.board.dbt_docs import DBT_DOCS
 from expectations.board.explorer import render_explorer
 from expectations.board.libraries import write_libraries
-from expectations.board.reading import SOURCES, page_name, sources_with_reading, write_reading
-from expectations.board.rows import has_marts
+from expectations.board.reading import SOURCES, page_name
+from expectations.board.rows import needed_marts
 from expectations.publications import SITE_FOLDER, Marts
 from expectations.sql import load_sql
 
@@ -21,6 +21,7 @@ Links = Sequence[tuple[str, str]]
 """Address and title of each entry of a navigation."""
 
 ROOM = Path(__file__).parent
+LEADERBOARD = "leaderboard"
 QUARANTINE_SHOWN = 200
 QUARANTINE_COLUMNS = ("run_id", "model_id", "task", "batch_size", "started_at", "reasons")
 
@@ -28,29 +29,36 @@ QUARANTINE_COLUMNS = ("run_id", "model_id", "task", "batch_size", "started_at", 
 def write_site(folder: Path, marts: Marts, manifest: Mapping[str, Any], catalog: Catalog) -> Links:
     """Write the pages of a publication from the marts that are copied into `folder`.
 
-    The pages that need no view come first: a view may be written meanwhile.
+    Before a page is drawn, the marts that it reads are waited for; those that read large ones come last.
 
     Returns the navigation that every page of the site carries.
     """
     site, connection = folder / SITE_FOLDER, marts.connection
     model_pages: Mapping[str, str] = {}
-    is_whole = has_marts(connection, (*models.QUERIES, *operations.QUERIES, *releases.QUERIES))
-    links = navigation(sources_with_reading(connection), is_whole=is_whole)
-    readings = write_reading(site, connection, manifest, catalog, links)
+    write_libraries(site)
+    needs = {room: needed_marts(room.QUERIES) for room in (reading, releases, operations, models)}
+    is_whole = marts.names >= needs[models] | needs[operations] | needs[releases]
+    marts.wait({LEADERBOARD} | needs[reading])
+    links = navigation(reading.sources_with_reading(connection), is_whole=is_whole)
+    readings = reading.write_reading(site, connection, manifest, catalog, links)
     if is_whole:
         model_pages = models.addresses(connection)
-        operations.write_operations(site, connection, manifest, catalog, links, model_pages)
+        marts.wait(needs[releases])
         measured = releases.write_releases(site, connection, manifest, catalog, links, model_pages)
-    marts.wait()
+        marts.wait(needs[operations])
+        operations.write_operations(site, connection, manifest, catalog, links, model_pages)
+        with marts.unsorted() as candidate:  # millions of rows, whose copies are not waited for
+            power = models.power_behind_rows(candidate)
+        marts.wait(needs[models] - {models.POWER})
+        models.write_models(site, connection, manifest, catalog, links, power)
+    marts.wait()  # the other pages list them all
     if is_whole:
-        models.write_models(site, connection, manifest, catalog, links)
         about.write_about(site, manifest, links, model_pages, readings, measured)
     rest = _publication(site, manifest, readings)
     if not is_whole:  # other pages show both
         rest |= {"quarantine": _quarantine(connection), "history": _history(manifest["history"])}
     text = render_explorer(connection, manifest, catalog, model_pages, links=links, is_whole=is_whole, **rest)
     (site / EXPLORER).write_text(text)
-    write_libraries(site)
     return links
 
 

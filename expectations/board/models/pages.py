@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ROOM = Path(__file__).parent
 QUERIES = tuple(ROOM.glob("*.sql"))
+POWER = "power_over_time"
+"""Only `power_behind_rows` reads this mart."""
 FIGURES_FOLDER = "figures/models"
 RUNS_SHOWN = 12
 """Runs of each row that its page lists, the newest; the mart has all."""
@@ -33,16 +35,18 @@ def write_models(
     manifest: Mapping[str, Any],
     catalog: Catalog,
     links: Sequence[tuple[str, str]] = (),
+    power: Mapping[str, pictures.Power] | None = None,
 ) -> dict[str, str]:
     """Write `models.html` and `models/<name>.html` for each model of the leaderboard.
 
     folder: the site. connection: the publication's marts, in schema `marts`. links: the site's navigation.
+    power: `power_behind_rows`, where it is known already.
 
     Returns `addresses`.
     """
     by_model = _grouped(rows_of(connection, ROOM / "rows.sql"), "model_id")
     known = addresses(connection)
-    evidence = _Evidence(connection)
+    evidence = _Evidence(connection, power_behind_rows(connection) if power is None else power)
     (folder / MODELS_FOLDER).mkdir(parents=True, exist_ok=True)
     titles = {task.value: entry.display_name for task, entry in catalog.tasks.items()}
     models = []
@@ -70,24 +74,29 @@ def addresses(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {model: f"{MODELS_FOLDER}/{model_page_name(model, known)}" for model in known}
 
 
+def power_behind_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, pictures.Power]:
+    """Power of the run that stands for each row, by `leaderboard_id`; marts may be in any order."""
+    return {
+        row["leaderboard_id"]: pictures.Power(
+            row["interval_starts"],
+            row["interval_ends"],
+            row["watts"],
+            row["window_start"],
+            row["window_end"],
+        )
+        for row in rows_of(connection, ROOM / "power.sql")
+    }
+
+
 class _Evidence:
     """What stands behind the rows, by `leaderboard_id`, and comparisons of versions by model."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, power: Mapping[str, pictures.Power]) -> None:
         self.lengths = {
             row["leaderboard_id"]: pictures.Lengths(row["bin_starts"], row["bin_ends"], row["responses"])
             for row in rows_of(connection, ROOM / "lengths.sql")
         }
-        self.power = {
-            row["leaderboard_id"]: pictures.Power(
-                row["interval_starts"],
-                row["interval_ends"],
-                row["watts"],
-                row["window_start"],
-                row["window_end"],
-            )
-            for row in rows_of(connection, ROOM / "power.sql")
-        }
+        self.power = power
         self.runs = _grouped(rows_of(connection, ROOM / "runs.sql", shown=RUNS_SHOWN), "leaderboard_id")
         self.budgets = _grouped(rows_of(connection, ROOM / "budget.sql"), "leaderboard_id")
         versions = rows_of(connection, ROOM / "versions.sql", shown=VERSIONS_SHOWN)

@@ -1,6 +1,7 @@
 """The living reading of a publication: figures and sentences, each from a query that stands beside it."""
 
 from expectations.board.reading.page import (
+    QUERIES,
     SOURCES,
     page_name,
     source_title,
@@ -8,4 +9,4 @@ from expectations.board.reading.page import (
     write_reading,
 )
 
-__all__ = ["SOURCES", "page_name", "source_title", "sources_with_reading", "write_reading"]
+__all__ = ["QUERIES", "SOURCES", "page_name", "source_title", "sources_with_reading", "write_reading"]

@@ -16,6 +16,7 @@ from expectations.board.reading.figures import FIGURES, theme
 from expectations.board.reading.query import query_files, reading_query
 from expectations.board.reading.script import figures_script, write_script
 from expectations.board.reading.words import filters
+from expectations.board.rows import needed_marts
 from expectations.pages import render_page
 from expectations.pages.png import write_png
 from expectations.sql import rows_of_query
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 ROOM = Path(__file__).parent
+QUERIES = tuple(query_files())
 PIXELS = 1.5
 """Of a picture per pixel of its figure."""
 SOURCES = {"jouleboard": "Our measurements", "mlenergy-v3": "ML.ENERGY v3"}
@@ -205,16 +207,7 @@ def sentence_query(name: str, source: str) -> str:
 def _has_energy(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
     here = "select table_name from information_schema.tables where table_catalog = current_database()"
     tables = {row[0] for row in connection.execute(here).fetchall()}
-    if not _needed() <= tables:
+    if not needed_marts(QUERIES) <= tables:
         return False
     query = "select count(*) from marts.min_energy_configurations where data_source = ?"
     return bool(connection.execute(query, [source]).fetchall()[0][0])
-
-
-@cache
-def _needed() -> frozenset[str]:
-    """Marts that the queries read; a publication from before one of them has no reading."""
-    import re
-
-    texts = [path.read_text() for path in query_files()]
-    return frozenset(name for text in texts for name in re.findall(r"marts\.(\w+)", text))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ROOM = Path(__file__).parent
-QUERIES = tuple(ROOM.glob("*.sql"))
+QUERIES = (*ROOM.glob("*.sql"), QUERY, SAVINGS)
 FIGURE_FILE = f"figures/jouleboard-{history.NAME}.svg"
 PAIRS_SHOWN = 30
 """Pairs of versions of each runtime that the page compares, the newest; the mart has all."""

@@ -26,4 +26,4 @@ where
         select (featured.new_gpu_model, featured.old_gpu_model) from featured
     )
 group by all
-order by comparisons desc
+order by comparisons desc, kind asc, new_gpu_model asc, old_gpu_model asc
