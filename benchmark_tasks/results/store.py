@@ -246,8 +246,15 @@ class Store:
     def cold_folders(self) -> list[Path]:
         """Folders of the bundles that are only in cold storage; a move that was killed leaves both."""
         below = self.root / cold.COLD
-        here = (where for where in cold.cold_bundles(self.root) if not exists(f"{self.root}/{where}"))  # noqa: PTH110
-        return [below / where for where in here]
+        return [below / where for where in self._only_cold()]
+
+    def cold_run_ids(self) -> set[str]:
+        """Runs of which the bundle is only in cold storage."""
+        return {where.rpartition("/")[2] for where in self._only_cold()}
+
+    def _only_cold(self) -> Iterator[str]:
+        here = cold.cold_bundles(self.root)
+        return (where for where in here if not exists(f"{self.root}/{where}"))  # noqa: PTH110
 
     def _outgoing(self, run: Run) -> Path:
         return self.root / OUTGOING / self.path_of(run).relative_to(self.root)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from benchmark_tasks import vocabulary
 from benchmark_tasks.client import load_processes
@@ -41,12 +43,17 @@ SCHEMA = pa.schema([*COLUMNS, *schema_of(RecordFacts), ("folder", pa.string()), 
 """Of the records, one row per readable run: its flat row, what else the gate asks of its record, where its
 bundle lies now, and the SHA-256 of its checksums (or why they cannot be read)."""
 
+STATE = "state"
+"""Changes with the files of a run's bundle and with the code that reads them; NULL: it cannot be said."""
+
+_WITH_STATE = SCHEMA.append(pa.field(STATE, pa.string()))
+
 
 @dataclass(frozen=True)
 class Intake:
     """Readable runs (each id once), their evidence, and bundles set aside unread.
 
-    records: as `SCHEMA`. evidence: as `evidence.SCHEMA`, one row per run. Both in the order of ids.
+    records: as `SCHEMA`, and `STATE`. evidence: as `evidence.SCHEMA`. One row per run, in the order of ids.
     root: the folder of the landing zone. keys: whose signatures are trusted.
     """
 
@@ -61,7 +68,7 @@ class Intake:
         """Runs that are not landed, with their evidence by run id."""
         rows = [_row(run, path, "") for run, path in sorted(runs, key=lambda entry: entry[0].run_id)]
         facts = [asdict(evidence[row["run_id"]]) for row in rows]
-        tables = (pa.Table.from_pylist(rows, SCHEMA), pa.Table.from_pylist(facts, EVIDENCE))
+        tables = (pa.Table.from_pylist(rows, _WITH_STATE), pa.Table.from_pylist(facts, EVIDENCE))
         return cls(*tables, (), Path())
 
     @property
@@ -135,11 +142,13 @@ def read(settings: Settings) -> Intake:
         DiskFull: what was read could not be kept.
     """
     store, version = Store.of(settings), _version()
-    folders, broken = store.folders()
-    records, examined = Kept(settings.warehouse, RECORDS, SCHEMA), Examined(settings.warehouse)
+    with ThreadPoolExecutor(1) as pool:  # tables are read while folders are looked at
+        known = pool.submit(_known, settings.warehouse)
+        folders, broken = store.folders()
+        states = [state_of(folder) for folder in folders]
+        records, examined = known.result()
     often = _often(folders)
-    for folder in folders:
-        state = state_of(folder)
+    for folder, state in zip(folders, states, strict=True):
         key = None if state is None else version + state
         try:
             run = None if key is not None and key in records else bundle.read_record(folder)
@@ -156,9 +165,16 @@ def read(settings: Settings) -> Intake:
         elif run is not None:
             sums, whole = _sums(folder)
             records.add(key if whole else None, _row(run, folder, sums))
-    rows, facts = (table.drop_columns([KEY]).combine_chunks() for table in (records.keep(), examined.keep()))
+    rows, facts = (table.combine_chunks() for table in (records.keep(), examined.keep()))
+    whole = pc.binary_join_element_wise(rows[KEY], facts[KEY], "")
+    rows, facts = (table.drop_columns([KEY]) for table in (rows, facts))
     pa.default_memory_pool().release_unused()
+    rows = rows.append_column(STATE, whole)
     return Intake(rows, facts, tuple(broken), settings.raw, Registry.read(settings))
+
+
+def _known(warehouse: Path) -> tuple[Kept, Examined]:
+    return Kept(warehouse, RECORDS, SCHEMA), Examined(warehouse)
 
 
 def _often(folders: Iterable[Path]) -> set[str]:

@@ -164,7 +164,7 @@ def newest_tables(home: Path, schemas: Mapping[str, pa.Schema]) -> Path | None:
     except (OSError, ValueError, pa.ArrowException):
         whole = False
     if not whole:
-        log.warning("%s: damaged, or changed by something else; every bundle is read again", folder)
+        log.warning("%s: damaged, or changed by something else; what it holds is found out again", folder)
         return None
     return folder if all(own[name].equals(schema) for name, schema in schemas.items()) else None
 

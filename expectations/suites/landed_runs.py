@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -10,14 +10,28 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.vocabulary import EnergySource, RunStatus
 from expectations.gate.copies import originals
-from expectations.gate.intake import Intake
+from expectations.gate.intake import STATE, Intake
 
 _MARKS = ("request_marks", "power_marks")
+_NEEDED = (
+    "status",
+    "architecture",
+    "gpu_model",
+    "energy_source",
+    "request_rate",
+    "steady_settled",
+    "steady_start_seconds",
+    "steady_end_seconds",
+    "mlenergy_start_seconds",
+    "mlenergy_end_seconds",
+)
+"""By `_derived`."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +59,60 @@ class LandedRuns:
         values = (self.table[name].astype(object).where(self.table[name].notna(), None) for name in columns)
         return pd.Series([known(*row) for row in zip(*values, strict=True)], index=self.table.index)
 
-    def only(self, run_ids: Collection[str], columns: Sequence[str] | None = None) -> LandedRuns:
-        """Some of the runs, with all columns or some: 100,000 runs with all take 250 MiB."""
-        table = self.table if columns is None else self.table[list(columns)]
-        return replace(self, table=table[self.table.index.isin(run_ids)])
+    def only(self, run_ids: Collection[str]) -> LandedRuns:
+        """Some of the runs."""
+        return replace(self, table=self.table[self.table.index.isin(run_ids)])
 
 
-def landed_runs(landed: Intake, catalog: Catalog, *, now: datetime) -> LandedRuns:
-    """The runs that an intake offers, with what their files and the catalog say. There is at least one."""
-    facts = landed.evidence.drop_columns(["run_id", *_MARKS])
-    columns = dict(zip(landed.records.column_names, landed.records.columns, strict=True))
-    columns |= dict(zip(facts.column_names, facts.columns, strict=True))
-    table = pa.table(columns).to_pandas().set_index("run_id", drop=False)
-    table.index = table.index.astype(object)  # pandas makes objects of an Arrow index for every `where`
+def beside_records(landed: Intake) -> pd.DataFrame:
+    """What is known of each run beside its own bundle; indexed by run id, which is also a column.
+
+    state: as in the intake. signer_objection, contributor, copy_of: as in `LandedRuns.table`.
+    """
+    ids = landed.records["run_id"].to_pylist()
     signers, starts = landed.evidence["signed_by"].to_pylist(), landed.records["started_at"].to_pylist()
     objections = [landed.keys.objection(*signed) for signed in zip(signers, starts, strict=True)]
-    contributors = [landed.contributors.get(run_id) for run_id in table.index]
-    table = table.assign(
-        signer_objection=pd.array(objections, dtype="string"),
-        contributor=pd.array(contributors, dtype="string"),
+    table = pd.DataFrame(
+        {
+            "run_id": ids,
+            STATE: landed.records[STATE].to_pandas(),
+            "content_digest": landed.evidence["content_digest"].to_pandas(),
+            "signer_objection": pd.array(objections, dtype="string"),
+            "contributor": pd.array([landed.contributors.get(run_id) for run_id in ids], dtype="string"),
+        }
     )
+    table.index = pd.Index(ids, dtype=object)
     table = table.assign(copy_of=_copy_of(table, landed.evidence))
+    return table.drop(columns="content_digest")
+
+
+def landed_runs(
+    landed: Intake,
+    catalog: Catalog,
+    *,
+    now: datetime,
+    beside: pd.DataFrame | None = None,
+    columns: Collection[str] | None = None,
+) -> LandedRuns:
+    """The runs that an intake offers, with what their files and the catalog say. There is at least one.
+
+    beside: rows of `beside_records`; only these runs are wanted. columns: only these of the records and the
+    evidence, and what `_derived` needs: 100,000 runs with all columns take 250 MiB.
+    """
+    if beside is None:
+        beside = beside_records(landed)
+    facts = landed.evidence.drop_columns(["run_id", *_MARKS])
+    records = landed.records.drop_columns([STATE])
+    found = dict(zip(records.column_names, records.columns, strict=True))
+    found |= dict(zip(facts.column_names, facts.columns, strict=True))
+    if columns is not None:
+        found = {name: found[name] for name in found if name in {"run_id", *_NEEDED, *columns}}
+    rows = pa.table(found)
+    if len(beside) < rows.num_rows:
+        rows = rows.filter(pc.is_in(rows["run_id"], pa.array(beside["run_id"], pa.string())))
+    table = rows.to_pandas().set_index("run_id", drop=False)
+    table.index = table.index.astype(object)  # pandas makes objects of an Arrow index for every `where`
+    table = table.assign(**{name: beside[name] for name in ("signer_objection", "contributor", "copy_of")})
     pa.default_memory_pool().release_unused()
     return LandedRuns(_derived(table, catalog), catalog, now)
 

@@ -67,7 +67,7 @@ def audit_sample(auditor: Auditor, candidate: Path, settings: Settings, seed: st
 
     with closing(duckdb.connect(str(candidate), read_only=True)) as connection:
         listed = rows_of_query(connection, _LISTED)
-        in_cold = {folder.name for folder in Store.of(settings).cold_folders()}
+        in_cold = Store.of(settings).cold_run_ids()
         runs = {row["leaderboard_id"]: row["run_ids"].split(", ") for row in listed if row["is_measured"]}
         others = [row["leaderboard_id"] for row in listed if not row["is_measured"]]
         ids = _chosen(list(runs), seed, lambda row_id: in_cold.isdisjoint(runs[row_id]))

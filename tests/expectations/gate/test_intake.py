@@ -133,7 +133,8 @@ def test_without_kept_tables_or_with_those_of_other_code_every_bundle_is_read_ag
 
     def read_again() -> bool:
         again, files, examined = opened(settings, monkeypatch)
-        assert again.records.equals(before.records) and again.evidence.equals(before.evidence)
+        same = [table.records.drop_columns(intake.STATE) for table in (again, before)]  # it tells of the code
+        assert same[0].equals(same[1]) and again.evidence.equals(before.evidence)
         return set(files) == set(examined) == names
 
     with monkeypatch.context() as patch:
