@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,8 @@ def refresh(
         run_audit, verdicts = judge_runs(auditor, settings, landed, catalog)
         _tell_verdicts(verdicts, say)
         past, last = publications.history(settings), publications.current(settings)
+        landed = replace(landed, evidence=landed.evidence.select(["run_id", "signed_by"]))
+        pa.default_memory_pool().release_unused()  # nothing else of the evidence is needed any more
         inputs.write(candidate / INPUTS_FOLDER, settings, landed, catalog, verdicts, history=past)
         del landed
         pa.default_memory_pool().release_unused()  # dbt needs what the runs took

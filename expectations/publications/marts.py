@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DATABASE_FILE = "leaderboard.duckdb"
 PARQUET_FOLDER = "parquet"
 MART_SCHEMA = "marts"
-MEMORY = "400MB"
+MEMORY = "300MB"
 """Limit of the copy: less than dbt's, since pages are drawn at the same time."""
 
 
