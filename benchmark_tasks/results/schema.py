@@ -193,11 +193,16 @@ class Sample(Record):
 
     `pixel_spread`: standard deviation of its pixels, from 0 (one colour) to 255; of a video, of the
     frames in `sample.jpg`. `non_finite_share`: share of NaN and infinity among a video's values; an
-    image has none any more, its NaN have become black.
+    image has none any more, its NaN have become black. `computed_width`, `computed_height`: pixels of the
+    latent picture that was decoded; a pipeline may compute at another size than it returns. `frames`: as
+    returned; an image is one. The last three are `None` in runs from before they were recorded.
     """
 
     pixel_spread: Measured
     non_finite_share: Measured | None
+    computed_width: Degree | None = None
+    computed_height: Degree | None = None
+    frames: Degree | None = None
 
     @property
     def blank(self) -> bool:

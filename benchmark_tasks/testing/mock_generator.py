@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 BATCH_SECONDS = 0.02
 FIRST_BATCH_SECONDS = 0.1
@@ -51,7 +52,7 @@ def main(folder: Path) -> None:
     tell(folder, {"event": "ready", "at_ns": now(), "devices": max(job["num_gpus"], 1), "stand_in": drawn})
     number = 0
     while batch_size := next_point(folder, number):
-        generate(folder, number, batch_size, fault if at in ("", str(batch_size)) else "")
+        generate(folder, number, job, batch_size, fault if at in ("", str(batch_size)) else "")
         number += 1
 
 
@@ -65,7 +66,7 @@ def next_point(folder: Path, number: int) -> int:
     return int(json.loads(order.read_text())["batch_size"])
 
 
-def generate(folder: Path, number: int, batch_size: int, fault: str) -> None:
+def generate(folder: Path, number: int, job: dict[str, Any], batch_size: int, fault: str) -> None:
     """Batches of one size that take a fixed time, until told to stop."""
     index, stopped = 0, False
     while not stopped:
@@ -81,7 +82,14 @@ def generate(folder: Path, number: int, batch_size: int, fault: str) -> None:
     sample = None
     if fault != "has-no-sample":
         (folder / f"sample-{number}.jpg").write_bytes(_JPEG)
-        sample = {"pixel_spread": 0.0 if fault == "paints-black" else 1.0, "non_finite_share": None}
+        asked = job["generation"]
+        sample = {
+            "pixel_spread": 0.0 if fault == "paints-black" else 1.0,
+            "non_finite_share": None,
+            "computed_width": asked["width"],
+            "computed_height": asked["height"],
+            "frames": asked.get("num_frames") or 1,
+        }
     tell(folder, {"event": "ended", "point": number, "peak_memory_bytes": [], "sample": sample})
 
 

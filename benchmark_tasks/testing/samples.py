@@ -134,7 +134,13 @@ def sample_generation_run(
         "window_steady": _window_of_batches(base, batches, batch_size, before * seconds_a_batch),
         "latency": Latency(ttft_ms=None, itl_ms=None, e2e_ms=_spread(seconds_a_batch * 1000)),
         "server": Server(session_id=new_run_id()),
-        "sample": Sample(pixel_spread=30.0, non_finite_share=0.0 if video else None),
+        "sample": Sample(
+            pixel_spread=30.0,
+            non_finite_share=0.0 if video else None,
+            computed_width=832 if video else 1024,
+            computed_height=480 if video else 1024,
+            frames=81 if video else 1,
+        ),
         "client": None,
         "provenance": base.provenance.model_copy(
             update={

@@ -29,6 +29,7 @@ class RecordFacts:
     power_trend_of_parts, throughput_trend_of_parts: the recorded trend, or that of the window's parts,
         whichever is larger.
     first_error: of its requests. sample_blank: whether its picture has a single colour.
+    computed_width, computed_height: pixels of the latent picture. returned_frames: of its video, or 1.
     steady_joules_of_gpus, mlenergy_joules_of_gpus: of a window, summed over the GPUs. energy_gpus: how many.
     verdict_on_arrivals_differs: whether the verdict on a window is not what its backlog says.
     verdict_on_client_differs: whether that on the load generator is not what its figures say.
@@ -47,6 +48,9 @@ class RecordFacts:
     throughput_trend_of_parts: float | None = None
     first_error: str | None = None
     sample_blank: bool | None = None
+    computed_width: int | None = None
+    computed_height: int | None = None
+    returned_frames: int | None = None
     steady_joules_of_gpus: float | None = None
     mlenergy_joules_of_gpus: float | None = None
     energy_gpus: int | None = None
@@ -79,6 +83,9 @@ def facts_of(run: Run) -> RecordFacts:
         throughput_trend_of_parts=_trend(window, "throughput"),
         first_error=run.requests.first_error if run.requests else None,
         sample_blank=run.sample.blank if run.sample else None,
+        computed_width=run.sample.computed_width if run.sample else None,
+        computed_height=run.sample.computed_height if run.sample else None,
+        returned_frames=run.sample.frames if run.sample else None,
         steady_joules_of_gpus=_joules_of_gpus(window),
         mlenergy_joules_of_gpus=_joules_of_gpus(run.window_mlenergy),
         energy_gpus=len(window.energy.counter_joules_per_gpu) if window and window.energy else None,

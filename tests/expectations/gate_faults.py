@@ -204,6 +204,12 @@ def window_of(seconds: float, **more: Any) -> Spoil:
     return spoil
 
 
+def size_not_told(content: dict[str, Any]) -> None:
+    """As recorded before it was."""
+    for name in ("computed_width", "computed_height", "frames"):
+        del content["sample"][name]
+
+
 def unsettled(content: dict[str, Any]) -> None:
     """The window says that it never settled, and has energy all the same."""
     content["window_steady"] |= {"settled": False, "reason": "never settled"}
@@ -664,6 +670,39 @@ FAULTS: tuple[Fault, ...] = (
         "video with some NaN values",
         "sample_is_a_picture",
         put("sample.non_finite_share", 0.001),
+        sample={"video": True},
+        make=sample_generation_run,
+    ),
+    Fault(
+        "pictures computed at another size and scaled",
+        "computed_as_configured",
+        each(put("sample.computed_width", 512), put("sample.computed_height", 512)),
+        make=sample_generation_run,
+    ),
+    Fault(
+        "pictures computed with width and height exchanged",
+        "computed_as_configured",
+        each(put("sample.computed_width", 480), put("sample.computed_height", 832)),
+        sample={"video": True},
+        make=sample_generation_run,
+    ),
+    Fault(
+        "a video of fewer frames",
+        "computed_as_configured",
+        put("sample.frames", 77),
+        sample={"video": True},
+        make=sample_generation_run,
+    ),
+    Fault(
+        "a size that its pipeline may scale to, and no word of it",
+        "computed_size_is_told",
+        each(*map(put, ("configuration.width", "configuration.height"), (512, 512)), size_not_told),
+        make=sample_generation_run,
+    ),
+    Fault(
+        "a number of frames that its pipeline rounds, and no word of it",
+        "computed_size_is_told",
+        each(put("configuration.num_frames", 80), size_not_told),
         sample={"video": True},
         make=sample_generation_run,
     ),

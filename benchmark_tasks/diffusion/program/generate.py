@@ -48,6 +48,9 @@ whoever measures puts it on the PYTHONPATH."""
 ARGUMENTS = {"inference_steps": "num_inference_steps"}
 """Names that diffusers has for keys of a configuration, where they differ."""
 
+COMPUTED = ("computed_width", "computed_height")
+"""Of a sample."""
+
 WITH_XFUSER_TRANSFORMER = {
     "WanPipeline": ("transformer_wan", "xFuserWanTransformer3DWrapper"),
     "HunyuanVideoPipeline": ("transformer_hunyuan_video", "xFuserHunyuanVideoTransformer3DWrapper"),
@@ -96,7 +99,8 @@ def generate(pipeline: DiffusersPipeline, ranks: Ranks, folder: Path, number: in
         stopped = ranks.agree((folder / f"point-{number}.stop").exists())
         index += 1
     peak = ranks.peak_bytes()
-    samples = ranks.all_of(save_sample(output, folder / f"sample-{number}.jpg"))
+    own = save_sample(output, folder / f"sample-{number}.jpg")
+    samples = ranks.all_of(None if own is None else own | pipeline.computed())
     ended = {"point": number, "peak_memory_bytes": peak, "sample": samples[0] if samples else None}
     ranks.tell(folder, {"event": "ended", **ended})
 
@@ -234,6 +238,10 @@ class DiffusersPipeline:
         items = getattr(output, "images", None) if output is not None else None
         items = getattr(output, "frames", None) if items is None else items
         return None if items is None or len(items) == 0 else items[0]
+
+    def computed(self) -> dict[str, int]:
+        """Width and height in pixels of the latent picture that was decoded last; nothing if none was."""
+        return {name: size for last in self.decoded for name, size in zip(COMPUTED, last, strict=True)}
 
     def require_as_asked(self, item: Any) -> None:
         """A pipeline that computes or returns another size, or other frames, is not the configuration's.
@@ -393,7 +401,11 @@ def save_sample(item: Any, path: Path) -> dict[str, Any] | None:
 
     image = picture(item)
     spread = sum(ImageStat.Stat(image).stddev) / 3
-    facts = {"pixel_spread": spread, "non_finite_share": non_finite_share(item)}
+    facts = {
+        "pixel_spread": spread,
+        "non_finite_share": non_finite_share(item),
+        "frames": len(frames_of(item)),
+    }
     for pixels in (SAMPLE_PIXELS, 512, 384, 256, 128):
         for quality in (85, 60, 35):
             small = image.copy()

@@ -4,6 +4,7 @@ from expectations.suites.run import (
     arrivals,
     bundle,
     energy,
+    generated,
     grades,
     identity,
     instruments,
@@ -18,7 +19,8 @@ from expectations.suites.run_check import RunCheck
 __all__ = ["run_checks"]
 
 _SUBJECTS = (
-    *(bundle, record, identity, requests, windows, arrivals, sleep, grades, energy, power, instruments),
+    *(bundle, record, identity, requests, generated, windows, arrivals),
+    *(sleep, grades, energy, power, instruments),
 )
 
 

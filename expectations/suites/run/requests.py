@@ -107,11 +107,6 @@ CHECKS = (
         ),
     ),
     critical(
-        "sample_is_a_picture",
-        "the sample has a single colour or contains NaN: the run did not generate images or videos",
-        lambda runs: runs["sample_blank"],
-    ),
-    critical(
         "request_file_counts_agree",
         "requests.parquet and run.json differ in the number of requests",
         lambda runs: runs["request_count_difference"].where(runs["completed"]),

@@ -127,15 +127,18 @@ def test_the_program_keeps_its_word(tmp_path: Path, diffusers: Environment, prog
     batches = [event for event in events if event["event"] == "batch"]
     assert [batch["items"] for batch in batches] == [2, 1]
     assert ready["at_ns"] < batches[0]["begin_ns"] < batches[0]["end_ns"] < batches[1]["begin_ns"]
-    assert all(event["sample"]["pixel_spread"] > 0 for event in events if event["event"] == "ended")
+    samples = [event["sample"] for event in events if event["event"] == "ended"]
+    assert all(sample["pixel_spread"] > 0 for sample in samples)
+    asked = (job["generation"]["width"], job["generation"]["height"], 1)
+    assert {(s["computed_width"], s["computed_height"], s["frames"]) for s in samples} == {asked}
     assert {"sample-0.jpg", "sample-1.jpg"} <= {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize(
     ("model", "vae", "sample"),
     [
-        (IMAGE, {"scaling_factor": 0.0}, {"pixel_spread": 0.0, "non_finite_share": None}),
-        (VIDEO, {"latents_mean": [1e39] * 16}, {"pixel_spread": 0.0, "non_finite_share": 1.0}),
+        (IMAGE, {"scaling_factor": 0.0}, {"pixel_spread": 0.0, "non_finite_share": None, "frames": 1}),
+        (VIDEO, {"latents_mean": [1e39] * 16}, {"pixel_spread": 0.0, "non_finite_share": 1.0, "frames": 9}),
     ],
     ids=["image", "video"],
 )
@@ -145,7 +148,8 @@ def test_a_decoder_that_computes_with_nan_is_seen(
     job = one_cat(sweep(model, 1))
     job["pipeline"]["components"]["vae"]["config"] |= vae
     *_, ended = events_of(PROGRAM, diffusers, tmp_path, job, (1,))
-    assert ended["sample"] == sample
+    asked = job["generation"]
+    assert ended["sample"] == sample | {"computed_width": asked["width"], "computed_height": asked["height"]}
 
 
 def one_cat(wanted: Sweep) -> dict:
