@@ -5,8 +5,8 @@ VENV     := $(ROOT)/.venv
 BIN      := $(VENV)/bin
 READY    := $(VENV)/.ready
 SQL      := dbt_project benchmarks expectations plugins
-# Tests of a few seconds that a renamed function breaks wherever it is: `make hooks` runs them before a commit.
-NAMES    := tests/test_one_number.py tests/test_rooms.py tests/test_runtime_names.py tests/test_documentation_site.py
+# Tests of a few seconds that look at all files: `make hooks` runs them before a commit.
+NAMES    := tests/test_docs.py tests/test_one_number.py tests/test_rooms.py tests/test_runtime_names.py
 
 export JOULEBOARD_HOME ?= $(ROOT)/var
 export PYTHONPATH := $(ROOT)/plugins
@@ -59,7 +59,7 @@ lint-sql: $(READY) ## Check the style of SQL
 types: $(READY) ## Check types
 	@cd $(ROOT) && $(BIN)/mypy
 
-names: $(READY) ## Check that the docs name what exists, and that imports keep the order of the rooms
+names: $(READY) ## Check that files and names in the docs exist, and that imports keep the order of the rooms
 	@cd $(ROOT) && $(BIN)/python -m pytest -q --no-header --durations=0 --durations-min=5 $(NAMES)
 
 format: $(READY) ## Sort imports and format

@@ -58,7 +58,7 @@ SWITCH_WAIT_SECONDS = 60.0
 """How long a finished build waits for a rollback, which takes seconds."""
 
 OBJECTS_BEFORE_COLLECTION = 100_000
-"""New objects after which Python looks for unreachable ones; 700 where nothing is said."""
+"""New objects after which Python looks for unreachable ones. Python's default is 700."""
 
 Say = Callable[[str], None]
 
@@ -159,15 +159,18 @@ def refresh(
 
 
 def judge_runs(
-    auditor: Auditor, settings: Settings, landed: Intake, catalog: Catalog
+    auditor: Auditor, settings: Settings, landed: Intake, catalog: Catalog, *, keep: bool = True
 ) -> tuple[Audit, dict[str, Verdict]]:
-    """Per-run suite, then cross-run suite on the accepted runs, then a verdict on every run."""
+    """Per-run suite, then cross-run suite on the accepted runs, then a verdict on every run.
+
+    keep: note which runs passed, so that the next refresh does not check them again.
+    """
     released = quarantine.releases(settings)
     fixed = frozenset(check.name for check in run_checks() if not check.releasable)
     if not landed.count:
         return Audit(), quarantine.judge(landed.landing, (), released, fixed)
     now, beside = datetime.now(UTC), beside_records(landed)
-    audit = audit_each_run(auditor, landed, catalog, beside, now=now, warehouse=settings.warehouse)
+    audit = audit_each_run(auditor, landed, catalog, beside, now=now, warehouse=settings.warehouse, keep=keep)
     audit += Audit(labels=landed.labels)
     verdicts = quarantine.judge(landed.landing, audit.findings, released, fixed)
     accepted = [run_id for run_id, verdict in verdicts.items() if verdict.accepted]
@@ -181,7 +184,7 @@ def judge_runs(
 def judge_now(settings: Settings) -> dict[str, Verdict]:
     """The verdicts that a refresh would give now; changes nothing."""
     landed = intake.read(settings)
-    return judge_runs(Auditor(), settings, landed, catalogs.load(overlay=settings.catalog))[1]
+    return judge_runs(Auditor(), settings, landed, catalogs.load(overlay=settings.catalog), keep=False)[1]
 
 
 def _unchanged(settings: Settings, digest: str) -> RefreshResult | None:

@@ -8,6 +8,7 @@ refresh wrote them count as empty: everything is read again.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -68,8 +69,8 @@ class Kept:
     def __init__(self, warehouse: Path, name: str, schema: pa.Schema) -> None:
         self._home, self._name = warehouse / FOLDER / name, name
         self._schema = pa.schema([(KEY, pa.string()), *schema])
-        newest = newest_tables(self._home, {name: self._schema})
-        self.known = self._schema.empty_table() if newest is None else pq.read_table(newest / _file(name))
+        newest = read_newest(self._home, name, self._schema)
+        self.known = self._schema.empty_table() if newest is None else newest
         self._places = {key: place for place, key in enumerate(self.known[KEY].to_pylist())}
         self._again: list[int] = []
         self._new: list[dict[str, Any]] = []
@@ -136,7 +137,7 @@ def next_tables(home: Path) -> Iterator[Path]:
     Raises:
         DiskFull: nothing was changed.
     """
-    numbers, beside = _numbers(home), home / f".{os.getpid()}"
+    beside = home / f".{os.getpid()}"
     with disk.disk_full_is_an_error(home):
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
@@ -145,7 +146,7 @@ def next_tables(home: Path) -> Iterator[Path]:
             (beside / SUMS_FILE).write_text(_sums(beside))
             for file in beside.iterdir():
                 disk.sync(file)
-            beside.rename(home / str(max(numbers, default=0) + 1))
+            numbers = _become_newest(beside, home)
             disk.sync(home)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
@@ -153,20 +154,50 @@ def next_tables(home: Path) -> Iterator[Path]:
         shutil.rmtree(home / str(number), ignore_errors=True)
 
 
+def _become_newest(beside: Path, home: Path) -> list[int]:
+    """Rename a folder to the next number; returns those before. Another process may take a number first."""
+    while True:
+        numbers = _numbers(home)
+        try:
+            beside.rename(home / str(max(numbers, default=0) + 1))
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        else:
+            return numbers
+
+
+def read_newest(home: Path, name: str, schema: pa.Schema) -> pa.Table | None:
+    """The table of that name in the newest folder; `None` as for `newest_tables`.
+
+    Another process may replace the folder at any moment: then there is a newer one.
+    """
+    while True:
+        folder = newest_tables(home, {name: schema})
+        if folder is None:
+            return None
+        try:
+            return pq.read_table(folder / _file(name))
+        except FileNotFoundError:
+            if folder.exists():
+                raise
+
+
 def newest_tables(home: Path, schemas: Mapping[str, pa.Schema]) -> Path | None:
     """The newest folder; `None` if there is none, or if it is not as it was written or of other columns."""
-    if not _numbers(home):
-        return None
-    folder = newest_folder(home)
-    try:
-        whole = (folder / SUMS_FILE).read_text() == _sums(folder)
-        own = {name: pq.read_schema(folder / _file(name)) for name in schemas} if whole else {}
-    except (OSError, ValueError, pa.ArrowException):
-        whole = False
-    if not whole:
-        log.warning("%s: damaged, or changed by something else; what it holds is found out again", folder)
-        return None
-    return folder if all(own[name].equals(schema) for name, schema in schemas.items()) else None
+    while _numbers(home):
+        folder = newest_folder(home)
+        try:
+            whole = (folder / SUMS_FILE).read_text() == _sums(folder)
+            own = {name: pq.read_schema(folder / _file(name)) for name in schemas} if whole else {}
+        except (OSError, ValueError, pa.ArrowException):
+            whole = False
+        if whole:
+            return folder if all(own[name].equals(schema) for name, schema in schemas.items()) else None
+        if folder.exists():  # otherwise another process has put a newer one in its place
+            log.warning("%s: damaged, or changed by something else; its content is worked out again", folder)
+            return None
+    return None
 
 
 def newest_folder(home: Path) -> Path:

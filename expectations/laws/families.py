@@ -7,6 +7,8 @@ scatter: the delete-one jackknife, which asks nothing of the residuals.
 
 Read and written are plain tables: dbt calls these functions (`int_diffusion_law_terms`,
 `int_diffusion_law_proofs`).
+
+SciPy is imported where it is used: that takes most of a second, and not every refresh needs it.
 """
 
 from __future__ import annotations
@@ -75,9 +77,7 @@ class _Tried:
 
     def interval(self, term: Term) -> tuple[float, float]:
         """95 %. Energies are not negative."""
-        from scipy.special import (
-            stdtrit,  # here, and not `scipy.stats`: its import takes longer than all fits
-        )
+        from scipy.special import stdtrit
 
         value, values = self.whole.terms[term], np.array([other.terms[term] for other in self.without])
         count = len(values)

@@ -13,6 +13,8 @@ Pixels are megapixels of one frame. Tokens are counted in megapixels of latent f
 not argued but tried: each is fitted without a point and asked for it (docs/diffusion-law.md).
 
 Residuals are relative, so that each point counts the same, however much it takes.
+
+SciPy is imported where it is used: that takes most of a second, and not every refresh needs it.
 """
 
 from __future__ import annotations
@@ -211,9 +213,7 @@ def _plane(points: Sequence[Point], energy: np.ndarray) -> tuple[np.ndarray, tup
 
 def _fixed_power(points: Sequence[Point], energy: np.ndarray) -> dict[Term, float]:
     """The same plane above a fixed part, which is searched between 0 and the least energy."""
-    from scipy.optimize import (
-        least_squares,  # here: its import takes longer than a refresh without points needs
-    )
+    from scipy.optimize import least_squares
 
     _, names = _plane(points, energy)
     logarithms = _logarithms(points, names)
@@ -242,7 +242,7 @@ def _fixed_power(points: Sequence[Point], energy: np.ndarray) -> dict[Term, floa
 
 def _work(points: Sequence[Point], energy: np.ndarray) -> dict[Term, float]:
     """No part of the work gives energy back: non-negative least squares."""
-    from scipy.optimize import nnls  # here, as above
+    from scipy.optimize import nnls
 
     features = np.array([_work_of(point) for point in points]) / energy[:, None]
     sizes = features.max(axis=0)

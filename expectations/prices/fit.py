@@ -8,6 +8,8 @@ The energy of a window is a sum over what the server did in it (docs/adr/0014-en
 A decode step gives each of the b answers in flight one token. What it costs is a free value at each measured
 batch size, and is interpolated between them. Seconds are fitted in the same way. Residuals are relative, so
 that each load counts the same, however long it took.
+
+SciPy is imported where it is used: that takes most of a second, and not every refresh needs it.
 """
 
 from __future__ import annotations
@@ -172,9 +174,7 @@ def _solve(
     table: np.ndarray, values: np.ndarray, weights: np.ndarray, pair_ratio: float | None = None
 ) -> np.ndarray:
     """pair_ratio: of a pair to a prompt token, where it is known."""
-    from scipy.optimize import (
-        nnls,  # here: its import takes longer than a refresh without designed loads needs
-    )
+    from scipy.optimize import nnls
 
     if pair_ratio is not None:
         found = _solve(_together(table, pair_ratio), values, weights)

@@ -60,16 +60,7 @@ class Works:
 
     def between(self, first: int, end: int) -> Works:
         """Those of the windows from the first one to before the end."""
-        windows, parts = slice(first, end), slice(*np.searchsorted(self.window, [first, end]))
-        return Works(
-            self.prefill_tokens[windows],
-            self.prefill_pairs[windows],
-            self.idle_seconds[windows],
-            self.window[parts] - first,
-            self.in_flight[parts],
-            self.tokens[parts],
-            self.context_tokens[parts],
-        )
+        return self.at(np.arange(first, end))
 
     def added(self, of_parts: np.ndarray) -> np.ndarray:
         """The sum over the parts of each window."""

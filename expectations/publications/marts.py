@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,7 @@ _SETTINGS = (
     "set disabled_compression_methods = 'fsst,dict_fsst'",  # to try them takes seconds, and saves 2 %
 )
 _UNSORTED_MEMORY = "200MB"
+_BETWEEN_INTERRUPTS_SECONDS = 0.05
 LARGE = 50_000
 """Rows from which on a mart is copied while pages are drawn."""
 
@@ -134,16 +136,19 @@ def marts_written(candidate: Path, folder: Path) -> Iterator[Marts]:
         )
         views = [mart for mart in described if mart.rows is None]
         later = {mart.name: pool.submit(_copy_large, own, mart, folder) for mart in tables}
-        pool.submit(own.execute, "checkpoint")  # tables leave the memory; the one at the end tells of errors
+        packed: Future[Any] = pool.submit(own.execute, "checkpoint")  # tables leave the memory
         later |= {mart.name: pool.submit(_copy_large, own, mart, folder) for mart in views}
         marts = Marts(candidate, connection, frozenset(mart.name for mart in described), copied, later)
         try:
             yield marts
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            own.interrupt()  # nobody waits for the marts of what is given up
+            while not all(future.done() for future in (packed, *later.values())):
+                own.interrupt()  # nobody waits for what is given up; between two statements it does nothing
+                time.sleep(_BETWEEN_INTERRUPTS_SECONDS)
             raise
         marts.wait()
+        packed.exception()  # waits for its end; the checkpoint below tells of errors
         own.close()  # ends its last transaction
         connection.execute("detach candidate")
         connection.execute("checkpoint")

@@ -3,6 +3,8 @@
 Unbalanced designs, by the method of moments: the mean squares of all levels are set to their expectations
 (Searle, Casella and McCulloch, *Variance Components*, 1992). Intervals are the modified large-sample ones of
 Ting, Burdick, Graybill, Jeyaratnam and Lu, *Journal of Statistical Computation and Simulation* 35 (1990).
+
+SciPy is imported where it is used: that takes most of a second, and not every refresh needs it.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ def components(observations: Sequence[Observation], levels: Sequence[str]) -> di
 
     levels: names of the labels, the highest first.
     """
+    if not levels:
+        return {}
     seen = _Nested(observations, len(levels) + 1)
     told = [depth for depth in range(1, len(levels) + 1) if seen.count(depth) > seen.count(depth - 1)]
     if not told:
@@ -216,7 +220,7 @@ def _interval(
 
 def _chi_squared(above: float, degrees: int) -> float:
     """The value that chi squared is above with this probability."""
-    from scipy import special  # here, and not `scipy.stats`: its import takes longer than all of this
+    from scipy import special
 
     return float(special.chdtri(degrees, above))
 

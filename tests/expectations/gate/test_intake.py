@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -122,6 +123,40 @@ def test_kept_tables_that_are_not_as_written_are_named_and_every_bundle_is_read_
     assert [str(tables) in line for line in caplog.messages] == [True]
     _, files, _ = opened(settings, monkeypatch)
     assert files == [] and len(caplog.messages) == 1
+
+
+def test_two_processes_may_keep_at_the_same_time(tmp_path: Path) -> None:
+    """The other one takes the number that was next when this one began, and its table is replaced."""
+    with kept.next_tables(tmp_path) as own:
+        (own / "rows.parquet").write_text("own")
+        (tmp_path / "1").mkdir()
+        (tmp_path / "1" / "rows.parquet").write_text("other")
+    assert [path.name for path in tmp_path.iterdir()] == ["2"]
+    assert (tmp_path / "2" / "rows.parquet").read_text() == "own"
+
+
+@pytest.mark.parametrize("moment", ["read_schema", "read_table"])
+def test_tables_that_another_process_replaces_are_read_as_they_are_then(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = pa.schema([("row", pa.string())])
+
+    def keep(value: str) -> None:
+        with kept.next_tables(tmp_path) as folder:
+            pq.write_table(pa.table({"row": [value]}, schema), folder / "rows.parquet")
+
+    real, values = getattr(pq, moment), ["new"]
+
+    def replaced_before(path: Path) -> object:
+        if values:
+            keep(values.pop())
+        return real(path)
+
+    keep("old")
+    monkeypatch.setattr(pq, moment, replaced_before)
+    table = kept.read_newest(tmp_path, "rows", schema)
+    assert table is not None and table["row"].to_pylist() == ["new"]
+    assert caplog.messages == []
 
 
 def test_without_kept_tables_or_with_those_of_other_code_every_bundle_is_read_again(

@@ -142,3 +142,30 @@ def test_a_view_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         connection.execute("create view marts.power as select cast('watt' || i as int) from range(3) t(i)")
     with pytest.raises(duckdb.ConversionException), marts_written(candidate, tmp_path / "published"):
         pass
+
+
+def test_what_is_given_up_between_two_statements_is_not_copied_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interruption there does nothing: it must come again."""
+    candidate, is_in_order = tmp_path / "candidate.duckdb", marts_module._is_in_order
+    there, go_on = Event(), Event()
+    with duckdb.connect(str(candidate)) as connection:
+        connection.execute("create schema marts; create table marts.small as from range(3)")
+        connection.execute("create view marts.large as select hash(i) as h, i from range(6000000) t(i)")
+
+    def held(connection: Any, mart: Any) -> bool:
+        found: bool = is_in_order(connection, mart)
+        if mart.name == "large":
+            there.set()
+            go_on.wait()
+        return found
+
+    monkeypatch.setattr(marts_module, "_is_in_order", held)
+    monkeypatch.setattr(
+        marts_module.time, "sleep", lambda seconds: go_on.set()
+    )  # after the first interruption
+    with pytest.raises(RuntimeError, match="a page"), marts_written(candidate, tmp_path / "published"):
+        there.wait()
+        raise RuntimeError("a page")
+    assert not (tmp_path / "published" / PARQUET_FOLDER / "large.parquet").exists()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,12 +19,13 @@ from benchmark_tasks import catalog as catalogs
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.results.store import Store
+from benchmark_tasks.runtimes import kinds
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import KeyKind, Registry, new_key
 from benchmark_tasks.testing.samples import sample_run
 from expectations.gate import intake, kept
 from expectations.gate.auditor import Audit, Auditor
-from expectations.refresh import judge_runs
+from expectations.refresh import judge_now, judge_runs
 from expectations.suites import passed
 from expectations.suites.checks import Level
 from expectations.suites.landed_runs import beside_records, landed_runs
@@ -29,6 +33,7 @@ from expectations.suites.run import run_checks
 from expectations.suites.run_check import columns
 from tests.expectations.gate_faults import FAULTS, land, land_fault
 
+ROOT = Path(__file__).parents[3]
 CATALOG = catalogs.load()
 
 
@@ -102,12 +107,64 @@ def _damage(settings: Settings, catalog: Catalog) -> Catalog:
 
 
 @pytest.mark.parametrize("change", [_another_catalog, _another_key, _damage])
-def test_all_are_checked_again_when_what_decides_has_changed(
+def test_all_are_checked_again_when_what_a_check_reads_has_changed(
     change: Callable[[Settings, Catalog], Catalog], settings: Settings
 ) -> None:
     judged(settings)
     catalog = change(settings, CATALOG)
     assert judged(settings, catalog)[1] == 3
+
+
+@pytest.mark.parametrize("name", ["_CODE", "_of_runtimes", "software"])
+def test_all_are_checked_again_by_other_code(
+    name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(settings)
+    monkeypatch.setattr(passed, name, "other" if name == "_CODE" else lambda: "other")
+    assert judged(settings)[1] == 3
+
+
+def test_code_that_is_replaced_while_it_runs_is_not_what_was_run(tmp_path: Path) -> None:
+    """`git pull` beside a refresh: the checks are still those that were imported."""
+    room = tmp_path / "expectations"
+    shutil.copytree(ROOT / "expectations", room, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "benchmark_tasks").symlink_to(ROOT / "benchmark_tasks")
+    (tmp_path / "dbt_project").symlink_to(ROOT / "dbt_project")
+    script = """
+from pathlib import Path
+from expectations.suites import passed
+before = passed._CODE
+Path(passed.__file__).with_name("cross_run.py").write_text("# newer\\n")
+from expectations.gate.intake import Intake
+from benchmark_tasks import catalog
+versions = {passed._version(Intake.of((), {}), catalog.load()) for _ in range(2)}
+print(passed._CODE == before, len(versions), passed.__file__)
+"""
+    code = [sys.executable, "-c", script]
+    done = subprocess.run(
+        code, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "1", str(room / "suites" / "passed.py")]
+
+
+def test_a_runtime_that_others_added_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = passed._of_runtimes()
+    added = tmp_path / "added.py"
+    added.write_text("RUNTIME = None")
+    monkeypatch.setattr(kinds, "__path__", [*kinds.__path__, str(tmp_path)])
+    first = passed._of_runtimes()
+    added.write_text("RUNTIME = 1")
+    kept.code_version.cache_clear()  # as in a new process
+    assert len({before, first, passed._of_runtimes()}) == 3
+
+
+def test_who_only_asks_writes_nothing(settings: Settings) -> None:
+    judged(settings)
+    home = settings.warehouse / kept.FOLDER / passed.PASSED
+    before = kept.newest_folder(home)
+    _another_key(settings, CATALOG)
+    assert len(judge_now(settings)) == 3
+    assert kept.newest_folder(home) == before
 
 
 def test_a_bundle_that_was_touched_is_checked_again(settings: Settings) -> None:

@@ -49,6 +49,10 @@ def test_what_was_never_measured_twice_has_no_component() -> None:
     assert components([], LEVELS) == {}
 
 
+def test_without_levels_there_is_no_component() -> None:
+    assert components([Observation(1.0, ("group",))], []) == {}
+
+
 def test_a_level_that_varied_with_another_is_said_to_be_in_it() -> None:
     found = components(design({"a": {"s": [1]}, "b": {"t": [2]}}), LEVELS)
     assert set(found) == {"gpu"}
