@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -162,9 +163,7 @@ def test_what_is_given_up_between_two_statements_is_not_copied_to_its_end(
         return found
 
     monkeypatch.setattr(marts_module, "_is_in_order", held)
-    monkeypatch.setattr(
-        marts_module.time, "sleep", lambda seconds: go_on.set()
-    )  # after the first interruption
+    monkeypatch.setattr(time, "sleep", lambda seconds: go_on.set())  # after the first interruption
     with pytest.raises(RuntimeError, match="a page"), marts_written(candidate, tmp_path / "published"):
         there.wait()
         raise RuntimeError("a page")
