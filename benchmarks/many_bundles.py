@@ -4,8 +4,8 @@ Recorded runs are written again as records of other releases and repeats, with o
 metadata only: record and checksums, as housekeeping leaves a run whose other files are in cold storage. What
 the gate read from those files before, and what they draw, is kept in the warehouse as an installation has
 it. A first refresh publishes them all. Then one whole recorded bundle lands, and the refresh that publishes
-it is measured step by step: wall time, processor time, and peak of resident memory of its process. Only the
-costs are a result; the figures are made up.
+it is measured step by step: wall time, processor time, and peak of resident memory of its process. At last,
+what has landed is listed as for a plan. Only the costs are a result; the figures are made up.
 """
 
 from __future__ import annotations
@@ -77,10 +77,12 @@ def main() -> None:
     )
     parser.add_argument("--counts", default="5000,20000,100000", help="landed bundles, comma-separated")
     parser.add_argument("--home", type=Path, help="a folder to keep; what was made there is used again")
-    parser.add_argument("--refresh", type=Path, metavar="HOME", help=argparse.SUPPRESS)
+    for name in ("--refresh", "--list"):
+        parser.add_argument(name, type=Path, metavar="HOME", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.refresh:
-        print(json.dumps([asdict(step) for step in refreshed(options.refresh)]))
+    if options.refresh or options.list:
+        steps = refreshed(options.refresh) if options.refresh else listed(options.list)
+        print(json.dumps([asdict(step) for step in steps]))
         return
     for count in map(int, options.counts.split(",")):
         with _folder(options.home) as folder:
@@ -99,6 +101,7 @@ def measure(home: Path, count: int) -> None:
     new = next(path for path in _recorded_folders() if store.find(path.name) is None)
     store.land_copy(new)
     _show(f"{count:,} bundles and one new", _in_a_process(home))
+    _show(f"{count + 1:,} bundles, listed for a plan", _in_a_process(home, "--list"))
 
 
 def make(settings: Settings, count: int) -> None:
@@ -179,11 +182,19 @@ def _peak_mib() -> float:
     return int(peak.split()[1]) / 1024
 
 
-def _in_a_process(home: Path) -> list[Step]:
-    command = [sys.executable, "-m", "benchmarks.many_bundles", "--refresh", str(home)]
+def listed(home: Path) -> list[Step]:
+    """List what has landed, as everything that plans does, and say what that cost."""
+    began = _spent()
+    runs = Store.of(Settings(home=home)).records().runs
+    ends = _spent()
+    return [Step(f"{len(runs)} runs", ends[0] - began[0], ends[1] - began[1], _peak_mib())]
+
+
+def _in_a_process(home: Path, what: str = "--refresh") -> list[Step]:
+    command = [sys.executable, "-m", "benchmarks.many_bundles", what, str(home)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"error: the refresh failed: {done.stderr[-2000:]}")
+        raise SystemExit(f"error: {what[2:]} failed: {done.stderr[-2000:]}")
     return [Step(**step) for step in json.loads(done.stdout.splitlines()[-1])]
 
 

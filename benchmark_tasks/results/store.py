@@ -17,7 +17,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from os.path import exists
@@ -28,6 +28,7 @@ from benchmark_tasks.errors import BundleError, LandingZoneUnreachable, Signatur
 from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.remote import Remote
 from benchmark_tasks.results.schema import Run
+from benchmark_tasks.results.short import Shortener
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import KeyKind, Registry, signed_by
 
@@ -192,7 +193,7 @@ class Store:
         return [*paths, *self.cold_folders()], [*unreadable, *broken]
 
     def records(self) -> Listing:
-        """As `listing`, for callers that need only the records: of a remote, only these are fetched.
+        """As `listing`, but of each record what planning reads (`short.py`); of a remote only records come.
 
         Bundles that wait here to be sent are included, so that they are not measured again.
 
@@ -200,7 +201,9 @@ class Store:
             LandingZoneUnreachable: the remote does not answer.
         """
         if self.remote is None:
-            return self.listing()
+            folders, unreadable = self.folders()
+            here = _read(folders, Shortener().short)
+            return Listing(here.runs, (*here.broken, *unreadable))
         paths = []
         for where in self.remote.bundles():
             landed, record = self._present(self.root / where), self.root / RECORDS / where
@@ -211,7 +214,7 @@ class Store:
             paths.append(landed or record)
         known = {path.name for path in paths}
         waiting = [path for path in sorted((self.root / OUTGOING).glob("*/*/*")) if path.name not in known]
-        return _read([*paths, *waiting])
+        return _read([*paths, *waiting], Shortener().short)
 
     def sweep_up(self) -> int:
         """Remove what killed processes left in the staging area; returns how many folders were removed."""
@@ -326,12 +329,12 @@ def _inside(folder: Path) -> list[Path]:
         return []
 
 
-def _read(paths: list[Path]) -> Listing:
+def _read(paths: list[Path], as_needed: Callable[[Run], Run] = lambda run: run) -> Listing:
     runs: list[tuple[Run, Path]] = []
     broken: list[BrokenBundle] = []
     for path in paths:
         try:
-            runs.append((bundle.read_record(path), path))
+            runs.append((as_needed(bundle.read_record(path)), path))
         except (BundleError, NotADirectoryError) as error:
             broken.append(BrokenBundle(path, str(error)))
     return Listing(tuple(runs), tuple(broken))

@@ -130,7 +130,7 @@ class Bundles:
         """
         found = self._store.find(run_id)
         if found is None and not self._fetched:
-            self._store.listing()
+            self._store.folders()  # fetches what is not here
             self._fetched = True
             found = self._store.find(run_id)
         if found is None:

@@ -75,7 +75,7 @@ def old_raw(settings: Settings, policy: Housekeeping) -> Findings:
     store = Store(settings.raw)
     old = [
         path
-        for run, path in store.listing().runs
+        for run, path in store.records().runs
         if run.started_at < since and not cold.is_cold(path) and path == store.path_of(run)
     ]
     total = size(settings.raw)
