@@ -182,7 +182,7 @@ def judge_runs(
 
 
 def judge_now(settings: Settings) -> dict[str, Verdict]:
-    """The verdicts that a refresh would give now; changes nothing."""
+    """The verdicts that a refresh would give now; nothing is published."""
     landed = intake.read(settings)
     return judge_runs(Auditor(), settings, landed, catalogs.load(overlay=settings.catalog), keep=False)[1]
 

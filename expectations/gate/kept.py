@@ -179,7 +179,7 @@ def read_newest(home: Path, name: str, schema: pa.Schema) -> pa.Table | None:
         try:
             return pq.read_table(folder / _file(name))
         except FileNotFoundError:
-            if folder.exists():
+            if _is_newest(folder):
                 raise
 
 
@@ -194,7 +194,7 @@ def newest_tables(home: Path, schemas: Mapping[str, pa.Schema]) -> Path | None:
             whole = False
         if whole:
             return folder if all(own[name].equals(schema) for name, schema in schemas.items()) else None
-        if folder.exists():  # otherwise another process has put a newer one in its place
+        if _is_newest(folder):  # otherwise another process has put a newer one in its place
             log.warning("%s: damaged, or changed by something else; its content is worked out again", folder)
             return None
     return None
@@ -203,6 +203,10 @@ def newest_tables(home: Path, schemas: Mapping[str, pa.Schema]) -> Path | None:
 def newest_folder(home: Path) -> Path:
     """The newest folder, whose tables are not looked at. There is one."""
     return home / str(_numbers(home)[-1])
+
+
+def _is_newest(folder: Path) -> bool:
+    return _numbers(folder.parent)[-1:] == [int(folder.name)]
 
 
 def _numbers(home: Path) -> list[int]:

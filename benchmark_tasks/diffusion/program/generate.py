@@ -49,7 +49,7 @@ ARGUMENTS = {"inference_steps": "num_inference_steps"}
 """Names that diffusers has for keys of a configuration, where they differ."""
 
 COMPUTED = ("computed_width", "computed_height")
-"""Of a sample."""
+"""Fields of a sample: width and height of the latent picture, in pixels."""
 
 WITH_XFUSER_TRANSFORMER = {
     "WanPipeline": ("transformer_wan", "xFuserWanTransformer3DWrapper"),

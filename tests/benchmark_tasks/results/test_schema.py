@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmark_tasks.results.identity import Configuration
-from benchmark_tasks.results.schema import Quantiles, Run, new_run_id
+from benchmark_tasks.results.schema import Quantiles, Run, Sample, new_run_id
 from benchmark_tasks.testing.samples import sample_run
 from benchmark_tasks.vocabulary import Task, WeightPrecision
 
@@ -60,3 +60,14 @@ def test_an_unknown_field_is_refused() -> None:
 def test_a_record_survives_being_written() -> None:
     run = sample_run()
     assert Run.model_validate_json(run.model_dump_json()) == run
+
+
+def test_an_older_sample_is_written_as_it_was() -> None:
+    """The digest by which a copy is known is of this text."""
+    text = '{"pixel_spread":30.0,"non_finite_share":null}'
+    assert Sample.model_validate_json(text).model_dump_json() == text
+
+
+def test_a_size_has_two_sides() -> None:
+    with pytest.raises(ValidationError, match="recorded together"):
+        Sample(pixel_spread=30.0, non_finite_share=None, computed_width=512)

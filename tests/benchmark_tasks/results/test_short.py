@@ -46,7 +46,7 @@ def test_what_was_left_out_is_an_error_and_not_nothing() -> None:
             getattr(record, name)
 
 
-def test_short_records_of_one_server_take_a_tenth_of_the_memory(tmp_path: Path) -> None:
+def test_short_records_of_one_server_take_less_than_a_fifth_of_the_memory(tmp_path: Path) -> None:
     """Each is read from its own file, so that nothing is shared by chance."""
     store = Store(tmp_path)
     for _ in range(20):

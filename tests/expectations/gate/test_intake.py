@@ -136,14 +136,24 @@ def test_two_processes_may_keep_at_the_same_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", ["read_schema", "read_table"])
+@pytest.mark.parametrize("removed", ["wholly", "half"])
 def test_tables_that_another_process_replaces_are_read_as_they_are_then(
-    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    removed: str,
+    moment: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     schema = pa.schema([("row", pa.string())])
 
     def keep(value: str) -> None:
         with kept.next_tables(tmp_path) as folder:
             pq.write_table(pa.table({"row": [value]}, schema), folder / "rows.parquet")
+
+    def half(folder: Path, ignore_errors: bool) -> None:
+        """Files go first; then the folder."""
+        if folder.name.isdigit():
+            (folder / "rows.parquet").unlink()
 
     real, values = getattr(pq, moment), ["new"]
 
@@ -154,9 +164,17 @@ def test_tables_that_another_process_replaces_are_read_as_they_are_then(
 
     keep("old")
     monkeypatch.setattr(pq, moment, replaced_before)
+    if removed == "half":
+        monkeypatch.setattr(shutil, "rmtree", half)
     table = kept.read_newest(tmp_path, "rows", schema)
     assert table is not None and table["row"].to_pylist() == ["new"]
     assert caplog.messages == []
+
+
+def test_a_folder_that_leads_nowhere_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "7").symlink_to(tmp_path / "disk that is not mounted")
+    assert kept.read_newest(tmp_path, "rows", pa.schema([("row", pa.string())])) is None
+    assert [str(tmp_path / "7") in line for line in caplog.messages] == [True]
 
 
 def test_without_kept_tables_or_with_those_of_other_code_every_bundle_is_read_again(

@@ -22,4 +22,4 @@ def test_measured_pictures_that_were_scaled_to_their_size_are_refused(tmp_path: 
     _, verdicts = judge_runs(Auditor(), settings, intake.read(settings), catalog.load())
     refused = {tuple(finding.check for finding in verdict.critical) for verdict in verdicts.values()}
     assert len(verdicts) == 5
-    assert refused == {("computed_size_is_told",)}
+    assert refused == {("computed_size_is_recorded",)}
