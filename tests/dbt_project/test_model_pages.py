@@ -105,6 +105,16 @@ def test_no_page_is_large_and_none_loads_anything(site: Path) -> None:
         assert "url(" not in text and "@import" not in text
 
 
+def test_the_overview_has_no_comma_before_nothing(warehouse: Any, tmp_path: Path) -> None:
+    """A model that was measured for speed only has no GPU beside that word."""
+    with warehouse.copy() as connection:
+        connection.execute("delete from marts.min_energy_configurations")
+        write_models(tmp_path, connection, MANIFEST, catalog.load())
+    text = (tmp_path / "models.html").read_text()
+    assert "speed only</a> <small>ours</small>" in text
+    assert re.findall(r"<small>\s*,[^<]*", text) == []
+
+
 def test_every_id_is_used_once_and_every_link_leads_somewhere(site: Path) -> None:
     elsewhere = {"index.html", "releases.html", "gate_report.html", "about.html"}
     for page in site.rglob("*.html"):
