@@ -13,17 +13,9 @@ import os
 import time
 import uuid
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AliasChoices,
-    ConfigDict,
-    Field,
-    JsonValue,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AliasChoices, ConfigDict, Field, JsonValue, model_validator
 
 from benchmark_tasks.results.identity import Comparability, Configuration
 from benchmark_tasks.results.record import Count, Degree, Measured, Record, Seconds
@@ -196,6 +188,10 @@ class Server(Record):
     generated_tokens_absent_reason: str | None = None
 
 
+DegreeAddedLater = Annotated[Degree | None, Field(exclude_if=lambda value: value is None)]
+"""Not written while it is `None`, so that the digest of an older record stays what it was."""
+
+
 class Sample(Record):
     """The image, or the video, that `sample.jpg` shows.
 
@@ -208,21 +204,15 @@ class Sample(Record):
 
     pixel_spread: Measured
     non_finite_share: Measured | None
-    computed_width: Degree | None = None
-    computed_height: Degree | None = None
-    frames: Degree | None = None
+    computed_width: DegreeAddedLater = None
+    computed_height: DegreeAddedLater = None
+    frames: DegreeAddedLater = None
 
     @model_validator(mode="after")
     def _both_sides(self) -> Sample:
         if (self.computed_width is None) != (self.computed_height is None):
             raise ValueError("computed_width and computed_height are recorded together")
         return self
-
-    @model_serializer(mode="wrap")
-    def _as_recorded(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without what was not recorded then, so that the digest of an older record stays what it was."""
-        added = ("computed_width", "computed_height", "frames")
-        return {name: v for name, v in serialize(self).items() if v is not None or name not in added}
 
     @property
     def blank(self) -> bool:

@@ -178,8 +178,11 @@ class Store:
         Raises:
             LandingZoneUnreachable: the remote does not answer, or the landing zone itself cannot be read.
         """
+        return self._listed(lambda run: run)
+
+    def _listed(self, as_needed: Callable[[Run], Run]) -> Listing:
         folders, unreadable = self.folders()
-        here = _read(folders)
+        here = _read(folders, as_needed)
         return Listing(here.runs, (*here.broken, *unreadable))
 
     def folders(self) -> tuple[list[Path], list[BrokenBundle]]:
@@ -200,10 +203,9 @@ class Store:
         Raises:
             LandingZoneUnreachable: the remote does not answer.
         """
+        short = Shortener().short
         if self.remote is None:
-            folders, unreadable = self.folders()
-            here = _read(folders, Shortener().short)
-            return Listing(here.runs, (*here.broken, *unreadable))
+            return self._listed(short)
         paths = []
         for where in self.remote.bundles():
             landed, record = self._present(self.root / where), self.root / RECORDS / where
@@ -214,7 +216,7 @@ class Store:
             paths.append(landed or record)
         known = {path.name for path in paths}
         waiting = [path for path in sorted((self.root / OUTGOING).glob("*/*/*")) if path.name not in known]
-        return _read([*paths, *waiting], Shortener().short)
+        return _read([*paths, *waiting], short)
 
     def sweep_up(self) -> int:
         """Remove what killed processes left in the staging area; returns how many folders were removed."""
@@ -329,7 +331,7 @@ def _inside(folder: Path) -> list[Path]:
         return []
 
 
-def _read(paths: list[Path], as_needed: Callable[[Run], Run] = lambda run: run) -> Listing:
+def _read(paths: list[Path], as_needed: Callable[[Run], Run]) -> Listing:
     runs: list[tuple[Run, Path]] = []
     broken: list[BrokenBundle] = []
     for path in paths:

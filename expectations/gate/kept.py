@@ -118,8 +118,7 @@ class Kept:
         table = _by_run(table)
         kept = table.filter(pc.is_valid(table[KEY])) if table[KEY].null_count else table
         if kept.num_rows != known or kept.num_rows != again:
-            with next_tables(self._home) as folder:
-                pq.write_table(kept, folder / _file(self._name), compression="lz4", use_dictionary=False)
+            write_next(self._home, self._name, kept)
         return table
 
 
@@ -152,6 +151,16 @@ def next_tables(home: Path) -> Iterator[Path]:
             shutil.rmtree(beside, ignore_errors=True)
     for number in numbers:
         shutil.rmtree(home / str(number), ignore_errors=True)
+
+
+def write_next(home: Path, name: str, table: pa.Table) -> None:
+    """A folder with one table, which `read_newest` reads. Its texts all differ: no dictionary is written.
+
+    Raises:
+        DiskFull: nothing was changed.
+    """
+    with next_tables(home) as folder:
+        pq.write_table(table, folder / _file(name), compression="lz4", use_dictionary=False)
 
 
 def _become_newest(beside: Path, home: Path) -> list[int]:

@@ -329,7 +329,7 @@ def _idle(group: _Windows) -> Iterator[dict[str, Any]]:
         return
     mean, half = float(values.mean()), None
     if len(values) > 1:
-        from scipy.special import stdtrit  # here: see `fit._solve`
+        from scipy.special import stdtrit  # here, as in `fit`
 
         half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
     yield {

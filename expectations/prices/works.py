@@ -48,19 +48,23 @@ class Works:
     def at(self, places: np.ndarray) -> Works:
         """Those of the windows at these places, which rise."""
         chosen = np.isin(self.window, places)
-        return Works(
-            self.prefill_tokens[places],
-            self.prefill_pairs[places],
-            self.idle_seconds[places],
-            np.searchsorted(places, self.window[chosen]),
-            self.in_flight[chosen],
-            self.tokens[chosen],
-            self.context_tokens[chosen],
-        )
+        return self._of(places, chosen, np.searchsorted(places, self.window[chosen]))
 
     def between(self, first: int, end: int) -> Works:
         """Those of the windows from the first one to before the end."""
-        return self.at(np.arange(first, end))
+        parts = slice(*np.searchsorted(self.window, [first, end]))
+        return self._of(slice(first, end), parts, self.window[parts] - first)
+
+    def _of(self, windows: np.ndarray | slice, parts: np.ndarray | slice, window: np.ndarray) -> Works:
+        return Works(
+            self.prefill_tokens[windows],
+            self.prefill_pairs[windows],
+            self.idle_seconds[windows],
+            window,
+            self.in_flight[parts],
+            self.tokens[parts],
+            self.context_tokens[parts],
+        )
 
     def added(self, of_parts: np.ndarray) -> np.ndarray:
         """The sum over the parts of each window."""

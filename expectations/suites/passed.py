@@ -17,14 +17,13 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.runtimes import kinds
 from expectations.candidate.fingerprint import ROOT, software
 from expectations.gate.auditor import Audit, Auditor
 from expectations.gate.intake import STATE, Intake
-from expectations.gate.kept import FOLDER, code_version, next_tables, read_newest
+from expectations.gate.kept import FOLDER, code_version, read_newest, write_next
 from expectations.suites.checks import Level
 from expectations.suites.landed_runs import landed_runs
 from expectations.suites.run import run_checks
@@ -81,9 +80,7 @@ def _keep(home: Path, known: set[str], passing: Iterable[str]) -> None:
     states = sorted(passing)
     if known == set(states):
         return
-    with next_tables(home) as folder:
-        table = pa.table({STATE: pa.array(states, pa.string())}, schema=_SCHEMA)
-        pq.write_table(table, folder / f"{PASSED}.parquet", compression="lz4", use_dictionary=False)
+    write_next(home, PASSED, pa.table({STATE: pa.array(states, pa.string())}, schema=_SCHEMA))
 
 
 def _version(landed: Intake, catalog: Catalog) -> str:
