@@ -90,6 +90,21 @@ TIMELINES = pa.schema(
 """Long format: one row per sample. `gpu_index` is NULL for series of the server or the host."""
 
 
+_PLAIN = ("seconds", "chunk_gap_us")
+"""Columns of many different values, where a dictionary is longer than the values."""
+
+
 def write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
     """Write rows as zstd-compressed Parquet with exactly `schema`."""
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
+    table = pa.Table.from_pylist(rows, schema=schema)
+    leaves = [f"{each.name}.list.element" if pa.types.is_list(each.type) else each.name for each in schema]
+    with_dictionary = [leaf for leaf in leaves if leaf.split(".")[0] not in _PLAIN]
+    split = [name for name in _PLAIN if name in leaves and pa.types.is_floating(schema.field(name).type)]
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        compression_level=19,
+        use_dictionary=with_dictionary,
+        use_byte_stream_split=split,
+    )
