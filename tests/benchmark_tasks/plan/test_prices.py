@@ -124,7 +124,7 @@ def test_a_request_that_does_not_fit_the_context_is_refused_before_anything_star
 
 def test_a_part_of_a_window_of_prompts_is_long_enough_for_their_steps() -> None:
     """As an H200 read prompts of 512 tokens: a step more or less in a part must not look like drift."""
-    folder = ROOT / "recorded_runs" / "h200-2026-11-29-prices" / "01a226eb-4872-72d6-9ad5-7130a15067d4"
+    folder = ROOT / "recorded_runs" / "h200-2026-11-29-prices-all" / "01a2286b-fe09-783f-8b2e-6d88a9da49bc"
     requests = pyarrow.parquet.read_table(folder / "requests.parquet", columns=["finished_seconds"])
     ends = np.sort(requests["finished_seconds"].to_numpy())
     steps = np.diff(np.flatnonzero(np.diff(ends, prepend=-1.0) > 0.04))

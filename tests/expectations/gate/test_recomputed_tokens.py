@@ -10,11 +10,11 @@ import pytest
 from benchmark_tasks.results.schema import Run
 from expectations.gate.recomputed import tokens_in_window
 
-PRICES = Path(__file__).parents[3] / "recorded_runs" / "h200-2026-11-29-prices"
+PRICES = Path(__file__).parents[3] / "recorded_runs" / "h200-2026-11-29-prices-all"
 
 
 @pytest.mark.parametrize(
-    "run_id", ["01a226eb-4872-72d6-9ad5-7130a15067d4", "01a226eb-ffb0-7584-905a-570b0c600d45"]
+    "run_id", ["01a2286b-fe09-783f-8b2e-6d88a9da49bc", "01a2287a-1771-7774-a9d0-c12c33e46f4d"]
 )
 def test_prompts_with_one_token_out_have_as_many_as_answers_came_in_the_window(run_id: str) -> None:
     run = Run.model_validate_json((PRICES / run_id / "run.json").read_text())
