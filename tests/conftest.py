@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import pytest
 from benchmark_tasks.processes import collect_garbage_rarely
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.hub import ModelHub
+from benchmark_tasks.testing.nvml import MadeUpGpu, MadeUpNvml
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmarks.published import published_folder
 from tests.disks import small_file_system
@@ -102,3 +104,26 @@ def package_index() -> Iterator[PackageIndex]:
     with PackageIndex() as index:
         index.speaks_json = True
         yield index
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> MadeUpNvml:
+    """The made-up NVML, compiled once."""
+    try:
+        return MadeUpNvml.build(tmp_path_factory.mktemp("nvml"))
+    except RuntimeError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def nvml(nvml_library: MadeUpNvml, monkeypatch: pytest.MonkeyPatch) -> MadeUpNvml:
+    """A machine with one GPU, whose driver is the made-up one, in this process too."""
+    import pynvml
+
+    monkeypatch.setattr(pynvml, "nvmlLib", ctypes.CDLL(str(nvml_library.library)))
+    monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
+    for name, value in nvml_library.variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    nvml_library.answer([MadeUpGpu()])
+    return nvml_library

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -208,12 +208,12 @@ def measure(
     }
     generation = {"inference_steps": steps, "height": height, "width": width, "num_frames": frames}
     changes: dict[str, Any] = {**requests, **serving, **generation}
-    same_gpus = False
+    same_gpus, gpu_uuids = False, tuple[str, ...]()
     _require_rates_possible(rate, burstiness, batch_size, plan_file)
     require_idle(sleep, rate)
     if plan_file is not None:
         plan = read_plan(plan_file)
-        sweeps, same_gpus = sweeps_of(plan, index), plan.same_gpus
+        sweeps, same_gpus, gpu_uuids = sweeps_of(plan, index), plan.same_gpus, plan.gpu_uuids
         changes |= {"gpu_model": gpu_model, "weights_folder": weights_folder}
     elif model is not None:
         runtime = runtime or installed_catalog().model(model).runtime
@@ -238,7 +238,7 @@ def measure(
     sweeps = _changed(sweeps, changes)
     if rate:
         sweeps = _at_rates(sweeps, rate, burstiness, sleep or (), settings)
-    rows, failure = _measure_all(sweeps, settings, same_gpus=same_gpus)
+    rows, failure = _measure_all(sweeps, settings, same_gpus=same_gpus, gpu_uuids=gpu_uuids)
     print_rows(rows, as_json, lambda row: (row["status"], row["path"]))
     if failure is not None:
         raise failure
@@ -427,19 +427,20 @@ def _sweeps_by_hand(
 
 
 def _measure_all(
-    sweeps: Sequence[Sweep], settings: Settings, *, same_gpus: bool = False
+    sweeps: Sequence[Sweep], settings: Settings, *, same_gpus: bool = False, gpu_uuids: Collection[str] = ()
 ) -> tuple[list[dict[str, str]], Exception | None]:
     """What was landed, and the failure if there was one; a defect, whose traceback tells where, first.
 
     A sweep that fails does not keep the others from being measured, unless they would fail alike
-    (no space left, or the GPU is held). same_gpus: all run on the GPUs that the first one gets.
+    (no space left, or the GPU is held). same_gpus: all run on the GPUs that the first one gets, those with
+    these UUIDs if they are here and free.
     """
     from benchmark_tasks.measuring.devices import hold_for
 
     if not same_gpus or not sweeps:
         return _measure_each(sweeps, settings, None)
     try:
-        with hold_for(sweeps, settings.home) as held:
+        with hold_for(sweeps, settings.home, gpu_uuids) as held:
             return _measure_each(sweeps, settings, held)
     except JouleboardError as error:
         return [], error

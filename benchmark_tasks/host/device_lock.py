@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -38,8 +38,12 @@ def hold_devices(home: Path, gpu_indices: Sequence[int], label: str) -> Iterator
 
 
 @contextlib.contextmanager
-def hold_free_devices(home: Path, candidates: Sequence[int], count: int, label: str) -> Iterator[Held]:
+def hold_free_devices(
+    home: Path, candidates: Sequence[int], count: int, label: str, preferred: Collection[int] = ()
+) -> Iterator[Held]:
     """Hold `count` of some GPUs, the first that are free; yields their indices and the mark for servers.
+
+    Preferred ones come first, if they are candidates.
 
     Without candidates the CPU is held. Only one process chooses GPUs at a time: two that want several
     would otherwise each take some and neither have enough.
@@ -50,7 +54,8 @@ def hold_free_devices(home: Path, candidates: Sequence[int], count: int, label: 
     folder = home / "locks"
     with contextlib.ExitStack() as stack:
         with disk.lock(folder / "choosing"):
-            chosen, paths = _choose(stack, folder, candidates, count, label)
+            in_order = sorted(candidates, key=lambda index: (index not in preferred, index))
+            chosen, paths = _choose(stack, folder, in_order, count, label)
         end_leftovers(paths)
         yield chosen, os.pathsep.join(str(path) for path in paths)
 
@@ -63,7 +68,7 @@ def _choose(
         stack.enter_context(_hold(path, label))
         return (), [path]
     chosen: list[int] = []
-    for tried, index in enumerate(sorted(candidates)):
+    for tried, index in enumerate(candidates):
         try:
             stack.enter_context(_hold(folder / f"gpu-{index}.lock", label))
         except GpuBusy:

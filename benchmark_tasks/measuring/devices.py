@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, MeterError
 from benchmark_tasks.host.device_lock import Held, hold_free_devices
-from benchmark_tasks.host.machine import instruments, usable_indices, visible_indices
+from benchmark_tasks.host.machine import indices_of, instruments, usable_indices, visible_indices
 from benchmark_tasks.meters.host_meter import with_host
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.meters.vendors import vendor_here
@@ -47,10 +47,12 @@ def gpus_for(sweep: Sweep) -> tuple[int, ...]:
 
 
 @contextmanager
-def hold_for(sweeps: Sequence[Sweep], home: Path) -> Iterator[Held]:
+def hold_for(sweeps: Sequence[Sweep], home: Path, uuids: Collection[str] = ()) -> Iterator[Held]:
     """Hold GPUs for several sweeps that are measured one after the other on the same ones.
 
     Yields their indices and the mark for servers, as `hold_free_devices` does.
+
+    uuids: of the GPUs to take if they are here and free.
 
     Raises:
         CatalogError: they need different numbers of GPUs. GpuBusy, and what `gpus_for` raises.
@@ -58,7 +60,8 @@ def hold_for(sweeps: Sequence[Sweep], home: Path) -> Iterator[Held]:
     first = sweeps[0]
     if {sweep.num_gpus for sweep in sweeps} != {first.num_gpus}:
         raise CatalogError("sweeps on the same GPUs need the same number of GPUs")
-    with hold_free_devices(home, gpus_for(first), first.num_gpus, first.label()) as held:
+    preferred = indices_of(uuids) if uuids else ()
+    with hold_free_devices(home, gpus_for(first), first.num_gpus, first.label(), preferred) as held:
         yield held
 
 

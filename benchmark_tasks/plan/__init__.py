@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from benchmark_tasks.plan.confirmation import confirmation_campaign, in_turns, was_rerun
     from benchmark_tasks.plan.deployment import usual_repeats, usual_weights
     from benchmark_tasks.plan.landed import (
+        TurnsLeft,
         is_recheck,
         left_of_turns,
         runs_that_count,
@@ -63,7 +64,14 @@ _MODULES = {
     ),
     "confirmation": ("confirmation_campaign", "in_turns", "was_rerun"),
     "deployment": ("usual_repeats", "usual_weights"),
-    "landed": ("is_recheck", "left_of_turns", "runs_that_count", "still_missing", "what_is_missing"),
+    "landed": (
+        "TurnsLeft",
+        "is_recheck",
+        "left_of_turns",
+        "runs_that_count",
+        "still_missing",
+        "what_is_missing",
+    ),
     "prices": ("designed_sweep",),
     "rates": ("at_rates", "at_rates_of_policy", "read_rate", "read_rates"),
     "recheck": ("last_rechecks", "recheck_campaign", "sweep_again"),
@@ -84,6 +92,7 @@ __all__ = [
     "Plan",
     "Sweep",
     "SweepPoint",
+    "TurnsLeft",
     "at_rates",
     "at_rates_of_policy",
     "canary_series",

@@ -175,7 +175,7 @@ def with_a_server_missing(
         entry
         for entry in series
         if any(changes.get(comparison) is None for comparison in entry.comparisons)
-        and left_of_turns(entry.sweeps, runs)
+        and left_of_turns(entry.sweeps, runs).sweeps
         and all(landed.settled(sweep, point) for sweep in entry.sweeps for point in sweep.points)
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
@@ -69,11 +70,43 @@ def what_is_missing(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> list[Sweep]
     return [left for sweep in sweeps if (left := landed.left_of(sweep))]
 
 
-def left_of_turns(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> list[Sweep]:
-    """The part of a series of sweeps that these runs leave to be measured, in its order.
+@dataclass(frozen=True)
+class TurnsLeft:
+    """What a series of sweeps in turns leaves to be measured, in its order, and where.
 
-    Sweeps of a series may be equal (A B B A): a run that landed counts for the first of them only.
+    gpu_uuids: of the GPUs that have most of it, sorted; empty if none has any, or it was measured without.
     """
+
+    sweeps: tuple[Sweep, ...]
+    gpu_uuids: tuple[str, ...] = ()
+
+
+def left_of_turns(sweeps: Iterable[Sweep], runs: Iterable[Run], gpu_uuids: Collection[str] = ()) -> TurnsLeft:
+    """What these runs leave of a series that has to be measured on the same GPUs.
+
+    Releases are compared on the same GPUs, so only runs on the GPUs that have most of the series count; if
+    two have as much, those on the GPUs that were measured last. A run that did not fit counts everywhere.
+    Sweeps of a series may be equal (A B B A): a run that landed counts for the first of them only.
+
+    gpu_uuids: of the only ones whose runs count, if it is known which they must be.
+    """
+    sweeps, everywhere = tuple(sweeps), list[Run]()
+    by_gpus: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        here = tuple(sorted(gpu.uuid for gpu in run.provenance.gpus))
+        if run.status is RunStatus.INFEASIBLE:
+            everywhere.append(run)
+        elif not gpu_uuids or here == tuple(sorted(gpu_uuids)):
+            by_gpus.setdefault(here, []).append(run)
+    least = TurnsLeft(_left_in_order(sweeps, everywhere))
+    for here, own in sorted(by_gpus.items(), key=lambda item: max(run.finished_at for run in item[1])):
+        left = TurnsLeft(_left_in_order(sweeps, [*everywhere, *own]), here)
+        if _runs_of(left) < _runs_of(least) or (least.gpu_uuids and _runs_of(left) == _runs_of(least)):
+            least = left
+    return TurnsLeft(least.sweeps, least.gpu_uuids or tuple(sorted(gpu_uuids)))
+
+
+def _left_in_order(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> tuple[Sweep, ...]:
     landed, used, left = Landed(runs), Counter[_Key](), []
     for sweep in sweeps:
         points = []
@@ -85,7 +118,11 @@ def left_of_turns(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> list[Sweep]:
                 points.append(point.model_copy(update={"repeats": int(point.repeats - settled)}))
         if points:
             left.append(sweep.model_copy(update={"points": tuple(points)}))
-    return left
+    return tuple(left)
+
+
+def _runs_of(left: TurnsLeft) -> int:
+    return sum(point.repeats for sweep in left.sweeps for point in sweep.points)
 
 
 class Landed:

@@ -278,7 +278,9 @@ class Plan(Record):
 
     same_gpus: every sweep runs on the GPUs that the first one gets; they stay locked in between. For
         releases that are measured in turns (A B B A).
+    gpu_uuids: of the GPUs to take for these if they are here and free, because earlier turns ran on them.
     """
 
     sweeps: tuple[Sweep, ...]
     same_gpus: bool = False
+    gpu_uuids: tuple[str, ...] = ()

@@ -20,7 +20,8 @@ from jouleboard_airflow.guarded_command import GuardedCommand
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from benchmark_tasks.plan.sweep import Sweep
+    from benchmark_tasks.plan import TurnsLeft
+    from benchmark_tasks.results.schema import Run
 
 
 class BoardLink(BaseOperatorLink):
@@ -48,7 +49,9 @@ class MeasureSweepOperator(BaseOperator):
         title: name of the sweep in the UI, through `map_index_template="{{ task.title }}"`.
         then: sweeps that are measured after it on the same GPUs, as JSON.
         known: ids of the runs that this DAG run had landed when it was planned. When the task is tried
-            again or cleared, it leaves out what was landed since.
+            again or cleared, it leaves out what was landed since. Turns that began on GPUs of another host
+            begin anew.
+        gpu_uuids: of the GPUs that have earlier turns of these: taken if they are here and free.
     """
 
     ui_color = "#e8f4ea"
@@ -61,6 +64,7 @@ class MeasureSweepOperator(BaseOperator):
         title: str,
         then: Sequence[dict[str, Any]] = (),
         known: Collection[str] = (),
+        gpu_uuids: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,6 +72,7 @@ class MeasureSweepOperator(BaseOperator):
         self.then = then
         self.title = title
         self.known = known
+        self.gpu_uuids = gpu_uuids
         self._command: GuardedCommand | None = None
 
     def execute(self, context: Context) -> None:
@@ -78,7 +83,7 @@ class MeasureSweepOperator(BaseOperator):
         """
         die_with_parent(signal.SIGKILL)
         missing = self._missing(first_try=context["ti"].try_number == 1)
-        if not missing:
+        if not missing.sweeps:
             self.log.info("nothing to measure: the whole sweep is landed already")
             return
         exit_code, error = self._measure(missing)
@@ -91,21 +96,37 @@ class MeasureSweepOperator(BaseOperator):
         if self._command is not None:
             self._command.terminate()
 
-    def _missing(self, *, first_try: bool) -> list[Sweep]:
-        """What is still to be measured, in its order."""
+    def _missing(self, *, first_try: bool) -> TurnsLeft:
+        """What is still to be measured, in its order, and on which GPUs."""
+        from benchmark_tasks.host.machine import indices_of
+        from benchmark_tasks.plan import TurnsLeft, left_of_turns, what_is_missing
         from benchmark_tasks.plan.sweep import Sweep
 
-        sweeps = [Sweep.model_validate(sweep) for sweep in (self.sweep, *self.then)]
-        return sweeps if first_try else _not_landed_since(sweeps, self.known)
+        sweeps = tuple(Sweep.model_validate(sweep) for sweep in (self.sweep, *self.then))
+        gpu_uuids = tuple(self.gpu_uuids)
+        if first_try:
+            return TurnsLeft(sweeps, gpu_uuids)
+        runs = _landed_since(sweeps[0].campaign_id, self.known)
+        if not self.in_turns:
+            return TurnsLeft(tuple(what_is_missing(sweeps, runs)))
+        left = left_of_turns(sweeps, runs, gpu_uuids)
+        elsewhere = left.gpu_uuids and not gpu_uuids and not indices_of(left.gpu_uuids)
+        return TurnsLeft(sweeps) if elsewhere else left
 
-    def _measure(self, sweeps: Sequence[Sweep]) -> tuple[int, str]:
+    @property
+    def in_turns(self) -> bool:
+        """Whether the sweeps, or this one and earlier ones, have to be measured on the same GPUs."""
+        return bool(self.then or self.gpu_uuids)
+
+    def _measure(self, missing: TurnsLeft) -> tuple[int, str]:
         """Exit code of the command, and its error line."""
         from benchmark_tasks.plan.sweep import Plan
 
         error = ""
         with tempfile.TemporaryDirectory(prefix="jouleboard-") as folder:
             plan = Path(folder) / "plan.json"
-            plan.write_text(Plan(sweeps=tuple(sweeps), same_gpus=bool(self.then)).model_dump_json())
+            whole = Plan(sweeps=missing.sweeps, same_gpus=self.in_turns, gpu_uuids=missing.gpu_uuids)
+            plan.write_text(whole.model_dump_json())
             with GuardedCommand(measure_command(plan)) as self._command:
                 for line in self._command.lines():
                     error = self._log_line(line) or error
@@ -126,12 +147,9 @@ def measure_command(plan: Path) -> list[str]:
     return [sys.executable, "-m", "benchmark_tasks.cli", "measure", "--plan", str(plan)]
 
 
-def _not_landed_since(sweeps: Sequence[Sweep], known: Collection[str]) -> list[Sweep]:
-    from benchmark_tasks.plan import left_of_turns
+def _landed_since(campaign: str | None, known: Collection[str]) -> list[Run]:
     from benchmark_tasks.results.store import Store
     from benchmark_tasks.settings import Settings
 
     landed = Store.of(Settings.from_environment()).records().runs
-    campaign = sweeps[0].campaign_id
-    own = [run for run, _ in landed if run.campaign_id == campaign and run.run_id not in known]
-    return left_of_turns(sweeps, own)
+    return [run for run, _ in landed if run.campaign_id == campaign and run.run_id not in known]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import sys
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from benchmark_tasks import cli
-from benchmark_tasks.testing.nvml import MadeUpGpu, MadeUpNvml
 
 
 @pytest.fixture
@@ -26,29 +24,6 @@ def powercap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(rapl, "rapl_is_available", lambda: True)  # Zeus remembers its first answer
     monkeypatch.setattr(cpu, "get_cpus", rapl.RAPLCPUs)
     return folder
-
-
-@pytest.fixture(scope="session")
-def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> MadeUpNvml:
-    """The made-up NVML, compiled once."""
-    try:
-        return MadeUpNvml.build(tmp_path_factory.mktemp("nvml"))
-    except RuntimeError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture
-def nvml(nvml_library: MadeUpNvml, monkeypatch: pytest.MonkeyPatch) -> MadeUpNvml:
-    """A machine with one GPU, whose driver is the made-up one, in this process too."""
-    import pynvml
-
-    monkeypatch.setattr(pynvml, "nvmlLib", ctypes.CDLL(str(nvml_library.library)))
-    monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
-    for name, value in nvml_library.variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    nvml_library.answer([MadeUpGpu()])
-    return nvml_library
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from benchmark_tasks.errors import INFEASIBLE
 from benchmark_tasks.plan.sweep import Plan, Sweep, SweepPoint
 from benchmark_tasks.results.store import Store
+from benchmark_tasks.testing.nvml import MadeUpGpu, MadeUpNvml, uuid_of
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from jouleboard_airflow import operators
 from jouleboard_airflow.failures import DoesNotFit, StepFailed
@@ -114,6 +115,53 @@ def test_tried_again_only_what_its_campaign_has_not_landed_is_measured(
     kept.unlink()
     operator.execute(context(Instance(try_number=3)))
     assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("here", "planned_on", "versions", "taken"),
+    [
+        (2, [], ["0.33.0", "0.32.0"], [uuid_of(1)]),
+        (0, [], ["0.32.0", "0.33.0", "0.33.0", "0.32.0"], []),
+        (2, [uuid_of(0)], ["0.32.0", "0.33.0", "0.33.0", "0.32.0"], [uuid_of(0)]),
+    ],
+    ids=["the same host", "another host", "planned on another GPU"],
+)
+def test_turns_that_are_tried_again_stay_on_their_gpu(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    nvml: MadeUpNvml,
+    here: int,
+    planned_on: list[str],
+    versions: list[str],
+    taken: list[str],
+) -> None:
+    """Two of four turns ran on GPU 1."""
+    nvml.answer([MadeUpGpu()] * here)
+    monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
+    store = Store(tmp_path / "raw")
+    turns = [
+        {**sweep(), "gpu_model": "H100", "num_gpus": 1, "campaign_id": "c", "runtime_version": version}
+        for version in ("0.32.0", "0.33.0", "0.33.0", "0.32.0")
+    ]
+    for turn in turns[:2]:
+        asked = Sweep.model_validate(turn)
+        keys: dict[str, Any] = {"runtime_version": asked.runtime_version, "weights": asked.weights}
+        run = sample_run(configuration=asked.configuration(asked.points[0]), campaign_id="c")
+        keys |= {"length_control": asked.length_control, "request_set_id": asked.request_set}
+        gpu = run.provenance.gpus[0].model_copy(update={"uuid": uuid_of(1)})
+        changed = {
+            "comparability": run.comparability.model_copy(update=keys),
+            "provenance": run.provenance.model_copy(update={"gpus": (gpu,)}),
+        }
+        store.land_copy(write_sample(tmp_path / "measured", run.model_copy(update=changed)))
+    kept = tmp_path / "plan.json"
+    script = f"import shutil, sys; shutil.copyfile(sys.argv[1], {str(kept)!r})"
+    operator = measure_with(script, monkeypatch)
+    operator.sweep, operator.then, operator.gpu_uuids = turns[0], turns[1:], planned_on
+    operator.execute(context(Instance(try_number=2)))
+    plan = Plan.model_validate_json(kept.read_text())
+    assert [each.runtime_version for each in plan.sweeps] == versions
+    assert (plan.same_gpus, list(plan.gpu_uuids)) == (True, taken)
 
 
 def test_a_command_that_ends_without_a_word_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
     from benchmark_tasks.catalog import CanaryPolicy, Catalog
-    from benchmark_tasks.plan import CanarySeries, Change, Comparison, Sweep
+    from benchmark_tasks.plan import CanarySeries, Change, Comparison, Sweep, TurnsLeft
     from benchmark_tasks.results.schema import Run
 
 log = logging.getLogger("airflow.task")
@@ -204,28 +204,28 @@ def _worth_it(
     return ()
 
 
-def _first_round(series: CanarySeries, runs: Iterable[Run]) -> list[Sweep]:
+def _first_round(series: CanarySeries, runs: Iterable[Run]) -> TurnsLeft:
     """What is left to measure; nothing if the release has its two servers already, of any campaign."""
-    from benchmark_tasks.plan import left_of_turns
+    from benchmark_tasks.plan import TurnsLeft, left_of_turns
 
     runs = list(runs)
     release = [sweep for sweep in series.sweeps if sweep.runtime_version == series.version]
-    if not left_of_turns(release, runs):
-        return []
+    if not left_of_turns(release, runs).sweeps:
+        return TurnsLeft(())
     campaign = series.sweeps[0].campaign_id
     return left_of_turns(series.sweeps, [run for run in runs if run.campaign_id == campaign])
 
 
 def _round(
-    series: Sequence[CanarySeries], left: Sequence[Sequence[Sweep]], runs: Iterable[Run], run_id: str
+    series: Sequence[CanarySeries], left: Sequence[TurnsLeft], runs: Iterable[Run], run_id: str
 ) -> Round:
     own = [run for run in runs if run.campaign_id == run_id]
     entries = []
-    for each, sweeps in zip(series, left, strict=True):
-        if not sweeps:
+    for each, turns in zip(series, left, strict=True):
+        if not turns.sweeps:
             continue
         title = f"{each.sweeps[0].model_id} | {each.version} in turns with {', '.join(each.versions)}"
-        entries.append(planning.in_turns(sweeps, title, canary_lane_of(each.gpu_model).task_id, own))
+        entries.append(planning.in_turns(turns, title, canary_lane_of(each.gpu_model).task_id, own))
         log.info("to measure, on %s: %s", each.gpu_model, title)
     return {"series": _adapter().dump_python(tuple(series), mode="json"), "planned": entries}
 

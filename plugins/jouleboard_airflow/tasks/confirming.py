@@ -68,8 +68,9 @@ def plan_confirmations(params: Mapping[str, Any], run_id: str) -> list[Planned]:
     own = [run for run in runs if run.campaign_id == campaign]
     entries = []
     for candidate, sweeps in reruns:
-        if left := left_of_turns(sweeps, own):
-            lane = lane_of(left[0].model_dump(mode="json"), canary=False).task_id
+        left = left_of_turns(sweeps, own)
+        if left.sweeps:
+            lane = lane_of(left.sweeps[0].model_dump(mode="json"), canary=False).task_id
             entry = planning.in_turns(left, str(candidate), lane, own)
             entries.append(entry | {MEASURES: planning.measures(sweeps[1])})
             log.info("to measure: %s", candidate)

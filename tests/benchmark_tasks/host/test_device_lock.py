@@ -62,6 +62,15 @@ def test_the_first_free_gpus_are_taken(tmp_path: Path) -> None:
             assert indices == (0, 2, 3)
 
 
+def test_preferred_gpus_come_first_if_they_are_free(tmp_path: Path) -> None:
+    with hold_free_devices(tmp_path, range(4), 1, "first", [2]) as (indices, _):
+        assert indices == (2,)
+        with hold_free_devices(tmp_path, range(4), 2, "second", [2, 3]) as (left, _):
+            assert left == (3, 0)
+    with hold_free_devices(tmp_path, [0, 1], 1, "not one of them", [3]) as (indices, _):
+        assert indices == (0,)
+
+
 def test_many_that_want_several_get_whole_sets(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"

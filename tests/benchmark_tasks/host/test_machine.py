@@ -11,7 +11,14 @@ import pytest
 from benchmark_tasks.catalog import load
 from benchmark_tasks.errors import CatalogError, MeterError, SettingsError
 from benchmark_tasks.host import machine
-from benchmark_tasks.host.machine import Machine, instruments, this_machine, usable_indices, visible_indices
+from benchmark_tasks.host.machine import (
+    Machine,
+    indices_of,
+    instruments,
+    this_machine,
+    usable_indices,
+    visible_indices,
+)
 from benchmark_tasks.meters import nvml as nvml_module
 from benchmark_tasks.meters.vendor import Driver
 from benchmark_tasks.testing.nvml import (
@@ -108,6 +115,18 @@ def test_a_gpu_that_is_not_here_is_named(nvml: MadeUpNvml, visible: str, message
     nvml.answer([MadeUpGpu()] * 3)
     with pytest.raises(SettingsError, match=message):
         instruments({"CUDA_VISIBLE_DEVICES": visible})
+
+
+def test_gpus_are_found_by_their_uuids_if_they_are_here_and_may_be_used(
+    nvml: MadeUpNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml.answer([MadeUpGpu()] * 3)
+    assert indices_of([uuid_of(2), uuid_of(0), "GPU-of-another-host"]) == (0, 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,1")
+    assert indices_of([uuid_of(2), uuid_of(0)]) == (2,)
+    nvml.answer([])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert indices_of([uuid_of(0)]) == ()
 
 
 @pytest.mark.parametrize(

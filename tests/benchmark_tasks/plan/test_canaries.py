@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from benchmark_tasks.plan import (
     Decision,
     Sweep,
     SweepPoint,
+    TurnsLeft,
     canary_series,
     decide,
     in_rotation,
@@ -28,9 +30,11 @@ from benchmark_tasks.plan.canaries import earlier_releases, spent_in_week
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.testing.samples import sample_run
-from benchmark_tasks.vocabulary import ModelKind, RunStatus
+from benchmark_tasks.vocabulary import ModelKind, RunStatus, Weights
+from benchmarks.campaign.runs import runs_of
 
 MARGIN = 0.02
+RECORDED = Path(__file__).parents[3] / "recorded_runs"
 NOTHING = Change(0.0, -0.008, 0.008)
 MORE = Change(0.04, 0.03, 0.05)
 LESS = Change(-0.04, -0.05, -0.03)
@@ -240,8 +244,83 @@ def test_a_catalog_without_a_model_of_a_kind_has_the_other_canaries(
 def test_turns_that_were_cut_short_go_on_where_they_stopped(series: tuple[CanarySeries, ...]) -> None:
     turns = series[1].sweeps
     landed = [measured(sweep, sweep.points[0], sweep.runtime_version) for sweep in turns[:2]]
-    assert [sweep.runtime_version for sweep in left_of_turns(turns, landed)] == ["0.33.0", "0.32.0"]
-    assert left_of_turns(turns, landed * 2) == []
+    assert [sweep.runtime_version for sweep in left_of_turns(turns, landed).sweeps] == ["0.33.0", "0.32.0"]
+    assert left_of_turns(turns, landed * 2).sweeps == ()
+
+
+def on_gpu(run: Run, uuid: str, **changes: Any) -> Run:
+    """The same on another GPU."""
+    gpus = tuple(gpu.model_copy(update={"uuid": uuid}) for gpu in run.provenance.gpus)
+    return run.model_copy(update={"provenance": run.provenance.model_copy(update={"gpus": gpus}), **changes})
+
+
+def test_turns_count_on_one_gpu_because_releases_are_compared_there(
+    series: tuple[CanarySeries, ...],
+) -> None:
+    turns = series[1].sweeps
+    old, new, new_again, old_again = (measured(each, each.points[0], each.runtime_version) for each in turns)
+    most = [
+        on_gpu(old, "GPU-a"),
+        on_gpu(new, "GPU-a"),
+        on_gpu(new_again, "GPU-a"),
+        on_gpu(old_again, "GPU-b"),
+    ]
+    left = left_of_turns(turns, most)
+    assert [sweep.runtime_version for sweep in left.sweeps] == ["0.32.0"]
+    assert left.gpu_uuids == ("GPU-a",)
+    assert left_of_turns(turns, most, ["GPU-b"]).gpu_uuids == ("GPU-b",)
+    assert len(left_of_turns(turns, most, ["GPU-b"]).sweeps) == 3
+    assert left_of_turns(turns, most, ["GPU-c"]) == TurnsLeft(turns, ("GPU-c",))
+    assert with_a_server_missing(series, {}, most) == series[1:2]
+
+
+def test_of_two_gpus_with_as_many_turns_the_one_of_the_last_try_is_gone_on_with(
+    series: tuple[CanarySeries, ...],
+) -> None:
+    turns = series[1].sweeps
+    runs = [measured(each, each.points[0], each.runtime_version) for each in turns[:2]]
+    last, before = (
+        [on_gpu(run, f"GPU-{days}", finished_at=datetime(2026, 11, 28 - days, tzinfo=UTC)) for run in runs]
+        for days in (0, 1)
+    )
+    assert left_of_turns(turns, [*last, *before]).gpu_uuids == ("GPU-0",)
+    assert left_of_turns(turns, [*before, *last]).gpu_uuids == ("GPU-0",)
+    other = [
+        on_gpu(run, "GPU-other", configuration=series[0].sweeps[0].configuration(run_point))
+        for run, run_point in zip(last, series[0].sweeps[0].points, strict=False)
+    ]
+    assert left_of_turns(turns, other) == TurnsLeft(turns)
+
+
+def test_what_does_not_fit_is_left_on_no_gpu(series: tuple[CanarySeries, ...]) -> None:
+    turns = series[1].sweeps
+    old, new = (measured(each, each.points[0], each.runtime_version) for each in turns[:2])
+    fits_not = on_gpu(new, "GPU-b", status=RunStatus.INFEASIBLE)
+    left = left_of_turns(turns, [on_gpu(old, "GPU-a"), fits_not])
+    assert [sweep.runtime_version for sweep in left.sweeps] == ["0.32.0"]
+    assert left.gpu_uuids == ("GPU-a",)
+
+
+def test_of_a_real_release_the_server_that_its_two_gpus_lack_is_planned_where_the_others_ran() -> None:
+    """0.26.0, 0.27.1, 0.27.1 on one H200, 0.27.1, 0.26.0 on another: as many as asked for, but not on one."""
+    catalog, runs = load(), runs_of(RECORDED)
+    own = [run for run in runs if run.campaign_id == "release-0.27.1"]
+    others = [run for run in runs if run.started_at < min(run.started_at for run in own)]
+    dense, *_ = canary_series(
+        catalog,
+        others,
+        runtime="vllm",
+        version="0.27.1",
+        gpu_model="H200",
+        weights=Weights.STAND_IN,
+        campaign_id="release-0.27.1",
+    )
+    assert [sweep.runtime_version for sweep in dense.sweeps] == ["0.26.0", "0.27.1", "0.27.1", "0.26.0"]
+    assert with_a_server_missing([dense], {}, own) == (dense,)
+    left = left_of_turns(dense.sweeps, own)
+    (sweep,) = left.sweeps
+    assert (sweep.runtime_version, [point.batch_size for point in sweep.points]) == ("0.26.0", [64, 256])
+    assert [uuid[:8] for uuid in left.gpu_uuids] == ["GPU-619b"]
 
 
 def test_a_server_is_missing_if_one_of_two_settled_and_not_if_a_release_has_no_figure(
