@@ -1,13 +1,15 @@
--- Every family whose steps, resolution or frames were varied, with the law that came nearest: how many points
--- it was tried on, how far it missed. No law where none could be tried.
+-- Every family whose steps, resolution or frames were varied, with the law that came nearest: of which GPUs
+-- it is, how many points it was tried on, how far it missed. No law where none could be tried.
 with tried as (
     select
-        family_id,
-        law,
-        count(*) filter (where is_within_others) as tested_points,
-        max(abs(error)) filter (where is_within_others) as largest_error
-    from marts.diffusion_law_proof
-    group by family_id, law
+        proofs.family_id,
+        proofs.law,
+        any_value(points.gpu_uuids) as fitted_gpu_uuids,
+        count(*) filter (where proofs.is_within_others) as tested_points,
+        max(abs(proofs.error)) filter (where proofs.is_within_others) as largest_error
+    from marts.diffusion_law_proof as proofs
+    inner join marts.diffusion_energy_surface as points on proofs.point_id = points.point_id
+    group by proofs.family_id, proofs.law
 ),
 
 nearest as (
@@ -23,6 +25,7 @@ nearest as (
 select distinct on (surface.family_id)
     surface.*,
     nearest.law,
+    nearest.fitted_gpu_uuids,
     nearest.tested_points,
     nearest.largest_error
 from marts.diffusion_energy_surface as surface

@@ -101,22 +101,36 @@ def test_releases_say_the_verdicts_of_the_mart(marts: duckdb.DuckDBPyConnection,
     }
 
 
-def test_releases_compare_the_newest_versions_and_say_how_many_more_there_are(
-    warehouse: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("shown", "oldest", "pairs", "more"),
+    [  # as text, 0.5.0 is after 0.26.0, and 0.10.0 before it
+        (1, "0.5.0", ["vLLM 0.26.0 to 0.27.0"], "and 1 more pair of earlier versions; the mart"),
+        (2, "0.10.0", ["vLLM 0.26.0 to 0.27.0", "vLLM 0.10.0 to 0.27.0"], None),
+    ],
+)
+def test_releases_compare_the_newest_versions_first_and_say_how_many_more_there_are(
+    warehouse: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shown: int,
+    oldest: str,
+    pairs: list[str],
+    more: str | None,
 ) -> None:
-    monkeypatch.setattr(release_pages, "PAIRS_SHOWN", 1)
+    monkeypatch.setattr(release_pages, "PAIRS_SHOWN", shown)
     with warehouse.copy() as connection:
-        for added in (  # as text, 0.5.0 is after 0.26.0
-            "marts.runtime_version_comparison select * replace ('0.5.0' as old_runtime_version)",
-            "marts.release_summary select * replace ('0.5.0' as runtime_version, 0 as release_position)",
-            "marts.release_history select * replace ('0.5.0' as runtime_version)",
+        for added in (
+            f"marts.runtime_version_comparison select * replace ('{oldest}' as old_runtime_version)",
+            f"marts.release_summary select * replace ('{oldest}' as runtime_version, 0 as release_position)",
+            f"marts.release_history select * replace ('{oldest}' as runtime_version)",
         ):
             table = added.split()[0]
             connection.execute(f"insert into {added} from {table} where runtime_version = '0.27.0'")
         write_releases(tmp_path, connection, MANIFEST, catalog.load(), navigation([]), {})
     text = (tmp_path / "releases.html").read_text()
-    assert re.findall('<h2 id="pair-[0-9]+">([^<]*)</h2>', text) == ["vLLM 0.26.0 to 0.27.0"]
-    assert "and 1 more pair of earlier versions; the mart" in text
+    assert re.findall('<h2 id="pair-[0-9]+">([^<]*)</h2>', text) == pairs
+    assert more is None or more in text
+    assert more is not None or "more pair" not in text
 
 
 CAMPAIGN: dict[str, Any] = {

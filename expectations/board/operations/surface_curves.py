@@ -91,6 +91,12 @@ class Surface:
         return self.points[0]
 
     @property
+    def fitted_on(self) -> str | None:
+        """The GPUs of the law to use, or of the law that came nearest; `None` if none could be tried."""
+        gpus = self.law.of["gpu_uuids"] if self.law else self.nearest["fitted_gpu_uuids"]
+        return None if gpus is None else str(gpus)
+
+    @property
     def stem(self) -> str:
         """Name of its files without their ending."""
         return f"surface-{self.family['family_id'][:16]}"
@@ -323,8 +329,8 @@ def _points(surface: Surface, knob: Knob, line: _Line) -> Iterator[Row]:
     """Measured points with their intervals, and what the law said of those that were left out."""
     for row in line.rows:
         place = {"place": knob.of(row), "line": line.name, "low": None, "high": None}
-        own_gpu = surface.law is None or row["gpu_uuids"] == surface.law.of["gpu_uuids"]
-        tested = own_gpu and row["is_within_others"]
+        own_gpu = surface.fitted_on in (None, row["gpu_uuids"])
+        tested = surface.law is not None and own_gpu and row["is_within_others"]
         yield {
             **place,
             "value": row["energy_per_output_joules"],

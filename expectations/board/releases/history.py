@@ -8,6 +8,7 @@ Vega-Lite itself and not through Altair, which spends half a second on each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -43,29 +44,42 @@ Spec = dict[str, Any]
 
 def svg(rows: Sequence[Row], tasks: Mapping[str, str]) -> str | None:
     """The figure as SVG for the page; None without a configuration that has two releases with energy."""
-    panels = points(rows, tasks)
+    panels = panels_of(rows, tasks)
     if not panels:
         return None
     return theme.unsized(svg_of_vega_lite(specification(panels)))
 
 
-def points(rows: Sequence[Row], tasks: Mapping[str, str]) -> list[tuple[str, list[Row]]]:
-    """Heading and points of each panel.
+@dataclass(frozen=True)
+class Panel:
+    """One configuration.
+
+    points: of the releases that share a GPU with the first one. releases: all with energy, in order.
+    """
+
+    heading: str
+    points: Sequence[Row]
+    releases: Sequence[str]
+
+
+def panels_of(rows: Sequence[Row], tasks: Mapping[str, str]) -> list[Panel]:
+    """The panels of the figure.
 
     rows: of `history.sql`, the rows of one configuration together and in the order of the releases.
     """
     panels = []
     for _, group in groupby(rows, key=lambda row: row["series_id"]):
-        history = list(group)
+        history = [row for row in group if row["energy_per_output_joules"] is not None]
         drawn = [_point(row) for row in history if _change(row) is not None]
         if len(drawn) > 1:
-            panels.append((_heading(history[0], tasks), drawn))
+            names = [row["runtime_version"] for row in history]
+            panels.append(Panel(_heading(history[0], tasks), drawn, names))
     return panels[:PANELS]
 
 
-def specification(panels: Sequence[tuple[str, Sequence[Row]]]) -> Spec:
+def specification(panels: Sequence[Panel]) -> Spec:
     """The Vega-Lite specification: all panels have the same axis of energy."""
-    every = [point[name] for _, drawn in panels for point in drawn for name in ("low", "change", "high")]
+    every = [point[name] for panel in panels for point in panel.points for name in ("low", "change", "high")]
     ends = [value for value in every if value is not None]
     room = _MARGIN * (max(ends) - min(ends) or 1)
     domain = [min(ends) - room, max(ends) + room]
@@ -73,7 +87,7 @@ def specification(panels: Sequence[tuple[str, Sequence[Row]]]) -> Spec:
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "background": "transparent",
         "columns": _COLUMNS,
-        "concat": [_panel(heading, drawn, domain) for heading, drawn in panels],
+        "concat": [_panel(panel, domain) for panel in panels],
         "config": {
             "font": "Arial, Helvetica, sans-serif",
             "view": {"stroke": None},
@@ -83,9 +97,15 @@ def specification(panels: Sequence[tuple[str, Sequence[Row]]]) -> Spec:
     }
 
 
-def _panel(heading: str, drawn: Sequence[Row], domain: Sequence[float]) -> Spec:
-    model, _, rest = heading.partition(", ")
-    x = {"field": "release", "type": "ordinal", "sort": None, "axis": {"title": None, "labelAngle": -30}}
+def _panel(panel: Panel, domain: Sequence[float]) -> Spec:
+    model, _, rest = panel.heading.partition(", ")
+    x = {
+        "field": "release",
+        "type": "ordinal",
+        "sort": None,
+        "scale": {"domain": list(panel.releases)},
+        "axis": {"title": None, "labelAngle": -30},
+    }
     y = {
         "type": "quantitative",
         "scale": {"domain": list(domain), "nice": False},
@@ -96,7 +116,7 @@ def _panel(heading: str, drawn: Sequence[Row], domain: Sequence[float]) -> Spec:
         "title": {"text": model, "subtitle": rest},
         "width": _WIDTH,
         "height": _HEIGHT,
-        "data": {"values": list(drawn)},
+        "data": {"values": list(panel.points)},
         "layer": [
             {
                 "mark": {"type": "line", "color": theme.LINE, "strokeWidth": 2},

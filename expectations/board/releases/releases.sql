@@ -1,5 +1,5 @@
--- Every comparison of two versions of a runtime, for its newest pairs of versions, and how many pairs there
--- are. shown: pairs of each runtime.
+-- Every comparison of two versions of a runtime, for its newest pairs of versions, the newest first, and how
+-- many pairs there are. shown: pairs of each runtime.
 with
 
 compared as (
@@ -49,8 +49,8 @@ from newest_first
 qualify place <= {{ shown }}
 order by
     runtime,
-    runtime_version,
-    old_runtime_version,
+    data_source,
+    place,
     nickname,
     task,
     gpu_model,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from expectations.board.addresses import release_page_name
-from expectations.board.releases.history import points, specification, svg
+from expectations.board.releases.history import panels_of, specification, svg
 
 FIRST: dict[str, Any] = {
     "series_id": "s",
@@ -40,8 +40,9 @@ LATER = {
 
 
 def test_each_release_is_a_point_against_the_first_one() -> None:
-    ((heading, drawn),) = points([FIRST, LATER], {"lm-arena-chat": "Text Conversation"})
-    assert heading == "Qwen 3 8B, Text Conversation, 1x H200, batch 64, dummy weights"
+    (panel,) = panels_of([FIRST, LATER], {"lm-arena-chat": "Text Conversation"})
+    drawn = panel.points
+    assert panel.heading == "Qwen 3 8B, Text Conversation, 1x H200, batch 64, dummy weights"
     assert [(point["release"], point["change"], point["low"]) for point in drawn] == [
         ("0.20.2", 0.0, None),
         ("0.26.0", pytest.approx(-3.3), pytest.approx(-3.6)),
@@ -51,19 +52,32 @@ def test_each_release_is_a_point_against_the_first_one() -> None:
 
 
 def test_a_contested_change_is_not_drawn_as_confirmed() -> None:
-    ((_, (_, point)),) = points([FIRST, {**LATER, "confirmation": "contested"}], {})
+    (panel,) = panels_of([FIRST, {**LATER, "confirmation": "contested"}], {})
+    _, point = panel.points
     assert (point["shape"], point["label"]) == ("circle", "contested")
 
 
 def test_a_release_without_energy_is_no_point_and_one_point_is_no_history() -> None:
     unmeasured = {**LATER, "energy_per_output_joules": None, "energy_change_since_first": None}
-    assert points([FIRST, unmeasured], {}) == []
+    assert panels_of([FIRST, unmeasured], {}) == []
     assert svg([FIRST, unmeasured], {}) is None
+
+
+def test_a_release_on_other_gpus_than_the_first_has_its_place_and_no_point() -> None:
+    between = {**LATER, "runtime_version": "0.24.0", "energy_change_since_first": None}
+    failed = {**between, "runtime_version": "0.25.1", "energy_per_output_joules": None}
+    (panel,) = panels_of([FIRST, between, failed, LATER], {})
+    assert [point["release"] for point in panel.points] == ["0.20.2", "0.26.0"]
+    (drawn,) = specification([panel])["concat"]
+    places = {tuple(layer["encoding"]["x"]["scale"]["domain"]) for layer in drawn["layer"]}
+    assert places == {("0.20.2", "0.24.0", "0.26.0")}
+    picture = svg([FIRST, between, failed, LATER], {})
+    assert picture is not None and "0.24.0" in picture and "0.25.1" not in picture
 
 
 def test_all_panels_have_one_axis_that_holds_every_interval() -> None:
     other = [{**FIRST, "series_id": "t"}, {**LATER, "series_id": "t", "energy_change_since_first_high": 0.02}]
-    drawn = specification(points([FIRST, LATER, *other], {}))
+    drawn = specification(panels_of([FIRST, LATER, *other], {}))
     domains = {
         tuple(layer["encoding"]["y"]["scale"]["domain"])
         for panel in drawn["concat"]

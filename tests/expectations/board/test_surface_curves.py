@@ -46,7 +46,12 @@ WORK = {
     Term.STEP_LINEAR: known.LINEAR,
     Term.STEP_QUADRATIC: known.QUADRATIC,
 }
-UNTRIED: dict[str, Any] = {"law": None, "tested_points": None, "largest_error": None}
+UNTRIED: dict[str, Any] = {
+    "law": None,
+    "fitted_gpu_uuids": None,
+    "tested_points": None,
+    "largest_error": None,
+}
 SIDES = {399_360: (480, 832), 921_600: (720, 1280)} | {
     side * side: (side, side) for side in (*known.SIDES, 2048)
 }
@@ -263,12 +268,25 @@ def test_words_say_what_the_work_is_made_of() -> None:
 )
 def test_without_a_law_points_are_drawn_and_the_reason_is_said(nearest: Any, said: str) -> None:
     points = rows(known.GRID, known.power, predicted_joules=None, is_within_others=None)
-    (surface,) = surfaces(points, {}, [{"family_id": FAMILY["family_id"], **nearest}])
+    (surface,) = surfaces(points, {}, [{"family_id": FAMILY["family_id"], **UNTRIED, **nearest}])
     assert in_words(surface) == [said]
     assert {kind for kind, _, _ in kinds(surface)} == {"measured"} and len(kinds(surface)) == 16
     joined = values(panels(surface)["Over steps"], "line")
     assert {value["value"] for value in joined} == {known.power(point) for point in known.GRID}
     assert {counts(surface, row) for row in points} == {"no law"}
+
+
+def test_without_a_law_the_gpu_of_the_nearest_is_told_from_the_others() -> None:
+    unproven = {"predicted_joules": None, "is_within_others": None}
+    own, other = (
+        rows([Point(steps, 512 * 512)], known.power, gpu_uuids=gpu, **unproven)
+        for steps, gpu in ((10, "GPU-1"), (20, "GPU-2"))
+    )
+    nearest = {**UNTRIED, "law": "power", "fitted_gpu_uuids": "GPU-2", "tested_points": 3}
+    drawn = {place: kind for kind, place, _ in kinds(Surface((*own, *other), None, nearest))}
+    assert drawn == {10: "other GPU", 20: "measured"}
+    drawn = {place: kind for kind, place, _ in kinds(Surface((*own, *other), None, UNTRIED))}
+    assert drawn == {10: "measured", 20: "measured"}
 
 
 def test_it_is_drawn_wide_and_for_a_narrow_screen() -> None:
