@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from packaging.version import Version
 
 from benchmark_tasks.testing.waiting import until
 from expectations.board import libraries
@@ -669,6 +670,18 @@ def test_a_narrow_screen_does_not_scroll_sideways(site: Site) -> None:
         assert site.browser.evaluate(f"Math.min(...{halves})") > 90
     finally:
         site.browser.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_the_newest_version_is_offered_first_and_an_unknown_one_last(site: Site) -> None:
+    site.open()
+    rows = "['0.9.0', null, '0.27.1', '0.26.0'].map((each) => ({ runtime_version: each, weights: each }))"
+    both = f"['runtime_version', 'weights'].map((key) => optionsOf({rows}, key))"
+    options = json.loads(site.browser.evaluate(f"JSON.stringify({both})"))
+    assert options == [["0.27.1", "0.26.0", "0.9.0", "null"], ["0.9.0", "0.26.0", "0.27.1", "null"]]
+    offered = "[...document.querySelectorAll('#filters input[name=runtime_version]')].map((box) => box.value)"
+    shown = json.loads(site.browser.evaluate(f"JSON.stringify({offered})"))
+    known = site.query(f"select distinct runtime_version from marts.leaderboard where {CHAT}")
+    assert shown == sorted((row[0] for row in known), key=Version, reverse=True) and len(shown) > 1
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

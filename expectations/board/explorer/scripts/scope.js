@@ -45,9 +45,12 @@ function risingIn(rows, x, y) {
   return Array.from(places, (place) => rows[place]);
 }
 
+// Versions begin with the newest, because only the first of many are seen without scrolling; an unknown one is last.
 function optionsOf(rows, key) {
   const values = [...new Set(rows.map((row) => row[key]))].map(String);
-  return values.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const rising = (a, b) => a.localeCompare(b, "en", { numeric: true });
+  if (key !== "runtime_version") return values.sort(rising);
+  return values.sort((a, b) => (a === "null") - (b === "null") || rising(b, a));
 }
 
 // All figures of energy per output share a unit.
