@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +26,7 @@ from benchmark_tasks.vocabulary import AnswerForm, LengthControl, RuntimeName, T
 if TYPE_CHECKING:
     from benchmark_tasks.host.device_lock import Held
     from benchmark_tasks.host.machine import Machine
-    from benchmark_tasks.plan.sweep import Sweep
+    from benchmark_tasks.plan.sweep import Plan, Sweep
     from benchmark_tasks.run import MeasureResult
 
 
@@ -208,12 +208,12 @@ def measure(
     }
     generation = {"inference_steps": steps, "height": height, "width": width, "num_frames": frames}
     changes: dict[str, Any] = {**requests, **serving, **generation}
-    same_gpus, gpu_uuids = False, tuple[str, ...]()
+    turns = None
     _require_rates_possible(rate, burstiness, batch_size, plan_file)
     require_idle(sleep, rate)
     if plan_file is not None:
         plan = read_plan(plan_file)
-        sweeps, same_gpus, gpu_uuids = sweeps_of(plan, index), plan.same_gpus, plan.gpu_uuids
+        sweeps, turns = sweeps_of(plan, index), plan if plan.same_gpus else None
         changes |= {"gpu_model": gpu_model, "weights_folder": weights_folder}
     elif model is not None:
         runtime = runtime or installed_catalog().model(model).runtime
@@ -238,7 +238,10 @@ def measure(
     sweeps = _changed(sweeps, changes)
     if rate:
         sweeps = _at_rates(sweeps, rate, burstiness, sleep or (), settings)
-    rows, failure = _measure_all(sweeps, settings, same_gpus=same_gpus, gpu_uuids=gpu_uuids)
+    if turns is not None:
+        anew = tuple(_changed(turns.anew, changes)) if index is None else ()
+        turns = turns.model_copy(update={"sweeps": tuple(sweeps), "anew": anew})
+    rows, failure = _measure_each(sweeps, settings, None) if turns is None else _in_turns(turns, settings)
     print_rows(rows, as_json, lambda row: (row["status"], row["path"]))
     if failure is not None:
         raise failure
@@ -426,22 +429,21 @@ def _sweeps_by_hand(
     ]
 
 
-def _measure_all(
-    sweeps: Sequence[Sweep], settings: Settings, *, same_gpus: bool = False, gpu_uuids: Collection[str] = ()
-) -> tuple[list[dict[str, str]], Exception | None]:
-    """What was landed, and the failure if there was one; a defect, whose traceback tells where, first.
+def _in_turns(plan: Plan, settings: Settings) -> tuple[list[dict[str, str]], Exception | None]:
+    """What was landed, and the failure, as `_measure_each`: all sweeps on the GPUs that the first one gets.
 
-    A sweep that fails does not keep the others from being measured, unless they would fail alike
-    (no space left, or the GPU is held). same_gpus: all run on the GPUs that the first one gets, those with
-    these UUIDs if they are here and free.
+    Those are the ones that the plan names, if they are here and free; on others its sweeps begin anew.
     """
-    from benchmark_tasks.measuring.devices import hold_for
+    from benchmark_tasks.measuring.devices import are_held, hold_for
 
-    if not same_gpus or not sweeps:
-        return _measure_each(sweeps, settings, None)
+    if not plan.sweeps:
+        return _measure_each((), settings, None)
     try:
-        with hold_for(sweeps, settings.home, gpu_uuids) as held:
-            return _measure_each(sweeps, settings, held)
+        with hold_for(plan.sweeps, settings.home, plan.gpu_uuids) as held:
+            if not plan.anew or are_held(plan.gpu_uuids, held):
+                return _measure_each(plan.sweeps, settings, held)
+            say(f"not free or not here: {', '.join(plan.gpu_uuids)}; all turns are measured on other GPUs")
+            return _measure_each(plan.anew, settings, held)
     except JouleboardError as error:
         return [], error
 
@@ -449,6 +451,11 @@ def _measure_all(
 def _measure_each(
     sweeps: Sequence[Sweep], settings: Settings, held: Held | None
 ) -> tuple[list[dict[str, str]], Exception | None]:
+    """What was landed, and the failure if there was one; a defect, whose traceback tells where, first.
+
+    A sweep that fails does not keep the others from being measured, unless they would fail alike
+    (no space left, or the GPU is held).
+    """
     from benchmark_tasks.run import measure as measure_sweep
 
     rows: list[dict[str, str]] = []

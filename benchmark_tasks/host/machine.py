@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark_tasks.catalog import Catalog
@@ -92,13 +92,13 @@ def usable_indices(at_least: int = 0) -> tuple[int, ...]:
     return tuple(range(at_least)) if visible is None else visible
 
 
-def indices_of(uuids: Collection[str]) -> tuple[int, ...]:
-    """The driver's indices of those of these GPUs that are here and that this process may use.
+def usable_uuids() -> dict[str, int]:
+    """The driver's index of each GPU that can be measured and that this process may use, by its UUID.
 
     Raises:
         SettingsError: CUDA_VISIBLE_DEVICES names a GPU that is not here.
     """
-    return tuple(gpu.index for gpu in instruments().gpus if gpu.gpu is not None and gpu.gpu.uuid in uuids)
+    return {gpu.gpu.uuid: gpu.index for gpu in instruments().measurable if gpu.gpu is not None}
 
 
 def visible_indices(environment: Mapping[str, str] = os.environ) -> tuple[int, ...] | None:

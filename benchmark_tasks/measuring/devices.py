@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark_tasks.catalog import Catalog
 from benchmark_tasks.errors import CatalogError, MeterError
 from benchmark_tasks.host.device_lock import Held, hold_free_devices
-from benchmark_tasks.host.machine import indices_of, instruments, usable_indices, visible_indices
+from benchmark_tasks.host.machine import instruments, usable_indices, usable_uuids, visible_indices
 from benchmark_tasks.meters.host_meter import with_host
 from benchmark_tasks.meters.meter import Meter, NoMeter, Recorder
 from benchmark_tasks.meters.vendors import vendor_here
@@ -60,9 +60,15 @@ def hold_for(sweeps: Sequence[Sweep], home: Path, uuids: Collection[str] = ()) -
     first = sweeps[0]
     if {sweep.num_gpus for sweep in sweeps} != {first.num_gpus}:
         raise CatalogError("sweeps on the same GPUs need the same number of GPUs")
-    preferred = indices_of(uuids) if uuids else ()
+    preferred = [index for uuid, index in usable_uuids().items() if uuid in uuids] if uuids else ()
     with hold_free_devices(home, gpus_for(first), first.num_gpus, first.label(), preferred) as held:
         yield held
+
+
+def are_held(uuids: Collection[str], held: Held) -> bool:
+    """Whether the GPUs that are held are these."""
+    indices, here = held[0], usable_uuids()
+    return sorted(indices) == sorted(here.get(uuid, -1) for uuid in uuids)
 
 
 def _too_few(sweep: Sweep, usable: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -74,36 +74,52 @@ def what_is_missing(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> list[Sweep]
 class TurnsLeft:
     """What a series of sweeps in turns leaves to be measured, in its order, and where.
 
-    gpu_uuids: of the GPUs that have most of it, sorted; empty if none has any, or it was measured without.
+    gpu_uuids: of the GPUs where the rest has to be measured, sorted; empty if they may be any.
     """
 
     sweeps: tuple[Sweep, ...]
     gpu_uuids: tuple[str, ...] = ()
 
 
-def left_of_turns(sweeps: Iterable[Sweep], runs: Iterable[Run], gpu_uuids: Collection[str] = ()) -> TurnsLeft:
+def left_of_turns(
+    sweeps: Iterable[Sweep], runs: Iterable[Run], *, rounds: int = 1, gpu_uuids: Collection[str] = ()
+) -> TurnsLeft:
     """What these runs leave of a series that has to be measured on the same GPUs.
 
-    Releases are compared on the same GPUs, so only runs on the GPUs that have most of the series count; if
-    two have as much, those on the GPUs that were measured last. A run that did not fit counts everywhere.
-    Sweeps of a series may be equal (A B B A): a run that landed counts for the first of them only.
+    Releases are compared on the same GPUs, so a series counts where all of it is of the same GPUs. What is
+    left goes on where least of it is missing; if as much is missing on several GPUs, where one of its runs
+    landed last. A run that did not fit counts everywhere. Sweeps of a series may be equal (A B B A): a run
+    that landed counts for the first of them only.
 
-    gpu_uuids: of the only ones whose runs count, if it is known which they must be.
+    rounds: how often the series is wanted. gpu_uuids: of the only GPUs whose runs count.
     """
     sweeps, everywhere = tuple(sweeps), list[Run]()
+    wanted = {_key_of_point(sweep, point) for sweep in sweeps for point in sweep.points}
     by_gpus: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         here = tuple(sorted(gpu.uuid for gpu in run.provenance.gpus))
         if run.status is RunStatus.INFEASIBLE:
             everywhere.append(run)
-        elif not gpu_uuids or here == tuple(sorted(gpu_uuids)):
+        elif gpu_uuids and here != tuple(sorted(gpu_uuids)):
+            continue
+        elif _has_result(run) and wanted.intersection(_keys_of_run(run)):
             by_gpus.setdefault(here, []).append(run)
-    least = TurnsLeft(_left_in_order(sweeps, everywhere))
-    for here, own in sorted(by_gpus.items(), key=lambda item: max(run.finished_at for run in item[1])):
-        left = TurnsLeft(_left_in_order(sweeps, [*everywhere, *own]), here)
-        if _runs_of(left) < _runs_of(least) or (least.gpu_uuids and _runs_of(left) == _runs_of(least)):
-            least = left
-    return TurnsLeft(least.sweeps, least.gpu_uuids or tuple(sorted(gpu_uuids)))
+    whole = {here: _whole_series(sweeps, [*everywhere, *own], rounds) for here, own in by_gpus.items()}
+    missing = rounds - sum(whole.values())
+    if missing <= 0:
+        return TurnsLeft(())
+    begun = [
+        TurnsLeft(_left_in_order(sweeps * (whole[here] + missing), [*everywhere, *own]), here)
+        for here, own in sorted(by_gpus.items(), key=lambda item: max(run.finished_at for run in item[1]))
+    ]
+    anew = TurnsLeft(_left_in_order(sweeps * missing, everywhere), tuple(sorted(gpu_uuids)))
+    best = min(reversed(begun), key=_runs_of, default=anew)
+    return best if _runs_of(best) < _runs_of(anew) else anew
+
+
+def _whole_series(sweeps: tuple[Sweep, ...], runs: Sequence[Run], most: int) -> int:
+    """How often these runs have the whole series, up to a number."""
+    return max(count for count in range(most + 1) if not _left_in_order(sweeps * count, runs))
 
 
 def _left_in_order(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> tuple[Sweep, ...]:

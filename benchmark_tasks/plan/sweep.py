@@ -279,8 +279,10 @@ class Plan(Record):
     same_gpus: every sweep runs on the GPUs that the first one gets; they stay locked in between. For
         releases that are measured in turns (A B B A).
     gpu_uuids: of the GPUs to take for these if they are here and free, because earlier turns ran on them.
+    anew: what is measured instead if these GPUs are not here, or not free; the same sweeps if it is empty.
     """
 
     sweeps: tuple[Sweep, ...]
     same_gpus: bool = False
     gpu_uuids: tuple[str, ...] = ()
+    anew: tuple[Sweep, ...] = ()

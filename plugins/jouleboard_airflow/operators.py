@@ -20,7 +20,7 @@ from jouleboard_airflow.guarded_command import GuardedCommand
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from benchmark_tasks.plan import TurnsLeft
+    from benchmark_tasks.plan import Sweep, TurnsLeft
     from benchmark_tasks.results.schema import Run
 
 
@@ -49,9 +49,10 @@ class MeasureSweepOperator(BaseOperator):
         title: name of the sweep in the UI, through `map_index_template="{{ task.title }}"`.
         then: sweeps that are measured after it on the same GPUs, as JSON.
         known: ids of the runs that this DAG run had landed when it was planned. When the task is tried
-            again or cleared, it leaves out what was landed since. Turns that began on GPUs of another host
-            begin anew.
-        gpu_uuids: of the GPUs that have earlier turns of these: taken if they are here and free.
+            again or cleared, it leaves out what was landed since; of turns, what was landed on the same GPUs
+            of this host.
+        gpu_uuids: of the GPUs that have earlier turns of these.
+        anew: all turns, measured if these GPUs are not here or not free, as JSON.
     """
 
     ui_color = "#e8f4ea"
@@ -65,6 +66,7 @@ class MeasureSweepOperator(BaseOperator):
         then: Sequence[dict[str, Any]] = (),
         known: Collection[str] = (),
         gpu_uuids: Sequence[str] = (),
+        anew: Sequence[dict[str, Any]] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,6 +75,7 @@ class MeasureSweepOperator(BaseOperator):
         self.title = title
         self.known = known
         self.gpu_uuids = gpu_uuids
+        self.anew = anew
         self._command: GuardedCommand | None = None
 
     def execute(self, context: Context) -> None:
@@ -98,20 +101,35 @@ class MeasureSweepOperator(BaseOperator):
 
     def _missing(self, *, first_try: bool) -> TurnsLeft:
         """What is still to be measured, in its order, and on which GPUs."""
-        from benchmark_tasks.host.machine import indices_of
+        from benchmark_tasks.host.machine import usable_uuids
         from benchmark_tasks.plan import TurnsLeft, left_of_turns, what_is_missing
         from benchmark_tasks.plan.sweep import Sweep
+        from benchmark_tasks.vocabulary import RunStatus
 
         sweeps = tuple(Sweep.model_validate(sweep) for sweep in (self.sweep, *self.then))
-        gpu_uuids = tuple(self.gpu_uuids)
+        planned = TurnsLeft(sweeps, tuple(self.gpu_uuids))
         if first_try:
-            return TurnsLeft(sweeps, gpu_uuids)
+            return planned
         runs = _landed_since(sweeps[0].campaign_id, self.known)
         if not self.in_turns:
             return TurnsLeft(tuple(what_is_missing(sweeps, runs)))
-        left = left_of_turns(sweeps, runs, gpu_uuids)
-        elsewhere = left.gpu_uuids and not gpu_uuids and not indices_of(left.gpu_uuids)
-        return TurnsLeft(sweeps) if elsewhere else left
+        here = usable_uuids()
+        can_go_on = [
+            run
+            for run in runs
+            if run.status is RunStatus.INFEASIBLE or here.keys() >= {gpu.uuid for gpu in run.provenance.gpus}
+        ]
+        begun = left_of_turns(self._all_turns, can_go_on)
+        if not planned.gpu_uuids:
+            return begun
+        on_planned = left_of_turns(sweeps, can_go_on, gpu_uuids=planned.gpu_uuids)
+        return min(on_planned, begun, key=lambda left: len(left.sweeps))
+
+    @property
+    def _all_turns(self) -> tuple[Sweep, ...]:
+        from benchmark_tasks.plan.sweep import Sweep
+
+        return tuple(Sweep.model_validate(sweep) for sweep in self.anew or (self.sweep, *self.then))
 
     @property
     def in_turns(self) -> bool:
@@ -125,8 +143,13 @@ class MeasureSweepOperator(BaseOperator):
         error = ""
         with tempfile.TemporaryDirectory(prefix="jouleboard-") as folder:
             plan = Path(folder) / "plan.json"
-            whole = Plan(sweeps=missing.sweeps, same_gpus=self.in_turns, gpu_uuids=missing.gpu_uuids)
-            plan.write_text(whole.model_dump_json())
+            asked = Plan(
+                sweeps=missing.sweeps,
+                same_gpus=self.in_turns,
+                gpu_uuids=missing.gpu_uuids,
+                anew=self._all_turns if missing.gpu_uuids else (),
+            )
+            plan.write_text(asked.model_dump_json())
             with GuardedCommand(measure_command(plan)) as self._command:
                 for line in self._command.lines():
                     error = self._log_line(line) or error

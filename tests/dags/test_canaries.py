@@ -18,6 +18,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.samples import sample_run, write_sample
 from benchmark_tasks.vocabulary import ModelKind
+from jouleboard_airflow.operators import MeasureSweepOperator
 from jouleboard_airflow.tasks import canaries, confirming, estimating, planning
 from tests.dags.commands import LANDS, answer, measure_with, said, states
 from tests.dags.conftest import dags_with_fleet
@@ -157,6 +158,12 @@ def test_a_turn_that_never_settled_is_measured_again(
         land(turn, home)
     (again,) = canaries.plan_canaries_again(first, form, "run")["planned"]
     assert (again["sweep"]["runtime_version"], again["then"]) == ("0.33.0", [])
+    own = [run for run in planning.listing(Settings.from_environment()).runs if run[0].campaign_id == "run"]
+    ((uuid,),) = {tuple(gpu.uuid for gpu in run.provenance.gpus) for run, _ in own}
+    (arguments,) = planning.sweeps_for([again], again["lane"])
+    assert arguments["gpu_uuids"] == [uuid]
+    assert [Sweep.model_validate(each) for each in arguments["anew"]] == turns
+    assert MeasureSweepOperator(task_id="again", **arguments).in_turns
     land(turns[2], home)
     assert not canaries.plan_canaries_again(first, form, "run")["planned"]
 

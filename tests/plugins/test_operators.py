@@ -117,51 +117,84 @@ def test_tried_again_only_what_its_campaign_has_not_landed_is_measured(
     assert not kept.exists()
 
 
+A, B = "0.32.0", "0.33.0"
+HERE, BESIDE, ELSEWHERE = uuid_of(0), uuid_of(1), uuid_of(7)
+
+
 @pytest.mark.parametrize(
-    ("here", "planned_on", "versions", "taken"),
+    ("landed", "planned", "try_number", "left", "gpu"),
     [
-        (2, [], ["0.33.0", "0.32.0"], [uuid_of(1)]),
-        (0, [], ["0.32.0", "0.33.0", "0.33.0", "0.32.0"], []),
-        (2, [uuid_of(0)], ["0.32.0", "0.33.0", "0.33.0", "0.32.0"], [uuid_of(0)]),
+        ({BESIDE: [A, B]}, None, 2, [B, A], BESIDE),
+        ({ELSEWHERE: [A, B]}, None, 2, [A, B, B, A], None),
+        ({ELSEWHERE: [A, B, B], BESIDE: [A, B]}, None, 3, [B, A], BESIDE),
+        ({BESIDE: [A, B, B, A]}, None, 2, [], None),
+        ({}, [A], 1, [A], HERE),
+        ({}, [A], 2, [A], HERE),
+        ({HERE: [A]}, [A], 2, [], None),
+        ({BESIDE: [A, B, B]}, [A], 2, [A], HERE),
+        ({BESIDE: [A, B, B, A]}, [A], 2, [], None),
+        ({BESIDE: [A, B, B]}, [B, A], 2, [A], BESIDE),
     ],
-    ids=["the same host", "another host", "planned on another GPU"],
+    ids=[
+        "goes on where it began",
+        "another host begins anew",
+        "what this host has counts, though another has more",
+        "whole",
+        "missing on a GPU, first try",
+        "missing on a GPU, tried again",
+        "measured on that GPU",
+        "as little is left on both GPUs",
+        "that GPU was busy, all turns ran on another",
+        "that GPU was busy, one is left on another",
+    ],
 )
-def test_turns_that_are_tried_again_stay_on_their_gpu(
+def test_turns_are_measured_on_one_gpu_when_tried_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     nvml: MadeUpNvml,
-    here: int,
-    planned_on: list[str],
-    versions: list[str],
-    taken: list[str],
+    landed: dict[str, list[str]],
+    planned: list[str] | None,
+    try_number: int,
+    left: list[str],
+    gpu: str | None,
 ) -> None:
-    """Two of four turns ran on GPU 1."""
-    nvml.answer([MadeUpGpu()] * here)
+    """Old, new, new, old; or some of it planned for the GPU that has the rest."""
+    nvml.answer([MadeUpGpu()] * 2)
     monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
     store = Store(tmp_path / "raw")
-    turns = [
-        {**sweep(), "gpu_model": "H100", "num_gpus": 1, "campaign_id": "c", "runtime_version": version}
-        for version in ("0.32.0", "0.33.0", "0.33.0", "0.32.0")
-    ]
-    for turn in turns[:2]:
-        asked = Sweep.model_validate(turn)
-        keys: dict[str, Any] = {"runtime_version": asked.runtime_version, "weights": asked.weights}
-        run = sample_run(configuration=asked.configuration(asked.points[0]), campaign_id="c")
-        keys |= {"length_control": asked.length_control, "request_set_id": asked.request_set}
-        gpu = run.provenance.gpus[0].model_copy(update={"uuid": uuid_of(1)})
-        changed = {
-            "comparability": run.comparability.model_copy(update=keys),
-            "provenance": run.provenance.model_copy(update={"gpus": (gpu,)}),
-        }
-        store.land_copy(write_sample(tmp_path / "measured", run.model_copy(update=changed)))
+    wanted = {**sweep(), "gpu_model": "H100", "num_gpus": 1, "campaign_id": "c"}
+    for uuid, versions in landed.items():
+        for version in versions:
+            asked = Sweep.model_validate({**wanted, "runtime_version": version})
+            run = sample_run(configuration=asked.configuration(asked.points[0]), campaign_id="c")
+            keys = {
+                "runtime_version": version,
+                "weights": asked.weights,
+                "length_control": asked.length_control,
+                "request_set_id": asked.request_set,
+            }
+            ran_on = run.provenance.gpus[0].model_copy(update={"uuid": uuid})
+            changed = {
+                "comparability": run.comparability.model_copy(update=keys),
+                "provenance": run.provenance.model_copy(update={"gpus": (ran_on,)}),
+            }
+            store.land_copy(write_sample(tmp_path / "measured", run.model_copy(update=changed)))
     kept = tmp_path / "plan.json"
     script = f"import shutil, sys; shutil.copyfile(sys.argv[1], {str(kept)!r})"
     operator = measure_with(script, monkeypatch)
-    operator.sweep, operator.then, operator.gpu_uuids = turns[0], turns[1:], planned_on
-    operator.execute(context(Instance(try_number=2)))
+    series = [{**wanted, "runtime_version": version} for version in (A, B, B, A)]
+    turns = [{**wanted, "runtime_version": version} for version in planned or ()] or series
+    operator.sweep, operator.then = turns[0], turns[1:]
+    if planned:
+        operator.gpu_uuids, operator.anew = [HERE], series
+    operator.execute(context(Instance(try_number)))
+    if not left:
+        assert not kept.exists()
+        return
     plan = Plan.model_validate_json(kept.read_text())
-    assert [each.runtime_version for each in plan.sweeps] == versions
-    assert (plan.same_gpus, list(plan.gpu_uuids)) == (True, taken)
+    assert [each.runtime_version for each in plan.sweeps] == left
+    assert (plan.same_gpus, plan.gpu_uuids) == (True, (gpu,) if gpu else ())
+    assert [each.runtime_version for each in plan.anew] == ([A, B, B, A] if gpu else [])
 
 
 def test_a_command_that_ends_without_a_word_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def plan_canaries_again(first: Round | None, params: Mapping[str, Any], run_id: 
     runs = planning.counting_runs(planning.listing(settings))
     own = [run for run in runs if run.campaign_id == run_id]
     unsettled = tuple(each for each in with_a_server_missing(series, changes, own) if each not in again)
-    left = [left_of_turns((*each.sweeps, *each.sweeps), own) for each in again]
+    left = [left_of_turns(each.sweeps, own, rounds=2) for each in again]
     left += [left_of_turns(each.sweeps, own) for each in unsettled]
     second = _round((*again, *unsettled), left, runs, run_id)
     return second if second["planned"] else second | {"decisions": _decided(series, changes, policy.margin)}
@@ -225,7 +225,9 @@ def _round(
         if not turns.sweeps:
             continue
         title = f"{each.sweeps[0].model_id} | {each.version} in turns with {', '.join(each.versions)}"
-        entries.append(planning.in_turns(turns, title, canary_lane_of(each.gpu_model).task_id, own))
+        entries.append(
+            planning.in_turns(turns, each.sweeps, title, canary_lane_of(each.gpu_model).task_id, own)
+        )
         log.info("to measure, on %s: %s", each.gpu_model, title)
     return {"series": _adapter().dump_python(tuple(series), mode="json"), "planned": entries}
 

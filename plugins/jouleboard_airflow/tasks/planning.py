@@ -5,8 +5,8 @@ Imported by DAG files, so everything heavy is imported inside the functions.
 
 A planned sweep is passed between tasks as a dict: `sweep` (a `Sweep` of benchmark_tasks as JSON), `title`
 (its name for people), `lane` (the task that measures it), `known` (ids of the runs that its campaign had
-landed when it was planned), `then` (sweeps that follow on the same GPUs; may be absent) and `gpu_uuids` (of
-the GPUs that have earlier turns of these; may be absent).
+landed when it was planned) and `then` (sweeps that follow on the same GPUs; may be absent). Where earlier
+turns of these ran already: `gpu_uuids` (of their GPUs) and `anew` (all turns, for other GPUs).
 """
 
 from __future__ import annotations
@@ -194,7 +194,11 @@ def plan_recheck(params: Mapping[str, Any], run_id: str) -> list[Planned]:
 def sweeps_for(sweeps: list[Planned], lane: str) -> list[dict[str, Any]]:
     """Arguments of the measuring task of a lane, one entry per sweep."""
     return [
-        {name: entry[name] for name in ("sweep", "then", "title", "known", "gpu_uuids") if name in entry}
+        {
+            name: entry[name]
+            for name in ("sweep", "then", "title", "known", "gpu_uuids", "anew")
+            if name in entry
+        }
         for entry in sweeps
         if entry["lane"] == lane
     ]
@@ -216,18 +220,18 @@ def planned(catalog: Catalog, sweeps: Iterable[Sweep], own: Iterable[Run]) -> li
     return [entry for _, entry in sorted(entries, key=lambda pair: pair[0])]
 
 
-def in_turns(turns: TurnsLeft, title: str, lane: str, own: Iterable[Run]) -> Planned:
-    """Sweeps that one task measures one after the other on the same GPUs, in the form of `planned`."""
+def in_turns(turns: TurnsLeft, series: Sequence[Sweep], title: str, lane: str, own: Iterable[Run]) -> Planned:
+    """Sweeps that one task measures one after the other on the same GPUs, in the form of `planned`.
+
+    series: all of them, of which `turns` are left.
+    """
     first, *then = [sweep.model_dump(mode="json") for sweep in turns.sweeps]
-    known, gpu_uuids = [run.run_id for run in own], list(turns.gpu_uuids)
-    return {
-        "sweep": first,
-        "then": then,
-        "title": title,
-        "lane": lane,
-        "known": known,
-        "gpu_uuids": gpu_uuids,
-    }
+    known = [run.run_id for run in own]
+    entry = {"sweep": first, "then": then, "title": title, "lane": lane, "known": known}
+    if not turns.gpu_uuids:
+        return entry
+    anew = [sweep.model_dump(mode="json") for sweep in series]
+    return entry | {"gpu_uuids": list(turns.gpu_uuids), "anew": anew}
 
 
 def measures(sweep: Sweep) -> dict[str, Any]:

@@ -17,10 +17,12 @@ import pytest
 from benchmark_tasks import run
 from benchmark_tasks.cli.output import json_text
 from benchmark_tasks.errors import GpuBusy, OutOfMemory, ServerDied, SettingsError
+from benchmark_tasks.host.device_lock import hold_devices
+from benchmark_tasks.host.machine import measurable
 from benchmark_tasks.plan.sweep import Plan, Sweep
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
-from benchmark_tasks.testing.nvml import ENERGY, LOST, MISMATCH, MadeUpGpu, MadeUpNvml
+from benchmark_tasks.testing.nvml import ENERGY, LOST, MISMATCH, MadeUpGpu, MadeUpNvml, uuid_of
 from benchmark_tasks.testing.package_index import PackageIndex
 from benchmark_tasks.testing.samples import sample_run, write_sample
 
@@ -546,3 +548,34 @@ def test_packing_says_how_to_write_what_the_host_has(
     result = jouleboard("pack-runtimes", "vllm==0.32.0", "--host", host, "-o", tmp_path / "out")
     assert_one_line(result, "pip list --format=freeze")
     assert not (tmp_path / "out").exists()
+
+
+def test_turns_begin_anew_where_the_gpu_of_the_earlier_ones_is_not_free(
+    tmp_path: Path, home: Path, jouleboard: Command, nvml: MadeUpNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No sweep can be measured, as the model is unknown: what is tried is told."""
+    monkeypatch.setattr("benchmark_tasks.host.machine.measurable", measurable)
+    nvml.answer([MadeUpGpu()] * 2)
+    asked = {
+        "model_id": "org/unknown",
+        "weight_precision": "bfloat16",
+        "task": "lm-arena-chat",
+        "gpu_model": "H100",
+        "num_gpus": 1,
+        "runtime": "vllm",
+        "distribution": "vllm",
+        "weights": "dummy",
+        "points": [{"batch_size": 1}],
+    }
+    old, new = ({**asked, "runtime_version": version} for version in ("0.32.0", "0.33.0"))
+    plan = tmp_path / "plan.json"
+    turns = {"same_gpus": True, "gpu_uuids": [uuid_of(1)], "anew": [old, new, new, old]}
+    plan.write_text(json.dumps({"sweeps": [old], **turns}))
+    _, _, stderr = jouleboard("measure", "--plan", plan)
+    assert "sweep 1 of 1: org/unknown" in stderr and "all turns" not in stderr
+    with hold_devices(home, [1], "another"):
+        _, _, stderr = jouleboard("measure", "--plan", plan)
+        assert f"not free or not here: {uuid_of(1)}; all turns are measured on other GPUs" in stderr
+        assert [f"sweep {number} of 4" in stderr for number in range(1, 5)] == [True] * 4
+        _, _, stderr = jouleboard("measure", "--plan", plan, "--index", 0)
+        assert "sweep 1 of 1: org/unknown" in stderr and "all turns" not in stderr

@@ -13,10 +13,10 @@ from benchmark_tasks.errors import CatalogError, MeterError, SettingsError
 from benchmark_tasks.host import machine
 from benchmark_tasks.host.machine import (
     Machine,
-    indices_of,
     instruments,
     this_machine,
     usable_indices,
+    usable_uuids,
     visible_indices,
 )
 from benchmark_tasks.meters import nvml as nvml_module
@@ -117,16 +117,16 @@ def test_a_gpu_that_is_not_here_is_named(nvml: MadeUpNvml, visible: str, message
         instruments({"CUDA_VISIBLE_DEVICES": visible})
 
 
-def test_gpus_are_found_by_their_uuids_if_they_are_here_and_may_be_used(
+def test_gpus_that_may_be_used_and_measured_have_their_uuids(
     nvml: MadeUpNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nvml.answer([MadeUpGpu()] * 3)
-    assert indices_of([uuid_of(2), uuid_of(0), "GPU-of-another-host"]) == (0, 2)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,1")
-    assert indices_of([uuid_of(2), uuid_of(0)]) == (2,)
+    nvml.answer([MadeUpGpu(), MadeUpGpu(), MadeUpGpu(mig=True)])
+    assert usable_uuids() == {uuid_of(0): 0, uuid_of(1): 1}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert usable_uuids() == {uuid_of(1): 1}
     nvml.answer([])
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert indices_of([uuid_of(0)]) == ()
+    assert usable_uuids() == {}
 
 
 @pytest.mark.parametrize(

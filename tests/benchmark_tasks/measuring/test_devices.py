@@ -1,14 +1,40 @@
-"""What the GPUs draw while nothing runs."""
+"""Which GPUs are held, and what they draw while nothing runs."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
-from benchmark_tasks.measuring.devices import idle_watts
+from benchmark_tasks.measuring.devices import are_held, hold_for, idle_watts
 from benchmark_tasks.meters.meter import NoMeter, Reading, Recorder
+from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.tables import Series
+from benchmark_tasks.testing.nvml import MadeUpGpu, MadeUpNvml, uuid_of
 from benchmark_tasks.testing.replay_meter import ReplayMeter
 from benchmark_tasks.testing.waiting import until
+
+SWEEP = Sweep(
+    model_id="org/model",
+    weight_precision="bfloat16",
+    task="lm-arena-chat",
+    gpu_model="H100",
+    num_gpus=1,
+    runtime="vllm",
+    runtime_version="0.32.0",
+    distribution="vllm",
+    weights="dummy",
+    points=(SweepPoint(batch_size=1),),
+)
+
+
+def test_gpus_that_are_named_are_held_if_they_are_here_and_free(tmp_path: Path, nvml: MadeUpNvml) -> None:
+    nvml.answer([MadeUpGpu()] * 3)
+    with hold_for([SWEEP], tmp_path, [uuid_of(2)]) as held:
+        assert held[0] == (2,) and are_held([uuid_of(2)], held) and not are_held([uuid_of(1)], held)
+        with hold_for([SWEEP], tmp_path, [uuid_of(2)]) as other:
+            assert other[0] == (0,) and not are_held([uuid_of(2)], other)
+    with hold_for([SWEEP], tmp_path, [uuid_of(7)]) as held:
+        assert held[0] == (0,) and not are_held([uuid_of(7)], held)
 
 
 class TwoGpus(ReplayMeter):

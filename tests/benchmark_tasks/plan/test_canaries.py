@@ -268,9 +268,9 @@ def test_turns_count_on_one_gpu_because_releases_are_compared_there(
     left = left_of_turns(turns, most)
     assert [sweep.runtime_version for sweep in left.sweeps] == ["0.32.0"]
     assert left.gpu_uuids == ("GPU-a",)
-    assert left_of_turns(turns, most, ["GPU-b"]).gpu_uuids == ("GPU-b",)
-    assert len(left_of_turns(turns, most, ["GPU-b"]).sweeps) == 3
-    assert left_of_turns(turns, most, ["GPU-c"]) == TurnsLeft(turns, ("GPU-c",))
+    assert left_of_turns(turns, most, gpu_uuids=["GPU-b"]).gpu_uuids == ("GPU-b",)
+    assert len(left_of_turns(turns, most, gpu_uuids=["GPU-b"]).sweeps) == 3
+    assert left_of_turns(turns, most, gpu_uuids=["GPU-c"]) == TurnsLeft(turns, ("GPU-c",))
     assert with_a_server_missing(series, {}, most) == series[1:2]
 
 
@@ -290,6 +290,32 @@ def test_of_two_gpus_with_as_many_turns_the_one_of_the_last_try_is_gone_on_with(
         for run, run_point in zip(last, series[0].sweeps[0].points, strict=False)
     ]
     assert left_of_turns(turns, other) == TurnsLeft(turns)
+
+
+def test_a_later_run_of_something_else_says_nothing_about_the_last_try(
+    series: tuple[CanarySeries, ...],
+) -> None:
+    turns, others = series[1].sweeps, series[0].sweeps
+    runs = [measured(each, each.points[0], each.runtime_version) for each in turns[:2]]
+    before, last = (
+        [on_gpu(run, uuid, finished_at=datetime(2026, 11, day, tzinfo=UTC)) for run in runs]
+        for day, uuid in ((26, "GPU-a"), (27, "GPU-b"))
+    )
+    other = on_gpu(measured(others[0], others[0].points[0], "0.32.0"), "GPU-a")
+    assert other.finished_at > last[0].finished_at
+    assert left_of_turns(turns, [*before, *last, other]).gpu_uuids == ("GPU-b",)
+
+
+def test_rounds_that_are_whole_count_on_any_gpu(series: tuple[CanarySeries, ...]) -> None:
+    turns = series[1].sweeps
+    a_round = [measured(each, each.points[0], each.runtime_version) for each in turns]
+    on_a, on_b, on_c = ([on_gpu(run, f"GPU-{gpu}") for run in a_round] for gpu in "abc")
+    assert left_of_turns(turns, [*on_a, *on_b], rounds=2) == TurnsLeft(())
+    assert left_of_turns(turns, [*on_a, *on_b, *on_c], rounds=2) == TurnsLeft(())
+    assert left_of_turns(turns, on_a, rounds=2) == TurnsLeft(turns, ())
+    begun = left_of_turns(turns, [*on_a, *on_b[:3]], rounds=2)
+    assert (begun.sweeps, begun.gpu_uuids) == (turns[3:], ("GPU-b",))
+    assert left_of_turns(turns, [*on_a, *on_a[:1]], rounds=2).gpu_uuids == ("GPU-a",)
 
 
 def test_what_does_not_fit_is_left_on_no_gpu(series: tuple[CanarySeries, ...]) -> None:

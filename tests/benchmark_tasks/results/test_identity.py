@@ -23,20 +23,21 @@ from benchmarks.published import published_folder
 
 RECORDED = Path(__file__).parents[3] / "recorded_runs"
 IDS_OF_RECORDED_RUNS = {
-    "2026-11-27": (90, "47e8dfb6bfd19d13b1c9b1f6fe3e755ee9b6805063b4740ae4b03e9c0c74da5a"),
+    "2026-11-27": (104, "a2fddd299de3316d3852c7e221f988c11a68fb978404d2014d86d2c0793746e0"),
     "2026-11-28T11": (24, "e29ef95b2564a86a8dd35e0146dc85371bbb80c2ce9c47de2ea6c9be4db27610"),
     "2026-11-28T18": (16, "7e1d7215fe5896c9baaa3ca0f7e6faad7f98757153a7bcfe319bb844ee6bd9fc"),
     "2026-11-29": (32, "9e3ff3a3e8b20a75d90f7516e2a8ff48379e525f52fd8ae85453a3db4ec015f4"),
     "2026-11-29T10": (7, "5e3e5973b4356db76a8d32331f3d8bf48ea5829d6e9dcd3a4411b93bf3fa9e29"),
-    "2026-11-29T17": (4, "d4dbf0b11eeca5ecb6a40a035a2555f826c359cae7466be601b8c0fd0a5d5998"),
+    "2026-11-29T14": (3, "84ba641182b081310500bcac9b5d6c83e76c99e34154fbea9dfe608e000a5a7f"),
+    "2026-11-29T17": (15, "85b450a57a276559b563628bb5cdb479f262885d73edf67219dc40ee3398ba2d"),
     "2026-11-29T19": (31, "261a09dc8adfe70eddee2b1a606ec8ec6a3382d80a37eb44d6d0cc7afc6329ed"),
-    "2026-11-30": (26, "ba71f1d75b7a7a9b1d1381f56b09a2090bb3e9f33ee7d853f8470b5640c52c43"),
+    "2026-11-30": (25, "1064bcf9f7a10c2fa331a160300315dd60bb81c7a14033bfe842688ddc31bec0"),
     "2026-11-30T05": (10, "0f59477f5e5f72ab95ac9266eebd9c14c743e1863058513da0a5e01696a07f23"),
     "2026-12-01": (28, "8a1ba3e28941be31c7df37409e86daf2cf12c375cd141d9d8cab1f0f31e523b2"),
 }
 """How many runs until a time (UTC), and the SHA-256 of `run_id configuration_id` of each, one per line.
 
-Those of before 2026-11-30T05 were written again on 2026-11-30, when 59 runs moved to the history.
+Those of before 2026-11-30T05 were written again on 2026-11-30, when 32 runs moved to the history.
 """
 
 
