@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
@@ -75,10 +75,17 @@ class TurnsLeft:
     """What a series of sweeps in turns leaves to be measured, in its order, and where.
 
     gpu_uuids: of the GPUs where the rest has to be measured, sorted; empty if they may be any.
+    anew: what has to be measured on other GPUs instead; what did not fit is not in it.
     """
 
     sweeps: tuple[Sweep, ...]
     gpu_uuids: tuple[str, ...] = ()
+    anew: tuple[Sweep, ...] = ()
+
+    @property
+    def runs(self) -> int:
+        """How many runs are left."""
+        return sum(point.repeats for sweep in self.sweeps for point in sweep.points)
 
 
 def left_of_turns(
@@ -108,13 +115,41 @@ def left_of_turns(
     missing = rounds - sum(whole.values())
     if missing <= 0:
         return TurnsLeft(())
+    anew = _left_in_order(sweeps * missing, everywhere)
     begun = [
-        TurnsLeft(_left_in_order(sweeps * (whole[here] + missing), [*everywhere, *own]), here)
+        TurnsLeft(_left_in_order(sweeps * (whole[here] + missing), [*everywhere, *own]), here, anew)
         for here, own in sorted(by_gpus.items(), key=lambda item: max(run.finished_at for run in item[1]))
     ]
-    anew = TurnsLeft(_left_in_order(sweeps * missing, everywhere), tuple(sorted(gpu_uuids)))
-    best = min(reversed(begun), key=_runs_of, default=anew)
-    return best if _runs_of(best) < _runs_of(anew) else anew
+    nowhere = TurnsLeft(anew, tuple(sorted(gpu_uuids)), anew)
+    best = min(reversed(begun), key=lambda left: left.runs, default=nowhere)
+    return best if best.runs < nowhere.runs else nowhere
+
+
+def left_when_tried_again(planned: TurnsLeft, runs: Iterable[Run], here: Collection[str]) -> TurnsLeft:
+    """What turns that were planned still leave, on a host with these GPUs.
+
+    Nothing, if they are whole on any GPU. They go on where they were planned or where this host has begun
+    them anew: where less is left. What was begun on another host's GPUs cannot go on here.
+
+    Args:
+        planned: as they were planned; `gpu_uuids` only if earlier turns ran there.
+        runs: those that landed since.
+        here: UUIDs of the GPUs that can be used here.
+    """
+    runs, all_turns = tuple(runs), planned.anew or planned.sweeps
+    where_planned = left_of_turns(planned.sweeps, runs, gpu_uuids=planned.gpu_uuids)
+    if not where_planned.sweeps or not left_of_turns(all_turns, runs).sweeps:
+        return TurnsLeft(())
+    can_go_on = [
+        run
+        for run in runs
+        if run.status is RunStatus.INFEASIBLE or {gpu.uuid for gpu in run.provenance.gpus} <= set(here)
+    ]
+    begun = left_of_turns(all_turns, can_go_on)
+    is_here = set(planned.gpu_uuids) <= set(here)
+    if not planned.gpu_uuids or (begun.gpu_uuids and not is_here):
+        return begun
+    return min(replace(where_planned, anew=begun.anew), begun, key=lambda left: left.runs)
 
 
 def _whole_series(sweeps: tuple[Sweep, ...], runs: Sequence[Run], most: int) -> int:
@@ -135,10 +170,6 @@ def _left_in_order(sweeps: Iterable[Sweep], runs: Iterable[Run]) -> tuple[Sweep,
         if points:
             left.append(sweep.model_copy(update={"points": tuple(points)}))
     return tuple(left)
-
-
-def _runs_of(left: TurnsLeft) -> int:
-    return sum(point.repeats for sweep in left.sweeps for point in sweep.points)
 
 
 class Landed:

@@ -14,13 +14,13 @@ from airflow.sdk import BaseOperator, BaseOperatorLink
 from benchmark_tasks.errors import ERROR_PREFIX
 from benchmark_tasks.processes import die_with_parent
 from jouleboard_airflow import links
-from jouleboard_airflow.failures import ERROR_KEY, failure
+from jouleboard_airflow.failures import ERROR_KEY, failure, one_line_errors
 from jouleboard_airflow.guarded_command import GuardedCommand
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from benchmark_tasks.plan import Sweep, TurnsLeft
+    from benchmark_tasks.plan import TurnsLeft
     from benchmark_tasks.results.schema import Run
 
 
@@ -52,7 +52,7 @@ class MeasureSweepOperator(BaseOperator):
             again or cleared, it leaves out what was landed since; of turns, what was landed on the same GPUs
             of this host.
         gpu_uuids: of the GPUs that have earlier turns of these.
-        anew: all turns, measured if these GPUs are not here or not free, as JSON.
+        anew: what is measured if these GPUs are not here or not free, as JSON.
     """
 
     ui_color = "#e8f4ea"
@@ -85,7 +85,8 @@ class MeasureSweepOperator(BaseOperator):
             DoesNotFit, TemporaryFailure, StepFailed: with the command's error line.
         """
         die_with_parent(signal.SIGKILL)
-        missing = self._missing(first_try=context["ti"].try_number == 1)
+        with one_line_errors(context["ti"]):
+            missing = self._missing(first_try=context["ti"].try_number == 1)
         if not missing.sweeps:
             self.log.info("nothing to measure: the whole sweep is landed already")
             return
@@ -102,34 +103,20 @@ class MeasureSweepOperator(BaseOperator):
     def _missing(self, *, first_try: bool) -> TurnsLeft:
         """What is still to be measured, in its order, and on which GPUs."""
         from benchmark_tasks.host.machine import usable_uuids
-        from benchmark_tasks.plan import TurnsLeft, left_of_turns, what_is_missing
+        from benchmark_tasks.plan import TurnsLeft, left_when_tried_again, what_is_missing
         from benchmark_tasks.plan.sweep import Sweep
-        from benchmark_tasks.vocabulary import RunStatus
 
-        sweeps = tuple(Sweep.model_validate(sweep) for sweep in (self.sweep, *self.then))
-        planned = TurnsLeft(sweeps, tuple(self.gpu_uuids))
+        sweeps, anew = (
+            tuple(Sweep.model_validate(sweep) for sweep in asked)
+            for asked in ((self.sweep, *self.then), self.anew)
+        )
+        planned = TurnsLeft(sweeps, tuple(self.gpu_uuids), anew)
         if first_try:
             return planned
         runs = _landed_since(sweeps[0].campaign_id, self.known)
         if not self.in_turns:
             return TurnsLeft(tuple(what_is_missing(sweeps, runs)))
-        here = usable_uuids()
-        can_go_on = [
-            run
-            for run in runs
-            if run.status is RunStatus.INFEASIBLE or here.keys() >= {gpu.uuid for gpu in run.provenance.gpus}
-        ]
-        begun = left_of_turns(self._all_turns, can_go_on)
-        if not planned.gpu_uuids:
-            return begun
-        on_planned = left_of_turns(sweeps, can_go_on, gpu_uuids=planned.gpu_uuids)
-        return min(on_planned, begun, key=lambda left: len(left.sweeps))
-
-    @property
-    def _all_turns(self) -> tuple[Sweep, ...]:
-        from benchmark_tasks.plan.sweep import Sweep
-
-        return tuple(Sweep.model_validate(sweep) for sweep in self.anew or (self.sweep, *self.then))
+        return left_when_tried_again(planned, runs, usable_uuids() if sweeps[0].num_gpus else ())
 
     @property
     def in_turns(self) -> bool:
@@ -147,7 +134,7 @@ class MeasureSweepOperator(BaseOperator):
                 sweeps=missing.sweeps,
                 same_gpus=self.in_turns,
                 gpu_uuids=missing.gpu_uuids,
-                anew=self._all_turns if missing.gpu_uuids else (),
+                anew=missing.anew if missing.gpu_uuids else (),
             )
             plan.write_text(asked.model_dump_json())
             with GuardedCommand(measure_command(plan)) as self._command:

@@ -134,6 +134,11 @@ HERE, BESIDE, ELSEWHERE = uuid_of(0), uuid_of(1), uuid_of(7)
         ({BESIDE: [A, B, B]}, [A], 2, [A], HERE),
         ({BESIDE: [A, B, B, A]}, [A], 2, [], None),
         ({BESIDE: [A, B, B]}, [B, A], 2, [A], BESIDE),
+        ({ELSEWHERE: [A, B, B, A]}, None, 2, [], None),
+        ({ELSEWHERE: [A]}, ([A], ELSEWHERE), 2, [], None),
+        ({BESIDE: [A, B, B]}, ([A], ELSEWHERE), 2, [A], BESIDE),
+        ({BESIDE: [A, B]}, ([A], ELSEWHERE), 2, [B, A], BESIDE),
+        ({}, ([A], ELSEWHERE), 2, [A], ELSEWHERE),
     ],
     ids=[
         "goes on where it began",
@@ -146,6 +151,11 @@ HERE, BESIDE, ELSEWHERE = uuid_of(0), uuid_of(1), uuid_of(7)
         "as little is left on both GPUs",
         "that GPU was busy, all turns ran on another",
         "that GPU was busy, one is left on another",
+        "whole on another host",
+        "measured on that GPU, of another host",
+        "that GPU is of another host, one is left here",
+        "that GPU is of another host, two are left here",
+        "that GPU is of another host, nothing is begun",
     ],
 )
 def test_turns_are_measured_on_one_gpu_when_tried_again(
@@ -153,7 +163,7 @@ def test_turns_are_measured_on_one_gpu_when_tried_again(
     monkeypatch: pytest.MonkeyPatch,
     nvml: MadeUpNvml,
     landed: dict[str, list[str]],
-    planned: list[str] | None,
+    planned: list[str] | tuple[list[str], str] | None,
     try_number: int,
     left: list[str],
     gpu: str | None,
@@ -183,10 +193,11 @@ def test_turns_are_measured_on_one_gpu_when_tried_again(
     script = f"import shutil, sys; shutil.copyfile(sys.argv[1], {str(kept)!r})"
     operator = measure_with(script, monkeypatch)
     series = [{**wanted, "runtime_version": version} for version in (A, B, B, A)]
-    turns = [{**wanted, "runtime_version": version} for version in planned or ()] or series
+    part, planned_on = planned if isinstance(planned, tuple) else (planned, HERE)
+    turns = [{**wanted, "runtime_version": version} for version in part or ()] or series
     operator.sweep, operator.then = turns[0], turns[1:]
     if planned:
-        operator.gpu_uuids, operator.anew = [HERE], series
+        operator.gpu_uuids, operator.anew = [planned_on], series
     operator.execute(context(Instance(try_number)))
     if not left:
         assert not kept.exists()
@@ -195,6 +206,23 @@ def test_turns_are_measured_on_one_gpu_when_tried_again(
     assert [each.runtime_version for each in plan.sweeps] == left
     assert (plan.same_gpus, plan.gpu_uuids) == (True, (gpu,) if gpu else ())
     assert [each.runtime_version for each in plan.anew] == ([A, B, B, A] if gpu else [])
+
+
+def test_only_turns_on_gpus_ask_for_gpus_when_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nvml: MadeUpNvml
+) -> None:
+    nvml.answer([MadeUpGpu()] * 2)
+    monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    operator = measure_with("", monkeypatch)
+    operator.then = [sweep()]
+    operator.execute(context(Instance(try_number=2)))
+
+    operator.sweep = {**sweep(), "gpu_model": "H100", "num_gpus": 1}
+    instance = Instance(try_number=2)
+    with pytest.raises(StepFailed, match="CUDA_VISIBLE_DEVICES=5: there is no GPU 5"):
+        operator.execute(context(instance))
+    assert "there is no GPU 5" in instance.pushed["error"]
 
 
 def test_a_command_that_ends_without_a_word_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

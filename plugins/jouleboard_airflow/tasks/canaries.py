@@ -225,9 +225,7 @@ def _round(
         if not turns.sweeps:
             continue
         title = f"{each.sweeps[0].model_id} | {each.version} in turns with {', '.join(each.versions)}"
-        entries.append(
-            planning.in_turns(turns, each.sweeps, title, canary_lane_of(each.gpu_model).task_id, own)
-        )
+        entries.append(planning.in_turns(turns, title, canary_lane_of(each.gpu_model).task_id, own))
         log.info("to measure, on %s: %s", each.gpu_model, title)
     return {"series": _adapter().dump_python(tuple(series), mode="json"), "planned": entries}
 

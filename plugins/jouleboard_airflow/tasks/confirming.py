@@ -71,7 +71,7 @@ def plan_confirmations(params: Mapping[str, Any], run_id: str) -> list[Planned]:
         left = left_of_turns(sweeps, own)
         if left.sweeps:
             lane = lane_of(left.sweeps[0].model_dump(mode="json"), canary=False).task_id
-            entry = planning.in_turns(left, sweeps, str(candidate), lane, own)
+            entry = planning.in_turns(left, str(candidate), lane, own)
             entries.append(entry | {MEASURES: planning.measures(sweeps[1])})
             log.info("to measure: %s", candidate)
     if not entries:

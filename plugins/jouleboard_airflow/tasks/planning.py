@@ -6,7 +6,7 @@ Imported by DAG files, so everything heavy is imported inside the functions.
 A planned sweep is passed between tasks as a dict: `sweep` (a `Sweep` of benchmark_tasks as JSON), `title`
 (its name for people), `lane` (the task that measures it), `known` (ids of the runs that its campaign had
 landed when it was planned) and `then` (sweeps that follow on the same GPUs; may be absent). Where earlier
-turns of these ran already: `gpu_uuids` (of their GPUs) and `anew` (all turns, for other GPUs).
+turns of these ran already: `gpu_uuids` (of their GPUs) and `anew` (what other GPUs have to measure).
 """
 
 from __future__ import annotations
@@ -220,17 +220,14 @@ def planned(catalog: Catalog, sweeps: Iterable[Sweep], own: Iterable[Run]) -> li
     return [entry for _, entry in sorted(entries, key=lambda pair: pair[0])]
 
 
-def in_turns(turns: TurnsLeft, series: Sequence[Sweep], title: str, lane: str, own: Iterable[Run]) -> Planned:
-    """Sweeps that one task measures one after the other on the same GPUs, in the form of `planned`.
-
-    series: all of them, of which `turns` are left.
-    """
+def in_turns(turns: TurnsLeft, title: str, lane: str, own: Iterable[Run]) -> Planned:
+    """Sweeps that one task measures one after the other on the same GPUs, in the form of `planned`."""
     first, *then = [sweep.model_dump(mode="json") for sweep in turns.sweeps]
     known = [run.run_id for run in own]
     entry = {"sweep": first, "then": then, "title": title, "lane": lane, "known": known}
     if not turns.gpu_uuids:
         return entry
-    anew = [sweep.model_dump(mode="json") for sweep in series]
+    anew = [sweep.model_dump(mode="json") for sweep in turns.anew]
     return entry | {"gpu_uuids": list(turns.gpu_uuids), "anew": anew}
 
 

@@ -21,6 +21,7 @@ from benchmark_tasks.plan import (
     decide,
     in_rotation,
     left_of_turns,
+    left_when_tried_again,
     plan_release,
     split_off_waiting,
     to_measure_again,
@@ -270,7 +271,7 @@ def test_turns_count_on_one_gpu_because_releases_are_compared_there(
     assert left.gpu_uuids == ("GPU-a",)
     assert left_of_turns(turns, most, gpu_uuids=["GPU-b"]).gpu_uuids == ("GPU-b",)
     assert len(left_of_turns(turns, most, gpu_uuids=["GPU-b"]).sweeps) == 3
-    assert left_of_turns(turns, most, gpu_uuids=["GPU-c"]) == TurnsLeft(turns, ("GPU-c",))
+    assert left_of_turns(turns, most, gpu_uuids=["GPU-c"]) == TurnsLeft(turns, ("GPU-c",), turns)
     assert with_a_server_missing(series, {}, most) == series[1:2]
 
 
@@ -289,7 +290,7 @@ def test_of_two_gpus_with_as_many_turns_the_one_of_the_last_try_is_gone_on_with(
         on_gpu(run, "GPU-other", configuration=series[0].sweeps[0].configuration(run_point))
         for run, run_point in zip(last, series[0].sweeps[0].points, strict=False)
     ]
-    assert left_of_turns(turns, other) == TurnsLeft(turns)
+    assert left_of_turns(turns, other) == TurnsLeft(turns, (), turns)
 
 
 def test_a_later_run_of_something_else_says_nothing_about_the_last_try(
@@ -312,9 +313,11 @@ def test_rounds_that_are_whole_count_on_any_gpu(series: tuple[CanarySeries, ...]
     on_a, on_b, on_c = ([on_gpu(run, f"GPU-{gpu}") for run in a_round] for gpu in "abc")
     assert left_of_turns(turns, [*on_a, *on_b], rounds=2) == TurnsLeft(())
     assert left_of_turns(turns, [*on_a, *on_b, *on_c], rounds=2) == TurnsLeft(())
-    assert left_of_turns(turns, on_a, rounds=2) == TurnsLeft(turns, ())
+    assert left_of_turns(turns, on_a, rounds=2) == TurnsLeft(turns, (), turns)
     begun = left_of_turns(turns, [*on_a, *on_b[:3]], rounds=2)
-    assert (begun.sweeps, begun.gpu_uuids) == (turns[3:], ("GPU-b",))
+    assert begun == TurnsLeft(turns[3:], ("GPU-b",), turns)
+    twice = left_of_turns(turns, on_b[:3], rounds=2)
+    assert (len(twice.sweeps), twice.gpu_uuids, twice.anew) == (5, ("GPU-b",), (*turns, *turns))
     assert left_of_turns(turns, [*on_a, *on_a[:1]], rounds=2).gpu_uuids == ("GPU-a",)
 
 
@@ -325,6 +328,8 @@ def test_what_does_not_fit_is_left_on_no_gpu(series: tuple[CanarySeries, ...]) -
     left = left_of_turns(turns, [on_gpu(old, "GPU-a"), fits_not])
     assert [sweep.runtime_version for sweep in left.sweeps] == ["0.32.0"]
     assert left.gpu_uuids == ("GPU-a",)
+    assert [sweep.runtime_version for sweep in left.anew] == ["0.32.0", "0.32.0"]
+    assert left_when_tried_again(left, [], ["GPU-a"]) == left
 
 
 def test_of_a_real_release_the_server_that_its_two_gpus_lack_is_planned_where_the_others_ran() -> None:
