@@ -1,7 +1,7 @@
 """What steps, pixels and frames of an image or video cost: laws fitted to points, and their proof."""
 
 from expectations.laws.families import fitted, left_out
-from expectations.laws.law import Fit, Law, NotTold, Point, Range, Term, fit
+from expectations.laws.law import Fit, Law, NotTold, Point, Range, Term, encloses, fit
 from expectations.laws.published import PublishedLaw, best_laws
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Range",
     "Term",
     "best_laws",
+    "encloses",
     "fit",
     "fitted",
     "left_out",

@@ -295,7 +295,7 @@ def _answers(setup: Setup, asked: Asked) -> list[Answer]:
     rows = [row for row in setup.measured if _asked_of(row) == asked]
     if rows:
         return [Answer(setup.keys, row["energy_per_output_joules"], row, None) for row in rows]
-    if setup.law is not None and asked.point in setup.law.reach:
+    if setup.law is not None and setup.law.covers(asked.point):
         return [Answer(setup.keys, setup.law.fit.joules(asked.point), None, setup.law)]
     return []
 
@@ -306,7 +306,7 @@ def _why_not(of_both: Sequence[Setup], asked: Asked) -> str:
     for setup in newest:
         if setup.law is not None:
             return (
-                f"{asked.name}: the law says nothing beyond {setup.law.reach.in_words}; there is no figure"
+                f"{asked.name}: the law says nothing beyond {setup.law.covers_in_words}; there is no figure"
                 f" ({setup.name})"
             )
     for setup in newest:

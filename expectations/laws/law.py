@@ -34,6 +34,8 @@ MEGAPIXEL = 1e6
 POINTS_TO_SPARE = 1
 """Every fit, also that without a point, has so many points more than terms, or it would meet each exactly."""
 
+_NEAR = 1e-6
+"""Of logarithms: points are whole steps, pixels and frames."""
 _STARTS = (0.05, 0.5, 0.95)
 """Of the least energy: where the search for the fixed part begins."""
 
@@ -146,6 +148,20 @@ class Range:
                 strict=True,
             )
         )
+
+
+def encloses(points: Sequence[Point], point: Point) -> bool:
+    """Whether a point lies among points: it is a mean of them, each knob by its logarithm.
+
+    Between the least and the most of each knob there are corners where nothing was measured; there a law says
+    how knobs act together that it has never seen together.
+    """
+    from scipy.optimize import nnls
+
+    knobs = np.log([each.knobs for each in points])
+    system = np.vstack([(knobs - np.log(point.knobs)).T, np.ones(len(points))])
+    _, distance = nnls(system, np.array([0.0, 0.0, 0.0, 1.0]))
+    return bool(distance < _NEAR)
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def in_words(surface: Surface) -> list[str]:
         f"{first}: {_terms_in_words(surface, law)}.",
         f"Asked for each of {of['tested_points']} points after it was fitted without it, it misses by at most"
         f" {_share(of['held_out_largest_error'])}, and half of these by at most"
-        f" {_share(of['held_out_median_error'])}. It says nothing beyond {law.reach.in_words}.",
+        f" {_share(of['held_out_median_error'])}. It says nothing beyond {law.covers_in_words}.",
     ]
 
 
@@ -358,7 +358,7 @@ def _drawn(surface: Surface, knob: Knob, line: _Line) -> Iterator[Row]:
     at = {other: first[other.value[0]] or 1 for other in Knob}
     for value in _places(law, knob):
         point = Point(*({**at, knob: value}[each] for each in (Knob.STEPS, Knob.PIXELS, Knob.FRAMES)))
-        if point in law.reach:
+        if law.covers(point):
             place = value / MEGAPIXEL if knob is Knob.PIXELS else value
             yield {"place": place, "value": law.fit.joules(point), "line": line.name}
 

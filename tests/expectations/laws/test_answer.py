@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -78,6 +79,7 @@ def law_rows(
         "held_out_median_error": 0.02,
         "tested_points": 16,
         "points": len(points),
+        "fitted_points": [asdict(point) for point in points],
         "gpu_uuids": "GPU-1",
         **Range.of(points).columns,
         **changes,
@@ -178,6 +180,16 @@ def test_beyond_the_points_there_is_no_figure(changes: dict[str, Any], beyond: s
     assert beyond in said and "\n" not in said
     assert "the law says nothing beyond 10 to 50 steps and 0.262 to 2.36 megapixels" in said
     assert "1x H200, xdit 0.10.0" in said
+
+
+def test_where_no_points_lie_around_there_is_no_figure() -> None:
+    """Each knob is within its range, but small pictures were measured in 50 steps only."""
+    points = tuple(Point(*each) for each in ((10, 1024**2), (10, 1536**2), (50, 1536**2), (50, 512**2)))
+    few = setups(law_rows(Law.POWER, POWER, points), [], [])
+    (found,) = ask(few, steps=40, height=768, width=768).answers
+    assert found.joules == pytest.approx(known.power(Point(40, 768**2)))
+    with pytest.raises(SettingsError, match=r"10 steps, 512x512: .* do not enclose what is asked for"):
+        ask(few, steps=10, height=512, width=512)
 
 
 def test_each_frame_count_is_within_the_range() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from expectations.laws import Law, NotTold, Point, Range, fit, fitted, left_out
+from expectations.laws import Law, NotTold, Point, Range, encloses, fit, fitted, left_out
 from tests.expectations.laws import known
 from tests.expectations.laws.known import CORNERS, GRID, VIDEOS, table
 
@@ -155,6 +155,35 @@ def test_the_range_is_each_knob_by_itself() -> None:
     assert Point(15, 800 * 800) in reach
     assert Point(9, 800 * 800) not in reach and Point(15, 1600 * 1600) not in reach
     assert Point(15, 800 * 800, 2) not in reach
+
+
+@pytest.mark.parametrize(
+    ("steps", "side", "enclosed"),
+    [
+        (50, 512, True),
+        (50, 640, True),
+        (20, 1536, True),
+        (14, 1280, True),
+        (28, 768, True),
+        (20, 768, True),
+        (10, 768, False),
+        (20, 512, False),
+        (10, 512, False),
+        (49, 512, False),
+    ],
+)
+def test_points_enclose_what_lies_between_them_and_no_corner(steps: int, side: int, enclosed: bool) -> None:
+    """As PixArt-Sigma was measured on an H200: small pictures in 50 steps only."""
+    measured = [(20, 1024), (50, 1536), (50, 512), (10, 1536), (50, 1024), (10, 1024), (20, 1536), (50, 768)]
+    points = [Point(steps, side * side) for steps, side in measured]
+    assert Point(steps, side * side) in Range.of(points)
+    assert encloses(points, Point(steps, side * side)) is enclosed
+
+
+def test_points_of_videos_enclose_frames_too() -> None:
+    assert all(encloses(VIDEOS, point) for point in VIDEOS)
+    without = [point for point in VIDEOS if point.frames < 81]
+    assert not encloses(without, next(point for point in VIDEOS if point.frames == 81))
 
 
 def test_a_fit_says_why_it_is_not_there() -> None:
