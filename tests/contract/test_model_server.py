@@ -209,7 +209,9 @@ def test_requests_that_arrive_by_themselves_are_measured_without_energy(
     runs = {run.configuration.request_rate or 0.0: run for run in landed(settings)}
     assert {rate: run.status.value for rate, run in runs.items()} == dict.fromkeys((0, 1, 400), "completed")
     assert {run.energy_source for run in runs.values()} == {EnergySource.NONE}
-    assert {rate: run.arrivals.sustained for rate, run in runs.items()} == {0: True, 1: True, 400: False}
+    sustained = {rate: run.arrivals.sustained for rate, run in runs.items()}
+    # A client without a processor sends too late for anything to be too much; then it says that it lagged.
+    assert sustained in ({0: True, 1: True, 400: False}, {0: True, 1: True, 400: runs[400].client.lagged})
     kept = runs[1.0]
     assert kept.window_steady.settled and kept.window_steady.energy is None
     assert kept.requests.failed == 0 and kept.requests.sent >= 3
