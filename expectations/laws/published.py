@@ -35,7 +35,7 @@ class PublishedLaw:
 
     def covers(self, point: Point) -> bool:
         """Whether the law says something of a point: the points that it was fitted to enclose it."""
-        return point in self.reach and encloses(self.points, point)
+        return encloses(self.points, point)
 
     @property
     def covers_in_words(self) -> str:
