@@ -45,6 +45,7 @@ select
     fp8.num_frames,
     fp8.runtime,
     fp8.runtime_version,
+    bf16.runtime_version as bf16_runtime_version,
     fp8.request_set_id,
     fp8.length_control,
     fp8.power_limit_watts,
@@ -55,6 +56,7 @@ select
     fp8.batch_size,
     buckets.batch_size_bucket,
     fp8.parallelism_id = bf16.parallelism_id as parallelism_matches,
+    fp8.runtime_version = bf16.runtime_version as environment_matches,
     fp8.tensor_parallel as fp8_tensor_parallel,
     bf16.tensor_parallel as bf16_tensor_parallel,
     fp8.expert_parallel as fp8_expert_parallel,
@@ -76,7 +78,8 @@ from by_base_model as fp8
 inner join by_base_model as bf16
     on
         fp8.base_model_id = bf16.base_model_id
-        and fp8.comparability_id = bf16.comparability_id
+        and fp8.comparability_any_version_id = bf16.comparability_any_version_id
+        and {{ without_environment('fp8.runtime_version') }} = {{ without_environment('bf16.runtime_version') }}
         and fp8.task = bf16.task
         and fp8.workload_id = bf16.workload_id
         and fp8.gpu_model = bf16.gpu_model
@@ -85,5 +88,15 @@ inner join by_base_model as bf16
         and {{ same_weights('fp8', 'bf16') }}
 inner join buckets on fp8.batch_size between buckets.min_batch_size and buckets.max_batch_size
 where fp8.weight_precision = 'fp8' and bf16.weight_precision = 'bfloat16'
+-- Kernels for FP8 are chosen by environment variables that say nothing to BF16: the BF16 row with the same ones,
+-- else the one with none.
+qualify
+    row_number() over (
+        partition by fp8.leaderboard_id, bf16.configuration_id, bf16.model_revision
+        order by
+            fp8.runtime_version = bf16.runtime_version desc,
+            bf16.runtime_version = {{ without_environment('bf16.runtime_version') }} desc,
+            bf16.runtime_version asc
+    ) = 1
 order by
     fp8.data_source, fp8.task, fp8.base_model_id, fp8.gpu_model, fp8.num_gpus, fp8.batch_size, comparison_id

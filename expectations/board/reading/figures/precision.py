@@ -34,9 +34,12 @@ def _panel(
     import pandas as pd
 
     lines = pd.concat(
-        rows.assign(value=rows[f"{name.lower()}_{field}"], precision=name, change=rows[change])[
-            ["series", "batch_size", "value", "precision", "change"]
-        ]
+        rows.assign(
+            value=rows[f"{name.lower()}_{field}"],
+            precision=name,
+            change=rows[change],
+            version=rows[f"{name.lower()}_runtime_version"],
+        )[["series", "batch_size", "value", "precision", "change", "version"]]
         for name in COLOURS
     )
     heading = layout.title_of(chosen.name, layout.panel(400) + 30)
@@ -64,6 +67,7 @@ def _panel(
             alt.Tooltip("batch_size:Q", title="Batch size"),
             alt.Tooltip("value:Q", title=title, format=",.3~r"),
             alt.Tooltip("change:Q", title="FP8 against BF16", format="+.1%"),
+            alt.Tooltip("version:N", title="Version of the runtime"),
         ],
     )
     return (rules + base.mark_line(strokeWidth=2) + points).add_params(chosen)

@@ -35,7 +35,9 @@ select
     bf16_median_itl_ms,
     fp8_median_itl_ms,
     energy_change,
-    latency_change
+    latency_change,
+    runtime_version as fp8_runtime_version,
+    bf16_runtime_version
 from ranked
 order by
     preferred desc,
