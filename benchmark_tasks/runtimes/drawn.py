@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from benchmark_tasks.errors import WeightsNotAsAsked
 from benchmark_tasks.results.schema import StandIn
-from benchmark_tasks.stand_in.support import reports_in
+from benchmark_tasks.stand_in.support import OF_DRAFT, reports_in
 from benchmark_tasks.vocabulary import Weights
 
 
@@ -26,9 +26,19 @@ def weights_drawn(log: Path) -> StandIn:
 def agreed(reports: Sequence[Mapping[str, Any]]) -> StandIn:
     """The one set of weights that several processes report.
 
+    A draft model's weights (speculative decoding) must agree among themselves, and are not returned: the
+    server's log has their digest.
+
     Raises:
         WeightsNotAsAsked: there is no report, it is another recipe, or they drew different weights.
     """
+    drafts = [report for report in reports if report.get(OF_DRAFT)]
+    if drafts:
+        _one_of(drafts)
+    return _one_of([report for report in reports if not report.get(OF_DRAFT)])
+
+
+def _one_of(reports: Sequence[Mapping[str, Any]]) -> StandIn:
     try:
         drawn = [StandIn.model_validate(_known(report)) for report in reports]
     except ValidationError as error:

@@ -16,6 +16,9 @@ VERSION = "stand-in.1"
 REPORT_MARK = "jouleboard-stand-in:"
 """Begins the line in a server's log that says, as JSON, what a process drew."""
 
+OF_DRAFT = "of_draft"
+"""Says in a report that the weights are those of a draft model."""
+
 _REPORT = re.compile(re.escape(REPORT_MARK) + r" (\{.*\})")
 _TIED_IN_CODE = ("gemma", "cohere")
 """Models whose code has no head of its own, whatever their config says."""

@@ -18,7 +18,7 @@ import torch
 
 from .checkpoint import weights_of
 from .recipe import Account, Kind, Recipe
-from .support import report_line
+from .support import OF_DRAFT, report_line
 
 LOAD_FORMAT = "stand-in"
 
@@ -35,8 +35,18 @@ def recipe_of(options: Mapping[str, Any]) -> Recipe:
     return Recipe(**{**options, "kind": Kind(options.get("kind", Kind.STAND_IN))})
 
 
-def _report(recipe: Recipe, account: Account, device: torch.device, seconds: float) -> None:
-    """One line to the log of the server, whatever its level of logging is."""
+def is_draft(model_config: Any) -> bool:
+    """Whether vLLM's `ModelConfig` is of a model that only proposes tokens (speculative decoding)."""
+    return model_config.runner_type == "draft"
+
+
+def _report(
+    recipe: Recipe, account: Account, device: torch.device, seconds: float, *, of_draft: bool
+) -> None:
+    """One line to the log of the server, whatever its level of logging is.
+
+    of_draft: the weights are those of a draft model, which proposes tokens to the model that is served.
+    """
     facts = {
         "recipe": recipe.name,
         "seed": recipe.seed,
@@ -45,7 +55,7 @@ def _report(recipe: Recipe, account: Account, device: torch.device, seconds: flo
         "values": account.values,
         "device": device.type,
         "seconds": round(seconds, 3),
-    }
+    } | ({OF_DRAFT: True} if of_draft else {})
     sys.stderr.write(report_line(facts) + "\n")
     sys.stderr.flush()
 
@@ -77,6 +87,7 @@ def register() -> None:
             ):
                 account.add(name, tensor)
                 yield name, tensor
-            _report(self._recipe, account, device, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            _report(self._recipe, account, device, seconds, of_draft=is_draft(model_config))
 
     register_model_loader(LOAD_FORMAT)(StandInLoader)

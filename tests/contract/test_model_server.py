@@ -58,6 +58,14 @@ config = AutoConfig.from_pretrained(sys.argv[1])
 print(digest_of(weights_of(config, Recipe(), device="cpu", dtype=torch.bfloat16)))
 """
 
+READ_AS_DRAFT = """
+import sys
+from vllm.config import ModelConfig
+from jouleboard_stand_in.vllm_plugin import is_draft
+configs = [ModelConfig(sys.argv[1], runner=name, skip_tokenizer_init=True) for name in ("auto", "draft")]
+print([is_draft(config) for config in configs])
+"""
+
 
 @pytest.fixture(scope="module", params=[mock, real])
 def sweep(request: pytest.FixtureRequest) -> Sweep:
@@ -266,15 +274,27 @@ def test_the_same_weights_are_drawn_apart_from_the_server(
     server: RunningServer, environment: Environment
 ) -> None:
     """One seed gives the same bytes in another process of the same machine."""
-    folder = server.log.parent
     reported = weights_drawn(server.log)
+    assert said_apart(DRAWN_APART, server, environment) == reported.digest
+    assert (reported.recipe, reported.seed, reported.device) == (Weights.STAND_IN, 0, "cpu")
+
+
+@of_the_real_one
+def test_a_draft_model_is_told_from_the_one_that_is_served(
+    server: RunningServer, environment: Environment
+) -> None:
+    assert said_apart(READ_AS_DRAFT, server, environment) == "[False, True]"
+
+
+def said_apart(script: str, server: RunningServer, environment: Environment) -> str:
+    """The last line that a script prints of the server's model, in a process of the server's environment."""
+    folder = server.log.parent
     done = subprocess.run(
-        [str(environment.python), "-c", DRAWN_APART, str(folder / "model")],
+        [str(environment.python), "-c", script, str(folder / "model")],
         env={**os.environ, "PYTHONPATH": str(folder / "stand-in")},
         capture_output=True,
         text=True,
         timeout=200,
         check=True,
     )
-    assert done.stdout.split()[-1] == reported.digest
-    assert (reported.recipe, reported.seed, reported.device) == (Weights.STAND_IN, 0, "cpu")
+    return done.stdout.splitlines()[-1]

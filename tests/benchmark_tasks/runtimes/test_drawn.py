@@ -32,15 +32,27 @@ def test_two_processes_that_agree(tmp_path: Path) -> None:
     assert (drawn.recipe, drawn.digest, drawn.values, drawn.processes) == ("stand-in.1", "ab" * 32, 8, 2)
 
 
+def test_a_draft_model_is_another_model(tmp_path: Path) -> None:
+    draft = {**FACTS, "digest": "cd" * 32, "values": 2, "of_draft": True}
+    drawn = weights_drawn(log(tmp_path, *(report_line(facts) for facts in (FACTS, FACTS, draft, draft))))
+    assert (drawn.digest, drawn.values, drawn.processes) == ("ab" * 32, 8, 2)
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
+        ([report_line({**FACTS, "of_draft": True})], "did not say which weights"),
+        (
+            [report_line({**FACTS, "digest": digest, "of_draft": True}) for digest in ("ef", "ab")]
+            + [report_line(FACTS)],
+            "drew different weights: ab, ef",
+        ),
         ([], "did not say which weights"),
         ([report_line({**FACTS, "recipe": "stand-in.1+seed=1"})], "drew stand-in.1.seed=1, not stand-in.1"),
         ([report_line(FACTS), report_line({**FACTS, "digest": "cd"})], "drew different weights: abab.*, cd"),
         ([report_line({"recipe": "stand-in.1"})], "report on its weights is wrong"),
     ],
-    ids=["none", "another-recipe", "they-differ", "half-a-report"],
+    ids=["only-a-draft", "drafts-differ", "none", "another-recipe", "they-differ", "half-a-report"],
 )
 def test_anything_else_is_an_error(tmp_path: Path, lines: list[str], message: str) -> None:
     with pytest.raises(WeightsNotAsAsked, match=message):
