@@ -37,7 +37,7 @@ def recipe_of(options: Mapping[str, Any]) -> Recipe:
 
 def is_draft(model_config: Any) -> bool:
     """Whether vLLM's `ModelConfig` is of a model that only proposes tokens (speculative decoding)."""
-    return model_config.runner_type == "draft"
+    return bool(model_config.runner_type == "draft")
 
 
 def _report(
