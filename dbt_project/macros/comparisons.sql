@@ -1,6 +1,7 @@
-{# Common table expressions from `pairs`, a model of pairs of rows (leaderboard_id and other_id), to `compared`: one row per
-   pair, row of the two (is_one: that of leaderboard_id) and GPU that is compared. GPUs of one model differ: where
-   both rows were measured on a common GPU, only common GPUs are compared, else all. #}
+{# One row per pair, row of the two and GPU that is compared. pairs: a model of pairs of rows
+   (leaderboard_id and other_id). is_one: the column that says whether it is the row of leaderboard_id. GPUs
+   of one model differ: where both rows were measured on a common GPU, only common GPUs are compared, else
+   all. #}
 {% macro gpus_compared(pairs, other_id, is_one) -%}
 with pairs as (
 
@@ -110,12 +111,12 @@ compared as (
 select * from compared
 {%- endmacro %}
 
-{# The changes between the two rows of a pair per metric, in blocks of one GPU each where both were measured on
-   common GPUs (int_runtime_version_changes says how). gpus: a model of `gpus_compared`. kept: further columns of
-   the pair. #}
+{# The changes between the two rows of a pair per metric, in blocks of one GPU each where both were measured
+   on common GPUs (int_runtime_version_changes says how). gpus: a model of `gpus_compared`. kept: further
+   columns of the pair. #}
 {% macro changes_in_blocks(gpus, other_id, is_one, kept=[]) -%}
-{%- set compared = (['leaderboard_id', other_id] + kept + ['on_same_gpus']) | join(', ') -%}
-{%- set comparison = compared ~ ', metric' -%}
+    {%- set compared = (['leaderboard_id', other_id] + kept + ['on_same_gpus']) | join(', ') -%}
+    {%- set comparison = compared ~ ', metric' -%}
 with gpus as (
 
     select * from {{ ref(gpus) }}

@@ -19,8 +19,8 @@
     select *, old_leaderboard_id as measured_id, false as is_later_version from {{ pairs }}
 {%- endmacro %}
 
-{# A version without the hash of the environment variables that a server was given: `0.26.0+environment.1f2e` is
-   `0.26.0`. What else was added to the usual start stays in it, such as `+config.2c1d`. #}
+{# A version without the hash of the environment variables that a server was given:
+   `0.26.0+environment.1f2e` is `0.26.0`. What else was added to the usual start stays in it, such as `+config.2c1d`. #}
 {% macro without_environment(version) -%}
     concat_ws(
         '+',

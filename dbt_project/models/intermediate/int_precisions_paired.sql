@@ -19,7 +19,8 @@ by_base_model as (
         coalesce(
             fp8_models.reference_model_id,
             case
-                when configurations.weight_precision = 'fp8' then regexp_replace(configurations.model_id, '-FP8$', '')
+                when configurations.weight_precision = 'fp8'
+                    then regexp_replace(configurations.model_id, '-FP8$', '')
             end,
             configurations.model_id
         ) as base_model_id
@@ -37,7 +38,8 @@ inner join by_base_model as bf16
     on
         fp8.base_model_id = bf16.base_model_id
         and fp8.comparability_any_version_id = bf16.comparability_any_version_id
-        and {{ without_environment('fp8.runtime_version') }} = {{ without_environment('bf16.runtime_version') }}
+        and {{ without_environment('fp8.runtime_version') }}
+        = {{ without_environment('bf16.runtime_version') }}
         and fp8.task = bf16.task
         and fp8.workload_id = bf16.workload_id
         and fp8.gpu_model = bf16.gpu_model
@@ -45,8 +47,8 @@ inner join by_base_model as bf16
         and fp8.batch_size = bf16.batch_size
         and {{ same_weights('fp8', 'bf16') }}
 where fp8.weight_precision = 'fp8' and bf16.weight_precision = 'bfloat16'
--- Kernels for FP8 are chosen by environment variables that say nothing to BF16: the BF16 row with the same ones,
--- else the one with none.
+-- Kernels for FP8 are chosen by environment variables that say nothing to BF16: the BF16 row with the same
+-- ones, else the one with none.
 qualify
     row_number() over (
         partition by fp8.leaderboard_id, bf16.configuration_id, bf16.model_revision

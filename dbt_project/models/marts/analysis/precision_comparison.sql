@@ -81,7 +81,8 @@ select
     case when fp8.median_itl_ms is not null then 1e3 * latency.figure end as fp8_median_itl_ms,
     case when bf16.median_itl_ms is not null then 1e3 * latency.old_figure end as bf16_median_itl_ms,
     case when fp8.batch_latency_seconds is not null then latency.figure end as fp8_batch_latency_seconds,
-    case when bf16.batch_latency_seconds is not null then latency.old_figure end as bf16_batch_latency_seconds,
+    case when bf16.batch_latency_seconds is not null then latency.old_figure end
+        as bf16_batch_latency_seconds,
     energy.change as energy_change,
     energy.change - energy.change_half_width as energy_change_low,
     energy.change + energy.change_half_width as energy_change_high,

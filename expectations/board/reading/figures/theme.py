@@ -266,12 +266,17 @@ def names_apart(
         row.Index: ", ".join(filter(None, [row.nickname, tasks.get(row.task, row.task), row.gpus]))
         for row in records(first)
     }
-    for row in records(first):
-        others = [name for key, name in names.items() if key != row.Index]
-        if names[row.Index] in others:
-            names[row.Index] += f", {row.weights} weights, {row.request_set_id}"
-        if names[row.Index] in others:
-            names[row.Index] += f", {row.Index[:4]}"
+    further = {
+        row.Index: (f"{row.weights} weights", str(row.request_set_id), row.Index[:4])
+        for row in records(first)
+    }
+    for number in range(3):
+        alike: dict[str, list[str]] = {}
+        for key, name in names.items():
+            alike.setdefault(name, []).append(key)
+        for name, same in alike.items():
+            if len({further[key][number] for key in same}) > 1:
+                names.update({key: f"{name}, {further[key][number]}" for key in same})
     return [names[key] for key in rows["key"]]
 
 

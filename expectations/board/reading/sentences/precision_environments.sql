@@ -10,6 +10,6 @@ select
 from marts.precision_comparison
 where
     data_source = {{ data_source }} and architecture <> 'diffusion' and parallelism_matches
-    and not environment_matches
+    and weights <> 'dummy' and not environment_matches
 group by nickname, task, gpu_model, num_gpus, runtime_version, bf16_runtime_version
 order by pairs desc, nickname asc, task asc, gpu_model asc, num_gpus asc, runtime_version asc
