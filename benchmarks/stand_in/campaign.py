@@ -69,6 +69,7 @@ class Part:
 
 
 _QWEN = "Qwen/Qwen3-8B"
+_PRECISION_SIZES = (8, 16, 32, 64, 128, 256)
 _TWO = (Weights.STAND_IN, Weights.DUMMY)
 _EACH_WAY = (Weights.RANDOM, Weights.STAND_IN, Weights.STAND_IN, Weights.RANDOM)
 _RELEASES = ("0.26.0", "0.20.2", "0.23.0", "0.25.1", "0.22.1", "0.24.0", "0.21.0", "0.26.0")
@@ -82,6 +83,10 @@ STORIES: dict[str, tuple[Part, ...]] = {
         Part(_QWEN, (256, 64), Weights.DUMMY),
     ),
     "qwen3-8b-fp8": tuple(Part(f"{_QWEN}-FP8", (8, 64, 256), weights) for weights in _TWO),
+    "precision": (
+        Part(_QWEN, _PRECISION_SIZES, window_seconds=60),
+        Part(f"{_QWEN}-FP8", _PRECISION_SIZES[::-1], window_seconds=60),
+    ),
     "qwen3-14b": (
         Part("Qwen/Qwen3-14B", (64, 128), repeats=2),
         Part("Qwen/Qwen3-14B", (64,), Weights.DUMMY),
