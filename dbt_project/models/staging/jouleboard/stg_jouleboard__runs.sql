@@ -136,6 +136,8 @@ select
     catalog_hash,
     runtime_distribution,
     torch_version,
+    server_environment,
+    server_options,
     weights_digest,
     weights_seed,
     driver_version,
