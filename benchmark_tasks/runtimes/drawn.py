@@ -33,25 +33,27 @@ def agreed(reports: Sequence[Mapping[str, Any]]) -> StandIn:
         WeightsNotAsAsked: there is no report, it is another recipe, or they drew different weights.
     """
     drafts = [report for report in reports if report.get(OF_DRAFT)]
-    if drafts:
-        _one_of(drafts)
-    return _one_of([report for report in reports if not report.get(OF_DRAFT)])
+    served = [report for report in reports if not report.get(OF_DRAFT)]
+    if not drafts:
+        return _one_of(served, "")
+    _one_of(drafts, " for the draft model")
+    return _one_of(served, " for the model that is served")
 
 
-def _one_of(reports: Sequence[Mapping[str, Any]]) -> StandIn:
+def _one_of(reports: Sequence[Mapping[str, Any]], of_what: str) -> StandIn:
     try:
         drawn = [StandIn.model_validate(_known(report)) for report in reports]
     except ValidationError as error:
         field = error.errors()[0]["loc"]
-        raise WeightsNotAsAsked(f"the runtime's report on its weights is wrong: {field}") from error
+        raise WeightsNotAsAsked(f"the runtime's report on its weights{of_what} is wrong: {field}") from error
     if not drawn:
-        raise WeightsNotAsAsked("the runtime did not say which weights it drew")
+        raise WeightsNotAsAsked(f"the runtime did not say which weights it drew{of_what}")
     first = drawn[0]
     if first.recipe != Weights.STAND_IN:
-        raise WeightsNotAsAsked(f"the runtime drew {first.recipe}, not {Weights.STAND_IN}")
+        raise WeightsNotAsAsked(f"the runtime drew {first.recipe}{of_what}, not {Weights.STAND_IN}")
     if any(report != first for report in drawn):
         digests = ", ".join(sorted({report.digest[:12] for report in drawn}))
-        raise WeightsNotAsAsked(f"the runtime's processes drew different weights: {digests}")
+        raise WeightsNotAsAsked(f"the runtime's processes drew different weights{of_what}: {digests}")
     return first.model_copy(update={"processes": len(drawn)})
 
 

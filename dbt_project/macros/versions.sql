@@ -20,13 +20,10 @@
 {%- endmacro %}
 
 {# A version without the hash of the environment variables that a server was given:
-   `0.26.0+environment.1f2e` is `0.26.0`. What else was added to the usual start stays in it, such as `+config.2c1d`. #}
+   `0.26.0+environment.1f2e` is `0.26.0`. What else was added to the usual start stays in it, such as
+   `+config.2c1d`. NULL stays NULL: compare with `is not distinct from`. #}
 {% macro without_environment(version) -%}
-    concat_ws(
-        '+',
-        split_part({{ version }}, '+', 1),
-        nullif(
-            trim(regexp_replace(split_part({{ version }}, '+', 2), '(^|[.])environment[.][0-9a-f]+', ''), '.'), ''
-        )
+    regexp_replace(
+        regexp_replace({{ version }}, '[+]environment[.][0-9a-f]+[.]', '+'), '[+.]environment[.][0-9a-f]+', ''
     )
 {%- endmacro %}

@@ -326,6 +326,41 @@ def test_without_graded_answers_the_reading_says_what_to_do(warehouse: Any) -> N
     assert "graded answers to 100 questions or more" in missing
 
 
+def test_pairs_of_precisions_are_counted_as_they_can_be_compared(warehouse: Any) -> None:
+    """Our pairs from batch size 8 on; none without energy, of dummy weights, or with nothing known of it."""
+    pairs = (
+        (8, "real", -0.5, True),
+        (16, "real", 0.25, False),
+        (32, "real", None, True),
+        (64, "dummy", -0.2, True),
+    )
+    with warehouse.copy() as connection:
+        table = "marts.precision_comparison"
+        ours = f"from {table} where data_source = 'jouleboard' limit 1"
+        connection.execute(f"create temp table one as select * {ours}")
+        connection.execute(f"delete from {table} where data_source = 'jouleboard'")
+        for size, weights, change, matches in pairs:
+            connection.execute(
+                f"insert into {table} select * replace (? as batch_size, '8-16' as batch_size_bucket, ? as"
+                " weights, ? as energy_change, ? as environment_matches, true as parallelism_matches,"
+                " ? < 0 as fp8_wins_energy, 0.1 as latency_change, false as fp8_wins_latency) from one",
+                [size, weights, change, matches, change],
+            )
+        connection.execute(
+            """update marts.row_evidence set server_environment = case
+            when leaderboard_id = (select fp8_leaderboard_id from one)
+                then '{"CUDA_VISIBLE_DEVICES": "1", "LANG": "C", "VLLM_X": "0"}'
+            else '{"CUDA_VISIBLE_DEVICES": "0", "LANG": "C"}' end"""
+        )
+        (chapter,) = [one for one in read(connection, "jouleboard", TASKS) if one.heading == "FP8 and BF16"]
+    lines = {sentence.name: sentence.lines for sentence in chapter.sentences}
+    assert lines["precision"] == (
+        "Batch sizes 8-16: FP8 takes less energy in 1 of 2 pairs (-50 % to +25 %) and is faster in 0"
+        " (+10 % to +10 %).",
+    )
+    assert lines["precision_environments"][0].endswith("different environment variables: FP8 had VLLM_X=0.")
+
+
 def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
     hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
     with warehouse.copy() as connection:

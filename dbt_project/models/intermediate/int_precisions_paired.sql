@@ -32,14 +32,19 @@ by_base_model as (
 select
     fp8.leaderboard_id,
     bf16.leaderboard_id as bf16_leaderboard_id,
-    fp8.base_model_id
+    fp8.base_model_id,
+    -- Nobody knows the variables of a server that somebody else runs, or that was not published.
+    case
+        when fp8.runtime_version not like '%+endpoint' then fp8.runtime_version = bf16.runtime_version
+    end as environment_matches,
+    bf16.runtime_version = {{ without_environment('bf16.runtime_version') }} as bf16_without_environment
 from by_base_model as fp8
 inner join by_base_model as bf16
     on
         fp8.base_model_id = bf16.base_model_id
         and fp8.comparability_any_version_id = bf16.comparability_any_version_id
         and {{ without_environment('fp8.runtime_version') }}
-        = {{ without_environment('bf16.runtime_version') }}
+        is not distinct from {{ without_environment('bf16.runtime_version') }}
         and fp8.task = bf16.task
         and fp8.workload_id = bf16.workload_id
         and fp8.gpu_model = bf16.gpu_model
@@ -47,13 +52,3 @@ inner join by_base_model as bf16
         and fp8.batch_size = bf16.batch_size
         and {{ same_weights('fp8', 'bf16') }}
 where fp8.weight_precision = 'fp8' and bf16.weight_precision = 'bfloat16'
--- Kernels for FP8 are chosen by environment variables that say nothing to BF16: the BF16 row with the same
--- ones, else the one with none.
-qualify
-    row_number() over (
-        partition by fp8.leaderboard_id, bf16.configuration_id, bf16.model_revision
-        order by
-            fp8.runtime_version = bf16.runtime_version desc,
-            bf16.runtime_version = {{ without_environment('bf16.runtime_version') }} desc,
-            bf16.runtime_version asc
-    ) = 1

@@ -41,11 +41,11 @@ def test_a_draft_model_is_another_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([report_line({**FACTS, "of_draft": True})], "did not say which weights"),
+        ([report_line({**FACTS, "of_draft": True})], "which weights it drew for the model that is served"),
         (
             [report_line({**FACTS, "digest": digest, "of_draft": True}) for digest in ("ef", "ab")]
             + [report_line(FACTS)],
-            "drew different weights: ab, ef",
+            "drew different weights for the draft model: ab, ef",
         ),
         ([], "did not say which weights"),
         ([report_line({**FACTS, "recipe": "stand-in.1+seed=1"})], "drew stand-in.1.seed=1, not stand-in.1"),

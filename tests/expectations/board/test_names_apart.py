@@ -6,13 +6,20 @@ import pandas as pd
 
 from expectations.board.reading.figures import theme
 
-COLUMNS = ("series_id", "nickname", "task", "num_gpus", "gpu_model", "weights", "request_set_id")
+COMMON = {
+    "task": "chat",
+    "num_gpus": 1,
+    "gpu_model": "H200",
+    "runtime_version": "0.26.0",
+    "length_control": "fixed",
+    "power_limit_watts": 700.0,
+}
 
 
-def names(*rows: tuple[str, str, str, str]) -> list[str]:
-    """Names of series: (series_id, nickname, weights, request_set_id) each."""
-    given = [(key, name, "chat", 1, "H200", weights, asked) for key, name, weights, asked in rows]
-    return theme.series_names(pd.DataFrame(given, columns=COLUMNS), {"chat": "Chat"})
+def names(*rows: tuple[str, str, str, str], **further: list[object]) -> list[str]:
+    """Names of series: (series_id, nickname, weights, request_set_id) each, and further columns."""
+    frame = pd.DataFrame(rows, columns=["series_id", "nickname", "weights", "request_set_id"])
+    return theme.series_names(frame.assign(**{**COMMON, **further}), {"chat": "Chat"})
 
 
 def test_one_of_a_kind_needs_no_more_than_model_task_and_gpus() -> None:
@@ -36,4 +43,16 @@ def test_only_what_differs_is_added() -> None:
         "M, Chat, 1x H200, real weights, abcd",
         "M, Chat, 1x H200, real weights, fghi",
         "M, Chat, 1x H200, dummy weights",
+    ]
+
+
+def test_a_version_and_a_cap_come_before_a_hash() -> None:
+    rows = (("abcde", "M", "real", "q"), ("fghij", "M", "real", "q"))
+    assert names(*rows, runtime_version=["0.25.1", "0.26.0"], power_limit_watts=[500.0, 700.0]) == [
+        "M, Chat, 1x H200, version 0.25.1",
+        "M, Chat, 1x H200, version 0.26.0",
+    ]
+    assert names(*rows, power_limit_watts=[500.0, None]) == [
+        "M, Chat, 1x H200, cap 500 W",
+        "M, Chat, 1x H200, not known",
     ]

@@ -38,6 +38,8 @@ buckets as (
 
 select
     {{ hash_of(['fp8.leaderboard_id', 'bf16.leaderboard_id']) }} as comparison_id,
+    pairs.leaderboard_id as fp8_leaderboard_id,
+    pairs.bf16_leaderboard_id,
     fp8.data_source,
     fp8.architecture,
     fp8.task,
@@ -65,7 +67,7 @@ select
     fp8.batch_size,
     buckets.batch_size_bucket,
     fp8.parallelism_id = bf16.parallelism_id as parallelism_matches,
-    fp8.runtime_version = bf16.runtime_version as environment_matches,
+    pairs.environment_matches,
     fp8.tensor_parallel as fp8_tensor_parallel,
     bf16.tensor_parallel as bf16_tensor_parallel,
     fp8.expert_parallel as fp8_expert_parallel,
@@ -97,5 +99,17 @@ inner join latency using (leaderboard_id, bf16_leaderboard_id)
 inner join configurations as fp8 on pairs.leaderboard_id = fp8.leaderboard_id
 inner join configurations as bf16 on pairs.bf16_leaderboard_id = bf16.leaderboard_id
 inner join buckets on fp8.batch_size between buckets.min_batch_size and buckets.max_batch_size
+-- Kernels for FP8 are chosen by environment variables that say nothing to BF16. So of BF16 rows that differ in
+-- them alone one is the partner: what can be compared at all, and on a common GPU, comes first.
+qualify
+    row_number() over (
+        partition by pairs.leaderboard_id, bf16.configuration_id, bf16.model_revision
+        order by
+            energy.change is not null desc,
+            energy.on_same_gpus desc nulls last,
+            pairs.environment_matches desc nulls last,
+            pairs.bf16_without_environment desc nulls last,
+            bf16.runtime_version asc
+    ) = 1
 order by
     fp8.data_source, fp8.task, pairs.base_model_id, fp8.gpu_model, fp8.num_gpus, fp8.batch_size, comparison_id

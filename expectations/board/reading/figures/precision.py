@@ -39,13 +39,14 @@ def _panel(
             precision=name,
             change=rows[change],
             version=rows[f"{name.lower()}_runtime_version"],
-        )[["series", "batch_size", "value", "precision", "change", "version"]]
+            gpus=rows["on_same_gpus"].map({True: "the same", False: "others"}),
+        )[["series", "batch_size", "value", "precision", "change", "version", "gpus"]]
         for name in COLOURS
     )
     heading = layout.title_of(chosen.name, layout.panel(400) + 30)
     colour = theme.series_colour("precision", list(COLOURS), list(COLOURS.values()))
     base = (
-        alt.Chart(lines, title=heading, width=layout.panel(375), height=270)
+        alt.Chart(lines, title=heading, width=layout.panel(365), height=270)
         .transform_filter(f"datum.series == {chosen.name}")
         .encode(
             x=theme.batch_axis_of_choice(),
@@ -68,6 +69,7 @@ def _panel(
             alt.Tooltip("value:Q", title=title, format=",.3~r"),
             alt.Tooltip("change:Q", title="FP8 against BF16", format="+.1%"),
             alt.Tooltip("version:N", title="Version of the runtime"),
+            alt.Tooltip("gpus:N", title="GPUs of both precisions"),
         ],
     )
     return (rules + base.mark_line(strokeWidth=2) + points).add_params(chosen)
@@ -82,5 +84,6 @@ def _crossovers(rows: pd.DataFrame, change: str) -> pd.DataFrame:
 
 def crossovers(rows: pd.DataFrame, change: str) -> list[int]:
     """Batch sizes from which on the sign of the change differs from the one before."""
-    signs = [(row["batch_size"], row[change] < 0) for _, row in rows.sort_values("batch_size").iterrows()]
+    known = rows.dropna(subset=[change]).sort_values("batch_size")
+    signs = [(row["batch_size"], row[change] < 0) for _, row in known.iterrows()]
     return [int(size) for (_, before), (size, after) in itertools.pairwise(signs) if before != after]

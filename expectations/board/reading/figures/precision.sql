@@ -36,6 +36,10 @@ select
     fp8_median_itl_ms,
     energy_change,
     latency_change,
+    runtime_version,
+    length_control,
+    power_limit_watts,
+    on_same_gpus,
     runtime_version as fp8_runtime_version,
     bf16_runtime_version
 from ranked

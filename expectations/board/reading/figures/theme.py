@@ -256,6 +256,23 @@ def series_names(rows: pd.DataFrame, tasks: Mapping[str, str]) -> list[str]:
     return names_apart(rows, rows["series_id"], gpus, tasks)
 
 
+_APART = (
+    ("weights", "{} weights"),
+    ("runtime_version", "version {}"),
+    ("request_set_id", "{}"),
+    ("length_control", "{} lengths"),
+    ("power_limit_watts", "cap {:.0f} W"),
+)
+"""What sets series apart that are of one model, task and GPUs, and how it is said; the first comes first."""
+
+
+def _apart(row: Any) -> list[str]:
+    import pandas as pd
+
+    values = [(getattr(row, column), words) for column, words in _APART]
+    return ["not known" if pd.isna(value) else words.format(value) for value, words in values]
+
+
 def names_apart(
     rows: pd.DataFrame, keys: Iterable[str], gpus: Iterable[str], tasks: Mapping[str, str]
 ) -> list[str]:
@@ -266,11 +283,8 @@ def names_apart(
         row.Index: ", ".join(filter(None, [row.nickname, tasks.get(row.task, row.task), row.gpus]))
         for row in records(first)
     }
-    further = {
-        row.Index: (f"{row.weights} weights", str(row.request_set_id), row.Index[:4])
-        for row in records(first)
-    }
-    for number in range(3):
+    further = {row.Index: [*_apart(row), row.Index[:4]] for row in records(first)}
+    for number in range(len(_APART) + 1):
         alike: dict[str, list[str]] = {}
         for key, name in names.items():
             alike.setdefault(name, []).append(key)

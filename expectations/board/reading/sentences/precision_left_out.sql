@@ -14,6 +14,7 @@ select
 from marts.precision_comparison
 where
     data_source = {{ data_source }} and architecture <> 'diffusion' and not parallelism_matches
-    and fp8_data_parallel <> bf16_data_parallel
+    and fp8_data_parallel <> bf16_data_parallel and weights <> 'dummy' and energy_change is not null
+    and latency_change is not null
 group by nickname, task, gpu_model, num_gpus
 order by pairs desc, nickname asc, task asc, gpu_model asc, num_gpus asc
