@@ -1,5 +1,5 @@
--- Pairs whose servers had different environment variables, and those of each that the other did not have. Which
--- GPU a server was given is in such a variable as well.
+-- Pairs whose servers had different environment variables, and those of each that the other did not have.
+-- Which GPU a server was given is in such a variable as well.
 with pairs as (
     select *
     from marts.precision_comparison
@@ -19,21 +19,29 @@ variables as (
     from marts.row_evidence
 ),
 
-differing as (
+both_given as (
     select
         pairs.nickname,
         pairs.task,
         pairs.gpu_model,
         pairs.num_gpus,
-        array_to_string(
-            list_sort(list_filter(fp8.given, lambda each: not list_contains(bf16.given, each))), ', '
-        ) as fp8_variables,
-        array_to_string(
-            list_sort(list_filter(bf16.given, lambda each: not list_contains(fp8.given, each))), ', '
-        ) as bf16_variables
+        fp8.given as fp8_given,
+        bf16.given as bf16_given
     from pairs
     inner join variables as fp8 on pairs.fp8_leaderboard_id = fp8.leaderboard_id
     inner join variables as bf16 on pairs.bf16_leaderboard_id = bf16.leaderboard_id
+),
+
+differing as (
+    select
+        *,
+        array_to_string(
+            list_sort(list_filter(fp8_given, lambda each: not list_contains(bf16_given, each))), ', '
+        ) as fp8_variables,
+        array_to_string(
+            list_sort(list_filter(bf16_given, lambda each: not list_contains(fp8_given, each))), ', '
+        ) as bf16_variables
+    from both_given
 )
 
 select
