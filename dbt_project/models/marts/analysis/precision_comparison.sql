@@ -99,8 +99,8 @@ inner join latency using (leaderboard_id, bf16_leaderboard_id)
 inner join configurations as fp8 on pairs.leaderboard_id = fp8.leaderboard_id
 inner join configurations as bf16 on pairs.bf16_leaderboard_id = bf16.leaderboard_id
 inner join buckets on fp8.batch_size between buckets.min_batch_size and buckets.max_batch_size
--- Kernels for FP8 are chosen by environment variables that say nothing to BF16. So of BF16 rows that differ in
--- them alone one is the partner: what can be compared at all, and on a common GPU, comes first.
+-- Kernels for FP8 are chosen by environment variables that say nothing to BF16. So of BF16 rows that differ
+-- in them alone one is the partner: what can be compared at all, and on a common GPU, comes first.
 qualify
     row_number() over (
         partition by pairs.leaderboard_id, bf16.configuration_id, bf16.model_revision

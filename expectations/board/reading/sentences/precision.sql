@@ -1,7 +1,7 @@
 -- FP8 / BF16 - 1 of pairs with the same model, task, GPU model, number of GPUs, batch size and parallelism.
--- Of published rows, bucket 8-16 holds batch size 16 only, and the largest ends at 256, as the published table
--- does. The upper of two middle values is the median. Dummy weights say nothing here: in FP8 they are 5 to
--- 17 % too cheap, in BF16 hardly.
+-- Of published rows, bucket 8-16 holds batch size 16 only, and the largest ends at 256, as the published
+-- table does. The upper of two middle values is the median. Dummy weights say nothing here: in FP8 they are
+-- 5 to 17 % too cheap, in BF16 hardly.
 select
     batch_size_bucket as bucket,
     count(*) as pairs,
