@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from expectations.board.reading.figures import theme
 
-COMMON = {
+COMMON: dict[str, Any] = {
     "task": "chat",
     "num_gpus": 1,
     "gpu_model": "H200",
@@ -16,10 +18,11 @@ COMMON = {
 }
 
 
-def names(*rows: tuple[str, str, str, str], **further: list[object]) -> list[str]:
+def names(*rows: tuple[str, str, str, str], **further: list[Any]) -> list[str]:
     """Names of series: (series_id, nickname, weights, request_set_id) each, and further columns."""
     frame = pd.DataFrame(rows, columns=["series_id", "nickname", "weights", "request_set_id"])
-    return theme.series_names(frame.assign(**{**COMMON, **further}), {"chat": "Chat"})
+    columns: dict[str, Any] = {**COMMON, **further}
+    return theme.series_names(frame.assign(**columns), {"chat": "Chat"})
 
 
 def test_one_of_a_kind_needs_no_more_than_model_task_and_gpus() -> None:
