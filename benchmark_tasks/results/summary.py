@@ -6,8 +6,7 @@ the meaning or unit of a column changes, it gets a new name and a CHANGELOG line
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -211,8 +210,6 @@ COLUMNS: pa.Schema = pa.schema(
         ("catalog_hash", pa.string()),
         ("runtime_distribution", pa.string()),
         ("torch_version", pa.string()),
-        ("server_environment", pa.string()),
-        ("server_options", pa.string()),
         ("weights_digest", pa.string()),
         ("weights_seed", pa.int64()),
         ("driver_version", pa.string()),
@@ -314,16 +311,9 @@ def _provenance_row(provenance: Provenance) -> dict[str, Any]:
     return {
         **values,
         "torch_version": provenance.runtime_packages.get("torch"),
-        "server_environment": _as_json(provenance.server_environment),
-        "server_options": _as_json(provenance.server_options),
         "weights_digest": drawn and drawn.digest,
         "weights_seed": drawn and drawn.seed,
     }
-
-
-def _as_json(values: Mapping[str, Any]) -> str | None:
-    """An object as JSON, its names sorted, so that equal ones have the same text; `None` if it is empty."""
-    return json.dumps(values, sort_keys=True, ensure_ascii=False) if values else None
 
 
 def _phases_row(phases: Iterable[Phase]) -> dict[str, Any]:

@@ -22,9 +22,13 @@ def energy(joules: float) -> str:
     return f"{significant(joules * 1e-6)} MJ"
 
 
+_LITTLE = 0.01
+"""A change below which a whole number of per cent says too little."""
+
+
 def per_cent(change: float) -> str:
-    """A change as per cent with its sign."""
-    return f"{100 * change:+.0f} %"
+    """A change as per cent with its sign; one decimal below 1 %, so that little is not nothing."""
+    return exact_per_cent(change) if 0 < abs(change) < _LITTLE else f"{100 * change:+.0f} %"
 
 
 def exact_per_cent(change: float) -> str:

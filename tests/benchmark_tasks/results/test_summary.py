@@ -89,8 +89,6 @@ def test_a_completed_run_fills_its_row() -> None:
         "generated_tokens",
         "generated_tokens_in_window",
         "generated_tokens_absent_reason",
-        "server_environment",
-        "server_options",
         "weights_digest",
         "weights_seed",
         *OF_ARRIVALS,
@@ -111,15 +109,6 @@ def test_the_same_gpus_have_one_name() -> None:
     assert {row["run_id"]: row["gpu_uuids"] for row in rows}[several.run_id] == "GPU-a,GPU-b"
     assert {row["gpu_uuids"] for row in rows} == {"GPU-sample", "GPU-a,GPU-b", None}
     assert {row["server_kind"] for row in rows} == {"environment"}
-
-
-def test_what_the_runtime_was_given_is_one_text() -> None:
-    run = sample_run()
-    given = {"server_environment": {"B": "0", "A": '"é'}, "server_options": {}}
-    started = run.model_copy(update={"provenance": run.provenance.model_copy(update=given)})
-    [row] = runs_table([(started, Path("b"))]).to_pylist()
-    assert row["server_environment"] == '{"A": "\\"é", "B": "0"}'
-    assert row["server_options"] is None
 
 
 def test_the_parts_of_a_window_say_how_much_it_varies() -> None:

@@ -57,5 +57,5 @@ def test_a_version_and_a_cap_come_before_a_hash() -> None:
     ]
     assert names(*rows, power_limit_watts=[500.0, None]) == [
         "M, Chat, 1x H200, cap 500 W",
-        "M, Chat, 1x H200, not known",
+        "M, Chat, 1x H200, cap not known",
     ]

@@ -47,8 +47,6 @@ gathered as (
         string_agg(distinct runs.driver_version, ', ' order by runs.driver_version) as driver_versions,
         string_agg(distinct runs.cuda_version, ', ' order by runs.cuda_version) as cuda_versions,
         string_agg(distinct runs.torch_version, ', ' order by runs.torch_version) as torch_versions,
-        arg_max(runs.server_environment, runs.finished_at) as server_environment,
-        arg_max(runs.server_options, runs.finished_at) as server_options,
         string_agg(distinct runs.runtime_distribution, ', ' order by runs.runtime_distribution)
             as runtime_distributions,
         string_agg(distinct runs.git_commit, ', ' order by runs.git_commit) as git_commits,
@@ -98,8 +96,6 @@ select
     gathered.driver_versions,
     gathered.cuda_versions,
     gathered.torch_versions,
-    gathered.server_environment,
-    gathered.server_options,
     gathered.runtime_distributions,
     gathered.git_commits,
     gathered.sweep_ids,

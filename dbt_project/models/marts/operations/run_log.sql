@@ -90,8 +90,6 @@ select
     runs.client_lagged,
     runs.runtime_distribution,
     runs.torch_version,
-    runs.server_environment,
-    runs.server_options,
     runs.driver_version,
     runs.cuda_version,
     runs.gpu_uuids,

@@ -136,8 +136,6 @@ select
     catalog_hash,
     runtime_distribution,
     torch_version,
-    server_environment,
-    server_options,
     weights_digest,
     weights_seed,
     driver_version,

@@ -46,7 +46,7 @@ def _panel(
     heading = layout.title_of(chosen.name, layout.panel(400) + 30)
     colour = theme.series_colour("precision", list(COLOURS), list(COLOURS.values()))
     base = (
-        alt.Chart(lines, title=heading, width=layout.panel(365), height=270)
+        alt.Chart(lines, title=heading, width=layout.panel(375), height=270)
         .transform_filter(f"datum.series == {chosen.name}")
         .encode(
             x=theme.batch_axis_of_choice(),

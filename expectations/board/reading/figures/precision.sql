@@ -4,7 +4,11 @@ with pairs as (
     select
         *,
         md5(
-            concat_ws('|', base_model_id, task, gpu_model, num_gpus, request_set_id, weights, runtime_version)
+            concat_ws(
+                '|', fp8_model_id, bf16_model_id, fp8_model_revision, bf16_model_revision, task, gpu_model,
+                num_gpus, request_set_id, length_control, power_limit_watts, energy_boundary, weights,
+                runtime_version, bf16_runtime_version
+            )
         ) as series_id,
         (
             fp8_nickname like 'Qwen 3 235B A22B Instruct%' and task = 'lm-arena-chat' and gpu_model = 'H100'

@@ -257,20 +257,22 @@ def series_names(rows: pd.DataFrame, tasks: Mapping[str, str]) -> list[str]:
 
 
 _APART = (
-    ("weights", "{} weights"),
-    ("runtime_version", "version {}"),
-    ("request_set_id", "{}"),
-    ("length_control", "{} lengths"),
-    ("power_limit_watts", "cap {:.0f} W"),
+    ("weights", "{} weights", "weights"),
+    ("runtime_version", "version {}", "version"),
+    ("request_set_id", "{}", "requests"),
+    ("length_control", "{} lengths", "lengths"),
+    ("power_limit_watts", "cap {:.0f} W", "cap"),
 )
-"""What sets series apart that are of one model, task and GPUs, and how it is said; the first comes first."""
+"""What sets series apart that are of one model, task and GPUs, how it is said, and its name; in order."""
 
 
 def _apart(row: Any) -> list[str]:
     import pandas as pd
 
-    values = [(getattr(row, column), words) for column, words in _APART]
-    return ["not known" if pd.isna(value) else words.format(value) for value, words in values]
+    return [
+        f"{name} not known" if pd.isna(value := getattr(row, column)) else words.format(value)
+        for column, words, name in _APART
+    ]
 
 
 def names_apart(
