@@ -4,6 +4,7 @@ select
     count(*) as all_pairs
 from marts.precision_comparison
 where
-    data_source = {{ data_source }} and data_source <> 'mlenergy-v3'
-    and architecture <> 'diffusion' and parallelism_matches and weights <> 'dummy' and energy_change is not null and latency_change is not null
+    data_source = {{ data_source }} and data_source <> 'mlenergy-v3' and architecture <> 'diffusion'
+    and parallelism_matches and weights <> 'dummy'
+    and energy_change is not null and latency_change is not null
 having pairs > 0
