@@ -12,12 +12,10 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from benchmark_tasks import __version__
+from benchmark_tasks.host.secrets import arguments_without_secrets, without_secrets
 from benchmark_tasks.meters.vendors import vendor_here
 from benchmark_tasks.results.schema import Gpu, Provenance, StandIn
 from benchmark_tasks.vocabulary import ServerKind
-
-SECRET_ENDINGS = ("token", "secret", "password", "api-key")
-"""`--hf-token` is a secret, `--max-num-batched-tokens` is none."""
 
 
 def collect(
@@ -44,13 +42,13 @@ def collect(
         model_revision=model_revision,
         runtime_distribution=distribution,
         runtime_packages=dict(packages),
-        server_arguments=tuple(_without_secret(argument) for argument in server_arguments),
+        server_arguments=arguments_without_secrets(server_arguments),
         server_kind=server_kind,
         server_image=server_image,
-        server_options=_without_secrets(server_options),
+        server_options=without_secrets(server_options),
         stand_in=stand_in,
         server_environment={
-            name: "***" if _is_secret(name) else value for name, value in server_environment.items()
+            name: str(value) for name, value in without_secrets(dict(server_environment)).items()
         },
         host=platform.node() or "unknown",
         operating_system=platform.platform(),
@@ -79,23 +77,6 @@ def git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return result.stdout.strip() or None if result.returncode == 0 else None
-
-
-def _without_secret(argument: str) -> str:
-    name, separator, _ = argument.partition("=")
-    return f"{name}=***" if separator and _is_secret(name) else argument
-
-
-def _is_secret(name: str) -> bool:
-    return name.lower().replace("_", "-").endswith(SECRET_ENDINGS)
-
-
-def _without_secrets(options: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """Options with the values of secret ones hidden, however deep they are."""
-    return {
-        name: "***" if _is_secret(name) else _without_secrets(value) if isinstance(value, dict) else value
-        for name, value in options.items()
-    }
 
 
 def _cpu_model() -> str:

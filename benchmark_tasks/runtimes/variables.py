@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from benchmark_tasks.host.device_lock import MARK
+from benchmark_tasks.host.secrets import is_secret
 from benchmark_tasks.meters.vendors import VENDORS, vendor_here
 from benchmark_tasks.processes import PLATFORM_MARK, PROXIES, beside_proxies
 from benchmark_tasks.runtimes import kinds
@@ -54,8 +55,6 @@ _TELLING = (
 )
 """How the names of variables begin that would change what any runtime does; its own begin with its name."""
 
-_SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
-
 _SAYS_NOTHING = frozenset(["CUDA_VERSION", "NCCL_VERSION", "TORCH_CUDA_ARCH_LIST"])
 """What images carry to describe themselves."""
 
@@ -95,7 +94,7 @@ def require_askable(variables: Mapping[str, str]) -> None:
     for name in variables:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise ValueError(f"{name!r} is not a name of an environment variable")
-        if name.upper().endswith(_SECRET):
+        if is_secret(name):
             raise ValueError(f"{name} has the name of a secret, and would be recorded")
         if name in decided:
             raise ValueError(f"{name} is decided by the measurement or by the machine, not by a sweep")
