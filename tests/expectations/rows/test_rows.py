@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,6 +10,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -213,6 +217,39 @@ FAULTS = {
     },
 }
 """Faults in ratios, an interval and a mean, in which no other check sees anything."""
+
+
+PREEMPTED = RECORDED / "h200-2026-11-30-precision" / "01a22ca3-29bb-7ac1-bc2c-c1e2ddf8208f"
+"""Its memory was full: 47 requests waited in the middle of their answers, which were not written evenly."""
+
+
+@pytest.mark.parametrize(("factor", "confirmed"), [(1.0, True), (1.01, True), (1.03, False), (0.9, False)])
+def test_the_server_s_count_confirms_what_was_not_written_evenly(factor: float, confirmed: bool) -> None:
+    run = bundle.read_record(PREEMPTED)
+    assert run.server is not None and run.server.preemptions == 47 and run.window_steady is not None
+    tokens = round(factor * run.window_steady.output_tokens)
+    steady = run.window_steady.model_copy(update={"output_tokens": tokens})
+    said = run.model_copy(update={"window_steady": steady})
+    throughput = figures_of(said, PREEMPTED)["throughput_per_second"]
+    seconds = run.window_steady.end_seconds - run.window_steady.start_seconds
+    assert (throughput == pytest.approx(tokens / seconds, rel=1e-9)) is confirmed
+
+
+def test_without_a_count_over_the_whole_window_answers_are_taken_as_even(tmp_path: Path) -> None:
+    run = bundle.read_record(PREEMPTED)
+    copy = tmp_path / PREEMPTED.name
+    shutil.copytree(PREEMPTED, copy)
+    path = copy / bundle.TIMELINES_FILE
+    table = pd.read_parquet(path)
+    late = (table["series"] == "generated_tokens") & (table["seconds"] < 30)
+    pq.write_table(pa.Table.from_pandas(table[~late], schema=pq.read_schema(path)), path)
+    sums = copy / "SHA256SUMS"
+    before = hashlib.sha256((PREEMPTED / bundle.TIMELINES_FILE).read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(before, hashlib.sha256(path.read_bytes()).hexdigest()))
+    steady = run.window_steady
+    assert steady is not None
+    recorded = steady.output_tokens / (steady.end_seconds - steady.start_seconds)
+    assert figures_of(run, copy)["throughput_per_second"] < 0.9 * recorded
 
 
 def test_a_fault_in_dbt_is_refused_and_named(home: Settings, tmp_path: Path) -> None:
