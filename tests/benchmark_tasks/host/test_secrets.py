@@ -53,7 +53,7 @@ def test_secrets_are_hidden_however_deep(given: dict[str, Any], recorded: dict[s
 
 
 def test_what_is_no_secret_stays_as_it_is() -> None:
-    given = {
+    given: dict[str, Any] = {
         "enable_auth": True,
         "key": 3,
         "token": "",
