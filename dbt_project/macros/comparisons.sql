@@ -31,17 +31,7 @@ gpus as (
 
 rows_of_pairs as (
 
-    select
-        *,
-        leaderboard_id as measured_id,
-        true as {{ is_one }}
-    from pairs
-    union all
-    select
-        *,
-        {{ other_id }} as measured_id,
-        false as {{ is_one }}
-    from pairs
+    {{ both_versions('pairs', other_id, is_one) }}
 
 ),
 

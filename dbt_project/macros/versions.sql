@@ -12,11 +12,11 @@
     )
 {%- endmacro %}
 
-{# Two rows per pair of versions, the later and the earlier: `measured_id` is the row of the leaderboard. #}
-{% macro both_versions(pairs) -%}
-    select *, leaderboard_id as measured_id, true as is_later_version from {{ pairs }}
+{# Two rows per pair, the later and the earlier: `measured_id` is the row of the leaderboard. #}
+{% macro both_versions(pairs, other_id='old_leaderboard_id', is_one='is_later_version') -%}
+    select *, leaderboard_id as measured_id, true as {{ is_one }} from {{ pairs }}
     union all
-    select *, old_leaderboard_id as measured_id, false as is_later_version from {{ pairs }}
+    select *, {{ other_id }} as measured_id, false as {{ is_one }} from {{ pairs }}
 {%- endmacro %}
 
 {# A version without the hash of the environment variables that a server was given:
