@@ -103,37 +103,40 @@ def energy_between(timeline: Timeline, start: float, end: float) -> WindowEnergy
 def require_sound_counters(timeline: Timeline, start: float, end: float) -> None:
     """Hold every GPU's counter against its sampled power, from `start` to `end` (seconds) of steady work.
 
-    A counter that stands still, counts at another scale or jumps is found; where power was not sampled
-    throughout, there is nothing to hold it against.
+    A counter that stands still, counts at another scale or jumps is found; where power was not sampled,
+    only a counter that does not move at all is found.
 
     Raises:
         MeterError: a counter and the integral of power differ by more than either can be off, or it jumps.
     """
     require_agreement(timeline, start, end, AGREEMENT)
     for gpu in timeline.gpu_indices():
-        _require_no_jump(timeline, gpu, start, end)
+        for begin, finish in _both_read(timeline, gpu, start, end):
+            _require_no_jump(timeline, gpu, begin, finish)
 
 
 def require_agreement(timeline: Timeline, start: float, end: float, share: float) -> None:
     """The part of `require_sound_counters` that holds of any work, by how much they may differ.
 
-    From the first reading of power to the last, where these are near the ends of the span.
+    In every part of the span in which power was sampled: a machine that was too busy to read it for a
+    moment does not make a broken counter sound.
 
     Raises:
-        MeterError: a counter and the integral of power differ by more than that.
+        MeterError: a counter and the integral of power differ by more than that, or it does not move.
     """
     for gpu in timeline.gpu_indices():
-        begin, finish = _read_between(timeline, gpu, start, end)
-        integral = _integral_joules(timeline, gpu, begin, finish)
-        if integral is None:
-            continue
-        counted = _increase(timeline, gpu, begin, finish)
-        highest = _highest_watts(timeline, gpu, begin, finish)
-        if abs(counted - integral) > share * integral + 2 * REFRESH_SECONDS * highest:
-            raise MeterError(
-                f"energy counter of GPU {gpu} counted {counted:.0f} J where its power adds up to "
-                f"{integral:.0f} J: the counter is not believed"
-            )
+        for begin, finish in _both_read(timeline, gpu, start, end):
+            integral = _integral_joules(timeline, gpu, begin, finish)
+            if integral is None:
+                continue
+            counted = _increase(timeline, gpu, begin, finish)
+            highest = _highest_watts(timeline, gpu, begin, finish)
+            if abs(counted - integral) > share * integral + 2 * REFRESH_SECONDS * highest:
+                raise MeterError(
+                    f"energy counter of GPU {gpu} counted {counted:.0f} J where its power adds up to "
+                    f"{integral:.0f} J: the counter is not believed"
+                )
+        _require_movement(timeline, gpu, start, end)
 
 
 def host_joules(timeline: Timeline, series: Series, start: float, end: float) -> float | None:
@@ -203,14 +206,47 @@ def _increase(timeline: Timeline, gpu: int, start: float, end: float) -> float:
     return float(after - before)
 
 
-def _read_between(timeline: Timeline, gpu: int, start: float, end: float) -> tuple[float, float]:
-    """The span without its ends of at most `MAXIMUM_GAP_SECONDS` in which power was not read."""
-    seconds, _ = timeline.of(Series.POWER_WATTS, gpu)
-    if len(seconds) == 0:
-        return start, end
-    begin, finish = max(start, float(seconds[0])), min(end, float(seconds[-1]))
-    near = begin - start <= MAXIMUM_GAP_SECONDS and end - finish <= MAXIMUM_GAP_SECONDS
-    return (begin, finish) if near and begin < finish else (start, end)
+def _both_read(timeline: Timeline, gpu: int, start: float, end: float) -> list[tuple[float, float]]:
+    """The parts of a span in which a GPU's power was sampled, with a reading of its counter at both ends.
+
+    Inside, the counter may have been read less often: it goes on counting.
+    """
+    power, _ = timeline.of(Series.POWER_WATTS, gpu)
+    counter, _ = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
+    parts = []
+    for first, last in _read_throughout(power, start, end):
+        dated = _read_throughout(counter, first, last)
+        if dated:
+            parts.append((dated[0][0], dated[-1][1]))
+    return parts
+
+
+def _read_throughout(seconds: np.ndarray, start: float, end: float) -> list[tuple[float, float]]:
+    """The parts of a span without a gap of more than `MAXIMUM_GAP_SECONDS` between readings."""
+    around = seconds[_around(seconds, start, end)]
+    breaks = np.flatnonzero(np.diff(around) > MAXIMUM_GAP_SECONDS) + 1
+    parts = [
+        (max(start, float(part[0])), min(end, float(part[-1])))
+        for part in np.split(around, breaks)
+        if len(part)
+    ]
+    return [(first, last) for first, last in parts if first < last]
+
+
+def _require_movement(timeline: Timeline, gpu: int, start: float, end: float) -> None:
+    """Raise where a counter gains nothing for so long that a GPU that is switched on must have used some."""
+    seconds, _ = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
+    inside = _around(seconds, start, end)
+    read = np.clip(seconds[inside], start, end)
+    if len(read) < 2 or read[-1] - read[0] <= MAXIMUM_GAP_SECONDS:
+        return
+    _, watts = timeline.between(start, end).of(Series.POWER_WATTS, gpu)
+    draws_none = len(watts) > 0 and not np.any(watts)
+    if not draws_none and _increase(timeline, gpu, float(read[0]), float(read[-1])) == 0:
+        raise MeterError(
+            f"energy counter of GPU {gpu} did not move for {read[-1] - read[0]:.1f} s: "
+            "the counter is not believed"
+        )
 
 
 def _integral_joules(timeline: Timeline, gpu: int, start: float, end: float) -> float | None:
@@ -244,8 +280,6 @@ def _around(seconds: np.ndarray, start: float, end: float) -> slice:
 
 
 def _require_no_jump(timeline: Timeline, gpu: int, start: float, end: float) -> None:
-    if _integral_joules(timeline, gpu, start, end) is None:
-        return
     highest = _highest_watts(timeline, gpu, start, end)
     seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
     around = _around(seconds, start, end)

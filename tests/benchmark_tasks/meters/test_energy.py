@@ -223,10 +223,55 @@ def test_a_phase_is_held_against_the_power_that_was_read_in_it(first: float, las
         require_agreement(read(np.full(len(TENTHS), 5e6)), 10.0, 50.0, 0.1)
 
 
-def test_a_phase_of_which_power_was_read_too_late_is_held_against_nothing() -> None:
-    line = timeline(TENTHS, np.full(len(TENTHS), 400.0), np.full(len(TENTHS), 5e6)).between(12, 50)
-    require_agreement(line, 10.0, 50.0, 0.1)
-    require_agreement(line, 60.0, 70.0, 0.1)
+def unread(line: Timeline, series: Series, gaps: list[tuple[float, float]]) -> Timeline:
+    """The timeline without a series' readings in some gaps, as a busy machine or driver leaves it."""
+    kept = np.ones(len(line.seconds), dtype=bool)
+    for first, last in gaps:
+        kept &= ~((line.series == series.value) & (line.seconds > first) & (line.seconds < last))
+    return Timeline(line.series[kept], line.gpu_index[kept], line.seconds[kept], line.values[kept])
+
+
+@given(
+    kind=st.sampled_from(["frozen", "millijoules", "counts half"]),
+    gaps=st.lists(st.tuples(st.floats(0, 50), st.floats(1.2, 9)), min_size=1, max_size=3),
+    start=st.floats(0.5, 20),
+    lasts=st.floats(35, 39),
+)
+def test_a_broken_counter_is_not_believed_where_power_was_read_now_and_then(
+    kind: str, gaps: list[tuple[float, float]], start: float, lasts: float
+) -> None:
+    """A machine too busy to read power for more than a second told a frozen counter's 0 J as energy."""
+    line = timeline(TENTHS, np.full(len(TENTHS), 400.0), broken(kind))
+    line = unread(line, Series.POWER_WATTS, [(at, at + lasting) for at, lasting in gaps])
+    for share in (0.05, 0.1):
+        with pytest.raises(MeterError, match="energy counter of GPU 0 (counted|did not move)"):
+            require_agreement(line, start, start + lasts, share)
+
+
+def test_a_counter_that_does_not_move_is_not_believed_even_where_no_power_was_read() -> None:
+    frozen = timeline(TENTHS, np.full(len(TENTHS), 400.0), broken("frozen"))
+    late = frozen.between(12, 50)
+    for line in (unread(frozen, Series.POWER_WATTS, [(-1, 99)]), late):
+        with pytest.raises(MeterError, match="energy counter of GPU 0"):
+            require_agreement(line, 10.0, 50.0, 0.1)
+    no_power = unread(frozen, Series.POWER_WATTS, [(-1, 99)])
+    require_agreement(no_power, 10.0, 10.9, 0.1)
+    sound = timeline(TENTHS, np.full(len(TENTHS), 400.0))
+    require_agreement(unread(sound, Series.POWER_WATTS, [(-1, 99)]), 10.0, 50.0, 0.1)
+    require_agreement(timeline(TENTHS, 0 * TENTHS), 10.0, 50.0, 0.1)
+
+
+def test_a_jump_is_found_beside_a_gap_in_the_readings_of_power() -> None:
+    jumping = timeline(TENTHS, np.full(len(TENTHS), 400.0), broken("jumps ahead"))
+    with pytest.raises(MeterError, match="jumped by 540 J between two readings"):
+        require_sound_counters(unread(jumping, Series.POWER_WATTS, [(40, 43)]), 10.0, 50.0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.floats(0.3, 9)), max_size=4))
+def test_a_sound_counter_is_believed_whenever_power_was_not_read(gaps: list[tuple[float, float]]) -> None:
+    swinging = timeline(TENTHS, 400 + 300 * np.sin(TENTHS))
+    line = unread(swinging, Series.POWER_WATTS, [(at, at + lasting) for at, lasting in gaps])
+    require_sound_counters(line, 10.03, 50.07)
 
 
 def test_a_sound_counter_is_believed_whatever_the_power_does() -> None:
