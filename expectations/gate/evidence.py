@@ -55,7 +55,8 @@ class Evidence:
         the GPU that was slowed down least.
     contradiction, contradiction_share: the figure of the record that is farthest from what the files give for
         it, and how far (`recomputed.py`).
-    window_tokens, mlenergy_window_tokens: output tokens of both windows, by the requests.
+    window_tokens, mlenergy_window_tokens: output tokens of both windows, by the requests or by the server's
+        counter, whichever is nearer to the record.
     answers_at_cap: completed answers that are as long as they may be.
     cut_off_tokens: how many tokens requests that did not complete still had to get.
     median_e2e_ms, mean_itl_ms: of the completed requests that were served from beginning to end.
@@ -233,8 +234,8 @@ def _second_witness(run: Run, files: Files) -> dict[str, Any]:
     return {
         "contradiction": None if largest is None else str(largest),
         "contradiction_share": None if largest is None else largest.share,
-        "window_tokens": recomputed.tokens_in_window(run.window_steady, rows),
-        "mlenergy_window_tokens": recomputed.tokens_in_window(run.window_mlenergy, rows),
+        "window_tokens": recomputed.tokens_in_window(run.window_steady, rows, timeline),
+        "mlenergy_window_tokens": recomputed.tokens_in_window(run.window_mlenergy, rows, timeline),
         "answers_at_cap": int((rows["error"].isna() & (rows["output_tokens"] >= rows["max_tokens"])).sum()),
         "cut_off_tokens": int((cut_off["max_tokens"] - cut_off["output_tokens"]).clip(lower=0).sum()),
         "load_watts": recomputed.mean_watts_of_load(run, timeline),

@@ -103,12 +103,13 @@ def _joules(run: Run, window: Window | None, timeline: pd.DataFrame) -> float | 
         return None
     assert window.start_seconds is not None and window.end_seconds is not None
     counters = timeline[timeline["series"] == "energy_counter_joules"]
-    edges = [window.start_seconds, window.end_seconds]
-    spent = [
-        np.diff(np.interp(edges, counter["seconds"], counter["value"])).item()
-        for _, counter in counters.groupby("gpu_index")
-    ]
+    edges = window.start_seconds, window.end_seconds
+    spent = [_gained(counter, *edges) for _, counter in counters.groupby("gpu_index")]
     return _confirmed(window.energy.counter_joules, sum(spent))
+
+
+def _gained(counter: pd.DataFrame, start: float, end: float) -> float:
+    return float(np.diff(np.interp([start, end], counter["seconds"], counter["value"])).item())
 
 
 def _outputs(window: Window | None, requests: pd.DataFrame, timeline: pd.DataFrame) -> float | None:
@@ -144,7 +145,7 @@ def _tokens_counted(timeline: pd.DataFrame, start: float, end: float) -> float |
     counter = timeline[timeline["series"] == Series.GENERATED_TOKENS]
     if counter.empty or counter["seconds"].iloc[0] > start or counter["seconds"].iloc[-1] < end:
         return None
-    return float(np.diff(np.interp([start, end], counter["seconds"], counter["value"])).item())
+    return _gained(counter, start, end)
 
 
 def _tokens_if_even(begun: pd.DataFrame, start: float, end: float) -> float:

@@ -8,8 +8,11 @@ import numpy as np
 
 from benchmark_tasks.diffusion.windows import FINEST_PARTS
 from benchmark_tasks.measuring.steadiness import in_words, odd_part, relative_drift
+from benchmark_tasks.meters.meter import Timeline
+from benchmark_tasks.meters.server_use import gained
 from benchmark_tasks.plan.procedure import CPU_PROCEDURE, GPU_PROCEDURE
 from benchmark_tasks.results.schema import Run, Window
+from benchmark_tasks.results.tables import Series
 from expectations.gate.recomputed.contradiction import Contradiction, compared
 from expectations.gate.recomputed.load import ROUNDING
 
@@ -28,16 +31,30 @@ def of_parts(window: Window | None) -> list[Contradiction]:
     return compared([("energy", window.energy.counter_joules, joules), ("outputs", window.outputs, outputs)])
 
 
-def tokens_in_window(window: Window | None, requests: pd.DataFrame) -> float | None:
-    """Output tokens of a window, as if each answer had been written evenly; one of one token is its first."""
+def tokens_in_window(window: Window | None, requests: pd.DataFrame, timeline: Timeline) -> float | None:
+    """Output tokens of a window by the nearer of two witnesses; `None` without a window.
+
+    The requests tell them as if each answer had been written evenly; requests that were preempted were
+    not. The server's counter tells them where its readings span the window.
+    """
     if window is None or window.start_seconds is None or window.end_seconds is None:
         return None
+    witnesses = [_if_written_evenly(window.start_seconds, window.end_seconds, requests)]
+    counted = gained(timeline, Series.GENERATED_TOKENS, window)
+    if counted is not None and window.output_tokens is not None:
+        witnesses.append(counted)
+    recorded = window.output_tokens or 0
+    return min(witnesses, key=lambda tokens: abs(tokens - recorded))
+
+
+def _if_written_evenly(start: float, end: float, requests: pd.DataFrame) -> float:
+    """An answer of one token has it when it came."""
     begun = requests[requests["first_token_seconds"].notna()]
     first, last = begun["first_token_seconds"].to_numpy(), begun["finished_seconds"].to_numpy()
     tokens = begun["output_tokens"].to_numpy()
-    inside = np.minimum(last, window.end_seconds) - np.maximum(first, window.start_seconds)
+    inside = np.minimum(last, end) - np.maximum(first, start)
     share = np.clip(inside, 0, None) / np.maximum(last - first, 1e-9)
-    is_inside = (first > window.start_seconds) & (first <= window.end_seconds)
+    is_inside = (first > start) & (first <= end)
     return float((np.where(tokens > 1, share, is_inside) * tokens).sum())
 
 
