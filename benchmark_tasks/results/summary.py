@@ -30,6 +30,7 @@ from benchmark_tasks.results.schema import (
     Sleep,
     Window,
 )
+from benchmark_tasks.results.speculation import speculation_row
 from benchmark_tasks.statistics import energy_interval, ratio_interval
 
 _WINDOW_COLUMNS: list[tuple[str, pa.DataType]] = [
@@ -212,6 +213,10 @@ COLUMNS: pa.Schema = pa.schema(
         ("torch_version", pa.string()),
         ("weights_digest", pa.string()),
         ("weights_seed", pa.int64()),
+        ("speculative_method", pa.string()),
+        ("speculative_tokens", pa.int64()),
+        ("prescribed_acceptance_length", pa.float64()),
+        ("other_server_options", pa.int64()),
         ("driver_version", pa.string()),
         ("cuda_version", pa.string()),
         ("gpu_uuids", pa.string()),
@@ -313,6 +318,7 @@ def _provenance_row(provenance: Provenance) -> dict[str, Any]:
         "torch_version": provenance.runtime_packages.get("torch"),
         "weights_digest": drawn and drawn.digest,
         "weights_seed": drawn and drawn.seed,
+        **speculation_row(provenance.server_options),
     }
 
 

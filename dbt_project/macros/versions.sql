@@ -23,7 +23,12 @@
    `0.26.0+environment.1f2e` is `0.26.0`. What else was added to the usual start stays in it, such as
    `+config.2c1d`. NULL stays NULL: compare with `is not distinct from`. #}
 {% macro without_environment(version) -%}
+    {{ without_hash(version, 'environment') }}
+{%- endmacro %}
+
+{# The same without the hash of a label: `config` for the options of the server that a person gave. #}
+{% macro without_hash(version, label) -%}
     regexp_replace(
-        regexp_replace({{ version }}, '[+]environment[.][0-9a-f]+[.]', '+'), '[+.]environment[.][0-9a-f]+', ''
+        regexp_replace({{ version }}, '[+]{{ label }}[.][0-9a-f]+[.]', '+'), '[+.]{{ label }}[.][0-9a-f]+', ''
     )
 {%- endmacro %}

@@ -37,6 +37,13 @@ OF_ARRIVALS = {
     "unsustained_reason",
 }
 """Columns that only a run at a rate fills."""
+OF_SPECULATION = {
+    "speculative_method",
+    "speculative_tokens",
+    "prescribed_acceptance_length",
+    "other_server_options",
+}
+"""Columns that only a run with speculative decoding fills."""
 OF_GRADES = {
     "grader",
     "answer_form",
@@ -91,6 +98,7 @@ def test_a_completed_run_fills_its_row() -> None:
         "generated_tokens_absent_reason",
         "weights_digest",
         "weights_seed",
+        *OF_SPECULATION,
         *OF_ARRIVALS,
         *(name for name in row if name.endswith(("_level_1", "_level_2"))),
     }

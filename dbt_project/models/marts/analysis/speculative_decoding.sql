@@ -1,0 +1,79 @@
+with pairs as (
+
+    select * from {{ ref('int_speculation_paired') }}
+
+),
+
+configurations as (
+
+    select * from {{ ref('int_configurations_current') }}
+
+),
+
+changes as (
+
+    select * from {{ ref('int_speculation_changes') }}
+
+),
+
+energy as (
+
+    select * from changes
+    where metric = 'energy'
+
+),
+
+latency as (
+
+    select * from changes
+    where metric = 'latency'
+
+)
+
+select
+    {{ hash_of(['drafted.leaderboard_id', 'pairs.plain_leaderboard_id']) }} as comparison_id,
+    drafted.leaderboard_id,
+    pairs.plain_leaderboard_id,
+    drafted.data_source,
+    drafted.task,
+    drafted.model_id,
+    drafted.nickname,
+    drafted.weight_precision,
+    drafted.gpu_model,
+    drafted.num_gpus,
+    drafted.tensor_parallel,
+    drafted.runtime,
+    drafted.runtime_version,
+    drafted.request_set_id,
+    drafted.length_control,
+    drafted.power_limit_watts,
+    drafted.weights,
+    drafted.energy_boundary,
+    drafted.model_revision,
+    drafted.batch_size,
+    pairs.speculative_method,
+    cast(pairs.speculative_tokens as integer) as speculative_tokens,
+    pairs.prescribed_acceptance_length,
+    energy.on_same_gpus,
+    cast(energy.repeats as integer) as energy_repeats,
+    cast(energy.old_repeats as integer) as plain_energy_repeats,
+    energy.figure as energy_per_output_joules,
+    energy.old_figure as plain_energy_per_output_joules,
+    energy.figure * pairs.prescribed_acceptance_length as energy_per_step_joules,
+    energy.change as energy_change,
+    energy.change - energy.change_half_width as energy_change_low,
+    energy.change + energy.change_half_width as energy_change_high,
+    energy.figure * pairs.prescribed_acceptance_length / nullif(energy.old_figure, 0)
+        as break_even_acceptance_length,
+    1e3 * latency.figure as median_itl_ms,
+    1e3 * latency.old_figure as plain_median_itl_ms,
+    latency.change as latency_change,
+    latency.change - latency.change_half_width as latency_change_low,
+    latency.change + latency.change_half_width as latency_change_high
+from pairs
+inner join energy using (leaderboard_id, plain_leaderboard_id)
+inner join latency using (leaderboard_id, plain_leaderboard_id)
+inner join configurations as drafted on pairs.leaderboard_id = drafted.leaderboard_id
+order by
+    drafted.task, drafted.model_id, drafted.gpu_model, drafted.num_gpus, drafted.batch_size,
+    pairs.speculative_tokens, pairs.prescribed_acceptance_length, comparison_id
