@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.catalog import Catalog, WatchedProject
 from benchmark_tasks.errors import IndexUnreachable, NoBuildHere, NotInstallableYet, UnknownVersion
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName
+
+_HASHED = r"(?:config|environment)\.[0-9a-f]+"
+_STARTED = re.compile(rf"\+((?:{_HASHED}|endpoint|sleep)(?:\.(?:{_HASHED}|sleep))*)$")
 
 
 def version_to_measure(
@@ -136,3 +141,13 @@ def _require_build(
             raise
         find_version(catalog.project_of(runtime).project, version, settings)
         raise NoBuildHere(str(error)) from error
+
+
+def how_started(version: str) -> str:
+    """What a measured version says of how its server was started; empty: as usual.
+
+    The label that `Sweep.measured_version` adds: `0.26.0+cu128+config.2c1d.sleep` gives `config.2c1d.sleep`.
+    dbt has the same as a macro (`dbt_project/macros/versions.sql`).
+    """
+    found = _STARTED.search(version)
+    return found[1] if found else ""

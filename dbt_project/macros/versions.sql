@@ -32,3 +32,10 @@
         regexp_replace({{ version }}, '[+]{{ label }}[.][0-9a-f]+[.]', '+'), '[+.]{{ label }}[.][0-9a-f]+', ''
     )
 {%- endmacro %}
+
+{# What a version says of how the server was started: `0.26.0+cu128+config.2c1d.sleep` gives
+   `config.2c1d.sleep`, a server that was started as usual gives an empty text. `cu128` is of the release. #}
+{% macro how_started(version) -%}
+    {%- set hashed = '(config|environment)[.][0-9a-f]+' -%}
+    regexp_extract({{ version }}, '[+]((({{ hashed }})|endpoint|sleep)([.](({{ hashed }})|sleep))*)$', 1)
+{%- endmacro %}

@@ -10,6 +10,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.errors import SettingsError
+from benchmark_tasks.plan.versions import how_started
 from expectations.prices.bounds import Bounds, Ends, Places
 from expectations.prices.lists import Component, by_component
 from expectations.prices.request import Prices
@@ -129,11 +130,12 @@ def is_of(keys: Row, model: str, gpu: str) -> bool:
     return model.casefold() in names and gpu.casefold() == keys["gpu_model"].casefold()
 
 
-def version_order(version: str) -> tuple[int, Version, str]:
-    """Version numbers in their order, behind names that are none."""
+def version_order(version: str) -> tuple[bool, int, Version, str]:
+    """Version numbers in their order, behind names that are none; servers started with options behind all."""
+    as_usual = not how_started(version)
     with suppress(InvalidVersion):
-        return 1, Version(version), version
-    return 0, Version("0"), version
+        return as_usual, 1, Version(version), version
+    return as_usual, 0, Version("0"), version
 
 
 def _list(list_id: str, rows: Sequence[Row]) -> PriceList | None:

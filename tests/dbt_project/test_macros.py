@@ -10,9 +10,11 @@ import duckdb
 import jinja2
 import pytest
 
+from benchmark_tasks.plan.versions import how_started
 from expectations.candidate.build import PROJECT, build
 from tests.dbt_project.conftest import Warehouse
 
+VERSIONS = (PROJECT / "macros" / "versions.sql").read_text()
 SOURCE = (PROJECT / "macros" / "tests.sql").read_text()
 UNIQUE_WITHIN = re.search(r"{% test unique_within.*?%}(.*?){% endtest %}", SOURCE, re.DOTALL)
 
@@ -36,6 +38,29 @@ def test_a_repeated_value_of_a_group_is_found_in_any_order_of_rows(rows: str, re
     template = jinja2.Template(UNIQUE_WITHIN[1])
     query = template.render(model=f"(values {rows}) as rows(run_id, bin)", group="run_id", column="bin")
     assert len(duckdb.sql(query).fetchall()) == repeated
+
+
+STARTED = {
+    "0.26.0": "",
+    "0.26.0+cu128": "",
+    "0.26.0+config.7f069e2c": "config.7f069e2c",
+    "0.26.0+config.7f069e2c.environment.3061185e.sleep": "config.7f069e2c.environment.3061185e.sleep",
+    "0.26.0+cu128+environment.3061185e": "environment.3061185e",
+    "0.26.0rc1+endpoint": "endpoint",
+    "0.26.0+sleep": "sleep",
+    "0.26.0+config": "",
+    "0.26.0+config.7f069e2c.cu128": "",
+}
+
+
+def test_sql_and_python_agree_on_how_a_server_was_started() -> None:
+    macro = re.search(r"{% macro how_started.*?endmacro %}", VERSIONS, re.DOTALL)
+    assert macro
+    template = jinja2.Template(macro[0] + "{{ how_started('version') }}")
+    listed = ", ".join(f"('{version}')" for version in STARTED)
+    query = f"select version, {template.render()} from (values {listed}) as versions(version)"
+    assert dict(duckdb.sql(query).fetchall()) == STARTED
+    assert {version: how_started(version) for version in STARTED} == STARTED
 
 
 def test_every_column_of_a_mart_has_its_description(marts: duckdb.DuckDBPyConnection) -> None:

@@ -371,20 +371,22 @@ def test_drafts_are_said_with_the_acceptance_that_was_prescribed_for_them(wareho
             connection.execute(
                 "insert into marts.speculative_decoding (comparison_id, leaderboard_id, plain_leaderboard_id,"
                 " data_source, task, model_id, nickname, gpu_model, num_gpus, runtime_version, batch_size,"
-                " speculative_method, speculative_tokens, prescribed_acceptance_length, weights, energy_change,"
-                " break_even_acceptance_length, latency_change) values (?, 'd', 'p', 'jouleboard',"
-                " 'lm-arena-chat', 'm', 'M', 'H200', 1, '0.26.0+config.' || ?, ?, 'draft_model', 3, ?, ?, ?, ?, 0.1)",
+                " speculative_method, speculative_tokens, prescribed_acceptance_length, weights,"
+                " energy_change, break_even_acceptance_length, latency_change) values (?, 'd', 'p',"
+                " 'jouleboard', 'lm-arena-chat', 'm', 'M', 'H200', 1, '0.26.0+config.' || ?, ?,"
+                " 'draft_model', 3, ?, ?, ?, ?, 0.1)",
                 [str(number), str(number), size, length, weights, change, even],
             )
         chapters = {chapter.heading: chapter for chapter in read(connection, "jouleboard", TASKS)}
     lines = {sentence.name: sentence.lines for sentence in chapters["Speculative decoding"].sentences}
     assert lines["speculation"] == (
-        "M on Text Conversation, 1x H200, batch size 8: drafts of 3 tokens change the energy per token by +50 % at"
-        " 1 token per step, -50 % at 4 tokens per step. It is as with no drafts at 1.5 to 2 tokens per step.",
+        "M on Text Conversation, 1x H200, batch size 8: drafts of 3 tokens change the energy per token by"
+        " +50 % at 1 token per step, -50 % at 4 tokens per step. It is as with no drafts at 1.5 to 2 tokens"
+        " per step.",
     )
     assert lines["speculation_decided"] == (
-        "M on Text Conversation, 1x H200, batch size 32: drafts of 3 tokens change the energy per token by -25 % and"
-        " the median inter-token latency by +10 %.",
+        "M on Text Conversation, 1x H200, batch size 32: drafts of 3 tokens change the energy per token by"
+        " -25 % and the median inter-token latency by +10 %.",
     )
 
 

@@ -2,7 +2,8 @@ with configurations as (
 
     select
         *,
-        {{ version_order('runtime_version') }} as version_order
+        {{ version_order('runtime_version') }} as version_order,
+        {{ how_started('runtime_version') }} as how_started
     from {{ ref('int_configurations_averaged') }}
     where runtime_version is not null
 
@@ -24,6 +25,8 @@ pairs as (
             and later.comparability_any_version_id = earlier.comparability_any_version_id
             and {{ same_weights('later', 'earlier') }}
             and later.version_order > earlier.version_order
+            -- An option of the server is not a release: what it changes is not what a release changed.
+            and later.how_started = earlier.how_started
 
 )
 

@@ -82,7 +82,7 @@ CHECKS = (
     ),
     critical(
         "window_tokens_follow_from_requests",
-        "the window has more or fewer tokens than its requests wrote in that time, and than the server counted",
+        "the window's tokens are neither those that its requests wrote nor those that the server counted",
         lambda runs: (ratio(runs["steady_output_tokens"], runs["window_tokens"]) - 1).where(runs["settled"]),
         within=Tolerance(
             -0.1,
@@ -93,7 +93,7 @@ CHECKS = (
     ),
     critical(
         "mlenergy_tokens_follow_from_requests",
-        "ML.ENERGY's window has more or fewer tokens than its requests wrote in that time, and than the server"
+        "the tokens of ML.ENERGY's window are neither those that its requests wrote nor those that the server"
         " counted",
         lambda runs: (ratio(runs["mlenergy_output_tokens"], runs["mlenergy_window_tokens"]) - 1).where(
             runs["completed"]

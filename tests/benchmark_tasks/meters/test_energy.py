@@ -244,7 +244,7 @@ def test_a_broken_counter_is_not_believed_where_power_was_read_now_and_then(
     line = timeline(TENTHS, np.full(len(TENTHS), 400.0), broken(kind))
     line = unread(line, Series.POWER_WATTS, [(at, at + lasting) for at, lasting in gaps])
     for share in (0.05, 0.1):
-        with pytest.raises(MeterError, match="energy counter of GPU 0 (counted|did not move)"):
+        with pytest.raises(MeterError, match=r"energy counter of GPU 0 (counted|did not move)"):
             require_agreement(line, start, start + lasts, share)
 
 

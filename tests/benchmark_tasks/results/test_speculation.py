@@ -70,7 +70,9 @@ def test_options_say_how_drafts_are_made(options: dict[str, Any], said: dict[str
     ],
 )
 def test_what_no_runtime_takes_is_not_said(name: str, value: object, column: str) -> None:
-    asked = {key: given for key, given in ASKED.items() if key != "synthetic_acceptance_length"} | {name: value}
+    asked = {key: given for key, given in ASKED.items() if key != "synthetic_acceptance_length"} | {
+        name: value
+    }
     assert speculation_row({"speculative_config": asked})[column] is None
 
 

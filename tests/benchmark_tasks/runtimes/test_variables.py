@@ -9,6 +9,7 @@ import pytest
 
 from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.plan.sweep import Sweep
+from benchmark_tasks.plan.versions import how_started
 from benchmark_tasks.processes import beside_proxies
 from benchmark_tasks.runtimes.environments import ensure
 from benchmark_tasks.runtimes.kinds import kind_of
@@ -99,6 +100,8 @@ def test_what_a_sweep_asks_for_is_passed_recorded_and_keeps_its_runs_apart() -> 
     assert both.measured_version.startswith(f"{quick_sweep(server_options={'a': 1}).measured_version}.env")
     other = quick_sweep(server_environment={**asked, "OMP_NUM_THREADS": "3"})
     assert other.measured_version != sweep.measured_version
+    for one in (sweep, both, other, quick_sweep()):
+        assert how_started(one.measured_version) == one.measured_version.removeprefix("0.0.1").lstrip("+")
     assert quick_sweep().measured_version == "0.0.1", "without any, nothing changes"
     assert "VLLM_ATTENTION_BACKEND" not in left_out(sweep, SHELL)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.published_prices import _nothing, compared
+from expectations.prices.published import version_order
 from tests.expectations.prices.known import CONTEXT
 from tests.expectations.prices.test_answer import listed
 
@@ -59,3 +60,9 @@ def test_another_gpu_or_precision_is_not_compared(other: dict[str, Any]) -> None
     assert compared([LIST], rows, PROMPTS) == []
     if "gpu_model" in other:
         assert _nothing([LIST], rows).endswith("of these models ML.ENERGY has 1x H100")
+
+
+def test_a_server_started_with_options_is_not_the_newest_release() -> None:
+    versions = ["0.27.1+config.7f069e2c", "0.26.0", "nightly", "0.9.0", "0.28.0+endpoint", "0.26.0+cu128"]
+    said = ["0.27.1+config.7f069e2c", "0.28.0+endpoint", "nightly", "0.9.0", "0.26.0", "0.26.0+cu128"]
+    assert sorted(versions, key=version_order) == said

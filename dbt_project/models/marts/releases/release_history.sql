@@ -1,6 +1,8 @@
 with configurations as (
 
-    select *
+    select
+        *,
+        nullif({{ how_started('runtime_version') }}, '') as how_started
     from {{ ref('int_configurations_averaged') }}
     where runtime_version is not null
 
@@ -28,7 +30,7 @@ select
         'configurations.configuration_id',
         'configurations.comparability_any_version_id',
         'configurations.model_revision',
-    ]) }} as series_id,
+    ], known=['configurations.how_started']) }} as series_id,
     configurations.data_source,
     configurations.configuration_id,
     configurations.architecture,

@@ -1,6 +1,6 @@
--- Speculative decoding at prescribed acceptance, per configuration and length of the draft. Dummy weights are left
--- out, as among precisions. Tokens per step at which it takes as much energy as none: from every acceptance
--- that was measured.
+-- Speculative decoding at prescribed acceptance, per configuration and length of the draft. Dummy weights are
+-- left out, as among precisions. Tokens per step at which it takes as much energy as none: from every
+-- acceptance that was measured.
 select
     any_value(nickname) as nickname,
     task,
@@ -9,7 +9,7 @@ select
     batch_size,
     speculative_tokens,
     list(
-        {'length': prescribed_acceptance_length, 'change': energy_change}
+        struct_pack(length := prescribed_acceptance_length, change := energy_change)
         order by prescribed_acceptance_length, energy_change
     ) as measured,
     min(break_even_acceptance_length) as even_low,
