@@ -90,21 +90,34 @@ TIMELINES = pa.schema(
 """Long format: one row per sample. `gpu_index` is NULL for series of the server or the host."""
 
 
-_PLAIN = ("seconds", "chunk_gap_us")
-"""Columns of many different values, where a dictionary is longer than the values."""
+_DIFFERENT = ("chunk_gap_us", "prompt_tokens", "output_tokens", "max_tokens")
+"""Whole numbers of many different values, where a dictionary is longer than the values."""
+_COUNTING = ("request_index",)
+"""Whole numbers that go up by one."""
+_REPEATED = ("value",)
+"""Numbers that are often the same, as clocks and states are."""
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
-    """Write rows as zstd-compressed Parquet with exactly `schema`."""
+    """Write rows as zstd-compressed Parquet with exactly `schema`, as DuckDB can read it."""
     table = pa.Table.from_pylist(rows, schema=schema)
-    leaves = [f"{each.name}.list.element" if pa.types.is_list(each.type) else each.name for each in schema]
-    with_dictionary = [leaf for leaf in leaves if leaf.split(".")[0] not in _PLAIN]
-    split = [name for name in _PLAIN if name in leaves and pa.types.is_floating(schema.field(name).type)]
+    encodings: dict[str, str] = {}
+    with_dictionary = []
+    for each in schema:
+        leaf = f"{each.name}.list.element" if pa.types.is_list(each.type) else each.name
+        if pa.types.is_floating(each.type) and each.name not in _REPEATED:
+            encodings[leaf] = "BYTE_STREAM_SPLIT"  # DuckDB reads it of floats only
+        elif each.name in _DIFFERENT:
+            encodings[leaf] = "PLAIN"
+        elif each.name in _COUNTING:
+            encodings[leaf] = "DELTA_BINARY_PACKED"
+        else:
+            with_dictionary.append(leaf)
     pq.write_table(
         table,
         path,
         compression="zstd",
         compression_level=19,
         use_dictionary=with_dictionary,
-        use_byte_stream_split=split,
+        column_encoding=encodings,
     )
