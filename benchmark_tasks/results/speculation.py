@@ -51,8 +51,9 @@ def _prescribed(asked: Mapping[str, JsonValue]) -> float | None:
     if asked.get("rejection_sample_method") != "synthetic":
         return None
     rates = asked.get("synthetic_acceptance_rates")
-    if isinstance(rates, list) and all(isinstance(rate, int | float) for rate in rates):
-        return _number(1.0 + sum(rates))
+    if isinstance(rates, list):
+        known = [float(rate) for rate in rates if isinstance(rate, int | float)]
+        return _number(1.0 + sum(known)) if len(known) == len(rates) else None
     return _number(asked.get("synthetic_acceptance_length"))
 
 

@@ -12,7 +12,7 @@ from benchmark_tasks.results.speculation import speculation_row
 from benchmark_tasks.results.summary import runs_table
 from benchmark_tasks.testing.samples import sample_run
 
-ASKED = {
+ASKED: dict[str, Any] = {
     "method": "draft_model",
     "model": "/models/secret-draft",
     "num_speculative_tokens": 3,
@@ -69,7 +69,7 @@ def test_options_say_how_drafts_are_made(options: dict[str, Any], said: dict[str
         ("synthetic_acceptance_rates", ["0.5"], "prescribed_acceptance_length"),
     ],
 )
-def test_what_no_runtime_takes_is_not_said(name: str, value: object, column: str) -> None:
+def test_what_no_runtime_takes_is_not_said(name: str, value: Any, column: str) -> None:
     asked = {key: given for key, given in ASKED.items() if key != "synthetic_acceptance_length"} | {
         name: value
     }
