@@ -388,6 +388,7 @@ def test_drafts_are_said_with_the_acceptance_that_was_prescribed_for_them(wareho
         "M on Text Conversation, 1x H200, batch size 32: drafts of 3 tokens change the energy per token by"
         " -25 % and the median inter-token latency by +10 %.",
     )
+    assert lines["speculation_without_interval"] == ("3 of 3 comparisons have no interval.",)
 
 
 def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:
