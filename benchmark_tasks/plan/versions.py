@@ -151,3 +151,8 @@ def how_started(version: str) -> str:
     """
     found = _STARTED.search(version)
     return found[1] if found else ""
+
+
+def release_of(version: str) -> str:
+    """The release of a measured version: the version without how its server was started."""
+    return _STARTED.sub("", version)

@@ -36,6 +36,15 @@
 {# What a version says of how the server was started: `0.26.0+cu128+config.2c1d.sleep` gives
    `config.2c1d.sleep`, a server that was started as usual gives an empty text. `cu128` is of the release. #}
 {% macro how_started(version) -%}
+    regexp_extract({{ version }}, '{{ start_label() }}', 1)
+{%- endmacro %}
+
+{# The release itself: `0.26.0+cu128` of that version. #}
+{% macro release_of(version) -%}
+    regexp_replace({{ version }}, '{{ start_label() }}', '')
+{%- endmacro %}
+
+{% macro start_label() -%}
     {%- set hashed = '(config|environment)[.][0-9a-f]+' -%}
-    regexp_extract({{ version }}, '[+]((({{ hashed }})|endpoint|sleep)([.](({{ hashed }})|sleep))*)$', 1)
+    [+]((({{ hashed }})|endpoint|sleep)([.](({{ hashed }})|sleep))*)$
 {%- endmacro %}

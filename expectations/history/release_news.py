@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark_tasks.plan.versions import release_of
 from expectations.pages.names import runtime_title
 from expectations.pages.numbers import exact_per_cent
 from expectations.publications.database import literal
@@ -42,9 +43,9 @@ def release_news(connection: duckdb.DuckDBPyConnection, runtime: str, version: s
 
     connection: a publication's marts, in schema `marts`.
     """
-    release = f"runtime = {literal(runtime)} and runtime_version = {literal(version)}"
-    rows = rows_of(connection, QUERY, condition=release)
-    return news_of(rows) if rows else None
+    rows = rows_of(connection, QUERY, condition=f"runtime = {literal(runtime)}")
+    of_release = [row for row in rows if release_of(row["runtime_version"]) == version]
+    return news_of(of_release) if of_release else None
 
 
 def news_of(rows: Sequence[Mapping[str, Any]]) -> ReleaseNews:
@@ -52,7 +53,8 @@ def news_of(rows: Sequence[Mapping[str, Any]]) -> ReleaseNews:
     compared = [row for row in rows if row["energy_change"] is not None]
     several_tasks = len({row["task"] for row in compared}) > 1
     return ReleaseNews(
-        f"{_release(rows[0])}: {_summary(rows, compared)}",
+        f"{runtime_title(rows[0]['runtime'])} {release_of(rows[0]['runtime_version'])}:"
+        f" {_summary(rows, compared)}",
         tuple(sentence(row, with_task=several_tasks) for row in compared),
     )
 

@@ -10,7 +10,7 @@ import duckdb
 import jinja2
 import pytest
 
-from benchmark_tasks.plan.versions import how_started
+from benchmark_tasks.plan.versions import how_started, release_of
 from expectations.candidate.build import PROJECT, build
 from tests.dbt_project.conftest import Warehouse
 
@@ -54,13 +54,16 @@ STARTED = {
 
 
 def test_sql_and_python_agree_on_how_a_server_was_started() -> None:
-    macro = re.search(r"{% macro how_started.*?endmacro %}", VERSIONS, re.DOTALL)
-    assert macro
-    template = jinja2.Template(macro[0] + "{{ how_started('version') }}")
+    names = ("start_label", "how_started", "release_of")
+    macros = [re.search(rf"{{% macro {name}\b.*?endmacro %}}", VERSIONS, re.DOTALL) for name in names]
+    asked = "{{ how_started('version') }} as started, {{ release_of('version') }} as release"
+    template = jinja2.Template("".join(macro[0] for macro in macros if macro) + asked)
     listed = ", ".join(f"('{version}')" for version in STARTED)
     query = f"select version, {template.render()} from (values {listed}) as versions(version)"
-    assert dict(duckdb.sql(query).fetchall()) == STARTED
-    assert {version: how_started(version) for version in STARTED} == STARTED
+    said = {version: (started, release) for version, started, release in duckdb.sql(query).fetchall()}
+    assert {version: started for version, (started, _) in said.items()} == STARTED
+    assert {version: (how_started(version), release_of(version)) for version in STARTED} == said
+    assert said["0.26.0+cu128+environment.3061185e"][1] == "0.26.0+cu128"
 
 
 def test_every_column_of_a_mart_has_its_description(marts: duckdb.DuckDBPyConnection) -> None:

@@ -4,30 +4,10 @@ with configurations as (
 
 ),
 
-measurements as (
-
-    select * from {{ ref('int_measurements_unioned') }}
-
-),
-
-runs as (
-
-    select * from {{ ref('int_runs_judged') }}
-
-),
-
--- The options are part of the version, so all runs of a row have the same.
 speculation as (
 
-    select
-        measurements.leaderboard_id,
-        any_value(runs.speculative_method) as speculative_method,
-        any_value(runs.speculative_tokens) as speculative_tokens,
-        any_value(runs.prescribed_acceptance_length) as prescribed_acceptance_length
-    from measurements
-    inner join runs on measurements.measurement_id = runs.run_id
-    where runs.other_server_options = 0
-    group by all
+    select * from {{ ref('int_rows_with_drafts') }}
+    where other_server_options = 0
 
 )
 

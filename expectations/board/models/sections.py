@@ -168,7 +168,16 @@ def _runtime(row: Row) -> str:
     """The release that was measured and, where canaries stand in for a later one, which."""
     name = f"{runtime_title(row['runtime'])} {row['runtime_version'] or '(version not published)'}"
     until = row.get("canaries_unchanged_until")
-    return f"{name} (unchanged until {until})" if until else name
+    said = [*([f"unchanged until {until}"] if until else []), *_drafts(row)]
+    return f"{name} ({', '.join(said)})" if said else name
+
+
+def _drafts(row: Row) -> list[str]:
+    tokens, accepted = row["speculative_tokens"], row["prescribed_acceptance_length"]
+    if tokens is None:
+        return []
+    drafts = f"drafts of {tokens} token{'s' if tokens > 1 else ''}"
+    return [drafts] if accepted is None else [drafts, f"{accepted:g} per step accepted as prescribed"]
 
 
 def _cap(row: Row) -> str:

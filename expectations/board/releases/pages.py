@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark_tasks.catalog import Catalog
+from benchmark_tasks.plan.versions import release_of
 from expectations.board.addresses import RELEASES_FOLDER, release_page_name
 from expectations.board.operations import SAVINGS
 from expectations.board.reading.figures.figure import standalone
@@ -130,7 +131,7 @@ def _by_release(rows: Sequence[Row]) -> dict[tuple[str, str], tuple[Row, ...]]:
 
 
 def _release(row: Row) -> tuple[str, str]:
-    return row["runtime"], row["runtime_version"]
+    return row["runtime"], release_of(row["runtime_version"])
 
 
 def _with_pictures(rows: list[Row]) -> list[Row]:

@@ -11,7 +11,7 @@ full join (
     select
         data_source,
         runtime,
-        runtime_version,
+        runtime_release as runtime_version,
         count(*) as history_rows,
         count(energy_change) as history_compared,
         count(*) filter (energy_verdict = 'better') as history_lower,

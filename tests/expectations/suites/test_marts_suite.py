@@ -90,6 +90,7 @@ ROW_FAULTS = {
 }
 HISTORY = (
     "select leaderboard_id, data_source, model_id, task, gpu_model, num_gpus, batch_size, runtime_version,"
+    " runtime_version as runtime_release,"
     " model_revision, 'vllm' as runtime, energy_per_output_joules, '0.0' as previous_runtime_version,"
     " true as previous_on_same_gpus, -0.03 as energy_change, -0.04 as energy_change_low,"
     " -0.02 as energy_change_high, 'better' as energy_verdict, 2 as rerun_servers,"

@@ -132,6 +132,12 @@ budgets as (
 
 ),
 
+rows_with_drafts as (
+
+    select * from {{ ref('int_rows_with_drafts') }}
+
+),
+
 rows_unchanged as (
 
     select
@@ -163,6 +169,9 @@ select
     configurations.is_current_revision,
     configurations.last_measured_at,
     rows_unchanged.canaries_unchanged_until,
+    rows_with_drafts.speculative_method,
+    cast(rows_with_drafts.speculative_tokens as integer) as speculative_tokens,
+    rows_with_drafts.prescribed_acceptance_length,
     configurations.energy_source,
     configurations.output_unit,
     cast(configurations.frames_per_second as integer) as frames_per_second,
@@ -217,6 +226,7 @@ left join ranked
 left join ranked as among_all
     on configurations.leaderboard_id = among_all.leaderboard_id and among_all.ranked_among = 'any tier'
 left join rows_unchanged using (leaderboard_id)
+left join rows_with_drafts using (leaderboard_id)
 left join budgets using (leaderboard_id)
 left join differences on {{ difference_of_weights('differences', 'configurations') }}
 order by

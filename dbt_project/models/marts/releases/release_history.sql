@@ -36,6 +36,7 @@ select
     configurations.architecture,
     configurations.nickname,
     {{ identity_columns('configurations') }},
+    {{ release_of('configurations.runtime_version') }} as runtime_release,
     configurations.output_unit,
     cast(coalesce(against_first.versions_back, 0) + 1 as integer) as release_position,
     cast(configurations.energy_repeats as integer) as energy_repeats,

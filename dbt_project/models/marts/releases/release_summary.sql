@@ -19,7 +19,7 @@ releases as (
     select
         history.data_source,
         history.runtime,
-        history.runtime_version,
+        history.runtime_release as runtime_version,
         count(*) as configurations_measured,
         count(distinct history.model_id) as models_measured,
         count(history.energy_change) as configurations_compared,
@@ -39,7 +39,7 @@ releases as (
         max(evidence.last_finished_at) as last_finished_at
     from history
     left join evidence using (leaderboard_id)
-    group by history.data_source, history.runtime, history.runtime_version
+    group by history.data_source, history.runtime, history.runtime_release
 
 )
 

@@ -1,0 +1,23 @@
+with measurements as (
+
+    select * from {{ ref('int_measurements_unioned') }}
+
+),
+
+runs as (
+
+    select * from {{ ref('int_runs_judged') }}
+
+)
+
+-- The options are part of the version, so all runs of a row have the same.
+select
+    measurements.leaderboard_id,
+    any_value(runs.speculative_method) as speculative_method,
+    any_value(runs.speculative_tokens) as speculative_tokens,
+    any_value(runs.prescribed_acceptance_length) as prescribed_acceptance_length,
+    max(runs.other_server_options) as other_server_options
+from measurements
+inner join runs on measurements.measurement_id = runs.run_id
+where runs.other_server_options is not null
+group by all
