@@ -111,31 +111,31 @@ def require_sound_counters(timeline: Timeline, start: float, end: float) -> None
     """
     require_agreement(timeline, start, end, AGREEMENT)
     for gpu in timeline.gpu_indices():
+        highest = _highest_watts(timeline, gpu, start, end)
         for begin, finish in _both_read(timeline, gpu, start, end):
-            _require_no_jump(timeline, gpu, begin, finish)
+            _require_no_jump(timeline, gpu, begin, finish, highest)
 
 
 def require_agreement(timeline: Timeline, start: float, end: float, share: float) -> None:
     """The part of `require_sound_counters` that holds of any work, by how much they may differ.
 
-    In every part of the span in which power was sampled: a machine that was too busy to read it for a
+    Over all parts of the span in which power was sampled: a machine that was too busy to read it for a
     moment does not make a broken counter sound.
 
     Raises:
         MeterError: a counter and the integral of power differ by more than that, or it does not move.
     """
     for gpu in timeline.gpu_indices():
-        for begin, finish in _both_read(timeline, gpu, start, end):
-            integral = _integral_joules(timeline, gpu, begin, finish)
-            if integral is None:
-                continue
-            counted = _increase(timeline, gpu, begin, finish)
-            highest = _highest_watts(timeline, gpu, begin, finish)
-            if abs(counted - integral) > share * integral + 2 * REFRESH_SECONDS * highest:
-                raise MeterError(
-                    f"energy counter of GPU {gpu} counted {counted:.0f} J where its power adds up to "
-                    f"{integral:.0f} J: the counter is not believed"
-                )
+        parts = _both_read(timeline, gpu, start, end)
+        integrals = [_integral_joules(timeline, gpu, *part) or 0.0 for part in parts]
+        counted, integral = sum(_increase(timeline, gpu, *part) for part in parts), sum(integrals)
+        highest = _highest_watts(timeline, gpu, start, end)
+        late = 2 * REFRESH_SECONDS * highest * len(parts) ** 0.5
+        if abs(counted - integral) > share * integral + late:
+            raise MeterError(
+                f"energy counter of GPU {gpu} counted {counted:.0f} J where its power adds up to "
+                f"{integral:.0f} J: the counter is not believed"
+            )
         _require_movement(timeline, gpu, start, end)
 
 
@@ -235,18 +235,23 @@ def _read_throughout(seconds: np.ndarray, start: float, end: float) -> list[tupl
 
 def _require_movement(timeline: Timeline, gpu: int, start: float, end: float) -> None:
     """Raise where a counter gains nothing for so long that a GPU that is switched on must have used some."""
-    seconds, _ = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
-    inside = _around(seconds, start, end)
-    read = np.clip(seconds[inside], start, end)
-    if len(read) < 2 or read[-1] - read[0] <= MAXIMUM_GAP_SECONDS:
+    seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
+    around = _around(seconds, start, end)
+    read, joules = np.clip(seconds[around], start, end), joules[around]
+    if len(read) < 2:
         return
-    _, watts = timeline.between(start, end).of(Series.POWER_WATTS, gpu)
-    draws_none = len(watts) > 0 and not np.any(watts)
-    if not draws_none and _increase(timeline, gpu, float(read[0]), float(read[-1])) == 0:
-        raise MeterError(
-            f"energy counter of GPU {gpu} did not move for {read[-1] - read[0]:.1f} s: "
-            "the counter is not believed"
-        )
+    stands = (np.diff(joules) == 0) & (np.diff(read) <= MAXIMUM_GAP_SECONDS)
+    if joules[0] == joules[-1]:
+        stands[:] = True
+    for still in np.split(read, np.flatnonzero(~stands) + 1):
+        if still[-1] - still[0] <= MAXIMUM_GAP_SECONDS:
+            continue
+        _, watts = timeline.between(still[0], still[-1]).of(Series.POWER_WATTS, gpu)
+        if len(watts) == 0 or np.any(watts):
+            raise MeterError(
+                f"energy counter of GPU {gpu} did not move for {still[-1] - still[0]:.1f} s: "
+                "the counter is not believed"
+            )
 
 
 def _integral_joules(timeline: Timeline, gpu: int, start: float, end: float) -> float | None:
@@ -279,8 +284,8 @@ def _around(seconds: np.ndarray, start: float, end: float) -> slice:
     return slice(first, last + 1)
 
 
-def _require_no_jump(timeline: Timeline, gpu: int, start: float, end: float) -> None:
-    highest = _highest_watts(timeline, gpu, start, end)
+def _require_no_jump(timeline: Timeline, gpu: int, start: float, end: float, highest: float) -> None:
+    """highest: power that the GPU has at most, W."""
     seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
     around = _around(seconds, start, end)
     gained, lasted = np.diff(joules[around]), np.diff(seconds[around])

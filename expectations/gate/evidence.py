@@ -55,8 +55,8 @@ class Evidence:
         the GPU that was slowed down least.
     contradiction, contradiction_share: the figure of the record that is farthest from what the files give for
         it, and how far (`recomputed.py`).
-    window_tokens, mlenergy_window_tokens: output tokens of both windows, by the requests or by the server's
-        counter, whichever is nearer to the record.
+    window_tokens, mlenergy_window_tokens: output tokens of both windows, by the requests; by the server's
+        counter where requests waited (`recomputed.tokens_in_window`).
     answers_at_cap: completed answers that are as long as they may be.
     cut_off_tokens: how many tokens requests that did not complete still had to get.
     median_e2e_ms, mean_itl_ms: of the completed requests that were served from beginning to end.

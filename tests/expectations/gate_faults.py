@@ -42,6 +42,8 @@ from benchmark_tasks.testing.samples import sample_generation_run, sample_open_r
 from benchmark_tasks.vocabulary import LengthControl
 
 RECORDED = Path(__file__).parents[2] / "recorded_runs"
+COUNTED = "h200-2026-11-30-precision/01a22c93-7cb4-7e90-a9fd-c68a0f1b1619"
+"""A run whose server counted the tokens of its window."""
 TWO_GPUS = "h200-2026-11-26-qwen3-8b/01a217a2-914d-7125-b4dd-c9d54dd3ad0d"
 """Qwen3-8B over two H200s."""
 IMAGES = "h200-2026-11-26-diffusion/01a2179d-c951-7fbe-99ec-a2ba6bbdb4b3"
@@ -891,6 +893,13 @@ CONSISTENT_FAULTS: tuple[Fault, ...] = (
         "a fifth more tokens in the window",
         "window_tokens_follow_from_requests",
         tokens(1.2, "window_steady.output_tokens"),
+    ),
+    Fault(
+        "two fifths more tokens in the window, by the server's count, too",
+        "window_tokens_follow_from_requests",
+        tokens(1.4, "window_steady.output_tokens", "server.generated_tokens_in_window"),
+        files=timeline(lambda at, count: (at, 1.4 * count), Series.GENERATED_TOKENS),
+        recorded=COUNTED,
     ),
     Fault(
         "an eighth fewer tokens in the window",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +187,7 @@ def broken(kind: str) -> np.ndarray:
         ("millijoules", "counted 16000000 J"),
         ("counts half", "counted 8000 J"),
         ("jumps ahead", "jumped by 540 J between two readings"),
-        ("goes on after a standstill", "jumped by"),
+        ("goes on after a standstill", "did not move for 3.9 s"),
     ],
 )
 def test_a_broken_counter_is_not_believed(kind: str, message: str) -> None:
@@ -259,6 +260,37 @@ def test_a_counter_that_does_not_move_is_not_believed_even_where_no_power_was_re
     sound = timeline(TENTHS, np.full(len(TENTHS), 400.0))
     require_agreement(unread(sound, Series.POWER_WATTS, [(-1, 99)]), 10.0, 50.0, 0.1)
     require_agreement(timeline(TENTHS, 0 * TENTHS), 10.0, 50.0, 0.1)
+
+
+def test_a_counter_that_stood_still_where_no_power_was_read_is_not_believed() -> None:
+    """From 22 to 32 s; then it goes on. A quarter of the energy would be missing."""
+    stuck = 5e6 + 400.0 * np.where(TENTHS < 22, TENTHS, np.maximum(22, TENTHS - 10))
+    line = timeline(TENTHS, np.full(len(TENTHS), 400.0), stuck)
+    for gap in ([(21.5, 32.5)], [(-1, 99)]):
+        with pytest.raises(MeterError, match=r"energy counter of GPU 0 did not move for (9\.9|10\.0) s"):
+            require_sound_counters(unread(line, Series.POWER_WATTS, gap), 10.0, 50.0)
+
+
+@pytest.mark.parametrize("series", [[Series.POWER_WATTS], list(Series)])
+@pytest.mark.parametrize("kept", [0.5, 0.2])
+def test_a_sound_counter_is_believed_where_readings_are_sparse(series: list[Series], kept: float) -> None:
+    """Windows of recorded runs, of which most readings were lost. At least 97 of 100 stay."""
+    random = np.random.default_rng(0)
+    names = [each.value for each in series]
+    believed, total = 0, 0
+    for folder in RECORDED[::4]:
+        run, line = bundle.read_record(folder), Timeline.from_table(pq.read_table(folder / bundle.TIMELINES_FILE))
+        window = run.window_steady
+        if window is None or window.energy is None:
+            continue
+        times = np.unique(line.seconds)
+        lost = np.isin(line.seconds, times[random.random(len(times)) > kept]) & np.isin(line.series, names)
+        sparse = Timeline(*(each[~lost] for each in (line.series, line.gpu_index, line.seconds, line.values)))
+        total += 1
+        with suppress(MeterError):
+            require_sound_counters(sparse, window.start_seconds or 0.0, window.end_seconds or 0.0)
+            believed += 1
+    assert total > 50 and believed > 0.97 * total
 
 
 def test_a_jump_is_found_beside_a_gap_in_the_readings_of_power() -> None:

@@ -32,15 +32,16 @@ def test_prompts_with_one_token_out_have_as_many_as_answers_came_in_the_window(r
         assert tokens_in_window(window, requests, NO_METRICS) == window.output_tokens
 
 
-def counted(tokens: float) -> Timeline:
-    """A server's counter that spans a window from 10 to 50 s and gains so many tokens in it."""
+def server(tokens: float, preemptions: float) -> Timeline:
+    """A server's counters that span a window from 10 to 50 s; the tokens that it generated in it."""
     at = np.array([0.0, 10.0, 50.0, 60.0])
-    values = np.array([0.0, 100.0, 100.0 + tokens, 200.0 + tokens])
-    return Timeline(np.full(4, Series.GENERATED_TOKENS.value, dtype=object), np.full(4, -1), at, values)
+    values = [0.0, 100.0, 100.0 + tokens, 200.0 + tokens], [0.0, 0.0, preemptions, preemptions]
+    names = [Series.GENERATED_TOKENS.value] * 4 + [Series.PREEMPTIONS.value] * 4
+    return Timeline(np.array(names, dtype=object), np.full(8, -1), np.tile(at, 2), np.concatenate(values))
 
 
 WAITED = pd.DataFrame({"first_token_seconds": [5.0], "finished_seconds": [105.0], "output_tokens": [1000]})
-"""An answer that was preempted: 800 of its 1,000 tokens came from 10 to 50 s, then it waited."""
+"""An answer that was preempted: 480 of its 1,000 tokens came from 10 to 50 s, where 400 would be even."""
 
 
 def window_of(tokens: int | None) -> Window:
@@ -48,20 +49,23 @@ def window_of(tokens: int | None) -> Window:
 
 
 @pytest.mark.parametrize(
-    ("recorded", "server", "witness"),
+    ("recorded", "said", "witness"),
     [
-        (800, counted(803.0), 803.0),
-        (400, counted(803.0), 400.0),
-        (1600, counted(803.0), 803.0),
-        (800, NO_METRICS, 400.0),
-        (800, counted(803.0).between(15, 60), 400.0),
-        (None, counted(803.0), 400.0),
+        (480, server(482.0, preemptions=3), 482.0),
+        (400, server(482.0, preemptions=3), 400.0),
+        (960, server(482.0, preemptions=3), 482.0),
+        (480, server(482.0, preemptions=0), 400.0),
+        (800, server(800.0, preemptions=3), 400.0),
+        (480, NO_METRICS, 400.0),
+        (480, server(482.0, preemptions=3).between(15, 60), 400.0),
+        (None, server(482.0, preemptions=3), 400.0),
     ],
 )
 def test_the_server_tells_the_tokens_of_answers_that_waited(
-    recorded: int | None, server: Timeline, witness: float
+    recorded: int | None, said: Timeline, witness: float
 ) -> None:
-    assert tokens_in_window(window_of(recorded), WAITED, server) == pytest.approx(witness)
+    """Only where it says that some waited, and not twice the tokens that the requests tell."""
+    assert tokens_in_window(window_of(recorded), WAITED, said) == pytest.approx(witness)
 
 
 def test_a_recorded_run_with_preempted_requests_is_confirmed_by_its_server() -> None:
