@@ -11,8 +11,10 @@ from benchmark_tasks.errors import IndexUnreachable, NoBuildHere, NotInstallable
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName
 
-_HASHED = r"(?:config|environment)\.[0-9a-f]+"
-_STARTED = re.compile(rf"\+((?:{_HASHED}|endpoint|sleep)(?:\.(?:{_HASHED}|sleep))*)$")
+_HASHED = r"(config|environment)[.][0-9a-f]+"
+START_LABEL = rf"[+]((({_HASHED})|endpoint|sleep)([.](({_HASHED})|sleep))*)$"
+"""What a measured version says of how its server was started: a regular expression, for DuckDB, too."""
+_STARTED = re.compile(START_LABEL)
 
 
 def version_to_measure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -13,25 +14,33 @@ OPTION = "speculative_config"
 """The option's name in vLLM (`vllm/config/speculative.py`); `speculative-config` is the same."""
 
 _METHOD = re.compile(r"[a-z0-9_]{1,40}")
+_OF_ACCEPTANCE = ("rejection_sample_method", "synthetic_")
+"""How the options begin that say how drafts are accepted, and not how they are made."""
+_MOST_TOKENS = 1000
 
 
 def speculation_row(options: Mapping[str, JsonValue]) -> dict[str, Any]:
     """What a run's row says of speculative decoding; empty for a server without it.
 
-    `speculative_method` and `speculative_tokens`: how drafts are made, and tokens per draft.
-    `prescribed_acceptance_length`: tokens per step on average, the model's own token included, where the
-    runtime accepts drafts at random at a prescribed rate; `None` where the model decides.
-    `other_server_options`: how many options a person gave besides.
+    `speculative_method` and `speculative_tokens`: how drafts are made, and tokens per draft. `draft_hash`:
+    of all that says how they are made (the draft model's folder is not told). `acceptance_is_prescribed`:
+    whether the runtime accepts drafts at random at a prescribed rate. `prescribed_acceptance_length`: tokens
+    per step on average then, the model's own token included; `None` where the options do not say it in a way
+    that is known. `other_server_options`: how many options a person gave besides.
     """
     by_name = {name.replace("-", "_"): value for name, value in options.items()}
     asked = _mapping(by_name.pop(OPTION, None))
     if asked is None:
         return {}
-    method, tokens = asked.get("method"), _number(asked.get("num_speculative_tokens"))
+    method, tokens = asked.get("method"), _number(asked.get("num_speculative_tokens"), 1, _MOST_TOKENS)
+    whole = int(tokens) if tokens is not None and tokens.is_integer() else None
+    prescribed = asked.get("rejection_sample_method") == "synthetic"
     return {
         "speculative_method": method if isinstance(method, str) and _METHOD.fullmatch(method) else None,
-        "speculative_tokens": None if tokens is None else int(tokens),
-        "prescribed_acceptance_length": _prescribed(asked),
+        "speculative_tokens": whole,
+        "draft_hash": _hash_of_draft(asked),
+        "acceptance_is_prescribed": prescribed,
+        "prescribed_acceptance_length": _prescribed(asked, whole) if prescribed and whole else None,
         "other_server_options": len(by_name),
     }
 
@@ -41,22 +50,33 @@ def _mapping(value: JsonValue) -> Mapping[str, JsonValue] | None:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     return value if isinstance(value, Mapping) else None
 
 
-def _prescribed(asked: Mapping[str, JsonValue]) -> float | None:
-    """The prescribed mean length; rates are of the first drafted token, the second and so on."""
-    if asked.get("rejection_sample_method") != "synthetic":
+def _hash_of_draft(asked: Mapping[str, JsonValue]) -> str | None:
+    made = {
+        name: value
+        for name, value in asked.items()
+        if not name.startswith(_OF_ACCEPTANCE) and name != "num_speculative_tokens"
+    }
+    try:
+        return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:8]
+    except (ValueError, RecursionError):
         return None
+
+
+def _prescribed(asked: Mapping[str, JsonValue], tokens: int) -> float | None:
+    """The prescribed mean length; rates are of the first drafted token, the second and so on."""
     rates = asked.get("synthetic_acceptance_rates")
     if isinstance(rates, list):
-        known = [float(rate) for rate in rates if isinstance(rate, int | float)]
-        return _number(1.0 + sum(known)) if len(known) == len(rates) else None
-    return _number(asked.get("synthetic_acceptance_length"))
+        known = [rate for rate in (_number(rate, 0, 1) for rate in rates) if rate is not None]
+        return 1.0 + sum(known) if len(known) == len(rates) == tokens else None
+    return _number(asked.get("synthetic_acceptance_length"), 1, tokens + 1)
 
 
-def _number(value: JsonValue) -> float | None:
-    """A number that drafts can have; `None` for anything else that stands there."""
-    return float(value) if isinstance(value, int | float) and 1 <= value < 1000 else None
+def _number(value: JsonValue, low: float, high: float) -> float | None:
+    """A number between two; `None` for anything else that stands there."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and low <= value <= high else None  # type: ignore[operator, arg-type]

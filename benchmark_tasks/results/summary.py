@@ -215,6 +215,8 @@ COLUMNS: pa.Schema = pa.schema(
         ("weights_seed", pa.int64()),
         ("speculative_method", pa.string()),
         ("speculative_tokens", pa.int64()),
+        ("draft_hash", pa.string()),
+        ("acceptance_is_prescribed", pa.bool_()),
         ("prescribed_acceptance_length", pa.float64()),
         ("other_server_options", pa.int64()),
         ("driver_version", pa.string()),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from benchmark_tasks.plan import Change, Comparison, Plan, Sweep, SweepPoint
+from benchmark_tasks.plan.versions import how_started
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import ModelKind, RuntimeName
 from expectations.history.costs import estimate, gpu_hours_per_run
@@ -80,6 +81,8 @@ def unchanged_releases(settings: Settings) -> dict[tuple[RuntimeName, str], str]
     for row in query(settings, _UNCHANGED.read_text()).records():
         key = row["runtime"], row["gpu_model"]
         version = row["canaries_unchanged_until"]
+        if how_started(version):
+            continue
         newest[key] = max(newest.get(key, version), version, key=Version)
     return newest
 

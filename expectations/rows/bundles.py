@@ -33,7 +33,7 @@ _COUNTED = 0.02
 _EVENLY = 0.1
 """Relative: how far answers may be from having been written evenly; 6 % in recorded runs."""
 _WAITED = 0.25
-"""The same where requests were preempted and waited in the middle of their answers, so that the server's count
+"""The same where requests were preempted and waited in the middle of their answers: then the server's count
 decides; seen: 12 %."""
 _LEVELS = {"median": ("p50", 0.5), "p90": ("p90", 0.9), "p95": ("p95", 0.95), "p99": ("p99", 0.99)}
 _ROUNDING_SECONDS = 1e-6

@@ -15,6 +15,8 @@ select
     measurements.leaderboard_id,
     any_value(runs.speculative_method) as speculative_method,
     any_value(runs.speculative_tokens) as speculative_tokens,
+    any_value(runs.draft_hash) as draft_hash,
+    bool_or(runs.acceptance_is_prescribed) as acceptance_is_prescribed,
     any_value(runs.prescribed_acceptance_length) as prescribed_acceptance_length,
     max(runs.other_server_options) as other_server_options
 from measurements

@@ -7,7 +7,10 @@ with configurations as (
 speculation as (
 
     select * from {{ ref('int_rows_with_drafts') }}
-    where other_server_options = 0
+    where
+        other_server_options = 0
+        -- An acceptance that was prescribed in a way that is not known says nothing of the energy.
+        and (not acceptance_is_prescribed or prescribed_acceptance_length is not null)
 
 )
 
@@ -16,6 +19,7 @@ select
     undrafted.leaderboard_id as plain_leaderboard_id,
     speculation.speculative_method,
     speculation.speculative_tokens,
+    speculation.draft_hash,
     speculation.prescribed_acceptance_length
 from configurations as drafted
 inner join speculation using (leaderboard_id)

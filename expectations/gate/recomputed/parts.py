@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FEWEST_SUB_WINDOWS = 5
 MOST_BY_WAITING = 0.25
-"""Relative: how far the tokens of a window may be from evenly written ones because requests waited; seen: 14 %."""
+"""Relative: how far a window's tokens may be from evenly written ones because requests waited; seen: 14 %."""
 
 
 def of_parts(window: Window | None) -> list[Contradiction]:

@@ -1,8 +1,9 @@
+-- Releases, however their servers were started.
 select
     runtime,
-    runtime_version
+    regexp_replace(runtime_version, '{{ start_label }}', '') as runtime_version
 from run_log
 where data_source = 'jouleboard'
-group by runtime, runtime_version
+group by all
 having min(started_at) >= {{ since }}
-order by runtime, runtime_version
+order by all

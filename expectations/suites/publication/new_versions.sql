@@ -3,7 +3,8 @@ with last_rows as (
         row({{ keys | join(', ') }}) as all_but_version,
         runtime_version as last_version,
         energy_per_output_joules as last_joules,
-        try_cast(regexp_extract_all(runtime_version, '[0-9]+') as bigint[]) as version_numbers
+        try_cast(regexp_extract_all(split_part(runtime_version, '+', 1), '[0-9]+') as bigint[])
+            as version_numbers
     from last_leaderboard
     where energy_per_output_joules is not null
 ),

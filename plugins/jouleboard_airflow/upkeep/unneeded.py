@@ -17,6 +17,7 @@ from benchmark_tasks.catalog import Housekeeping
 from benchmark_tasks.disk import lock
 from benchmark_tasks.errors import LandingZoneUnreachable, PublicationError, PublisherBusy
 from benchmark_tasks.imports import mlenergy
+from benchmark_tasks.plan.versions import release_of
 from benchmark_tasks.results import cold
 from benchmark_tasks.results.remote import Remote
 from benchmark_tasks.results.store import Store
@@ -130,8 +131,8 @@ def _releases_needed(settings: Settings, versions_back: int) -> tuple[set[tuple[
     watch = catalogs.load(overlay=settings.catalog).watch
     for project in (*watch.projects, *watch.on_demand):
         packages[str(project.runtime)] |= {project.distribution_with_gpu, project.distribution_without_gpu}
-    needed = {(name, str(version)) for runtime, version in rows for name in packages[str(runtime)] if name}
-    return needed, ""
+    releases = {(str(runtime), release_of(str(version))) for runtime, version in rows}
+    return {(name, release) for runtime, release in releases for name in packages[runtime] if name}, ""
 
 
 def _newest(there: Iterable[environments.Kept], count: int) -> set[environments.Kept]:

@@ -279,7 +279,10 @@ def test_a_sound_counter_is_believed_where_readings_are_sparse(series: list[Seri
     names = [each.value for each in series]
     believed, total = 0, 0
     for folder in RECORDED[::4]:
-        run, line = bundle.read_record(folder), Timeline.from_table(pq.read_table(folder / bundle.TIMELINES_FILE))
+        run, line = (
+            bundle.read_record(folder),
+            Timeline.from_table(pq.read_table(folder / bundle.TIMELINES_FILE)),
+        )
         window = run.window_steady
         if window is None or window.energy is None:
             continue

@@ -40,6 +40,8 @@ OF_ARRIVALS = {
 OF_SPECULATION = {
     "speculative_method",
     "speculative_tokens",
+    "draft_hash",
+    "acceptance_is_prescribed",
     "prescribed_acceptance_length",
     "other_server_options",
 }

@@ -36,6 +36,7 @@ def candidate(tmp_path: Path) -> Path:
         runs = [
             ("vllm", "0.32.0", "a", "jouleboard", "completed", OLD, OLD),
             ("vllm", "0.32.0", "a", "jouleboard", "completed", NOW, NOW),
+            ("vllm", "0.32.0+config.7f069e2c", "a", "jouleboard", "completed", NOW, NOW),
             ("vllm", "0.33.0", "a", "jouleboard", "completed", NOW, NOW),
             ("vllm", "0.33.0", "<b>", "jouleboard", "failed", NOW, NOW),
             ("vllm", "0.9.0", "a", "mlenergy-v3", "completed", NOW, NOW),

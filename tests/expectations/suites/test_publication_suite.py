@@ -116,6 +116,19 @@ def test_a_new_version_is_compared_with_the_newest_older_one(
     assert finding.observed == "0.1 -> 0.3 J/token, +200 %; the band is -33% to +50%"
 
 
+def test_a_server_with_options_is_no_later_version(
+    auditor: Auditor, last: Publication, tmp_path: Path
+) -> None:
+    """Nor is one without them the successor of one with."""
+    kept = [row(name) for name in "abcd"] + [row("e", version="0.10.0", configuration="a")]
+    new = [
+        row("f", energy=0.3, version="0.10.0+config.7f069e2c", configuration="a"),
+        row("g", energy=0.3, version="0.9.1+environment.3061185e", configuration="b"),
+    ]
+    first = make(tmp_path / "first.duckdb", kept + new)
+    assert audit_against_last(auditor, first, last).critical == ()
+
+
 def test_another_revision_of_the_model_is_no_successor(
     auditor: Auditor, last: Publication, tmp_path: Path
 ) -> None:

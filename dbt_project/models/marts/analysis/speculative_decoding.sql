@@ -12,7 +12,13 @@ configurations as (
 
 changes as (
 
-    select * from {{ ref('int_speculation_changes') }}
+    -- Without a common GPU the difference would be that of the GPUs, so there is no change.
+    select
+        * replace (
+            case when on_same_gpus is not false then change end as change,
+            case when on_same_gpus is not false then change_half_width end as change_half_width
+        )
+    from {{ ref('int_speculation_changes') }}
 
 ),
 
@@ -44,6 +50,7 @@ select
     drafted.tensor_parallel,
     drafted.runtime,
     drafted.runtime_version,
+    undrafted.runtime_version as plain_runtime_version,
     drafted.request_set_id,
     drafted.length_control,
     drafted.power_limit_watts,
@@ -53,6 +60,7 @@ select
     drafted.batch_size,
     pairs.speculative_method,
     cast(pairs.speculative_tokens as integer) as speculative_tokens,
+    pairs.draft_hash,
     pairs.prescribed_acceptance_length,
     energy.on_same_gpus,
     cast(energy.repeats as integer) as energy_repeats,
@@ -63,8 +71,7 @@ select
     energy.change as energy_change,
     energy.change - energy.change_half_width as energy_change_low,
     energy.change + energy.change_half_width as energy_change_high,
-    energy.figure * pairs.prescribed_acceptance_length / nullif(energy.old_figure, 0)
-        as break_even_acceptance_length,
+    (1 + energy.change) * pairs.prescribed_acceptance_length as break_even_acceptance_length,
     1e3 * latency.figure as median_itl_ms,
     1e3 * latency.old_figure as plain_median_itl_ms,
     latency.change as latency_change,
@@ -74,6 +81,7 @@ from pairs
 inner join energy using (leaderboard_id, plain_leaderboard_id)
 inner join latency using (leaderboard_id, plain_leaderboard_id)
 inner join configurations as drafted on pairs.leaderboard_id = drafted.leaderboard_id
+inner join configurations as undrafted on pairs.plain_leaderboard_id = undrafted.leaderboard_id
 order by
     drafted.task, drafted.model_id, drafted.gpu_model, drafted.num_gpus, drafted.batch_size,
     pairs.speculative_tokens, pairs.prescribed_acceptance_length, comparison_id

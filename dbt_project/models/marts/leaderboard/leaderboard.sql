@@ -36,15 +36,29 @@ usual_generations as (
 
 ),
 
+rows_with_drafts as (
+
+    select * from {{ ref('int_rows_with_drafts') }}
+
+),
+
 configurations as (
 
     select
         averaged.*,
         usual_generations.generation_order,
+        rows_with_drafts.speculative_method,
+        rows_with_drafts.speculative_tokens,
+        rows_with_drafts.acceptance_is_prescribed,
+        rows_with_drafts.prescribed_acceptance_length,
+        -- No model is at its best with an acceptance that nobody measured.
+        usual_generations.generation_order = 0
+        and rows_with_drafts.acceptance_is_prescribed is not true as can_be_best,
         reproduced.our_leaderboard_id,
         {{ tier('averaged.data_source', 'reproduced.is_reproduced') }} as tier
     from {{ ref('int_configurations_averaged') }} as averaged
     inner join usual_generations using (leaderboard_id)
+    left join rows_with_drafts using (leaderboard_id)
     left join reproduced using (leaderboard_id)
 
 ),
@@ -58,7 +72,7 @@ positions as (
             order by energy_per_output_joules, leaderboard_id
         ) as energy_position
     from configurations
-    where energy_per_output_joules is not null and is_current_revision and generation_order = 0
+    where energy_per_output_joules is not null and is_current_revision and can_be_best
 
 ),
 
@@ -78,7 +92,7 @@ rankable as (
         energy_per_output_joules is not null
         and energy_repeats >= {{ var('min_repeats_for_rank') }}
         and is_current_revision
-        and generation_order = 0
+        and can_be_best
 
 ),
 
@@ -132,12 +146,6 @@ budgets as (
 
 ),
 
-rows_with_drafts as (
-
-    select * from {{ ref('int_rows_with_drafts') }}
-
-),
-
 rows_unchanged as (
 
     select
@@ -169,9 +177,10 @@ select
     configurations.is_current_revision,
     configurations.last_measured_at,
     rows_unchanged.canaries_unchanged_until,
-    rows_with_drafts.speculative_method,
-    cast(rows_with_drafts.speculative_tokens as integer) as speculative_tokens,
-    rows_with_drafts.prescribed_acceptance_length,
+    configurations.speculative_method,
+    cast(configurations.speculative_tokens as integer) as speculative_tokens,
+    configurations.acceptance_is_prescribed,
+    configurations.prescribed_acceptance_length,
     configurations.energy_source,
     configurations.output_unit,
     cast(configurations.frames_per_second as integer) as frames_per_second,
@@ -226,7 +235,6 @@ left join ranked
 left join ranked as among_all
     on configurations.leaderboard_id = among_all.leaderboard_id and among_all.ranked_among = 'any tier'
 left join rows_unchanged using (leaderboard_id)
-left join rows_with_drafts using (leaderboard_id)
 left join budgets using (leaderboard_id)
 left join differences on {{ difference_of_weights('differences', 'configurations') }}
 order by

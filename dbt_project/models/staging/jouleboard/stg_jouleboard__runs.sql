@@ -140,6 +140,8 @@ select
     weights_seed,
     speculative_method,
     speculative_tokens,
+    draft_hash,
+    acceptance_is_prescribed,
     prescribed_acceptance_length,
     other_server_options,
     driver_version,

@@ -46,11 +46,13 @@ function risingIn(rows, x, y) {
 }
 
 // Versions begin with the newest, because only the first of many are seen without scrolling; an unknown one is last.
+// Of one release a server that was started as usual comes before those with options (0.26.0+config.7f06).
 function optionsOf(rows, key) {
   const values = [...new Set(rows.map((row) => row[key]))].map(String);
   const rising = (a, b) => a.localeCompare(b, "en", { numeric: true });
   if (key !== "runtime_version") return values.sort(rising);
-  return values.sort((a, b) => (a === "null") - (b === "null") || rising(b, a));
+  const release = (value) => value.split("+")[0];
+  return values.sort((a, b) => (a === "null") - (b === "null") || rising(release(b), release(a)) || rising(a, b));
 }
 
 // All figures of energy per output share a unit.

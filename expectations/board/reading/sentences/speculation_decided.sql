@@ -3,11 +3,21 @@ select
     nickname,
     task,
     num_gpus,
+    tensor_parallel,
     gpu_model,
     batch_size,
+    weights,
+    split_part(plain_runtime_version, '+', 1) as runtime_release,
+    speculative_method,
+    draft_hash,
     speculative_tokens,
     energy_change,
-    latency_change
+    latency_change,
+    count(*) over (
+        partition by
+            nickname, task, num_gpus, tensor_parallel, gpu_model, batch_size, weights, runtime_release,
+            speculative_method, speculative_tokens
+    ) as drafts_alike
 from marts.speculative_decoding
 where
     data_source = {{ data_source }} and weights <> 'dummy' and energy_change is not null
