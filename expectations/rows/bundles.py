@@ -125,9 +125,9 @@ def _outputs(window: Window | None, requests: pd.DataFrame, timeline: pd.DataFra
     if _pieces_are_kept(begun):
         return _within(window.output_tokens, *Pieces.of(begun).tokens_between(*edges))
     evenly, counted = _tokens_if_even(begun, *edges), _tokens_counted(timeline, *edges)
-    if counted is not None and _waited(timeline) and abs(counted - evenly) <= _WAITED * evenly:
-        if _confirmed(window.output_tokens, counted, _COUNTED) == window.output_tokens:
-            return window.output_tokens
+    waited = counted is not None and _waited(timeline) and abs(counted - evenly) <= _WAITED * evenly
+    if waited and _confirmed(window.output_tokens, counted, _COUNTED) == window.output_tokens:
+        return window.output_tokens
     return _confirmed(window.output_tokens, evenly, _EVENLY)
 
 

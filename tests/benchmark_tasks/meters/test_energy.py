@@ -266,7 +266,7 @@ def test_a_counter_that_stood_still_where_no_power_was_read_is_not_believed() ->
     """From 22 to 32 s; then it goes on. A quarter of the energy would be missing."""
     stuck = 5e6 + 400.0 * np.where(TENTHS < 22, TENTHS, np.maximum(22, TENTHS - 10))
     line = timeline(TENTHS, np.full(len(TENTHS), 400.0), stuck)
-    for gap in ([(21.5, 32.5)], [(-1, 99)]):
+    for gap in ([(21.5, 32.5)], [(-1.0, 99.0)]):
         with pytest.raises(MeterError, match=r"energy counter of GPU 0 did not move for (9\.9|10\.0) s"):
             require_sound_counters(unread(line, Series.POWER_WATTS, gap), 10.0, 50.0)
 

@@ -61,7 +61,7 @@ def test_options_say_how_drafts_are_made(options: dict[str, Any], said: dict[str
 
 def test_a_draft_is_known_by_what_says_how_it_is_made() -> None:
     def draft(**changes: Any) -> str:
-        return speculation_row({"speculative_config": ASKED | changes})["draft_hash"]
+        return str(speculation_row({"speculative_config": ASKED | changes})["draft_hash"])
 
     assert draft() == draft(num_speculative_tokens=5, synthetic_acceptance_length=4.0)
     assert draft() == draft(rejection_sample_method="standard")

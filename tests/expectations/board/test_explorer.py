@@ -180,3 +180,5 @@ def test_a_small_picture_does_not_win_over_the_usual_one() -> None:
     (least,) = least_per_model([small, *usual])
     assert least["leaderboard_id"] == "1024x1024, batch 4"
     assert least_per_model([small]) == [small]
+    prescribed = a_row("drafts", 0.5, generation_order=2)
+    assert least_per_model([prescribed, small]) == [small]

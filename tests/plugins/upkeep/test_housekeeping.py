@@ -90,7 +90,7 @@ def test_environments_of_releases_that_rank_or_are_compared_or_new_or_used_stay(
     half = settings.environments / ".making" / "vllm-0.6.999999999"
     write(half / "python", "half")
     row = tidy(home, apply=True)[Kind.ENVIRONMENTS]
-    # 0.4 is the newest of one configuration and is compared with 0.3; 0.2 is the newest of another, with options.
+    # 0.4 is the newest of one configuration and is compared with 0.3; 0.2 is that of another, with options.
     left = {version for version, path in there.items() if path.exists()}
     assert left == {"0.2", "0.3", "0.4", "0.9", "0.10"}
     assert used.exists()
@@ -113,7 +113,8 @@ def _ranking(candidate: Path, tmp_path: Path) -> Path:
         )
     connection.execute(
         "create table marts.runtime_version_comparison as select * from (values"
-        " ('a', '0.4', '0.3', 1), ('a', '0.4', '0.1', 2), ('a', '0.3', '0.1', 1), ('b', '0.2+config.7f06', '0.1', 2))"
+        " ('a', '0.4', '0.3', 1), ('a', '0.4', '0.1', 2), ('a', '0.3', '0.1', 1),"
+        " ('b', '0.2+config.7f06', '0.1', 2))"
         " as t(configuration_id, runtime_version, old_runtime_version, versions_back)"
     )
     connection.close()

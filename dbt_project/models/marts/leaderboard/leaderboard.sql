@@ -46,14 +46,15 @@ configurations as (
 
     select
         averaged.*,
-        usual_generations.generation_order,
+        -- No model is at its best with an acceptance that nobody measured.
+        case
+            when rows_with_drafts.acceptance_is_prescribed then 2
+            else usual_generations.generation_order
+        end as generation_order,
         rows_with_drafts.speculative_method,
         rows_with_drafts.speculative_tokens,
         rows_with_drafts.acceptance_is_prescribed,
         rows_with_drafts.prescribed_acceptance_length,
-        -- No model is at its best with an acceptance that nobody measured.
-        usual_generations.generation_order = 0
-        and rows_with_drafts.acceptance_is_prescribed is not true as can_be_best,
         reproduced.our_leaderboard_id,
         {{ tier('averaged.data_source', 'reproduced.is_reproduced') }} as tier
     from {{ ref('int_configurations_averaged') }} as averaged
@@ -72,7 +73,7 @@ positions as (
             order by energy_per_output_joules, leaderboard_id
         ) as energy_position
     from configurations
-    where energy_per_output_joules is not null and is_current_revision and can_be_best
+    where energy_per_output_joules is not null and is_current_revision and generation_order = 0
 
 ),
 
@@ -92,7 +93,7 @@ rankable as (
         energy_per_output_joules is not null
         and energy_repeats >= {{ var('min_repeats_for_rank') }}
         and is_current_revision
-        and can_be_best
+        and generation_order = 0
 
 ),
 

@@ -3,6 +3,7 @@
 const ITL = { p50: "median_itl_ms", p90: "p90_itl_ms", p95: "p95_itl_ms", p99: "p99_itl_ms" };
 const TTFT = { p50: "median_ttft_ms", p90: "p90_ttft_ms", p95: "p95_ttft_ms", p99: "p99_ttft_ms" };
 const ENERGY = { output: "energy_per_output_joules", response: "energy_per_response_joules" };
+const PRESCRIBED = 2;  // generation_order of a row whose acceptance of drafts was prescribed, not measured
 const FILTERS = ["tier", "gpu_model", "num_gpus", "weight_precision", "weights", "runtime_version", "organisation"];
 const SERIES = ["data_source", "model_id", "weight_precision", "gpu_model", "num_gpus", "runtime", "runtime_version", "request_set_id",
   "length_control", "power_limit_watts", "weights", "model_revision", "tensor_parallel", "expert_parallel", "data_parallel",
@@ -41,7 +42,7 @@ function byEnergy(key) {
 
 // Each model's row with the least energy, rising. Of a model's rows only those of the nearest kind of weights
 // count (the mart's weights_order): dummy weights can take an eighth less energy, or a quarter more. Images and videos
-// of unusual steps or size (generation_order) count only where there are no others.
+// of unusual steps or size (generation_order) count only where there are no others, and prescribed acceptance last of all.
 function leastPerModel(rows, key) {
   const order = byEnergy(key);
   const before = (a, b) => a.generation_order - b.generation_order || a.weights_order - b.weights_order || order(a, b);
@@ -96,7 +97,7 @@ function select(scope, choice) {
   const models = modelsIn(filtered);
   return {
     x, y, filtered, shown, beyond, models,
-    frontier: frontierOf(least ? meeting.filter((row) => best.includes(row)) : meeting, x, y),
+    frontier: frontierOf(meeting.filter((row) => (least ? best.includes(row) : row.generation_order !== PRESCRIBED)), x, y),
     modelsMeeting: meeting === filtered ? models : modelsIn(meeting),
     leanest: best[0] ?? null,
     isLowest: !best.length || !meeting.some((row) => row[y] !== null && row.generation_order === best[0].generation_order && row[y] < best[0][y]),

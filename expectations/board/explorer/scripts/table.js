@@ -33,6 +33,8 @@ function unitOf(column, scope) {
 const factorOf = (column, scope) => (column.prefix ? scope.prefix[column.key].factor : column.factor ?? 1);
 
 function absentRank(row) {
+  if (row.generation_order === PRESCRIBED)
+    return element("span", { class: "absent", title: "How much of its drafts is accepted was prescribed, not measured." }, "acceptance prescribed");
   return row.generation_order
     ? element("span", { class: "absent", title: "Ranks are of a model's usual steps, size and frames." }, "other steps or size")
     : element("span", { class: "absent", title: "A rank needs three repeats." }, "too few repeats");
