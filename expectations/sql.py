@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark_tasks.plan.versions import START_LABEL
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -15,7 +17,10 @@ ROW_NAME = (
     "concat_ws(' | ', data_source, model_id, task, concat(num_gpus, 'x ', gpu_model),"
     " concat('batch ', batch_size), runtime_version, left(model_revision, 12), left(leaderboard_id, 8))"
 )
-"""Name of a leaderboard row for people; every file may use it as `{{ row_name }}`."""
+"""Name of a leaderboard row for people; every file may use it as `{{ row_name }}`.
+
+`{{ start_label }}` is what a version says of how its server was started: without it, it is a release.
+"""
 
 
 def load_sql(path: Path, **parameters: object) -> str:
@@ -27,7 +32,7 @@ def load_sql(path: Path, **parameters: object) -> str:
     from jinja2 import Environment, StrictUndefined
 
     template = Environment(undefined=StrictUndefined, autoescape=False).from_string(path.read_text())
-    return template.render(row_name=ROW_NAME, **parameters)
+    return template.render(row_name=ROW_NAME, start_label=START_LABEL, **parameters)
 
 
 def rows_of_query(

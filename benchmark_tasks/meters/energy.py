@@ -29,6 +29,9 @@ that is broken."""
 PHASE_AGREEMENT = 0.1
 """The same for a phase, whose power comes in bursts that samples miss: it finds a counter that is useless."""
 
+PART_SHARE = 3.0
+"""By how many times as much they may differ between two gaps in the readings of power."""
+
 STEP = 1.5
 """How much more than at the highest power a counter may gain between two readings.
 
@@ -127,16 +130,23 @@ def require_agreement(timeline: Timeline, start: float, end: float, share: float
     """
     for gpu in timeline.gpu_indices():
         parts = _both_read(timeline, gpu, start, end)
+        counts = [_increase(timeline, gpu, *part) for part in parts]
         integrals = [_integral_joules(timeline, gpu, *part) or 0.0 for part in parts]
-        counted, integral = sum(_increase(timeline, gpu, *part) for part in parts), sum(integrals)
-        highest = _highest_watts(timeline, gpu, start, end)
-        late = 2 * REFRESH_SECONDS * highest * len(parts) ** 0.5
-        if abs(counted - integral) > share * integral + late:
-            raise MeterError(
-                f"energy counter of GPU {gpu} counted {counted:.0f} J where its power adds up to "
-                f"{integral:.0f} J: the counter is not believed"
-            )
+        late = 2 * REFRESH_SECONDS * _highest_watts(timeline, gpu, start, end)
+        # All together, and each by itself, whose few samples may miss bursts: errors must not cancel.
+        _require_alike(gpu, sum(counts), sum(integrals), share, late * len(parts) ** 0.5)
+        for counted, integral in zip(counts, integrals, strict=True):
+            _require_alike(gpu, counted, integral, PART_SHARE * share, PART_SHARE * late)
         _require_movement(timeline, gpu, start, end)
+
+
+def _require_alike(gpu: int, counted: float, integral: float, share: float, late: float) -> None:
+    """share: of the integral. late: joules that both may be apart at the edges."""
+    if abs(counted - integral) > share * integral + late:
+        raise MeterError(
+            f"energy counter of GPU {gpu} counted {counted:.0f} J where its power adds up to "
+            f"{integral:.0f} J: the counter is not believed"
+        )
 
 
 def host_joules(timeline: Timeline, series: Series, start: float, end: float) -> float | None:

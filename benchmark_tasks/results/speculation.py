@@ -30,8 +30,10 @@ def speculation_row(options: Mapping[str, JsonValue]) -> dict[str, Any]:
     """
     by_name = {name.replace("-", "_"): value for name, value in options.items()}
     asked = _mapping(by_name.pop(OPTION, None))
-    if asked is None:
+    dotted = {name: by_name.pop(name) for name in list(by_name) if name.startswith(f"{OPTION}.")}
+    if asked is None and not dotted:
         return {}
+    asked = {**(asked or {}), **{name.removeprefix(f"{OPTION}."): value for name, value in dotted.items()}}
     method, tokens = asked.get("method"), _number(asked.get("num_speculative_tokens"), 1, _MOST_TOKENS)
     whole = int(tokens) if tokens is not None and tokens.is_integer() else None
     prescribed = asked.get("rejection_sample_method") == "synthetic"

@@ -36,11 +36,17 @@ def require_allowed(options: Mapping[str, object], refused: Collection[str]) -> 
     """Refuse options that a sweep decides.
 
     Raises:
-        ValueError: an option decides what is measured, which only the sweep does.
+        ValueError: an option decides what is measured, which only the sweep does; or its name has a dot,
+            behind which such an option could stand.
     """
     named = sorted(name for name in options if flag_of(name) in refused)
     if named:
         raise ValueError(f"the server option {', '.join(named)} is decided by the sweep")
+    dotted = sorted(name for name in options if "." in name)
+    if dotted:
+        raise ValueError(
+            f"the server option {', '.join(dotted)}: write it as a mapping, its name without the dot first"
+        )
 
 
 def write_server_options(path: Path, options: Mapping[str, JsonValue]) -> Path:

@@ -83,7 +83,9 @@ def export_ecologits(publication: Publication, path: Path, source: DataSource) -
     """
     with attached(published=publication.database) as connection:
         connection.execute(f"use published.{MART_SCHEMA}")
-        rows = rows_of_query(connection, _QUERY, {"source": source.value})
+        found = rows_of_query(connection, _QUERY, {"source": source.value})
+    # Older publications have no such column.
+    rows = [row for row in found if not row.get("acceptance_is_prescribed")]
     if not rows:
         raise PublicationError(f"no row of {source} has energy per output token; nothing was written")
     by_model: dict[str, list[Row]] = {}

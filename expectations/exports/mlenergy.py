@@ -152,6 +152,9 @@ def _entries(
         " weights_order, last_measured_at desc nulls last, leaderboard_id",
         {"source": source.value},
     ):
+        if columns.get("acceptance_is_prescribed"):
+            left_out["the acceptance of its drafts was prescribed"] += 1
+            continue
         task = Task(columns["task"])
         entry = _entry(task, columns, lengths.get(columns["leaderboard_id"]), tdp_watts)
         if isinstance(entry, str):

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmark_tasks.plan.versions import START_LABEL
 from benchmark_tasks.releases import seen
 from benchmark_tasks.settings import Settings
 from expectations import publications
@@ -59,9 +58,8 @@ def digest(settings: Settings, days: int = DAYS) -> Digest:
 def query_of(part: str, since: datetime) -> str:
     """The query of one of `PARTS`, for what happened since a moment (UTC)."""
     literal = f"timestamptz '{since:%Y-%m-%d %H:%M:%S}+00'"
-    shared = {"since": literal, "start_label": START_LABEL}
-    first_measured = load_sql(QUERIES / "first_measured.sql", **shared)
-    return load_sql(QUERIES / f"{part}.sql", **shared, first_measured=first_measured)
+    first_measured = load_sql(QUERIES / "first_measured.sql", since=literal)
+    return load_sql(QUERIES / f"{part}.sql", since=literal, first_measured=first_measured)
 
 
 def _render(name: str, values: dict[str, Any]) -> str:

@@ -392,7 +392,7 @@ def test_drafts_are_said_with_the_acceptance_that_was_prescribed_for_them(wareho
         f"{begin} 8: drafts of 3 tokens (draft_model) {changes} +50 % at 1 token per step, -50 % at 4 tokens"
         " per step. It is as with no drafts at 1.5 to 2 tokens per step.",
         f"{begin} 16: drafts of 3 tokens (draft_model) {changes} +25 % at 4 tokens per step."
-        " It is not as with no drafts at 4 tokens per step either, and these are all.",
+        " Even with all 4 tokens accepted a token takes more than with no drafts.",
         f"{begin} 64: drafts of 3 tokens (draft_model aa) {changes} -25 % at 2.5 tokens per step."
         " It is as with no drafts at 1.9 tokens per step.",
         f"{begin} 64: drafts of 3 tokens (draft_model bb) {changes} +20 % at 2.5 tokens per step."

@@ -1,22 +1,10 @@
 -- The rows with the lowest energy per output, per number of GPUs and over all of them.
 {% set group = 'comparability_id, task, model_id, weight_precision, workload_id, gpu_model' %}
 
-with rows_with_drafts as (
-
-    select * from {{ ref('int_rows_with_drafts') }}
-
-),
-
--- No model is at its best with an acceptance that nobody measured.
-configurations as (
+with configurations as (
 
     select * from {{ ref('int_configurations_current') }}
-    where
-        energy_per_output_joules is not null
-        and leaderboard_id not in (
-            select rows_with_drafts.leaderboard_id from rows_with_drafts
-            where rows_with_drafts.acceptance_is_prescribed
-        )
+    where energy_per_output_joules is not null
 
 ),
 

@@ -1,6 +1,7 @@
 with configurations as (
 
-    select * from {{ ref('int_configurations_current') }}
+    select * from {{ ref('int_configurations_averaged') }}
+    where is_current_revision
 
 ),
 

@@ -22,6 +22,9 @@ AXES = (90, 110)  # what axes and title take of them
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
 """How points of one GPU model differ by weight precision, in the order of their names."""
 
+PRESCRIBED = 2
+"""`generation_order` of a row whose acceptance of drafts was prescribed."""
+
 LEAST = "each model's configuration with the least energy"
 SERIES = (
     "data_source", "model_id", "weight_precision", "gpu_model", "num_gpus", "runtime", "runtime_version",
@@ -83,9 +86,13 @@ def least_per_model(rows: Iterable[Row]) -> list[Row]:
     Runs without a GPU are tests: they count only where there are no others. Of a model's rows only those of
     the nearest kind of weights count (the mart's `weights_order`): dummy weights can take an eighth less
     energy, or a quarter more. Images and videos of unusual steps or size (`generation_order`) count only
-    where there are no others.
+    where there are no others; rows with a prescribed acceptance of drafts never count.
     """
-    measured = [row for row in rows if row["energy_per_output_joules"] is not None]
+    measured = [
+        row
+        for row in rows
+        if row["energy_per_output_joules"] is not None and row["generation_order"] != PRESCRIBED
+    ]
     on_gpus = [row for row in measured if row["num_gpus"]]
     least: dict[str, Row] = {}
     for row in sorted(on_gpus or measured, key=_nearest_first):

@@ -173,11 +173,12 @@ def _runtime(row: Row) -> str:
 
 
 def _drafts(row: Row) -> list[str]:
-    tokens, accepted = row["speculative_tokens"], row["prescribed_acceptance_length"]
-    if tokens is None:
-        return []
-    drafts = f"drafts of {tokens} token{'s' if tokens > 1 else ''}"
-    return [drafts] if accepted is None else [drafts, f"{accepted:g} per step accepted as prescribed"]
+    tokens, accepted = row.get("speculative_tokens"), row.get("prescribed_acceptance_length")
+    drafts = [f"drafts of {tokens} token{'s' if tokens > 1 else ''}"] if tokens else []
+    if not row.get("acceptance_is_prescribed"):
+        return drafts
+    how_many = "" if accepted is None else f"{accepted:g} per step "
+    return [*drafts, f"{how_many}accepted as prescribed"]
 
 
 def _cap(row: Row) -> str:

@@ -10,6 +10,11 @@ select
     canary_savings.configurations_with_cost,
     canary_savings.saved_gpu_hours
 from marts.canary_savings
-inner join marts.release_summary using (data_source, runtime, runtime_version)
+inner join marts.release_summary
+    on
+        canary_savings.data_source = release_summary.data_source
+        and canary_savings.runtime = release_summary.runtime
+        and regexp_replace(canary_savings.runtime_version, '{{ start_label }}', '')
+        = release_summary.runtime_version
 where canary_savings.data_source = 'jouleboard'
 order by canary_savings.runtime asc, release_summary.release_position desc, canary_savings.gpu_model asc

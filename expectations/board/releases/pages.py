@@ -127,7 +127,10 @@ def pairs(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, li
 
 
 def _by_release(rows: Sequence[Row]) -> dict[tuple[str, str], tuple[Row, ...]]:
-    return {key: tuple(group) for key, group in groupby(rows, key=_release)}
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault(_release(row), []).append(row)
+    return {release: tuple(group) for release, group in found.items()}
 
 
 def _release(row: Row) -> tuple[str, str]:

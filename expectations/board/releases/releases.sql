@@ -33,12 +33,13 @@ newest_first as (
         on
             compared.data_source = later.data_source
             and compared.runtime = later.runtime
-            and compared.runtime_version = later.runtime_version
+            and regexp_replace(compared.runtime_version, '{{ start_label }}', '') = later.runtime_version
     left join marts.release_summary as earlier
         on
             compared.data_source = earlier.data_source
             and compared.runtime = earlier.runtime
-            and compared.old_runtime_version = earlier.runtime_version
+            and regexp_replace(compared.old_runtime_version, '{{ start_label }}', '')
+            = earlier.runtime_version
 
 )
 

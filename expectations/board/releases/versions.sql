@@ -1,9 +1,17 @@
--- What was measured of each version of each runtime by this project, and what that cost.
+-- What was measured of each release of each runtime by this project, and what that cost.
+with measured as (
+    select
+        *,
+        regexp_replace(runtime_version, '{{ start_label }}', '') as runtime_release
+    from marts.leaderboard
+    where data_source = 'jouleboard'
+)
+
 select
-    leaderboard.runtime,
-    leaderboard.runtime_version,
+    measured.runtime,
+    measured.runtime_release as runtime_version,
     cast(count(*) as integer) as row_count,
-    cast(count(distinct leaderboard.model_id) as integer) as models,
+    cast(count(distinct measured.model_id) as integer) as models,
     cast(sum(row_evidence.runs) as integer) as runs,
     min(row_evidence.first_started_at) as first_started_at,
     max(row_evidence.last_finished_at) as last_finished_at,
@@ -12,8 +20,7 @@ select
     case when bool_and(row_evidence.energy_kwh is not null) then sum(row_evidence.energy_kwh) end
         as energy_kwh,
     sum(row_evidence.energy_kwh) as known_energy_kwh
-from marts.leaderboard
+from measured
 inner join marts.row_evidence using (leaderboard_id)
-where leaderboard.data_source = 'jouleboard'
-group by leaderboard.runtime, leaderboard.runtime_version
-order by leaderboard.runtime, min(row_evidence.first_started_at), leaderboard.runtime_version
+group by measured.runtime, measured.runtime_release
+order by measured.runtime, min(row_evidence.first_started_at), measured.runtime_release

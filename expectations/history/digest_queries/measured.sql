@@ -1,12 +1,18 @@
+-- Releases, however their servers were started.
+with runs as (
+    select
+        *,
+        regexp_replace(runtime_version, '{{ start_label }}', '') as runtime_release
+    from run_log
+    where data_source = 'jouleboard' and finished_at >= {{ since }}
+)
+
 select
     runtime,
-    runtime_version,
+    runtime_release as runtime_version,
     count(*) as runs,
     count(distinct model_id) as models,
     count(*) filter (where status != 'completed') as not_completed
-from run_log
-where
-    data_source = 'jouleboard'
-    and finished_at >= {{ since }}
-group by runtime, runtime_version
-order by runtime, runtime_version
+from runs
+group by runtime, runtime_release
+order by runtime, runtime_release

@@ -271,6 +271,14 @@ def test_a_counter_that_stood_still_where_no_power_was_read_is_not_believed() ->
             require_sound_counters(unread(line, Series.POWER_WATTS, gap), 10.0, 50.0)
 
 
+def test_errors_of_a_counter_do_not_cancel_over_a_gap_in_the_readings_of_power() -> None:
+    """It counts a quarter too much until 30 s, then a quarter too little."""
+    wrong = 5e6 + 500.0 * np.where(TENTHS < 30, 1.25 * TENTHS, 37.5 + 0.75 * (TENTHS - 30))
+    line = timeline(TENTHS, np.full(len(TENTHS), 500.0), wrong)
+    with pytest.raises(MeterError, match="energy counter of GPU 0 counted"):
+        require_sound_counters(unread(line, Series.POWER_WATTS, [(28, 31)]), 10.0, 50.0)
+
+
 @pytest.mark.parametrize("series", [[Series.POWER_WATTS], list(Series)])
 @pytest.mark.parametrize("kept", [0.5, 0.2])
 def test_a_sound_counter_is_believed_where_readings_are_sparse(series: list[Series], kept: float) -> None:

@@ -35,6 +35,7 @@ SAID = {
         ({"enforce_eager": True}, {}),
         ({"speculative_config": ASKED}, SAID),
         ({"speculative-config": json.dumps(ASKED), "seed": 1}, SAID | {"other_server_options": 1}),
+        ({f"speculative-config.{name}": value for name, value in ASKED.items()}, SAID),
         (
             {"speculative_config": ASKED | {"rejection_sample_method": "standard"}},
             SAID | {"acceptance_is_prescribed": False, "prescribed_acceptance_length": None},

@@ -376,6 +376,7 @@ def test_options_from_a_file_replace_the_catalogs_and_keep_runs_apart(
         ("port: 1", "port is decided by the sweep"),
         ("max_num_seqs: 1", "max_num_seqs is decided"),
         ("no-enable-prefix-caching: false", "decided by the sweep"),
+        ("speculative_config.method: ngram", "write it as a mapping"),
         ("- a list", "not a YAML mapping"),
         ("a: [", "not a YAML mapping"),
     ],

@@ -182,3 +182,4 @@ def test_a_small_picture_does_not_win_over_the_usual_one() -> None:
     assert least_per_model([small]) == [small]
     prescribed = a_row("drafts", 0.5, generation_order=2)
     assert least_per_model([prescribed, small]) == [small]
+    assert least_per_model([prescribed]) == []

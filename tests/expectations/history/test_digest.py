@@ -43,6 +43,8 @@ def candidate(tmp_path: Path) -> Path:
         ]
         connection.executemany("insert into run_log values (?, ?, ?, ?, ?, ?, ?)", runs)
         compared = [("vllm", "0.32.0", "0.33.0", verdict) for verdict in ("better", "worse", "better", None)]
+        label = "+environment.3061185e"
+        compared += [("vllm", f"0.32.0{label}", f"0.33.0{label}", "worse")]
         connection.executemany("insert into runtime_version_comparison values (?, ?, ?, ?)", compared)
         old = [("jouleboard", OLD, 9, 50, 9, 0), ("mlenergy-v3", NOW, 9, 9, 9, 0)]
         connection.executemany("insert into campaign_ledger values (?, ?, ?, ?, ?, ?)", old)
@@ -66,9 +68,10 @@ def test_a_week_in_words(settings: Settings, candidate: Path) -> None:
     assert week.title in {f"Jouleboard: 7 days until {day:%Y-%m-%d}" for day in (before, after)}
     assert "Releases seen: vllm 0.33.0, vllm 0.34.0\n" in week.text
     assert "Releases measured for the first time: vllm 0.33.0\n" in week.text
-    assert "- vllm 0.32.0: 1 run, 1 model\n" in week.text
+    assert "- vllm 0.32.0: 2 runs, 1 model\n" in week.text
     assert "- vllm 0.33.0: 2 runs, 2 models, 1 of them not completed\n" in week.text
     assert "- vllm 0.32.0 to 0.33.0: of 4 configurations 2 need less energy, 1 more\n" in week.text
+    assert "0.33.0+environment.3061185e: of 1 configuration" in week.text
     assert "- publication 1 of 20" in week.text and "UTC: 3 rows" in week.text
     assert "Cost of measuring: 2.2 GPU-hours, 1.50 kWh\n" in week.text
     assert "0.9.0" not in week.text

@@ -6,7 +6,7 @@ with pairs as (
 
 configurations as (
 
-    select * from {{ ref('int_configurations_current') }}
+    select * from {{ ref('int_configurations_averaged') }}
 
 ),
 

@@ -42,13 +42,13 @@ function byEnergy(key) {
 
 // Each model's row with the least energy, rising. Of a model's rows only those of the nearest kind of weights
 // count (the mart's weights_order): dummy weights can take an eighth less energy, or a quarter more. Images and videos
-// of unusual steps or size (generation_order) count only where there are no others, and prescribed acceptance last of all.
+// of unusual steps or size (generation_order) count only where there are no others; rows with a prescribed acceptance never count.
 function leastPerModel(rows, key) {
   const order = byEnergy(key);
   const before = (a, b) => a.generation_order - b.generation_order || a.weights_order - b.weights_order || order(a, b);
   const least = new Map();
   for (const row of rows) {
-    if (row[key] === null) continue;
+    if (row[key] === null || row.generation_order === PRESCRIBED) continue;
     const best = least.get(modelKey(row));
     if (!best || before(row, best) < 0) least.set(modelKey(row), row);
   }
@@ -97,7 +97,7 @@ function select(scope, choice) {
   const models = modelsIn(filtered);
   return {
     x, y, filtered, shown, beyond, models,
-    frontier: frontierOf(meeting.filter((row) => (least ? best.includes(row) : row.generation_order !== PRESCRIBED)), x, y),
+    frontier: frontierOf(meeting.filter((row) => row.generation_order !== PRESCRIBED && (!least || best.includes(row))), x, y),
     modelsMeeting: meeting === filtered ? models : modelsIn(meeting),
     leanest: best[0] ?? null,
     isLowest: !best.length || !meeting.some((row) => row[y] !== null && row.generation_order === best[0].generation_order && row[y] < best[0][y]),

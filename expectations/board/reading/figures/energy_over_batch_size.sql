@@ -34,6 +34,7 @@ points as (
     where
         leaderboard.data_source = {{ data_source }} and leaderboard.architecture <> 'diffusion'
         and leaderboard.is_current_revision and leaderboard.energy_per_output_joules is not null
+        and leaderboard.acceptance_is_prescribed is not true
 ),
 
 -- One series per model: its best-covered number of GPUs.

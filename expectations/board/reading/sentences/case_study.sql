@@ -6,7 +6,7 @@ with rows as (
     from marts.leaderboard
     where
         data_source = {{ data_source }} and task in ('gpqa', 'lm-arena-chat') and is_current_revision
-        and energy_per_output_joules is not null
+        and energy_per_output_joules is not null and acceptance_is_prescribed is not true
 ),
 
 featured as (
