@@ -19,7 +19,8 @@ ROW_NAME = (
 )
 """Name of a leaderboard row for people; every file may use it as `{{ row_name }}`.
 
-`{{ start_label }}` is what a version says of how its server was started: without it, it is a release.
+`{{ release_of('column') }}` is a version without how its server was started, `{{ how_started('column') }}`
+is that; dbt has macros of these names.
 """
 
 
@@ -32,7 +33,16 @@ def load_sql(path: Path, **parameters: object) -> str:
     from jinja2 import Environment, StrictUndefined
 
     template = Environment(undefined=StrictUndefined, autoescape=False).from_string(path.read_text())
-    return template.render(row_name=ROW_NAME, start_label=START_LABEL, **parameters)
+    shared = {"row_name": ROW_NAME, "release_of": _release_of, "how_started": _how_started}
+    return template.render(**shared, **parameters)
+
+
+def _release_of(column: str) -> str:
+    return f"regexp_replace({column}, '{START_LABEL}', '')"
+
+
+def _how_started(column: str) -> str:
+    return f"regexp_extract({column}, '{START_LABEL}', 1)"
 
 
 def rows_of_query(

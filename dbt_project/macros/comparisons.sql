@@ -235,3 +235,27 @@ changes as (
 
 select * from changes
 {%- endmacro %}
+
+{# The steps `energy` and `latency` of a mart: one row per pair each, of the step `changes`. #}
+{% macro changes_by_metric() -%}
+energy as (
+
+    select * from changes
+    where metric = 'energy'
+
+),
+
+latency as (
+
+    select * from changes
+    where metric = 'latency'
+
+)
+{%- endmacro %}
+
+{# For `* replace (...)`: without a common GPU the difference would be that of the GPUs, so there is no
+   change. #}
+{% macro no_change_without_common_gpus() -%}
+    case when on_same_gpus is not false then change end as change,
+    case when on_same_gpus is not false then change_half_width end as change_half_width
+{%- endmacro %}

@@ -4,8 +4,7 @@ with changes as (
     select
         * exclude (metric)
         replace (
-            case when on_same_gpus is not false then change end as change,
-            case when on_same_gpus is not false then change_half_width end as change_half_width
+            {{ no_change_without_common_gpus() }}
         )
     from {{ ref('int_runtime_version_changes') }}
     where metric = 'energy'

@@ -19,7 +19,7 @@ left join marts.release_summary as later
     on
         compared.data_source = later.data_source
         and compared.runtime = later.runtime
-        and regexp_replace(compared.runtime_version, '{{ start_label }}', '') = later.runtime_version
+        and {{ release_of('compared.runtime_version') }} = later.runtime_version
 qualify
     row_number() over (
         partition by compared.model_id

@@ -14,7 +14,7 @@ inner join marts.release_summary
     on
         canary_savings.data_source = release_summary.data_source
         and canary_savings.runtime = release_summary.runtime
-        and regexp_replace(canary_savings.runtime_version, '{{ start_label }}', '')
+        and {{ release_of('canary_savings.runtime_version') }}
         = release_summary.runtime_version
 where canary_savings.data_source = 'jouleboard'
 order by canary_savings.runtime asc, release_summary.release_position desc, canary_savings.gpu_model asc

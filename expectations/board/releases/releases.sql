@@ -33,12 +33,12 @@ newest_first as (
         on
             compared.data_source = later.data_source
             and compared.runtime = later.runtime
-            and regexp_replace(compared.runtime_version, '{{ start_label }}', '') = later.runtime_version
+            and {{ release_of('compared.runtime_version') }} = later.runtime_version
     left join marts.release_summary as earlier
         on
             compared.data_source = earlier.data_source
             and compared.runtime = earlier.runtime
-            and regexp_replace(compared.old_runtime_version, '{{ start_label }}', '')
+            and {{ release_of('compared.old_runtime_version') }}
             = earlier.runtime_version
 
 )

@@ -2,7 +2,7 @@
 with measured as (
     select
         *,
-        regexp_replace(runtime_version, '{{ start_label }}', '') as runtime_release
+        {{ release_of('runtime_version') }} as runtime_release
     from marts.leaderboard
     where data_source = 'jouleboard'
 )

@@ -15,6 +15,6 @@ from runtime_version_comparison as compared
 inner join first_measured
     on
         compared.runtime = first_measured.runtime
-        and regexp_replace(compared.runtime_version, '{{ start_label }}', '') = first_measured.runtime_version
+        and {{ release_of('compared.runtime_version') }} = first_measured.runtime_version
 group by compared.runtime, compared.old_runtime_version, compared.runtime_version
 order by compared.runtime, compared.runtime_version, compared.old_runtime_version

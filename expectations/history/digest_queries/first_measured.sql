@@ -1,7 +1,7 @@
 -- Releases, however their servers were started.
 select
     runtime,
-    regexp_replace(runtime_version, '{{ start_label }}', '') as runtime_version
+    {{ release_of('runtime_version') }} as runtime_version
 from run_log
 where data_source = 'jouleboard'
 group by all

@@ -2,7 +2,7 @@
 with runs as (
     select
         *,
-        regexp_replace(runtime_version, '{{ start_label }}', '') as runtime_release
+        {{ release_of('runtime_version') }} as runtime_release
     from run_log
     where data_source = 'jouleboard' and finished_at >= {{ since }}
 )

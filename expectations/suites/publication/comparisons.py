@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark_tasks.plan.versions import START_LABEL
 from benchmark_tasks.results.identity import COMPARABILITY_KEYS, Comparability, Configuration
 from expectations.sql import load_sql
 from expectations.suites.checks import NEVER, Check, Severity, Tolerance
@@ -50,9 +49,7 @@ class Comparison:
     def sql(self) -> str:
         """The text of its SQL file."""
         band = f"{VERSION_CHANGE.low:+.0%} to {VERSION_CHANGE.high:+.0%}"
-        how_started = f"regexp_extract(runtime_version, '{START_LABEL}', 1)"
-        keys = [*SAME_BUT_VERSION, how_started]
-        return load_sql(Path(__file__).parent / self.file, keys=keys, band=band)
+        return load_sql(Path(__file__).parent / self.file, keys=SAME_BUT_VERSION, band=band)
 
 
 def asks(name: str, reason: str, *, within: Tolerance = NEVER) -> Check:

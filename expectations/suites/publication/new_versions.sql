@@ -1,6 +1,6 @@
 with last_rows as (
     select
-        row({{ keys | join(', ') }}) as all_but_version,
+        row({{ keys | join(', ') }}, {{ how_started('runtime_version') }}) as all_but_version,
         runtime_version as last_version,
         energy_per_output_joules as last_joules,
         try_cast(regexp_extract_all(split_part(runtime_version, '+', 1), '[0-9]+') as bigint[])
@@ -22,7 +22,7 @@ newest_rows as (
 new_rows as (
     select
         *,
-        row({{ keys | join(', ') }}) as all_but_version
+        row({{ keys | join(', ') }}, {{ how_started('runtime_version') }}) as all_but_version
     from candidate.marts.leaderboard
     where leaderboard_id not in (select last_leaderboard.leaderboard_id from last_leaderboard)
 ),

@@ -16,19 +16,7 @@ changes as (
 
 ),
 
-energy as (
-
-    select * from changes
-    where metric = 'energy'
-
-),
-
-latency as (
-
-    select * from changes
-    where metric = 'latency'
-
-),
+{{ changes_by_metric() }},
 
 buckets as (
 

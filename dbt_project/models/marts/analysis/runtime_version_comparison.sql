@@ -10,19 +10,7 @@ configurations as (
 
 ),
 
-energy as (
-
-    select * from changes
-    where metric = 'energy'
-
-),
-
-latency as (
-
-    select * from changes
-    where metric = 'latency'
-
-)
+{{ changes_by_metric() }}
 
 select
     {{ hash_of(['energy.leaderboard_id', 'energy.old_leaderboard_id']) }} as comparison_id,

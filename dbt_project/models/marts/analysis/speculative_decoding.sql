@@ -15,26 +15,13 @@ changes as (
     -- Without a common GPU the difference would be that of the GPUs, so there is no change.
     select
         * replace (
-            case when on_same_gpus is not false then change end as change,
-            case when on_same_gpus is not false then change_half_width end as change_half_width
+            {{ no_change_without_common_gpus() }}
         )
     from {{ ref('int_speculation_changes') }}
 
 ),
 
-energy as (
-
-    select * from changes
-    where metric = 'energy'
-
-),
-
-latency as (
-
-    select * from changes
-    where metric = 'latency'
-
-)
+{{ changes_by_metric() }}
 
 select
     {{ hash_of(['drafted.leaderboard_id', 'pairs.plain_leaderboard_id']) }} as comparison_id,
