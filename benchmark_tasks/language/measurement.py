@@ -417,6 +417,8 @@ def server_record(bench: Bench, seen: Seen, window: Window) -> Server:
         generated_tokens=seen.generated.tokens,
         generated_tokens_in_window=gained(metrics, Series.GENERATED_TOKENS, window),
         generated_tokens_absent_reason=seen.generated.absent_reason,
+        drafts_in_window=gained(metrics, Series.DRAFTS, window),
+        accepted_tokens_in_window=gained(metrics, Series.ACCEPTED_TOKENS, window),
     )
 
 

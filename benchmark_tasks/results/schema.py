@@ -153,6 +153,10 @@ class Device(Record):
     dram_joules: Measured | None = None
 
 
+MeasuredAddedLater = Annotated[Measured | None, Field(exclude_if=lambda value: value is None)]
+"""Not written while it is `None`, so that the digest of an older record stays what it was."""
+
+
 class Server(Record):
     """What the server said of itself through `/metrics`, and what its processes cost.
 
@@ -169,6 +173,10 @@ class Server(Record):
     tokenizing, and the way to the engine and back. `cpu_seconds`: CPU time of all the server's
     processes; `frontend_cpu_seconds`: of those that are not its engine. `counters_absent_reason`: why
     some of the three counters are `None`.
+
+    `drafts_in_window`: with speculative decoding, how many drafts were checked, one per request and step;
+    `accepted_tokens_in_window`: how many of the drafted tokens were accepted. Both interpolated between
+    readings; `None` for a server without drafts. Runs before 2026-12-01 have none of the two.
     """
 
     session_id: str
@@ -186,10 +194,12 @@ class Server(Record):
     generated_tokens: Count | None = None
     generated_tokens_in_window: Measured | None = None
     generated_tokens_absent_reason: str | None = None
+    drafts_in_window: MeasuredAddedLater = None
+    accepted_tokens_in_window: MeasuredAddedLater = None
 
 
 DegreeAddedLater = Annotated[Degree | None, Field(exclude_if=lambda value: value is None)]
-"""Not written while it is `None`, so that the digest of an older record stays what it was."""
+"""As `MeasuredAddedLater`."""
 
 
 class Sample(Record):

@@ -173,6 +173,8 @@ COLUMNS: pa.Schema = pa.schema(
         ("generated_tokens", pa.int64()),
         ("generated_tokens_in_window", pa.float64()),
         ("generated_tokens_absent_reason", pa.string()),
+        ("drafts_in_window", pa.float64()),
+        ("accepted_tokens_in_window", pa.float64()),
         ("client_processes", pa.int32()),
         ("client_cpu_seconds", pa.float64()),
         ("client_cpu_share", pa.float64()),
@@ -398,6 +400,8 @@ def _server_row(server: Server | None) -> dict[str, Any]:
         "generated_tokens": server.generated_tokens,
         "generated_tokens_in_window": server.generated_tokens_in_window,
         "generated_tokens_absent_reason": server.generated_tokens_absent_reason,
+        "drafts_in_window": server.drafts_in_window,
+        "accepted_tokens_in_window": server.accepted_tokens_in_window,
     }
 
 

@@ -71,6 +71,8 @@ class Series(StrEnum):
     PREFIX_CACHE_HITS = "prefix_cache_hits"
     MULTIMODAL_CACHE_HITS = "multimodal_cache_hits"
     GENERATED_TOKENS = "generated_tokens"
+    DRAFTS = "drafts"
+    ACCEPTED_TOKENS = "accepted_tokens"
     FINISHED_REQUESTS = "finished_requests"
     REQUEST_SECONDS = "request_seconds"
     QUEUE_SECONDS = "queue_seconds"

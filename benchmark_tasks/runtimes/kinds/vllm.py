@@ -213,6 +213,9 @@ _METRICS: Mapping[str, Metric] = {
     "vllm:num_requests_waiting": Metric(Series.WAITING_REQUESTS),
     "vllm:kv_cache_usage_perc": Metric(Series.KV_CACHE_USAGE, OverEngines.MEAN),
     "vllm:generation_tokens_total": Metric(Series.GENERATED_TOKENS),
+    # A server without speculative decoding has neither of the two.
+    "vllm:spec_decode_num_drafts_total": Metric(Series.DRAFTS),
+    "vllm:spec_decode_num_accepted_tokens_total": Metric(Series.ACCEPTED_TOKENS),
     "vllm:num_preemptions_total": Metric(Series.PREEMPTIONS),
     "vllm:prefix_cache_hits_total": Metric(Series.PREFIX_CACHE_HITS),
     "vllm:mm_cache_hits_total": Metric(Series.MULTIMODAL_CACHE_HITS),

@@ -134,6 +134,12 @@ def _server(server: Server, run: Run, timeline: Timeline) -> list[Pair]:
                 server.generated_tokens_in_window,
                 gained(timeline, Series.GENERATED_TOKENS, window),
             ),
+            ("drafts in the window", server.drafts_in_window, gained(timeline, Series.DRAFTS, window)),
+            (
+                "accepted tokens in the window",
+                server.accepted_tokens_in_window,
+                gained(timeline, Series.ACCEPTED_TOKENS, window),
+            ),
         ]
     usage = Series.KV_CACHE_USAGE
     recorded = {series: getattr(server, series.value) for series in _EVENTS}
