@@ -149,6 +149,8 @@ class Engine:
     shown_running: int = 0
     waiting: deque[Answer] = field(default_factory=deque)
     generated: int = 0
+    drafts: int = 0
+    accepted: int = 0
     clocks: Clocks = field(default_factory=Clocks)
     prefix_cache_hits: int = 0
     items_seen: set[bytes] = field(default_factory=set)
@@ -190,6 +192,11 @@ class Engine:
             f'vllm:request_queue_time_seconds_sum{{engine="0"}} {self.clocks.queue}\n'
             f'vllm:request_inference_time_seconds_sum{{engine="0"}} {self.clocks.inference}\n'
         )
+        if self.options.speculative_config is not None:
+            lines += (
+                f'vllm:spec_decode_num_drafts_total{{engine="0"}} {self.drafts}\n'
+                f'vllm:spec_decode_num_accepted_tokens_total{{engine="0"}} {self.accepted}\n'
+            )
         for renamed in self.options.rename_metric:
             ours, theirs = renamed.split("=")
             lines = lines.replace(ours, theirs)
@@ -207,7 +214,10 @@ class Engine:
             self.running.append(self.waiting.popleft())
         if self.is_due() and self._misbehave():
             return
-        self.generated += sum(answer.step() for answer in self.running if now >= answer.not_before)
+        steps = [answer.step() for answer in self.running if now >= answer.not_before]
+        self.generated += sum(steps)
+        self.drafts += sum(tokens > 0 for tokens in steps)
+        self.accepted += sum(max(tokens - 1, 0) for tokens in steps)
         served = not all(answer.transport.is_closing() for answer in self.running)
         for answer in [answer for answer in self.running if answer.ended]:
             self.running.remove(answer)
@@ -430,6 +440,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--ttft-ms", type=float, default=5.0)
     parser.add_argument("--itl-ms", type=float, default=2.0, help="0: as fast as the clients read")
     parser.add_argument("--tokens-per-chunk", type=int, default=1)
+    parser.add_argument("--speculative-config", help="all tokens of a chunk but the first were drafted")
     parser.add_argument("--fault", choices=[*Fault], default=os.environ.get("JOULEBOARD_MOCK_FAULT", "none"))
     usual = os.environ.get("JOULEBOARD_MOCK_STREAM", Stream.USUAL)
     parser.add_argument("--stream", choices=[*Stream], default=usual, help="how it writes its answers")

@@ -293,6 +293,8 @@ def _server_rows(run: Run) -> list[dict[str, Any]]:
             Series.SERVER_CPU_SECONDS: _rate(server.cpu_seconds, lasted),
             Series.FRONTEND_CPU_SECONDS: _rate(server.frontend_cpu_seconds, lasted),
             Series.GENERATED_TOKENS: _rate(server.generated_tokens_in_window, lasted),
+            Series.DRAFTS: _rate(server.drafts_in_window, lasted),
+            Series.ACCEPTED_TOKENS: _rate(server.accepted_tokens_in_window, lasted),
             Series.FINISHED_REQUESTS: 8.0,
             Series.REQUEST_SECONDS: 8.0 * (4.0 + (server.mean_preprocessing_ms or 0) / 1000),
             Series.QUEUE_SECONDS: 8.0,

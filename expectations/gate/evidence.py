@@ -55,8 +55,9 @@ class Evidence:
         the GPU that was slowed down least.
     contradiction, contradiction_share: the figure of the record that is farthest from what the files give for
         it, and how far (`recomputed.py`).
-    window_tokens, mlenergy_window_tokens: output tokens of both windows, by the requests; by the server's
-        counter where requests waited (`recomputed.tokens_in_window`).
+    window_tokens, mlenergy_window_tokens: output tokens of both windows, by the requests, at the pace of the
+        server's counter where it spans them (`recomputed.tokens_in_window`). paced_window_tokens,
+        mlenergy_paced_window_tokens: the same, and `None` where it does not.
     answers_at_cap: completed answers that are as long as they may be.
     cut_off_tokens: how many tokens requests that did not complete still had to get.
     median_e2e_ms, mean_itl_ms: of the completed requests that were served from beginning to end.
@@ -88,6 +89,8 @@ class Evidence:
     contradiction_share: float | None = None
     window_tokens: float | None = None
     mlenergy_window_tokens: float | None = None
+    paced_window_tokens: float | None = None
+    mlenergy_paced_window_tokens: float | None = None
     answers_at_cap: int | None = None
     cut_off_tokens: int | None = None
     median_e2e_ms: float | None = None
@@ -236,6 +239,10 @@ def _second_witness(run: Run, files: Files) -> dict[str, Any]:
         "contradiction_share": None if largest is None else largest.share,
         "window_tokens": recomputed.tokens_in_window(run.window_steady, rows, timeline),
         "mlenergy_window_tokens": recomputed.tokens_in_window(run.window_mlenergy, rows, timeline),
+        "paced_window_tokens": recomputed.paced_tokens_in_window(run.window_steady, rows, timeline),
+        "mlenergy_paced_window_tokens": recomputed.paced_tokens_in_window(
+            run.window_mlenergy, rows, timeline
+        ),
         "answers_at_cap": int((rows["error"].isna() & (rows["output_tokens"] >= rows["max_tokens"])).sum()),
         "cut_off_tokens": int((cut_off["max_tokens"] - cut_off["output_tokens"]).clip(lower=0).sum()),
         "load_watts": recomputed.mean_watts_of_load(run, timeline),

@@ -5,8 +5,8 @@ them as they were measured, with the edges of the windows. Where both agree as w
 what was measured stands; where not, what the samples give is the figure, and no published figure equals it.
 
 Times between pieces are whole microseconds, so what follows from them has bounds (`rows.pieces`). Of the
-pieces of answers often only a few were kept. Then the tokens of a window are confirmed by the server's own
-count or by when answers began and ended, and the inter-token latencies are those of `run.json`.
+pieces of answers often only a few were kept. Then the tokens of a window are confirmed by when answers began
+and ended, at the pace of the server's own count, and the inter-token latencies are those of `run.json`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,10 @@ Figures = dict[str, float | None]
 
 _AGREE = 0.001
 """Relative: as in the gate's check `record_follows_from_files`. Recorded runs agree to the last digit."""
-_COUNTED = 0.02
-"""Relative: how far the server's count may be from the tokens that arrived, as in the gate; seen: 1.2 %."""
+_PACED = 0.02
+"""Relative: how far answers may be from the server's pace, as in the gate; 0.8 % in recorded runs."""
 _EVENLY = 0.1
-"""Relative: how far answers may be from having been written evenly; 6 % in recorded runs."""
-_WAITED = 0.25
-"""The same where requests were preempted and waited in the middle of their answers: then the server's count
-decides; seen: 12 %."""
+"""The same for having been written evenly, where the server's count is not known; 6 % in recorded runs."""
 _LEVELS = {"median": ("p50", 0.5), "p90": ("p90", 0.9), "p95": ("p95", 0.95), "p99": ("p99", 0.99)}
 _ROUNDING_SECONDS = 1e-6
 """Batches of images and videos have the times of their window, which were rounded once."""
@@ -124,11 +121,9 @@ def _outputs(window: Window | None, requests: pd.DataFrame, timeline: pd.DataFra
     edges = window.start_seconds, window.end_seconds
     if _pieces_are_kept(begun):
         return _within(window.output_tokens, *Pieces.of(begun).tokens_between(*edges))
-    evenly, counted = _tokens_if_even(begun, *edges), _tokens_counted(timeline, *edges)
-    waited = counted is not None and _waited(timeline) and abs(counted - evenly) <= _WAITED * evenly
-    if waited and _confirmed(window.output_tokens, counted, _COUNTED) == window.output_tokens:
-        return window.output_tokens
-    return _confirmed(window.output_tokens, evenly, _EVENLY)
+    if (paced := _tokens_at_pace(begun, timeline, *edges)) is not None:
+        return _confirmed(window.output_tokens, paced, _PACED)
+    return _confirmed(window.output_tokens, _tokens_if_even(begun, *edges), _EVENLY)
 
 
 def _items(window: Window, requests: pd.DataFrame) -> pd.DataFrame:
@@ -143,18 +138,39 @@ def _pieces_are_kept(requests: pd.DataFrame) -> bool:
     return len(requests) > 0 and bool(requests["chunk_gap_us"].notna().all())
 
 
-def _waited(timeline: pd.DataFrame) -> bool:
-    """Whether the server preempted requests, so that they waited in the middle of their answers."""
-    counter = timeline.loc[timeline["series"] == Series.PREEMPTIONS, "value"]
-    return bool(counter.max() > counter.min())
+def _tokens_at_pace(
+    begun: pd.DataFrame, timeline: pd.DataFrame, start: float, end: float
+) -> float | None:
+    """The tokens of a window, if what the server counted between two readings was written to all answers alike.
 
-
-def _tokens_counted(timeline: pd.DataFrame, start: float, end: float) -> float | None:
-    """The tokens of a window as the server counted them; `None` if its count does not span the window."""
+    Each answer keeps its number of tokens: only how they lie between its ends comes from the server. `None` if
+    its readings do not span the answers.
+    """
     counter = timeline[timeline["series"] == Series.GENERATED_TOKENS]
-    if counter.empty or counter["seconds"].iloc[0] > start or counter["seconds"].iloc[-1] < end:
+    touched = begun[(begun["finished_seconds"] > start) & (begun["first_token_seconds"] < end)]
+    at, counted = counter["seconds"].to_numpy(), counter["value"].to_numpy()
+    if touched.empty or not len(at) or np.any(np.diff(counted) < 0):
         return None
-    return _gained(counter, start, end)
+    first, last = touched["first_token_seconds"].min(), touched["finished_seconds"].max()
+    if at[0] > min(first, start) or at[-1] < max(last, end):
+        return None
+    edges = np.unique(np.concatenate([at, [start, end]]))
+    low, high = edges[:-1], edges[1:]
+    lasted = _overlap(begun, low, high)  # answers x intervals, s
+    pace = np.diff(np.interp(edges, at, counted)) / np.maximum(lasted.sum(axis=0), 1e-9)
+    written = lasted[(begun["finished_seconds"] > start) & (begun["first_token_seconds"] < end)] * pace
+    whole = written.sum(axis=1)
+    inside = written[:, (low >= start) & (high <= end)].sum(axis=1)
+    share = np.where(whole > 0, inside / np.maximum(whole, 1e-9), 0)
+    came = touched["first_token_seconds"].between(start, end)
+    return float((came + share * (touched["output_tokens"] - 1).clip(lower=0)).sum())
+
+
+def _overlap(answers: pd.DataFrame, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """For how long each answer was written within each interval, s."""
+    first = answers["first_token_seconds"].to_numpy()[:, None]
+    last = answers["finished_seconds"].to_numpy()[:, None]
+    return np.clip(np.minimum(last, high) - np.maximum(first, low), 0, None)
 
 
 def _tokens_if_even(begun: pd.DataFrame, start: float, end: float) -> float:

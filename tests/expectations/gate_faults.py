@@ -44,6 +44,8 @@ from benchmark_tasks.vocabulary import LengthControl
 RECORDED = Path(__file__).parents[2] / "recorded_runs"
 COUNTED = "h200-2026-11-30-precision/01a22c93-7cb4-7e90-a9fd-c68a0f1b1619"
 """A run whose server counted the tokens of its window."""
+LONG_PROMPTS = "h200-2026-11-30-precision-larger/01a22e10-3469-7bbd-b242-20cf8192bbf5"
+"""A run whose first answers were written slowly, because 64 long prompts were read meanwhile."""
 TWO_GPUS = "h200-2026-11-26-qwen3-8b/01a217a2-914d-7125-b4dd-c9d54dd3ad0d"
 """Qwen3-8B over two H200s."""
 IMAGES = "h200-2026-11-26-diffusion/01a2179d-c951-7fbe-99ec-a2ba6bbdb4b3"
@@ -71,6 +73,23 @@ class Fault:
     recorded: str | None = None
     keep_sums: bool = False
     place: Callable[[Store, Run], Path] | None = None
+
+
+def drafted(drafts: float, accepted: float, prescribed: float | None) -> Spoil:
+    """A server with drafts of three tokens, that says how many it made and accepted in the window."""
+    asked: dict[str, Any] = {"method": "draft_model", "model": "/draft", "num_speculative_tokens": 3}
+    if prescribed is not None:
+        asked |= {"rejection_sample_method": "synthetic", "synthetic_acceptance_length": prescribed}
+
+    def record(content: dict[str, Any]) -> None:
+        content["provenance"]["server_options"] = {"speculative_config": asked}
+        content["server"] |= {
+            "drafts_in_window": drafts,
+            "accepted_tokens_in_window": accepted,
+            "generated_tokens_in_window": content["window_steady"]["output_tokens"],
+        }
+
+    return record
 
 
 def land(store: Store, run: Run, folder: Path | None = None) -> Path:
@@ -501,6 +520,21 @@ FAULTS: tuple[Fault, ...] = (
             put("server.generated_tokens_absent_reason", "the metrics page does not have it"),
         ),
     ),
+    Fault(
+        "more tokens accepted than drafted",
+        "accepted_tokens_possible",
+        drafted(drafts=20_000, accepted=100_000, prescribed=None),
+    ),
+    Fault(
+        "drafts counted twice",
+        "drafted_steps_fit_tokens",
+        drafted(drafts=192_000, accepted=288_000, prescribed=2.5),
+    ),
+    Fault(
+        "half as much accepted as the options prescribe",
+        "acceptance_as_prescribed",
+        drafted(drafts=96_000, accepted=72_000, prescribed=2.5),
+    ),
     Fault("tokens counted twice", "request_file_tokens_agree", put("requests.output_tokens", 640000)),
     Fault(
         "requests.parquet lacks requests",
@@ -899,6 +933,18 @@ CONSISTENT_FAULTS: tuple[Fault, ...] = (
         "window_tokens_follow_from_requests",
         tokens(1.4, "window_steady.output_tokens", "server.generated_tokens_in_window"),
         files=timeline(lambda at, count: (at, 1.4 * count), Series.GENERATED_TOKENS),
+        recorded=COUNTED,
+    ),
+    Fault(
+        "3 % more tokens in the window than at the server's pace",
+        "window_tokens_follow_from_pace",
+        tokens(1.03, "window_steady.output_tokens"),
+        recorded=COUNTED,
+    ),
+    Fault(
+        "3 % fewer tokens in ML.ENERGY's window than at the server's pace",
+        "mlenergy_tokens_follow_from_pace",
+        tokens(0.97, "window_mlenergy.output_tokens"),
         recorded=COUNTED,
     ),
     Fault(
@@ -1423,6 +1469,7 @@ HARMLESS: tuple[Fault, ...] = (
     Fault("one batch of twenty takes 4 % longer", "", files=slow_batch(1.04), make=sample_generation_run),
     Fault("two GPUs, as recorded", "", recorded=TWO_GPUS),
     Fault("images, as recorded", "", recorded=IMAGES),
+    Fault("long prompts before the window, as recorded", "", recorded=LONG_PROMPTS),
     Fault(
         "a pipeline that is told not to scale, as recorded before the size was",
         "",

@@ -18,6 +18,8 @@ select
     any_value(runs.draft_hash) as draft_hash,
     bool_or(runs.acceptance_is_prescribed) as acceptance_is_prescribed,
     any_value(runs.prescribed_acceptance_length) as prescribed_acceptance_length,
+    -- In every step the model writes one token itself.
+    1 + sum(runs.accepted_tokens_in_window) / nullif(sum(runs.drafts_in_window), 0) as acceptance_length,
     max(runs.other_server_options) as other_server_options
 from measurements
 inner join runs on measurements.measurement_id = runs.run_id

@@ -21,7 +21,8 @@ select
     speculation.speculative_method,
     speculation.speculative_tokens,
     speculation.draft_hash,
-    speculation.prescribed_acceptance_length
+    speculation.prescribed_acceptance_length,
+    speculation.acceptance_length
 from configurations as drafted
 inner join speculation using (leaderboard_id)
 inner join configurations as undrafted

@@ -173,12 +173,13 @@ def _runtime(row: Row) -> str:
 
 
 def _drafts(row: Row) -> list[str]:
-    tokens, accepted = row.get("speculative_tokens"), row.get("prescribed_acceptance_length")
+    tokens, measured = row.get("speculative_tokens"), row.get("acceptance_length")
+    accepted = row.get("prescribed_acceptance_length") if measured is None else measured
     drafts = [f"drafts of {tokens} token{'s' if tokens > 1 else ''}"] if tokens else []
-    if not row.get("acceptance_is_prescribed"):
-        return drafts
-    how_many = "" if accepted is None else f"{accepted:g} per step "
-    return [*drafts, f"{how_many}accepted as prescribed"]
+    how_many = "" if accepted is None else f"{accepted:.3g} per step "
+    if row.get("acceptance_is_prescribed"):
+        return [*drafts, f"{how_many}accepted as prescribed"]
+    return [*drafts, *([f"{how_many}accepted"] if how_many else [])]
 
 
 def _cap(row: Row) -> str:

@@ -16,8 +16,9 @@ from expectations.gate.recomputed.latency import (
     of_latencies,
 )
 from expectations.gate.recomputed.load import counted_for_latency, of_requests
-from expectations.gate.recomputed.parts import odd_parts, of_parts, of_sub_windows, tokens_in_window, trend
+from expectations.gate.recomputed.parts import odd_parts, of_parts, of_sub_windows, trend
 from expectations.gate.recomputed.timelines import mean_watts_of_load, of_timelines
+from expectations.gate.recomputed.tokens import paced_tokens_in_window, tokens_in_window
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,7 @@ __all__ = [
     "odd_parts",
     "of_answers",
     "of_sub_windows",
+    "paced_tokens_in_window",
     "tokens_in_window",
     "trend",
 ]

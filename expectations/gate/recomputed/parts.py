@@ -1,4 +1,4 @@
-"""Tokens of a window, its parts, and parts that differ from the others."""
+"""The parts of a window, and parts that differ from the others."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import numpy as np
 
 from benchmark_tasks.diffusion.windows import FINEST_PARTS
 from benchmark_tasks.measuring.steadiness import in_words, odd_part, relative_drift
-from benchmark_tasks.meters.meter import Timeline
-from benchmark_tasks.meters.server_use import gained
 from benchmark_tasks.plan.procedure import CPU_PROCEDURE, GPU_PROCEDURE
 from benchmark_tasks.results.schema import Run, Window
-from benchmark_tasks.results.tables import Series
 from expectations.gate.recomputed.contradiction import Contradiction, compared
 from expectations.gate.recomputed.load import ROUNDING
 
@@ -20,8 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST_SUB_WINDOWS = 5
-MOST_BY_WAITING = 0.25
-"""Relative: how far a window's tokens may be from evenly written ones because requests waited; seen: 14 %."""
 
 
 def of_parts(window: Window | None) -> list[Contradiction]:
@@ -31,42 +26,6 @@ def of_parts(window: Window | None) -> list[Contradiction]:
     joules = sum(part.counter_joules for part in window.sub_windows)
     outputs = sum(part.outputs for part in window.sub_windows)
     return compared([("energy", window.energy.counter_joules, joules), ("outputs", window.outputs, outputs)])
-
-
-def tokens_in_window(window: Window | None, requests: pd.DataFrame, timeline: Timeline) -> float | None:
-    """Output tokens of a window; `None` without a window.
-
-    The requests tell them as if each answer had been written evenly. Requests that were preempted waited in
-    the middle of their answers: if the server says that some were, its own count of the tokens is told, if
-    that is nearer to the record and not too far from the requests.
-    """
-    if window is None or window.start_seconds is None or window.end_seconds is None:
-        return None
-    evenly = _if_written_evenly(window.start_seconds, window.end_seconds, requests)
-    if window.output_tokens is None or not were_preempted(timeline):
-        return evenly
-    counted = gained(timeline, Series.GENERATED_TOKENS, window)
-    if counted is None or abs(counted - evenly) > MOST_BY_WAITING * evenly:
-        return evenly
-    recorded = window.output_tokens
-    return min(evenly, counted, key=lambda tokens: abs(tokens - recorded))
-
-
-def were_preempted(timeline: Timeline) -> bool:
-    """Whether the server says that its memory was full, so that requests had to wait."""
-    _, values = timeline.of(Series.PREEMPTIONS)
-    return len(values) > 0 and bool(values.max() > values.min())
-
-
-def _if_written_evenly(start: float, end: float, requests: pd.DataFrame) -> float:
-    """An answer of one token has it when it came."""
-    begun = requests[requests["first_token_seconds"].notna()]
-    first, last = begun["first_token_seconds"].to_numpy(), begun["finished_seconds"].to_numpy()
-    tokens = begun["output_tokens"].to_numpy()
-    inside = np.minimum(last, end) - np.maximum(first, start)
-    share = np.clip(inside, 0, None) / np.maximum(last - first, 1e-9)
-    is_inside = (first > start) & (first <= end)
-    return float((np.where(tokens > 1, share, is_inside) * tokens).sum())
 
 
 def trend(recorded: float | None, values: np.ndarray) -> float | None:

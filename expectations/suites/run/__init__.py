@@ -12,6 +12,7 @@ from expectations.suites.run import (
     record,
     requests,
     sleep,
+    speculation,
     windows,
 )
 from expectations.suites.run_check import RunCheck
@@ -20,7 +21,7 @@ __all__ = ["run_checks"]
 
 _SUBJECTS = (
     *(bundle, record, identity, requests, generated, windows, arrivals),
-    *(sleep, grades, energy, power, instruments),
+    *(speculation, sleep, grades, energy, power, instruments),
 )
 
 

@@ -44,6 +44,8 @@ OF_SPECULATION = {
     "acceptance_is_prescribed",
     "prescribed_acceptance_length",
     "other_server_options",
+    "drafts_in_window",
+    "accepted_tokens_in_window",
 }
 """Columns that only a run with speculative decoding fills."""
 OF_GRADES = {

@@ -1,4 +1,4 @@
-"""Tokens of a window by its requests and by the server's counter, whichever is nearer to the record."""
+"""Tokens of a window by its requests, at the pace of the server's counter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from expectations.gate.recomputed import tokens_in_window
 
 RECORDED = Path(__file__).parents[3] / "recorded_runs"
 PRICES = RECORDED / "h200-2026-11-29-prices-all"
-PREEMPTED = RECORDED / "h200-2026-11-30-precision"
 NO_METRICS = Timeline.from_readings([], 0)
 
 
@@ -32,54 +31,69 @@ def test_prompts_with_one_token_out_have_as_many_as_answers_came_in_the_window(r
         assert tokens_in_window(window, requests, NO_METRICS) == window.output_tokens
 
 
-def server(tokens: float, preemptions: float) -> Timeline:
-    """A server's counters that span a window from 10 to 50 s; the tokens that it generated in it."""
-    at = np.array([0.0, 10.0, 50.0, 60.0])
-    values = [0.0, 100.0, 100.0 + tokens, 200.0 + tokens], [0.0, 0.0, preemptions, preemptions]
-    names = [Series.GENERATED_TOKENS.value] * 4 + [Series.PREEMPTIONS.value] * 4
-    return Timeline(np.array(names, dtype=object), np.full(8, -1), np.tile(at, 2), np.concatenate(values))
+def server(*counted: float) -> Timeline:
+    """What the server counted until 0, 10, 50, 60 and 110 s."""
+    at = np.array([0.0, 10.0, 50.0, 60.0, 110.0])[: len(counted)]
+    names = np.array([Series.GENERATED_TOKENS.value] * len(counted), dtype=object)
+    return Timeline(names, np.full(len(counted), -1), at, np.array(counted))
 
 
-WAITED = pd.DataFrame({"first_token_seconds": [5.0], "finished_seconds": [105.0], "output_tokens": [1000]})
-"""An answer that was preempted: 480 of its 1,000 tokens came from 10 to 50 s, where 400 would be even."""
-
-
-def window_of(tokens: int | None) -> Window:
-    return Window(settled=True, start_seconds=10.0, end_seconds=50.0, output_tokens=tokens)
+STOPPED = pd.DataFrame({"first_token_seconds": [5.0], "finished_seconds": [105.0], "output_tokens": [1001]})
+"""An answer that was written from 5 to 105 s: 400 of its tokens were in a window from 10 to 50 s, if evenly."""
+TWO = pd.DataFrame(
+    {"first_token_seconds": [5.0, 50.5], "finished_seconds": [60.0, 110.0], "output_tokens": [101, 401]}
+)
+"""One answer, and from 50.5 s on another beside it."""
 
 
 @pytest.mark.parametrize(
-    ("recorded", "said", "witness"),
+    ("answers", "said", "expected"),
     [
-        (480, server(482.0, preemptions=3), 482.0),
-        (400, server(482.0, preemptions=3), 400.0),
-        (960, server(482.0, preemptions=3), 482.0),
-        (480, server(482.0, preemptions=0), 400.0),
-        (800, server(800.0, preemptions=3), 400.0),
-        (480, NO_METRICS, 400.0),
-        (480, server(482.0, preemptions=3).between(15, 60), 400.0),
-        (None, server(482.0, preemptions=3), 400.0),
+        # From 5 to 105 s it counts 20 + 480 + 0 + 500 tokens, less the last tenth of them.
+        (STOPPED, server(0, 40, 520, 520, 1020), 1000 * 480 / (20 + 480 + 450)),
+        # A counter that counts each token twice has the same shape.
+        (STOPPED, server(0, 80, 1040, 1040, 2040), 1000 * 480 / (20 + 480 + 450)),
+        # Beside the second answer the first has half of what is counted.
+        (TWO, server(0, 10, 50, 70, 170), 100 * 40 / (5 + 40 + 1 + 9.5)),
+        # Readings that end before the answer does, or go backwards, tell nothing.
+        (STOPPED, server(0, 40, 520, 520), 400),
+        (STOPPED, server(0, 40, 520, 500, 1020), 400),
+        (STOPPED, NO_METRICS, 400),
     ],
 )
-def test_the_server_tells_the_tokens_of_answers_that_waited(
-    recorded: int | None, said: Timeline, witness: float
+def test_answers_are_written_at_the_pace_of_the_server(
+    answers: pd.DataFrame, said: Timeline, expected: float
 ) -> None:
-    """Only where it says that some waited, and not twice the tokens that the requests tell."""
-    assert tokens_in_window(window_of(recorded), WAITED, said) == pytest.approx(witness)
+    window = Window(settled=True, start_seconds=10.0, end_seconds=50.0, output_tokens=1)
+    assert tokens_in_window(window, answers, said) == pytest.approx(expected)
 
 
-def test_a_recorded_run_with_preempted_requests_is_confirmed_by_its_server() -> None:
-    """Qwen3-32B with batch 256: answers written evenly would have given 13.9 % fewer tokens."""
-    apart = []
-    for folder in sorted(PREEMPTED.iterdir()):
-        run = bundle.read_record(folder)
-        if run.server is None or not run.server.preemptions or run.window_steady is None:
-            continue
-        requests = pd.read_parquet(folder / bundle.REQUESTS_FILE)
-        timeline = Timeline.from_table(pq.read_table(folder / bundle.TIMELINES_FILE))
-        recorded = run.window_steady.output_tokens or 0
-        apart += [
-            recorded / (tokens_in_window(run.window_steady, requests, metrics) or 0) - 1
-            for metrics in (NO_METRICS, timeline)
-        ]
-    assert apart == pytest.approx([0.139, 0.0], abs=0.005)
+def test_a_server_that_counts_nothing_while_an_answer_is_written_leaves_it_even() -> None:
+    window = Window(settled=True, start_seconds=10.0, end_seconds=50.0, output_tokens=1)
+    assert tokens_in_window(window, STOPPED, server(0, 0, 0, 0, 0)) == pytest.approx(400)
+
+
+@pytest.mark.parametrize(
+    ("run", "if_even"),
+    [
+        pytest.param("h200-2026-11-30-precision/01a22ca3-29bb-7ac1-bc2c-c1e2ddf8208f", 0.139, id="preempted"),
+        pytest.param(
+            "h200-2026-11-30-precision-larger/01a22e10-3469-7bbd-b242-20cf8192bbf5", 0.190, id="long prompts"
+        ),
+        pytest.param("h200-2026-11-29-load-again/01a2286e-e6a3-71b3-8884-b5eb4d276c95", -0.053, id="open loop"),
+    ],
+)
+def test_recorded_answers_that_were_not_written_evenly_were_written_at_the_server_s_pace(
+    run: str, if_even: float
+) -> None:
+    """Requests that waited as memory was full; 64 long prompts first; a load that came and went."""
+    record = bundle.read_record(RECORDED / run)
+    requests = pd.read_parquet(RECORDED / run / bundle.REQUESTS_FILE)
+    timeline = Timeline.from_table(pq.read_table(RECORDED / run / bundle.TIMELINES_FILE))
+    assert record.window_steady is not None
+    apart = [
+        (record.window_steady.output_tokens or 0) / (tokens_in_window(record.window_steady, requests, said) or 0)
+        - 1
+        for said in (NO_METRICS, timeline)
+    ]
+    assert apart == pytest.approx([if_even, 0.0], abs=0.005)

@@ -1,6 +1,10 @@
 with pairs as (
 
-    select * from {{ ref('int_speculation_paired') }}
+    -- Runs before 2026-12-01 did not count what was accepted.
+    select
+        *,
+        coalesce(acceptance_length, prescribed_acceptance_length) as tokens_per_step
+    from {{ ref('int_speculation_paired') }}
 
 ),
 
@@ -49,16 +53,17 @@ select
     cast(pairs.speculative_tokens as integer) as speculative_tokens,
     pairs.draft_hash,
     pairs.prescribed_acceptance_length,
+    pairs.acceptance_length,
     energy.on_same_gpus,
     cast(energy.repeats as integer) as energy_repeats,
     cast(energy.old_repeats as integer) as plain_energy_repeats,
     energy.figure as energy_per_output_joules,
     energy.old_figure as plain_energy_per_output_joules,
-    energy.figure * pairs.prescribed_acceptance_length as energy_per_step_joules,
+    energy.figure * pairs.tokens_per_step as energy_per_step_joules,
     energy.change as energy_change,
     energy.change - energy.change_half_width as energy_change_low,
     energy.change + energy.change_half_width as energy_change_high,
-    (1 + energy.change) * pairs.prescribed_acceptance_length as break_even_acceptance_length,
+    (1 + energy.change) * pairs.tokens_per_step as break_even_acceptance_length,
     1e3 * latency.figure as median_itl_ms,
     1e3 * latency.old_figure as plain_median_itl_ms,
     latency.change as latency_change,

@@ -55,6 +55,7 @@ configurations as (
         rows_with_drafts.speculative_tokens,
         rows_with_drafts.acceptance_is_prescribed,
         rows_with_drafts.prescribed_acceptance_length,
+        rows_with_drafts.acceptance_length,
         reproduced.our_leaderboard_id,
         {{ tier('averaged.data_source', 'reproduced.is_reproduced') }} as tier
     from {{ ref('int_configurations_averaged') }} as averaged
@@ -182,6 +183,7 @@ select
     cast(configurations.speculative_tokens as integer) as speculative_tokens,
     configurations.acceptance_is_prescribed,
     configurations.prescribed_acceptance_length,
+    configurations.acceptance_length,
     configurations.energy_source,
     configurations.output_unit,
     cast(configurations.frames_per_second as integer) as frames_per_second,

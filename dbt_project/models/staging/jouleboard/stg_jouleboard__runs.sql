@@ -87,6 +87,8 @@ select
     preemptions,
     prefix_cache_hits,
     multimodal_cache_hits,
+    drafts_in_window,
+    accepted_tokens_in_window,
     client_processes,
     client_cpu_seconds,
     client_cpu_share,

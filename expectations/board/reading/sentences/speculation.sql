@@ -16,8 +16,10 @@ with per_draft as (
         draft_hash,
         speculative_tokens,
         list(
-            struct_pack(length := prescribed_acceptance_length, change := energy_change)
-            order by prescribed_acceptance_length, energy_change
+            struct_pack(
+                length := coalesce(acceptance_length, prescribed_acceptance_length), change := energy_change
+            )
+            order by coalesce(acceptance_length, prescribed_acceptance_length), energy_change
         ) as measured,
         min(break_even_acceptance_length) as even_low,
         max(break_even_acceptance_length) as even_high

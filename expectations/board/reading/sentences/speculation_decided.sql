@@ -11,6 +11,8 @@ select
     speculative_method,
     draft_hash,
     speculative_tokens,
+    acceptance_length,
+    break_even_acceptance_length as even,
     energy_change,
     latency_change,
     count(*) over (
