@@ -22,10 +22,12 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 import httptools
 import orjson
 import uvloop
+import yaml
 
 from benchmark_tasks.stand_in.support import VERSION, report_line
 from benchmark_tasks.testing.mock_streams import LAST_CHUNK, Stream, chunk, chunks_of
@@ -448,7 +450,12 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--stumble-seconds", type=float, default=0.6)
     fits = int(os.environ.get("JOULEBOARD_MOCK_FITS", "0"))
     parser.add_argument("--fits", type=int, default=fits, help="up to here `out-of-memory` does not happen")
-    return parser.parse_known_args(arguments)[0]
+    parser.add_argument("--config", type=Path, help="file of options, of which it reads speculative_config")
+    options = parser.parse_known_args(arguments)[0]
+    if options.config is not None and options.speculative_config is None:
+        said = {name.replace("-", "_"): value for name, value in yaml.safe_load(options.config.read_text()).items()}
+        options.speculative_config = said.get("speculative_config")
+    return options
 
 
 async def serve(options: argparse.Namespace) -> None:

