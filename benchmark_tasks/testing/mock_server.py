@@ -453,8 +453,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="file of options, of which it reads speculative_config")
     options = parser.parse_known_args(arguments)[0]
     if options.config is not None and options.speculative_config is None:
-        said = {name.replace("-", "_"): value for name, value in yaml.safe_load(options.config.read_text()).items()}
-        options.speculative_config = said.get("speculative_config")
+        options.speculative_config = yaml.safe_load(options.config.read_text()).get("speculative_config")
     return options
 
 

@@ -138,13 +138,11 @@ def _pieces_are_kept(requests: pd.DataFrame) -> bool:
     return len(requests) > 0 and bool(requests["chunk_gap_us"].notna().all())
 
 
-def _tokens_at_pace(
-    begun: pd.DataFrame, timeline: pd.DataFrame, start: float, end: float
-) -> float | None:
-    """The tokens of a window, if what the server counted between two readings was written to all answers alike.
+def _tokens_at_pace(begun: pd.DataFrame, timeline: pd.DataFrame, start: float, end: float) -> float | None:
+    """The tokens of a window, if what the server counted between two readings went to all answers alike.
 
-    Each answer keeps its number of tokens: only how they lie between its ends comes from the server. `None` if
-    its readings do not span the answers.
+    Each answer keeps its number of tokens: only how they lie between its ends comes from the server. `None`
+    if its readings do not span the answers.
     """
     counter = timeline[timeline["series"] == Series.GENERATED_TOKENS]
     touched = begun[(begun["finished_seconds"] > start) & (begun["first_token_seconds"] < end)]

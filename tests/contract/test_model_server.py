@@ -72,9 +72,7 @@ print([is_draft(config) for config in configs])
 @pytest.fixture(scope="module", params=[mock, real])
 def sweep(request: pytest.FixtureRequest) -> Sweep:
     if request.param == MOCK:
-        return quick_sweep(
-            distribution=request.param, runtime_version=REAL_VERSION, server_options=DRAFTS
-        )
+        return quick_sweep(distribution=request.param, runtime_version=REAL_VERSION, server_options=DRAFTS)
     return quick_sweep(
         distribution=request.param,
         runtime_version=REAL_VERSION,
@@ -159,7 +157,9 @@ def test_drafts_are_counted_and_what_was_accepted_of_them(server: RunningServer,
     before = counters(server)
     ask(server, sweep, tokens=100)
     server.wait_until_idle()
-    drafts, accepted = (counters(server)[name] - before[name] for name in (Series.DRAFTS, Series.ACCEPTED_TOKENS))
+    drafts, accepted = (
+        counters(server)[name] - before[name] for name in (Series.DRAFTS, Series.ACCEPTED_TOKENS)
+    )
     assert 0 < drafts <= 600
     assert 0 <= accepted <= 2 * drafts
 

@@ -3,7 +3,7 @@
 How many tokens an answer has, when its first one came and when it ended, its request says. It does not say
 how the others lie between. While prompts are read answers are written slowly, and a request that is preempted
 waits. The server's counter tells that: at each moment, all answers that are being written have an equal share
-of what it gains. Its shape alone is taken, not its size: a counter that counts each token twice changes nothing.
+of what it gains. Its shape alone is taken, not its size: one that counts each token twice changes nothing.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ def tokens_in_window(window: Window | None, requests: pd.DataFrame, timeline: Ti
     return _tokens(answers, _share_of_time(answers, window.start_seconds, window.end_seconds), window)
 
 
-def paced_tokens_in_window(
-    window: Window | None, requests: pd.DataFrame, timeline: Timeline
-) -> float | None:
+def paced_tokens_in_window(window: Window | None, requests: pd.DataFrame, timeline: Timeline) -> float | None:
     """The same at the server's pace; `None` where its counter does not span all answers of the window."""
     if window is None or window.start_seconds is None or window.end_seconds is None:
         return None

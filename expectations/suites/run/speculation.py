@@ -59,7 +59,7 @@ CHECKS = (
             -0.05,
             0.05,
             "relative",
-            "vLLM accepts each drafted token by a random number: 2,000 drafts are within 3 %",
+            "each drafted token is accepted by a random number: 2,000 drafts are within 3 %",
         ),
     ),
 )

@@ -27,6 +27,7 @@ _BATCHES, _BATCHES_SECONDS = 3.0, 30.0
 
 _PACED = Tolerance(-0.02, 0.02, "relative", "341 windows of recorded runs: -0.3 to +0.8 %")
 
+
 def _overhang(runs: LandedRuns) -> pd.Series:
     """Seconds by which a window ends after its run or before its own start."""
     end = pd.Series(np.fmax(runs["steady_end_seconds"], runs["mlenergy_end_seconds"]))
@@ -90,8 +91,7 @@ CHECKS = (
             -0.1,
             0.15,
             "relative",
-            "without the server's counter, of 78 recorded runs: -0.5 to +6.3 %, as answers that are written evenly"
-            " are only nearly so",
+            "78 recorded runs without the server's counter: -0.5 to +6.3 %, as answers are written nearly evenly",
         ),
     ),
     critical(

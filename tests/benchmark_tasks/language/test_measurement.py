@@ -133,7 +133,7 @@ def test_counters_that_a_server_does_not_have_are_null_with_the_reason(tmp_path:
 
 
 def test_drafts_and_what_was_accepted_of_them_are_counted_in_the_window(tmp_path: Path) -> None:
-    """Four tokens per step are one that the model wrote and three accepted ones; the last step may have fewer."""
+    """Four tokens per step are one of the model and three accepted ones; the last step may have fewer."""
     with mock_server(tmp_path, "--tokens-per-chunk=4", "--speculative-config={}") as server:
         said = measure(server).server
     assert said.drafts_in_window is not None and said.accepted_tokens_in_window is not None

@@ -27,8 +27,8 @@ that of a sample: the tokens of 24 answers stand for those of all. It is largest
 come in bursts. The runs with stand-in weights came later: three of their windows have larger errors than all
 others, by the same calculation. So do loads of one length, whose answers end together, a model so small
 that its server waits for its processors (most of all with its longest answers, of which few are in a
-sample), a mixture of experts under 5 requests per second, and three windows of 128 and 256 answers at once in FP8
-or of a model that fills the GPU (eight answers of each kept their tokens).
+sample), a mixture of experts under 5 requests per second, and three windows of 128 and 256 answers at once
+in FP8 or of a model that fills the GPU (eight answers of each kept their tokens).
 """
 
 RECORDED = sorted(path.parent for path in (Path(__file__).parents[3] / "recorded_runs").rglob("run.json"))

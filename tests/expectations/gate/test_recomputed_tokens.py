@@ -80,7 +80,9 @@ def test_a_server_that_counts_nothing_while_an_answer_is_written_leaves_it_even(
         pytest.param(
             "h200-2026-11-30-precision-larger/01a22e10-3469-7bbd-b242-20cf8192bbf5", 0.190, id="long prompts"
         ),
-        pytest.param("h200-2026-11-29-load-again/01a2286e-e6a3-71b3-8884-b5eb4d276c95", -0.053, id="open loop"),
+        pytest.param(
+            "h200-2026-11-29-load-again/01a2286e-e6a3-71b3-8884-b5eb4d276c95", -0.053, id="open loop"
+        ),
     ],
 )
 def test_recorded_answers_that_were_not_written_evenly_were_written_at_the_server_s_pace(
@@ -92,7 +94,8 @@ def test_recorded_answers_that_were_not_written_evenly_were_written_at_the_serve
     timeline = Timeline.from_table(pq.read_table(RECORDED / run / bundle.TIMELINES_FILE))
     assert record.window_steady is not None
     apart = [
-        (record.window_steady.output_tokens or 0) / (tokens_in_window(record.window_steady, requests, said) or 0)
+        (record.window_steady.output_tokens or 0)
+        / (tokens_in_window(record.window_steady, requests, said) or 0)
         - 1
         for said in (NO_METRICS, timeline)
     ]
