@@ -91,7 +91,7 @@ CHECKS = (
             -0.1,
             0.15,
             "relative",
-            "78 recorded runs without the server's counter: -0.5 to +6.3 %, as answers are written nearly evenly",
+            "78 recorded runs without such a counter: -0.5 to +6.3 %, as answers are nearly even",
         ),
     ),
     critical(

@@ -39,7 +39,7 @@ def server(*counted: float) -> Timeline:
 
 
 STOPPED = pd.DataFrame({"first_token_seconds": [5.0], "finished_seconds": [105.0], "output_tokens": [1001]})
-"""An answer that was written from 5 to 105 s: 400 of its tokens were in a window from 10 to 50 s, if evenly."""
+"""An answer that was written from 5 to 105 s: 400 tokens from 10 to 50 s, if evenly."""
 TWO = pd.DataFrame(
     {"first_token_seconds": [5.0, 50.5], "finished_seconds": [60.0, 110.0], "output_tokens": [101, 401]}
 )
