@@ -168,7 +168,8 @@ def _overlap(answers: pd.DataFrame, low: np.ndarray, high: np.ndarray) -> np.nda
     """For how long each answer was written within each interval, s."""
     first = answers["first_token_seconds"].to_numpy()[:, None]
     last = answers["finished_seconds"].to_numpy()[:, None]
-    return np.clip(np.minimum(last, high) - np.maximum(first, low), 0, None)
+    lasted: np.ndarray = np.clip(np.minimum(last, high) - np.maximum(first, low), 0, None)
+    return lasted
 
 
 def _tokens_if_even(begun: pd.DataFrame, start: float, end: float) -> float:
