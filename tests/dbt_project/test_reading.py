@@ -353,6 +353,10 @@ def test_pairs_of_precisions_are_counted_as_they_can_be_compared(warehouse: Any)
         "Batch sizes 8-16: FP8 takes less energy in 1 of 2 pairs (-50 % to +25 %) and is faster in 0"
         " (+10 % to +10 %).",
     )
+    (of_model,) = lines["precision_by_model"]
+    assert of_model.endswith(
+        "FP8 changes the energy per token by -50 % (batch size 8) to +25 % (16), over 2 batch sizes."
+    )
     assert lines["precision_without_interval"] == ("2 of 2 pairs have no interval.",)
     assert [line[:10] for line in lines["precision_environments"]] == ["In 1 pair "]
 

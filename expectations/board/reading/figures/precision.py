@@ -55,12 +55,14 @@ def _panel(
             order="batch_size:Q",
         )
     )
-    rules = (
+    crossed = (
         alt.Chart(_crossovers(rows, change))
         .transform_filter(f"datum.series == {chosen.name}")
-        .mark_rule(color=theme.SOFT, strokeDash=[5, 4])
         .encode(x=theme.batch_axis_of_choice())
     )
+    rules = crossed.mark_rule(color=theme.SOFT, strokeDash=[5, 4]) + crossed.mark_text(
+        align="right", dx=-5, y=12, color=theme.SOFT
+    ).encode(text="less:N")
     points = base.mark_point(filled=True, size=60, opacity=1).encode(
         shape=alt.Shape("precision:N", legend=None),
         tooltip=[
@@ -78,12 +80,16 @@ def _panel(
 def _crossovers(rows: pd.DataFrame, change: str) -> pd.DataFrame:
     import pandas as pd
 
-    found = [(name, size) for name, part in rows.groupby("series") for size in crossovers(part, change)]
-    return pd.DataFrame(found, columns=["series", "batch_size"])
+    found = [
+        (name, size, f"from here {precision} has less")
+        for name, part in rows.groupby("series")
+        for size, precision in crossovers(part, change)
+    ]
+    return pd.DataFrame(found, columns=["series", "batch_size", "less"])
 
 
-def crossovers(rows: pd.DataFrame, change: str) -> list[int]:
-    """Batch sizes from which on the sign of the change differs from the one before."""
+def crossovers(rows: pd.DataFrame, change: str) -> list[tuple[int, str]]:
+    """Batch sizes from which on the sign of the change differs, and which precision has less from there on."""
     known = rows.dropna(subset=[change]).sort_values("batch_size")
-    signs = [(row["batch_size"], row[change] < 0) for _, row in known.iterrows()]
-    return [int(size) for (_, before), (size, after) in itertools.pairwise(signs) if before != after]
+    signs = [(int(row["batch_size"]), "FP8" if row[change] < 0 else "BF16") for _, row in known.iterrows()]
+    return [after for before, after in itertools.pairwise(signs) if before[1] != after[1]]
