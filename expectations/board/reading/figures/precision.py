@@ -11,10 +11,12 @@ from expectations.board.reading.figures import theme
 if TYPE_CHECKING:
     import pandas as pd
 
+HEIGHT = 270
 PANELS = (
-    ("energy_per_output_joules", "energy_change", "Energy per token, J"),
-    ("median_itl_ms", "latency_change", "Median inter-token latency, ms"),
+    ("energy_per_output_joules", "energy_change", "Energy per token, J", 12),
+    ("median_itl_ms", "latency_change", "Median inter-token latency, ms", HEIGHT - 12),
 )
+"""Field, its change, title, and where the text at a rule is free of the lines, which fall and rise."""
 COLOURS = {"BF16": "var(--series-2)", "FP8": "var(--series-1)"}
 
 
@@ -28,7 +30,14 @@ def draw(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -> 
 
 
 def _panel(
-    rows: pd.DataFrame, field: str, change: str, title: str, *, chosen: Any, layout: theme.Layout
+    rows: pd.DataFrame,
+    field: str,
+    change: str,
+    title: str,
+    text_at: int,
+    *,
+    chosen: Any,
+    layout: theme.Layout,
 ) -> Any:
     import altair as alt
     import pandas as pd
@@ -46,7 +55,7 @@ def _panel(
     heading = layout.title_of(chosen.name, layout.panel(400) + 30)
     colour = theme.series_colour("precision", list(COLOURS), list(COLOURS.values()))
     base = (
-        alt.Chart(lines, title=heading, width=layout.panel(375), height=270)
+        alt.Chart(lines, title=heading, width=layout.panel(375), height=HEIGHT)
         .transform_filter(f"datum.series == {chosen.name}")
         .encode(
             x=theme.batch_axis_of_choice(),
@@ -61,7 +70,7 @@ def _panel(
         .encode(x=theme.batch_axis_of_choice())
     )
     rules = crossed.mark_rule(color=theme.SOFT, strokeDash=[5, 4]) + crossed.mark_text(
-        align="right", dx=-5, y=12, color=theme.SOFT
+        align="right", dx=-5, y=text_at, color=theme.SOFT
     ).encode(text="less:N")
     points = base.mark_point(filled=True, size=60, opacity=1).encode(
         shape=alt.Shape("precision:N", legend=None),
