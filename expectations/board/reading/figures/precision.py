@@ -98,7 +98,7 @@ def _crossovers(rows: pd.DataFrame, change: str) -> pd.DataFrame:
 
 
 def crossovers(rows: pd.DataFrame, change: str) -> list[tuple[int, str]]:
-    """Batch sizes from which on the sign of the change differs, and which precision has less from there on."""
+    """Batch sizes from which on the sign of the change differs, and which precision then has less."""
     known = rows.dropna(subset=[change]).sort_values("batch_size")
     signs = [(int(row["batch_size"]), "FP8" if row[change] < 0 else "BF16") for _, row in known.iterrows()]
     return [after for before, after in itertools.pairwise(signs) if before[1] != after[1]]
