@@ -55,9 +55,9 @@ class Evidence:
         the GPU that was slowed down least.
     contradiction, contradiction_share: the figure of the record that is farthest from what the files give for
         it, and how far (`recomputed.py`).
-    window_tokens, mlenergy_window_tokens: output tokens of both windows, by the requests, at the pace of the
-        server's counter where it spans them (`recomputed.tokens_in_window`). paced_window_tokens,
-        mlenergy_paced_window_tokens: the same, and `None` where it does not.
+    window_tokens, mlenergy_window_tokens: output tokens of both windows, by the requests, as if each answer
+        was written evenly. paced_window_tokens, mlenergy_paced_window_tokens: the same at the pace of the
+        server's counter; `None` where that does not span the answers (`recomputed.tokens`).
     answers_at_cap: completed answers that are as long as they may be.
     cut_off_tokens: how many tokens requests that did not complete still had to get.
     median_e2e_ms, mean_itl_ms: of the completed requests that were served from beginning to end.
@@ -237,8 +237,8 @@ def _second_witness(run: Run, files: Files) -> dict[str, Any]:
     return {
         "contradiction": None if largest is None else str(largest),
         "contradiction_share": None if largest is None else largest.share,
-        "window_tokens": recomputed.tokens_in_window(run.window_steady, rows, timeline),
-        "mlenergy_window_tokens": recomputed.tokens_in_window(run.window_mlenergy, rows, timeline),
+        "window_tokens": recomputed.tokens_in_window(run.window_steady, rows),
+        "mlenergy_window_tokens": recomputed.tokens_in_window(run.window_mlenergy, rows),
         "paced_window_tokens": recomputed.paced_tokens_in_window(run.window_steady, rows, timeline),
         "mlenergy_paced_window_tokens": recomputed.paced_tokens_in_window(
             run.window_mlenergy, rows, timeline

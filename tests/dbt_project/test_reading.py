@@ -361,31 +361,34 @@ def test_pairs_of_precisions_are_counted_as_they_can_be_compared(warehouse: Any)
     assert [line[:10] for line in lines["precision_environments"]] == ["In 1 pair "]
 
 
-def test_drafts_are_said_with_the_acceptance_that_was_prescribed_for_them(warehouse: Any) -> None:
-    """At 1 and at 4 tokens per step, two draft models, one that never pays, and a pair of real models.
+def test_drafts_are_said_with_what_was_accepted_of_them(warehouse: Any) -> None:
+    """At 1 and at 4 tokens per step, measured as 3.9, two draft models, one that never pays, and real models.
 
     Dummy weights and what has no energy are left out.
     """
     pairs = (
-        (8, 1.0, "stand-in.1", "aa", 0.5, 1.5),
-        (8, 4.0, "stand-in.1", "aa", -0.5, 2.0),
-        (16, 4.0, "stand-in.1", "aa", 0.25, 5.0),
-        (64, 2.5, "stand-in.1", "aa", -0.25, 1.875),
-        (64, 2.5, "stand-in.1", "bb", 0.2, 3.0),
-        (64, 2.5, "dummy", "aa", -0.25, 2.0),
-        (64, 2.5, "stand-in.1", "aa", None, None),
-        (32, None, "real", "aa", -0.25, None),
+        (8, 1.0, None, "stand-in.1", "aa", 0.5, 1.5),
+        (8, 4.0, 3.9, "stand-in.1", "aa", -0.5, 2.0),
+        (16, 4.0, None, "stand-in.1", "aa", 0.25, 5.0),
+        (64, 2.5, None, "stand-in.1", "aa", -0.25, 1.875),
+        (64, 2.5, None, "stand-in.1", "bb", 0.2, 3.0),
+        (64, 2.5, None, "dummy", "aa", -0.25, 2.0),
+        (64, 2.5, None, "stand-in.1", "aa", None, None),
+        (32, None, None, "real", "aa", -0.25, None),
+        (48, None, 2.8, "real", "aa", -0.25, 2.1),
+        (96, None, 3.0, "real", "aa", 0.5, 4.5),
     )
     with warehouse.copy() as connection:
-        for number, (size, length, weights, draft, change, even) in enumerate(pairs):
+        for number, (size, length, counted, weights, draft, change, even) in enumerate(pairs):
             connection.execute(
                 "insert into marts.speculative_decoding (comparison_id, leaderboard_id, plain_leaderboard_id,"
                 " data_source, task, model_id, nickname, gpu_model, num_gpus, tensor_parallel, runtime,"
                 " plain_runtime_version, batch_size, speculative_method, speculative_tokens, draft_hash,"
-                " prescribed_acceptance_length, weights, energy_change, break_even_acceptance_length,"
-                " latency_change) values (?, 'd', 'p', 'jouleboard', 'lm-arena-chat', 'm', 'M', 'H200', 2, 2,"
-                " 'vllm', '0.26.0+environment.3061185e', ?, 'draft_model', 3, ?, ?, ?, ?, ?, 0.1)",
-                [str(number), size, draft, length, weights, change, even],
+                " prescribed_acceptance_length, tokens_per_step, weights, energy_change,"
+                " break_even_acceptance_length, latency_change) values (?, 'd', 'p', 'jouleboard',"
+                " 'lm-arena-chat', 'm', 'M', 'H200', 2, 2, 'vllm', '0.26.0+environment.3061185e', ?,"
+                " 'draft_model', 3, ?, ?, ?, ?, ?, ?, 0.1)",
+                [str(number), size, draft, length, counted, weights, change, even],
             )
         chapters = {chapter.heading: chapter for chapter in read(connection, "jouleboard", TASKS)}
     lines = {sentence.name: sentence.lines for sentence in chapters["Speculative decoding"].sentences}
@@ -393,7 +396,7 @@ def test_drafts_are_said_with_the_acceptance_that_was_prescribed_for_them(wareho
     begin = f"{model} on Text Conversation, 2x H200 in tensor parallel 2, batch size"
     changes = "change the energy per token by"
     assert lines["speculation"] == (
-        f"{begin} 8: drafts of 3 tokens (draft_model) {changes} +50 % at 1 token per step, -50 % at 4 tokens"
+        f"{begin} 8: drafts of 3 tokens (draft_model) {changes} +50 % at 1 token per step, -50 % at 3.9 tokens"
         " per step. It is as with no drafts at 1.5 to 2 tokens per step.",
         f"{begin} 16: drafts of 3 tokens (draft_model) {changes} +25 % at 4 tokens per step."
         " Even with all 4 tokens accepted a token takes more than with no drafts.",
@@ -402,11 +405,15 @@ def test_drafts_are_said_with_the_acceptance_that_was_prescribed_for_them(wareho
         f"{begin} 64: drafts of 3 tokens (draft_model bb) {changes} +20 % at 2.5 tokens per step."
         " It is as with no drafts at 3 tokens per step.",
     )
+    begin, latency = begin.replace("stand-in.1", "real"), "and the median inter-token latency by +10 %."
     assert lines["speculation_decided"] == (
-        f"{begin.replace('stand-in.1', 'real')} 32: drafts of 3 tokens (draft_model) {changes} -25 %"
-        " and the median inter-token latency by +10 %.",
+        f"{begin} 32: drafts of 3 tokens (draft_model) {changes} -25 % {latency}",
+        f"{begin} 48: drafts of 3 tokens (draft_model) {changes} -25 % {latency} A step gives 2.8 tokens."
+        " At 2.1 tokens per step it is as with no drafts.",
+        f"{begin} 96: drafts of 3 tokens (draft_model) {changes} +50 % {latency} A step gives 3 tokens."
+        " Even with all 4 tokens accepted a token takes more than with no drafts.",
     )
-    assert lines["speculation_without_interval"] == ("6 of 6 comparisons have no interval.",)
+    assert lines["speculation_without_interval"] == ("8 of 8 comparisons have no interval.",)
 
 
 def test_hostile_text_stays_text(warehouse: Any, tmp_path: Path) -> None:

@@ -75,21 +75,22 @@ class Fault:
     place: Callable[[Store, Run], Path] | None = None
 
 
-def drafted(drafts: float, accepted: float, prescribed: float | None) -> Spoil:
-    """A server with drafts of three tokens, that says how many it made and accepted in the window."""
+def drafted(drafts: float, accepted: float, prescribed: float | None) -> dict[str, Any]:
+    """Of a fault: a server with drafts of three tokens, and how many it made and accepted in the window."""
     asked: dict[str, Any] = {"method": "draft_model", "model": "/draft", "num_speculative_tokens": 3}
     if prescribed is not None:
         asked |= {"rejection_sample_method": "synthetic", "synthetic_acceptance_length": prescribed}
-
-    def record(content: dict[str, Any]) -> None:
-        content["provenance"]["server_options"] = {"speculative_config": asked}
-        content["server"] |= {
-            "drafts_in_window": drafts,
-            "accepted_tokens_in_window": accepted,
-            "generated_tokens_in_window": content["window_steady"]["output_tokens"],
-        }
-
-    return record
+    run = sample_run()
+    assert run.server is not None and run.window_steady is not None
+    counted = {
+        "drafts_in_window": drafts,
+        "accepted_tokens_in_window": accepted,
+        "generated_tokens_in_window": run.window_steady.output_tokens,
+    }
+    return {
+        "sample": {"server": run.server.model_copy(update=counted)},
+        "record": lambda content: content["provenance"].update(server_options={"speculative_config": asked}),
+    }
 
 
 def land(store: Store, run: Run, folder: Path | None = None) -> Path:
@@ -523,17 +524,22 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "more tokens accepted than drafted",
         "accepted_tokens_possible",
-        drafted(drafts=20_000, accepted=100_000, prescribed=None),
+        **drafted(drafts=20_000, accepted=100_000, prescribed=None),
     ),
     Fault(
         "drafts counted twice",
         "drafted_steps_fit_tokens",
-        drafted(drafts=192_000, accepted=288_000, prescribed=2.5),
+        **drafted(drafts=192_000, accepted=288_000, prescribed=2.5),
     ),
     Fault(
         "half as much accepted as the options prescribe",
         "acceptance_as_prescribed",
-        drafted(drafts=96_000, accepted=72_000, prescribed=2.5),
+        **drafted(drafts=96_000, accepted=72_000, prescribed=2.5),
+    ),
+    Fault(
+        "no drafts where an acceptance is prescribed",
+        "acceptance_as_prescribed",
+        **drafted(drafts=0, accepted=0, prescribed=2.5),
     ),
     Fault("tokens counted twice", "request_file_tokens_agree", put("requests.output_tokens", 640000)),
     Fault(
@@ -933,18 +939,6 @@ CONSISTENT_FAULTS: tuple[Fault, ...] = (
         "window_tokens_follow_from_requests",
         tokens(1.4, "window_steady.output_tokens", "server.generated_tokens_in_window"),
         files=timeline(lambda at, count: (at, 1.4 * count), Series.GENERATED_TOKENS),
-        recorded=COUNTED,
-    ),
-    Fault(
-        "3 % more tokens in the window than at the server's pace",
-        "window_tokens_follow_from_pace",
-        tokens(1.03, "window_steady.output_tokens"),
-        recorded=COUNTED,
-    ),
-    Fault(
-        "3 % fewer tokens in ML.ENERGY's window than at the server's pace",
-        "mlenergy_tokens_follow_from_pace",
-        tokens(0.97, "window_mlenergy.output_tokens"),
         recorded=COUNTED,
     ),
     Fault(
@@ -1476,6 +1470,14 @@ HARMLESS: tuple[Fault, ...] = (
         each(*map(put, ("configuration.width", "configuration.height"), (64, 64)), size_not_told),
         sample={"gpu": False},
         make=sample_generation_run,
+    ),
+    Fault(
+        "few drafts, of which chance accepted more", "", **drafted(drafts=900, accepted=1500, prescribed=2.5)
+    ),
+    Fault(
+        "drafts that were accepted as prescribed",
+        "",
+        **drafted(drafts=96_000, accepted=144_000, prescribed=2.5),
     ),
     Fault("5 % fewer tokens in the window", "", tokens(0.95, "window_steady.output_tokens")),
     Fault("a tenth more tokens in the window", "", tokens(1.1, "window_steady.output_tokens")),

@@ -6,7 +6,11 @@ with measurements as (
 
 runs as (
 
-    select * from {{ ref('int_runs_judged') }}
+    select
+        *,
+        drafts_in_window is not null and accepted_tokens_in_window is not null
+        and generated_tokens_in_window is not null as counted
+    from {{ ref('int_runs_judged') }}
 
 )
 
@@ -18,8 +22,12 @@ select
     any_value(runs.draft_hash) as draft_hash,
     bool_or(runs.acceptance_is_prescribed) as acceptance_is_prescribed,
     any_value(runs.prescribed_acceptance_length) as prescribed_acceptance_length,
-    -- In every step the model writes one token itself.
-    1 + sum(runs.accepted_tokens_in_window) / nullif(sum(runs.drafts_in_window), 0) as acceptance_length,
+    -- In every step the model writes one token itself, also in a step without a draft.
+    1 + sum(accepted_tokens_in_window) filter (counted)
+    / nullif(sum(drafts_in_window) filter (counted), 0) as acceptance_length,
+    sum(generated_tokens_in_window) filter (counted)
+    / nullif(sum(generated_tokens_in_window - accepted_tokens_in_window) filter (counted), 0)
+        as tokens_per_step,
     max(runs.other_server_options) as other_server_options
 from measurements
 inner join runs on measurements.measurement_id = runs.run_id

@@ -22,7 +22,8 @@ select
     speculation.speculative_tokens,
     speculation.draft_hash,
     speculation.prescribed_acceptance_length,
-    speculation.acceptance_length
+    speculation.acceptance_length,
+    speculation.tokens_per_step
 from configurations as drafted
 inner join speculation using (leaderboard_id)
 inner join configurations as undrafted

@@ -168,11 +168,12 @@ def _runtime(row: Row) -> str:
     """The release that was measured and, where canaries stand in for a later one, which."""
     name = f"{runtime_title(row['runtime'])} {row['runtime_version'] or '(version not published)'}"
     until = row.get("canaries_unchanged_until")
-    said = [*([f"unchanged until {until}"] if until else []), *_drafts(row)]
+    said = [*([f"unchanged until {until}"] if until else []), *drafts_of(row)]
     return f"{name} ({', '.join(said)})" if said else name
 
 
-def _drafts(row: Row) -> list[str]:
+def drafts_of(row: Row) -> list[str]:
+    """What is said of speculative decoding: the length of a draft, and how much of it is accepted."""
     tokens, measured = row.get("speculative_tokens"), row.get("acceptance_length")
     accepted = row.get("prescribed_acceptance_length") if measured is None else measured
     drafts = [f"drafts of {tokens} token{'s' if tokens > 1 else ''}"] if tokens else []

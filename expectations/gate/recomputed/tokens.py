@@ -4,6 +4,8 @@ How many tokens an answer has, when its first one came and when it ended, its re
 how the others lie between. While prompts are read answers are written slowly, and a request that is preempted
 waits. The server's counter tells that: at each moment, all answers that are being written have an equal share
 of what it gains. Its shape alone is taken, not its size: one that counts each token twice changes nothing.
+Neither is exact. A preempted request gets a share although it writes nothing, and a server may count an answer
+only at its end. So the gate takes what is nearer to the record.
 """
 
 from __future__ import annotations
@@ -20,14 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def tokens_in_window(window: Window | None, requests: pd.DataFrame, timeline: Timeline) -> float | None:
-    """Output tokens of a window at the server's pace; without its counter, as if answers were written evenly.
-
-    `None` without a window.
-    """
-    paced = paced_tokens_in_window(window, requests, timeline)
-    if paced is not None or window is None or window.start_seconds is None or window.end_seconds is None:
-        return paced
+def tokens_in_window(window: Window | None, requests: pd.DataFrame) -> float | None:
+    """Output tokens of a window, as if each answer was written evenly; `None` without a window."""
+    if window is None or window.start_seconds is None or window.end_seconds is None:
+        return None
     answers = _begun(requests)
     return _tokens(answers, _share_of_time(answers, window.start_seconds, window.end_seconds), window)
 

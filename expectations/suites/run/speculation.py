@@ -8,6 +8,9 @@ from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
 from expectations.suites.run_check import critical, number, ratio
 
+FEWEST = 2000
+"""As many drafts, or tokens of a server that made none, tell an acceptance; fewer are too few for 5 %."""
+
 
 def _share_accepted(runs: LandedRuns) -> pd.Series:
     """Accepted tokens per drafted token, in the window."""
@@ -18,9 +21,14 @@ def _share_accepted(runs: LandedRuns) -> pd.Series:
 
 
 def _beside_prescribed(runs: LandedRuns) -> pd.Series:
-    """Tokens per step as measured, over those that the options prescribe, minus 1."""
-    length = 1 + ratio(runs["accepted_tokens_in_window"], runs["drafts_in_window"])
-    return ratio(length, runs["prescribed_acceptance_length"]) - 1
+    """Tokens per step with a draft as measured, over those that the options prescribe, minus 1.
+
+    NULL for so few drafts that chance would move it. Of many tokens without one draft nothing was accepted.
+    """
+    drafts = number(runs["drafts_in_window"])
+    length = (1 + ratio(runs["accepted_tokens_in_window"], drafts)).mask(drafts == 0, 1.0)
+    tells = (drafts >= FEWEST) | ((drafts == 0) & (number(runs["generated_tokens_in_window"]) >= FEWEST))
+    return (ratio(length, runs["prescribed_acceptance_length"]) - 1).where(tells)
 
 
 def _written_by_steps(runs: LandedRuns) -> pd.Series:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from expectations.board.models.sections import Section
+import pytest
+
+from expectations.board.models.sections import Section, drafts_of
 
 
 def section(*rows: dict[str, Any]) -> Section:
@@ -29,3 +31,33 @@ def test_a_small_picture_is_not_the_least_of_a_model_whose_pictures_are_large() 
         ("H100", 1024),
     ]
     assert [one["height"] for one in section(rows[0]).least] == [512]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({}, []),
+        ({"speculative_tokens": 1}, ["drafts of 1 token"]),
+        (
+            {"speculative_tokens": 3, "acceptance_length": 2.512},
+            ["drafts of 3 tokens", "2.51 per step accepted"],
+        ),
+        (
+            {
+                "speculative_tokens": 3,
+                "acceptance_is_prescribed": True,
+                "prescribed_acceptance_length": 2.5,
+                "acceptance_length": 2.47,
+            },
+            ["drafts of 3 tokens", "2.47 per step accepted as prescribed"],
+        ),
+        (
+            {"speculative_tokens": 3, "acceptance_is_prescribed": True, "prescribed_acceptance_length": 2.5},
+            ["drafts of 3 tokens", "2.5 per step accepted as prescribed"],
+        ),
+        ({"acceptance_is_prescribed": True}, ["accepted as prescribed"]),
+    ],
+)
+def test_a_row_with_drafts_says_what_was_accepted(row: dict[str, Any], said: list[str]) -> None:
+    """Publications of before 2026-12-01 have no `acceptance_length`."""
+    assert drafts_of(row) == said

@@ -13,7 +13,7 @@ from benchmark_tasks.meters.meter import Timeline
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Window
 from benchmark_tasks.results.tables import Series
-from expectations.gate.recomputed import tokens_in_window
+from expectations.gate.recomputed import paced_tokens_in_window, tokens_in_window
 
 RECORDED = Path(__file__).parents[3] / "recorded_runs"
 PRICES = RECORDED / "h200-2026-11-29-prices-all"
@@ -28,7 +28,7 @@ def test_prompts_with_one_token_out_have_as_many_as_answers_came_in_the_window(r
     requests = pd.read_parquet(PRICES / run_id / bundle.REQUESTS_FILE)
     for window in (run.window_steady, run.window_mlenergy):
         assert window is not None
-        assert tokens_in_window(window, requests, NO_METRICS) == window.output_tokens
+        assert tokens_in_window(window, requests) == window.output_tokens
 
 
 def server(*counted: float) -> Timeline:
@@ -46,6 +46,9 @@ TWO = pd.DataFrame(
 """One answer, and from 50.5 s on another beside it."""
 
 
+WINDOW = Window(settled=True, start_seconds=10.0, end_seconds=50.0, output_tokens=1)
+
+
 @pytest.mark.parametrize(
     ("answers", "said", "expected"),
     [
@@ -55,22 +58,20 @@ TWO = pd.DataFrame(
         (STOPPED, server(0, 80, 1040, 1040, 2040), 1000 * 480 / (20 + 480 + 450)),
         # Beside the second answer the first has half of what is counted.
         (TWO, server(0, 10, 50, 70, 170), 100 * 40 / (5 + 40 + 1 + 9.5)),
+        # Nothing is counted while it is written.
+        (STOPPED, server(0, 0, 0, 0, 0), 400),
         # Readings that end before the answer does, or go backwards, tell nothing.
-        (STOPPED, server(0, 40, 520, 520), 400),
-        (STOPPED, server(0, 40, 520, 500, 1020), 400),
-        (STOPPED, NO_METRICS, 400),
+        (STOPPED, server(0, 40, 520, 520), None),
+        (STOPPED, server(0, 40, 520, 500, 1020), None),
+        (STOPPED, NO_METRICS, None),
     ],
 )
 def test_answers_are_written_at_the_pace_of_the_server(
-    answers: pd.DataFrame, said: Timeline, expected: float
+    answers: pd.DataFrame, said: Timeline, expected: float | None
 ) -> None:
-    window = Window(settled=True, start_seconds=10.0, end_seconds=50.0, output_tokens=1)
-    assert tokens_in_window(window, answers, said) == pytest.approx(expected)
-
-
-def test_a_server_that_counts_nothing_while_an_answer_is_written_leaves_it_even() -> None:
-    window = Window(settled=True, start_seconds=10.0, end_seconds=50.0, output_tokens=1)
-    assert tokens_in_window(window, STOPPED, server(0, 0, 0, 0, 0)) == pytest.approx(400)
+    paced = paced_tokens_in_window(WINDOW, answers, said)
+    assert paced == (None if expected is None else pytest.approx(expected))
+    assert tokens_in_window(WINDOW, STOPPED) == pytest.approx(400)
 
 
 @pytest.mark.parametrize(
@@ -93,10 +94,9 @@ def test_recorded_answers_that_were_not_written_evenly_were_written_at_the_serve
     requests = pd.read_parquet(RECORDED / run / bundle.REQUESTS_FILE)
     timeline = Timeline.from_table(pq.read_table(RECORDED / run / bundle.TIMELINES_FILE))
     assert record.window_steady is not None
-    apart = [
-        (record.window_steady.output_tokens or 0)
-        / (tokens_in_window(record.window_steady, requests, said) or 0)
-        - 1
-        for said in (NO_METRICS, timeline)
-    ]
+    told = (
+        tokens_in_window(record.window_steady, requests),
+        paced_tokens_in_window(record.window_steady, requests, timeline),
+    )
+    apart = [(record.window_steady.output_tokens or 0) / (tokens or 0) - 1 for tokens in told]
     assert apart == pytest.approx([if_even, 0.0], abs=0.005)

@@ -3,7 +3,7 @@ with pairs as (
     -- Runs before 2026-12-01 did not count what was accepted.
     select
         *,
-        coalesce(acceptance_length, prescribed_acceptance_length) as tokens_per_step
+        coalesce(tokens_per_step, prescribed_acceptance_length) as known_tokens_per_step
     from {{ ref('int_speculation_paired') }}
 
 ),
@@ -54,16 +54,17 @@ select
     pairs.draft_hash,
     pairs.prescribed_acceptance_length,
     pairs.acceptance_length,
+    pairs.tokens_per_step,
     energy.on_same_gpus,
     cast(energy.repeats as integer) as energy_repeats,
     cast(energy.old_repeats as integer) as plain_energy_repeats,
     energy.figure as energy_per_output_joules,
     energy.old_figure as plain_energy_per_output_joules,
-    energy.figure * pairs.tokens_per_step as energy_per_step_joules,
+    energy.figure * pairs.known_tokens_per_step as energy_per_step_joules,
     energy.change as energy_change,
     energy.change - energy.change_half_width as energy_change_low,
     energy.change + energy.change_half_width as energy_change_high,
-    (1 + energy.change) * pairs.tokens_per_step as break_even_acceptance_length,
+    (1 + energy.change) * pairs.known_tokens_per_step as break_even_acceptance_length,
     1e3 * latency.figure as median_itl_ms,
     1e3 * latency.old_figure as plain_median_itl_ms,
     latency.change as latency_change,

@@ -89,6 +89,7 @@ select
     multimodal_cache_hits,
     drafts_in_window,
     accepted_tokens_in_window,
+    generated_tokens_in_window,
     client_processes,
     client_cpu_seconds,
     client_cpu_share,

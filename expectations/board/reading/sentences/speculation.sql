@@ -17,9 +17,9 @@ with per_draft as (
         speculative_tokens,
         list(
             struct_pack(
-                length := coalesce(acceptance_length, prescribed_acceptance_length), change := energy_change
+                length := coalesce(tokens_per_step, prescribed_acceptance_length), change := energy_change
             )
-            order by coalesce(acceptance_length, prescribed_acceptance_length), energy_change
+            order by coalesce(tokens_per_step, prescribed_acceptance_length), energy_change
         ) as measured,
         min(break_even_acceptance_length) as even_low,
         max(break_even_acceptance_length) as even_high

@@ -11,7 +11,7 @@ select
     speculative_method,
     draft_hash,
     speculative_tokens,
-    acceptance_length,
+    tokens_per_step,
     break_even_acceptance_length as even,
     energy_change,
     latency_change,
