@@ -396,8 +396,8 @@ def test_drafts_are_said_with_what_was_accepted_of_them(warehouse: Any) -> None:
     begin = f"{model} on Text Conversation, 2x H200 in tensor parallel 2, batch size"
     changes = "change the energy per token by"
     assert lines["speculation"] == (
-        f"{begin} 8: drafts of 3 tokens (draft_model) {changes} +50 % at 1 token per step, -50 % at 3.9 tokens"
-        " per step. It is as with no drafts at 1.5 to 2 tokens per step.",
+        f"{begin} 8: drafts of 3 tokens (draft_model) {changes} +50 % at 1 token per step, -50 % at 3.9"
+        " tokens per step. It is as with no drafts at 1.5 to 2 tokens per step.",
         f"{begin} 16: drafts of 3 tokens (draft_model) {changes} +25 % at 4 tokens per step."
         " Even with all 4 tokens accepted a token takes more than with no drafts.",
         f"{begin} 64: drafts of 3 tokens (draft_model aa) {changes} -25 % at 2.5 tokens per step."

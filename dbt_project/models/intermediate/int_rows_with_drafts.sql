@@ -23,10 +23,10 @@ select
     bool_or(runs.acceptance_is_prescribed) as acceptance_is_prescribed,
     any_value(runs.prescribed_acceptance_length) as prescribed_acceptance_length,
     -- In every step the model writes one token itself, also in a step without a draft.
-    1 + sum(accepted_tokens_in_window) filter (counted)
-    / nullif(sum(drafts_in_window) filter (counted), 0) as acceptance_length,
-    sum(generated_tokens_in_window) filter (counted)
-    / nullif(sum(generated_tokens_in_window - accepted_tokens_in_window) filter (counted), 0)
+    1 + sum(runs.accepted_tokens_in_window) filter (runs.counted)
+    / nullif(sum(runs.drafts_in_window) filter (runs.counted), 0) as acceptance_length,
+    sum(runs.generated_tokens_in_window) filter (runs.counted)
+    / nullif(sum(runs.generated_tokens_in_window - runs.accepted_tokens_in_window) filter (runs.counted), 0)
         as tokens_per_step,
     max(runs.other_server_options) as other_server_options
 from measurements

@@ -4,8 +4,8 @@ How many tokens an answer has, when its first one came and when it ended, its re
 how the others lie between. While prompts are read answers are written slowly, and a request that is preempted
 waits. The server's counter tells that: at each moment, all answers that are being written have an equal share
 of what it gains. Its shape alone is taken, not its size: one that counts each token twice changes nothing.
-Neither is exact. A preempted request gets a share although it writes nothing, and a server may count an answer
-only at its end. So the gate takes what is nearer to the record.
+Neither is exact. A preempted request gets a share although it writes nothing, and a server may count an
+answer only at its end. So the gate takes what is nearer to the record.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _BATCHES, _BATCHES_SECONDS = 3.0, 30.0
 
 
 def _beside_requests(recorded: pd.Series, evenly: pd.Series, paced: pd.Series) -> pd.Series:
-    """Tokens of the record over those of its requests, minus 1; of two ways to count these, the nearer one."""
+    """Tokens of the record over those of its requests, minus 1; of two counts the nearer one."""
     apart, apart_at_pace = ratio(recorded, evenly) - 1, ratio(recorded, paced) - 1
     return apart.mask(apart_at_pace.abs() < apart.abs(), apart_at_pace)
 
@@ -96,7 +96,7 @@ CHECKS = (
             -0.1,
             0.15,
             "relative",
-            "recorded runs: -0.5 to +6.3 % if even, in 78 runs; -0.3 to +0.8 % at the server's pace, in 341 windows",
+            "recorded: -0.5 to +6.3 % if even (78 runs), -0.3 to +0.8 % at the server's pace (341 windows)",
         ),
     ),
     critical(
