@@ -174,7 +174,8 @@ def _seconds_written(answers: pd.DataFrame, at: np.ndarray) -> np.ndarray:
         gone: np.ndarray = past * at - sums[past]
         return gone
 
-    return since(answers["first_token_seconds"]) - since(answers["finished_seconds"])
+    written: np.ndarray = since(answers["first_token_seconds"]) - since(answers["finished_seconds"])
+    return written
 
 
 def _first_and_others(
