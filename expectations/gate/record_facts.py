@@ -35,7 +35,9 @@ class RecordFacts:
     verdict_on_client_differs: whether that on the load generator is not what its figures say.
     unexplained_seconds: between start and end of a run, in no phase and no sleep of it.
     measure_watts, warm_up_watts: mean power of a phase.
-    gpu_limit_watts: mean power cap of its GPUs. gpus_seen: different GPUs in the record.
+    phases_repeated: whether a phase stands in it twice.
+    gpu_limit_watts: mean power cap of its GPUs. gpus_seen: different GPUs in the record. gpus_listed: how
+        many it lists.
     gpu_names: their names.
     least_memory_bytes, most_memory_bytes: of a GPU.
     installed_version: of the runtime's package. slept: whether the server slept.
@@ -59,7 +61,9 @@ class RecordFacts:
     unexplained_seconds: float | None = None
     measure_watts: float | None = None
     warm_up_watts: float | None = None
+    phases_repeated: bool | None = None
     gpu_limit_watts: float | None = None
+    gpus_listed: int | None = None
     gpus_seen: int | None = None
     gpu_names: str | None = None
     least_memory_bytes: int | None = None
@@ -94,6 +98,8 @@ def facts_of(run: Run) -> RecordFacts:
         unexplained_seconds=_unexplained_seconds(run, warm_up, measure),
         measure_watts=_watts(measure),
         warm_up_watts=_watts(warm_up),
+        phases_repeated=len(phases) < len(run.phases),
+        gpus_listed=len(provenance.gpus),
         gpu_limit_watts=sum(limits) / len(limits) if limits else None,
         gpus_seen=len({gpu.uuid for gpu in provenance.gpus}),
         gpu_names=SEPARATOR.join(sorted({gpu.name for gpu in provenance.gpus})) or None,

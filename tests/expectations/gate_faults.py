@@ -93,6 +93,17 @@ def drafted(drafts: float, accepted: float, prescribed: float | None) -> dict[st
     }
 
 
+def start_joules(factor: float) -> Spoil:
+    """The energy of the start in another unit."""
+
+    def record(content: dict[str, Any]) -> None:
+        for phase in content["phases"]:
+            if phase["name"] == "server-start":
+                phase["joules"] *= factor
+
+    return record
+
+
 def land(store: Store, run: Run, folder: Path | None = None) -> Path:
     """Put a sample bundle into the landing zone as it is, past the checks of landing."""
     path = folder or store.path_of(run)
@@ -541,6 +552,29 @@ FAULTS: tuple[Fault, ...] = (
         "acceptance_as_prescribed",
         **drafted(drafts=0, accepted=0, prescribed=2.5),
     ),
+    Fault(
+        "one token generated, and not said how many were received",
+        "two_token_counts_agree",
+        each(put("server.received_tokens", None), put("server.generated_tokens", 1)),
+    ),
+    Fault("the start of the server in mJ", "start_power_plausible", start_joules(1000.0)),
+    Fault("the start of the server in kJ", "start_power_plausible", start_joules(0.001)),
+    Fault(
+        "every phase twice",
+        "phases_stand_once",
+        lambda content: content.update(phases=[*content["phases"], *content["phases"]]),
+    ),
+    Fault(
+        "completed, and why it failed",
+        "completed_without_failure",
+        put("failure", {"phase": "load", "error": "LoadError", "message": "no answer"}),
+    ),
+    Fault(
+        "one GPU listed twice",
+        "gpus_all_seen",
+        lambda content: content["provenance"]["gpus"].append(content["provenance"]["gpus"][0]),
+    ),
+    Fault("text in 28 steps", "text_has_no_steps", put("configuration.inference_steps", 28)),
     Fault("tokens counted twice", "request_file_tokens_agree", put("requests.output_tokens", 640000)),
     Fault(
         "requests.parquet lacks requests",
@@ -1294,6 +1328,12 @@ FAULTS += (
         "sleep_only_of_idle",
         lambda record: record.update(sleeps=[{"level": 1}]),
         make=sample_open_run,
+    ),
+    Fault(
+        "a server that woke without energy",
+        "sleep_is_positive",
+        lambda content: content["sleeps"][0]["waking"].update(joules=0.0),
+        make=sleeping_run,
     ),
     Fault(
         "asleep, the counter counts a tenth more than power adds up to",

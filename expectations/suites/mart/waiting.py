@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmark_tasks.results.summary import SLEEP_LEVELS
 from expectations.suites.checks import Severity, Tolerance
 from expectations.suites.mart_check import MartCheck, critical
+from expectations.suites.run.power import POWER_OF_A_GPU
 
 TABLE = "candidate.marts.waiting_costs"
 ROW_NAME_SQL = (
@@ -57,7 +58,7 @@ CHECKS = (
         "start_power_is_plausible",
         "mean power of a start, per GPU, is outside what a GPU draws",
         "case when servers = energy_starts then start_joules / start_seconds / nullif(num_gpus, 0) end",
-        within=Tolerance(10, 2000, "W", "from below any idle GPU to above any limit of power"),
+        within=POWER_OF_A_GPU,
     ),
     critical(
         "releasing_follows_from_start",

@@ -74,6 +74,11 @@ def _gpus_left_over(runs: LandedRuns) -> pd.Series:
     return left_over
 
 
+def _has_generation_settings(runs: LandedRuns) -> pd.Series:
+    settings = [runs[name].notna() for name in ("inference_steps", "height", "width", "num_frames")]
+    return pd.Series(np.logical_or.reduce(settings), index=runs.table.index)
+
+
 CHECKS = (
     critical(
         "not_a_recheck",
@@ -133,8 +138,15 @@ CHECKS = (
     ),
     critical(
         "gpus_all_seen",
-        "the record lists more or fewer GPUs than the configuration",
-        lambda runs: (runs["gpus_seen"] != runs["num_gpus"]).where(runs["completed"] & runs["on_gpu"]),
+        "the record lists more or fewer GPUs than the configuration, or one of them twice",
+        lambda runs: (
+            (runs["gpus_seen"] != runs["num_gpus"]) | (runs["gpus_listed"] != runs["num_gpus"])
+        ).where(runs["completed"] & runs["on_gpu"]),
+    ),
+    critical(
+        "text_has_no_steps",
+        "a run of text has steps, a size or frames, which only generated images and videos have",
+        lambda runs: runs["language"] & _has_generation_settings(runs),
     ),
     critical(
         "gpu_memory_too_small",

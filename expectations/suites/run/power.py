@@ -60,6 +60,8 @@ def _throttling(runs: LandedRuns) -> pd.Series:
     return runs["throttle_reasons"].fillna("").str.lower().str.replace(r"[^a-z,]", "", regex=True)
 
 
+POWER_OF_A_GPU = Tolerance(10, 2000, "W", "from below any idle GPU to above any limit of power")
+
 CHECKS = (
     critical(
         "power_within_tdp",

@@ -6,15 +6,20 @@ import pandas as pd
 
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
+from expectations.suites.run.power import POWER_OF_A_GPU
 from expectations.suites.run_check import critical, ratio, warning
 
 _PHASE_POWER_SOURCE = "112 recorded runs: 0.95 to 1.16 while measuring, 0.22 to 0.99 while warming up"
 
 
+def _start_watts(runs: LandedRuns) -> pd.Series:
+    """Mean power from the start of the server on, of all GPUs."""
+    return ratio(runs["server_start_joules"], runs["server_start_seconds"]).where(runs["completed"])
+
+
 def _start_power(runs: LandedRuns) -> pd.Series:
-    """Mean power from the start of the server on, over idle power."""
-    watts = ratio(runs["server_start_joules"], runs["server_start_seconds"])
-    return ratio(watts, runs["idle_watts_before_server"]).where(runs["completed"])
+    """The same over idle power."""
+    return ratio(_start_watts(runs), runs["idle_watts_before_server"])
 
 
 def _busiest_idle(runs: LandedRuns) -> pd.Series:
@@ -80,6 +85,22 @@ CHECKS = (
         within=Tolerance(
             -5, 10, "s", "112 recorded runs: 0.03 to 0.25 s; 5 s for a clock that was being set"
         ),
+    ),
+    critical(
+        "phases_stand_once",
+        "a phase stands in the record twice",
+        lambda runs: runs["phases_repeated"].eq(True),
+    ),
+    critical(
+        "completed_without_failure",
+        "the run is said to have completed, and why it failed is said, too",
+        lambda runs: runs["completed"] & runs["failure_error"].notna(),
+    ),
+    critical(
+        "start_power_plausible",
+        "mean power while the server started, per GPU, is outside what a GPU draws",
+        lambda runs: ratio(_start_watts(runs), runs["num_gpus"]),
+        within=POWER_OF_A_GPU,
     ),
     critical(
         "measuring_power_follows_from_timeline",

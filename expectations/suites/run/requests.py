@@ -45,7 +45,8 @@ def _tokens_apart(runs: LandedRuns) -> pd.Series:
 
     Of requests that were cut off the server may have generated what they still had to get.
     """
-    apart = number(runs["generated_tokens"]) - number(runs["received_tokens"])
+    received = number(runs["received_tokens"]).fillna(number(runs["request_tokens"]))
+    apart = number(runs["generated_tokens"]) - received
     left = number(runs["cut_off_tokens"]).fillna(0)
     return apart.mask((apart > 0) & (apart <= left), 0)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from benchmark_tasks.results.summary import SLEEP_LEVELS
 from expectations.suites.checks import Tolerance
 from expectations.suites.landed_runs import LandedRuns
-from expectations.suites.run_check import critical, ratio
+from expectations.suites.run_check import critical, number, ratio
 
 
 def _farthest(*shares: pd.Series) -> pd.Series:
@@ -35,7 +36,27 @@ def _asleep_of_idle(runs: LandedRuns) -> pd.Series:
     return _farthest(*(ratio(watts, idle) for watts in asleep))
 
 
+def _not_positive(runs: LandedRuns) -> pd.Series:
+    """Whether a time or an energy of a sleep is zero or negative."""
+    parts = [
+        f"{part}_level_{level}"
+        for level in SLEEP_LEVELS
+        for part in (
+            *("falling_asleep_seconds", "falling_asleep_joules", "waking_seconds", "waking_joules"),
+            *("asleep_counter_seconds", "asleep_counter_joules"),
+        )
+    ]
+    return pd.Series(
+        np.logical_or.reduce([number(runs[part]) <= 0 for part in parts]), index=runs.table.index
+    )
+
+
 CHECKS = (
+    critical(
+        "sleep_is_positive",
+        "a time or an energy of a sleep is zero or negative",
+        _not_positive,
+    ),
     critical(
         "sleep_only_of_idle",
         "a server slept beside another load than none",
