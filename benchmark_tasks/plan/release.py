@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from benchmark_tasks.plan.landed import runs_that_count, what_is_missing
 from benchmark_tasks.plan.rates import at_rates, at_rates_of_policy
 from benchmark_tasks.plan.real_weights import named_if_readable
 from benchmark_tasks.plan.sweep import Plan, Sweep
-from benchmark_tasks.plan.versions import normal_version, version_to_measure
+from benchmark_tasks.plan.versions import normal_version, release_of, spelled_as_one_of, version_to_measure
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.store import Listing
 from benchmark_tasks.settings import Settings
@@ -59,6 +60,13 @@ def plan_release_on(
     return Plan(sweeps=tuple(sweeps))
 
 
+def _as_landed(runtime: RuntimeName, version: str, listing: Listing) -> str:
+    """The spelling of a release in most runs that landed of it; as it is, where there are none."""
+    keys = (run.comparability for run, _ in listing.runs)
+    landed = Counter(release_of(key.runtime_version) for key in keys if key.runtime == runtime)
+    return spelled_as_one_of(version, (each for each, _ in landed.most_common())) or version
+
+
 def plan_release(
     catalog: Catalog,
     listing: Listing,
@@ -94,7 +102,7 @@ def plan_release(
         CatalogError: a model is not in the catalog.
         UnknownVersion: `runtime_version` is not a version number.
     """
-    version = normal_version(runtime_version)
+    version = _as_landed(runtime, normal_version(runtime_version), listing)
     distribution = distribution_of(catalog, runtime, gpu_model)
     if distribution is None:
         return Plan(sweeps=())

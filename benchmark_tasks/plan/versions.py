@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from packaging.version import InvalidVersion, Version
 
@@ -28,6 +29,7 @@ def version_to_measure(
 ) -> str:
     """The named version, or the newest one that can be measured on this kind of machine.
 
+    `0.26` and `0.26.0` are one release: the spelling is that of the index, or of what is installed.
     The package index is asked whether the version exists, unless that version is installed already. Without a
     named version, a host that has its runtime already measures that one; if the index does not answer, the
     newest version that is installed is measured.
@@ -44,13 +46,12 @@ def version_to_measure(
     project = catalog.project_of(runtime)
     if version is None:
         return _newest_here(project, settings, has_gpu=has_gpu)
-    if (
-        not offline
-        and settings.runtime_python is None
-        and not _is_installed(project, version, has_gpu, settings)
-    ):
-        _require_build(catalog, runtime, version, has_gpu, settings)
-    return version
+    if settings.runtime_python is not None:
+        return spelled_as_one_of(version, _host_versions(project, settings)) or version
+    here = _installed_versions(project.distribution(has_gpu=has_gpu), settings)
+    if (spelled := spelled_as_one_of(version, here)) is not None or offline:
+        return spelled or version
+    return _version_with_build(catalog, runtime, version, has_gpu, settings)
 
 
 def versions_to_measure(project: WatchedProject, settings: Settings, *, has_gpu: bool) -> list[str]:
@@ -106,10 +107,17 @@ def _host_versions(project: WatchedProject, settings: Settings) -> list[str]:
     return sorted(versions, key=Version)
 
 
-def _is_installed(project: WatchedProject, version: str, has_gpu: bool, settings: Settings) -> bool:
+def spelled_as_one_of(version: str, known: Iterable[str]) -> str | None:
+    """The one of some versions that is the same release (`0.26` and `0.26.0`); `None` if none is."""
     wanted = Version(normal_version(version))
-    here = _installed_versions(project.distribution(has_gpu=has_gpu), settings)
-    return any(Version(each) == wanted for each in here)
+    return next((each for each in known if _same(each, wanted)), None)
+
+
+def _same(version: str, wanted: Version) -> bool:
+    try:
+        return Version(version) == wanted
+    except InvalidVersion:
+        return False
 
 
 def _installed_versions(distribution: str | None, settings: Settings) -> list[str]:
@@ -129,13 +137,14 @@ def normal_version(version: str) -> str:
         raise UnknownVersion(f"{version!r} is not a version number (PEP 440)") from error
 
 
-def _require_build(
+def _version_with_build(
     catalog: Catalog, runtime: RuntimeName, version: str, has_gpu: bool, settings: Settings
-) -> None:
+) -> str:
+    """As the index spells it."""
     from benchmark_tasks.releases.index import distribution_for, find_version
 
     try:
-        distribution_for(runtime, version, has_gpu=has_gpu, settings=settings)
+        distribution = distribution_for(runtime, version, has_gpu=has_gpu, settings=settings)
     except NotInstallableYet:
         raise
     except UnknownVersion as error:
@@ -143,6 +152,7 @@ def _require_build(
             raise
         find_version(catalog.project_of(runtime).project, version, settings)
         raise NoBuildHere(str(error)) from error
+    return find_version(distribution, version, settings).version
 
 
 def how_started(version: str) -> str:

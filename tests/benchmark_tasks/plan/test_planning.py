@@ -190,6 +190,12 @@ def test_unknown_models_and_versions_are_said() -> None:
 
 def test_a_version_has_one_spelling() -> None:
     assert planned(runtime_version="v0.32.0").sweeps == planned(runtime_version="0.32.0").sweeps
+    [sweep] = planned(**ON_H200).sweeps
+    runs = [run_of(sweep, sweep.points[0])] * 3 + [
+        run_of(sweep.model_copy(update={"runtime_version": "0.32"}), sweep.points[0])
+    ]
+    for spelling in ("0.32", "0.32.0.0"):
+        assert planned(runs, runtime_version=spelling, **ON_H200).sweeps == planned(runs, **ON_H200).sweeps
 
 
 def test_pictures_and_clips_are_planned_like_text() -> None:

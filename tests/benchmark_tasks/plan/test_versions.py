@@ -41,7 +41,7 @@ def test_without_an_index_what_is_installed_is_measured(offline: Settings) -> No
         environment(offline, name)
     assert newest(offline) == "0.32.0"
     assert newest(offline, has_gpu=True) == "0.40.0"
-    assert newest(offline, "0.9") == "0.9"
+    assert newest(offline, "0.9") == "0.9.0"
     with pytest.raises(IndexUnreachable):
         newest(offline, "0.33.0")
 
@@ -52,6 +52,7 @@ def test_an_index_that_answers_decides(settings: Settings, package_index: Packag
     package_index.add("vllm", "0.33.0")
     asking = replace(settings, index_url=package_index.url)
     assert newest(asking) == "0.33.0"
+    assert newest(asking, "0.33") == newest(asking, "v0.33.0.0") == "0.33.0"
     with pytest.raises(UnknownVersion):
         newest(asking, "0.31.0")
 
@@ -68,3 +69,4 @@ def test_a_host_with_its_own_runtime_measures_that(offline: Settings, tmp_path: 
     )
     assert newest(host, has_gpu=True) == "0.31.0"
     assert newest(host) == "0.31.0"
+    assert newest(host, "0.30", has_gpu=True) == "0.30.0"
