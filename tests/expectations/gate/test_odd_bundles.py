@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from benchmark_tasks import catalog
@@ -13,6 +14,7 @@ from benchmark_tasks.results import bundle
 from benchmark_tasks.results.store import Store
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run
+from expectations.candidate import profiles
 from expectations.gate import evidence, intake
 from expectations.gate.auditor import Auditor
 from expectations.refresh import judge_runs
@@ -40,7 +42,9 @@ def test_a_good_run_beside_odd_ones_is_accepted(home: Settings) -> None:
     assert verdicts(home) == {run.run_id: True} | dict.fromkeys(odd, False)
 
 
-@pytest.mark.parametrize("fault", [fault for fault in ODD if fault.check == "bundle_readable"], ids=str)
+@pytest.mark.parametrize(
+    "fault", [fault for fault in ODD if fault.check == "bundle_readable"], ids=lambda fault: fault.name
+)
 def test_what_the_record_refuses_is_not_landed_and_not_listed(
     home: Settings, tmp_path: Path, fault: Fault
 ) -> None:
@@ -50,7 +54,9 @@ def test_what_the_record_refuses_is_not_landed_and_not_listed(
     assert not Store(tmp_path / "elsewhere").records().runs
 
 
-@pytest.mark.parametrize("where", [(evidence, "compare"), (intake, "facts_of"), (intake, "run_row")], ids=str)
+@pytest.mark.parametrize(
+    "where", [(evidence, "compare"), (intake, "facts_of"), (intake, "run_row")], ids=lambda where: where[1]
+)
 def test_whatever_one_bundle_breaks_is_its_own_problem(
     home: Settings, monkeypatch: pytest.MonkeyPatch, where: tuple[Any, str]
 ) -> None:
@@ -98,3 +104,18 @@ def test_a_storage_that_does_not_answer_is_no_problem_of_the_bundle(
     monkeypatch.setattr(evidence, "read_files", unreachable)
     with pytest.raises(LandingZoneUnreachable):
         evidence.examine(bundle.read_record(folder), folder)
+
+
+def test_what_cannot_be_drawn_is_left_out(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, odd = sample_run(), sample_run(batch_size=8)
+    bundles = [(run.run_id, land(Store(home.raw), run), None) for run in (good, odd)]
+    original = profiles.profile
+
+    def breaks(run_id: str, directory: Path) -> profiles.Profile:
+        if run_id == odd.run_id:
+            raise KeyError("seconds")
+        return original(run_id, directory)
+
+    monkeypatch.setattr(profiles, "profile", breaks)
+    table = profiles.gather(bundles, home.warehouse) / "power_profiles.parquet"
+    assert set(pq.read_table(table)["run_id"].to_pylist()) == {good.run_id}
