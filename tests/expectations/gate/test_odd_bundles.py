@@ -12,6 +12,7 @@ from benchmark_tasks import catalog
 from benchmark_tasks.errors import BundleError, LandingZoneUnreachable
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.store import Store
+from benchmark_tasks.results.summary import run_row
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.samples import sample_run
 from expectations.candidate import profiles
@@ -87,7 +88,7 @@ def test_a_value_that_no_column_holds_is_the_problem_of_its_bundle(
     """Rows are made into a table a thousand at a time: it would take the others with it."""
     store, run = Store(home.raw), sample_run()
     folder = land(store, run)
-    original = intake.run_row
+    original = run_row
     monkeypatch.setattr(intake, "run_row", lambda *each: original(*each) | {"batch_size": 2**40})
     (broken,) = intake.read(home).broken
     assert broken.path == folder and "cannot be evaluated" in broken.reason
