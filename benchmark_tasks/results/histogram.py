@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmark_tasks.results.record import LAST_BIN
+
 SMALLEST_SECONDS = 1e-5
 BINS_PER_DECADE = 50
-LAST_BIN = 7 * BINS_PER_DECADE
 
 
 def histogram(seconds: np.ndarray, weights: np.ndarray) -> dict[int, int]:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, model_validator
 
-from benchmark_tasks.results.record import Count, Degree, Measured, Record, Shape
+from benchmark_tasks.results.record import Degree, FewCount, Measured, Record, Shape
 from benchmark_tasks.vocabulary import (
     RUNTIME_PATTERN,
     Architecture,
@@ -66,7 +66,7 @@ class Hardware(Record):
     """The GPUs it is measured on."""
 
     gpu_model: str = Field(min_length=1, description=f"model of the GPUs; `{NO_GPU}` without any")
-    num_gpus: Count = Field(description="how many GPUs")
+    num_gpus: FewCount = Field(description="how many GPUs")
 
 
 class Parallelism(Record):

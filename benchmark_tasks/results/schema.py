@@ -12,13 +12,12 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, ConfigDict, Field, JsonValue, model_validator
 
 from benchmark_tasks.results.identity import Comparability, Configuration
-from benchmark_tasks.results.record import Count, Degree, Measured, Record, Seconds
+from benchmark_tasks.results.record import Bin, Count, Degree, Measured, Moment, Record, Seconds, Seed
 from benchmark_tasks.vocabulary import AnswerForm, EnergySource, RunStatus, ServerKind, Weights
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -105,7 +104,7 @@ class Latency(Record):
     ttft_ms: Quantiles | None
     itl_ms: Quantiles | None
     e2e_ms: Quantiles | None
-    itl_histogram: dict[int, Count] = {}
+    itl_histogram: dict[Bin, Count] = {}
 
 
 class Requests(Record):
@@ -358,7 +357,7 @@ class StandIn(Record):
     """
 
     recipe: str
-    seed: int
+    seed: Seed
     digest: str
     tensors: Count
     values: Count
@@ -395,7 +394,7 @@ class Provenance(Record):
     driver_version: str | None
     cuda_version: str | None
     gpus: tuple[Gpu, ...]
-    seed: int
+    seed: Seed
 
 
 class Failure(Record):
@@ -419,8 +418,8 @@ class Run(Record):
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str = Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
     status: RunStatus
-    started_at: datetime
-    finished_at: datetime
+    started_at: Moment
+    finished_at: Moment
     campaign_id: str | None = Field(
         None, validation_alias=AliasChoices("campaign_id", "sweep_id"), serialization_alias="sweep_id"
     )

@@ -8,6 +8,7 @@ rows to a copy of the tables, of which only a piece is in memory.
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmark_tasks.errors import BundleError
+from benchmark_tasks.errors import BundleError, JouleboardError, one_line
 from benchmark_tasks.grading import Verdict
 from benchmark_tasks.results import bundle, cold
 from benchmark_tasks.results.tables import Series
@@ -29,6 +30,8 @@ from expectations.gate.kept import FOLDER, code_version, newest_folder, newest_t
 from expectations.prices import work as work_of_windows
 from expectations.prices.work import COLUMNS as WORK_COLUMNS
 from expectations.prices.work import work_between
+
+log = logging.getLogger("jouleboard.profiles")
 
 PROFILES = "profiles"
 KEYS = "keys"
@@ -185,7 +188,8 @@ def gather(bundles: Iterable[tuple[str, Path, str | None]], warehouse: Path) -> 
     """The folder with the tables of these bundles. Those known from an earlier call are not read again.
 
     bundles: run id, folder, and the SHA-256 of its checksums (`None`: it is not known, and nothing is kept).
-    A bundle that cannot be read at this moment has no rows, and is read again the next time.
+    A bundle that cannot be read at this moment, or not be evaluated, has no rows, and is read again the next
+    time.
 
     Raises:
         LandingZoneUnreachable: a bundle is in cold storage, which does not answer.
@@ -204,6 +208,13 @@ def gather(bundles: Iterable[tuple[str, Path, str | None]], warehouse: Path) -> 
         try:
             new.append(profile(run_id, directory))
         except OSError:
+            continue
+        except JouleboardError:
+            raise  # of this machine, not of the bundle
+        except Exception as error:  # noqa: BLE001  one bundle must not stop the refresh of all
+            log.warning(
+                "run %s: nothing is drawn of it: %s: %s", run_id, type(error).__name__, one_line(error)
+            )
             continue
         after[run_id] = key or ""
     if known is not None and not new and after.keys() == before.keys():

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from benchmark_tasks.errors import BundleError
 from benchmark_tasks.results import bundle
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.vocabulary import RunStatus
+from expectations.gate.bundle_tables import read_table
 
 _CRASHES = re.compile(
     r"CUDA error|illegal memory access|OutOfMemoryError|Segmentation fault|Fatal Python error|NCCL error"
@@ -29,6 +30,7 @@ class Files:
     """What the files of a bundle hold, beside its record.
 
     requests, timelines: of a completed run; another may lack them. answers: where some were kept or graded.
+    not_numbers: how many samples are left out of the timelines because they are NaN or infinite.
     crash: the first line of the server's log that reports a crash.
     started: what driver.log says was started: parallel degrees, steps, width, height, frames; empty where it
         says nothing.
@@ -39,18 +41,23 @@ class Files:
     crash: str | None = None
     started: Mapping[str, int] = field(default_factory=dict)
     answers: pa.Table | None = None
+    not_numbers: int = 0
 
 
 def read_files(run: Run, directory: Path) -> Files:
     """Read the files of a bundle.
 
     Raises:
-        BundleError: a file that a completed run must have is missing, or not readable.
+        BundleError: a file that a completed run must have is missing, or a table is not as it should be.
     """
     requests, timelines = _tables(run, directory)
     started = _started(directory / bundle.DRIVER_LOG)
-    answers = _answers(directory / bundle.ANSWERS_FILE) if run.grades is not None else None
-    return Files(requests, timelines, _crash(directory / bundle.SERVER_LOG), started, answers)
+    answers = _answers(directory / bundle.ANSWERS_FILE)
+    left_out = 0
+    if timelines is not None:
+        numbers = timelines.filter(pc.is_finite(timelines["value"]))
+        left_out, timelines = timelines.num_rows - numbers.num_rows, numbers
+    return Files(requests, timelines, _crash(directory / bundle.SERVER_LOG), started, answers, left_out)
 
 
 def _tables(run: Run, directory: Path) -> tuple[pa.Table | None, pa.Table | None]:
@@ -63,22 +70,15 @@ def _tables(run: Run, directory: Path) -> tuple[pa.Table | None, pa.Table | None
                 raise BundleError(f"{path}: missing; a completed run has it; land the bundle again")
             tables.append(None)
             continue
-        try:
-            tables.append(pq.read_table(path))
-        except (pa.ArrowException, OSError) as error:
-            first = str(error).splitlines()[0]
-            raise BundleError(f"{path}: not readable as Parquet: {first}; measure again") from error
+        tables.append(read_table(path))
     return tables[0], tables[1]
 
 
 def _answers(path: Path) -> pa.Table | None:
     try:
-        return pq.read_table(path)
+        return read_table(path)
     except FileNotFoundError:
         return None
-    except (pa.ArrowException, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise BundleError(f"{path}: not readable as Parquet: {first}; measure again") from error
 
 
 def _started(log: Path) -> dict[str, int]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmark_tasks import statistics
-from benchmark_tasks.errors import BundleError, SignatureError
+from benchmark_tasks.errors import BundleError, JouleboardError, SignatureError, one_line
 from benchmark_tasks.language import backlog
 from benchmark_tasks.measuring import steadiness
 from benchmark_tasks.meters import energy, server_use
@@ -29,9 +29,9 @@ from benchmark_tasks.results.schema import Run
 from benchmark_tasks.results.tables import REQUESTS
 from benchmark_tasks.signing import signed_by
 from benchmark_tasks.vocabulary import RunStatus
-from expectations.gate import bundle_files, copies, recomputed, timeline_facts
+from expectations.gate import bundle_files, bundle_tables, copies, recomputed, timeline_facts
 from expectations.gate.bundle_files import Files, read_files
-from expectations.gate.kept import KEY, Kept, code_beside, code_version, schema_of
+from expectations.gate.kept import KEY, Kept, code_beside, code_version, require_fits, schema_of
 from expectations.gate.timeline_facts import facts_of_timeline
 
 if TYPE_CHECKING:
@@ -174,9 +174,20 @@ def examine(run: Run, directory: Path) -> Evidence:
                     f"{directory / bundle.RUN_FILE}: is not the record of the bundle that landed"
                 )
             files, signer = read_files(run, folder), signed_by(folder)
+        evidence = replace(compare(run, files), signed_by=signer, **_marks(run, files))
+        require_fits(asdict(evidence), SCHEMA)
     except (BundleError, SignatureError, OSError) as error:
         return Evidence(run.run_id, problem=str(error))
-    return replace(compare(run, files), signed_by=signer, **_marks(run, files))
+    except JouleboardError:
+        raise  # of this machine, not of the bundle
+    except Exception as error:  # noqa: BLE001  what no measurement holds may break whoever reads it
+        return Evidence(run.run_id, problem=f"{directory}: {not_evaluated(error)}")
+    return evidence
+
+
+def not_evaluated(error: Exception) -> str:
+    """Why a bundle is set aside with which the code that reads it cannot deal."""
+    return f"what is in it cannot be evaluated: {type(error).__name__}: {one_line(error)}"
 
 
 def compare(run: Run, files: Files) -> Evidence:
@@ -184,7 +195,7 @@ def compare(run: Run, files: Files) -> Evidence:
     return Evidence(
         run_id=run.run_id,
         **_requests_facts(run, files.requests),
-        **facts_of_timeline(run, files.timelines),
+        **facts_of_timeline(run, files.timelines, files.not_numbers),
         **_second_witness(run, files),
         crash=files.crash,
         content_digest=content_digest(run),
@@ -294,7 +305,7 @@ def _as_started(run: Run, noted: Mapping[str, int]) -> list[recomputed.Contradic
 
 def _version() -> str:
     """Of the code that reads the files."""
-    own = (bundle_files, timeline_facts, copies)
+    own = (bundle_files, bundle_tables, timeline_facts, copies)
     modules = (*own, steadiness, statistics, server_use, energy, backlog)
     return code_version(
         Path(__file__), *(Path(str(module.__file__)) for module in modules), *code_beside(recomputed)

@@ -32,8 +32,8 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import Registry
 from expectations.gate import recomputed, record_facts
 from expectations.gate.evidence import SCHEMA as EVIDENCE
-from expectations.gate.evidence import Evidence, Examined
-from expectations.gate.kept import KEY, Kept, code_beside, code_version, schema_of, state_of
+from expectations.gate.evidence import Evidence, Examined, not_evaluated
+from expectations.gate.kept import KEY, Kept, code_beside, code_version, require_fits, schema_of, state_of
 from expectations.gate.quarantine import Landing, Repeat
 from expectations.gate.record_facts import RecordFacts, facts_of
 
@@ -156,15 +156,15 @@ def read(settings: Settings) -> Intake:
                 why = f"{folder}: a copy of run {folder.name}; remove this folder"
                 broken.append(BrokenBundle(folder, why))
                 continue
+            row, whole = (None, False) if run is None else _row_to_keep(run, folder)
             examined.ask(folder, state, run)
         except (BundleError, NotADirectoryError) as error:
             broken.append(BrokenBundle(folder, str(error)))
             continue
-        if run is None and key is not None:
+        if row is not None:
+            records.add(key if whole else None, row)
+        elif key is not None:
             records.again(key)
-        elif run is not None:
-            sums, whole = _sums(folder)
-            records.add(key if whole else None, _row(run, folder, sums))
     rows, facts = (table.combine_chunks() for table in (records.keep(), examined.keep()))
     whole = pc.binary_join_element_wise(rows[KEY], facts[KEY], "")
     rows, facts = (table.drop_columns([KEY]) for table in (rows, facts))
@@ -200,6 +200,21 @@ def _rows(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
 def _row(run: Run, folder: Path, checksums: str) -> dict[str, Any]:
     row = run_row(run, own_folder(folder))
     return {**row, **asdict(facts_of(run)), "folder": str(folder), "checksums": checksums}
+
+
+def _row_to_keep(run: Run, folder: Path) -> tuple[dict[str, Any], bool]:
+    """The row of a record, and whether its bundle's checksums could be read.
+
+    Raises:
+        BundleError: no row can be made of it, whatever the reason is: all other bundles still can be read.
+    """
+    sums, whole = _sums(folder)
+    try:
+        row = _row(run, folder, sums)
+        require_fits(row, SCHEMA)
+    except Exception as error:
+        raise BundleError(f"{folder / bundle.RUN_FILE}: {not_evaluated(error)}") from error
+    return row, whole
 
 
 def _sums(directory: Path) -> tuple[str, bool]:

@@ -56,6 +56,15 @@ def schema_of(kind: type) -> pa.Schema:
     return pa.schema([(field.name, _KINDS[_without_none(hints[field.name])]) for field in fields(kind)])
 
 
+def require_fits(row: Mapping[str, Any], schema: pa.Schema) -> None:
+    """Refuse a row that cannot be kept; among others it would take them with it.
+
+    Raises:
+        Exception: of pyarrow or Python; many kinds of values have one of their own.
+    """
+    pa.Table.from_pylist([row], schema=schema)
+
+
 def _without_none(hint: Any) -> Any:
     if typing.get_origin(hint) is not types.UnionType:
         return hint

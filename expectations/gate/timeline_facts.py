@@ -21,16 +21,17 @@ BUCKET_SECONDS = 5.0
 """Coverage of a timeline is the share of the window's 5-second slices with at least one sample."""
 
 
-def facts_of_timeline(run: Run, table: pa.Table | None) -> dict[str, Any]:
-    """The facts of `Evidence` that the timelines give; of a run without a window, only its bad samples."""
+def facts_of_timeline(run: Run, table: pa.Table | None, not_numbers: int = 0) -> dict[str, Any]:
+    """The facts of `Evidence` that the timelines give; of a run without a window, only its bad samples.
+
+    not_numbers: samples that are not in the table because they are no numbers.
+    """
     if table is None:
         return {}
     series = table["series"].cast(pa.string())
-    seconds, values = table["seconds"].to_numpy(), table["value"].to_numpy().astype(float)
+    seconds, values = table["seconds"].to_numpy(), table["value"].to_numpy()
     names = series.to_numpy(zero_copy_only=False)
-    facts: dict[str, Any] = {
-        "bad_samples": int((~np.isfinite(values) | ~np.isfinite(seconds) | (values < 0)).sum())
-    }
+    facts: dict[str, Any] = {"bad_samples": not_numbers + int((values < 0).sum())}
     window = ranking_span(run)
     if window is None:
         return facts

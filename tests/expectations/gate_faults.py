@@ -35,7 +35,7 @@ from benchmark_tasks.results.schema import (
     new_run_id,
 )
 from benchmark_tasks.results.store import Store
-from benchmark_tasks.results.tables import ANSWERS, Series, write_table
+from benchmark_tasks.results.tables import ANSWERS, REQUESTS, Series, write_table
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import SIGNATURE_FILE, new_key
 from benchmark_tasks.testing.samples import sample_generation_run, sample_open_run, sample_run, write_sample
@@ -299,6 +299,54 @@ def requests(change: Callable[[pa.Table], pa.Table]) -> SpoilFiles:
     return spoil
 
 
+def column(name: str, change: Callable[[pa.ChunkedArray], Any]) -> Callable[[pa.Table], pa.Table]:
+    """Another column of that name in a table."""
+
+    def changed(table: pa.Table) -> pa.Table:
+        return table.set_column(table.column_names.index(name), name, change(table[name]))
+
+    return changed
+
+
+def timelines(change: Callable[[pa.Table], pa.Table]) -> SpoilFiles:
+    """Rewrite timelines.parquet as a whole."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / bundle.TIMELINES_FILE
+        pq.write_table(change(pq.read_table(path)), path)
+
+    return spoil
+
+
+def record(change: Spoil) -> SpoilFiles:
+    """Rewrite run.json past its schema, which refuses what is written."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / bundle.RUN_FILE
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content, indent=1))
+
+    return spoil
+
+
+def another_table(folder: Path) -> None:
+    """The timelines stand where the requests should."""
+    shutil.copyfile(folder / bundle.TIMELINES_FILE, folder / bundle.REQUESTS_FILE)
+
+
+def odd_answers(folder: Path) -> None:
+    """A file of answers that is no table."""
+    (folder / bundle.ANSWERS_FILE).write_text("x")
+
+
+def uneven_pieces(table: pa.Table) -> pa.Table:
+    """One piece whose tokens are not told."""
+    pieces = pa.chunked_array([pa.array([[0, 5]] * table.num_rows, REQUESTS.field("chunk_gap_us").type)])
+    tokens = pa.chunked_array([pa.array([[1]] * table.num_rows, REQUESTS.field("chunk_tokens").type)])
+    return column("chunk_gap_us", lambda _: pieces)(column("chunk_tokens", lambda _: tokens)(table))
+
+
 def swap_times(table: pa.Table) -> pa.Table:
     """Requests that finish before they are sent."""
     at = table.column_names.index("sent_seconds")
@@ -443,6 +491,11 @@ FAULTS: tuple[Fault, ...] = (
         "NaN in the power timeline",
         "samples_are_numbers",
         files=timeline(lambda at, w: (at, np.r_[np.nan, w[1:]]), POWER),
+    ),
+    Fault(
+        "nothing but NaN in the timelines",
+        "samples_are_numbers",
+        files=timelines(column("value", lambda v: pa.array([np.nan] * len(v), pa.float64()))),
     ),
     Fault(
         "negative power",
@@ -654,6 +707,54 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("timelines missing", "bundle_whole", files=without(bundle.TIMELINES_FILE), keep_sums=True),
     Fault("requests missing, checksums too", "bundle_whole", files=without(bundle.REQUESTS_FILE)),
+    Fault("timelines in place of the requests", "bundle_whole", files=another_table),
+    Fault(
+        "requests without a column",
+        "bundle_whole",
+        files=requests(lambda t: t.drop_columns(["first_token_seconds"])),
+    ),
+    Fault(
+        "timelines without a column",
+        "bundle_whole",
+        files=timelines(lambda t: t.drop_columns(["gpu_index"])),
+    ),
+    Fault(
+        "text in place of numbers of requests",
+        "bundle_whole",
+        files=requests(column("output_tokens", lambda values: values.cast(pa.string()))),
+    ),
+    Fault(
+        "text in place of numbers of samples",
+        "bundle_whole",
+        files=timelines(column("value", lambda values: values.cast(pa.string()))),
+    ),
+    Fault(
+        "requests that end at NaN",
+        "bundle_whole",
+        files=requests(column("finished_seconds", lambda v: pa.array([np.nan] * len(v), pa.float64()))),
+    ),
+    Fault(
+        "requests that were never sent",
+        "bundle_whole",
+        files=requests(column("sent_seconds", lambda v: pa.nulls(len(v), pa.float64()))),
+    ),
+    Fault(
+        "requests with fewer than no tokens",
+        "bundle_whole",
+        files=requests(column("output_tokens", pc.negate)),
+    ),
+    Fault(
+        "samples at an infinite time",
+        "bundle_whole",
+        files=timelines(column("seconds", lambda v: pa.array([np.inf] * len(v), pa.float64()))),
+    ),
+    Fault(
+        "samples of no GPU",
+        "bundle_whole",
+        files=timelines(column("gpu_index", lambda v: pa.nulls(len(v), pa.int16()))),
+    ),
+    Fault("pieces of answers without their tokens", "bundle_whole", files=requests(uneven_pieces)),
+    Fault("answers that are no table", "bundle_whole", files=odd_answers),
     Fault("unexpected file in the bundle", "bundle_whole", files=with_unexpected_file, keep_sums=True),
     Fault("no checksums", "bundle_whole", files=without(bundle.CHECKSUMS_FILE), keep_sums=True),
     Fault(
@@ -681,6 +782,27 @@ FAULTS: tuple[Fault, ...] = (
         "negative energy",
         "bundle_readable",
         files=edit(bundle.RUN_FILE, '"integral_joules": ', '"integral_joules": -'),
+    ),
+    Fault(
+        "start without a time zone",
+        "bundle_readable",
+        files=record(put("started_at", "2026-11-20T10:00:00")),
+    ),
+    Fault(
+        "start in the year 1",
+        "bundle_readable",
+        files=record(put("started_at", "0001-01-01T00:00:00Z")),
+    ),
+    Fault(
+        "batch size of 31 digits", "bundle_readable", files=record(put("configuration.batch_size", 10**30))
+    ),
+    Fault("more GPUs than fit", "bundle_readable", files=record(put("configuration.num_gpus", 2**31))),
+    Fault("count of 20 digits", "bundle_readable", files=record(put("requests.prompt_tokens", 10**19))),
+    Fault("seed of 20 digits", "bundle_readable", files=record(put("provenance.seed", 10**19))),
+    Fault(
+        "bin of a histogram that there is not",
+        "bundle_readable",
+        files=record(put("latency.itl_histogram", {"99999999999": 1})),
     ),
     Fault("folder named after another run", "bundle_readable", place=folder_of_another_id),
     Fault("bundle in another task's folder", "in_its_place", place=another_tasks_folder),
