@@ -16,7 +16,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.signing import Registry
 from benchmark_tasks.vocabulary import DataSource
 from expectations import publications
-from expectations.publications import QUERY_SECONDS, Table
+from expectations.publications import MOST_QUERY_SECONDS, QUERY_SECONDS, Table
 from expectations.publications import query as run_query
 
 if TYPE_CHECKING:
@@ -352,10 +352,11 @@ def query(
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on standard output.")] = False,
     seconds: Annotated[
-        float, typer.Option(min=0.1, help="Longest time for the query, seconds.")
+        float, typer.Option(min=0.1, max=MOST_QUERY_SECONDS, help="Longest time for the query, seconds.")
     ] = QUERY_SECONDS,
 ) -> None:
     """Run a SQL query on the current publication, read-only."""
+    _require_one_form(as_json, as_csv)
     table = run_query(Settings.from_environment(), sql, seconds=seconds)
     if as_json:
         _print_json(table.records())
@@ -421,6 +422,7 @@ def price(
     from expectations.laws import answer as media
     from expectations.prices import answer as text
 
+    _require_one_form(as_json, as_csv)
     of_text = load or prompt is not None or answer is not None
     of_media = any(value is not None for value in (steps, height, width, frames, batch_size))
     if of_text and of_media:
@@ -460,6 +462,11 @@ def price(
         _print_priced(
             requests.records(), text.COLUMNS, text.in_words(requests), as_json=as_json, as_csv=as_csv
         )
+
+
+def _require_one_form(as_json: bool, as_csv: bool) -> None:
+    if as_json and as_csv:
+        raise SettingsError("--json and --csv are two forms: give one of them")
 
 
 def _print_priced(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from benchmark_tasks.results import address
 from benchmark_tasks.results.record import Record
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
@@ -41,8 +42,15 @@ class Age(Record):
 class ColdRaw(Record):
     """Bundles older than `after_days` move to `cold`, a folder or a URL; `None`: they stay."""
 
-    cold: Annotated[str, Field(min_length=1)] | None = None
+    cold: str | None = None
     after_days: Days = 180
+
+    @field_validator("cold")
+    @classmethod
+    def _is_a_place(cls, cold: str | None) -> str | None:
+        if cold is not None and (why := address.problem(cold)):
+            raise ValueError(f"{cold!r} is no place: {why}")
+        return cold
 
 
 class Imports(Record):

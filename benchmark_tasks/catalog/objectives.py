@@ -12,7 +12,7 @@ NAME_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
 """Of a name of an objective: it is a file's name, too."""
 
 Percentile = Literal[50, 90, 95, 99]
-Ceiling = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Ceiling = Annotated[float, Field(gt=0, le=86_400_000, allow_inf_nan=False)]
 
 
 class Objective(Record):

@@ -18,6 +18,7 @@ from typing import Any, cast
 import typer
 
 from benchmark_tasks.cli import data_sets, doctor, landing, measure, packing, plan, releases
+from benchmark_tasks.cli.values import strict
 from benchmark_tasks.disk import keep_others_from_writing
 from benchmark_tasks.errors import ERROR_PREFIX, JouleboardError, of_this_machine, one_line
 from benchmark_tasks.processes import beside_proxies, collect_garbage_rarely
@@ -124,7 +125,7 @@ _told: list[signal.Signals] = []
 def _run() -> int:
     """Run the command; returns its exit code, after one line if it failed. Told to end, it says nothing."""
     try:
-        code = app(prog_name="jouleboard", standalone_mode=False)
+        code = strict(typer.main.get_command(app))(prog_name="jouleboard", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except JouleboardError as error:
         return _fail(one_line(error), error.exit_code)
@@ -190,7 +191,7 @@ def _forward(module: str, prefix: tuple[str, ...], name: str) -> Callable[[typer
         except ModuleNotFoundError as error:
             missing = f"`jouleboard {name}` needs {error.name}"
             raise JouleboardError(f"{missing}: install the control plane (pip install jouleboard)") from error
-        command = typer.main.get_command(other.app)
+        command = strict(typer.main.get_command(other.app))
         prog_name = "jouleboard" if prefix else f"jouleboard {name}"
         code = command.main([*prefix, *context.args], prog_name=prog_name, standalone_mode=False)
         if isinstance(code, int) and code:

@@ -39,15 +39,16 @@ Rates = Annotated[
     list[str] | None,
     typer.Option(
         metavar="RATE",
-        help="Without --plan: let requests arrive by themselves, so many per second (2.5; 0: idle, the model"
-        " loaded) or a share of the closed-loop maximum that was measured (50%); repeatable. The batch size"
-        " is the most that is answered at once.",
+        help="Without --plan: let requests arrive by themselves, so many per second (2.5, at most 1,000;"
+        " 0: idle, the model loaded) or a share of the closed-loop maximum that was measured (50%);"
+        " repeatable. The batch size is the most that is answered at once.",
     ),
 ]
 Burstiness = Annotated[
     float | None,
     typer.Option(
-        help="With --rate: shape of the gamma distribution of gaps; 1 is Poisson, less is burstier."
+        help="With --rate: shape of the gamma distribution of gaps, 0.01 to 1,000; 1 is Poisson, less is"
+        " burstier."
     ),
 ]
 Versions = Annotated[list[str] | None, typer.Option(help="Release (repeatable).")]

@@ -34,7 +34,7 @@ def pack_runtimes(
 
     parts = pack(
         runtimes,
-        output,
+        output.absolute(),
         Settings.from_environment(),
         host=_packages(host),
         python=python,

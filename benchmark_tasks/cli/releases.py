@@ -27,18 +27,19 @@ def releases(
     settings = Settings.from_environment()
     rows = [
         release.model_dump(mode="json")
-        for name, lowest in _projects(project).items()
-        for release in list_releases(name, settings, floor=None if everything else floor or lowest)
+        for name, lowest in _projects(project, floor).items()
+        for release in list_releases(name, settings, floor=None if everything else lowest)
     ]
     print_rows(rows, as_json, lambda row: (row["project"], row["version"], row["uploaded_at"], _marks(row)))
 
 
-def _projects(project: str | None) -> dict[str, str | None]:
-    """Projects to list, each with its floor; one that is not watched has none."""
+def _projects(project: str | None, floor: str | None) -> dict[str, str | None]:
+    """Projects to list, each with its floor or the one asked for; one that is not watched has none."""
     watched: dict[str, str | None] = {
         entry.project: entry.floor for entry in installed_catalog().watch.projects
     }
-    return watched if project is None else {project: watched.get(project)}
+    chosen = watched if project is None else {project: watched.get(project)}
+    return chosen if floor is None else dict.fromkeys(chosen, floor)
 
 
 def _marks(row: dict[str, Any]) -> str:

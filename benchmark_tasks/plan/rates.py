@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from benchmark_tasks.errors import CatalogError, SettingsError, first_problem
 from benchmark_tasks.plan.landed import closed_loop_maximum
-from benchmark_tasks.plan.sweep import Sweep, SweepPoint
+from benchmark_tasks.plan.sweep import Sweep, SweepPoint, unsendable
 from benchmark_tasks.results.identity import POISSON
 from benchmark_tasks.results.schema import Run
 
@@ -54,13 +54,13 @@ def _at(
     repeats = max(point.repeats for point in sweep.points)
     read = map(read_rate, rates)
     wanted = sorted({_in_requests(value * most) if is_share else value for value, is_share in read})
-    points = tuple(
-        SweepPoint(
-            batch_size=size, repeats=repeats, request_rate=rate, burstiness=burstiness if rate else None
-        )
-        for rate in wanted
-    )
     try:
+        points = tuple(
+            SweepPoint(
+                batch_size=size, repeats=repeats, request_rate=rate, burstiness=burstiness if rate else None
+            )
+            for rate in wanted
+        )
         levels = tuple(sorted(set(sleep_levels)))
         return Sweep.model_validate({**sweep.model_dump(), "points": points, "sleep_levels": levels})
     except ValidationError as error:
@@ -104,7 +104,7 @@ def read_rate(text: str) -> tuple[float, bool]:
     """(number, whether it is a share) of `2.5` or `50%`.
 
     Raises:
-        SettingsError: it is neither.
+        SettingsError: it is neither, or nothing can be sent so often.
     """
     number, is_share = text.strip().removesuffix("%"), text.strip().endswith("%")
     try:
@@ -117,6 +117,8 @@ def read_rate(text: str) -> tuple[float, bool]:
         )
     if is_share and value > LARGEST_SHARE:
         raise SettingsError(f"{text!r} is more than {LARGEST_SHARE:.0%} of what can be served")
+    if not is_share and (why := unsendable(value)):
+        raise SettingsError(why)
     return value, is_share
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -35,11 +35,45 @@ from benchmark_tasks.vocabulary import (
 from benchmark_tasks.workloads.sampling import MOST_KEPT_ANSWERS, Sampling
 from benchmark_tasks.workloads.set_names import SYNTHETIC
 
+MOST_REQUESTS_PER_SECOND = 1000.0
+"""The load generator was measured to keep its schedule up to this rate (`benchmarks/arrivals.py`)."""
+
+FEWEST_REQUESTS_PER_SECOND = 0.001
+"""A load lasts minutes: below this rate nothing arrives in it."""
+
+LEAST_BURSTINESS, MOST_BURSTINESS = 0.01, 1000.0
+"""Below, all gaps but a few are zero, and requests without end arrive at once; above, all gaps are equal."""
+
 
 class SweepPoint(Load):
     """One load, and how many more completed runs of it are to be measured."""
 
     repeats: Degree = 1
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> Self:
+        if why := unsendable(self.request_rate, self.burstiness):
+            raise ValueError(why)
+        return self
+
+
+def unsendable(rate: float | None, burstiness: float | None = None) -> str | None:
+    """Why the load generator cannot let requests arrive like this; `None` if it can."""
+    if rate and rate > MOST_REQUESTS_PER_SECOND:
+        return (
+            f"{rate:g} requests per second are more than the load generator can send:"
+            f" at most {MOST_REQUESTS_PER_SECOND:,.0f}"
+        )
+    if rate and rate < FEWEST_REQUESTS_PER_SECOND:
+        return (
+            f"{rate:g} requests per second are too few to arrive in any window:"
+            f" 0, or at least {FEWEST_REQUESTS_PER_SECOND:g}"
+        )
+    if burstiness is not None and not LEAST_BURSTINESS <= burstiness <= MOST_BURSTINESS:
+        return (
+            f"burstiness {burstiness:g} is not a number from {LEAST_BURSTINESS:g} to {MOST_BURSTINESS:,.0f}"
+        )
+    return None
 
 
 class Sweep(Workload, Placement, Subject):

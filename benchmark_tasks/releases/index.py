@@ -59,6 +59,9 @@ class Release(Record):
     not_yet: str | None = None
 
 
+_PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
 def list_releases(project: str, settings: Settings, *, floor: str | None = None) -> list[Release]:
     """Every release at or above `floor`, oldest first (PEP 440 order).
 
@@ -66,15 +69,21 @@ def list_releases(project: str, settings: Settings, *, floor: str | None = None)
 
     Raises:
         IndexUnreachable: the index did not answer, or not with a page that lists files of the project.
-        UnknownVersion: the index has no such project.
+        UnknownVersion: the index has no such project, or `floor` is no version.
     """
+    if not _PROJECT.fullmatch(project):
+        raise UnknownVersion(f"{project!r} is not the name of a project, for example vllm")
+    try:
+        lowest = None if floor is None else Version(floor)
+    except InvalidVersion as error:
+        raise UnknownVersion(f"{floor!r} is not a version number (PEP 440)") from error
     files: dict[Version, list[DistributionPackage]] = defaultdict(list)
     for package in _project_files(project, settings):
         try:
             version = Version(package.version or "")
         except InvalidVersion:
             continue
-        if floor is None or version >= Version(floor):
+        if lowest is None or version >= lowest:
             files[version].append(package)
     return [_release(project, version, files[version], settings) for version in sorted(files)]
 

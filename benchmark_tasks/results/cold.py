@@ -61,13 +61,17 @@ def set_address(root: Path, url: str) -> None:
     """Record where cold bundles lie.
 
     Raises:
-        SettingsError: bundles lie at another address, and not all of them are at this one.
+        SettingsError: bundles lie at another address, and not all of them are at this one; or this place
+            holds something else. Nothing was written then.
+        LandingZoneUnreachable: the cold storage does not answer; nothing was written.
     """
     known = address(root)
     if known == url:
         return
+    storage = Remote(url)
+    storage.require_ours()
     if known is not None:
-        there = set(Remote(url).bundles())
+        there = set(storage.bundles())
         missing = [where for where in cold_bundles(root) if where not in there]
         if missing:
             raise SettingsError(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_tasks.errors import JouleboardError, LandingZoneUnreachable, SettingsError, one_line
-from benchmark_tasks.results import bundle
+from benchmark_tasks.results import address, bundle
 from benchmark_tasks.signing import SIGNATURE_FILE
 
 _BUNDLE = re.compile(rf"[a-z][a-z0-9-]*/\d{{4}}-\d{{2}}/[0-9a-f-]{{36}}/{re.escape(bundle.RUN_FILE)}")
@@ -29,12 +29,18 @@ _RECORD = {bundle.RUN_FILE, SIGNATURE_FILE}
 
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")
 
+_OF_A_BUNDLE = re.compile(r"[a-z][a-z0-9-]*/\d{4}-\d{2}/[0-9a-f-]{36}/.+")
+"""Also of one that was sent in part."""
+
+EMPTY_ENTRIES = frozenset({"lost+found"})
+"""What a new file system holds: a folder with nothing else is empty."""
+
 
 class Remote:
     """Bundles under a URL, each at `<task>/<year-month>/<run_id>/`."""
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        self.url = address.without_end(url)
 
     def bundles(self) -> list[str]:
         """Paths of complete bundles, relative to the URL; other objects are ignored."""
@@ -42,6 +48,21 @@ class Remote:
             self._files.invalidate_cache()
             paths = [path.removeprefix(f"{self._root}/") for path in self._files.find(self._root)]
         return sorted(path.rpartition("/")[0] for path in paths if _BUNDLE.fullmatch(path))
+
+    def require_ours(self) -> None:
+        """Refuse a place that holds something, and nothing of bundles: it belongs to others. Writes nothing.
+
+        Raises:
+            SettingsError: it does, or the URL cannot be used. LandingZoneUnreachable: it does not answer.
+        """
+        with self._one_line_errors():
+            if not entries(self._files, self._root):
+                return
+            paths = [path.removeprefix(f"{self._root}/") for path in self._files.find(self._root)]
+        if not any(map(_OF_A_BUNDLE.fullmatch, paths)):
+            raise SettingsError(
+                f"{self.url} is not empty and holds no bundles: name a new or an empty folder"
+            )
 
     def send(self, folder: Path, where: str, *, again: bool = False) -> None:
         """Send a bundle's files, its record last.
@@ -89,6 +110,8 @@ def connect(url: str, setting: str) -> tuple[Any, str]:
     Raises:
         SettingsError: the URL cannot be used.
     """
+    if why := address.problem(url):
+        raise SettingsError(f"{setting}={url}: {why}")
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
@@ -102,6 +125,17 @@ def connect(url: str, setting: str) -> tuple[Any, str]:
     except ValueError as error:
         raise SettingsError(f"{setting}={url}: {error}") from error
     return system, str(path)
+
+
+def entries(files: Any, root: str) -> set[str]:
+    """Names of what lies in a folder of a file system of fsspec; nothing if there is no such folder."""
+    files.invalidate_cache()
+    try:
+        paths = files.ls(root, detail=False)
+    except FileNotFoundError:
+        return set()
+    names = {path.rstrip("/").rpartition("/")[2] for path in paths if path.strip("/") != root.strip("/")}
+    return names - EMPTY_ENTRIES
 
 
 @contextmanager

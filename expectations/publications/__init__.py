@@ -11,7 +11,13 @@ from expectations.publications.marts import (
     Marts,
     marts_written,
 )
-from expectations.publications.queries import QUERY_SECONDS, Table, open_publication, query
+from expectations.publications.queries import (
+    MOST_QUERY_SECONDS,
+    QUERY_SECONDS,
+    Table,
+    open_publication,
+    query,
+)
 from expectations.publications.repair import repair, require_whole
 from expectations.publications.store import (
     CURRENT,
@@ -52,6 +58,7 @@ __all__ = [
     "KEPT",
     "MANIFEST_FILE",
     "MART_SCHEMA",
+    "MOST_QUERY_SECONDS",
     "PARQUET_FOLDER",
     "QUERY_SECONDS",
     "REPAIR",

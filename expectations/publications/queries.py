@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark_tasks.errors import PublicationError, one_line
+from benchmark_tasks.errors import PublicationError, SettingsError, one_line
 from benchmark_tasks.settings import Settings
 from expectations.publications.database import literal, spill_folder
 from expectations.publications.marts import DATABASE_FILE, MART_SCHEMA
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
 QUERY_SECONDS = 60.0
+MOST_QUERY_SECONDS = 86_400.0
 
 _CATALOG = Path(DATABASE_FILE).stem
 """Name of the database in SQL: that of its file, as where the file itself is opened."""
@@ -32,7 +35,16 @@ class Table:
     rows: tuple[tuple[Any, ...], ...]
 
     def records(self) -> list[dict[str, Any]]:
-        """One dict per row."""
+        """One dict per row.
+
+        Raises:
+            PublicationError: two columns have one name.
+        """
+        twice = [name for name, count in Counter(self.columns).items() if count > 1]
+        if twice:
+            raise PublicationError(
+                f"several columns are named {twice[0]!r}: give each a name of its own, with `as`"
+            )
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
@@ -80,13 +92,16 @@ def query(settings: Settings, sql: str, *, seconds: float = QUERY_SECONDS) -> Ta
     """Answer one SQL statement from the current publication.
 
     Args:
-        seconds: longest time for the query.
+        seconds: longest time for the query, at most `MOST_QUERY_SECONDS`.
 
     Raises:
+        SettingsError: no query can have so much time.
         PublicationError: nothing is published, the SQL is wrong or not allowed, or it took too long.
     """
     import duckdb
 
+    if not (math.isfinite(seconds) and 0 < seconds <= MOST_QUERY_SECONDS):
+        raise SettingsError(f"{seconds:g} s for a query: give up to {MOST_QUERY_SECONDS:.0f} s, a day")
     with open_publication(require_current(settings)) as connection:
         out_of_time = threading.Event()
 

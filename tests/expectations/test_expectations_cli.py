@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from benchmark_tasks.errors import PublicationError
+from benchmark_tasks.errors import PublicationError, SettingsError
 from benchmark_tasks.settings import Settings
 from expectations import publications
 from expectations.cli import app
@@ -95,6 +96,20 @@ def test_query_as_table_json_and_csv(call: Callable[..., Result]) -> None:
         "energy_per_output_joules": 1.5,
     }
     assert list(csv.reader(io.StringIO(call("query", sql, "--csv").stdout)))[1] == ["1", "1.5"]
+
+
+def test_a_query_whose_json_would_lose_a_column_is_refused(call: Callable[..., Result]) -> None:
+    sql = "select 1 as a, 2 as a"
+    refused = call("query", sql, "--json")
+    assert refused.exit_code != 0
+    assert "several columns are named 'a'" in str(refused.exception)
+    assert list(csv.reader(io.StringIO(call("query", sql, "--csv").stdout))) == [["a", "a"], ["1", "2"]]
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, 1e300, 0.0, -1.0])
+def test_a_query_has_a_time_limit(settings: Settings, seconds: float) -> None:
+    with pytest.raises(SettingsError, match="for a query: give up to"):
+        publications.query(settings, "select 1", seconds=seconds)
 
 
 def test_query_output_cannot_drive_a_terminal(call: Callable[..., Result]) -> None:

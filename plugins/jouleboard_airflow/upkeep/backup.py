@@ -71,6 +71,7 @@ def backup(
         BackupError: a part cannot be backed up, or the address cannot be used. DiskFull.
         PublisherBusy: housekeeping, another backup or a publication is running.
     """
+    targets.require_address(where)
     settings = installation.settings
     if not contents.present(settings):
         raise BackupError(f"nothing to back up in {settings.home}: is JOULEBOARD_HOME right?")
@@ -276,6 +277,6 @@ def _require_elsewhere(where: str, home: Path) -> None:
     """A backup inside the home would be part of the next one, and is lost with it."""
     if "://" in where and not where.startswith("file:"):
         return
-    path = Path(where.removeprefix("file://")).resolve()
+    path = targets.behind_links(where.removeprefix("file://"))
     if path == home.resolve() or home.resolve() in path.parents:
         raise BackupError(f"{where} lies in JOULEBOARD_HOME ({home}): choose another place")

@@ -13,10 +13,9 @@ from pydantic import Field, ValidationError, field_validator
 
 from benchmark_tasks.errors import BackupError
 from benchmark_tasks.results.record import Record
-from jouleboard_airflow.upkeep.targets import Target, digest_of
+from jouleboard_airflow.upkeep.targets import SNAPSHOT_NAME, Target, digest_of
 
 FORMAT = 1
-_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-(?P<digest>[0-9a-f]{12})\.json")
 LINK_TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Of links only those to a neighbour are kept."""
 
@@ -129,7 +128,7 @@ def read(target: Target, where: str, chosen: str | None = None) -> Snapshot:
     if not names:
         what = f"no backup {chosen!r}" if chosen else "no backup"
         raise BackupError(f"{where}: {what} here; `jouleboard backup {where}` makes one")
-    content, match = target.snapshot(names[-1]), _NAME.fullmatch(names[-1])
+    content, match = target.snapshot(names[-1]), SNAPSHOT_NAME.fullmatch(names[-1])
     if match is None or not digest_of(content).startswith(match["digest"]):
         raise BackupError(f"{where}: the list {names[-1]} is damaged; choose an earlier backup with --at")
     try:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import shutil
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -23,10 +25,13 @@ from uuid import uuid4
 
 from benchmark_tasks import disk
 from benchmark_tasks.errors import BackupError, BackupUnreachable
-from benchmark_tasks.results.remote import connect, one_line_errors
+from benchmark_tasks.results import address
+from benchmark_tasks.results.remote import connect, entries, one_line_errors
 
 OBJECTS = "objects"
 SNAPSHOTS = "snapshots"
+SNAPSHOT_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-(?P<digest>[0-9a-f]{12})\.json")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _COMPRESSED = (".parquet", ".jpg", ".png", ".dump", ".gz")
 _ENTRY_TIME = (2000, 1, 1, 0, 0, 0)
 
@@ -66,17 +71,32 @@ def is_one_file(where: str) -> bool:
     return "://" not in where and not where.endswith("/") and not Path(where).is_dir()
 
 
-@contextmanager
-def writing(where: str) -> Iterator[Target]:
-    """A target for one new backup.
+def require_address(where: str) -> None:
+    """Refuse what names neither a file nor a folder nor a store; asks nobody.
 
     Raises:
+        BackupError: it does; says what to write.
+    """
+    if why := address.problem(where):
+        raise BackupError(f"{where!r} names no place for backups: {why}")
+
+
+@contextmanager
+def writing(where: str) -> Iterator[Target]:
+    """A target for one new backup. What is there and is no backup is never touched.
+
+    Raises:
+        BackupError: something else is there; nothing was written.
         BackupUnreachable: the store does not answer. DiskFull: nothing was written.
     """
+    require_address(where)
     if not is_one_file(where):
-        yield ObjectFolder(where)
+        folder = ObjectFolder(where)
+        folder.require_ours()
+        yield folder
         return
-    path = Path(where).absolute()
+    path = behind_links(where)
+    _require_replaceable(path)
     for leftover in path.parent.glob(f".{path.name}.*.part"):
         if not Path(f"/proc/{leftover.name.split('.')[-2]}").exists():
             leftover.unlink(missing_ok=True)
@@ -89,6 +109,7 @@ def writing(where: str) -> Iterator[Target]:
                     yield Archive(archive)
                 file.flush()
                 os.fsync(file.fileno())
+            _require_replaceable(path)  # a backup takes minutes: something may have come meanwhile
             beside.replace(path)
             disk.sync(path.parent)
         finally:
@@ -102,9 +123,12 @@ def reading(where: str) -> Iterator[Target]:
     Raises:
         BackupError: there is none, or the file is damaged.
     """
+    require_address(where)
     if not is_one_file(where):
         yield ObjectFolder(where)
         return
+    if Path(where).exists() and not Path(where).is_file():
+        raise BackupError(f"{where} is no regular file: name the file or folder of a backup")
     try:
         with zipfile.ZipFile(where) as archive:
             yield Archive(archive)
@@ -167,12 +191,31 @@ class ObjectFolder:
     """Many backups under a URL that fsspec knows, or in a folder."""
 
     def __init__(self, where: str) -> None:
-        self.where = where.rstrip("/")
+        self.where = address.without_end(where)
         if "@" in self.where.partition("://")[2].partition("/")[0]:
             raise BackupError("the address contains credentials: set them in the environment instead")
-        self._files, root = connect(self.where, "the backup's address")
+        with self._one_line_errors():
+            self._files, root = connect(self.where, "the backup's address")
         self._root = root.rstrip("/")
         self._is_local = "file" in _protocols(self._files)
+
+    def require_ours(self) -> None:
+        """Refuse a place that holds something, and no backup nor the beginning of one. Writes nothing.
+
+        Raises:
+            BackupError: it does. BackupUnreachable: the store does not answer.
+        """
+        if self._is_local and Path(self._root).exists() and not Path(self._root).is_dir():
+            raise BackupError(f"{self.where} is no folder: leave out the / at its end, or name a folder")
+        with self._one_line_errors():
+            names = entries(self._files, self._root)
+        if not names or any(map(SNAPSHOT_NAME.fullmatch, self.snapshots())):
+            return
+        if not any(map(_DIGEST.fullmatch, self.known())):
+            raise BackupError(
+                f"{self.where} is not empty and holds no backup: name a new or an empty folder, or one of"
+                " backups"
+            )
 
     def known(self) -> Mapping[str, int]:
         """One listing of the store."""
@@ -250,6 +293,44 @@ class ObjectFolder:
 def digest_of(content: bytes) -> str:
     """SHA-256 in hex digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+def behind_links(where: str) -> Path:
+    """The file or folder itself, so that a link to a backup stays a link.
+
+    Raises:
+        BackupError: its links lead nowhere.
+    """
+    try:
+        return Path(where).resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise BackupError(f"{where}: its links cannot be followed: choose another name") from error
+
+
+def _require_replaceable(path: Path) -> None:
+    """Refuse to write where anything but a backup is.
+
+    Raises:
+        BackupError: something else is there.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except NotADirectoryError as error:
+        raise BackupError(f"{path} lies below a file: choose another place") from error
+    if not stat.S_ISREG(mode):
+        raise BackupError(f"{path} is no regular file, and is not replaced: choose another name")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, EOFError, zlib.error, ValueError):
+        names = []
+    starts = (name.partition("/") for name in names)
+    if not any(start == SNAPSHOTS and SNAPSHOT_NAME.fullmatch(rest) for start, _, rest in starts):
+        raise BackupError(
+            f"{path} exists and is no whole backup, so it is not replaced: choose another name, or remove it"
+        )
 
 
 def _protocols(files: Any) -> tuple[str, ...]:

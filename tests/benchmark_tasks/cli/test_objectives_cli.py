@@ -54,8 +54,6 @@ def test_set_replaced_listed_and_removed(jouleboard: Jouleboard, tmp_path: Path)
         (("set", "fast"), "an objective has a ceiling"),
         (("set", "fast", "--ttft-percentile", "95"), "ttft_percentile and ttft_ceiling_ms go together"),
         (("set", "fast", "--ttft-ms", "0"), "ttft_ceiling_ms: Input should be greater than 0"),
-        (("set", "fast", "--ttft-ms", "nan"), "ttft_ceiling_ms: Input should be"),
-        (("set", "fast", "--itl-ms", "inf"), "itl_ceiling_ms: Input should be a finite number"),
         (("set", "fast", "--itl-ms", "5", "--itl-percentile", "98"), "itl_percentile: Input should be 50"),
         (("set", "../fast", "--itl-ms", "5"), "objective: String should match pattern"),
         (("set", "fast", "--itl-ms", "5", "--note", "x" * 501), "source: String should have at most 500"),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from benchmark_tasks.errors import CatalogError, SettingsError
 from benchmark_tasks.plan import at_rates, at_rates_of_policy, read_rate, read_rates, still_missing
@@ -30,6 +31,21 @@ def sweep_of(run: Run, *points: SweepPoint) -> Sweep:
         procedure=None,
         distribution="vllm",
     )
+
+
+@pytest.mark.parametrize(
+    ("rate", "burstiness"), [(1e3 + 1, 1.0), (1e6, 1.0), (1e300, 1.0), (1e-9, 1.0), (2.0, 1e-300), (2.0, 1e9)]
+)
+def test_what_the_load_generator_cannot_send_is_in_no_plan(rate: float, burstiness: float) -> None:
+    with pytest.raises(ValidationError, match=r"load generator can send: at most 1,000|too few|burstiness"):
+        SweepPoint(batch_size=4, request_rate=rate, burstiness=burstiness)
+    with pytest.raises(SettingsError, match=r"load generator can send: at most 1,000|too few|burstiness"):
+        at_rates(sweep_of(sample_run()), [f"{rate:g}"], (), burstiness=burstiness)
+
+
+def test_the_highest_rate_of_the_benchmark_can_be_planned() -> None:
+    (point,) = at_rates(sweep_of(sample_run()), ["1000"], ()).points
+    assert point.request_rate == 1000
 
 
 def closed(batch_size: int, tokens_per_second: float, **changes: Any) -> Run:

@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -351,6 +352,117 @@ def test_what_cannot_work_is_said_in_one_line(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     with pytest.raises(BackupUnreachable, match="check its address"):
         backup(home, "s3://nowhere/x", environment=NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("where", "part"),
+    [
+        ("", "it is empty"),
+        ("s3://", "no bucket or host"),
+        ("s3:///", "no bucket or host"),
+        ("s3:/bucket/x", "has :// after s3"),
+        ("file://backups/", "no absolute path"),
+        ("nonsense://bucket/x", "nonsense"),
+        ("ftp://nowhere.invalid/x", "cannot be used .*check its address"),
+        ("ftp://127.0.0.1:9/x", "cannot be used .*check its address"),
+    ],
+)
+def test_an_address_that_names_no_place_is_refused_before_anything_is_written(
+    home: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, part: str
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    for attempt in (lambda: backup(home, where, environment=NOTHING), lambda: verify(where)):
+        with pytest.raises(JouleboardError, match=part) as error:
+            attempt()
+        assert "\n" not in str(error.value)
+        assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"my thesis\n", b"", b"PK\x03\x04 a ZIP once"])
+def test_a_file_that_is_no_backup_is_not_replaced(home: Installation, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "thesis.txt"
+    path.write_bytes(content)
+    for where in (path, f"{path}/", f"file://{path}", path / "below"):
+        with pytest.raises(BackupError, match=r"is not replaced|leave out the /|below a file") as error:
+            backup(home, str(where), environment=NOTHING)
+        assert "\n" not in str(error.value)
+    assert path.read_bytes() == content
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["home", "thesis.txt"]
+
+
+def test_a_zip_of_others_is_not_replaced_and_a_backup_is(home: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "one.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("snapshots/of my garden.json", "{}")
+    before = path.read_bytes()
+    with pytest.raises(BackupError, match="no whole backup, so it is not replaced"):
+        backup(home, str(path), environment=NOTHING)
+    assert path.read_bytes() == before
+    path.unlink()
+    backup(home, str(path), environment=NOTHING)
+    assert backup(home, str(path), environment=NOTHING).name == verify(str(path)).name.removesuffix(".json")
+
+
+def test_what_is_no_regular_file_is_not_replaced(home: Installation, tmp_path: Path) -> None:
+    fifo, link, circle = tmp_path / "fifo", tmp_path / "link", tmp_path / "circle"
+    os.mkfifo(fifo)
+    link.symlink_to(fifo)
+    circle.symlink_to(circle)
+    for path in (fifo, link, circle):
+        with pytest.raises(BackupError, match=r"is no regular file|cannot be followed"):
+            backup(home, str(path), environment=NOTHING)
+    assert stat.S_ISFIFO(fifo.lstat().st_mode) and link.readlink() == fifo
+    with pytest.raises(BackupError, match="is no regular file"):
+        verify(str(fifo))
+
+
+def test_a_link_to_a_backup_stays_one(home: Installation, tmp_path: Path) -> None:
+    backup(home, f"{tmp_path}/one.zip", environment=NOTHING)
+    (tmp_path / "latest.zip").symlink_to("one.zip")
+    made = backup(home, f"{tmp_path}/latest.zip", environment=NOTHING)
+    assert (tmp_path / "latest.zip").is_symlink()
+    assert verify(f"{tmp_path}/one.zip").name.removesuffix(".json") == made.name
+
+
+def test_what_comes_while_a_backup_is_made_is_not_replaced(home: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "one.zip"
+
+    def say(line: str) -> None:
+        if line == "landed runs":
+            path.write_text("my thesis")
+
+    with pytest.raises(BackupError, match="is not replaced"):
+        backup(home, str(path), environment=NOTHING, say=say)
+    assert path.read_text() == "my thesis"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["home", "one.zip"]
+
+
+def test_a_folder_of_others_is_left_as_it_is(home: Installation, tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    thesis = write(folder / "objects" / "ab" / "thesis.txt", "my thesis\n")
+    for where in (f"{folder}", f"{folder}/", f"file://{folder}"):
+        with pytest.raises(BackupError, match="is not empty and holds no backup"):
+            backup(home, where, environment=NOTHING)
+    assert [path for path in folder.rglob("*") if path.is_file()] == [thesis]
+    thesis.unlink()
+    for path in (thesis.parent, thesis.parent.parent):
+        path.rmdir()
+    (folder / "lost+found").mkdir()
+    backup(home, f"{folder}", environment=NOTHING)
+    next((folder / "snapshots").iterdir()).unlink()  # as after one that was killed
+    backup(home, f"{folder}", environment=NOTHING)
+
+
+def test_a_bucket_of_others_is_left_as_it_is(home: Installation, bucket: str) -> None:
+    import s3fs
+
+    files = s3fs.S3FileSystem(skip_instance_cache=True)
+    files.pipe({f"{bucket}/thesis.txt": b"my thesis"})
+    with pytest.raises(BackupError, match="is not empty and holds no backup"):
+        backup(home, bucket, environment=NOTHING)
+    assert [path.rpartition("/")[2] for path in files.find(bucket)] == ["thesis.txt"]
 
 
 def test_a_database_of_others_is_said_to_be_missing(home: Installation, tmp_path: Path) -> None:

@@ -234,6 +234,27 @@ def test_a_damaged_run_and_one_whose_copy_is_damaged_stay_here(home: Installatio
         tidy(home, apply=True, raw={"cold": f"{tmp_path}/not mounted", "after_days": 1})
 
 
+@pytest.mark.parametrize("place", ["", "s3://", "s3:/bucket", "file://"])
+def test_a_cold_storage_that_is_no_place_is_refused_with_the_policy(settings: Settings, place: str) -> None:
+    write(settings.catalog / "housekeeping.yaml", f'raw: {{cold: "{place}"}}\n')
+    with pytest.raises(CatalogError, match=r"housekeeping\.yaml.*is no place") as error:
+        catalog.load_housekeeping(overlay=settings.catalog)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["folder", "ftp://nowhere.invalid/x", "nonsense://bucket/x"])
+def test_a_cold_storage_of_others_or_of_nobody_gets_nothing(
+    home: Installation, tmp_path: Path, place: str
+) -> None:
+    thesis = write(tmp_path / "documents" / "thesis.txt", "my thesis")
+    where = place if "://" in place else str(thesis.parent)
+    landed = land_one(home.settings)
+    with pytest.raises(JouleboardError, match=r"not empty and holds no bundles|cannot be used|nonsense"):
+        tidy(home, apply=True, raw={"cold": where, "after_days": 1})
+    assert landed.exists() and list(thesis.parent.iterdir()) == [thesis]
+    assert cold.address(home.settings.raw) is None
+
+
 def test_a_new_cold_storage_must_have_what_the_old_one_has(home: Installation, tmp_path: Path) -> None:
     for name in ("cold", "other"):
         (tmp_path / name).mkdir()
