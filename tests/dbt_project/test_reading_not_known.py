@@ -1,15 +1,18 @@
-"""A NULL takes its part of a sentence away; where there is no sentence without it, the row has no line."""
+"""A NULL takes its part of a sentence or figure away; where none is left, the row has no line and no mark."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import duckdb
 import pytest
+from altair.utils.schemapi import debug_mode
 from jinja2 import Environment, UndefinedError
 
+from expectations.board.reading.figures import FIGURES, Rows
+from expectations.board.reading.figures.figure import NEEDED, drawable
 from expectations.board.reading.page import Chapter, Sentence, chapters, said, sentence_query
 from expectations.board.reading.unknown import sentence_environment
 from expectations.board.reading.words import filters
@@ -218,3 +221,52 @@ def each_without_one(row: Row) -> Iterator[tuple[str, Row]]:
             for field in part:
                 parts = [*value[:place], {**part, field: None}, *value[place + 1 :]]
                 yield f"{column}[{place}].{field}", {**row, column: parts}
+
+
+DRAWN_FROM = 4
+"""Rows of a figure, enough to have one whose name is not known."""
+
+
+def rows_of_figure(name: str, connection: duckdb.DuckDBPyConnection) -> Rows | None:
+    """A few rows of a source that has some."""
+    drawn = (FIGURES[name].rows(connection, source).head(DRAWN_FROM) for source in SOURCES)
+    return next((rows for rows in drawn if not rows.empty), None)
+
+
+def without(rows: Rows, column: str, places: Iterable[int]) -> Rows:
+    """The rows with NULL in a column, as DuckDB hands it to pandas."""
+    is_number = rows[column].dtype.kind in "if"
+    changed = rows.assign(**{column: rows[column].astype(float if is_number else object)})
+    changed.loc[list(places), column] = None
+    return changed
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_a_figure_is_drawn_without_any_of_its_values(name: str, marts: duckdb.DuckDBPyConnection) -> None:
+    rows = rows_of_figure(name, marts)
+    if rows is None:
+        pytest.skip("no rows in this warehouse")
+    for column in rows.columns:
+        for places in ([0], range(len(rows))):
+            left = drawable(without(rows, column, places))
+            assert len(left) == len(rows) - (len(places) if column in NEEDED else 0)
+            if not left.empty:
+                assert not re.search(r"\bnan\b|None", words_of(FIGURES[name].chart(left, TASKS))), column
+
+
+def words_of(chart: Any) -> str:
+    """What a figure writes: its texts that are fields and its choices."""
+    with debug_mode(False):
+        specification = chart.to_dict(validate=False)
+    fields = {"label", "value", "line_name", "choice", "series", "item", "gpus"}
+    rows = (row for table in specification["datasets"].values() for row in table)
+    return " ".join(
+        str(row[field]) for row in rows for field in fields & row.keys() if row[field] is not None
+    )
+
+
+def test_counts_stay_whole_numbers_beside_a_row_without_them(marts: duckdb.DuckDBPyConnection) -> None:
+    rows = rows_of_figure("response_energy", marts)
+    assert rows is not None
+    left = drawable(without(rows, "num_gpus", [0]))
+    assert [str(count) for count in left["num_gpus"]] == [str(count) for count in rows["num_gpus"][1:]]
