@@ -529,7 +529,7 @@ def test_no_sentence_claims_what_no_query_computed() -> None:
     templates = {entry["query"]: entry.get("one") or entry["all"] for entry in entries}
     for query, template in templates.items():
         assert set(typed_parts(template)) <= INTRODUCTIONS, query
-    assert typed_parts(f"{templates['batch_size']} {TYPED}") == [TYPED]
+    assert typed_parts(f"{templates['batch_size']}. {TYPED}") == [TYPED]
     assert typed_parts("At {{ size }}, because preparing images makes it smaller.") == [
         "preparing images makes it smaller."
     ]
