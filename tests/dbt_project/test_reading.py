@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import re
 import struct
@@ -319,6 +320,74 @@ def test_nothing_is_said_of_what_was_not_measured(
     assert [figure.name for chapter in read_chapters for figure in chapter.figures if figure.svg] == []
 
 
+def test_tasks_without_a_batch_size_in_common_are_told_at_their_largest(warehouse: Any) -> None:
+    with warehouse.copy() as connection:
+        connection.execute(
+            "create temp table one as select * from marts.leaderboard where data_source = 'jouleboard'"
+            " and task = 'lm-arena-chat' and is_current_revision and acceptance_is_prescribed is not true"
+            " and energy_per_response_joules is not null limit 1"
+        )
+        connection.execute("delete from marts.leaderboard where data_source = 'jouleboard'")
+        for task, batch_size, joules in (("gpqa", 32, 0.5), ("lm-arena-chat", 64, 0.25)):
+            connection.execute(
+                "insert into marts.leaderboard select * replace (? as task, ? as batch_size,"
+                " ? as energy_per_output_joules) from one",
+                [task, batch_size, joules],
+            )
+        chapter = next(read(connection, "jouleboard", TASKS))
+    ((line,),) = [sentence.lines for sentence in chapter.sentences if sentence.name == "case_study"]
+    assert "The largest batch size measured is 32 and 64." in line
+    assert "At each task's largest a token takes 0.500 J and 0.250 J (2.0 times). A whole answer" in line
+
+
+@pytest.mark.parametrize(
+    ("modalities", "ending"),
+    [
+        (
+            {"video": 2.5},
+            "a token takes 2.5 to 2.5 times as much when the request carries a video (1 pairs).",
+        ),
+        (
+            {"image": 1.5},
+            "a token takes 1.5 to 1.5 times as much when the request carries an image (1 pairs).",
+        ),
+        (
+            {"image": 1.5, "video": 2.5},
+            "carries an image (1 pairs), and 2.5 to 2.5 times as much with a video (1 pairs).",
+        ),
+        ({"audio": 3.5}, None),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_a_modality_that_was_not_measured_is_not_said(
+    modalities: dict[str, float], ending: str | None, warehouse: Any
+) -> None:
+    with warehouse.copy() as connection:
+        connection.execute("delete from marts.modality_comparison where data_source = 'jouleboard'")
+        for modality, ratio in modalities.items():
+            connection.execute(
+                "insert into marts.modality_comparison (data_source, scope, gpu_model, num_gpus, modality,"
+                " energy_per_token_ratio, model_id, nickname, text_nickname, energy_per_token_joules,"
+                " text_energy_per_token_joules, batch_size, text_batch_size) select 'jouleboard',"
+                " 'gpu-count', gpu_model, 1, ?, ?, 'm', 'M VL', 'M', 0.5, 0.25, 8, 16 from (select"
+                " gpu_model from marts.min_energy_configurations where data_source = 'jouleboard' group by 1"
+                " order by count(distinct model_id) desc, count(*) desc, 1 limit 1)",
+                [modality, ratio],
+            )
+        (chapter,) = [
+            one
+            for one in itertools.islice(read(connection, "jouleboard", TASKS), 2)
+            if one.heading == "Images and videos in the request"
+        ]
+    lines = {sentence.name: sentence.lines for sentence in chapter.sentences}["modality"]
+    if ending is None:
+        assert lines == ()
+        assert "Image Chat or Video Chat beside Text Conversation with the sibling model" in chapter.missing
+    else:
+        (line,) = lines
+        assert line.endswith(ending)
+
+
 def test_without_graded_answers_the_reading_says_what_to_do(warehouse: Any) -> None:
     with warehouse.copy() as connection:
         chapters = {chapter.heading: chapter for chapter in read(connection, "jouleboard", TASKS)}
@@ -460,7 +529,7 @@ def test_no_sentence_claims_what_no_query_computed() -> None:
     templates = {entry["query"]: entry.get("one") or entry["all"] for entry in entries}
     for query, template in templates.items():
         assert set(typed_parts(template)) <= INTRODUCTIONS, query
-    assert typed_parts(f"{templates['batch_size']} {TYPED}") == [TYPED]
+    assert typed_parts(f"{templates['batch_size']}. {TYPED}") == [TYPED]
     assert typed_parts("At {{ size }}, because preparing images makes it smaller.") == [
         "preparing images makes it smaller."
     ]

@@ -42,12 +42,25 @@ def source_title(source: str) -> str:
 
 @dataclass(frozen=True)
 class Sentence:
-    """What a query says, and the query. lines: one per row that it names; none if it has no rows."""
+    """What a query says, and the query. lines: one per row that it names; none if it has no rows.
+
+    not_known: columns that are NULL where a row cannot be said without them; such a row has no line.
+    """
 
     name: str
     query: str
     lines: tuple[str, ...]
     needs: str | None
+    not_known: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> str | None:
+        """What must be measured for what is left out here."""
+        if self.needs and not self.lines:
+            return self.needs
+        if self.not_known:
+            return f"{', '.join(self.not_known)} of the sentence {self.name}"
+        return None
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ class Chapter:
     def missing(self) -> list[str]:
         """What must be measured for what is left out here."""
         undrawn = [figure.needs for figure in self.figures if figure.svg is None]
-        unsaid = [sentence.needs for sentence in self.sentences if not sentence.lines]
+        unsaid = [sentence.missing for sentence in self.sentences]
         return list(dict.fromkeys(needs for needs in (*undrawn, *unsaid) if needs))
 
     @property
@@ -146,7 +159,9 @@ def sources_with_reading(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def read(connection: duckdb.DuckDBPyConnection, source: str, tasks: Mapping[str, str]) -> Iterator[Chapter]:
     """The chapters of one source."""
-    environment = _sentence_environment(tasks)
+    from expectations.board.reading.unknown import sentence_environment
+
+    environment = sentence_environment(filters(tasks))
     for chapter in chapters():
         names = [chapter[key] for key in ("figure", "second_figure") if key in chapter]
         figures = tuple(_draw(connection, name, source, tasks) for name in names)
@@ -181,22 +196,31 @@ def _draw(connection: duckdb.DuckDBPyConnection, name: str, source: str, tasks: 
     )
 
 
-def _sentence_environment(tasks: Mapping[str, str]) -> Environment:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(undefined=StrictUndefined, autoescape=False)  # plain text; the page escapes it
-    environment.filters.update(filters(tasks))
-    return environment
-
-
 def _say(
     connection: duckdb.DuckDBPyConnection, entry: Mapping[str, Any], source: str, environment: Environment
 ) -> Sentence:
     query = sentence_query(entry["query"], source)
-    rows = rows_of_query(connection, query)
+    lines, not_known = said(entry, rows_of_query(connection, query), environment)
+    return Sentence(entry["query"], query, lines, entry.get("needs"), not_known)
+
+
+def said(
+    entry: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], environment: Environment
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """A line per row that can be said, and the columns whose NULL keeps the others from it.
+
+    entry: the sentence in `chapters.yaml`.
+    """
+    from expectations.board.reading.unknown import NotKnownError, known
+
     template = environment.from_string(entry.get("one") or entry["all"])
-    lines = tuple(" ".join(template.render(row).split()) for row in rows)
-    return Sentence(entry["query"], query, lines, entry.get("needs"))
+    lines, not_known = [], []
+    for row in rows:
+        try:
+            lines.append(" ".join(template.render(known(row)).split()))
+        except NotKnownError as error:
+            not_known.append(str(error))
+    return tuple(filter(None, lines)), tuple(dict.fromkeys(not_known))
 
 
 def sentence_query(name: str, source: str) -> str:

@@ -24,6 +24,35 @@ else:
     Rows = Any
 
 ROOM = Path(__file__).parent
+COUNTS = (
+    "batch_size",
+    "num_gpus",
+    "new_num_gpus",
+    "old_num_gpus",
+)
+NEEDED = (
+    *COUNTS,
+    "series_id",
+    "frontier_id",
+    "questions_name",
+    "task",
+    "family",
+    "nickname",
+    "text_nickname",
+    "modality",
+    "is_case",
+    "gpu_model",
+    "new_gpu_model",
+    "old_gpu_model",
+    "panel",
+    "ceiling",
+    "energy_per_token_joules",
+    "energy_per_output_joules",
+    "new_energy_per_output_joules",
+    "old_energy_per_output_joules",
+)
+"""Columns that say what a row is of, and its energy. A row in which one is NULL cannot be drawn."""
+
 _HIDDEN = 'aria-hidden="true"'
 _NAME = re.compile(r"var\(--[\w-]+\)")
 
@@ -44,8 +73,8 @@ class Figure:
         return reading_query(ROOM / f"{self.name}.sql", source)
 
     def rows(self, connection: duckdb.DuckDBPyConnection, source: str) -> Rows:
-        """What it draws."""
-        return connection.execute(self.query(source)).df()
+        """What it draws: the rows of its query, without those that cannot be drawn."""
+        return drawable(connection.execute(self.query(source)).df())
 
     def chart(self, rows: Rows, tasks: Mapping[str, str], layout: theme.Layout = theme.WIDE) -> Any:
         """Its specification over these rows, which are at least one. tasks: display name by task."""
@@ -71,6 +100,16 @@ class Figure:
         with debug_mode(False):  # Altair's own check of what is drawn takes most of the time; tests have it
             chart = self.chart(rows, tasks, layout).to_dict(validate=False)
         return json.dumps(vl_convert.vegalite_to_vega(chart)).encode()
+
+
+def drawable(rows: Rows) -> Rows:
+    """The rows in which none of `NEEDED` is NULL."""
+    needed = [name for name in NEEDED if name in rows]
+    if not rows[needed].isna().any(axis=None):
+        return rows
+    kept = rows.dropna(subset=needed).reset_index(drop=True)
+    whole = dict.fromkeys((name for name in COUNTS if name in kept), "int64")  # a NULL made them fractions
+    return kept.astype({**whole, **({"is_case": "bool"} if "is_case" in kept else {})})
 
 
 def drawing(specification: dict[str, Any]) -> str:

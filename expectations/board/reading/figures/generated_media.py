@@ -67,7 +67,13 @@ def _bars(rows: pd.DataFrame, name: str, choice: theme.Choice, colour: str, layo
 
 
 def _item(row: Any) -> str:
+    """Parameters, steps, size and frames of one item, as far as they are known."""
     import pandas as pd
 
-    frames = "" if pd.isna(row.num_frames) else f", {int(row.num_frames)} frames"
-    return f"{row.total_params_billions:g}B, {row.inference_steps} steps, {row.width}x{row.height}{frames}"
+    parts = (
+        ("{:g}B", [row.total_params_billions]),
+        ("{:.0f} steps", [row.inference_steps]),
+        ("{:.0f}x{:.0f}", [row.width, row.height]),
+        ("{:.0f} frames", [row.num_frames]),
+    )
+    return ", ".join(words.format(*values) for words, values in parts if not pd.isna(values).any())

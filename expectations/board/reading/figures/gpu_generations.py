@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,10 @@ def _pairs(rows: pd.DataFrame, tasks: Mapping[str, str], layout: theme.Layout) -
 def _side(rows: pd.DataFrame, side: str) -> pd.DataFrame:
     """The bars of one side of the comparisons."""
     model, joules = rows[f"{side}_gpu_model"], rows[f"{side}_energy_per_output_joules"]
-    changes = [f"{theme.per_cent(-value)} \N{MIDDLE DOT} " for value in rows["energy_reduction"]]
+    changes = [
+        "" if math.isnan(value) else f"{theme.per_cent(-value)} \N{MIDDLE DOT} "
+        for value in rows["energy_reduction"].astype(float)
+    ]
     return rows[["label", "ceiling", "energy_reduction"]].assign(
         gpu=model,
         gpus=rows[f"{side}_num_gpus"].astype(str) + "x " + model,

@@ -35,6 +35,9 @@ select
     count(*) filter (latency_rises) as latency_rises,
     count(*) filter (throughput_rises) as throughput_rises,
     count(*) filter (power_rises) as power_rises,
+    count(latency_rises) as latency_series,
+    count(throughput_rises) as throughput_series,
+    count(power_rises) as power_series,
     max(highest_power) as highest_power
 from series
 having count(*) > 0
