@@ -72,7 +72,7 @@ def list_releases(project: str, settings: Settings, *, floor: str | None = None)
         UnknownVersion: the index has no such project, or `floor` is no version.
     """
     if not _PROJECT.fullmatch(project):
-        raise UnknownVersion(f"{project!r} is not the name of a project, for example vllm")
+        raise UnknownVersion(f"{project!r} is not the name of a project")
     try:
         lowest = None if floor is None else Version(floor)
     except InvalidVersion as error:
