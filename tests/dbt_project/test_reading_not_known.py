@@ -247,11 +247,11 @@ def test_a_figure_is_drawn_without_any_of_its_values(name: str, marts: duckdb.Du
     if rows is None:
         pytest.skip("no rows in this warehouse")
     for column in rows.columns:
-        for places in ([0], range(len(rows))):
-            left = drawable(without(rows, column, places))
-            assert len(left) == len(rows) - (len(places) if column in NEEDED else 0)
-            if not left.empty:
-                assert not re.search(r"\bnan\b|None", words_of(FIGURES[name].chart(left, TASKS))), column
+        places = [0] if column in NEEDED else range(len(rows))
+        left = drawable(without(rows, column, places))
+        assert len(left) == len(rows) - (1 if column in NEEDED else 0)
+        if not left.empty:
+            assert not re.search(r"\bnan\b|None", words_of(FIGURES[name].chart(left, TASKS))), column
 
 
 def words_of(chart: Any) -> str:
