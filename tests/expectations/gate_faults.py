@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -289,14 +290,17 @@ def timeline(
     return spoil
 
 
-def requests(change: Callable[[pa.Table], pa.Table]) -> SpoilFiles:
-    """Rewrite requests.parquet."""
+def rewritten(file: str, change: Callable[[pa.Table], pa.Table]) -> SpoilFiles:
+    """Rewrite a table of the bundle."""
 
     def spoil(folder: Path) -> None:
-        path = folder / bundle.REQUESTS_FILE
-        pq.write_table(change(pq.read_table(path)), path)
+        pq.write_table(change(pq.read_table(folder / file)), folder / file)
 
     return spoil
+
+
+requests = partial(rewritten, bundle.REQUESTS_FILE)
+timelines = partial(rewritten, bundle.TIMELINES_FILE)
 
 
 def column(name: str, change: Callable[[pa.ChunkedArray], Any]) -> Callable[[pa.Table], pa.Table]:
@@ -306,16 +310,6 @@ def column(name: str, change: Callable[[pa.ChunkedArray], Any]) -> Callable[[pa.
         return table.set_column(table.column_names.index(name), name, change(table[name]))
 
     return changed
-
-
-def timelines(change: Callable[[pa.Table], pa.Table]) -> SpoilFiles:
-    """Rewrite timelines.parquet as a whole."""
-
-    def spoil(folder: Path) -> None:
-        path = folder / bundle.TIMELINES_FILE
-        pq.write_table(change(pq.read_table(path)), path)
-
-    return spoil
 
 
 def record(change: Spoil) -> SpoilFiles:

