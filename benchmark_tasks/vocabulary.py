@@ -81,6 +81,9 @@ RuntimeName = str
 An open set: each is a file in `runtimes/kinds`. A record may name one that this installation does not have.
 """
 
+MOST_REPEATS = 1000
+"""At a minute per run, most of a day; more is a mistake in typing."""
+
 RUNTIME_PATTERN = r"^[a-z][a-z0-9_]*$"
 
 DEFAULT_RUNTIME: RuntimeName = "vllm"

@@ -9,7 +9,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,9 +58,14 @@ def mail_server() -> Iterator[Mail]:
 
 
 class Hook(ThreadingHTTPServer):
-    """A web hook. received: every JSON that came; moments: when."""
+    """A web hook. received: every JSON that came; moments: when.
+
+    moved: it answers every message with a redirection to a page for people. largest: of a body, in bytes.
+    """
 
     def __init__(self, port: int = 0) -> None:
+        self.moved = False
+        self.largest = 10**9
         self.moments: list[datetime] = []
         self.received: list[dict[str, Any]] = []
         super().__init__(("127.0.0.1", port), _HookHandler)
@@ -80,13 +85,46 @@ class _HookHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        if self.server.moved or len(body) > self.server.largest:
+            self.send_response(302 if self.server.moved else 413)
+            self.send_header("Location", "/login")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.server.moments.append(datetime.now(UTC))
         self.server.received.append(json.loads(body))
         self.send_response(200)
         self.end_headers()
 
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
     def log_message(self, *arguments: Any) -> None:
         pass
+
+
+@contextmanager
+def receiver_that_never_ends() -> Iterator[str]:
+    """An address whose server sends a byte of its answer now and then, and never the whole."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with suppress(OSError):
+                connection, _ = listening.accept()
+                with connection:
+                    while not ended.wait(0.05):
+                        connection.sendall(b"H")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        try:
+            yield f"json://127.0.0.1:{listening.getsockname()[1]}/"
+        finally:
+            ended.set()
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
 
 
 def write_publication(settings: Settings, number: int, published_at: datetime, rows: dict[str, int]) -> None:

@@ -8,11 +8,15 @@ shipped catalog (`data/`), or another folder of the same layout:
 
 An installation adds to it without touching it (`overlay`, in practice `$JOULEBOARD_HOME/catalog`):
 
+    gpus/<gpu>.yaml                         more GPUs
     models/<organisation>__<name>.yaml      more models, or other entries for shipped ones
     revisions/<organisation>__<name>.yaml   which revision of a model is measured (`releases/revisions.py`)
     tasks/<task>.yaml                       data sets of a task, on the hub or in files; its default requests
     objectives/<name>.yaml                  more latency objectives, or other ceilings for shipped ones
+    watch/<project>.yaml                    more projects whose releases are watched, or other policies
     canaries.yaml, housekeeping.yaml        sections that replace those of the shipped policy
+
+A YAML file of the overlay that nothing would read is refused: what it says would count for nothing.
 """
 
 from __future__ import annotations
@@ -83,6 +87,8 @@ __all__ = [
 SHIPPED = Path(__file__).parent / "data"
 HOUSEKEEPING_FILE = "housekeeping.yaml"
 CANARIES_FILE = "canaries.yaml"
+OVERLAY_FOLDERS = ("gpus", "models", "objectives", "revisions", "tasks", "watch")
+OVERLAY_FILES = (CANARIES_FILE, HOUSEKEEPING_FILE)
 
 Key = TypeVar("Key")
 
@@ -185,6 +191,9 @@ def load(directory: Path | None = None, *, overlay: Path | None = None) -> Catal
     """
     root = directory or SHIPPED
     gpus = _read_all(root / "gpus", GpuEntry, lambda gpu: gpu.gpu_model)
+    if overlay is not None:
+        _refuse_unread(overlay)
+        gpus |= _added_gpus(gpus, overlay)
     context = {"gpu_models": {*gpus, NO_GPU}}
     shipped = Catalog(
         gpus=gpus,
@@ -211,6 +220,27 @@ def load_housekeeping(*, overlay: Path | None = None) -> Housekeeping:
         CatalogError: names file, line and field of the first thing wrong.
     """
     return _policy(SHIPPED / HOUSEKEEPING_FILE, Housekeeping, overlay)
+
+
+def _refuse_unread(overlay: Path) -> None:
+    for path in sorted(overlay.rglob("*")):
+        inside = path.relative_to(overlay)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if hidden or path.suffix.lower() not in (".yaml", ".yml") or not path.is_file():
+            continue
+        folder, name = str(inside.parent), path.name
+        if name in OVERLAY_FILES if folder == "." else folder in OVERLAY_FOLDERS and path.suffix == ".yaml":
+            continue
+        places = ", ".join([*OVERLAY_FILES, *(f"{each}/*.yaml" for each in OVERLAY_FOLDERS)])
+        raise CatalogError(f"{path}:1: nothing reads this file; move or remove it (read are: {places})")
+
+
+def _added_gpus(shipped: dict[str, GpuEntry], overlay: Path) -> dict[str, GpuEntry]:
+    """More GPUs. The limits of a shipped one are those by which its published rows were checked."""
+    added = _read_folder(overlay / "gpus", GpuEntry, lambda gpu: gpu.gpu_model)
+    for name in sorted(added.keys() & shipped.keys()):
+        raise CatalogError(f"{overlay / 'gpus' / name}.yaml:1: the catalog has {name}; remove this file")
+    return added
 
 
 def _policy(shipped: Path, kind: type[Entry], overlay: Path | None) -> Entry:
@@ -265,7 +295,7 @@ def _read_folder(
 ) -> dict[Key, Entry]:
     """Every file of a folder, by key; a file is named after its key, so that no key comes twice."""
     entries: dict[Key, Entry] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("[!.]*.yaml")):
         entry = read(path, kind, context=context)
         name = str(key(entry)).replace("/", "__")
         if path.stem != name:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark_tasks.cli.inputs import installed_catalog, listing_of, machine_of, read_plan, sweeps_of
-from benchmark_tasks.cli.options import Json, Note, SleepLevels, WeightsOption, require_idle
+from benchmark_tasks.cli.options import Json, Note, RepeatsByHand, SleepLevels, WeightsOption, require_idle
 from benchmark_tasks.cli.output import print_rows, say
 from benchmark_tasks.errors import (
     CatalogError,
@@ -55,7 +55,6 @@ Versions = Annotated[list[str] | None, typer.Option(help="Release (repeatable)."
 GpusToUse = Annotated[
     int | None, typer.Option(min=0, help="GPUs to use; default: 1, or 0 on a machine without a GPU.")
 ]
-RepeatsByHand = Annotated[int, typer.Option(min=1, help="Runs per load.")]
 RequestSet = Annotated[str | None, typer.Option(help="A data set of the task, or synthetic.")]
 Prompts = Annotated[
     Path | None,

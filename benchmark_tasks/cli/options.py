@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from benchmark_tasks.errors import SettingsError
-from benchmark_tasks.vocabulary import RuntimeName, Task, Weights
+from benchmark_tasks.vocabulary import MOST_REPEATS, RuntimeName, Task, Weights
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Version = Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Release; default: the latest.")]
@@ -19,8 +19,12 @@ Gpus = Annotated[int | None, typer.Option(min=0, help="Number of these GPUs.")]
 Models = Annotated[list[str] | None, typer.Option("--model", help="Only this model (repeatable).")]
 Tasks = Annotated[list[Task] | None, typer.Option("--task", help="Only this task (repeatable).")]
 Repeats = Annotated[
-    int | None, typer.Option(min=1, help="Completed runs per configuration; default: 3, or 1 without a GPU.")
+    int | None,
+    typer.Option(
+        min=1, max=MOST_REPEATS, help="Completed runs per configuration; default: 3, or 1 without a GPU."
+    ),
 ]
+RepeatsByHand = Annotated[int, typer.Option(min=1, max=MOST_REPEATS, help="Runs per load.")]
 WeightsOption = Annotated[
     Weights | None,
     typer.Option("--weights", help="Which weights; default: the catalog's choice, else stand-in.1 or real."),

@@ -15,6 +15,7 @@ from benchmark_tasks.cli.options import (
     Models,
     Note,
     Repeats,
+    RepeatsByHand,
     RuntimeOption,
     SleepLevels,
     Tasks,
@@ -93,7 +94,7 @@ def plan_prices(
     task: Annotated[Task, typer.Option(help="A text task of the model.")] = Task.LM_ARENA_CHAT,
     gpu_model: GpuModel = None,
     gpus: Gpus = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Runs per load.")] = 1,
+    repeats: RepeatsByHand = 1,
     weights: WeightsOption = None,
     core: Annotated[
         bool, typer.Option(help="Only the loads that a fit needs at least: about eight minutes on one GPU.")

@@ -1,4 +1,4 @@
-"""Values that no option of any command takes: an empty path, NaN and infinity, a number beyond 64 bits.
+"""Values that no option of any command takes: an empty text or path, NaN, infinity, a number beyond 64 bits.
 
 Typer's ranges let NaN pass, and an empty path becomes the working directory. So every command is made strict
 in one place: an option that is added later is, too.
@@ -41,6 +41,8 @@ def _odd(given: Iterable[Any], values: Iterable[Any]) -> str | None:
     for value in values:
         if isinstance(value, Path) and "" in given:
             return "a path is empty: name a file or folder (. is this folder)"
+        if isinstance(value, str) and not value.strip():
+            return "the value is empty: give one, or leave this out"
         if isinstance(value, float) and not math.isfinite(value):
             return f"{value} is no number that can be used: give a finite one"
         if isinstance(value, int) and abs(value) > LARGEST:

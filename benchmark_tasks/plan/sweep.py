@@ -26,6 +26,7 @@ from benchmark_tasks.runtimes.launch import AtEndpoint, InEnvironment, ServerOri
 from benchmark_tasks.runtimes.server_options import require_allowed
 from benchmark_tasks.runtimes.variables import require_askable
 from benchmark_tasks.vocabulary import (
+    MOST_REPEATS,
     RUNTIME_PATTERN,
     Architecture,
     LengthControl,
@@ -48,7 +49,7 @@ LEAST_BURSTINESS, MOST_BURSTINESS = 0.01, 1000.0
 class SweepPoint(Load):
     """One load, and how many more completed runs of it are to be measured."""
 
-    repeats: Degree = 1
+    repeats: Annotated[Degree, Field(le=MOST_REPEATS)] = 1
 
     @model_validator(mode="after")
     def _can_be_sent(self) -> Self:

@@ -12,22 +12,41 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+from pydantic import TypeAdapter, ValidationError
+
 from benchmark_tasks import disk
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.notifications import messages
 from jouleboard_airflow.notifications.incidents import Kind
 from jouleboard_airflow.notifications.published import current
-from jouleboard_airflow.notifications.receivers import Message, Mood, Receivers
+from jouleboard_airflow.notifications.receivers import Message, Receivers
 from jouleboard_airflow.notifications.records import Record, Records
 
 log = logging.getLogger(__name__)
+
+_MESSAGE = TypeAdapter(Message)
 
 REMINDER = timedelta(days=1)
 ONCE = (Kind.SWEEP, Kind.RUN)
 """Told once and never again: nobody has to repair a run that failed."""
 
+GIVEN_UP = timedelta(days=7)
+"""After so long a message that is sent as it is goes to nobody any more."""
+
 _FIRST_WAIT_SECONDS = 30.0
 _LONGEST_WAIT_SECONDS = 900.0
+
+
+@dataclass
+class _Wait:
+    """A message that no receiver took: how long to wait, and until when, by the monotonic clock."""
+
+    seconds: float = 0.0
+    until: float = 0.0
+
+    def longer(self) -> None:
+        self.seconds = min(max(2 * self.seconds, _FIRST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
+        self.until = time.monotonic() + self.seconds
 
 
 @dataclass
@@ -43,13 +62,15 @@ class Delivery:
     records: Records
     board: str = ""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
-    _wait_seconds: float = 0.0
-    _next_try: float = 0.0
+    _waits: dict[str, _Wait] = field(default_factory=dict)
+    _lost: bool = False
 
     def deliver(self) -> None:
-        """Send what nobody was told yet. If no receiver takes it, it is tried again later."""
-        if time.monotonic() < self._next_try:
-            return
+        """Send what nobody was told yet.
+
+        What no receiver takes is tried again later, and ends this round: the next one tries the others.
+        """
+        self._lost = False
         records = list(self.records.all().values())
         self._tell_broken([record for record in records if record.told is None])
         self._tell_well([record for record in records if record.told and record.ended])
@@ -58,7 +79,7 @@ class Delivery:
 
     def _tell_broken(self, records: list[Record]) -> None:
         """Also what is over already, for example because the supervisor started it again."""
-        if records and self._send(messages.broken(records, current(self.settings), self.board)):
+        if records and self._send("broken", messages.broken(records, current(self.settings), self.board)):
             for record in records:
                 if record.ended:
                     self._forget(record)
@@ -66,12 +87,12 @@ class Delivery:
                     self._keep(record, told=self.now(), reminded=self.now())
 
     def _tell_well(self, records: list[Record]) -> None:
-        if records and self._send(messages.well(records, current(self.settings), self.board)):
+        if records and self._send("well", messages.well(records, current(self.settings), self.board)):
             for record in records:
                 self._forget(record)
 
     def _remind(self, records: list[Record]) -> None:
-        if records and self._send(messages.reminder(records, current(self.settings), self.board)):
+        if records and self._send("reminder", messages.reminder(records, current(self.settings), self.board)):
             for record in records:
                 self._keep(record, reminded=self.now())
 
@@ -81,28 +102,34 @@ class Delivery:
         return self.now() - record.reminded >= REMINDER
 
     def _send_outbox(self) -> None:
-        for file in sorted(outbox(self.settings).glob("*.json")):
-            if self._send(_read(file)):
+        """In the order in which they were posted, as far as a receiver takes them."""
+        for posted, file in _posted(outbox(self.settings)):
+            message = _read(file)
+            if message is None:
+                _set_aside(file, "it is no message of ours")
+            elif self._send(file.name, message):
                 with suppress(OSError):
                     file.unlink()
+            elif self.now() - posted > GIVEN_UP:
+                _set_aside(file, f"no receiver took it in {GIVEN_UP.days} days")
 
-    def _send(self, message: Message | None) -> bool:
-        """Whether it is done with: one receiver took it, or there is none."""
+    def _send(self, name: str, message: Message) -> bool:
+        """Whether it is done with: one receiver took it, or there is none. name: what is waited with."""
         receivers = sum(service is not None for service in self.receivers.services)
-        if message is None or not receivers:
+        if not receivers:
             return True
-        if time.monotonic() < self._next_try:
+        wait = self._waits.setdefault(name, _Wait())
+        if self._lost or time.monotonic() < wait.until:
             return False
         missed = self.receivers.send(message)
-        lost = len(missed) == receivers
-        if missed and (not lost or not self._wait_seconds):
-            later = "; it is tried again until one takes it" if lost else ""
+        self._lost = len(missed) == receivers
+        if missed and not (self._lost and wait.seconds):
+            later = "; it is tried again until one takes it" if self._lost else ""
             log.warning("not told: %s did not take %r%s", ", ".join(missed), message.title, later)
-        if lost:
-            self._wait_seconds = min(max(2 * self._wait_seconds, _FIRST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
-            self._next_try = time.monotonic() + self._wait_seconds
+        if self._lost:
+            wait.longer()
             return False
-        self._wait_seconds = 0.0
+        del self._waits[name]
         log.info("told: %s", message.title)
         return True
 
@@ -139,9 +166,22 @@ def post(message: Message, settings: Settings) -> None:
     disk.replace(folder / f"{uuid4()}.json", json.dumps(content), mode=disk.PRIVATE)
 
 
+def _posted(folder: Path) -> list[tuple[datetime, Path]]:
+    found = []
+    for file in folder.glob("*.json"):
+        with suppress(OSError):
+            found.append((datetime.fromtimestamp(file.stat().st_mtime, UTC), file))
+    return sorted(found)
+
+
 def _read(file: Path) -> Message | None:
-    try:
-        content = json.loads(file.read_text())
-        return Message(content["title"], content["text"], Mood(content["mood"]), content["html"])
-    except (OSError, ValueError, KeyError):
-        return None
+    with suppress(OSError, ValidationError):
+        return _MESSAGE.validate_json(file.read_bytes())
+    return None
+
+
+def _set_aside(file: Path, why: str) -> None:
+    """It stays, under a name that is not read again."""
+    log.warning("not told: %s: %s", file, why)
+    with suppress(OSError):
+        file.rename(file.with_suffix(".not-sent"))

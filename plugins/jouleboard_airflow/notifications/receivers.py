@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 VARIABLE = "JOULEBOARD_NOTIFY"
 FORMER_VARIABLE = "JOULEBOARD_ALERT_URL"
 APPLICATION = "Jouleboard"
+SEND_SECONDS = 60.0
+"""A receiver has so long to take a message: one that answers a byte per second would never be done."""
 
 
 class Mood(Enum):
@@ -49,6 +53,7 @@ class Receivers:
     """Whom to tell. addresses: secrets, so they are not in the repr."""
 
     addresses: tuple[str, ...] = ()
+    _sending: dict[int, threading.Thread] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         return f"Receivers({len(self.addresses)})"
@@ -72,13 +77,28 @@ class Receivers:
         return tuple(_name(each) for each in self._parsed)
 
     def send(self, message: Message) -> tuple[str, ...]:
-        """Send to every receiver. Returns those that did not take it, like `receiver 2 (Slack)`."""
+        """Send to every receiver, at once. Returns those that did not take it, like `receiver 2 (Slack)`.
+
+        One that has not taken it after `SEND_SECONDS` did not take it. While it goes on with that, it gets
+        no other message.
+        """
+        known = [number for number, service in enumerate(self.services) if service]
+        busy = {number for number in known if number in self._sending and self._sending[number].is_alive()}
+        took: set[int] = set()
+
+        def send_to(number: int) -> None:
+            if _sent(self._parsed[number], message):
+                took.add(number)
+
+        for number in set(known) - busy:
+            self._sending[number] = threading.Thread(target=send_to, args=(number,), daemon=True)
+            self._sending[number].start()
+        ends = time.monotonic() + SEND_SECONDS
+        for number in set(known) - busy:
+            self._sending[number].join(max(0.0, ends - time.monotonic()))
+        in_time = frozenset(took)
         return tuple(
-            f"receiver {number} ({service})"
-            for number, (receiver, service) in enumerate(
-                zip(self._parsed, self.services, strict=True), start=1
-            )
-            if service and not _sent(receiver, message)
+            f"receiver {number + 1} ({self.services[number]})" for number in known if number not in in_time
         )
 
     @cached_property
@@ -97,7 +117,9 @@ def _read(file: Path) -> str:
     try:
         if file.stat().st_mode & 0o077:
             raise SettingsError(f"{VARIABLE}={file}: other users can read it; run `chmod 600 {file}`")
-        return file.read_text()
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{VARIABLE}={file}: no text in UTF-8; write it in this encoding") from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise SettingsError(
@@ -111,7 +133,12 @@ def _receiver(address: str) -> apprise.Apprise:
 
     logging.getLogger("apprise").disabled = True
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
-    asset = apprise.AppriseAsset(app_id=APPLICATION, app_desc="Energy leaderboard", async_mode=False)
+    asset = apprise.AppriseAsset(
+        app_id=APPLICATION,
+        app_desc="Energy leaderboard",
+        async_mode=False,
+        http_redirects=False,  # the page behind it, a login for example, gets no message and says 200
+    )
     receiver = apprise.Apprise(asset=asset)
     receiver.add(address)
     return receiver

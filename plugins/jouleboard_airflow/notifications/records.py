@@ -5,6 +5,7 @@ Several processes note incidents; one sends. A lock keeps a note from being lost
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,6 +23,7 @@ from jouleboard_airflow.notifications.incidents import Incident
 log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 2.0
+_LONGEST_NAME = 200
 
 
 class Record(BaseModel):
@@ -107,10 +109,14 @@ class Records:
             yield
 
     def _file(self, key: str) -> Path:
-        return self.folder / f"{quote(key, safe='')[:200]}.json"
+        """A key that is too long for the name of a file has its hash in the name."""
+        name = quote(key, safe="")
+        if len(name) > _LONGEST_NAME:
+            name = f"{name[: _LONGEST_NAME - 65]}-{hashlib.sha256(key.encode()).hexdigest()}"
+        return self.folder / f"{name}.json"
 
 
 def _read(file: Path) -> Record | None:
     with suppress(OSError, ValidationError):
-        return Record.model_validate_json(file.read_text())
+        return Record.model_validate_json(file.read_bytes())
     return None

@@ -208,3 +208,47 @@ def test_a_file_that_changes_is_read_anew_whatever_its_size_and_times_say(copy: 
     (copy / "gpus" / "B200.yaml").unlink()  # the unchanged files of models are right only beside it
     with pytest.raises(CatalogError, match="no such GPU in the catalog"):
         load(copy)
+
+
+GPU_ENTRY = """gpu_model: X100
+display_name: Maker X100
+tdp_watts: 300
+memory_gib: 48
+driver_names: ["Maker X100"]
+source: its maker
+"""
+
+
+def test_an_installation_adds_a_gpu_and_changes_none(tmp_path: Path) -> None:
+    (tmp_path / "gpus").mkdir()
+    (tmp_path / "gpus" / "X100.yaml").write_text(GPU_ENTRY)
+    catalog = load(overlay=tmp_path)
+    assert catalog.gpu_named("Maker X100 PCIe").tdp_watts == 300
+    assert catalog.gpus.keys() - load().gpus.keys() == {"X100"}
+    assert catalog.content_hash != load().content_hash
+    shipped = (SHIPPED / "gpus" / "H200.yaml").read_text().replace("tdp_watts: 700", "tdp_watts: 7000")
+    (tmp_path / "gpus" / "H200.yaml").write_text(shipped)
+    with pytest.raises(CatalogError, match=r"gpus/H200.yaml:1: the catalog has H200; remove this file"):
+        load(overlay=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["gpu/X100.yaml", "gpus/X100.yml", "gpus/more/X100.yaml", "canary.yaml", "models.YAML", "x/y/z.yml"],
+)
+def test_a_file_that_nothing_would_read_is_refused(path: str, tmp_path: Path) -> None:
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(GPU_ENTRY)
+    with pytest.raises(CatalogError) as caught:
+        load(overlay=tmp_path)
+    assert str(caught.value).startswith(f"{file}:1: nothing reads this file")
+    assert "gpus/*.yaml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["README.md", ".git/config.yaml", "models/.old.yaml", "gpus/X100.yaml~"])
+def test_other_files_may_lie_beside_an_installation_s_catalog(path: str, tmp_path: Path) -> None:
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("not of the catalog")
+    assert load(overlay=tmp_path).content_hash == load().content_hash

@@ -21,6 +21,7 @@ ODD = {
     float: ("nan", "inf", "-inf"),
     int: (str(10**20), str(-(10**20)), "1.5", "nan"),
     Path: ("",),
+    str: ("", " ", "\t"),
 }
 
 
@@ -103,7 +104,9 @@ def test_a_number_beyond_sense_is_one_line(
         (("query", "select 1", "--json", "--csv"), "give one of them"),
         ((*PRICE, "--json", "--csv"), "give one of them"),
         (("export", "ecologits", ""), "a path is empty"),
-        (("releases", ""), "is not the name of a project"),
+        (("releases", ""), "is empty"),
+        ((*TINY, "--endpoint", ""), "is empty"),
+        (("plan", "0.32.0", "--repeats", 10**9), "less than or equal to 1000"),
         (("releases", "../simple"), "is not the name of a project"),
         (("import", "mlenergy", ""), "is empty"),
         ((*TINY, "--request-seed", 10**20), "is too large"),

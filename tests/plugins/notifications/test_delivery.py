@@ -12,12 +12,12 @@ import pytest
 from benchmark_tasks import disk
 from benchmark_tasks.errors import DiskFull, SettingsError
 from benchmark_tasks.settings import Settings
-from jouleboard_airflow.notifications import Incident, Kind, delivery, recovered, tell
+from jouleboard_airflow.notifications import Incident, Kind, delivery, receivers, recovered, tell
 from jouleboard_airflow.notifications.delivery import Delivery, post
 from jouleboard_airflow.notifications.messages import span
 from jouleboard_airflow.notifications.receivers import VARIABLE, Message, Mood, Receivers, former_setting
 from jouleboard_airflow.notifications.records import Records
-from tests.receivers import CANARY, Hook, Mail, write_publication
+from tests.receivers import CANARY, Hook, Mail, receiver_that_never_ends, write_publication
 
 DEAD = Incident("component/scheduler", Kind.COMPONENT, "The scheduler has ended", "its log ends here")
 FAILED = Incident(
@@ -235,3 +235,92 @@ def test_whoever_sets_the_former_variable_is_told_so() -> None:
 )
 def test_spans_in_words(seconds: float, words: str) -> None:
     assert span(seconds) == words
+
+
+def failed_run(end: str) -> Incident:
+    """A run whose id is as long as Airflow allows; `end` is its last part."""
+    run_id = f"manual__2026-11-30T12:00:00+00:00_{'x' * 200}{end}"
+    return Incident(f"run/benchmark_on_demand/{run_id}", Kind.RUN, f"The run {end} failed.")
+
+
+def test_incidents_whose_keys_begin_alike_are_each_told_once(settings: Settings, hook: Hook) -> None:
+    sends = sender(settings, hook.address)
+    for _ in range(3):
+        tell(failed_run("A"), settings)
+        tell(failed_run("B"), settings)
+        sends.deliver()
+    assert hook.titles == ["2 problems"]
+    recovered(failed_run("A").key, settings)
+    sends.deliver()
+    assert hook.titles[1:] == ["solved: The run A failed."]
+    assert list(Records(settings).all()) == [failed_run("B").key]
+
+
+def test_who_redirects_to_a_page_for_people_was_not_told(settings: Settings, hook: Hook) -> None:
+    hook.moved = True
+    tell(DEAD, settings)
+    sender(settings, hook.address).deliver()
+    hook.moved = False
+    sender(settings, hook.address).deliver()
+    assert hook.titles == ["The scheduler has ended."]
+
+
+def test_a_receiver_that_never_ends_its_answer_keeps_nobody_from_being_told(
+    settings: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(receivers, "SEND_SECONDS", 1.0)
+    with receiver_that_never_ends() as address:
+        sends = sender(settings, hook.address, address)
+        for incident in (DEAD, FAILED):
+            tell(incident, settings)
+            sends.deliver()
+    assert hook.titles == ["The scheduler has ended.", "benchmark_release r1 failed."]
+    assert caplog.text.count("receiver 2 (JSON) did not take") == 2
+
+
+def test_a_message_that_nobody_takes_stops_no_other_and_is_given_up_after_a_week(
+    settings: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook.largest = 2000
+    clock = Clock()
+    sends = sender(settings, hook.address, clock=clock)
+    for number in range(6):
+        post(Message(f"m: digest {number}", "x" * (5000 if number in (0, 3) else 5), Mood.NEWS), settings)
+    for _ in range(4):
+        sends.deliver()
+    assert hook.titles == [f"digest {number}" for number in (1, 2, 4, 5)]
+    tell(DEAD, settings)
+    sends.deliver()
+    assert hook.titles[4:] == ["The scheduler has ended."]
+    clock.now += timedelta(days=8)
+    monkeypatch.setattr(delivery, "_FIRST_WAIT_SECONDS", 0.0)
+    again = sender(settings, hook.address, clock=clock)
+    for _ in range(3):
+        again.deliver()
+    assert hook.titles[5:] == ["1 problem still open"]
+    assert sorted(file.suffix for file in delivery.outbox(settings).iterdir()) == [".not-sent"] * 2
+    assert caplog.text.count("no receiver took it in 7 days") == 2
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "{}", "{", "7", '{"title": 1}', "\ud800"])
+def test_what_is_no_message_is_kept_named_and_stops_no_other(
+    settings: Settings, hook: Hook, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    folder = delivery.outbox(settings)
+    folder.mkdir(parents=True)
+    (folder / "0.json").write_bytes(content.encode("utf-8", "surrogatepass"))
+    post(Message("m: good", "text", Mood.NEWS), settings)
+    sends = sender(settings, hook.address)
+    for _ in range(2):
+        sends.deliver()
+    assert hook.titles == ["good"]
+    assert [file.name for file in folder.iterdir()] == ["0.not-sent"]
+    assert caplog.text.count("0.json: it is no message of ours") == 1
+
+
+def test_a_file_of_addresses_in_another_encoding_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "receivers"
+    file.write_bytes("# B\u00fcro\njson://a/\n".encode("latin-1"))
+    file.chmod(0o600)
+    with pytest.raises(SettingsError, match="no text in UTF-8"):
+        Receivers.from_environment({VARIABLE: str(file)})
