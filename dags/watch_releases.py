@@ -20,7 +20,8 @@ is skipped. Switch off *Ask the model hub* in the form, or set `HF_HUB_OFFLINE=1
 Withdrawn releases, pre-releases and releases without a build for this machine are left out, each with one
 line in the log of `find_releases`. Files of a release appear on the index one by one: a release of which no
 wheel fits the Python and platform of the hosts (`JOULEBOARD_FLEET_PLATFORM`) is "not yet"; every watch looks
-at it again. A page that lists no files of the project, such as a sign-in page, fails the watch.
+at it again. A page that cannot be read or lists no files of the project (a sign-in page) fails `verdict`, or
+`find_releases` if there is no other; the releases of the other projects are started all the same.
 
 Floors: `watch.yaml` of the catalog; `JOULEBOARD_VLLM_FLOOR` and similar variables for this installation; the
 form for one run.
@@ -42,6 +43,8 @@ from jouleboard_airflow.tasks.choices import TITLES
 
 CATALOG, NOTICE = forms.installed_catalog()
 HERE = forms.Here.known(CATALOG)
+UNKNOWN = "unknown"
+"""XCom key: a line per project whose releases could not be read."""
 
 
 @dag(
@@ -69,7 +72,15 @@ def watch_releases() -> None:
     def find_releases(params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
         """Ask the package index; one entry per release."""
         with one_line_errors(ti):
-            return releases.releases_to_benchmark(params)
+            found = releases.releases_to_benchmark(params)
+        ti.xcom_push(key=UNKNOWN, value=found.unknown)
+        return found.runs
+
+    @task
+    def verdict(ti: Any) -> None:
+        """Fails if the page of a project could not be read, so that people are told."""
+        with one_line_errors(ti):
+            releases.require_all_known(ti.xcom_pull(task_ids="find_releases", key=UNKNOWN))
 
     @task(execution_timeout=timedelta(minutes=10))
     def find_models(params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
@@ -83,7 +94,9 @@ def watch_releases() -> None:
         with one_line_errors(ti):
             return models.revisions_to_benchmark(params)
 
-    _start_each("start_benchmark", "benchmark_release", find_releases())
+    found = find_releases()
+    _start_each("start_benchmark", "benchmark_release", found)
+    found >> verdict()
     _start_each("propose", "propose_model", find_models())
     _start_each("start_revision", "benchmark_release", find_revisions())
 

@@ -74,7 +74,7 @@ def watched(settings: Settings) -> list[dict[str, Any]]:
     """What `watch_releases` starts."""
     from jouleboard_airflow.tasks.releases import releases_to_benchmark
 
-    return [entry for entry in releases_to_benchmark({"gpu_model": NO_GPU}) if "mockllm" in str(entry)]
+    return [entry for entry in releases_to_benchmark({"gpu_model": NO_GPU}).runs if "mockllm" in str(entry)]
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,21 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
+from benchmark_tasks.deadlines import within
 from benchmark_tasks.errors import ImportRefused, SourceUnreachable
 
 WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Between tries that brought nothing new; after the last one the import gives up."""
 MAX_FILE_BYTES = 1 << 30
+BEGIN_SECONDS = 60.0
+PACE_SECONDS, LEAST_BYTES_PER_SECOND = 60.0, 1000.0
+"""After so long, less than this per second on average is no download any more."""
 
 _PASSES = (408, 425, 429, 500, 502, 503, 504)
 """Answers of a server that may be gone a little later."""
@@ -59,7 +64,8 @@ class Downloads:
 
     def _try(self, url: str, shown: str, part: _Part) -> bytes:
         headers = {"Accept-Encoding": "identity", **part.question}
-        with self.client.stream("GET", url, headers=headers) as response:
+        request = self.client.build_request("GET", url, headers=headers)
+        with closing(self._begin(request)) as response:
             self._has_answered = True
             match response.status_code:
                 case 304 if part.is_whole:
@@ -83,6 +89,12 @@ class Downloads:
             raise ImportRefused(f"{shown}: its SHA-256 is not what the server states; try again")
         part.finish()
         return content
+
+    def _begin(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return within(BEGIN_SECONDS, lambda: self.client.send(request, stream=True))
+        except TimeoutError as error:
+            raise _Again(f"the server did not begin to answer within {BEGIN_SECONDS:g} s") from error
 
     def _unreachable(self, shown: str, error: Exception, arrived: int) -> SourceUnreachable:
         why = str(error) or type(error).__name__
@@ -137,9 +149,16 @@ class _Part:
         """Add what arrives, as it arrives."""
         arrived = self.bytes
         with self.path.open("ab") as file:
+            began, before = time.monotonic(), arrived
             for chunk in response.iter_bytes():
                 file.write(chunk)
                 arrived += len(chunk)
+                seconds = time.monotonic() - began
+                if seconds > PACE_SECONDS and arrived - before < seconds * LEAST_BYTES_PER_SECOND:
+                    raise SourceUnreachable(
+                        f"{shown}: {arrived - before:,} bytes came in {seconds:.0f} s, too slowly;"
+                        " try again later (what has arrived is kept), or give a folder"
+                    )
                 if arrived > MAX_FILE_BYTES:
                     self.forget()
                     raise ImportRefused(

@@ -172,7 +172,9 @@ def parse_object(content: bytes, where: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(content)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        if b"\\ud" in content.lower():  # Python reads half of a surrogate pair, which no file can hold
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise ImportRefused(f"{where}: truncated or not JSON ({error}); fetch the file again") from error
     if not isinstance(value, dict):
         raise ImportRefused(f"{where}: contains a {type(value).__name__}, not an object")

@@ -24,9 +24,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
+import orjson
 from pydantic import Field, ValidationError
 
 from benchmark_tasks.catalog.fields import DESCRIPTION_ONLY, Commit, HubId
+from benchmark_tasks.deadlines import within
 from benchmark_tasks.errors import DiskFull, HubRefused, IndexUnreachable, of_this_machine
 from benchmark_tasks.releases.index import without_credentials
 from benchmark_tasks.results.record import Count, Record
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 PUBLIC_HUB = "https://huggingface.co"
 TIMEOUT_SECONDS = 30.0
+WHOLE_SECONDS = 300.0
+"""For all of an answer, however slowly it comes."""
 LONGEST_LIST = 20_000
 LARGEST_CONFIG_BYTES = 1 << 20
 MOST_WEIGHT_FILES = 400
@@ -337,8 +341,11 @@ def _client(endpoint: str, shown: str) -> HfApi:
         def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
             if _PATIENT.is_set():
                 return super().send(request, **options)
+            send = super().send
             try:
-                response = super().send(request, **options)
+                response = within(WHOLE_SECONDS, lambda: send(request, **options))
+            except TimeoutError:
+                what = f"did not send all of its answer within {WHOLE_SECONDS:.0f} s"
             except httpx2.TimeoutException:
                 what = f"did not answer within {TIMEOUT_SECONDS:.0f} s"
             except httpx2.RequestError as error:
@@ -428,16 +435,12 @@ def _tensor(name: str, tensor: Any) -> Tensor:
 def _object(content: bytes, model_id: str) -> dict[str, Any]:
     """A JSON object; NaN and infinity are refused."""
     try:
-        parsed = json.loads(content, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        parsed = orjson.loads(content)
+    except ValueError:
         raise HubRefused(f"{model_id}: config.json is not JSON") from None
     if not isinstance(parsed, dict):
         raise HubRefused(f"{model_id}: config.json is not a JSON object")
     return parsed
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(text)
 
 
 def _first_reason(error: Exception) -> str:

@@ -24,6 +24,7 @@ from pypi_simple import (
 )
 
 from benchmark_tasks.catalog import WatchedProject, load
+from benchmark_tasks.deadlines import within
 from benchmark_tasks.errors import IndexUnreachable, NotInstallableYet, UnknownVersion
 from benchmark_tasks.releases.builds import why_not_installable
 from benchmark_tasks.results.record import Record
@@ -31,6 +32,8 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName
 
 TIMEOUT_SECONDS = 30.0
+WHOLE_SECONDS = 300.0
+"""For all of a page, however slowly it comes."""
 
 _NOT_A_PAGE = (
     ValueError,
@@ -187,13 +190,17 @@ def _project_files(project: str, settings: Settings) -> list[DistributionPackage
     session.hooks["response"].append(_require_whole)
     try:
         with session, PyPISimple(url, session=session) as client:
-            packages = client.get_project_page(project, timeout=TIMEOUT_SECONDS).packages
+            packages = within(
+                WHOLE_SECONDS, lambda: client.get_project_page(project, timeout=TIMEOUT_SECONDS).packages
+            )
     except NoSuchProjectError as error:
         raise UnknownVersion(f"the package index at {shown} has no project {project!r}") from error
     except requests.HTTPError as error:
         what = f"answered {error.response.status_code} for {project}"
     except requests.Timeout:
         what = f"did not answer within {TIMEOUT_SECONDS:.0f} s"
+    except TimeoutError:
+        what = f"did not send all of its answer within {WHOLE_SECONDS:.0f} s"
     except _HalfPage:
         what = f"answered for {project} with a page that is cut off"
     except (requests.JSONDecodeError, UnsupportedContentTypeError):

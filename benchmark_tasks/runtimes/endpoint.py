@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
+import orjson
 from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.client.address import Address, refused_certificate
@@ -42,7 +42,7 @@ def version_of(url: str, kind: RuntimeKind, key: str | None = None) -> str:
 def look_at(
     endpoint: AtEndpoint, setup: Setup, say: Callable[[str], None], key: str | None = None
 ) -> Endpoint:
-    """An endpoint that is up, of the version the sweep names, and serves one model.
+    """An endpoint that is up, of the version the sweep names, and serves the model.
 
     key: bearer token, if the server requires one.
 
@@ -63,8 +63,7 @@ def look_at(
         raise SettingsError(
             f"{endpoint.url} is on another machine: its GPUs cannot be read from here, name none"
         )
-    model = _model_of(endpoint.url, kind, key)
-    name, root = str(model["id"]), str(model.get("root") or model["id"])
+    name, root = _model_of(endpoint.url, kind, key, setup.model_id)
     if setup.model_id not in (name, root):
         say(f"{endpoint.url} calls its model {name} ({root}); recorded as {setup.model_id}, as you named it")
     server = Endpoint(kind.server, endpoint.url, name, root, {str(setup.runtime): version}, key)
@@ -138,7 +137,7 @@ def base_of(url: str) -> str:
 
 def _ask(url: str, path: str, kind: RuntimeKind, key: str | None) -> dict[str, object]:
     try:
-        answer = json.loads(get(base_of(url) + path, key))
+        answer = orjson.loads(get(base_of(url) + path, key))
     except HTTPError as error:
         raise ServerError(_refusal(url, error)) from error
     except OSError as error:
@@ -161,11 +160,29 @@ def _refusal(url: str, error: HTTPError) -> str:
     return f"{url} answers HTTP {error.code} ({error.reason}): correct --endpoint"
 
 
-def _model_of(url: str, kind: RuntimeKind, key: str | None) -> Mapping[str, object]:
-    models = _ask(url, "/v1/models", kind, key).get("data")
-    if not isinstance(models, list) or not models or "id" not in models[0]:
-        raise ServerError(f"{url} serves no model")
-    return dict(models[0])
+def _model_of(url: str, kind: RuntimeKind, key: str | None, wanted: str) -> tuple[str, str]:
+    """Name and root of the model to measure: the one that has this name or root, or the only one."""
+    listed = _ask(url, "/v1/models", kind, key).get("data")
+    entries = listed if isinstance(listed, list) else []
+    names = [entry["id"] for entry in entries if isinstance(entry, dict) and _is_text(entry.get("id"))]
+    if not names or len(names) < len(entries):
+        raise ServerError(f"{url}/v1/models lists no model by its name: is this a {kind.title} server?")
+    roots = [entry["root"] if _is_text(entry.get("root")) else entry["id"] for entry in entries]
+    if wanted in names:
+        chosen = names.index(wanted)
+    elif wanted in roots:
+        chosen = roots.index(wanted)
+    elif len(names) == 1:
+        chosen = 0
+    else:
+        raise ServerError(
+            f"{url} serves {', '.join(names)}, and none is called {wanted}: name one of them, or serve one"
+        )
+    return names[chosen], roots[chosen]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _is_here(url: str) -> bool:

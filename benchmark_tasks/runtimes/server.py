@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 
+import orjson
 from pydantic import JsonValue
 
+from benchmark_tasks.deadlines import within
 from benchmark_tasks.errors import OutOfMemory, PortInUse, ServerDied, ServerError, ServerNeverHealthy
 from benchmark_tasks.meters.meter import Reading
 from benchmark_tasks.processes import guarded, log_tail
@@ -164,7 +166,7 @@ class RunningServer:
         assert self.contract.sleep is not None
         path = self.contract.sleep.state_path
         try:
-            return json.loads(get(self.base_url + path, self.key))["is_sleeping"] is True
+            return orjson.loads(get(self.base_url + path, self.key))["is_sleeping"] is True
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ServerError(f"GET {path} does not say whether the server sleeps: {error}") from error
 
@@ -286,8 +288,12 @@ def _ask(request: urllib.request.Request, key: str | None, seconds: float) -> by
     request.add_header("Accept-Encoding", "identity")
     if key:
         request.add_header("Authorization", f"Bearer {key}")
-    try:
+
+    def answer() -> bytes:
         with _DIRECTLY.open(request, timeout=seconds) as response:
             return bytes(response.read())
+
+    try:
+        return within(seconds, answer)
     except HTTPException as error:  # an answer that breaks off, or none of HTTP
         raise ConnectionError(f"{type(error).__name__}: {error}") from error

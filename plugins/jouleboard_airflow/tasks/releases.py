@@ -10,11 +10,11 @@ import os
 import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from benchmark_tasks.errors import JouleboardError, one_line
+from benchmark_tasks.errors import IndexUnreachable, JouleboardError, UnknownVersion, one_line
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.tasks import choices
 
@@ -26,15 +26,23 @@ if TYPE_CHECKING:
 log = logging.getLogger("airflow.task")
 
 
-def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Arguments of the triggers: one entry per release from the floor on that can be measured here.
+class Found(NamedTuple):
+    """What the package index has. runs: arguments of the triggers. unknown: a line per project not known."""
+
+    runs: list[dict[str, Any]]
+    unknown: list[str]
+
+
+def releases_to_benchmark(params: Mapping[str, Any]) -> Found:
+    """One run per release from the floor on that can be measured here.
 
     Every call returns all of them; as a run id exists only once, each release gets one run, also after days
-    without a watch.
+    without a watch. A project whose page cannot be read does not stop the others.
 
     Raises:
         Impossible: a field of the form asks for something that cannot be done here.
-        IndexUnreachable, CatalogError
+        IndexUnreachable, UnknownVersion: the page of no project that is measured here can be read.
+        CatalogError
     """
     from benchmark_tasks.catalog import load
     from jouleboard_airflow.tasks.planning import machines_of
@@ -44,14 +52,39 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     fields = (*(floor_param(project.project) for project in catalog.watch.projects), "gpu_model", "hub")
     choices.require_possible(choices.with_gpu_model(params, fields))
     has_gpu = any(machine.has_gpu for machine in machines_of(catalog, params["gpu_model"]))
-    chosen = []
+    found, errors = Found([], []), []
     for project in catalog.watch.projects:
         floor = params.get(floor_param(project.project)) or configured_floor(project.project) or project.floor
         watched = project.model_copy(update={"floor": floor})
-        for version in _measurable(watched, settings, has_gpu):
+        try:
+            versions = _measurable(watched, settings, has_gpu)
+        except (IndexUnreachable, UnknownVersion) as error:
+            if project.distribution(has_gpu=has_gpu) is None:
+                log.warning(
+                    "%s is not measured here, and its releases are not known: %s", project.project, error
+                )
+            else:
+                log.error("%s: %s", project.project, error)
+                errors.append(error)
+            continue
+        for version in versions:
             conf = {"runtime": project.runtime, "version": version, "gpu_model": params["gpu_model"]}
-            chosen.append({"trigger_run_id": release_run_id(project.project, version), "conf": conf})
-    return chosen
+            found.runs.append({"trigger_run_id": release_run_id(project.project, version), "conf": conf})
+    measured = [each for each in catalog.watch.projects if each.distribution(has_gpu=has_gpu) is not None]
+    if errors and len(errors) == len(measured):
+        raise errors[0]
+    found.unknown.extend(map(str, errors))
+    return found
+
+
+def require_all_known(unknown: list[str]) -> None:
+    """Fail after the other projects' releases were found.
+
+    Raises:
+        IndexUnreachable: the page of a project could not be read.
+    """
+    if unknown:
+        raise IndexUnreachable(" | ".join(unknown))
 
 
 def _measurable(project: WatchedProject, settings: Settings, has_gpu: bool) -> list[str]:

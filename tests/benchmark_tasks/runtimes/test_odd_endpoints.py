@@ -1,0 +1,127 @@
+"""Endpoints that answer oddly: refused with one line, in time, and never measured as another model."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from benchmark_tasks.deadlines import within
+from benchmark_tasks.errors import ServerError
+from benchmark_tasks.runtimes import endpoint, server
+from benchmark_tasks.runtimes.launch import AtEndpoint
+from benchmark_tasks.testing.quick import quick_sweep
+
+WANTED = "jouleboard/qwen3-tiny"
+METRICS = b'vllm:num_requests_running{engine="0"} 0\nvllm:generation_tokens_total{engine="0"} 7\n'
+
+
+@dataclass
+class Odd:
+    """answers: body by path. dripping: paths whose answer begins, goes on, and never ends."""
+
+    url: str = ""
+    answers: dict[str, bytes] = field(default_factory=dict)
+    dripping: set[str] = field(default_factory=set)
+
+
+@pytest.fixture
+def odd() -> Iterator[Odd]:
+    state, ended = Odd(), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            while self.path in state.dripping and not ended.wait(0.05):
+                self.wfile.write(b" ")
+            self.wfile.write(state.answers[self.path])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        state.url = f"http://127.0.0.1:{listening.server_port}"
+        state.answers = {
+            "/version": b'{"version": "0.32.0"}',
+            "/v1/models": models({"id": WANTED}),
+            "/metrics": METRICS,
+        }
+        threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
+        yield state
+        ended.set()
+        listening.shutdown()
+
+
+def models(*entries: object) -> bytes:
+    return json.dumps({"data": entries}).encode()
+
+
+def look(odd: Odd) -> endpoint.Endpoint:
+    return endpoint.look_at(AtEndpoint(url=odd.url), quick_sweep(runtime_version="0.32.0"), lambda line: None)
+
+
+@pytest.mark.parametrize("path", ["/version", "/v1/models", "/metrics"])
+def test_an_answer_that_never_ends_is_one_line(odd: Odd, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(server, "HTTP_SECONDS", 0.5)
+    monkeypatch.setattr(endpoint, "REST_SECONDS", 0.5)
+    odd.dripping = {path}
+    with pytest.raises(ServerError, match="does not answer"):
+        look(odd)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"data": null}',
+        b'{"data": {}}',
+        b'{"data": []}',
+        models(None),
+        models([]),
+        models({}),
+        models({"id": None}),
+        models({"id": 7}),
+        models({"id": " "}),
+        models({"id": WANTED}, None),
+        b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"data": [{"id": "\\ud800"}]}',
+        b'{"data": [{"id": "a", "root": "\\udfff"}]}',
+        b"\xff\xfe",
+    ],
+    ids=lambda body: body[:30].decode(errors="replace"),
+)
+def test_a_list_of_models_that_is_none_is_one_line(odd: Odd, body: bytes) -> None:
+    odd.answers["/v1/models"] = body
+    with pytest.raises(ServerError) as caught:
+        look(odd)
+    assert "\n" not in str(caught.value)
+
+
+def test_of_several_models_the_named_one_is_measured(odd: Odd) -> None:
+    adapter, served = {"id": "adapter", "root": "/a"}, {"id": "short", "root": WANTED}
+    for entries in ((adapter, served), (served, adapter), (adapter, {"id": WANTED, "root": "/b"}, served)):
+        odd.answers["/v1/models"] = models(*entries)
+        chosen = look(odd).served_model_name
+        assert chosen == (WANTED if len(entries) == 3 else "short")
+    odd.answers["/v1/models"] = models(adapter, {"id": "other"})
+    with pytest.raises(ServerError, match=f"serves adapter, other, and none is called {WANTED}"):
+        look(odd)
+    odd.answers["/v1/models"] = models({"id": "other", "root": None})
+    assert look(odd).served_model_name == "other"
+
+
+def test_what_a_call_returns_or_raises_comes_back_and_a_long_one_is_left() -> None:
+    assert within(5, lambda: 7) == 7
+    with pytest.raises(ValueError, match="invalid literal"):
+        within(5, lambda: int("no"))
+    ended = threading.Event()
+    with pytest.raises(TimeoutError, match=r"no whole answer within 0.05 s"):
+        within(0.05, lambda: ended.wait(60))
+    ended.set()
