@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from benchmark_tasks import catalog as catalog_package
+from benchmark_tasks.addresses import without_credentials
 from benchmark_tasks.catalog import Catalog, WatchedProject
 from benchmark_tasks.errors import JouleboardError, MeterError, SettingsError
 from benchmark_tasks.host.libraries import missing_libraries
@@ -347,14 +348,14 @@ def _own_prompts() -> list[HostFinding]:
 
 def _index(catalog: Catalog, settings: Settings, machine: Machine, has_runtime: bool) -> HostFinding:
     try:
-        from benchmark_tasks.releases.index import index_url, without_credentials
+        from benchmark_tasks.releases.index import index_url
     except ModuleNotFoundError as error:
         state = State.LIMITED if has_runtime else State.BROKEN
         return HostFinding(
             "package index", state, f"cannot be read: the package {error.name} is not installed here"
         )
-    shown = without_credentials(index_url(settings))
     try:
+        shown = without_credentials(index_url(settings))
         releases = [
             f"{project.project} releases to measure here: {_versions(project, settings, machine)}"
             for project in catalog.watch.projects

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo
 
-Name = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]*$")]
+"""A text for people, without control characters, which no figure and no XML can hold."""
 HubId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=96)
 ]

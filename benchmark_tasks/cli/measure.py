@@ -291,7 +291,15 @@ def _server(
         variable = vendor_here().visible_variable
         raise SettingsError(f"--gpu-index needs --endpoint; without an endpoint, set {variable}")
     if endpoint is not None:
-        return {"kind": "endpoint", "url": endpoint, "gpu_indices": gpu_index or ()}
+        from pydantic import ValidationError
+
+        from benchmark_tasks.runtimes.launch import AtEndpoint
+
+        try:
+            return AtEndpoint(url=endpoint, gpu_indices=tuple(gpu_index or ())).model_dump()
+        except ValidationError as error:
+            problem = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            raise SettingsError(f"--endpoint: {problem}") from error
     return None if image is None else {"kind": "container", "image": image, "client": client}
 
 

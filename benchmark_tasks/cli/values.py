@@ -1,4 +1,4 @@
-"""Values that no option of any command takes: an empty text or path, NaN, infinity, a number beyond 64 bits.
+"""Values that no option of any command takes: empty ones, bytes that are no text, NaN, too large numbers.
 
 Typer's ranges let NaN pass, and an empty path becomes the working directory. So every command is made strict
 in one place: an option that is added later is, too.
@@ -43,11 +43,21 @@ def _odd(given: Iterable[Any], values: Iterable[Any]) -> str | None:
             return "a path is empty: name a file or folder (. is this folder)"
         if isinstance(value, str) and not value.strip():
             return "the value is empty: give one, or leave this out"
+        if isinstance(value, str | Path) and not _is_text(str(value)):
+            return "the value is no text in UTF-8: write it in this encoding"
         if isinstance(value, float) and not math.isfinite(value):
             return f"{value} is no number that can be used: give a finite one"
         if isinstance(value, int) and abs(value) > LARGEST:
             return f"{value} is too large: the most is {LARGEST}"
     return None
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _each(value: Any) -> tuple[Any, ...]:

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from benchmark_tasks.errors import ImportRefused, SourceUnreachable
+from benchmark_tasks.addresses import require_address, without_credentials
+from benchmark_tasks.errors import ImportRefused, SettingsError, SourceUnreachable
 from benchmark_tasks.imports.download import Downloads
 
 PUBLIC_ADDRESS = "https://ml.energy/leaderboard/data"
@@ -66,9 +67,10 @@ class WebSource:
     """Published files under an address, which may be signed (`?token=...`)."""
 
     def __init__(self, url: str, downloads: Downloads) -> None:
-        from benchmark_tasks.releases.index import without_credentials
-
-        self._parts = urlsplit(url)
+        try:
+            self._parts = urlsplit(require_address(url, "the address to import from"))
+        except SettingsError as error:
+            raise ImportRefused(str(error)) from error
         self.name = without_credentials(url).rstrip("/")
         self._downloads = downloads
 
@@ -158,7 +160,8 @@ def open_source(path_or_url: str, downloads: Path) -> Source:
             raise ImportRefused(f"not an http(s) address ({error}); check it, or give a folder") from error
     root = Path(path_or_url).expanduser().absolute()
     if not root.is_dir():
-        raise ImportRefused(f"{root}: no such folder; give a folder or an http(s) address")
+        shown = root if "@" not in path_or_url else "the address (not shown, as it may hold a password)"
+        raise ImportRefused(f"{shown}: no such folder; give a folder or an http(s) address")
     inside = root / WEB_APP_FOLDER
     is_web_app = not (root / "index.json").exists() and (inside / "index.json").is_file()
     return FolderSource(inside if is_web_app else root)

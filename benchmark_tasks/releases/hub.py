@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import orjson
 from pydantic import Field, ValidationError
 
+from benchmark_tasks.addresses import require_address, without_credentials
 from benchmark_tasks.catalog.fields import DESCRIPTION_ONLY, Commit, HubId
 from benchmark_tasks.deadlines import within
 from benchmark_tasks.errors import DiskFull, HubRefused, IndexUnreachable, of_this_machine
-from benchmark_tasks.releases.index import without_credentials
 from benchmark_tasks.results.record import Count, Record
 from benchmark_tasks.settings import Settings
 
@@ -144,7 +144,7 @@ class Hub:
     """
 
     def __init__(self, settings: Settings) -> None:
-        endpoint = (settings.hub_url or PUBLIC_HUB).rstrip("/")
+        endpoint = require_address(settings.hub_url or PUBLIC_HUB, "the model hub (HF_ENDPOINT)").rstrip("/")
         self.shown = without_credentials(endpoint)
         if settings.hub_offline:
             raise IndexUnreachable(f"model hub {self.shown} is not asked: HF_HUB_OFFLINE is set")

@@ -9,7 +9,6 @@ import sys
 from collections import defaultdict
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from packaging.utils import canonicalize_name
@@ -23,6 +22,7 @@ from pypi_simple import (
     UnsupportedRepoVersionError,
 )
 
+from benchmark_tasks.addresses import require_address, without_credentials
 from benchmark_tasks.catalog import WatchedProject, load
 from benchmark_tasks.deadlines import within
 from benchmark_tasks.errors import IndexUnreachable, NotInstallableYet, UnknownVersion
@@ -168,14 +168,13 @@ def find_version(project: str, version: str, settings: Settings) -> Release:
 
 
 def index_url(settings: Settings) -> str:
-    """Where releases are looked up: the settings, then pip's configuration, then the public index."""
-    return settings.index_url or _pip_index_url() or PYPI_SIMPLE_ENDPOINT
+    """Where releases are looked up: the settings, then pip's configuration, then the public index.
 
-
-def without_credentials(url: str) -> str:
-    """The URL without user name and password, to be printed."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+    Raises:
+        SettingsError: it is no address.
+    """
+    url = settings.index_url or _pip_index_url() or PYPI_SIMPLE_ENDPOINT
+    return require_address(url, "the package index (JOULEBOARD_INDEX_URL)", ("http", "https", "file"))
 
 
 class _HalfPage(ValueError):

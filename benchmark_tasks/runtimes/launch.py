@@ -51,6 +51,16 @@ class AtEndpoint(Record):
     url: str = Field(pattern=r"^https?://[^/\s@?#]+(/[^\s@?#]*)?$")
     gpu_indices: tuple[Count, ...] = ()
 
+    @field_validator("url", mode="before")
+    @classmethod
+    def _holds_no_secret(cls, url: object) -> object:
+        if isinstance(url, str) and "@" in url:
+            raise ValueError(
+                "an endpoint's address has no user name or password: remove them; "
+                "a key is read from JOULEBOARD_ENDPOINT_KEY"
+            )
+        return url
+
     @field_validator("url")
     @classmethod
     def _is_read_alike(cls, url: str) -> str:

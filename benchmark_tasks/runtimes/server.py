@@ -31,6 +31,7 @@ from benchmark_tasks.runtimes.metrics import ACCEPT, parse_metrics, total_of
 
 POLL_SECONDS = 0.25
 HTTP_SECONDS = 5.0
+MOST_BYTES = 64 << 20
 SLEEP_SECONDS = 600.0
 """So long going to sleep or waking may take: weights are copied, or read again."""
 QUIET_SECONDS = 60.0
@@ -291,7 +292,10 @@ def _ask(request: urllib.request.Request, key: str | None, seconds: float) -> by
 
     def answer() -> bytes:
         with _DIRECTLY.open(request, timeout=seconds) as response:
-            return bytes(response.read())
+            body = bytes(response.read(MOST_BYTES + 1))
+        if len(body) > MOST_BYTES:
+            raise ConnectionError(f"an answer of more than {MOST_BYTES >> 20} MiB")
+        return body
 
     try:
         return within(seconds, answer)

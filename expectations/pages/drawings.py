@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -19,6 +20,8 @@ from typing import Any
 from expectations import kept
 
 PACKAGES = ("altair", "vl-convert-python", "Markdown")
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""The renderer ends the whole process when a text has such a character."""
 DIGITS = 9
 """Significant digits of the numbers that are drawn. Sums over many rows differ in their last digits from one
 build to the next, and the same picture would be drawn again."""
@@ -69,11 +72,13 @@ def once(draw: Callable[[], bytes], *made_from: Any) -> bytes:
 
 
 def rounded(value: Any) -> Any:
-    """A specification, or a part of it, with its numbers as they are drawn."""
+    """A specification, or a part of it, with its numbers as they are drawn, and texts that XML can hold."""
+    if isinstance(value, str):
+        return _NOT_IN_XML.sub("\ufffd", value)
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, dict):
-        return {name: rounded(part) for name, part in value.items()}
+        return {rounded(name): rounded(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [rounded(part) for part in value]
     return value

@@ -7,6 +7,7 @@ mock server in it. It is listed, installed into an environment, started, measure
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,13 +25,15 @@ from jouleboard_airflow.demo.main_job import DAGS
 from jouleboard_airflow.notifications.receivers import VARIABLE
 from jouleboard_airflow.platform import commands, components
 from jouleboard_airflow.platform.api import Airflow
-from jouleboard_airflow.platform.installation import Installation
+from jouleboard_airflow.platform.installation import REPOSITORY, Installation
 from tests.benchmark_tasks.releases.hub_samples import add_dense
 from tests.folders import folder_for_everybody
 from tests.receivers import Hook
 
 NEWEST = "0.32.0"
 BROKEN = "0.31.0"
+RECORDED = ("h200-2026-11-26-qwen3-8b", "h200-2026-11-26-vllm-versions")
+"""Recorded runs with a change that reruns confirmed. All of them would make every refresh twice as long."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,9 @@ def variables(index: PackageIndex, model_hub: ModelHub, hook: Hook) -> Iterator[
         published = write_leaderboard(folder / "published")
         outside = {"HF_ENDPOINT": model_hub.url, PUBLISHED_COPY: str(published)}
         outside |= {VARIABLE: hook.address}
+        for name in RECORDED:
+            shutil.copytree(REPOSITORY / "recorded_runs" / name, folder / "recorded" / name)
+        outside |= {"JOULEBOARD_RECORDED_RUNS": str(folder / "recorded")}
         yield _variables(str(folder / "home"), index) | outside
 
 

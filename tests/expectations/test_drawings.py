@@ -107,3 +107,15 @@ class _Bars(type(FIGURES["batch_size"])):  # type: ignore[misc]
         import altair as alt
 
         return alt.Chart(rows).mark_bar().encode(x="model", y="joules").properties(width=layout.width)
+
+
+def test_a_text_that_xml_cannot_hold_ends_no_process() -> None:
+    chart = {
+        "data": {"values": [{"model": "\x1b[31mred\x00", "joules": 1.0}]},
+        "mark": "bar",
+        "encoding": {
+            "y": {"field": "model", "type": "nominal"},
+            "x": {"field": "joules", "type": "quantitative"},
+        },
+    }
+    assert "\ufffd[31mred\ufffd" in drawings.svg_of_vega_lite(chart)

@@ -21,7 +21,7 @@ from benchmark_tasks.errors import JouleboardError
 from benchmark_tasks.plan import newest_version, plan_release
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.results.store import Listing
-from benchmark_tasks.settings import Settings
+from benchmark_tasks.settings import Settings, environment_path
 from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, Weights
 from jouleboard_airflow.dag_parts import schedules
 from jouleboard_airflow.demo.following import Clock, follow, wait_for_runs, wait_until_known
@@ -106,11 +106,15 @@ def weights_measured(catalog: Catalog, version: str) -> list[str]:
 
 
 def land_recorded_runs(settings: Settings, clock: Clock) -> None:
-    """Land the runs that this project measured on real GPUs and ships; runs that are landed already stay."""
+    """Land the runs that this project measured on real GPUs and ships; runs that are landed already stay.
+
+    `JOULEBOARD_RECORDED_RUNS` names another folder of bundles.
+    """
     from benchmark_tasks.results.store import Store
 
     store = Store.of(settings)
-    bundles = sorted(path.parent for path in (REPOSITORY / "recorded_runs").rglob("run.json"))
+    folder = environment_path(os.environ, "JOULEBOARD_RECORDED_RUNS") or REPOSITORY / "recorded_runs"
+    bundles = sorted(path.parent for path in folder.rglob("run.json"))
     for bundle in bundles:
         store.land_copy(bundle)
     if bundles:

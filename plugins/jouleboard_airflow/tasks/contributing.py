@@ -129,7 +129,7 @@ def _taken(file: Path, contributor: str, settings: Settings, *, only_check: bool
 
 def _in_words(taken: Taken, contributor: str, source: str) -> str:
     """What a person decides on: how many runs of which configurations, by whose key, from where."""
-    from benchmark_tasks.releases.index import without_credentials
+    from benchmark_tasks.addresses import without_credentials
 
     where = without_credentials(source) if source.startswith("http") else source
     lines = [f"From {where}, signed by {contributor}. The gate found no fault. Configurations:", ""]

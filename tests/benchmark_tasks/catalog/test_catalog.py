@@ -252,3 +252,10 @@ def test_other_files_may_lie_beside_an_installation_s_catalog(path: str, tmp_pat
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("not of the catalog")
     assert load(overlay=tmp_path).content_hash == load().content_hash
+
+
+def test_a_name_has_no_control_character(copy: Path) -> None:
+    path = copy / "gpus" / "H200.yaml"
+    path.write_text(path.read_text().replace("display_name: ", 'display_name: "\\e[31mred" # '))
+    with pytest.raises(CatalogError, match=r"H200.yaml:\d+: display_name: String should match pattern"):
+        load(copy)

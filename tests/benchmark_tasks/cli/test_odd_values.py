@@ -20,8 +20,8 @@ PRICE = ("price", "--model", "x", "--gpu", "H200", "--prompt", 1, "--answer", 1)
 ODD = {
     float: ("nan", "inf", "-inf"),
     int: (str(10**20), str(-(10**20)), "1.5", "nan"),
-    Path: ("",),
-    str: ("", " ", "\t"),
+    Path: ("", "B\udcfcro"),
+    str: ("", " ", "\t", "B\udcfcro"),
 }
 
 
@@ -106,6 +106,9 @@ def test_a_number_beyond_sense_is_one_line(
         (("export", "ecologits", ""), "a path is empty"),
         (("releases", ""), "is empty"),
         ((*TINY, "--endpoint", ""), "is empty"),
+        ((*TINY, "--endpoint", "http://bob:secret@127.0.0.1:1"), "has no user name or password: remove them"),
+        ((*TINY, "--endpoint", "bob:secret@127.0.0.1:1"), "has no user name or password: remove them"),
+        ((*TINY, "--endpoint", "http://[::1"), "--endpoint"),
         (("plan", "0.32.0", "--repeats", 10**9), "less than or equal to 1000"),
         (("releases", "../simple"), "is not the name of a project"),
         (("import", "mlenergy", ""), "is empty"),
@@ -120,7 +123,8 @@ def test_what_cannot_be_meant_is_said(
     part: str,
 ) -> None:
     monkeypatch.setenv("JOULEBOARD_HOME", str(tmp_path))
-    assert part in assert_one_line(jouleboard(*arguments))
+    line = assert_one_line(jouleboard(*arguments))
+    assert part in line and "secret" not in line
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,13 @@ def test_a_list_of_models_that_is_none_is_one_line(odd: Odd, body: bytes) -> Non
     assert "\n" not in str(caught.value)
 
 
+def test_an_answer_without_end_fills_no_memory(odd: Odd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_BYTES", 1 << 20)
+    odd.answers["/v1/models"] = b" " * (2 << 20)
+    with pytest.raises(ServerError, match="an answer of more than 1 MiB"):
+        look(odd)
+
+
 def test_of_several_models_the_named_one_is_measured(odd: Odd) -> None:
     adapter, served = {"id": "adapter", "root": "/a"}, {"id": "short", "root": WANTED}
     for entries in ((adapter, served), (served, adapter), (adapter, {"id": WANTED, "root": "/b"}, served)):

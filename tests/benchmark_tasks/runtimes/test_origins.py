@@ -438,7 +438,7 @@ def test_the_command_measures_a_plan_at_an_endpoint(
     [
         (("--gpu-index", "0"), "--gpu-index needs --endpoint"),
         (("--endpoint", "http://h", "--container", "i"), "cannot be used together"),
-        (("--endpoint", "https://user:secret@h"), "server.endpoint.url"),
+        (("--endpoint", "https://user:secret@h"), "--endpoint"),
         (("--endpoint", "http://127.0.0.1:9", "--server-per-point"), "an endpoint is already running"),
         (("--container", "i", "--container-client", "lxc"), "server.container.client"),
     ],
