@@ -119,7 +119,13 @@ def require_gpus(sweep: Sweep, gpu_indices: tuple[int, ...], catalog: Catalog, m
         return
     if meter.absent_reason is not None:
         raise MeterError(f"{sweep.label()} needs {sweep.num_gpus} GPU(s): {meter.absent_reason}")
+    first: dict[str, int] = {}
     for gpu in meter.gpus:
+        if first.setdefault(gpu.uuid, gpu.index) != gpu.index:
+            raise MeterError(
+                f"GPU {first[gpu.uuid]} and GPU {gpu.index} have one UUID ({gpu.uuid}), so the driver may "
+                "show one GPU twice: see `nvidia-smi -L`"
+            )
         known = catalog.gpu_named(gpu.name)
         if meter.source.is_counter and (known is None or known.gpu_model != sweep.gpu_model):
             raise CatalogError(f"the sweep is for {sweep.gpu_model}, but GPU {gpu.index} is {gpu.name}")

@@ -244,7 +244,10 @@ def _read_throughout(seconds: np.ndarray, start: float, end: float) -> list[tupl
 
 
 def _require_movement(timeline: Timeline, gpu: int, start: float, end: float) -> None:
-    """Raise where a counter gains nothing for so long that a GPU that is switched on must have used some."""
+    """Raise where a counter gains nothing for so long that a GPU that is switched on must have used some.
+
+    Also where its driver says that it draws 0 W: such a driver does not read either.
+    """
     seconds, joules = timeline.of(Series.ENERGY_COUNTER_JOULES, gpu)
     around = _around(seconds, start, end)
     read, joules = np.clip(seconds[around], start, end), joules[around]
@@ -254,10 +257,7 @@ def _require_movement(timeline: Timeline, gpu: int, start: float, end: float) ->
     if joules[0] == joules[-1]:
         stands[:] = True
     for still in np.split(read, np.flatnonzero(~stands) + 1):
-        if still[-1] - still[0] <= MAXIMUM_GAP_SECONDS:
-            continue
-        _, watts = timeline.between(still[0], still[-1]).of(Series.POWER_WATTS, gpu)
-        if len(watts) == 0 or np.any(watts):
+        if still[-1] - still[0] > MAXIMUM_GAP_SECONDS:
             raise MeterError(
                 f"energy counter of GPU {gpu} did not move for {still[-1] - still[0]:.1f} s: "
                 "the counter is not believed"

@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from benchmark_tasks.measuring.devices import are_held, hold_for, idle_watts
+import pytest
+
+from benchmark_tasks import catalog
+from benchmark_tasks.errors import MeterError
+from benchmark_tasks.measuring.devices import are_held, hold_for, idle_watts, meter_of, require_gpus
 from benchmark_tasks.meters.meter import NoMeter, Reading, Recorder
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.tables import Series
@@ -60,3 +64,11 @@ def test_idle_power_is_told_by_gpu_and_without_what_was_before() -> None:
 def test_without_a_meter_there_is_no_idle_power() -> None:
     with Recorder(NoMeter("none here")) as devices:
         assert idle_watts(devices, 0.05) is None
+
+
+def test_one_gpu_under_two_indices_is_not_measured_twice(nvml: MadeUpNvml) -> None:
+    nvml.answer([MadeUpGpu(uuid=uuid_of(0)), MadeUpGpu(uuid=uuid_of(0))])
+    both = SWEEP.model_copy(update={"num_gpus": 2})
+    meter = meter_of(both, (0, 1))
+    with pytest.raises(MeterError, match="GPU 0 and GPU 1 have one UUID"):
+        require_gpus(both, (0, 1), catalog.load(), meter)

@@ -260,7 +260,8 @@ def test_a_counter_that_does_not_move_is_not_believed_even_where_no_power_was_re
     require_agreement(no_power, 10.0, 10.9, 0.1)
     sound = timeline(TENTHS, np.full(len(TENTHS), 400.0))
     require_agreement(unread(sound, Series.POWER_WATTS, [(-1, 99)]), 10.0, 50.0, 0.1)
-    require_agreement(timeline(TENTHS, 0 * TENTHS), 10.0, 50.0, 0.1)
+    with pytest.raises(MeterError, match="energy counter of GPU 0 did not move for 40"):
+        require_agreement(timeline(TENTHS, 0 * TENTHS), 10.0, 50.0, 0.1)  # and the driver says 0 W
 
 
 def test_a_counter_that_stood_still_where_no_power_was_read_is_not_believed() -> None:
