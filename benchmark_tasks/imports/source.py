@@ -93,6 +93,10 @@ class WebSource:
                 f"{address}: not fetched ({self._hidden(error)}); check the address, or give a folder"
             ) from None
 
+    def forget(self) -> None:
+        """Remove what was fetched."""
+        self._downloads.forget()
+
     def _hidden(self, error: Exception) -> str:
         """An error's message without the signature of a signed address."""
         return str(error).replace(self._parts.query or "?", "...") or type(error).__name__
