@@ -27,7 +27,8 @@ class Site:
     """A server of files.
 
     cuts: after how many bytes the connections of `LONG` break, one after another; with `has_lengths` false
-    that looks like the end of the file. busy: a file that is answered with 503.
+    that looks like the end of the file. busy: a file that is answered with 503. While `free` is
+    clear, requests wait.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class Site:
     digests: dict[str, str] = field(default_factory=dict)
     refusals: list[int] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    free: threading.Event = field(default_factory=threading.Event)
     sent: int = 0
     url: str = ""
 
@@ -56,6 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer with a file, a part of it, or that it has not changed."""
         site, name = self.site, self.path.lstrip("/")
         site.asked.append((name, self.headers.get("Range")))
+        site.free.wait(60)
         file = site.folder / name
         content = file.read_bytes() if file.is_file() else b""
         etag = self.etag(content)
@@ -110,11 +113,13 @@ class Handler(BaseHTTPRequestHandler):
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(download, "WAITS_SECONDS", (0.0, 0.0))
     made = Site(write_leaderboard(tmp_path / "published"))
+    made.free.set()
     handler = type("OfSite", (Handler,), {"site": made})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         made.url = f"http://127.0.0.1:{server.server_port}"
         yield made
+        made.free.set()
         server.shutdown()
 
 
@@ -219,6 +224,30 @@ def test_a_digest_that_the_server_states_is_checked(site: Site, settings: Settin
     assert mlenergy.current(settings) is None
     for stated in (f"sha-512=:AA==:, sha-256=:{right}:", "sha-256=nonsense", ""):
         site.digests = {LONG: stated}
+        mlenergy.import_results(site.url, settings)
+
+
+def test_a_site_that_sends_too_slowly_is_given_up(
+    site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.cuts = [100]
+    with monkeypatch.context() as patched:
+        patched.setattr(download, "PACE_SECONDS", 0.0)
+        patched.setattr(download, "LEAST_BYTES_PER_SECOND", 1e12)
+        with pytest.raises(
+            SourceUnreachable, match=rf"{LONG}: 100 bytes came in .* s, too slowly; .* is kept"
+        ):
+            mlenergy.import_results(site.url, settings)
+    assert mlenergy.import_results(site.url, settings).changed
+    assert site.ranges() == [None, "bytes=100-"], "what had arrived was kept"
+
+
+def test_a_site_that_does_not_begin_to_answer_is_given_up(
+    site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "BEGIN_SECONDS", 0.05)
+    site.free.clear()
+    with pytest.raises(SourceUnreachable, match=r"did not begin to answer within 0.05 s.*give a folder"):
         mlenergy.import_results(site.url, settings)
 
 
