@@ -10,6 +10,7 @@ from typing import Annotated
 import pyarrow.parquet as pq
 import pytest
 
+from benchmark_tasks.catalog import LengthDistribution
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results import identity, summary
@@ -72,6 +73,8 @@ def test_a_negative_zero_is_the_same_key() -> None:
     )
     comparability = sample_run().comparability.model_dump() | {"power_limit_watts": -0.0}
     assert str(Comparability(**comparability).power_limit_watts) == "0.0"
+    lengths = {"median_tokens": 5, "minimum_tokens": 1, "maximum_tokens": 9, "source": "a test"}
+    assert str(LengthDistribution(sigma=-0.0, **lengths).sigma) == "0.0"
     assert Sampling(temperature=-0.0).mark == Sampling(temperature=0.0).mark
     assert str(Sampling(temperature=-0.0).temperature) == "0.0"
 
