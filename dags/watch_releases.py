@@ -4,9 +4,10 @@
 Asks the package index every hour for **all** releases of the watched projects from their floor (the oldest
 release to measure) on, and starts one `benchmark_release` run for each release that has none yet.
 
-The run of a release is called `release__<project>__<version>`, and a run id exists only once. So each release
-is measured exactly once, also after days without a watch, and also if two watches run at once. To measure a
-release again, clear its run, or trigger `benchmark_release` with *Force*.
+The run of a release is called `release__<project>__<version>` (with `~` for the `!` of a version with an
+epoch), and a run id exists only once. So each release is measured exactly once, also after days without a
+watch, and also if two watches run at once. To measure a release again, clear its run, or trigger
+`benchmark_release` with *Force*.
 
 It also asks the model hub (`HF_ENDPOINT`):
 - Each new model of the watched organisations gets one `propose_model` run, in which a person decides:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from benchmark_tasks.catalog.fields import HubId, Name, Positive
-from benchmark_tasks.results.record import Count, Degree, Record
+from benchmark_tasks.results.record import Count, Degree, MeasuredKey, Record
 from benchmark_tasks.vocabulary import AnswerForm, Architecture, LengthControl, MediaKind, OutputUnit, Task
 
 DataSetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
@@ -18,7 +18,7 @@ class LengthDistribution(Record):
     """Lengths in tokens, log-normal and clipped: exp(Normal(ln median, sigma)) kept in [minimum, maximum]."""
 
     median_tokens: Positive
-    sigma: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    sigma: MeasuredKey
     minimum_tokens: Degree
     maximum_tokens: Degree
     source: Name

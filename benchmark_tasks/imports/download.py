@@ -2,8 +2,9 @@
 
 A file is kept aside while it arrives, with the server's ETag. After a break the rest is asked for (`Range`
 with `If-Range`), so bytes of two versions are never joined; without a strong ETag the file is fetched again
-from its beginning. What an import that failed had fetched is kept for the next one, which asks whether it
-changed (`If-None-Match`). A digest that the server states (`Repr-Digest`, RFC 9530) is checked.
+from its beginning. What has arrived is kept for the next import, which asks whether it changed
+(`If-None-Match`), unless this one refused it. A digest that the server states (`Repr-Digest`, RFC 9530) is
+checked.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -61,6 +63,10 @@ class Downloads:
                 if wait is None:
                     raise self._unreachable(shown, error, part.bytes) from error
                 time.sleep(wait)
+
+    def forget(self) -> None:
+        """Remove what was fetched, so that it is fetched again from its beginning."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _try(self, url: str, shown: str, part: _Part) -> bytes:
         headers = {"Accept-Encoding": "identity", **part.question}

@@ -11,9 +11,10 @@ fails a check of `rows.py`. The first problem stops the import; its message name
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -44,6 +45,10 @@ KNOWN_REPLICATES: frozenset[Key] = frozenset(
 )
 """The keys that v3.0 holds twice: real repeat measurements with different numbers of requests
 (data dictionary, note 1). Any other key that occurs twice is a fault in the data."""
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FIRST_DAY = date(2020, 1, 1)
+"""ML.ENERGY has published since 2023."""
 
 _MODEL_FIELDS = frozenset(Model.model_fields)
 
@@ -284,9 +289,14 @@ def _task(name: Any, where: str) -> Task:
 
 def _date(text: Any, where: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text if _DATE.fullmatch(text) else "")
     except (TypeError, ValueError) as error:
-        raise ImportRefused(f"{where}: last_updated: {text!r} is not a date") from error
+        raise ImportRefused(f"{where}: last_updated: {text!r} is not a date (YYYY-MM-DD)") from error
+    if day < _FIRST_DAY:
+        raise ImportRefused(f"{where}: last_updated: {text!r} is before {_FIRST_DAY}")
+    if day > datetime.now(UTC).date() + timedelta(days=1):  # it is tomorrow already in zones ahead of UTC
+        raise ImportRefused(f"{where}: last_updated: {text!r} is in the future")
+    return day
 
 
 def _check_architectures(architectures: Any, tasks: tuple[Task, ...], where: str) -> None:

@@ -4,7 +4,7 @@
     mlenergy_configurations.parquet  mlenergy_models.parquet  mlenergy_output_lengths.parquet
     import.json                      source, time, number of rows
 <home>/imports/mlenergy-v3/current   link to the import in use, switched atomically
-<home>/imports/mlenergy-v3/.fetched/ what a failed import from an address had fetched; the next one goes on
+<home>/imports/mlenergy-v3/.fetched/ what had arrived when a connection broke for good; the next one goes on
 
 The folder is named by the content of the files read: importing the same files again changes nothing.
 """
@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -30,7 +30,14 @@ from benchmark_tasks.imports import toolkit
 from benchmark_tasks.imports.earlier import corrected_since, refuse_earlier
 from benchmark_tasks.imports.leaderboard import Measurement, Reader
 from benchmark_tasks.imports.rows import Model
-from benchmark_tasks.imports.source import PUBLIC_ADDRESS, CheckedSource, FolderSource, Source, open_source
+from benchmark_tasks.imports.source import (
+    PUBLIC_ADDRESS,
+    CheckedSource,
+    FolderSource,
+    Source,
+    WebSource,
+    open_source,
+)
 from benchmark_tasks.imports.tables import SCHEMAS, measurement_tables, models_table, write_with_every_key
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import DataSource, Task
@@ -66,7 +73,7 @@ def import_results(
     Raises:
         SourceUnreachable: the address does not answer; what has arrived is kept for the next try.
         ImportRefused: a file is missing, truncated or wrong; names file, row and reason. The last
-            import stays current.
+            import stays current, and nothing of what was fetched is kept.
         DiskFull: no space; nothing was written.
     """
     try:
@@ -177,15 +184,27 @@ def _root(settings: Settings) -> Path:
     return settings.imports / DataSource.MLENERGY_V3
 
 
-def _alone(root: Path, source: Source) -> AbstractContextManager[object]:
-    """Hold the lock of imports from addresses: two of them would write the same files."""
-    if isinstance(source, FolderSource):
-        return nullcontext()
-    return lock(
+@contextmanager
+def _alone(root: Path, source: Source) -> Iterator[None]:
+    """Hold the lock of imports from addresses: two of them would write the same files.
+
+    What was refused is forgotten: the server may call it unchanged for ever.
+    """
+    if not isinstance(source, WebSource):
+        yield
+        return
+    with lock(
         root / FETCHED / ".lock",
         busy=lambda holder: ImportBusy(f"another import is running ({holder}); try again when it ends"),
         note=f"process {os.getpid()} since {datetime.now(UTC):%F %T} UTC",
-    )
+    ):
+        try:
+            yield
+        except SourceUnreachable:
+            raise
+        except ImportRefused:
+            source.forget()
+            raise
 
 
 @contextmanager

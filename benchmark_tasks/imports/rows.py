@@ -27,7 +27,8 @@ MIN_WATTS_PER_GPU = 200.0
 Positive = Annotated[float, Field(gt=0)]
 Degree = Annotated[int, Field(ge=1, le=1_000_000)]
 ModelId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", max_length=200)]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(pattern=r"^[^\p{Cc}\p{Zl}\p{Zp}]+$", max_length=200)]
+"""Without control characters and line breaks."""
 Precision = Literal["bfloat16", "fp8", "mxfp4"]
 ModelArchitecture = Literal["Dense Transformer", "MoE", "Mamba-Transformer Hybrid"]
 

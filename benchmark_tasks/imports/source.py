@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -27,6 +28,9 @@ WEB_APP_FOLDER = Path("public") / "data"
 
 TIMEOUT_SECONDS = 60.0
 SUMS_FILE = "SHA256SUMS"
+
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Control characters, line breaks, and halves of surrogate pairs, which no file can hold."""
 
 _SUM = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<path>.+)")
 
@@ -94,6 +98,10 @@ class WebSource:
             raise ImportRefused(
                 f"{address}: not fetched ({self._hidden(error)}); check the address, or give a folder"
             ) from None
+
+    def forget(self) -> None:
+        """Remove what was fetched."""
+        self._downloads.forget()
 
     def _hidden(self, error: Exception) -> str:
         """An error's message without the signature of a signed address."""
@@ -171,14 +179,32 @@ def parse_object(content: bytes, where: str) -> dict[str, Any]:
     """The JSON object in a file.
 
     Raises:
-        ImportRefused: truncated, not JSON, or not an object; says where.
+        ImportRefused: truncated, not JSON, not an object, or a text in it has control characters; says where.
     """
     try:
         value = json.loads(content)
-        if b"\\ud" in content.lower():  # Python reads half of a surrogate pair, which no file can hold
-            json.dumps(value, ensure_ascii=False).encode()
+        odd = next((found for found in _texts(value) if _ODD.search(found[1])), None)
     except (ValueError, RecursionError) as error:
         raise ImportRefused(f"{where}: truncated or not JSON ({error}); fetch the file again") from error
+    if odd is not None:
+        name, text = odd
+        raise ImportRefused(
+            f"{where}: {name or 'fields'}: control characters or half of a surrogate pair in {text[:60]!r};"
+            " ask its owner"
+        )
     if not isinstance(value, dict):
         raise ImportRefused(f"{where}: contains a {type(value).__name__}, not an object")
     return value
+
+
+def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a JSON value with the name of its field; names of fields count, too, and come first."""
+    match value:
+        case str():
+            yield name, value
+        case dict() | list():
+            named = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, each in named:
+                if isinstance(key, str):
+                    yield name, key
+                yield from _texts(each, f"{name}.{key}" if name else str(key))

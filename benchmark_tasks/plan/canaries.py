@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from benchmark_tasks.catalog import Canary, Catalog, Deployment, Model
+from benchmark_tasks.errors import UnknownVersion
 from benchmark_tasks.plan.deployment import can_have, distribution_of, sweep_of
 from benchmark_tasks.plan.landed import Landed, left_of_turns
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
+from benchmark_tasks.releases.version_numbers import read_version
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.vocabulary import (
     ROTATION_CAMPAIGN,
@@ -242,7 +244,7 @@ def earlier_releases(
     Only releases under which something was measured on this GPU model. What was started with options or
     variables of its own is none.
     """
-    limit, newest = Version(before), dict[str, Version]()
+    limit, newest = read_version(before), dict[str, Version]()
     for run in runs:
         keys, what = run.comparability, run.configuration
         version = _release(keys.runtime_version)
@@ -259,8 +261,8 @@ def earlier_releases(
 
 def _release(version: str) -> Version | None:
     try:
-        parsed = Version(version)
-    except InvalidVersion:
+        parsed = read_version(version)
+    except UnknownVersion:
         return None
     return None if parsed.local else parsed
 

@@ -119,7 +119,7 @@ def read_rate(text: str) -> tuple[float, bool]:
         raise SettingsError(f"{text!r} is more than {LARGEST_SHARE:.0%} of what can be served")
     if not is_share and (why := unsendable(value)):
         raise SettingsError(why)
-    return value, is_share
+    return value + 0.0, is_share  # `-0` is 0
 
 
 def _maximum(sweep: Sweep, runs: Iterable[Run]) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from benchmark_tasks.catalog import Catalog, WatchedProject
 from benchmark_tasks.errors import IndexUnreachable, NoBuildHere, NotInstallableYet, UnknownVersion
+from benchmark_tasks.releases.version_numbers import read_version
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName
 
@@ -109,14 +110,14 @@ def _host_versions(project: WatchedProject, settings: Settings) -> list[str]:
 
 def spelled_as_one_of(version: str, known: Iterable[str]) -> str | None:
     """The one of some versions that is the same release (`0.26` and `0.26.0`); `None` if none is."""
-    wanted = Version(normal_version(version))
+    wanted = read_version(version)
     return next((each for each in known if _same(each, wanted)), None)
 
 
 def _same(version: str, wanted: Version) -> bool:
     try:
-        return Version(version) == wanted
-    except InvalidVersion:
+        return read_version(version) == wanted
+    except UnknownVersion:
         return False
 
 
@@ -131,10 +132,7 @@ def _installed_versions(distribution: str | None, settings: Settings) -> list[st
 
 def normal_version(version: str) -> str:
     """The version as PEP 440 spells it, so that `v0.32` in a form equals `0.32` on the index."""
-    try:
-        return str(Version(version))
-    except InvalidVersion as error:
-        raise UnknownVersion(f"{version!r} is not a version number (PEP 440)") from error
+    return str(read_version(version))
 
 
 def _version_with_build(

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags, sys_tags
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import parse_wheel_filename
 from pypi_simple import DistributionPackage
 
 from benchmark_tasks.errors import SettingsError
@@ -56,7 +56,7 @@ def _tags_of(wheel: DistributionPackage) -> frozenset[Tag]:
     """The tags of a wheel; none if its name is not that of a wheel."""
     try:
         return parse_wheel_filename(wheel.filename)[3]
-    except InvalidWheelFilename:
+    except ValueError:  # InvalidWheelFilename, or a number of more digits than Python reads
         return frozenset()
 
 
@@ -66,7 +66,7 @@ def _takes_python(file: DistributionPackage) -> bool:
         return SpecifierSet(file.requires_python or "").contains(
             ".".join(map(str, sys.version_info[:3])), prereleases=True
         )
-    except InvalidSpecifier:
+    except ValueError:  # InvalidSpecifier, or a number of more digits than Python reads
         return True
 
 

@@ -7,12 +7,12 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from pypi_simple import (
     PYPI_SIMPLE_ENDPOINT,
     DistributionPackage,
@@ -27,6 +27,7 @@ from benchmark_tasks.catalog import WatchedProject, load
 from benchmark_tasks.deadlines import within
 from benchmark_tasks.errors import IndexUnreachable, NotInstallableYet, UnknownVersion
 from benchmark_tasks.releases.builds import why_not_installable
+from benchmark_tasks.releases.version_numbers import read_version
 from benchmark_tasks.results.record import Record
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName
@@ -34,6 +35,8 @@ from benchmark_tasks.vocabulary import RuntimeName
 TIMEOUT_SECONDS = 30.0
 WHOLE_SECONDS = 300.0
 """For all of a page, however slowly it comes."""
+MOST_MIB = 64
+"""For all of a page; that of PyPI's largest projects has a few MiB."""
 
 _NOT_A_PAGE = (
     ValueError,
@@ -76,15 +79,12 @@ def list_releases(project: str, settings: Settings, *, floor: str | None = None)
     """
     if not _PROJECT.fullmatch(project):
         raise UnknownVersion(f"{project!r} is not the name of a project")
-    try:
-        lowest = None if floor is None else Version(floor)
-    except InvalidVersion as error:
-        raise UnknownVersion(f"{floor!r} is not a version number (PEP 440)") from error
+    lowest = None if floor is None else read_version(floor)
     files: dict[Version, list[DistributionPackage]] = defaultdict(list)
     for package in _project_files(project, settings):
         try:
-            version = Version(package.version or "")
-        except InvalidVersion:
+            version = read_version(package.version or "")
+        except UnknownVersion:
             continue
         if lowest is None or version >= lowest:
             files[version].append(package)
@@ -151,10 +151,7 @@ def require_version(project: str, version: str, settings: Settings) -> Release:
 
 def find_version(project: str, version: str, settings: Settings) -> Release:
     """The release of exactly that version, also if it cannot be installed yet, or `UnknownVersion`."""
-    try:
-        wanted = Version(version)
-    except InvalidVersion as error:
-        raise UnknownVersion(f"{version!r} is not a version number (PEP 440)") from error
+    wanted = read_version(version)
     releases = list_releases(project, settings)
     for release in releases:
         if Version(release.version) == wanted:
@@ -181,12 +178,16 @@ class _HalfPage(ValueError):
     """An HTML page without its end."""
 
 
+class _TooMuch(ValueError):
+    """An answer of more than `MOST_MIB`."""
+
+
 def _project_files(project: str, settings: Settings) -> list[DistributionPackage]:
     url = index_url(settings)
     shown = without_credentials(url)
     logging.getLogger("bs4.dammit").setLevel(logging.ERROR)  # bytes that are no text are told in our line
     session = requests.Session()
-    session.hooks["response"].append(_require_whole)
+    session.hooks["response"] += [_read_within_limit, _require_whole]
     try:
         with session, PyPISimple(url, session=session) as client:
             packages = within(
@@ -200,6 +201,8 @@ def _project_files(project: str, settings: Settings) -> list[DistributionPackage
         what = f"did not answer within {TIMEOUT_SECONDS:.0f} s"
     except TimeoutError:
         what = f"did not send all of its answer within {WHOLE_SECONDS:.0f} s"
+    except _TooMuch:
+        what = f"answered for {project} with more than {MOST_MIB} MiB"
     except _HalfPage:
         what = f"answered for {project} with a page that is cut off"
     except (requests.JSONDecodeError, UnsupportedContentTypeError):
@@ -216,6 +219,17 @@ def _project_files(project: str, settings: Settings) -> list[DistributionPackage
     raise IndexUnreachable(f"package index {shown} {what}: try again later, or set JOULEBOARD_INDEX_URL")
 
 
+def _read_within_limit(response: requests.Response, **_: Any) -> None:
+    """Read the content before requests does, which would read all of it."""
+    content = bytearray()
+    for chunk in response.iter_content(1 << 16):
+        content += chunk
+        if len(content) > MOST_MIB << 20:
+            response.close()
+            raise _TooMuch
+    response._content = bytes(content)
+
+
 def _require_whole(response: requests.Response, **_: Any) -> None:
     """Refuse half a page: it lists files, but not the newest ones."""
     if "html" in response.headers.get("content-type", ""):
@@ -225,7 +239,7 @@ def _require_whole(response: requests.Response, **_: Any) -> None:
 
 
 def _release(project: str, version: Version, files: list[DistributionPackage], settings: Settings) -> Release:
-    uploads = [file.upload_time for file in files if file.upload_time is not None]
+    uploads = [_in_utc(file.upload_time) for file in files if file.upload_time is not None]
     kept = [file for file in files if not file.is_yanked]
     return Release(
         project=project,
@@ -235,6 +249,11 @@ def _release(project: str, version: Version, files: list[DistributionPackage], s
         uploaded_at=min(uploads, default=None),
         not_yet=why_not_installable(kept or files, settings),
     )
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """A time of the index. Without a zone it is in UTC (PEP 700)."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _pip_index_url() -> str | None:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, model_validator
 
-from benchmark_tasks.results.record import Degree, FewCount, Measured, Record, Shape
+from benchmark_tasks.results.record import Degree, FewCount, MeasuredKey, Record, Shape
 from benchmark_tasks.vocabulary import (
     RUNTIME_PATTERN,
     Architecture,
@@ -93,7 +93,7 @@ class Load(Record):
     """
 
     batch_size: Degree = Field(description="answers in flight (`max_num_seqs`), or items generated together")
-    request_rate: Annotated[Measured | None, ADDED_LATER] = Field(
+    request_rate: Annotated[MeasuredKey | None, ADDED_LATER] = Field(
         None,
         description="requests per second that arrive on average, at most `batch_size` answered at once; 0:"
         " none, the model is loaded; NULL: a closed loop",
@@ -240,7 +240,7 @@ class Comparability(Record):
     runtime_version: str = Field(min_length=1, title="version", description="release of the runtime")
     request_set_id: str = Field(min_length=1, title="request set", description="which requests were sent")
     length_control: LengthControl = Field(description="whether answers end by themselves")
-    power_limit_watts: Measured | None = Field(
+    power_limit_watts: MeasuredKey | None = Field(
         title="power limit, W",
         description="power cap of each GPU, watts; `None` without a GPU, or if a GPU does not report it",
     )

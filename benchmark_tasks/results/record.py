@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 _MOST_IN_32_BITS, _MOST_IN_64_BITS = 2**31 - 1, 2**63 - 1
 _MOST_COUNTED = 2**53
@@ -25,6 +25,8 @@ Moment = Annotated[
 """A time with a zone, which fits nanoseconds of 64 bits."""
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Measured = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+MeasuredKey = Annotated[Measured, AfterValidator(lambda value: value + 0.0)]
+"""A number that is part of an identity: `-0.0` becomes `0.0`, which it equals, but not as text."""
 Shape = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

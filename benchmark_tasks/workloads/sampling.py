@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from benchmark_tasks.results.record import Count, Degree, Record
+from benchmark_tasks.results.record import Count, Degree, MeasuredKey, Record
 
 MOST_KEPT_ANSWERS = 10_000
 """Of how many requests the answers can be kept."""
@@ -20,7 +20,7 @@ class Sampling(Record):
     """
 
     maximum_output_tokens: Degree | None = None
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
+    temperature: Annotated[MeasuredKey, Field(le=2)] | None = None
     seed: Annotated[Count, Field(lt=2**31)] | None = None
 
     @property

@@ -54,8 +54,7 @@ def read_fleet(text: str | None = None) -> tuple[GpuHosts, ...]:
 
         text = conf.get("jouleboard", "fleet", fallback="") or ""
     hosts = tuple(_hosts(entry) for entry in filter(None, (part.strip() for part in text.split(","))))
-    models = [host.gpu_model for host in hosts]
-    if len(set(models)) < len(models):
+    if len({host.queue for host in hosts}) < len(hosts):
         raise SettingsError(f"[jouleboard] fleet: a GPU model occurs twice in {text!r}; write H200:8x2")
     return hosts
 

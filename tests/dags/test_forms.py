@@ -49,6 +49,16 @@ def test_a_version_is_a_version(dags: dict[str, Any], dag_id: str, field: str, t
         params[field] = text
 
 
+@pytest.mark.parametrize(
+    ("dag_id", "field"), [("benchmark_release", "version"), ("watch_releases", "vllm_floor")]
+)
+def test_a_version_is_short(dags: dict[str, Any], dag_id: str, field: str) -> None:
+    params = copy.deepcopy(dags[dag_id].params)
+    params[field] = "9" * 100
+    with pytest.raises(ParamValidationError):
+        params[field] = "9" * 101
+
+
 @pytest.mark.parametrize("hours", [0, -1, 24 * 15, "soon"])
 def test_a_question_ends(dags: dict[str, Any], hours: Any) -> None:
     params = copy.deepcopy(dags["refresh_leaderboard"].params)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark_tasks.catalog import Catalog, load
+from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.gpu_hosts import GpuHosts, reachable_hosts, read_fleet
 from jouleboard_airflow.offers import Offer, first_offer
@@ -41,6 +42,12 @@ def test_the_first_offer_follows_the_hosts(
 ) -> None:
     assert shown(first_offer(catalog, read_fleet(fleet), Settings(home=tmp_path)))[1:] == offer[1:]
     assert shown(first_offer(catalog, read_fleet(fleet), None)) == offer
+
+
+@pytest.mark.parametrize("fleet", ["H200:8, H200:4", "H200:8,h200:8"])
+def test_a_gpu_model_has_one_queue(fleet: str) -> None:
+    with pytest.raises(SettingsError, match="a GPU model occurs twice"):
+        read_fleet(fleet)
 
 
 def test_what_is_installed_comes_first(catalog: Catalog, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ answer is not late.
 from __future__ import annotations
 
 import logging
+import math
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ log = logging.getLogger("airflow.task")
 
 FINISHED = ("success", "failed")
 DEFAULT_HOURS = 24.0
+LEAST_HOURS, MOST_HOURS = 0.01, 24.0 * 366
 
 
 @deadline_reference
@@ -43,18 +45,28 @@ def deadline(hours: float | None = None) -> DeadlineAlert | None:
     `JOULEBOARD_DEADLINE_HOURS`, which counts for those that measure.
 
     Raises:
-        SettingsError: the variable is not a number of hours.
+        SettingsError: the variable is not a number of hours, or none that can be meant.
     """
-    text = os.environ.get("JOULEBOARD_DEADLINE_HOURS") or DEFAULT_HOURS
-    try:
-        configured = float(text)
-        interval = timedelta(hours=configured if hours is None else min(configured, hours))
-    except (ValueError, OverflowError) as error:
-        raise SettingsError(f"JOULEBOARD_DEADLINE_HOURS={text}: not a number of hours") from error
+    configured = _configured_hours()
     if configured == 0:
         return None
+    interval = timedelta(hours=configured if hours is None else min(configured, hours))
     return DeadlineAlert(
         reference=RunCreated(), interval=interval, callback=AsyncCallback(log_late), name="takes too long"
+    )
+
+
+def _configured_hours() -> float:
+    text = os.environ.get("JOULEBOARD_DEADLINE_HOURS") or str(DEFAULT_HOURS)
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = math.nan
+    if hours == 0 or LEAST_HOURS <= hours <= MOST_HOURS:
+        return hours
+    raise SettingsError(
+        f"JOULEBOARD_DEADLINE_HOURS={text}: not a number of hours from {LEAST_HOURS:g} to {MOST_HOURS:g},"
+        " or 0 for no deadline"
     )
 
 

@@ -15,6 +15,7 @@ from airflow.sdk import Param, get_parsing_context
 
 from benchmark_tasks.catalog import Catalog, load
 from benchmark_tasks.errors import JouleboardError, one_line
+from benchmark_tasks.releases.version_numbers import LONGEST_VERSION
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.settings import Settings, environment_path
 from benchmark_tasks.vocabulary import DEFAULT_RUNTIME, AnswerForm, Task, Weights
@@ -186,6 +187,7 @@ def floor(project: str) -> Param:
         None,
         type=["null", "string"],
         pattern=VERSION_PATTERN,
+        maxLength=LONGEST_VERSION,
         title=f"Oldest {project} release",
         description="Empty: the configured floor.",
     )
@@ -234,6 +236,7 @@ def version() -> Param:
         None,
         type=["null", "string"],
         pattern=VERSION_PATTERN,
+        maxLength=LONGEST_VERSION,
         title=TITLES["version"],
         description="Release of the runtime, for example 0.32.0. Empty: the newest release that can run.",
     )

@@ -138,8 +138,8 @@ def configured_floor(project: str, environment: Mapping[str, str] = os.environ) 
 
 
 def release_run_id(project: str, version: str) -> str:
-    """Id of the one run that measures a release."""
-    return f"release__{project}__{version}"
+    """Id of the one run that measures a release. Airflow takes no `!`, which a version with an epoch has."""
+    return f"release__{project}__{version.replace('!', '~')}"
 
 
 def import_results(source: str | None, note: str | None) -> dict[str, Any]:

@@ -24,14 +24,22 @@ LONG = "index.json"
 
 @dataclass
 class Site:
-    """A server of files. cuts: after how many bytes the connections of `LONG` break, one after another."""
+    """A server of files.
+
+    cuts: after how many bytes the connections of `LONG` break, one after another; with `has_lengths` false
+    that looks like the end of the file. busy: a file that is answered with 503. While `free` is
+    clear, requests wait.
+    """
 
     folder: Path
     cuts: list[int] = field(default_factory=list)
     has_etags: bool = True
+    has_lengths: bool = True
+    busy: str = ""
     digests: dict[str, str] = field(default_factory=dict)
     refusals: list[int] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    free: threading.Event = field(default_factory=threading.Event)
     sent: int = 0
     url: str = ""
 
@@ -50,17 +58,24 @@ class Handler(BaseHTTPRequestHandler):
         """Answer with a file, a part of it, or that it has not changed."""
         site, name = self.site, self.path.lstrip("/")
         site.asked.append((name, self.headers.get("Range")))
+        site.free.wait(60)
         file = site.folder / name
         content = file.read_bytes() if file.is_file() else b""
-        etag = f'"{hashlib.sha256(content).hexdigest()}"'
+        etag = self.etag(content)
         if name == LONG and site.refusals:
             self._head(site.refusals.pop(0), 0)
+        elif name == site.busy:
+            self._head(503, 0)
         elif not file.is_file():
             self._head(404, 0)
         elif site.has_etags and self.headers.get("If-None-Match") == etag:
             self._head(304, 0)
         else:
             self._send(name, content, etag)
+
+    def etag(self, content: bytes) -> str:
+        """What the server calls this version of a file."""
+        return f'"{hashlib.sha256(content).hexdigest()}"'
 
     def _send(self, name: str, content: bytes, etag: str) -> None:
         site, begin = self.site, 0
@@ -71,17 +86,21 @@ class Handler(BaseHTTPRequestHandler):
             more["Content-Range"] = f"bytes {begin}-{len(content) - 1}/{len(content)}"
         if name in site.digests:
             more["Repr-Digest"] = site.digests[name]
-        self._head(206 if begin else 200, len(content) - begin, **more)
+        self._head(206 if begin else 200, len(content) - begin if site.has_lengths else None, **more)
         rest = content[begin:]
         if name == LONG and site.cuts:
             rest = rest[: site.cuts.pop(0)]
             self.close_connection = True
+        self.close_connection |= not site.has_lengths
         self.wfile.write(rest)
         site.sent += len(rest) if name == LONG else 0
 
-    def _head(self, status: int, length: int, **headers: str) -> None:
+    def _head(self, status: int, length: int | None, **headers: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Length", str(length))
+        if length is None:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(length))
         for key, value in headers.items():
             self.send_header(key, value)
         self.end_headers()
@@ -94,16 +113,19 @@ class Handler(BaseHTTPRequestHandler):
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(download, "WAITS_SECONDS", (0.0, 0.0))
     made = Site(write_leaderboard(tmp_path / "published"))
+    made.free.set()
     handler = type("OfSite", (Handler,), {"site": made})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         made.url = f"http://127.0.0.1:{server.server_port}"
         yield made
+        made.free.set()
         server.shutdown()
 
 
 def fetched(settings: Settings) -> list[Path]:
-    return list((settings.imports / "mlenergy-v3" / ".fetched").rglob("*"))
+    every = (settings.imports / "mlenergy-v3" / ".fetched").rglob("*")
+    return [path for path in every if path.name != ".lock"]
 
 
 def test_what_has_arrived_is_not_asked_for_again(site: Site, settings: Settings, tmp_path: Path) -> None:
@@ -130,15 +152,39 @@ def test_the_next_import_goes_on_where_the_last_one_gave_up(site: Site, settings
 
 
 def test_files_that_arrived_whole_are_asked_for_only_if_they_changed(site: Site, settings: Settings) -> None:
-    last = sorted((site.folder / "models").iterdir())[-1]
-    content = last.read_bytes()
-    last.unlink()
-    with pytest.raises(ImportRefused, match="answered 404"):
+    site.busy = f"models/{sorted((site.folder / 'models').iterdir())[-1].name}"
+    with pytest.raises(SourceUnreachable, match="answered 503"):
         mlenergy.import_results(site.url, settings)
-    last.write_bytes(content)
-    sent = site.sent
+    sent, site.busy = site.sent, ""
     assert mlenergy.import_results(site.url, settings).changed
     assert site.sent == sent, "not modified"
+
+
+def test_a_cut_that_looked_like_the_end_does_not_spoil_the_next_import(
+    site: Site, settings: Settings
+) -> None:
+    site.has_lengths, site.cuts = False, [100]
+    with pytest.raises(ImportRefused, match=f"{LONG}: truncated or not JSON"):
+        mlenergy.import_results(site.url, settings)
+    assert fetched(settings) == []
+    assert mlenergy.import_results(site.url, settings).changed
+
+
+def test_what_was_refused_is_fetched_again_though_its_etag_is_the_same(
+    site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, published = b"<!doctype html>Sign in", (site.folder / LONG).read_bytes()
+    monkeypatch.setattr(Handler, "etag", lambda *_: '"one for all"')
+    (site.folder / LONG).write_bytes(page)
+    with pytest.raises(ImportRefused, match="not JSON"):
+        mlenergy.import_results(site.url, settings)
+    (site.folder / LONG).write_bytes(published)
+    listed = site.folder / "SHA256SUMS"
+    listed.write_text(sums(site.folder).replace(hashlib.sha256(published).hexdigest(), "0" * 64))
+    with pytest.raises(ImportRefused, match=f"{LONG}: its SHA-256"):
+        mlenergy.import_results(site.url, settings)
+    listed.write_text(sums(site.folder))
+    assert mlenergy.import_results(site.url, settings).changed
 
 
 def test_bytes_of_two_versions_are_never_joined(site: Site, settings: Settings, tmp_path: Path) -> None:
@@ -178,6 +224,30 @@ def test_a_digest_that_the_server_states_is_checked(site: Site, settings: Settin
     assert mlenergy.current(settings) is None
     for stated in (f"sha-512=:AA==:, sha-256=:{right}:", "sha-256=nonsense", ""):
         site.digests = {LONG: stated}
+        mlenergy.import_results(site.url, settings)
+
+
+def test_a_site_that_sends_too_slowly_is_given_up(
+    site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.cuts = [100]
+    with monkeypatch.context() as patched:
+        patched.setattr(download, "PACE_SECONDS", 0.0)
+        patched.setattr(download, "LEAST_BYTES_PER_SECOND", 1e12)
+        with pytest.raises(
+            SourceUnreachable, match=rf"{LONG}: 100 bytes came in .* s, too slowly; .* is kept"
+        ):
+            mlenergy.import_results(site.url, settings)
+    assert mlenergy.import_results(site.url, settings).changed
+    assert site.ranges() == [None, "bytes=100-"], "what had arrived was kept"
+
+
+def test_a_site_that_does_not_begin_to_answer_is_given_up(
+    site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "BEGIN_SECONDS", 0.05)
+    site.free.clear()
+    with pytest.raises(SourceUnreachable, match=r"did not begin to answer within 0.05 s.*give a folder"):
         mlenergy.import_results(site.url, settings)
 
 

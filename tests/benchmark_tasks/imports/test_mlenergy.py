@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,12 +16,14 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from benchmark_tasks.cli.imports import app
 from benchmark_tasks.errors import DiskFull, ImportRefused
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.imports.leaderboard import KNOWN_REPLICATES
+from benchmark_tasks.imports.rows import LanguageRow
 from benchmark_tasks.imports.tables import SCHEMAS
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.leaderboard import language_row, tasks, write_leaderboard
@@ -144,6 +147,38 @@ SPOILED = {
     "unknown task": ("index.json", lambda c: c["tasks"].append("poetry"), "unknown task 'poetry'"),
     "unlisted model": ("index.json", lambda c: c["models"].pop(QWEN), "row 0 .*not among the models"),
     "no date": ("index.json", lambda c: c.update(last_updated="soon"), "'soon' is not a date"),
+    "date in another form": (
+        "index.json",
+        lambda c: c.update(last_updated="20260216"),
+        "'20260216' is not a date",
+    ),
+    "date by week": (
+        "index.json",
+        lambda c: c.update(last_updated="2026-W07-1"),
+        "'2026-W07-1' is not a date",
+    ),
+    "old date": ("index.json", lambda c: c.update(last_updated="0001-01-01"), "last_updated: '0001-01-01'"),
+    "future date": (
+        "index.json",
+        lambda c: c.update(last_updated=f"{datetime.now(UTC) + timedelta(days=3):%F}"),
+        "last_updated: .* in the future",
+    ),
+    "terminal escape": (
+        "index.json",
+        lambda c: c["models"][QWEN].update(nickname="Q\x1b[31m"),
+        r"index.json: models.Qwen/Qwen3-8B.nickname: .*control characters.*'Q\\x1b\[31m'",
+    ),
+    "NUL": (TASK_FILE, value("gpu_model", "H\0"), r"gpqa.json: configurations.1.gpu_model: .*'H\\x00'"),
+    "half a surrogate pair": (
+        TASK_FILE,
+        value("nickname", "\ud800"),
+        r"configurations.1.nickname: .*'\\ud800'",
+    ),
+    "line break in a name": (
+        "index.json",
+        lambda c: c["models"].update({"a/b\nc": c["models"][QWEN]}),
+        r"index.json: models: .*'a/b\\nc'",
+    ),
     "files differ": (MODEL_FILE, value("median_itl_ms", 9.0), "median_itl_ms: 9.0 here, 10.0 in the task"),
     "histogram gone": (
         MODEL_FILE,
@@ -174,6 +209,21 @@ def test_spoiled_files_are_refused_by_name_and_the_last_import_stays(
     assert "\n" not in str(refused.value)
     assert snapshot(settings.imports) == before
     assert list((settings.imports / "mlenergy-v3/.incoming").iterdir()) == []
+
+
+def test_the_date_may_be_that_of_a_time_zone_ahead(settings: Settings, source: Path) -> None:
+    tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%F}"
+    edit(source / "index.json", lambda c: c.update(last_updated=tomorrow))
+    assert mlenergy.import_results(str(source), settings).changed
+
+
+@pytest.mark.parametrize("text", ["Q\x1b[31m", "Q\0", "Q\n", "Q\x85", "Q\u2028", "Q\ud800"])
+def test_no_text_of_a_row_has_control_characters(text: str) -> None:
+    fields = language_row(QWEN, 8)
+    LanguageRow.model_validate(fields)
+    for name in ("model_id", "nickname", "gpu_model"):
+        with pytest.raises(ValidationError, match=name):
+            LanguageRow.model_validate(fields | {name: text if name != "model_id" else f"a/{text}"})
 
 
 @pytest.mark.parametrize("path", ["index.json", TASK_FILE, MODEL_FILE])

@@ -147,6 +147,7 @@ def test_runs_that_failed_or_had_options_of_their_own_are_no_earlier_release(cat
     runs = [
         measured(sweep, sweep.points[0], "0.31.0", status=RunStatus.FAILED),
         measured(sweep, sweep.points[0], "0.32.0+config.1a2b3c4d"),
+        measured(sweep, sweep.points[0], "0." + "9" * 5000),
     ]
     assert earlier_releases(runs, runtime="vllm", gpu_model="H100", before="0.33.0") == ()
 

@@ -62,6 +62,11 @@ def test_a_rate_is_a_number_or_a_share(text: str, value: float, is_share: bool) 
     assert read_rate(text) == (value, is_share)
 
 
+@pytest.mark.parametrize("text", ["-0", "-0.0", "-0%", "-1e-999"])
+def test_no_rate_is_a_negative_zero(text: str) -> None:
+    assert str(read_rate(text)[0]) == "0.0"
+
+
 @pytest.mark.parametrize("text", ["", "-1", "fast", "nan", "inf", "5 per s", "%", "2000%", "-5%"])
 def test_what_is_no_rate_is_said_in_one_line(text: str) -> None:
     with pytest.raises(SettingsError, match=r"rate|more than"):

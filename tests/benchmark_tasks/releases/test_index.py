@@ -6,6 +6,8 @@ import platform
 import socket
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,49 @@ def test_an_installed_runtime_needs_no_index(package_index: PackageIndex, tmp_pa
     settings = Settings(home=tmp_path, index_url=package_index.url, runtime_python=Path("/usr/bin/python3"))
     assert index.build_for("vllm", "0.26.0", has_gpu=True, settings=settings) == ("vllm", "0.26.0")
     assert package_index.asked == []
+
+
+def test_a_time_without_a_zone_is_utc(package_index: PackageIndex, tmp_path: Path) -> None:
+    package_index.speaks_json = True
+    package_index.add("vllm", "0.33.0", **{"upload-time": "2026-11-02T10:12:56"})
+    package_index.add_file("vllm", "vllm-0.33.0.tar.gz", **{"upload-time": "2026-11-02T12:00:00+02:00"})
+    (release,) = index.list_releases("vllm", Settings(home=tmp_path, index_url=package_index.url))
+    assert release.uploaded_at == datetime(2026, 11, 2, 10, tzinfo=UTC)
+    package_index.add_file("vllm", "vllm-0.33.0.zip", **{"upload-time": "2026-11-02T09:00:00"})
+    (release,) = index.list_releases("vllm", Settings(home=tmp_path, index_url=package_index.url))
+    assert release.uploaded_at == datetime(2026, 11, 2, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("kind", ["application/vnd.pypi.simple.v1+json", "text/html"])
+def test_an_answer_without_end_is_one_line(
+    package_index: PackageIndex, settings: Settings, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(index, "MOST_MIB", 1)
+    monkeypatch.setattr(package_index, "page", lambda _: (kind, b" " * (1 << 20)))
+    _one_line(settings, IndexUnreachable, "for vllm with a page that")
+    monkeypatch.setattr(package_index, "page", lambda _: (kind, b" " * ((1 << 20) + 1)))
+    _one_line(settings, IndexUnreachable, "answered for vllm with more than 1 MiB")
+
+
+def test_numbers_that_nothing_can_read_are_passed_over(package_index: PackageIndex, tmp_path: Path) -> None:
+    settings, digits = Settings(home=tmp_path, index_url=package_index.url), "9" * 5000
+    package_index.add("vllm", "0.33.0")
+    package_index.add("vllm", f"0.{digits}")
+    package_index.add_file("vllm", f"vllm-0.34.0-{digits}-py3-none-any.whl")
+    package_index.add_file("vllm", "vllm-0.35.0-py3-none-any.whl", **{"requires-python": f">=3.{digits}"})
+    releases = index.list_releases("vllm", settings)
+    assert [release.version for release in releases if release.not_yet is None] == ["0.33.0", "0.35.0"]
+
+
+@pytest.mark.parametrize("version", ["9" * 5000, "1." * 60 + "0"])
+def test_a_version_of_many_characters_is_refused_in_one_short_line(settings: Settings, version: str) -> None:
+    for asked in (
+        partial(index.require_version, "vllm", version),
+        partial(index.list_releases, "vllm", floor=version),
+    ):
+        with pytest.raises(UnknownVersion, match=r"not a version number.*at most 100 characters") as refused:
+            asked(settings=settings)
+        assert len(str(refused.value)) < 200
 
 
 @pytest.mark.parametrize("version", ["1.0; rm -rf /", "latest", ""])

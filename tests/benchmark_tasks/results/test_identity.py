@@ -10,15 +10,23 @@ from typing import Annotated
 import pyarrow.parquet as pq
 import pytest
 
+from benchmark_tasks.catalog import LengthDistribution
 from benchmark_tasks.imports import mlenergy
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results import identity, summary
-from benchmark_tasks.results.identity import ADDED_LATER, CONFIGURATION_KEYS, Configuration, Workload
+from benchmark_tasks.results.identity import (
+    ADDED_LATER,
+    CONFIGURATION_KEYS,
+    Comparability,
+    Configuration,
+    Workload,
+)
 from benchmark_tasks.results.schema import Run
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.leaderboard import write_leaderboard
 from benchmark_tasks.testing.samples import sample_generation_run, sample_run
 from benchmark_tasks.vocabulary import OutputUnit, Task
+from benchmark_tasks.workloads.sampling import Sampling
 from benchmarks.published import published_folder
 
 RECORDED = Path(__file__).parents[3] / "recorded_runs"
@@ -55,6 +63,20 @@ def recorded() -> list[Run]:
     """Every run of `recorded_runs/`, in order of its path."""
     paths = sorted(RECORDED.rglob("run.json"))
     return [Run.model_validate_json(path.read_text()) for path in paths]
+
+
+def test_a_negative_zero_is_the_same_key() -> None:
+    idle = sample_run().configuration.model_dump() | {"request_rate": 0.0}
+    assert (
+        Configuration(**idle | {"request_rate": -0.0}).configuration_id
+        == Configuration(**idle).configuration_id
+    )
+    comparability = sample_run().comparability.model_dump() | {"power_limit_watts": -0.0}
+    assert str(Comparability(**comparability).power_limit_watts) == "0.0"
+    lengths = {"median_tokens": 5, "minimum_tokens": 1, "maximum_tokens": 9, "source": "a test"}
+    assert str(LengthDistribution(sigma=-0.0, **lengths).sigma) == "0.0"
+    assert Sampling(temperature=-0.0).mark == Sampling(temperature=0.0).mark
+    assert str(Sampling(temperature=-0.0).temperature) == "0.0"
 
 
 def test_ids_of_recorded_runs_are_what_they_were(recorded: list[Run]) -> None:

@@ -38,7 +38,9 @@ def test_the_clock_starts_when_the_run_is_created(monkeypatch: pytest.MonkeyPatc
     assert deadlines.deadline(hours=3) is None
 
 
-@pytest.mark.parametrize("hours", ["soon", "nan", "1e300"])
+@pytest.mark.parametrize(
+    "hours", ["soon", "nan", "-1", "-0.5", "0.001", "1e-9", "1e5", "1e10", "1e300", "inf"]
+)
 def test_hours_that_are_none_are_one_line(monkeypatch: pytest.MonkeyPatch, hours: str) -> None:
     monkeypatch.setenv("JOULEBOARD_DEADLINE_HOURS", hours)
     with pytest.raises(SettingsError, match=f"JOULEBOARD_DEADLINE_HOURS={hours}: not a number of hours"):

@@ -16,7 +16,7 @@ from benchmark_tasks.errors import IndexUnreachable
 from benchmark_tasks.releases import proposals
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.testing.hub import Model, ModelHub
-from jouleboard_airflow.tasks import models
+from jouleboard_airflow.tasks import models, releases
 from tests.benchmark_tasks.releases.hub_samples import add_dense
 
 NEW = "Qwen/Qwen3-9B"
@@ -95,6 +95,9 @@ def test_a_run_id_is_one_that_airflow_takes() -> None:
     for model_id in (NEW, "a/b__c", "a__b/c", "x" * 40 + "/" + "y" * 55):
         for run_id in (models.propose_run_id(model_id), models.benchmark_run_id(model_id, "0" * 40)):
             assert re.fullmatch(r"[A-Za-z0-9_.~:+-]{1,250}", run_id)
+    for version in ("0.33.0", "1!0.1.0", "1!0.1.0rc1.post2.dev3+cu128.x"):
+        assert re.fullmatch(r"[A-Za-z0-9_.~:+-]{1,250}", releases.release_run_id("vllm", version))
+    assert releases.release_run_id("vllm", "1!0.1.0") == "release__vllm__1~0.1.0"
     assert models.propose_run_id("a/b__c") != models.propose_run_id("a__b/c")
 
 
