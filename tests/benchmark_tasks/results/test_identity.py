@@ -44,7 +44,8 @@ IDS_OF_RECORDED_RUNS = {
     "2026-11-30T13": (28, "8a1ba3e28941be31c7df37409e86daf2cf12c375cd141d9d8cab1f0f31e523b2"),
     "2026-11-30T16": (38, "d3df5f2ec6c66d662b64afd18741de96abcac1ea32603ba28ed6e38fb2d51e6a"),
     "2026-11-30T19": (12, "dab2c35f4d0ae9462f0e73af223e591963741d71bfbd8e84792572b9bf4186d5"),
-    "2026-12-01": (12, "5ca8a4fde6a2087949b48984f869c07522c039529e0114780dd3a165104c264e"),
+    "2026-11-30T22": (12, "5ca8a4fde6a2087949b48984f869c07522c039529e0114780dd3a165104c264e"),
+    "2026-12-01": (13, "82b29a38c56c8462456e92b8557c03632c1a2b9afded032c804b7a3b3f9c285c"),
 }
 """How many runs until a time (UTC), and the SHA-256 of `run_id configuration_id` of each, one per line.
 

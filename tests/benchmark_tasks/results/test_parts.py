@@ -48,6 +48,7 @@ def limits_of(folder: Path, task: Task) -> tuple[float, float]:
         return PICTURES
     kinds = {
         "stand-in": STAND_IN,
+        "larger-between": STAND_IN,
         "precision": PRECISIONS,
         "releases-again": STAND_IN,
         "prices": DESIGNED,
