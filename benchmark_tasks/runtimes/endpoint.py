@@ -11,10 +11,10 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import orjson
-from packaging.version import InvalidVersion, Version
 
 from benchmark_tasks.client.address import Address, refused_certificate
 from benchmark_tasks.errors import GpuBusy, ServerDied, ServerError, SettingsError, UnknownVersion
+from benchmark_tasks.releases.version_numbers import LONGEST_VERSION, read_version
 from benchmark_tasks.results.schema import new_run_id
 from benchmark_tasks.runtimes.interpreter import same_release
 from benchmark_tasks.runtimes.kinds import RuntimeKind, ServerContract, Setup, kind_of
@@ -33,9 +33,11 @@ def version_of(url: str, kind: RuntimeKind, key: str | None = None) -> str:
     """
     said = str(_ask(url, kind.server.version_path, kind, key).get("version"))
     try:
-        Version(said)
-    except InvalidVersion as error:
-        raise ServerError(f"{url} says its version is {said!r}: is this a {kind.title} server?") from error
+        read_version(said)
+    except UnknownVersion as error:
+        raise ServerError(
+            f"{url} says its version is {said[:LONGEST_VERSION]!r}: is this a {kind.title} server?"
+        ) from error
     return said
 
 
@@ -113,15 +115,22 @@ class Endpoint:
         """Refuse an endpoint that answers requests of others.
 
         Raises:
-            ServerError: it has no `/metrics`, so nobody can tell.
+            ServerError: it has no `/metrics`, or a page without the runtime's own, so nobody can tell.
             GpuBusy: it answers other requests.
         """
+        server = self._running(None)
         try:
-            running = self._running(None).running_requests(REST_SECONDS)
+            running = server.running_requests(REST_SECONDS)
+            tells = bool(server.read_metrics())
         except ServerDied as error:
             raise ServerError(
                 f"{self._url}/metrics does not answer: start the server with its metrics"
             ) from error
+        if not tells:
+            raise ServerError(
+                f"{self._url}/metrics has no metric of the server, so nobody can tell whether it is idle: "
+                "start the server with its metrics"
+            )
         if running:
             raise GpuBusy(f"{self._url} runs {running:g} other requests: measure it when it is idle")
 

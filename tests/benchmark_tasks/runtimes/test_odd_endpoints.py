@@ -104,6 +104,24 @@ def test_a_list_of_models_that_is_none_is_one_line(odd: Odd, body: bytes) -> Non
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("page", [b"", b"<html>Sign in</html>", b"python_info 1\n"])
+def test_a_page_without_the_server_s_metrics_does_not_say_that_it_is_idle(
+    odd: Odd, monkeypatch: pytest.MonkeyPatch, page: bytes
+) -> None:
+    monkeypatch.setattr(server, "STANDSTILL_SECONDS", 0.2)
+    odd.answers["/metrics"] = page
+    with pytest.raises(ServerError, match="nobody can tell whether it is idle"):
+        look(odd)
+
+
+@pytest.mark.parametrize("version", ["1" * 5000, "main", ""])
+def test_a_version_that_is_none_is_one_short_line(odd: Odd, version: str) -> None:
+    odd.answers["/version"] = json.dumps({"version": version}).encode()
+    with pytest.raises(ServerError, match="says its version is") as caught:
+        look(odd)
+    assert len(str(caught.value)) < 300
+
+
 def test_an_answer_without_end_fills_no_memory(odd: Odd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_BYTES", 1 << 20)
     odd.answers["/v1/models"] = b" " * (2 << 20)
