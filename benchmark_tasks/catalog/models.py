@@ -37,6 +37,10 @@ _KINDS = {
 """Kind of a language model without pictures."""
 
 
+_SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+"""Fields of a config.json that no model can have at 0, in any architecture that has them."""
+
+
 class Deployment(Placement):
     """One way to place a model on GPUs, and the batch sizes to sweep there."""
 
@@ -171,4 +175,18 @@ class Model(Record):
             raise ValueError(f"weights: {self.weights} needs hub_config or pipeline")
         for task, entry in self.tasks.items():
             entry.generation.require_complete(task)
+        if wrong := _first_wrong_size(self.hub_config):
+            raise ValueError(f"hub_config: {wrong} must be at least 1")
         return self
+
+
+def _first_wrong_size(config: JsonValue) -> str | None:
+    """The first size of a model, or of one of its parts, with which no model can be built."""
+    if not isinstance(config, dict):
+        return None
+    for name, value in config.items():
+        if name in _SIZES and isinstance(value, int | float) and value < 1:
+            return name
+        if (below := _first_wrong_size(value)) is not None:
+            return f"{name}.{below}"
+    return None

@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,10 +128,10 @@ def _rows(file: Path, content: bytes, answers: str | None) -> Iterator[tuple[int
         case ".csv":
             yield from _csv(file, content, answers)
         case _:
-            yield from _json_lines(file, content)
+            yield from _json_lines(file, content, answers)
 
 
-def _json_lines(file: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _json_lines(file: Path, content: bytes, answers: str | None) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for number, line in enumerate(_text(file, content).split("\n"), 1):
         if not line.strip():
             continue
@@ -140,7 +141,30 @@ def _json_lines(file: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, 
             raise RequestSetError(f"{file}: row {number}: not JSON: {error}") from error
         if not isinstance(row, dict):
             raise RequestSetError(f"{file}: row {number}: not an object with prompt or messages")
+        try:
+            names = _names(line)
+        except ValueError as error:  # a number of thousands of digits
+            raise RequestSetError(f"{file}: row {number}: not JSON: {error}") from error
+        if twice := _first_twice(names, answers):
+            raise RequestSetError(f"{file}: row {number}: {twice} stands twice: keep one of them")
         yield number, row
+
+
+def _names(line: str) -> list[str]:
+    """The names of an object's fields; a parser keeps the last of two equal ones without a word."""
+    fields: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        fields[:] = [name for name, _ in pairs]  # the outermost object comes last
+
+    json.loads(line, object_pairs_hook=note)
+    return fields
+
+
+def _first_twice(names: Sequence[str], answers: str | None) -> str | None:
+    """The first name that stands twice, of those that are read."""
+    read = [name for name in names if name in _Row.model_fields or name == answers]
+    return next((name for number, name in enumerate(read) if name in read[:number]), None)
 
 
 def _parquet(file: Path, content: bytes, answers: str | None) -> list[dict[str, Any]]:
@@ -177,7 +201,9 @@ def _text(file: Path, content: bytes) -> str:
         raise RequestSetError(f"{file}: line {line}: not UTF-8: save the file as UTF-8") from error
 
 
-def _require_columns(file: Path, columns: Any, answers: str | None) -> None:
+def _require_columns(file: Path, columns: Sequence[str], answers: str | None) -> None:
+    if twice := _first_twice(columns, answers):
+        raise RequestSetError(f"{file}: two columns are called {twice}: keep one of them")
     if not {"prompt", "messages"} & set(columns):
         raise RequestSetError(f"{file}: no column prompt or messages")
     if answers is not None and answers not in columns:

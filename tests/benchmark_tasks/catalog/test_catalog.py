@@ -86,6 +86,7 @@ def test_diffusion_models_have_no_language_architecture() -> None:
          "tasks.lm-arena-chat.deployments.0.batch_sizes"),
         ("models/jouleboard__qwen3-tiny.yaml", "num_gpus: 0", "num_gpus: -1", 46,
          "tasks.lm-arena-chat.deployments.0.num_gpus"),
+        ("models/jouleboard__qwen3-tiny.yaml", "  vocab_size: ", "  vocab_size: 0 # ", 2, "file"),
         ("watch.yaml", 'floor: "0.32.0"', "floor: newest", 5, "projects.0.floor"),
     ],
 )  # fmt: skip

@@ -113,6 +113,14 @@ def test_blank_lines_are_skipped_and_other_fields_ignored(tmp_path: Path) -> Non
     assert [prompt.turns for prompt in read_own_prompts(table, None).prompts] == [("a",), ("b",)]
 
 
+def test_fields_that_are_not_read_may_stand_twice(tmp_path: Path) -> None:
+    (tmp_path / "q.csv").write_text("prompt,,\na,,\n")
+    (tmp_path / "q.jsonl").write_text('{"prompt": "a", "tag": 1, "tag": 2, "more": [{"prompt": 1}]}')
+    assert read_own_prompts(tmp_path / "q.csv", None).prompts == (
+        read_own_prompts(tmp_path / "q.jsonl", None).prompts
+    )
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
 def test_a_pointer_in_place_of_the_file_is_said(tmp_path: Path, ending: str) -> None:
     file = tmp_path / f"q.{ending}"
@@ -227,6 +235,13 @@ def test_a_bad_row_is_one_line_that_names_row_and_field(tmp_path: Path, row: Any
         ("q.csv", b'prompt\na\n"b\n', "row 2: not CSV"),
         ("q.csv", b"prompt,system\na,b\n,c\n", "row 2: prompt: missing"),
         ("q.csv", b"prompt\n\xff\n", "not UTF-8"),
+        ("q.csv", b"prompt,system,prompt\na,b,c\n", "two columns are called prompt"),
+        (
+            "q.jsonl",
+            b'{"prompt": "a"}\n{"prompt": "a", "n": {"prompt": 1}, "prompt": "b"}',
+            "row 2: prompt stands",
+        ),
+        ("q.jsonl", b'{"prompt": "a", "n": ' + b"1" * 5000 + b"}", "row 1: not JSON"),
         ("gone.csv", None, "No such file"),
     ],
 )
