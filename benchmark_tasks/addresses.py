@@ -11,26 +11,30 @@ UNSHOWN = "(an address that cannot be read)"
 
 
 def require_address(url: str, what: str, schemes: tuple[str, ...] = ("http", "https")) -> str:
-    """The address, if all programs read it in the same way. what: names it in the message.
+    """The address without white space around it. what: names it, and where it is set, in the message.
 
     Raises:
         SettingsError: it has no scheme or host, or a user name or password with an unwritten `/`, `?` or `#`.
     """
+    url = url.strip()
     if _is_clear(url, schemes):
         return url
-    begins = " or ".join(f"{scheme}://" for scheme in schemes)
     raise SettingsError(
-        f"{what} is not a web address (not shown, as it may hold a password): it begins with {begins} and"
-        " a host; in a user name or password write / as %2F, ? as %3F, # as %23 and @ as %40"
+        f"{what} is not a web address (not shown, as it may hold a password): it begins with http:// or "
+        "https:// and a host; in a user name or password write / as %2F, ? as %3F, # as %23 and @ as %40"
     )
 
 
 def without_credentials(url: str) -> str:
-    """The address without user name, password and query, to be printed."""
+    """The address without user name, password and query, to be printed.
+
+    A path with `@` is left out: `user:12/word@host` reads as host `user` and port 12.
+    """
     if not _is_clear(url, ("http", "https", "file")):
         return UNSHOWN if "@" in url or "://" not in url else url.partition("?")[0]
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+    host, path = parts.netloc.rpartition("@")[2], parts.path
+    return urlunsplit((parts.scheme, host, "/..." if "@" in path else path, "", ""))
 
 
 def _is_clear(url: str, schemes: tuple[str, ...]) -> bool:
@@ -41,9 +45,4 @@ def _is_clear(url: str, schemes: tuple[str, ...]) -> bool:
         return False
     if parts.scheme not in schemes or re.search(r"[\s\x00-\x1f\x7f]", url):
         return False
-    if parts.scheme == "file":
-        return True
-    # `user:pass/word@host` is read as host `user` and a path; `cdn/package@1.0/` is no password.
-    _, _, rest = url.partition("://")
-    at = rest.rfind("@")
-    return bool(host) and not (at > len(parts.netloc) and ":" in parts.netloc.rpartition("@")[2])
+    return bool(host) or parts.scheme == "file"

@@ -9,14 +9,26 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def within(seconds: float, call: Callable[[], T]) -> T:
-    """What a call returns or raises, if it does so within `seconds`.
+MOST_LATE = 4
+"""So many calls of one kind may be late at once; before one of them has ended, no other is begun."""
 
-    A call that takes longer goes on in a thread of its own, which does not keep the process from ending.
+_late: dict[str, list[threading.Thread]] = {}
+
+
+def within(seconds: float, call: Callable[[], T], whom: str) -> T:
+    """What a call returns or raises, if it does so within `seconds`. whom: is asked, such as an address.
+
+    A call that takes longer goes on in a thread of its own, with its connection; that does not keep the
+    process from ending.
 
     Raises:
-        TimeoutError: it takes longer.
+        TimeoutError: it takes longer, or too many earlier ones of the same go on.
     """
+    late = [thread for thread in _late.pop(whom, ()) if thread.is_alive()]
+    if late:
+        _late[whom] = late
+    if len(late) >= MOST_LATE:
+        raise TimeoutError(f"{len(late)} earlier answers have not ended")
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -32,5 +44,6 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     if errors:
         raise errors[0]
     if not results:
+        _late.setdefault(whom, []).append(thread)
         raise TimeoutError(f"no whole answer within {seconds:g} s")
     return results[0]

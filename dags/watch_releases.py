@@ -69,7 +69,7 @@ UNKNOWN = "unknown"
     },
 )
 def watch_releases() -> None:
-    @task(execution_timeout=timedelta(minutes=5))
+    @task(execution_timeout=timedelta(minutes=10))
     def find_releases(params: dict[str, Any], ti: Any) -> list[dict[str, Any]]:
         """Ask the package index; one entry per release."""
         with one_line_errors(ti):

@@ -61,11 +61,13 @@ class Hook(ThreadingHTTPServer):
     """A web hook. received: every JSON that came; moments: when.
 
     moved: it answers every message with a redirection to a page for people. largest: of a body, in bytes.
+    held: it answers once this is set.
     """
 
     def __init__(self, port: int = 0) -> None:
         self.moved = False
         self.largest = 10**9
+        self.held: threading.Event | None = None
         self.moments: list[datetime] = []
         self.received: list[dict[str, Any]] = []
         super().__init__(("127.0.0.1", port), _HookHandler)
@@ -85,6 +87,8 @@ class _HookHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        if self.server.held is not None:
+            self.server.held.wait(60)
         if self.server.moved or len(body) > self.server.largest:
             self.send_response(302 if self.server.moved else 413)
             self.send_header("Location", "/login")

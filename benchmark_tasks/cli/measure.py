@@ -298,8 +298,10 @@ def _server(
         try:
             return AtEndpoint(url=endpoint, gpu_indices=tuple(gpu_index or ())).model_dump()
         except ValidationError as error:
-            problem = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-            raise SettingsError(f"--endpoint: {problem}") from error
+            first = error.errors()[0]
+            option = "--gpu-index" if first["loc"][0] == "gpu_indices" else "--endpoint"
+            problem = str(first["msg"]).removeprefix("Value error, ")
+            raise SettingsError(f"{option}: {problem}") from error
     return None if image is None else {"kind": "container", "image": image, "client": client}
 
 

@@ -98,7 +98,9 @@ class Downloads:
 
     def _begin(self, request: httpx.Request) -> httpx.Response:
         try:
-            return within(BEGIN_SECONDS, lambda: self.client.send(request, stream=True))
+            return within(
+                BEGIN_SECONDS, lambda: self.client.send(request, stream=True), str(request.url.host)
+            )
         except TimeoutError as error:
             raise _Again(f"the server did not begin to answer within {BEGIN_SECONDS:g} s") from error
 

@@ -168,7 +168,8 @@ def open_source(path_or_url: str, downloads: Path) -> Source:
             raise ImportRefused(f"not an http(s) address ({error}); check it, or give a folder") from error
     root = Path(path_or_url).expanduser().absolute()
     if not root.is_dir():
-        shown = root if "@" not in path_or_url else "the address (not shown, as it may hold a password)"
+        before, at, _ = path_or_url.partition("@")
+        shown = root if not at or ":" not in before else "the address (not shown, as it may hold a password)"
         raise ImportRefused(f"{shown}: no such folder; give a folder or an http(s) address")
     inside = root / WEB_APP_FOLDER
     is_web_app = not (root / "index.json").exists() and (inside / "index.json").is_file()

@@ -7,6 +7,7 @@ used. A question that fails is not repeated, because the next watch asks again; 
 
 from __future__ import annotations
 
+import codecs
 import errno
 import glob
 import hashlib
@@ -343,7 +344,7 @@ def _client(endpoint: str, shown: str) -> HfApi:
                 return super().send(request, **options)
             send = super().send
             try:
-                response = within(WHOLE_SECONDS, lambda: send(request, **options))
+                response = within(WHOLE_SECONDS, lambda: send(request, **options), shown)
             except TimeoutError:
                 what = f"did not send all of its answer within {WHOLE_SECONDS:.0f} s"
             except httpx2.TimeoutException:
@@ -435,7 +436,7 @@ def _tensor(name: str, tensor: Any) -> Tensor:
 def _object(content: bytes, model_id: str) -> dict[str, Any]:
     """A JSON object; NaN and infinity are refused."""
     try:
-        parsed = orjson.loads(content)
+        parsed = orjson.loads(content.removeprefix(codecs.BOM_UTF8))
     except ValueError:
         raise HubRefused(f"{model_id}: config.json is not JSON") from None
     if not isinstance(parsed, dict):

@@ -33,7 +33,7 @@ from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import RuntimeName
 
 TIMEOUT_SECONDS = 30.0
-WHOLE_SECONDS = 300.0
+WHOLE_SECONDS = 120.0
 """For all of a page, however slowly it comes."""
 MOST_MIB = 64
 """For all of a page; that of PyPI's largest projects has a few MiB."""
@@ -171,7 +171,11 @@ def index_url(settings: Settings) -> str:
         SettingsError: it is no address.
     """
     url = settings.index_url or _pip_index_url() or PYPI_SIMPLE_ENDPOINT
-    return require_address(url, "the package index (JOULEBOARD_INDEX_URL)", ("http", "https", "file"))
+    return require_address(
+        url,
+        "the package index (JOULEBOARD_INDEX_URL, UV_DEFAULT_INDEX, PIP_INDEX_URL, pip's configuration)",
+        ("http", "https", "file"),
+    )
 
 
 class _HalfPage(ValueError):
@@ -191,7 +195,9 @@ def _project_files(project: str, settings: Settings) -> list[DistributionPackage
     try:
         with session, PyPISimple(url, session=session) as client:
             packages = within(
-                WHOLE_SECONDS, lambda: client.get_project_page(project, timeout=TIMEOUT_SECONDS).packages
+                WHOLE_SECONDS,
+                lambda: client.get_project_page(project, timeout=TIMEOUT_SECONDS).packages,
+                f"{shown} {project}",
             )
     except NoSuchProjectError as error:
         raise UnknownVersion(f"the package index at {shown} has no project {project!r}") from error

@@ -170,24 +170,36 @@ def _refusal(url: str, error: HTTPError) -> str:
 
 
 def _model_of(url: str, kind: RuntimeKind, key: str | None, wanted: str) -> tuple[str, str]:
-    """Name and root of the model to measure: the one that has this name or root, or the only one."""
+    """Name and root of the model to measure: the one that has this name or root, or the only one.
+
+    Several names of one model are one; adapters (entries with a `parent`) are measured only if named.
+    """
     listed = _ask(url, "/v1/models", kind, key).get("data")
-    entries = listed if isinstance(listed, list) else []
-    names = [entry["id"] for entry in entries if isinstance(entry, dict) and _is_text(entry.get("id"))]
-    if not names or len(names) < len(entries):
+    entries = [
+        entry
+        for entry in (listed if isinstance(listed, list) else [])
+        if isinstance(entry, dict) and _is_text(entry.get("id"))
+    ]
+    if not entries:
         raise ServerError(f"{url}/v1/models lists no model by its name: is this a {kind.title} server?")
-    roots = [entry["root"] if _is_text(entry.get("root")) else entry["id"] for entry in entries]
-    if wanted in names:
-        chosen = names.index(wanted)
-    elif wanted in roots:
-        chosen = roots.index(wanted)
-    elif len(names) == 1:
-        chosen = 0
-    else:
-        raise ServerError(
-            f"{url} serves {', '.join(names)}, and none is called {wanted}: name one of them, or serve one"
-        )
-    return names[chosen], roots[chosen]
+    named = [(str(each["id"]), _root_of(each)) for each in entries]
+    own = [(str(each["id"]), _root_of(each)) for each in entries if not _is_text(each.get("parent"))]
+    for chosen in (
+        [each for each in named if each[0] == wanted],
+        [each for each in named if each[1] == wanted],
+        own if len({root for _, root in own}) == 1 else [],
+    ):
+        if chosen:
+            return chosen[0]
+    raise ServerError(
+        f"{url} serves {', '.join(name for name, _ in named)}, and none is called {wanted}: "
+        f"start it with --served-model-name {wanted}, or with one model alone"
+    )
+
+
+def _root_of(entry: Mapping[str, object]) -> str:
+    root = entry.get("root")
+    return str(root) if _is_text(root) else str(entry["id"])
 
 
 def _is_text(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -59,6 +60,10 @@ class AtEndpoint(Record):
                 "an endpoint's address has no user name or password: remove them; "
                 "a key is read from JOULEBOARD_ENDPOINT_KEY"
             )
+        if isinstance(url, str) and not re.match(r"https?://[^/]", url):
+            raise ValueError("an endpoint's address begins with http:// or https:// and a host")
+        if isinstance(url, str) and re.search(r"[?#\s]", url):
+            raise ValueError("an endpoint's address has no query, fragment or white space: remove it")
         return url
 
     @field_validator("url")

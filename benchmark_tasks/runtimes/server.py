@@ -298,6 +298,6 @@ def _ask(request: urllib.request.Request, key: str | None, seconds: float) -> by
         return body
 
     try:
-        return within(seconds, answer)
+        return within(seconds, answer, request.full_url)
     except HTTPException as error:  # an answer that breaks off, or none of HTTP
         raise ConnectionError(f"{type(error).__name__}: {error}") from error

@@ -118,6 +118,26 @@ def test_an_unreachable_index_fails_the_task_with_one_line(
     assert started() == before
 
 
+def test_a_floor_that_is_no_version_is_said_before_the_index_is_asked(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmark_tasks.errors import SettingsError
+    from jouleboard_airflow.tasks import releases
+
+    monkeypatch.setenv("JOULEBOARD_VLLM_FLOOR", "abc")
+    with pytest.raises(SettingsError, match="vllm: the oldest release to measure: 'abc' is not a version"):
+        releases.releases_to_benchmark({"vllm_floor": None, "xfuser_floor": None, "gpu_model": "none"})
+
+
+def test_the_index_gives_up_before_airflow_ends_the_task(dags: dict[str, Any]) -> None:
+    from benchmark_tasks.catalog import load
+    from benchmark_tasks.releases.index import WHOLE_SECONDS
+
+    pages = 2 * len(load().watch.projects)  # the project's own, and that of its builds without a GPU
+    limit = dags["watch_releases"].get_task("find_releases").execution_timeout
+    assert limit.total_seconds() > pages * WHOLE_SECONDS + 60
+
+
 def test_a_project_whose_page_cannot_be_read_stops_no_other_and_is_told(
     dags: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -132,7 +152,7 @@ def test_a_project_whose_page_cannot_be_read_stops_no_other_and_is_told(
         found = releases.releases_to_benchmark(floors | {"gpu_model": None})
         assert [one["trigger_run_id"] for one in found.runs] == ["release__vllm__0.90.0"]
         (line,) = found.unknown
-        assert line.endswith("has no project 'xfuser'")
+        assert line.startswith("xfuser: ") and line.endswith("has no project 'xfuser'")
         without_gpu = releases.releases_to_benchmark(floors | {"gpu_model": "none"})
         assert without_gpu == (without_gpu.runs, []) and len(without_gpu.runs) == 1
         assert "xfuser is not measured here, and its releases are not known" in caplog.text

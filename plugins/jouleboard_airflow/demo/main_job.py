@@ -17,7 +17,7 @@ from types import FrameType
 
 from benchmark_tasks import disk
 from benchmark_tasks.catalog import Catalog, load
-from benchmark_tasks.errors import JouleboardError
+from benchmark_tasks.errors import JouleboardError, SettingsError
 from benchmark_tasks.plan import newest_version, plan_release
 from benchmark_tasks.results.identity import NO_GPU
 from benchmark_tasks.results.store import Listing
@@ -109,11 +109,16 @@ def land_recorded_runs(settings: Settings, clock: Clock) -> None:
     """Land the runs that this project measured on real GPUs and ships; runs that are landed already stay.
 
     `JOULEBOARD_RECORDED_RUNS` names another folder of bundles.
+
+    Raises:
+        SettingsError: there is no such folder.
     """
     from benchmark_tasks.results.store import Store
 
     store = Store.of(settings)
     folder = environment_path(os.environ, "JOULEBOARD_RECORDED_RUNS") or REPOSITORY / "recorded_runs"
+    if not folder.is_dir():
+        raise SettingsError(f"{folder}: no such folder; correct JOULEBOARD_RECORDED_RUNS")
     bundles = sorted(path.parent for path in folder.rglob("run.json"))
     for bundle in bundles:
         store.land_copy(bundle)

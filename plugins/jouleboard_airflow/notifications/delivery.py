@@ -33,18 +33,26 @@ ONCE = (Kind.SWEEP, Kind.RUN)
 GIVEN_UP = timedelta(days=7)
 """After so long a message that is sent as it is goes to nobody any more."""
 
+TRIED = timedelta(hours=1)
+"""For so long it is tried before it is given up: the machine may have been off for a week."""
+
 _FIRST_WAIT_SECONDS = 30.0
 _LONGEST_WAIT_SECONDS = 900.0
 
 
 @dataclass
 class _Wait:
-    """A message that no receiver took: how long to wait, and until when, by the monotonic clock."""
+    """A message that no receiver took: how long to wait, and until when, by the monotonic clock.
+
+    since: when it was tried in vain first, by this notifier.
+    """
 
     seconds: float = 0.0
     until: float = 0.0
+    since: datetime | None = None
 
-    def longer(self) -> None:
+    def longer(self, now: datetime) -> None:
+        self.since = self.since or now
         self.seconds = min(max(2 * self.seconds, _FIRST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
         self.until = time.monotonic() + self.seconds
 
@@ -110,8 +118,14 @@ class Delivery:
             elif self._send(file.name, message):
                 with suppress(OSError):
                     file.unlink()
-            elif self.now() - posted > GIVEN_UP:
+            elif self.now() - posted > GIVEN_UP and self._was_tried(file.name):
                 _set_aside(file, f"no receiver took it in {GIVEN_UP.days} days")
+                del self._waits[file.name]
+
+    def _was_tried(self, name: str) -> bool:
+        """For so long that a network which comes up late has come up."""
+        wait = self._waits.get(name)
+        return wait is not None and wait.since is not None and self.now() - wait.since >= TRIED
 
     def _send(self, name: str, message: Message) -> bool:
         """Whether it is done with: one receiver took it, or there is none. name: what is waited with."""
@@ -127,7 +141,7 @@ class Delivery:
             later = "; it is tried again until one takes it" if self._lost else ""
             log.warning("not told: %s did not take %r%s", ", ".join(missed), message.title, later)
         if self._lost:
-            wait.longer()
+            wait.longer(self.now())
             return False
         del self._waits[name]
         log.info("told: %s", message.title)

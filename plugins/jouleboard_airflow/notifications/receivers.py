@@ -48,12 +48,36 @@ class Message:
     html: str | None = None
 
 
+@dataclass
+class _Sending:
+    """A message on its way to one receiver, in a thread of its own."""
+
+    message: Message
+    taken: bool = False
+    thread: threading.Thread = field(init=False)
+
+    @classmethod
+    def begin(cls, receiver: apprise.Apprise, message: Message) -> _Sending:
+        sending = cls(message)
+
+        def send() -> None:
+            sending.taken = _sent(receiver, message)
+
+        sending.thread = threading.Thread(target=send, daemon=True)
+        sending.thread.start()
+        return sending
+
+    def has_taken(self, message: Message) -> bool:
+        """Whether the receiver took this very message."""
+        return not self.thread.is_alive() and self.taken and self.message == message
+
+
 @dataclass(frozen=True)
 class Receivers:
     """Whom to tell. addresses: secrets, so they are not in the repr."""
 
     addresses: tuple[str, ...] = ()
-    _sending: dict[int, threading.Thread] = field(default_factory=dict, compare=False)
+    _sending: dict[int, _Sending] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         return f"Receivers({len(self.addresses)})"
@@ -80,25 +104,22 @@ class Receivers:
         """Send to every receiver, at once. Returns those that did not take it, like `receiver 2 (Slack)`.
 
         One that has not taken it after `SEND_SECONDS` did not take it. While it goes on with that, it gets
-        no other message.
+        no other message; if it takes this one later, it is not sent again.
         """
         known = [number for number, service in enumerate(self.services) if service]
-        busy = {number for number in known if number in self._sending and self._sending[number].is_alive()}
-        took: set[int] = set()
-
-        def send_to(number: int) -> None:
-            if _sent(self._parsed[number], message):
-                took.add(number)
-
-        for number in set(known) - busy:
-            self._sending[number] = threading.Thread(target=send_to, args=(number,), daemon=True)
-            self._sending[number].start()
+        for number in known:
+            before = self._sending.get(number)
+            if before is None or not (before.thread.is_alive() or before.has_taken(message)):
+                self._sending[number] = _Sending.begin(self._parsed[number], message)
         ends = time.monotonic() + SEND_SECONDS
-        for number in set(known) - busy:
-            self._sending[number].join(max(0.0, ends - time.monotonic()))
-        in_time = frozenset(took)
+        for number in known:
+            if self._sending[number].message == message:
+                self._sending[number].thread.join(max(0.0, ends - time.monotonic()))
+        took = {number for number in known if self._sending[number].has_taken(message)}
+        for number in took:
+            del self._sending[number]
         return tuple(
-            f"receiver {number + 1} ({self.services[number]})" for number in known if number not in in_time
+            f"receiver {number + 1} ({self.services[number]})" for number in known if number not in took
         )
 
     @cached_property

@@ -59,6 +59,7 @@ class Records:
         for file in self.folder.glob("*.json"):
             if record := _read(file):
                 found[record.incident.key] = record
+                _rename(file, self._file(record.incident.key))
         for key, changed in self._unwritten.items():
             found.pop(key, None)
             if changed is not None:
@@ -114,6 +115,13 @@ class Records:
         if len(name) > _LONGEST_NAME:
             name = f"{name[: _LONGEST_NAME - 65]}-{hashlib.sha256(key.encode()).hexdigest()}"
         return self.folder / f"{name}.json"
+
+
+def _rename(file: Path, right: Path) -> None:
+    """A file of an earlier version, which cut a long key off: under its name of now."""
+    if file != right:
+        with suppress(OSError):
+            file.unlink() if right.exists() else file.rename(right)
 
 
 def _read(file: Path) -> Record | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from benchmark_tasks.errors import IndexUnreachable, JouleboardError, UnknownVersion, one_line
+from benchmark_tasks.errors import IndexUnreachable, JouleboardError, SettingsError, UnknownVersion, one_line
 from benchmark_tasks.settings import Settings
 from jouleboard_airflow.tasks import choices
 
@@ -55,6 +55,7 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> Found:
     found, errors = Found([], []), []
     for project in catalog.watch.projects:
         floor = params.get(floor_param(project.project)) or configured_floor(project.project) or project.floor
+        _require_version(project.project, floor)
         watched = project.model_copy(update={"floor": floor})
         try:
             versions = _measurable(watched, settings, has_gpu)
@@ -66,6 +67,7 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> Found:
             else:
                 log.error("%s: %s", project.project, error)
                 errors.append(error)
+                found.unknown.append(f"{project.project}: {error}")
             continue
         for version in versions:
             conf = {"runtime": project.runtime, "version": version, "gpu_model": params["gpu_model"]}
@@ -73,8 +75,16 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> Found:
     measured = [each for each in catalog.watch.projects if each.distribution(has_gpu=has_gpu) is not None]
     if errors and len(errors) == len(measured):
         raise errors[0]
-    found.unknown.extend(map(str, errors))
     return found
+
+
+def _require_version(project: str, floor: str) -> None:
+    from benchmark_tasks.releases.version_numbers import read_version
+
+    try:
+        read_version(floor)
+    except UnknownVersion as error:
+        raise SettingsError(f"{project}: the oldest release to measure: {error}") from error
 
 
 def require_all_known(unknown: list[str]) -> None:

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from benchmark_tasks.deadlines import within
+from benchmark_tasks.deadlines import MOST_LATE, within
 from benchmark_tasks.errors import ServerError
 from benchmark_tasks.runtimes import endpoint, server
 from benchmark_tasks.runtimes.launch import AtEndpoint
@@ -89,7 +89,6 @@ def test_an_answer_that_never_ends_is_one_line(odd: Odd, monkeypatch: pytest.Mon
         models({"id": None}),
         models({"id": 7}),
         models({"id": " "}),
-        models({"id": WANTED}, None),
         b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"data": [{"id": "\\ud800"}]}',
         b'{"data": [{"id": "a", "root": "\\udfff"}]}',
@@ -136,17 +135,43 @@ def test_of_several_models_the_named_one_is_measured(odd: Odd) -> None:
         chosen = look(odd).served_model_name
         assert chosen == (WANTED if len(entries) == 3 else "short")
     odd.answers["/v1/models"] = models(adapter, {"id": "other"})
-    with pytest.raises(ServerError, match=f"serves adapter, other, and none is called {WANTED}"):
+    with pytest.raises(
+        ServerError, match=f"serves adapter, other, and none is called {WANTED}: start it with"
+    ):
         look(odd)
-    odd.answers["/v1/models"] = models({"id": "other", "root": None})
-    assert look(odd).served_model_name == "other"
+    alone: tuple[tuple[dict[str, str | None], ...], ...] = (
+        ({"id": "other", "root": None},),
+        (
+            {"id": "other", "root": "/srv/weights"},
+            {"id": "gpt-4", "root": "/srv/weights"},
+        ),  # two names of one
+        ({"id": "other", "root": "/w"}, {"id": "adapter", "root": "/a", "parent": "other"}),
+        ({"object": "model"}, {"id": "other"}),
+    )
+    for listed in alone:
+        odd.answers["/v1/models"] = models(*listed)
+        assert look(odd).served_model_name == "other"
+    odd.answers["/v1/models"] = models(None, {"id": WANTED})
+    assert look(odd).served_model_name == WANTED
 
 
 def test_what_a_call_returns_or_raises_comes_back_and_a_long_one_is_left() -> None:
-    assert within(5, lambda: 7) == 7
+    assert within(5, lambda: 7, "a") == 7
     with pytest.raises(ValueError, match="invalid literal"):
-        within(5, lambda: int("no"))
-    ended = threading.Event()
-    with pytest.raises(TimeoutError, match=r"no whole answer within 0.05 s"):
-        within(0.05, lambda: ended.wait(60))
+        within(5, lambda: int("no"), "a")
+    ended, begun = threading.Event(), []
+
+    def late() -> bool:
+        begun.append(threading.current_thread())
+        return ended.wait(60)
+
+    for _ in range(MOST_LATE):
+        with pytest.raises(TimeoutError, match=r"no whole answer within 0.05 s"):
+            within(0.05, late, "a")
+    with pytest.raises(TimeoutError, match="4 earlier answers have not ended"):
+        within(0.05, late, "a")
+    assert len(begun) == MOST_LATE and within(5, lambda: 7, "b") == 7
     ended.set()
+    for thread in begun:
+        thread.join(10)
+    assert within(5, lambda: 7, "a") == 7

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from benchmark_tasks import disk
 from benchmark_tasks.errors import DiskFull, SettingsError
 from benchmark_tasks.settings import Settings
+from benchmark_tasks.testing.waiting import until
 from jouleboard_airflow.notifications import Incident, Kind, delivery, receivers, recovered, tell
 from jouleboard_airflow.notifications.delivery import Delivery, post
 from jouleboard_airflow.notifications.messages import span
@@ -237,6 +241,14 @@ def test_spans_in_words(seconds: float, words: str) -> None:
     assert span(seconds) == words
 
 
+def deliver_until(sends: Delivery, done: Callable[[], bool]) -> None:
+    def is_done() -> bool:
+        sends.deliver()
+        return done()
+
+    until(is_done, 20, "the end of the deliveries")
+
+
 def failed_run(end: str) -> Incident:
     """A run whose id is as long as Airflow allows; `end` is its last part."""
     run_id = f"manual__2026-11-30T12:00:00+00:00_{'x' * 200}{end}"
@@ -279,7 +291,7 @@ def test_a_receiver_that_never_ends_its_answer_keeps_nobody_from_being_told(
 
 
 def test_a_message_that_nobody_takes_stops_no_other_and_is_given_up_after_a_week(
-    settings: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    settings: Settings, hook: Hook, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook.largest = 2000
     clock = Clock()
@@ -293,13 +305,48 @@ def test_a_message_that_nobody_takes_stops_no_other_and_is_given_up_after_a_week
     sends.deliver()
     assert hook.titles[4:] == ["The scheduler has ended."]
     clock.now += timedelta(days=8)
-    monkeypatch.setattr(delivery, "_FIRST_WAIT_SECONDS", 0.0)
     again = sender(settings, hook.address, clock=clock)
-    for _ in range(3):
-        again.deliver()
+    deliver_until(again, lambda: len(again._waits) == 2)
+    assert len(list(delivery.outbox(settings).glob("*.json"))) == 2  # the network may just not be up yet
+    clock.now += timedelta(hours=2)
+    for wait in again._waits.values():
+        wait.until = 0.0
+    deliver_until(again, lambda: not list(delivery.outbox(settings).glob("*.json")))
     assert hook.titles[5:] == ["1 problem still open"]
     assert sorted(file.suffix for file in delivery.outbox(settings).iterdir()) == [".not-sent"] * 2
     assert caplog.text.count("no receiver took it in 7 days") == 2
+
+
+def test_a_receiver_that_took_it_late_does_not_get_it_again(
+    settings: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receivers, "SEND_SECONDS", 0.01)
+    monkeypatch.setattr(delivery, "_FIRST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(delivery, "_LONGEST_WAIT_SECONDS", 0.0)
+    held = threading.Event()
+    hook.held = held
+    post(Message("m: late", "text", Mood.NEWS), settings)
+    sends = sender(settings, hook.address)
+    for _ in range(3):
+        sends.deliver()
+    assert len(list(delivery.outbox(settings).iterdir())) == 1
+    held.set()
+    deliver_until(sends, lambda: list(delivery.outbox(settings).iterdir()) == [])
+    assert hook.titles == ["late"]
+
+
+def test_a_record_under_the_name_of_an_earlier_version_is_told_once(settings: Settings, hook: Hook) -> None:
+    sends = sender(settings, hook.address)
+    tell(failed_run("A"), settings)
+    (file,) = sends.records.folder.glob("*.json")
+    file.rename(file.with_name(quote(failed_run("A").key, safe="")[:200] + ".json"))
+    for _ in range(3):
+        sends.deliver()
+    recovered(failed_run("A").key, settings)
+    for _ in range(3):
+        sends.deliver()
+    assert hook.titles == ["The run A failed.", "solved: The run A failed."]
+    assert list(sends.records.folder.glob("*.json")) == []
 
 
 @pytest.mark.parametrize("content", ["[]", "null", "{}", "{", "7", '{"title": 1}', "\ud800"])
