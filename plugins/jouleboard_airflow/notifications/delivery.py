@@ -132,8 +132,10 @@ class Delivery:
         receivers = sum(service is not None for service in self.receivers.services)
         if not receivers:
             return True
+        if self._lost:
+            return False
         wait = self._waits.setdefault(name, _Wait())
-        if self._lost or time.monotonic() < wait.until:
+        if time.monotonic() < wait.until:
             return False
         missed = self.receivers.send(message)
         self._lost = len(missed) == receivers
