@@ -387,7 +387,9 @@ def test_with_a_broken_counter_a_run_has_speed_and_the_reason(settings: Settings
     go(settings, quick_sweep(4, **H100))
     (run,) = landed(settings)
     assert run.energy_source is EnergySource.NONE and run.window_steady.energy is None
-    assert "energy counter of GPU 0 counted 0 J" in run.energy_absent_reason
+    why = run.energy_absent_reason or ""
+    # A machine that is too busy to read the counter for a second says that first.
+    assert why.startswith("energy counter of GPU 0 ") and ("counted 0 J" in why or "was not read" in why)
     assert {phase.name: phase.joules for phase in run.phases}["measure"] is None
 
 
