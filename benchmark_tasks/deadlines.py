@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -29,21 +30,18 @@ def within(seconds: float, call: Callable[[], T], whom: str) -> T:
         _late[whom] = late
     if len(late) >= MOST_LATE:
         raise TimeoutError(f"{len(late)} earlier answers have not ended")
-    results: list[T] = []
-    errors: list[BaseException] = []
+    answer: Future[T] = Future()
 
     def run() -> None:
         try:
-            results.append(call())
+            answer.set_result(call())
         except BaseException as error:  # noqa: BLE001  raised below, where it was called
-            errors.append(error)
+            answer.set_exception(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
+    if not answer.done():
         _late.setdefault(whom, []).append(thread)
         raise TimeoutError(f"no whole answer within {seconds:g} s")
-    return results[0]
+    return answer.result()

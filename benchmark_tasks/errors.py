@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 TRY_AGAIN = 75
 """Exit code of an error that may be gone a little later; EX_TEMPFAIL of sysexits.h."""
@@ -240,6 +241,11 @@ def of_this_machine(error: OSError) -> str | None:
 def one_line(error: object) -> str:
     """The message of an error, or any other text, on one line; empty if there is none."""
     return " ".join(str(error).split())
+
+
+def what_is_wrong(problem: ErrorDetails) -> str:
+    """What one of the problems of a `ValidationError` is, without its field and pydantic's introduction."""
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def first_problem(error: ValidationError, whole: str = "file") -> str:

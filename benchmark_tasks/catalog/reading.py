@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 import yaml
 from pydantic import ValidationError
 
-from benchmark_tasks.errors import CatalogError
+from benchmark_tasks.errors import CatalogError, what_is_wrong
 from benchmark_tasks.results.record import Record
 
 Entry = TypeVar("Entry", bound=Record)
@@ -54,7 +54,7 @@ def _parse(
         return kind.model_validate(data, context=None if known is None else dict(known))
     except ValidationError as error:
         first = error.errors()[0]
-        raise _error(path, _line(root, first["loc"]), _field(first["loc"]), first["msg"]) from error
+        raise _error(path, _line(root, first["loc"]), _field(first["loc"]), what_is_wrong(first)) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or root.start_mark
         raise _error(path, mark.line + 1, "file", error.problem or "not YAML") from error
@@ -123,4 +123,4 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _error(path: Path, line: int, field: str, message: str) -> CatalogError:
-    return CatalogError(f"{path}:{line}: {field}: {message.removeprefix('Value error, ')}")
+    return CatalogError(f"{path}:{line}: {field}: {message}")

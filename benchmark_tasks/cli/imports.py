@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from benchmark_tasks.errors import SettingsError
 from benchmark_tasks.imports.mlenergy import import_results
 from benchmark_tasks.imports.source import PUBLIC_ADDRESS
 from benchmark_tasks.settings import Settings
@@ -43,8 +42,6 @@ def mlenergy(
     is fetched; after exit code 75 run it again. If the source has a file SHA256SUMS, every file must be as it
     says. Results of v1 (2023) and v2 (2024) are refused with the reason: they do not say what a row needs.
     """
-    if source == "":
-        raise SettingsError("the source is empty: give a folder or an address, or leave it out")
     result = import_results(source, Settings.from_environment(), note=note, expect=expect)
     if as_json:
         typer.echo(json.dumps(asdict(result), default=str))

@@ -19,6 +19,7 @@ from benchmark_tasks.errors import (
     JouleboardError,
     SettingsError,
     first_problem,
+    what_is_wrong,
 )
 from benchmark_tasks.settings import Settings
 from benchmark_tasks.vocabulary import AnswerForm, LengthControl, RuntimeName, Task, Weights
@@ -300,8 +301,7 @@ def _server(
         except ValidationError as error:
             first = error.errors()[0]
             option = "--gpu-index" if first["loc"][0] == "gpu_indices" else "--endpoint"
-            problem = str(first["msg"]).removeprefix("Value error, ")
-            raise SettingsError(f"{option}: {problem}") from error
+            raise SettingsError(f"{option}: {what_is_wrong(first)}") from error
     return None if image is None else {"kind": "container", "image": image, "client": client}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from benchmark_tasks.catalog import Model
-from benchmark_tasks.errors import CatalogError
+from benchmark_tasks.errors import CatalogError, what_is_wrong
 from benchmark_tasks.plan.procedure import GPU_PROCEDURE
 from benchmark_tasks.plan.sweep import Sweep, SweepPoint
 from benchmark_tasks.results.identity import NO_GPU
@@ -105,5 +105,5 @@ def designed_sweep(sweep: Sweep, model: Model, *, core: bool = False) -> Sweep:
     try:
         return Sweep.model_validate(values)
     except ValidationError as error:
-        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        why = what_is_wrong(error.errors()[0])
         raise CatalogError(f"energy prices of {sweep.model_id} on {sweep.task}: {why}") from error

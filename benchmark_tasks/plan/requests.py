@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchmark_tasks.catalog import AnswerKey
-from benchmark_tasks.errors import SettingsError
+from benchmark_tasks.errors import SettingsError, what_is_wrong
 from benchmark_tasks.vocabulary import AnswerForm, LengthControl
 from benchmark_tasks.workloads.own_prompts import SUFFIXES
 from benchmark_tasks.workloads.sampling import Sampling
@@ -120,4 +120,4 @@ def _impossible(error: ValidationError, usual: str) -> ImpossibleRequests:
     """The first problem of a record, by the field of the choice. usual: of rules on several fields."""
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else usual
-    return ImpossibleRequests(_FIELDS_OF_RECORDS.get(name, name), first["msg"].removeprefix("Value error, "))
+    return ImpossibleRequests(_FIELDS_OF_RECORDS.get(name, name), what_is_wrong(first))

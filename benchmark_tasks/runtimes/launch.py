@@ -55,14 +55,16 @@ class AtEndpoint(Record):
     @field_validator("url", mode="before")
     @classmethod
     def _holds_no_secret(cls, url: object) -> object:
-        if isinstance(url, str) and "@" in url:
+        if not isinstance(url, str):
+            return url
+        if "@" in url:
             raise ValueError(
                 "an endpoint's address has no user name or password: remove them; "
                 "a key is read from JOULEBOARD_ENDPOINT_KEY"
             )
-        if isinstance(url, str) and not re.match(r"https?://[^/]", url):
+        if not re.match(r"https?://[^/]", url):
             raise ValueError("an endpoint's address begins with http:// or https:// and a host")
-        if isinstance(url, str) and re.search(r"[?#\s]", url):
+        if re.search(r"[?#\s]", url):
             raise ValueError("an endpoint's address has no query, fragment or white space: remove it")
         return url
 

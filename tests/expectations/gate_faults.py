@@ -312,6 +312,11 @@ def column(name: str, change: Callable[[pa.ChunkedArray], Any]) -> Callable[[pa.
     return changed
 
 
+def filled(name: str, value: float | None) -> Callable[[pa.Table], pa.Table]:
+    """One value, or NULL, in every row of a column, whose type stays."""
+    return column(name, lambda values: pa.array([value] * len(values), values.type))
+
+
 def record(change: Spoil) -> SpoilFiles:
     """Rewrite run.json past its schema, which refuses what is written."""
 
@@ -489,7 +494,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "nothing but NaN in the timelines",
         "samples_are_numbers",
-        files=timelines(column("value", lambda v: pa.array([np.nan] * len(v), pa.float64()))),
+        files=timelines(filled("value", np.nan)),
     ),
     Fault(
         "negative power",
@@ -725,12 +730,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "requests that end at NaN",
         "bundle_whole",
-        files=requests(column("finished_seconds", lambda v: pa.array([np.nan] * len(v), pa.float64()))),
+        files=requests(filled("finished_seconds", np.nan)),
     ),
     Fault(
         "requests that were never sent",
         "bundle_whole",
-        files=requests(column("sent_seconds", lambda v: pa.nulls(len(v), pa.float64()))),
+        files=requests(filled("sent_seconds", None)),
     ),
     Fault(
         "requests with fewer than no tokens",
@@ -740,12 +745,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "samples at an infinite time",
         "bundle_whole",
-        files=timelines(column("seconds", lambda v: pa.array([np.inf] * len(v), pa.float64()))),
+        files=timelines(filled("seconds", np.inf)),
     ),
     Fault(
         "samples of no GPU",
         "bundle_whole",
-        files=timelines(column("gpu_index", lambda v: pa.nulls(len(v), pa.int16()))),
+        files=timelines(filled("gpu_index", None)),
     ),
     Fault("pieces of answers without their tokens", "bundle_whole", files=requests(uneven_pieces)),
     Fault("answers that are no table", "bundle_whole", files=odd_answers),

@@ -52,7 +52,8 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> Found:
     fields = (*(floor_param(project.project) for project in catalog.watch.projects), "gpu_model", "hub")
     choices.require_possible(choices.with_gpu_model(params, fields))
     has_gpu = any(machine.has_gpu for machine in machines_of(catalog, params["gpu_model"]))
-    found, errors = Found([], []), []
+    runs: list[dict[str, Any]] = []
+    errors: dict[str, JouleboardError] = {}
     for project in catalog.watch.projects:
         floor = params.get(floor_param(project.project)) or configured_floor(project.project) or project.floor
         _require_version(project.project, floor)
@@ -66,16 +67,15 @@ def releases_to_benchmark(params: Mapping[str, Any]) -> Found:
                 )
             else:
                 log.error("%s: %s", project.project, error)
-                errors.append(error)
-                found.unknown.append(f"{project.project}: {error}")
+                errors[project.project] = error
             continue
         for version in versions:
             conf = {"runtime": project.runtime, "version": version, "gpu_model": params["gpu_model"]}
-            found.runs.append({"trigger_run_id": release_run_id(project.project, version), "conf": conf})
+            runs.append({"trigger_run_id": release_run_id(project.project, version), "conf": conf})
     measured = [each for each in catalog.watch.projects if each.distribution(has_gpu=has_gpu) is not None]
     if errors and len(errors) == len(measured):
-        raise errors[0]
-    return found
+        raise next(iter(errors.values()))
+    return Found(runs, [f"{name}: {error}" for name, error in errors.items()])
 
 
 def _require_version(project: str, floor: str) -> None:
